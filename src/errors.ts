@@ -1,0 +1,91 @@
+/**
+ * Every error that the library throws, and every code it can carry.
+ *
+ * A refused token is not an error: `verify` answers it as a value. What is thrown is either misuse, a demand that
+ * cannot be met, or an outage, and the code says which. Codes are frozen within a major version; messages are not.
+ *
+ * @module
+ */
+
+/** The closed list of error codes, with what each one means to the caller. */
+export const ERROR_CODES = {
+  ERR_INVALID_OPTION: 'An option given at construction is wrong; the message names the field and the fix.',
+  ERR_INVALID_ARGUMENT: 'An argument of a call is wrong; the message names the field and the fix.',
+  ERR_INVALID_KEY: 'A key or a PASERK is malformed, of the wrong kind, or not authentic under the wrapping key.',
+  ERR_NOT_READY: 'The cryptography is not loaded yet: await `ready` first.',
+  ERR_SELF_TEST: 'A known-answer test failed at start: the build or the runtime is broken, nothing was started.',
+  ERR_CLOSED: 'The authority was closed.',
+  ERR_UNKNOWN_POLICY: 'No policy has this name.',
+  ERR_UNKNOWN_AUDIENCE: 'This authority does not serve this audience.',
+  ERR_SCOPE_NOT_GRANTABLE: 'A scope is not one that the policy, or the token being rotated, can grant.',
+  ERR_TTL_TOO_LONG: 'The lifetime asked for is longer than the policy allows.',
+  ERR_RESERVED_CLAIM: 'A custom claim uses a name that the library or PASETO owns.',
+  ERR_CLAIMS_INVALID: 'The custom claims do not satisfy the schema, or cannot be written as JSON.',
+  ERR_TOKEN_TOO_LONG: 'The token would be longer than the limit.',
+  ERR_LIMIT_REACHED: 'The subject already holds as many live tokens as the policy allows.',
+  ERR_TOKEN_REJECTED: 'The token presented to rotate or revoke was refused; `reason` says why.',
+  ERR_TOKEN_UNKNOWN: 'The token is authentic, but the store holds no record of it.',
+  ERR_TOKEN_REUSED: 'A token that was already rotated was presented again after its grace.',
+  ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
+  ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',
+  ERR_ROOT_KEY: 'The root key does not open the stored keys.',
+  ERR_STORE_UNAVAILABLE: 'The store did not answer in time, or failed; see `cause`.',
+  ERR_STORE_CORRUPT: 'The store returned a record that does not parse; `detail` names it.',
+  ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
+  ERR_FEED_UNAVAILABLE: 'The revocation feed did not answer in time, or failed; see `cause`.',
+  ERR_REVOCATION_UNCERTAIN: 'Whether the revocation reached the feed is not known; the token is refused on this node.',
+} as const
+
+/** One of the codes of {@link ERROR_CODES}. */
+export type WatchwordErrorCode = keyof typeof ERROR_CODES
+
+/** What an error may carry beside its code and its public message. */
+export interface WatchwordErrorOptions {
+  /** For operators: may name a row, a table or a setting, but never a token, a key or a claim's value. */
+  readonly detail?: string
+  /** The verify code of a refused token, with `ERR_TOKEN_REJECTED`. */
+  readonly reason?: string
+  /** The failure underneath, such as the database driver's own error. */
+  readonly cause?: unknown
+}
+
+// The brand, not the class, identifies the error: the ESM and the CommonJS copy of the package may meet in one process.
+const BRAND = Symbol.for('watchword.error')
+
+/**
+ * The one error class of the library.
+ *
+ * @example
+ * ```ts
+ * import { createWatchword, WatchwordError } from 'watchword'
+ *
+ * const watchword = await createWatchword({ issuer: 'https://auth.example', audience: 'api', policies: { job: { ttl: '5m', scopes: [] } } })
+ * try {
+ *   await watchword.issue({ policy: 'jobs', subject: 'svc_mail', actor: 'ops' })
+ * } catch (error) {
+ *   if (!(error instanceof WatchwordError) || error.code !== 'ERR_UNKNOWN_POLICY') throw error
+ * }
+ * await watchword.close()
+ * ```
+ */
+export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> extends Error {
+  /** Stable within a major version; switch on this, not on the message. */
+  readonly code: C
+  /** For operators, not for callers across a trust boundary. */
+  readonly detail: string | undefined
+  /** The verify code of the refused token, when the code is `ERR_TOKEN_REJECTED`. */
+  readonly reason: string | undefined
+
+  constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'WatchwordError'
+    this.code = code
+    this.detail = options.detail
+    this.reason = options.reason
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+}
