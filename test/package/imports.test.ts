@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { importFaults, type Packages } from './import-rules.js'
+import { manifest, sources } from './repository.js'
+
+const packages: Packages = {
+  dependencies: Object.keys(manifest.dependencies),
+  typesOnly: ['@standard-schema/spec', ...Object.keys(manifest.peerDependencies ?? {})],
+}
+
+describe('the imports of src', () => {
+  it('point one way, form no cycle, and load nothing but the runtime dependencies', () => {
+    const files = sources()
+    expect(files.size).toBeGreaterThan(5)
+    expect(importFaults(files, packages)).toEqual([])
+  })
+})
+
+describe('the checker of imports', () => {
+  const known: Packages = { dependencies: ['lru-cache', 'zod'], typesOnly: ['express', 'pg'] }
+  const check = (files: Readonly<Record<string, string>>): string[] =>
+    importFaults(new Map(Object.entries(files)), known)
+
+  it('accepts a house in order', () => {
+    const faults = check({
+      'src/index.ts': `export { createWatchword } from './authority.js'`,
+      'src/authority.ts': `import { issue } from './issue.js'\nimport { check } from './verifier.js'`,
+      'src/verifier.ts': `import { LRUCache } from 'lru-cache'\nimport { open } from './token/wire.js'`,
+      'src/issue.ts': `import { resolve } from './options.js'\nimport { open } from './token/wire.js'`,
+      'src/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from './store/store.js'`,
+      'src/token/wire.ts': `import { Buffer } from 'node:buffer'\nimport { fail } from '../errors.js'`,
+      'src/store/store.ts': `export type { Row } from '../types.js'`,
+      'src/store/postgres.ts': `import type { Pool } from 'pg'\nimport type { Store } from './store.js'`,
+      'src/testkit/index.ts': `export { clock } from './clock.js'`,
+      'src/testkit/clock.ts': `import type { Store } from '../store/store.js'`,
+      'src/errors.ts': '// import { x } from "./index.js" is only a comment',
+      'src/types.ts': `export const text = "import './authority.js'"`,
+    })
+    expect(faults).toEqual([])
+  })
+
+  it.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    [
+      'a store that reaches into a verb',
+      { 'src/store/memory.ts': `import { issue } from '../issue.js'`, 'src/issue.ts': '' },
+      /src\/store\/memory\.ts imports \.\.\/issue\.js: a file of the part layer may not reach up/,
+    ],
+    [
+      'a feed that names even a type of the authority',
+      { 'src/feed/nats.ts': `import type { A } from '../authority.js'`, 'src/authority.ts': '' },
+      /may not reach up into a file of the authority layer/,
+    ],
+    [
+      'middleware that reaches into the verifier',
+      { 'src/http/bearer.ts': `export { v } from '../verifier.js'`, 'src/verifier.ts': '' },
+      /may not reach up into a file of the authority layer/,
+    ],
+    [
+      'a verb that reaches into the authority by a dynamic import',
+      { 'src/rotate.ts': `await import('./authority.js')`, 'src/authority.ts': '' },
+      /a file of the verb layer may not reach up/,
+    ],
+    [
+      'a helper that loads a part',
+      { 'src/errors.ts': `import { p } from './policy/policy.js'`, 'src/policy/policy.ts': '' },
+      /the base layer may not reach up into a file of the part layer/,
+    ],
+    [
+      'a part that loads the options',
+      { 'src/cache/c.ts': `import { defaults } from '../options.js'`, 'src/options.ts': '' },
+      /the part layer may not reach up into a file of the options layer/,
+    ],
+    [
+      'an import of the index',
+      { 'src/testkit/index.ts': `import { x } from '../index.js'`, 'src/index.ts': '' },
+      /an entry is for users/,
+    ],
+    [
+      'an import of the testkit from the library',
+      { 'src/authority.ts': `import { x } from './testkit/clock.js'`, 'src/testkit/clock.ts': '' },
+      /an entry is for users/,
+    ],
+    [
+      'a cycle of three, one of them by types alone',
+      {
+        'src/token/a.ts': `import './b.js'`,
+        'src/token/b.ts': `import type { C } from './c.js'`,
+        'src/token/c.ts': `export { a } from './a.js'`,
+      },
+      /cycle: src\/token\/a\.ts → src\/token\/b\.ts → src\/token\/c\.ts → src\/token\/a\.ts/,
+    ],
+    [
+      'a file that imports itself',
+      { 'src/clock.ts': `import './clock.js'` },
+      /cycle: src\/clock\.ts → src\/clock\.ts/,
+    ],
+    [
+      'a peer that is loaded',
+      { 'src/http/e.ts': `import express from 'express'` },
+      /only its types/,
+    ],
+    [
+      'a peer whose module an inline type import still loads',
+      { 'src/store/p.ts': `import { type Pool } from 'pg'` },
+      /only its types/,
+    ],
+    ['a peer that is required', { 'src/store/p.ts': `const pg = require('pg')` }, /only its types/],
+    [
+      'a package nobody installs',
+      { 'src/clock.ts': `import x from 'left-pad'` },
+      /not a dependency/,
+    ],
+    ['all of zod', { 'src/options.ts': `import { z } from 'zod'` }, /import zod\/mini/],
+    ['a builtin without its prefix', { 'src/clock.ts': `import 'crypto'` }, /write node:crypto/],
+    ['a missing extension', { 'src/clock.ts': `import './types'`, 'src/types.ts': '' }, /\.js/],
+    ['a file that is not there', { 'src/clock.ts': `import './gone.js'` }, /no such source file/],
+    ['a folder outside the plan', { 'src/utils/x.ts': '' }, /belongs to no layer/],
+  ])('refuses %s', (_name, files, expected) => {
+    const faults = check(files)
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(expected)
+  })
+})

@@ -1,0 +1,190 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PUBLIC_NAMES } from './public-names.js'
+import { manifest, ROOT, run, runTool, specifiers } from './repository.js'
+
+// Outside the repository, or what the package forgot to declare would be found in the repository's own node_modules.
+let folder: string
+let tarball: string
+let packed: readonly string[]
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'watchword-packed-'))
+  const answer = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder])
+  const [pack] = JSON.parse(answer) as [{ filename: string; files: Array<{ path: string }> }]
+  tarball = join(folder, pack.filename)
+  packed = pack.files.map(({ path }) => path)
+
+  // The dependencies come from the repository as copies (they have none of their own), so nothing is fetched.
+  const copies = Object.keys(manifest.dependencies).map((name) => [
+    name,
+    `file:${ROOT}/node_modules/${name}`,
+  ])
+  const dependencies = { ...Object.fromEntries(copies), [manifest.name]: `file:${tarball}` }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }))
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock']
+  run('npm', ['install', '--offline', '--install-links', ...quiet], folder)
+})
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const installed = (path: string): string => join(folder, 'node_modules', manifest.name, path)
+
+/** The files of the installed package's dist whose names end so, with their texts. */
+function distFiles(ending: RegExp): Array<readonly [path: string, text: string]> {
+  return readdirSync(installed('dist'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => ending.test(path))
+    .map((path) => [path, readFileSync(installed(`dist/${path}`), 'utf8')] as const)
+}
+
+/** Every module a file of dist loads or takes types from. */
+function loaded(text: string): string[] {
+  const forms = /(?:\bfrom\s*|\bimport\s*|\b(?:require|import)\(\s*)(['"])([^'"\n]+)\1/g
+  return [...text.matchAll(forms)].map(([, , specifier]) => specifier ?? '')
+}
+
+/** Runs a script in the consumer's folder with plain Node and parses what it prints. */
+function inConsumer<T>(kind: 'module' | 'commonjs', script: string): T {
+  return JSON.parse(run(process.execPath, [`--input-type=${kind}`, '-e', script], folder)) as T
+}
+
+describe('the tarball', () => {
+  it('holds dist, the manifest and the three texts, and nothing else', () => {
+    const others = packed.filter((path) => !/^dist\/[\w/-]+(\.d)?\.c?[jt]s(\.map)?$/.test(path))
+    const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+    expect(others.sort()).toEqual(texts)
+    expect(packed.filter((path) => /\btests?\b|\.test\.|\bbench\b/.test(path))).toEqual([])
+  })
+
+  it('satisfies publint at its strictest', () => {
+    expect(runTool('publint/src/cli.js', [tarball, '--strict'])).toContain('All good')
+  })
+
+  it('has types that resolve for every kind of consumer', () => {
+    runTool('@arethetypeswrong/cli/dist/index.js', [
+      tarball,
+      '--profile',
+      'node16',
+      '--no-color',
+      '--no-emoji',
+    ])
+  })
+})
+
+describe('the installed package', () => {
+  type Names = Record<string, string[]>
+  const collect = `const names = (loaded) =>
+    Object.keys(loaded).filter((name) => !['default', 'module.exports', '__esModule'].includes(name)).sort()`
+
+  it('exports the committed names to import', () => {
+    const names = inConsumer<Names>(
+      'module',
+      `${collect}
+      const found = {}
+      for (const path of ${JSON.stringify(specifiers)}) found[path] = names(await import(path))
+      console.log(JSON.stringify(found))`,
+    )
+    expect(names).toEqual(PUBLIC_NAMES)
+  })
+
+  it('exports the same names to require, one subpath at a time', () => {
+    for (const specifier of specifiers) {
+      const names = inConsumer<string[]>(
+        'commonjs',
+        `${collect}
+        console.log(JSON.stringify(names(require(${JSON.stringify(specifier)}))))`,
+      )
+      expect([specifier, names]).toEqual([specifier, PUBLIC_NAMES[specifier]])
+    }
+  })
+
+  it('exports its package.json', () => {
+    const script = `console.log(JSON.stringify(require('${manifest.name}/package.json').version))`
+    expect(inConsumer('commonjs', script)).toBe(manifest.version)
+  })
+
+  it('seals with the one module format what the other opens', () => {
+    const script = (load: string): string => `
+      const esm = await import('watchword/paseto')
+      const cjs = ${load}
+      await Promise.all([esm.ready, cjs.ready])
+      const key = esm.generateKey()
+      const token = esm.seal(key, Buffer.from('{"a":1}'))
+      const opened = cjs.open(cjs.importKey(esm.exportKey(key)), token)
+      console.log(JSON.stringify(Buffer.from(opened.payload).toString()))`
+    const load = `(await import('node:module')).createRequire(process.cwd() + '/x.js')('watchword/paseto')`
+    expect(inConsumer('module', script(load))).toBe('{"a":1}')
+  })
+
+  it('knows its errors when both formats meet in one process', () => {
+    const script = `
+      import { createRequire } from 'node:module'
+      import { WatchwordError } from 'watchword'
+      const other = createRequire(process.cwd() + '/x.js')('watchword')
+      const error = new other.WatchwordError('ERR_CLOSED', 'closed')
+      console.log(JSON.stringify([other.WatchwordError === WatchwordError, error instanceof WatchwordError]))`
+    expect(inConsumer('module', script)).toEqual([false, true])
+  })
+})
+
+describe('the built files', () => {
+  const runtime = Object.keys(manifest.dependencies)
+
+  it('load only declared packages and prefixed built-ins', () => {
+    // zod is inlined in both formats, paseto in the CommonJS one, so neither may be left as an import there.
+    for (const [ending, inlined] of [
+      [/\.js$/, ['zod']],
+      [/\.cjs$/, ['zod', 'paseto']],
+    ] as const) {
+      const files = distFiles(ending)
+      const specifiersLoaded = files.flatMap(([, text]) => loaded(text))
+      const packages = specifiersLoaded.filter((specifier) => !/^(\.|node:)/.test(specifier))
+      const allowed = runtime.filter((name) => !(inlined as readonly string[]).includes(name))
+      const foreign = packages.filter(
+        (path) => !allowed.some((name) => `${path}/`.startsWith(`${name}/`)),
+      )
+      expect(foreign).toEqual([])
+      expect(specifiersLoaded.filter((path) => builtinModules.includes(path))).toEqual([])
+      expect(specifiersLoaded.some((path) => path.startsWith('node:'))).toBe(true)
+    }
+  })
+
+  it('have declarations that need no package, and never name zod', () => {
+    const files = distFiles(/\.d\.c?ts$/)
+    expect(files.length).toBeGreaterThanOrEqual(2 * specifiers.length)
+    for (const [path, text] of files) {
+      expect([path, loaded(text).filter((name) => !/^(\.|node:)/.test(name))]).toEqual([path, []])
+      const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+      expect([path, /\bzod\b|\bZod[A-Z]/i.test(code)]).toEqual([path, false])
+    }
+  })
+})
+
+describe('a TypeScript consumer', () => {
+  it('compiles against the packed types from a module of either format', () => {
+    const lines = specifiers.map((path, index) => `import * as part${index} from '${path}'`)
+    const used = `export const parts = [${specifiers.map((_, index) => `part${index}`).join(', ')}]`
+    // A misspelt name has to fail, or the compiler saw no types at all.
+    const misspelt = `// @ts-expect-error: no such name\npart0.createWatchwords`
+    const text = [...lines, used, misspelt, ''].join('\n')
+    mkdirSync(join(folder, 'consumer'))
+    for (const name of ['a.mts', 'b.cts']) writeFileSync(join(folder, 'consumer', name), text)
+    const compilerOptions = {
+      target: 'ES2022',
+      module: 'NodeNext',
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+      lib: ['ES2023', 'ESNext.Disposable'],
+      types: ['node'],
+      typeRoots: [`${ROOT}/node_modules/@types`],
+    }
+    const config = JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] })
+    writeFileSync(join(folder, 'consumer', 'tsconfig.json'), config)
+    expect(runTool('typescript/bin/tsc', ['-p', join(folder, 'consumer')])).toBe('')
+  })
+})

@@ -1,0 +1,23 @@
+/**
+ * Everything the package exports at run time, by subpath, in alphabetical order. A change here is a change that users
+ * see: it belongs in CHANGELOG.md.
+ *
+ * @module
+ */
+export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
+  watchword: ['ERROR_CODES', 'WatchwordError', 'createWatchword'],
+  'watchword/paseto': [
+    'exportKey',
+    'generateKey',
+    'importKey',
+    'keyId',
+    'open',
+    'ready',
+    'seal',
+    'unwrapKey',
+    'wrapKey',
+  ],
+  'watchword/store/memory': ['memoryStore'],
+  'watchword/feed/memory': ['memoryFeed'],
+  'watchword/testkit': ['manualClock', 'testFeedContract', 'testStoreContract'],
+}
