@@ -1,0 +1,346 @@
+/**
+ * PASETO v4.local on libsodium's heap, synchronous and without allocation but for what is returned.
+ *
+ * A message lies in the heap as its pre-authentication encoding, so that one call computes the tag:
+ *
+ * ```
+ * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext le64(|f|) footer le64(|i|) implicit
+ * ```
+ *
+ * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes.
+ * Most tokens fit a fixed area of 16 KiB; a larger area is made when the first token needs it, and
+ * kept.
+ *
+ * @module
+ */
+import { randomFillSync } from 'node:crypto'
+import { WatchwordError } from '../errors.js'
+import type { LocalKey } from './paserk.js'
+import { authenticationState, encryptionState, keyAddress } from './paserk.js'
+import type { Sodium } from './sodium.js'
+import { aligned, libsodium, release, reserve, STATE_BYTES } from './sodium.js'
+
+/** The header of every token here. */
+export const HEADER = 'v4.local.'
+/** The longest token, and the longest implicit assertion: characters and bytes, 1 MiB. */
+export const MAX_LENGTH = 1_048_576
+
+// Offsets in an area. The ciphertext is what stays put: at 80, a multiple of 16.
+const PREFIX = 7
+const NONCE = PREFIX + 33
+const CIPHERTEXT = 80
+// Behind the ciphertext come the tag, while it is text, or two lengths, the footer and the rest.
+const OVERHEAD = CIPHERTEXT + 32
+const SMALL_AREA = 16_384
+
+// Offsets in the work space.
+const STATE = 0
+const TAG = STATE + STATE_BYTES
+const COMPUTED = TAG + 32
+const AUTHENTICATION_KEY = COMPUTED + 32
+const ENCRYPTION_KEY = AUTHENTICATION_KEY + 32
+const POOL = ENCRYPTION_KEY + 64
+const POOL_BYTES = 4096
+const WORK_BYTES = POOL + POOL_BYTES
+
+let work = 0
+let smallArea = 0
+let largeBlock = 0
+let largeSize = 0
+let poolUsed = POOL_BYTES
+let plainAt = 0
+let plainLength = 0
+let windowView: Buffer | undefined
+let windowAt = 0
+
+/**
+ * Authenticates and decrypts the body of a token. The tag is compared before anything is decrypted.
+ * PASETO Version4.md, "Decrypt".
+ *
+ * @param key - A living key.
+ * @param body - The text between `v4.local.` and the next dot or the end. Anything but canonical
+ *   base64url of at least 64 bytes is refused.
+ * @param footer - The decoded footer, as it is authenticated.
+ * @param implicitAssertion - What the token is bound to and does not carry, at most {@link
+ *   MAX_LENGTH} bytes.
+ * @returns The length of the plaintext, which {@link plaintext} shows until the next call of this
+ *   module, or -1.
+ * @throws WatchwordError `ERR_INVALID_KEY` for a bad key, `ERR_INVALID_ARGUMENT` for a footer or an
+ *   implicit assertion that is too long; never for any `body`.
+ */
+export function decryptInto(
+  key: LocalKey,
+  body: string,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): number {
+  const keyAt = keyAddress(key)
+  const characters = body.length
+  // Four characters hold three bytes; 64 bytes of nonce and tag are 86 characters.
+  const bytes = (characters * 3) >>> 2
+  if (bytes < 64 || characters > MAX_LENGTH || (characters & 3) === 1) return -1
+  const length = bytes - 64
+  const area = areaFor(length, footer, implicitAssertion)
+  const sodium = libsodium()
+  const at = area + CIPHERTEXT
+  const start = at - 32
+  const { heap, buffer } = sodium
+  if (buffer.write(body, start, bytes, 'base64url') !== bytes) return -1
+  // Node's decoder overlooks a good deal; what it decoded is canonical if it encodes to the same.
+  if (buffer.toString('base64url', start, start + bytes) !== body) return -1
+  heap.copyWithin(area + NONCE, start, at)
+  heap.copyWithin(work + TAG, at + length, at + length + 32)
+  authenticate(sodium, keyAt, area, length, footer, implicitAssertion, work + COMPUTED)
+  if (sodium.verify32(work + COMPUTED, work + TAG) !== 0) return -1
+  applyStream(sodium, keyAt, area, length)
+  plainAt = at
+  plainLength = length
+  return length
+}
+
+/**
+ * The plaintext that {@link decryptInto} left: a view of the heap, valid only until the next call
+ * of this module.
+ *
+ * @param length - What `decryptInto` returned.
+ */
+export function plaintext(length: number): Buffer {
+  return plaintextWindow().subarray(0, length)
+}
+
+/**
+ * A lasting view of the heap that begins where the plaintext of {@link decryptInto} begins, for
+ * reading it without allocating: `plaintextWindow().latin1Slice(0, length)`. Its end means nothing.
+ * Ask for it again after each call.
+ */
+export function plaintextWindow(): Buffer {
+  const { buffer } = libsodium()
+  if (windowView === undefined || windowAt !== plainAt || windowView.buffer !== buffer.buffer) {
+    windowView = buffer.subarray(plainAt)
+    windowAt = plainAt
+  }
+  return windowView
+}
+
+/** Zeroes what {@link decryptInto} left. */
+export function wipePlaintext(): void {
+  libsodium().heap.fill(0, plainAt, plainAt + plainLength)
+  plainLength = 0
+}
+
+/**
+ * Encrypts a payload under a fresh nonce of the system's random generator. PASETO Version4.md,
+ * "Encrypt".
+ *
+ * @param key - A living key.
+ * @param payload - Any bytes.
+ * @param footer - Authenticated, not encrypted, and not part of the result.
+ * @param implicitAssertion - Authenticated, and not part of the token.
+ * @returns The body of the token in base64url, without header and footer.
+ * @throws WatchwordError `ERR_INVALID_KEY`, or `ERR_TOKEN_TOO_LONG` when the token would exceed
+ *   {@link MAX_LENGTH}, or `ERR_INVALID_ARGUMENT` when the implicit assertion does.
+ */
+export function sealBytes(
+  key: LocalKey,
+  payload: Uint8Array,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): string {
+  const keyAt = keyAddress(key)
+  const length = payload.length
+  const area = areaToSeal(length, footer, implicitAssertion)
+  const sodium = libsodium()
+  sodium.heap.set(payload, area + CIPHERTEXT)
+  takeNonce(sodium, area + NONCE)
+  return finishSeal(sodium, keyAt, area, length, footer, implicitAssertion)
+}
+
+/**
+ * {@link sealBytes} of a text in UTF-8, written straight into the heap. A lone surrogate becomes
+ * U+FFFD.
+ */
+export function sealText(
+  key: LocalKey,
+  payload: string,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): string {
+  const keyAt = keyAddress(key)
+  const area = areaToSeal(Buffer.byteLength(payload), footer, implicitAssertion)
+  const sodium = libsodium()
+  const length = sodium.buffer.write(payload, area + CIPHERTEXT, 'utf8')
+  takeNonce(sodium, area + NONCE)
+  return finishSeal(sodium, keyAt, area, length, footer, implicitAssertion)
+}
+
+/**
+ * {@link sealBytes} under a given nonce, for known answers alone: the self-test and the official
+ * vectors. A nonce used twice gives the payloads away, so no public module may export this.
+ *
+ * @internal
+ */
+export function sealWithNonce(
+  key: LocalKey,
+  nonce: Uint8Array,
+  payload: Uint8Array,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): string {
+  const keyAt = keyAddress(key)
+  if (nonce.length !== 32) throw new WatchwordError('ERR_INVALID_ARGUMENT', 'A nonce is 32 bytes.')
+  const area = areaToSeal(payload.length, footer, implicitAssertion)
+  const sodium = libsodium()
+  sodium.heap.set(payload, area + CIPHERTEXT)
+  sodium.heap.set(nonce, area + NONCE)
+  return finishSeal(sodium, keyAt, area, payload.length, footer, implicitAssertion)
+}
+
+/** From a nonce and a plaintext in place to the encoded body. */
+function finishSeal(
+  sodium: Sodium,
+  keyAt: number,
+  area: number,
+  length: number,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): string {
+  applyStream(sodium, keyAt, area, length)
+  const { heap } = sodium
+  const at = area + CIPHERTEXT
+  authenticate(sodium, keyAt, area, length, footer, implicitAssertion, work + TAG)
+  heap.copyWithin(at - 32, area + NONCE, area + NONCE + 32)
+  heap.copyWithin(at + length, work + TAG, work + TAG + 32)
+  return sodium.buffer.toString('base64url', at - 32, at + length + 32)
+}
+
+/**
+ * Version4.md, Encrypt steps 4 and 5: derives key and nonce of the stream, and applies it in place.
+ */
+function applyStream(sodium: Sodium, keyAt: number, area: number, length: number): void {
+  const derived = work + ENCRYPTION_KEY
+  derive(sodium, encryptionState(keyAt), area + NONCE, derived, 56)
+  const at = area + CIPHERTEXT
+  sodium.xor(at, at, length, 0, derived + 32, derived)
+}
+
+/**
+ * Version4.md, Encrypt steps 4, 6 and 7: completes the encoding around the ciphertext, and computes
+ * the tag.
+ */
+function authenticate(
+  sodium: Sodium,
+  keyAt: number,
+  area: number,
+  length: number,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+  tag: number,
+): void {
+  const derived = work + AUTHENTICATION_KEY
+  derive(sodium, authenticationState(keyAt), area + NONCE, derived, 32)
+  let at = area + CIPHERTEXT
+  writeLength(sodium, at - 8, length)
+  at = writePiece(sodium, at + length, footer)
+  at = writePiece(sodium, at, implicitAssertion)
+  const start = area + PREFIX
+  sodium.hash(tag, 32, start, at - start, 0, derived, 32)
+}
+
+/** BLAKE2b of a domain, already absorbed in `state`, and the nonce. */
+function derive(
+  sodium: Sodium,
+  state: number,
+  nonce: number,
+  out: number,
+  outLength: number,
+): void {
+  const copy = work + STATE
+  sodium.heap.copyWithin(copy, state, state + STATE_BYTES)
+  sodium.hashUpdate(copy, nonce, 32, 0)
+  sodium.hashFinal(copy, out, outLength)
+}
+
+/**
+ * One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns where the next
+ * one begins.
+ */
+function writePiece(sodium: Sodium, at: number, piece: Uint8Array): number {
+  const length = piece.length
+  writeLength(sodium, at, length)
+  if (length !== 0) sodium.heap.set(piece, at + 8)
+  return at + 8 + length
+}
+
+/** Common.md, "LE64": 64 bits, little-endian, the highest cleared. */
+function writeLength(sodium: Sodium, at: number, length: number): void {
+  sodium.view.setUint32(at, length, true)
+  sodium.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
+}
+
+/**
+ * Moves 32 unused random bytes to `to`, and wipes them where they were, so that none is ever used
+ * twice.
+ */
+function takeNonce(sodium: Sodium, to: number): void {
+  const pool = work + POOL
+  if (poolUsed === POOL_BYTES) {
+    randomFillSync(sodium.heap, pool, POOL_BYTES)
+    poolUsed = 0
+  }
+  const from = pool + poolUsed
+  poolUsed += 32
+  sodium.heap.copyWithin(to, from, from + 32)
+  sodium.heap.fill(0, from, from + 32)
+}
+
+function areaToSeal(length: number, footer: Uint8Array, implicitAssertion: Uint8Array): number {
+  const suffix = footer.length === 0 ? 0 : 1 + Math.ceil((footer.length * 4) / 3)
+  if (HEADER.length + Math.ceil(((length + 64) * 4) / 3) + suffix > MAX_LENGTH) {
+    throw new WatchwordError('ERR_TOKEN_TOO_LONG', 'The token would be longer than 1 MiB.')
+  }
+  return areaFor(length, footer, implicitAssertion)
+}
+
+/**
+ * The address of an area that holds a message and its encoding; its constant prefix is in place.
+ */
+function areaFor(length: number, footer: Uint8Array, implicitAssertion: Uint8Array): number {
+  const needed = length + footer.length + implicitAssertion.length + OVERHEAD
+  if (needed <= SMALL_AREA && smallArea !== 0) return smallArea
+  if (footer.length > MAX_LENGTH || implicitAssertion.length > MAX_LENGTH) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'The footer or the implicit assertion is longer than 1 MiB.',
+    )
+  }
+  if (smallArea === 0) {
+    work = aligned(reserve(WORK_BYTES))
+    smallArea = aligned(reserve(SMALL_AREA))
+    writePrefix(smallArea)
+  }
+  return needed <= SMALL_AREA ? smallArea : largeAreaFor(needed)
+}
+
+function largeAreaFor(needed: number): number {
+  if (needed <= largeSize) return aligned(largeBlock)
+  const size = 2 ** Math.ceil(Math.log2(needed))
+  const block = reserve(size)
+  if (largeBlock !== 0) {
+    release(largeBlock, largeSize)
+    // A plaintext in the area just given back must not be wiped again later.
+    plainAt = smallArea + CIPHERTEXT
+    plainLength = 0
+  }
+  largeBlock = block
+  largeSize = size
+  writePrefix(aligned(block))
+  return aligned(block)
+}
+
+function writePrefix(area: number): void {
+  const sodium = libsodium()
+  writeLength(sodium, area + PREFIX, 5)
+  writeLength(sodium, area + PREFIX + 8, HEADER.length)
+  sodium.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
+  writeLength(sodium, area + PREFIX + 25, 32)
+}
