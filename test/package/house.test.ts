@@ -72,6 +72,28 @@ describe('the sources', () => {
   })
 })
 
+describe('the lock', () => {
+  interface Entry {
+    readonly resolved?: string
+    readonly optionalDependencies?: Readonly<Record<string, string>>
+  }
+  const { packages } = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, 'utf8')) as {
+    packages: Readonly<Record<string, Entry>>
+  }
+
+  it('leaves it to the machine where packages come from', () => {
+    expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([])
+  })
+
+  it('holds the binaries of every platform, without which `npm ci` refuses it (`npm run lock`)', () => {
+    const optional = Object.values(packages).flatMap((entry) =>
+      Object.keys(entry.optionalDependencies ?? {}),
+    )
+    expect(optional.length).toBeGreaterThan(20)
+    expect(optional.filter((name) => !packages[`node_modules/${name}`])).toEqual([])
+  })
+})
+
 // A source archive has no index of what belongs to the repository.
 describe.skipIf(!existsSync(`${ROOT}/.git`))('the repository', () => {
   const BINARY = /\.(png|jpe?g|gif|ico|wasm|gz)$/

@@ -156,8 +156,9 @@ describe('the built files', () => {
     const files = distFiles(/\.d\.c?ts$/)
     expect(files.length).toBeGreaterThanOrEqual(2 * specifiers.length)
     for (const [path, text] of files) {
-      expect([path, loaded(text).filter((name) => !/^(\.|node:)/.test(name))]).toEqual([path, []])
+      // The examples in comments import the package itself.
       const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+      expect([path, loaded(code).filter((name) => !/^(\.|node:)/.test(name))]).toEqual([path, []])
       expect([path, /\bzod\b|\bZod[A-Z]/i.test(code)]).toEqual([path, false])
     }
   })
