@@ -13,6 +13,7 @@ import {
   aligned,
   equalBytes32,
   hashBytes,
+  hashBytesWithKey,
   libsodium,
   prepareState,
   release,
@@ -297,12 +298,9 @@ function pieStream(wrappingAt: number, nonce: Uint8Array): Uint8Array {
 /** PASERK, pie.md: the tag over header, nonce and wrapped key. */
 function pieTag(wrappingAt: number, nonce: Uint8Array, ciphertext: Uint8Array): Uint8Array {
   const derived = hashBytes(wrappingAt, 32, Buffer.concat([Uint8Array.of(0x81), nonce]))
-  const block = reserve(KEY_BYTES)
-  const at = aligned(block)
-  libsodium().heap.set(derived, at)
+  const message = Buffer.concat([Buffer.from(PIE, 'latin1'), nonce, ciphertext])
+  const tag = hashBytesWithKey(derived, 32, message)
   derived.fill(0)
-  const tag = hashBytes(at, 32, Buffer.concat([Buffer.from(PIE, 'latin1'), nonce, ciphertext]))
-  release(block, KEY_BYTES)
   return tag
 }
 

@@ -11,7 +11,7 @@
  *
  * @module
  */
-// @ts-ignore The package ships no types; its two shapes are told apart below.
+// @ts-expect-error The package ships no types; its two shapes are told apart below.
 import imported from 'libsodium-sumo'
 import { WatchwordError } from '../errors.js'
 
@@ -45,6 +45,13 @@ interface SodiumModule {
     key: number,
   ): number
   _crypto_verify_32(left: number, right: number): number
+  _crypto_shorthash_siphashx24(
+    out: number,
+    input: number,
+    low: number,
+    high: number,
+    key: number,
+  ): number
 }
 
 /** libsodium and current views of its heap. Addresses are byte offsets into `heap`. */
@@ -61,6 +68,7 @@ export interface Sodium {
   readonly hashFinal: SodiumModule['_crypto_generichash_final']
   xor: SodiumModule['_crypto_stream_xchacha20_xor']
   readonly verify32: SodiumModule['_crypto_verify_32']
+  readonly sipHash: SodiumModule['_crypto_shorthash_siphashx24']
   readonly module: SodiumModule
 }
 
@@ -180,6 +188,24 @@ export function hashBytes(key: number, outLength: number, message: Uint8Array): 
 }
 
 /**
+ * {@link hashBytes} under a key that is not in the heap yet, such as one just derived.
+ *
+ * @param key - 32 bytes.
+ */
+export function hashBytesWithKey(
+  key: Uint8Array,
+  outLength: number,
+  message: Uint8Array,
+): Uint8Array {
+  const block = reserve(64)
+  const at = aligned(block)
+  libsodium().heap.set(key, at)
+  const digest = hashBytes(at, outLength, message)
+  release(block, 64)
+  return digest
+}
+
+/**
  * XChaCha20 for what is not hot: copies in, applies the key stream, copies out.
  *
  * @param keyAndNonce - 56 bytes: the key (32), then the nonce (24).
@@ -225,6 +251,7 @@ async function load(): Promise<void> {
     hashFinal: module._crypto_generichash_final,
     xor: module._crypto_stream_xchacha20_xor,
     verify32: module._crypto_verify_32,
+    sipHash: module._crypto_shorthash_siphashx24,
     module,
   }
   if (module._crypto_generichash_statebytes() !== STATE_BYTES) {

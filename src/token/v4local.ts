@@ -4,7 +4,8 @@
  * A message lies in the heap as its pre-authentication encoding, so that one call computes the tag:
  *
  * ```
- * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext le64(|f|) footer le64(|i|) implicit
+ * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext
+ * le64(|f|) footer le64(|i|) implicit
  * ```
  *
  * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes.
@@ -106,6 +107,15 @@ export function decryptInto(
  */
 export function plaintext(length: number): Buffer {
   return plaintextWindow().subarray(0, length)
+}
+
+/**
+ * A fresh copy of the plaintext that {@link decryptInto} left.
+ *
+ * @param length - What `decryptInto` returned.
+ */
+export function copyPlaintext(length: number): Uint8Array<ArrayBuffer> {
+  return libsodium().heap.slice(plainAt, plainAt + length)
 }
 
 /**

@@ -1,0 +1,282 @@
+/**
+ * `watchword/paseto`: PASETO v4.local and its PASERK operations, synchronous, on libsodium.
+ *
+ * Bytes in, bytes out: claims, time and key choice are the caller's. Await {@link ready} once; then
+ * every function here answers at once. A token that is not authentic is `undefined`, never an
+ * error.
+ *
+ * @module
+ */
+import { types } from 'node:util'
+import { WatchwordError } from './errors.js'
+import type { KeyId, LocalKey, LocalPaserk, WrappedPaserk } from './token/paserk.js'
+import * as paserk from './token/paserk.js'
+import * as v4local from './token/v4local.js'
+
+export type { KeyId, LocalKey, LocalPaserk, WrappedPaserk }
+
+/** What {@link open} needs to know beside the token. */
+export interface OpenOptions {
+  /** The bytes that were given to {@link seal}; empty when absent. At most 1 MiB. */
+  readonly implicitAssertion?: Uint8Array | undefined
+}
+
+/** What {@link seal} binds a token to. */
+export interface SealOptions extends OpenOptions {
+  /** Bytes that travel in the token, authenticated but readable by anyone; empty when absent. */
+  readonly footer?: Uint8Array | undefined
+}
+
+/** An authentic token, opened. */
+export interface Opened {
+  /** The decrypted bytes, a fresh copy. */
+  readonly payload: Uint8Array<ArrayBuffer>
+  /** The authenticated footer, a fresh copy; empty when the token has none. */
+  readonly footer: Uint8Array<ArrayBuffer>
+}
+
+const EMPTY = new Uint8Array(0)
+// 64 bytes of nonce and tag.
+const SHORTEST_BODY = 86
+
+/**
+ * Resolves when libsodium is loaded and has passed its known-answer tests.
+ *
+ * @throws WatchwordError `ERR_SELF_TEST` when a known answer was wrong.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, ready } from 'watchword/paseto'
+ *
+ * await ready
+ * console.log(String(generateKey()))
+ * ```
+ */
+export { ready } from './token/self-test.js'
+
+/**
+ * A new random key.
+ *
+ * @throws WatchwordError `ERR_NOT_READY` before {@link ready}.
+ *
+ * @example
+ * ```ts
+ * import { exportKey, generateKey, ready } from 'watchword/paseto'
+ *
+ * await ready
+ * const secret: string = exportKey(generateKey())
+ * ```
+ */
+export function generateKey(): LocalKey {
+  return paserk.generateKey()
+}
+
+/**
+ * Reads a key from its PASERK text, `k4.local.…`. PASERK, types/local.md.
+ *
+ * @throws WatchwordError `ERR_INVALID_KEY` for any other text, which is never part of the error;
+ *   `ERR_NOT_READY`.
+ *
+ * @example
+ * ```ts
+ * import { importKey, ready } from 'watchword/paseto'
+ *
+ * await ready
+ * const key = importKey(process.env.TOKEN_KEY ?? '')
+ * ```
+ */
+export function importKey(text: string): LocalKey {
+  return paserk.importKey(text)
+}
+
+/**
+ * The PASERK text of a key, `k4.local.…`: a secret. PASERK, types/local.md.
+ *
+ * @throws WatchwordError `ERR_INVALID_KEY` for anything but a key of this module.
+ *
+ * @example
+ * ```ts
+ * import { exportKey, generateKey, importKey, ready } from 'watchword/paseto'
+ *
+ * await ready
+ * const same = importKey(exportKey(generateKey()))
+ * ```
+ */
+export function exportKey(key: LocalKey): LocalPaserk {
+  return paserk.exportKey(key)
+}
+
+/**
+ * The identifier of a key, `k4.lid.…`: no secret, and fit for a footer. PASERK, types/lid.md.
+ *
+ * @throws WatchwordError `ERR_INVALID_KEY` for anything but a key of this module.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, keyId, ready } from 'watchword/paseto'
+ *
+ * await ready
+ * const footer = new TextEncoder().encode(JSON.stringify({ kid: keyId(generateKey()) }))
+ * ```
+ */
+export function keyId(key: LocalKey): KeyId {
+  return paserk.keyId(key)
+}
+
+/**
+ * Encrypts a key under another one, `k4.local-wrap.pie.…`. PASERK, operations/Wrap/pie.md.
+ *
+ * @param wrappingKey - Opens the result again.
+ * @param key - What is put away.
+ * @throws WatchwordError `ERR_INVALID_KEY` for anything but two keys of this module.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, ready, unwrapKey, wrapKey } from 'watchword/paseto'
+ *
+ * await ready
+ * const root = generateKey()
+ * const stored: string = wrapKey(root, generateKey())
+ * const key = unwrapKey(root, stored)
+ * ```
+ */
+export function wrapKey(wrappingKey: LocalKey, key: LocalKey): WrappedPaserk {
+  return paserk.wrapKey(wrappingKey, key)
+}
+
+/**
+ * Opens a key that {@link wrapKey} put away. PASERK, operations/Wrap/pie.md.
+ *
+ * @param wrappingKey - The key it was wrapped with.
+ * @param text - `k4.local-wrap.pie.…`; never part of an error.
+ * @throws WatchwordError `ERR_INVALID_KEY` when the text is malformed or not authentic under
+ *   `wrappingKey`.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, keyId, ready, unwrapKey, wrapKey } from 'watchword/paseto'
+ *
+ * await ready
+ * const root = generateKey()
+ * const key = generateKey()
+ * console.log(keyId(unwrapKey(root, wrapKey(root, key))) === keyId(key))
+ * ```
+ */
+export function unwrapKey(wrappingKey: LocalKey, text: string): LocalKey {
+  return paserk.unwrapKey(wrappingKey, text)
+}
+
+/**
+ * Makes a token under a fresh random nonce. PASETO Version4.md, "Encrypt".
+ *
+ * @param key - The key that will open it.
+ * @param payload - Any bytes; they are encrypted.
+ * @param options - A footer and an implicit assertion; both are authenticated.
+ * @returns The token, at most 1 MiB.
+ * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for a payload or an option that
+ *   is not bytes, or an implicit assertion longer than 1 MiB; `ERR_TOKEN_TOO_LONG`.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, ready, seal } from 'watchword/paseto'
+ *
+ * await ready
+ * const bytes = new TextEncoder().encode('{"sub":"svc_mail"}')
+ * const token: string = seal(generateKey(), bytes, { implicitAssertion: bytes })
+ * ```
+ */
+export function seal(key: LocalKey, payload: Uint8Array, options?: SealOptions): string {
+  paserk.keyAddress(key)
+  checkBytes(payload, 'payload')
+  const given: SealOptions = checkOptions(options, ['footer', 'implicitAssertion'])
+  const footer = optionalBytes(given.footer, 'footer')
+  const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
+  const body = v4local.sealBytes(key, payload, footer, implicitAssertion)
+  const token = `${v4local.HEADER}${body}`
+  return footer.length === 0 ? token : `${token}.${asBuffer(footer).toString('base64url')}`
+}
+
+/**
+ * Opens a token, or answers `undefined`: malformed, too long, of another version, changed, made
+ * with another key or bound to another assertion, without saying which. PASETO Version4.md,
+ * "Decrypt".
+ *
+ * @param key - The key that made it.
+ * @param token - What the client sent. No value of any type makes this throw.
+ * @param options - The implicit assertion of the token.
+ * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for an option that is not bytes
+ *   or longer than 1 MiB.
+ *
+ * @example
+ * ```ts
+ * import { generateKey, open, ready, seal } from 'watchword/paseto'
+ *
+ * await ready
+ * const key = generateKey()
+ * const opened = open(key, seal(key, new TextEncoder().encode('hello')))
+ * console.log(opened === undefined ? 'refused' : new TextDecoder().decode(opened.payload))
+ * ```
+ */
+export function open(key: LocalKey, token: string, options?: OpenOptions): Opened | undefined {
+  paserk.keyAddress(key)
+  const given: OpenOptions = checkOptions(options, ['implicitAssertion'])
+  const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
+  // The length comes first, and nothing is split: hostile text costs a scan at most.
+  if (typeof token !== 'string' || token.length > v4local.MAX_LENGTH) return undefined
+  if (!token.startsWith(v4local.HEADER)) return undefined
+  const start = v4local.HEADER.length
+  const dot = token.indexOf('.', start)
+  const end = dot < 0 ? token.length : dot
+  if (end - start < SHORTEST_BODY) return undefined
+  const footer = dot < 0 ? EMPTY : decodeFooter(token, dot + 1)
+  if (footer === undefined) return undefined
+  const body = token.slice(start, end)
+  const length = v4local.decryptInto(key, body, footer, implicitAssertion)
+  if (length < 0) return undefined
+  const payload = v4local.copyPlaintext(length)
+  v4local.wipePlaintext()
+  return { payload, footer: new Uint8Array(footer) }
+}
+
+/**
+ * A footer segment has to hold something, and one spelling of it: canonical base64url, no further
+ * dot.
+ */
+function decodeFooter(token: string, start: number): Uint8Array | undefined {
+  if (start === token.length || token.indexOf('.', start) >= 0) return undefined
+  const text = token.slice(start)
+  const footer = Buffer.from(text, 'base64url')
+  return footer.toString('base64url') === text ? footer : undefined
+}
+
+function checkOptions<T extends object>(options: T | undefined, names: readonly string[]): T {
+  if (options === undefined) return {} as T
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', '`options` must be an object.')
+  }
+  for (const name of Object.keys(options)) {
+    // The name of a stray field is the caller's, and may be a secret passed in the wrong place.
+    if (!names.includes(name)) {
+      const known = names.map((known) => `\`${known}\``).join(' and ')
+      throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`options\` takes ${known} only.`)
+    }
+  }
+  return options
+}
+
+function optionalBytes(value: Uint8Array | undefined, name: string): Uint8Array {
+  if (value === undefined) return EMPTY
+  checkBytes(value, name)
+  if (value.length <= v4local.MAX_LENGTH) return value
+  throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`${name}\` must be at most 1 MiB.`)
+}
+
+/** Memory that another thread could change between the check and the use is not taken. */
+function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (types.isUint8Array(value) && types.isArrayBuffer(value.buffer)) return
+  throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`${name}\` must be a Uint8Array.`)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
