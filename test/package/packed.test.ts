@@ -6,6 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PUBLIC_NAMES } from './public-names.js'
 import { manifest, ROOT, run, runTool, specifiers } from './repository.js'
 
+/** What is read of npm's answer to `npm pack --json`. */
+interface Pack {
+  readonly filename: string
+  readonly files: ReadonlyArray<{ readonly path: string }>
+}
+
 // Outside the repository, or what the package forgot to declare would be found in the repository's own node_modules.
 let folder: string
 let tarball: string
@@ -14,7 +20,10 @@ let packed: readonly string[]
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'watchword-packed-'))
   const answer = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder])
-  const [pack] = JSON.parse(answer) as [{ filename: string; files: Array<{ path: string }> }]
+  // A list up to npm 11, an object keyed by the package's name from npm 12 on.
+  const packs = JSON.parse(answer) as Readonly<Record<string, Pack>>
+  const pack = Object.values(packs)[0]
+  if (!pack) throw new Error(`npm pack named no tarball: ${answer}`)
   tarball = join(folder, pack.filename)
   packed = pack.files.map(({ path }) => path)
 
