@@ -43,6 +43,7 @@ const NAMED: Readonly<Record<string, Layer>> = {
   'src/rotate.ts': 'verb',
   'src/revoke.ts': 'verb',
   'src/options.ts': 'options',
+  'src/requirement.ts': 'options',
 }
 
 const PART = /^src\/(token|keys|policy|cache|revocation|store|feed|http|observe)\//
