@@ -123,7 +123,9 @@ async function decrypt(
 /** PASERK, types/lid.md. */
 async function identify(paserk: string): Promise<KeyId> {
   // An identifier is taken of the key, so a wrapped text has none before it is opened.
-  if (!paserk.startsWith('k4.local.')) throw new InvalidPASERKError('Expected a k4.local text')
+  if (typeof paserk !== 'string' || !paserk.startsWith('k4.local.')) {
+    throw new InvalidPASERKError('Expected a k4.local text')
+  }
   const key = importKey(paserk)
   const id = keyId(key)
   destroyKey(key)

@@ -9,8 +9,7 @@
  * ```
  *
  * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes.
- * Most tokens fit a fixed area of 16 KiB; a larger area is made when the first token needs it, and
- * kept.
+ * Most tokens fit a fixed area of 16 KiB; a larger one is made when first needed, and kept.
  *
  * @module
  */
@@ -62,10 +61,8 @@ let windowAt = 0
  * @param body - The text between `v4.local.` and the next dot or the end. Anything but canonical
  *   base64url of at least 64 bytes is refused.
  * @param footer - The decoded footer, as it is authenticated.
- * @param implicitAssertion - What the token is bound to and does not carry, at most {@link
- *   MAX_LENGTH} bytes.
- * @returns The length of the plaintext, which {@link plaintext} shows until the next call of this
- *   module, or -1.
+ * @param implicitAssertion - What the token is bound to and does not carry, at most 1 MiB.
+ * @returns The length of the plaintext, which {@link plaintext} shows until the next call, or -1.
  * @throws WatchwordError `ERR_INVALID_KEY` for a bad key, `ERR_INVALID_ARGUMENT` for a footer or an
  *   implicit assertion that is too long; never for any `body`.
  */
@@ -156,13 +153,7 @@ export function sealBytes(
   footer: Uint8Array,
   implicitAssertion: Uint8Array,
 ): string {
-  const keyAt = keyAddress(key)
-  const length = payload.length
-  const area = areaToSeal(length, footer, implicitAssertion)
-  const sodium = libsodium()
-  sodium.heap.set(payload, area + CIPHERTEXT)
-  takeNonce(sodium, area + NONCE)
-  return finishSeal(sodium, keyAt, area, length, footer, implicitAssertion)
+  return sealPayload(keyAddress(key), undefined, payload, footer, implicitAssertion)
 }
 
 /**
@@ -198,11 +189,22 @@ export function sealWithNonce(
 ): string {
   const keyAt = keyAddress(key)
   if (nonce.length !== 32) throw new WatchwordError('ERR_INVALID_ARGUMENT', 'A nonce is 32 bytes.')
-  const area = areaToSeal(payload.length, footer, implicitAssertion)
+  return sealPayload(keyAt, nonce, payload, footer, implicitAssertion)
+}
+
+function sealPayload(
+  keyAt: number,
+  nonce: Uint8Array | undefined,
+  payload: Uint8Array,
+  footer: Uint8Array,
+  implicit: Uint8Array,
+): string {
+  const area = areaToSeal(payload.length, footer, implicit)
   const sodium = libsodium()
   sodium.heap.set(payload, area + CIPHERTEXT)
-  sodium.heap.set(nonce, area + NONCE)
-  return finishSeal(sodium, keyAt, area, payload.length, footer, implicitAssertion)
+  if (nonce === undefined) takeNonce(sodium, area + NONCE)
+  else sodium.heap.set(nonce, area + NONCE)
+  return finishSeal(sodium, keyAt, area, payload.length, footer, implicit)
 }
 
 /** From a nonce and a plaintext in place to the encoded body. */
@@ -212,12 +214,12 @@ function finishSeal(
   area: number,
   length: number,
   footer: Uint8Array,
-  implicitAssertion: Uint8Array,
+  implicit: Uint8Array,
 ): string {
   applyStream(sodium, keyAt, area, length)
   const { heap } = sodium
   const at = area + CIPHERTEXT
-  authenticate(sodium, keyAt, area, length, footer, implicitAssertion, work + TAG)
+  authenticate(sodium, keyAt, area, length, footer, implicit, work + TAG)
   heap.copyWithin(at - 32, area + NONCE, area + NONCE + 32)
   heap.copyWithin(at + length, work + TAG, work + TAG + 32)
   return sodium.buffer.toString('base64url', at - 32, at + length + 32)
@@ -227,9 +229,9 @@ function finishSeal(
  * Version4.md, Encrypt steps 4 and 5: derives key and nonce of the stream, and applies it in place.
  */
 function applyStream(sodium: Sodium, keyAt: number, area: number, length: number): void {
+  const at = area + CIPHERTEXT
   const derived = work + ENCRYPTION_KEY
   derive(sodium, encryptionState(keyAt), area + NONCE, derived, 56)
-  const at = area + CIPHERTEXT
   sodium.xor(at, at, length, 0, derived + 32, derived)
 }
 
@@ -243,7 +245,7 @@ function authenticate(
   area: number,
   length: number,
   footer: Uint8Array,
-  implicitAssertion: Uint8Array,
+  implicit: Uint8Array,
   tag: number,
 ): void {
   const derived = work + AUTHENTICATION_KEY
@@ -251,23 +253,16 @@ function authenticate(
   let at = area + CIPHERTEXT
   writeLength(sodium, at - 8, length)
   at = writePiece(sodium, at + length, footer)
-  at = writePiece(sodium, at, implicitAssertion)
-  const start = area + PREFIX
-  sodium.hash(tag, 32, start, at - start, 0, derived, 32)
+  at = writePiece(sodium, at, implicit)
+  sodium.hash(tag, 32, area + PREFIX, at - area - PREFIX, 0, derived, 32)
 }
 
 /** BLAKE2b of a domain, already absorbed in `state`, and the nonce. */
-function derive(
-  sodium: Sodium,
-  state: number,
-  nonce: number,
-  out: number,
-  outLength: number,
-): void {
+function derive(sodium: Sodium, state: number, nonce: number, out: number, size: number): void {
   const copy = work + STATE
   sodium.heap.copyWithin(copy, state, state + STATE_BYTES)
   sodium.hashUpdate(copy, nonce, 32, 0)
-  sodium.hashFinal(copy, out, outLength)
+  sodium.hashFinal(copy, out, size)
 }
 
 /**
@@ -303,30 +298,27 @@ function takeNonce(sodium: Sodium, to: number): void {
   sodium.heap.fill(0, from, from + 32)
 }
 
-function areaToSeal(length: number, footer: Uint8Array, implicitAssertion: Uint8Array): number {
+function areaToSeal(length: number, footer: Uint8Array, implicit: Uint8Array): number {
   const suffix = footer.length === 0 ? 0 : 1 + Math.ceil((footer.length * 4) / 3)
   if (HEADER.length + Math.ceil(((length + 64) * 4) / 3) + suffix > MAX_LENGTH) {
     throw new WatchwordError('ERR_TOKEN_TOO_LONG', 'The token would be longer than 1 MiB.')
   }
-  return areaFor(length, footer, implicitAssertion)
+  return areaFor(length, footer, implicit)
 }
 
 /**
  * The address of an area that holds a message and its encoding; its constant prefix is in place.
  */
-function areaFor(length: number, footer: Uint8Array, implicitAssertion: Uint8Array): number {
-  const needed = length + footer.length + implicitAssertion.length + OVERHEAD
+function areaFor(length: number, footer: Uint8Array, implicit: Uint8Array): number {
+  const needed = length + footer.length + implicit.length + OVERHEAD
   if (needed <= SMALL_AREA && smallArea !== 0) return smallArea
-  if (footer.length > MAX_LENGTH || implicitAssertion.length > MAX_LENGTH) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      'The footer or the implicit assertion is longer than 1 MiB.',
-    )
+  if (footer.length > MAX_LENGTH || implicit.length > MAX_LENGTH) {
+    const message = 'The footer and the implicit assertion are at most 1 MiB.'
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', message)
   }
   if (smallArea === 0) {
     work = aligned(reserve(WORK_BYTES))
-    smallArea = aligned(reserve(SMALL_AREA))
-    writePrefix(smallArea)
+    smallArea = writePrefix(aligned(reserve(SMALL_AREA)))
   }
   return needed <= SMALL_AREA ? smallArea : largeAreaFor(needed)
 }
@@ -343,14 +335,15 @@ function largeAreaFor(needed: number): number {
   }
   largeBlock = block
   largeSize = size
-  writePrefix(aligned(block))
-  return aligned(block)
+  return writePrefix(aligned(block))
 }
 
-function writePrefix(area: number): void {
+/** What every message begins with; nothing overwrites it. Returns the area. */
+function writePrefix(area: number): number {
   const sodium = libsodium()
   writeLength(sodium, area + PREFIX, 5)
   writeLength(sodium, area + PREFIX + 8, HEADER.length)
   sodium.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
   writeLength(sodium, area + PREFIX + 25, 32)
+  return area
 }
