@@ -40,7 +40,8 @@ const HEADER = Buffer.from('v4.local.', 'latin1')
 const FOR_ENCRYPTION = Buffer.from('paseto-encryption-key', 'latin1')
 const FOR_AUTHENTICATION = Buffer.from('paseto-auth-key-for-aead', 'latin1')
 
-// Each is a constant of its own: composed in one expression, the version would lose its literal type.
+// Each is a constant of its own: composed in one expression, the version would lose its literal
+// type.
 const GenerateKey = LocalGenerateKey({
   version: 4,
   run: async (extractable: boolean) => generateKey(extractable),

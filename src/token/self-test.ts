@@ -21,6 +21,8 @@ const BODY =
 const WRAPPED =
   'k4.local-wrap.pie.y-PC8Zh6P1DoOBUdhRr7W8GWSgHtRKvE8PWWYA-qXy3fxJDmaRsxcZVQzuvXHZuBg5MqCgh_' +
   'y5K0WbukJCrDX73Wdf631VBnE1DNHafbjnGNzFNWP59ba9ifsOAgE7Bw'
+const WRONG = 'A known-answer test failed.'
+const NOT_LOADED = 'libsodium could not be loaded.'
 const PIE_LENGTH = 'k4.local-wrap.pie.'.length
 const UNWRAPPED_ID = 'k4.lid.bqltbNc4JLUAmc9Xtpok-fBuI0dQN5_m3CD9W_nbh559'
 
@@ -31,7 +33,7 @@ const UNWRAPPED_ID = 'k4.lid.bqltbNc4JLUAmc9Xtpok-fBuI0dQN5_m3CD9W_nbh559'
  * @throws WatchwordError `ERR_SELF_TEST` when an answer was wrong; from then on nothing works in
  *   this process.
  */
-export const ready: Promise<void> = loaded.then(start)
+export const ready: Promise<void> = loaded.then(start, (error) => fail(error, NOT_LOADED))
 
 // A failed start is told by every later call as well; it must not end a process that never asked.
 ready.catch(() => {})
@@ -66,17 +68,19 @@ function start(): void {
   try {
     selfTest()
   } catch (error) {
-    // Whatever broke, an error underneath included, has one meaning at start.
-    const failed =
-      error instanceof WatchwordError && error.code === 'ERR_SELF_TEST'
-        ? error
-        : new WatchwordError('ERR_SELF_TEST', 'A known-answer test failed.', { cause: error })
-    disable(failed)
-    throw failed
+    fail(error, WRONG)
   }
+}
+
+/** Whatever broke, it has one meaning at start, and lasts. */
+function fail(error: unknown, message: string): never {
+  const known = error instanceof WatchwordError && error.code === 'ERR_SELF_TEST'
+  const failure = known ? error : new WatchwordError('ERR_SELF_TEST', message, { cause: error })
+  disable(failure)
+  throw failure
 }
 
 function expectSame(operation: string, got: string, expected: string): void {
   if (got === expected) return
-  throw new WatchwordError('ERR_SELF_TEST', 'A known-answer test failed.', { detail: operation })
+  throw new WatchwordError('ERR_SELF_TEST', WRONG, { detail: operation })
 }

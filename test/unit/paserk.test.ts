@@ -105,6 +105,13 @@ describe('the start', () => {
     expect(() => generateKey()).toThrow(expect.objectContaining(failed))
   })
 
+  it('fails once and for all when libsodium cannot be loaded', async () => {
+    const { generateKey, ready } = await startOn(() => Promise.reject(new Error('no memory')))
+    const failed = { code: 'ERR_SELF_TEST', message: 'libsodium could not be loaded.' }
+    await expect(ready).rejects.toMatchObject({ ...failed, cause: new Error('no memory') })
+    expect(() => generateKey()).toThrow(expect.objectContaining(failed))
+  })
+
   it('does without compressed states where libsodium lays them out otherwise', async () => {
     const module = await real()
     const update = module['_crypto_generichash_update'] as (...args: number[]) => number
@@ -197,6 +204,21 @@ describe('keys', () => {
     const before = libsodium().heap.length
     for (let made = 0; made < 20_000; made++) destroyKey(generateKey())
     expect(libsodium().heap.length).toBe(before)
+  })
+})
+
+describe('a forgotten key', () => {
+  it('is wiped when it is collected', async () => {
+    const { gc } = globalThis
+    // A fixed slot of the heap, with which nobody keeps the key alive.
+    const at = ((key) => keyAddress(key))(generateKey())
+    const secret = libsodium().buffer.toString('hex', at + 4, at + 28)
+    const now = (): string => libsodium().buffer.toString('hex', at + 4, at + 28)
+    for (let round = 0; round < 50 && gc && now() === secret; round++) {
+      gc()
+      await new Promise((done) => setImmediate(done))
+    }
+    expect(now() === secret).toBe(gc === undefined)
   })
 })
 
