@@ -85,7 +85,7 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
     Object.defineProperty(this, BRAND, { value: true })
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && BRAND in value
   }
 }

@@ -1,0 +1,63 @@
+/**
+ * Time: the one place that reads the system's clocks and sets timers.
+ *
+ * @module
+ */
+
+/** Where the library gets time from. Everything but `now` has a default. */
+export interface Clock {
+  /** Wall time in Unix milliseconds. */
+  now(): number
+  /** Milliseconds that only go forward, from any origin. Default: `performance.now`. */
+  monotonic?(): number
+  /** Calls back once after `delayMs`. Default: `setTimeout`, without keeping the process alive. */
+  setTimer?(callback: () => void, delayMs: number): Timer
+}
+
+/** A timer that was set. */
+export interface Timer {
+  cancel(): void
+}
+
+/** A clock with every method, and with a wall time for judging that does not fall back. */
+export interface ResolvedClock {
+  /** Wall time in Unix milliseconds, as the source tells it: for stamping. */
+  now(): number
+  /** Wall time for judging expiry: held at its highest value when the source steps back by at most {@link HOLD_MS}. */
+  judged(): number
+  monotonic(): number
+  setTimer(callback: () => void, delayMs: number): Timer
+}
+
+/**
+ * How far the wall clock may step back before the earlier time is believed. Inside it, an expired token stays expired
+ * whatever the clock does; beyond it, the jump forward was the mistake, and holding on to it would refuse every
+ * token until the real time has caught up.
+ */
+export const HOLD_MS = 3_600_000
+
+/** The clock of the machine. */
+export const systemClock: Clock = { now: () => Date.now() }
+
+/** Fills in what a caller's clock leaves out. */
+export function resolveClock(source: Clock): ResolvedClock {
+  let highest = Number.NEGATIVE_INFINITY
+  return {
+    now: () => source.now(),
+    judged() {
+      const now = source.now()
+      if (now >= highest || highest - now > HOLD_MS) highest = now
+      return highest
+    },
+    monotonic: source.monotonic ? () => source.monotonic?.() as number : () => performance.now(),
+    setTimer: source.setTimer
+      ? (callback, delayMs) => source.setTimer?.(callback, delayMs) as Timer
+      : systemTimer,
+  }
+}
+
+function systemTimer(callback: () => void, delayMs: number): Timer {
+  const timer = setTimeout(callback, delayMs)
+  timer.unref()
+  return { cancel: () => clearTimeout(timer) }
+}

@@ -1,0 +1,78 @@
+/**
+ * What the verbs share: the parts of one authority, wired once.
+ *
+ * @module
+ */
+import type { ResolvedClock } from './clock.js'
+import { WatchwordError } from './errors.js'
+import type { Keyring, RingKey } from './keys/keyring.js'
+import { type AuditEvent, audits } from './observe/channels.js'
+import type { ResolvedOptions } from './options.js'
+import { type Policy, rotateAtOf } from './policy/policy.js'
+import type { Follower } from './revocation/follower.js'
+import type { RevocationIndex } from './revocation/index.js'
+import { IssuedToken } from './issued-token.js'
+import type { Store, TokenRecord } from './store/store.js'
+import { writeClaims } from './token/claims.js'
+import { sealText } from './token/v4local.js'
+import { overhead, writeBranded, writeStandard } from './token/wire.js'
+import type { RejectionCode } from './types.js'
+import type { Verifier } from './verifier.js'
+
+/** The parts of one authority. */
+export interface Core {
+  readonly options: ResolvedOptions
+  readonly clock: ResolvedClock
+  readonly store: Store
+  /** Runs a call to the store under the authority's deadline, and wraps what goes wrong. */
+  readonly callStore: <T>(call: () => Promise<T>) => Promise<T>
+  readonly keyring: Keyring
+  readonly index: RevocationIndex
+  readonly follower: Follower
+  readonly verifier: Verifier
+  /** Makes a ULID for this time, greater than every one before it. */
+  readonly newId: (time: number) => string
+  /** Makes the implicit assertion of a token. */
+  readonly assertionOf: (audience: string, binding: string) => Uint8Array
+}
+
+/** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */
+export function policyOf(core: Core, name: string): Policy {
+  const policy = core.options.policies.get(name)
+  if (policy === undefined) throw new WatchwordError('ERR_UNKNOWN_POLICY', 'policy: no policy has this name')
+  return policy
+}
+
+/** The error for a token that a verb was given and that is not good enough for it. */
+export function rejected(reason: RejectionCode): WatchwordError<'ERR_TOKEN_REJECTED'> {
+  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused: ${reason}`, { reason })
+}
+
+/** What a token is sealed from. */
+export interface SealInput {
+  readonly record: TokenRecord
+  readonly custom: Readonly<Record<string, unknown>>
+  readonly binding: string
+}
+
+/** Seals a token. Throws `ERR_TOKEN_TOO_LONG`. */
+export function sealToken(core: Core, ringKey: RingKey, { record, custom, binding }: SealInput): IssuedToken {
+  const { brand, maxTokenLength, issuer, policies } = core.options
+  const payload = writeClaims({ ...record, issuer, custom })
+  const bodyLength = Math.ceil(((Buffer.byteLength(payload) + 64) * 4) / 3)
+  if (bodyLength + overhead(brand, ringKey.footerText) > maxTokenLength) {
+    throw new WatchwordError('ERR_TOKEN_TOO_LONG', `the token would be longer than ${maxTokenLength} characters`)
+  }
+  const assertion = binding === '' ? ringKey.assertion : core.assertionOf(record.audience, binding)
+  const body = sealText(ringKey.key, payload, ringKey.footer, assertion)
+  const token =
+    brand === undefined ? writeStandard(body, ringKey.footerText) : writeBranded(brand, ringKey.record.id, body)
+  const rotateAt = rotateAtOf(policies.get(record.policy), record.issuedAt, record.expiresAt)
+  return new IssuedToken(token, record, rotateAt, ringKey.record.id)
+}
+
+/** Tells the audit channel, if anybody listens. */
+export function audit(core: Core, event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>): void {
+  if (!audits.hasSubscribers) return
+  audits.publish({ v: 1, at: core.clock.now(), issuer: core.options.issuer, ...event })
+}

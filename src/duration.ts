@@ -1,0 +1,44 @@
+/**
+ * Durations: a number of milliseconds, or a number with a unit, such as `'15m'`.
+ *
+ * @module
+ */
+
+/** A whole number of milliseconds, or text such as `'250ms'`, `'5s'`, `'15m'`, `'12h'`, `'30d'`, `'2w'`. */
+export type Duration = number | string
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+/** Ten years: beyond this a lifetime is "for ever" by another name, and sums of times leave the safe range slowly. */
+export const MAX_DURATION_MS = 3_650 * 86_400_000
+
+/**
+ * Reads a duration. Answers milliseconds, or `undefined` for anything that is not a finite, whole, non-negative
+ * duration of at most ten years.
+ */
+export function parseDuration(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? parseText(value) : value
+  if (typeof ms !== 'number' || !Number.isSafeInteger(ms)) return undefined
+  return ms >= 0 && ms <= MAX_DURATION_MS ? ms : undefined
+}
+
+function parseText(text: string): number | undefined {
+  const match = /^(\d{1,15})(ms|s|m|h|d|w)$/.exec(text)
+  if (match === null) return undefined
+  return Number(match[1]) * (UNIT_MS[match[2] as string] as number)
+}
+
+/** Reads a share such as `'70%'` as a fraction from 0 to 1, exclusive, or `undefined`. */
+export function parseShare(value: unknown): number | undefined {
+  const match = typeof value === 'string' ? /^(\d{1,2})%$/.exec(value) : null
+  if (match === null) return undefined
+  const share = Number(match[1]) / 100
+  return share > 0 ? share : undefined
+}

@@ -1,0 +1,58 @@
+/**
+ * The public names of `watchword`.
+ *
+ * @module
+ */
+export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './authority.js'
+export { createWatchword } from './authority.js'
+export type { Clock, Timer } from './clock.js'
+export type { Duration } from './duration.js'
+export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
+export { ERROR_CODES, WatchwordError } from './errors.js'
+export type {
+  Appended,
+  CallOptions,
+  FeedEvent,
+  FeedHead,
+  FeedInfo,
+  Position,
+  RevocationFeed,
+} from './feed/feed.js'
+export { memoryFeed } from './feed/memory.js'
+export type { IssueInput } from './issue.js'
+export type { IssuedToken, IssuedTokenInfo } from './issued-token.js'
+export type { KeyInfo } from './keys/keyring.js'
+export type { KeyWrapper } from './keys/root-key.js'
+export type { KeyState } from './keys/rotation.js'
+export type { AuditAction, AuditEvent, Decision } from './observe/channels.js'
+export type { CacheOptions, KeyOptions, PolicyOptions, WatchwordOptions } from './options.js'
+export type { ReuseAction } from './policy/policy.js'
+export type { CompiledRequirement } from './requirement.js'
+export type { RevokeOptions, RevokeReceipt } from './revoke.js'
+export type { RotateOptions } from './rotate.js'
+export { memoryStore } from './store/memory.js'
+export type {
+  KeyRecord,
+  LiveLimit,
+  Page,
+  Purged,
+  Revocation,
+  RevocationKind,
+  Store,
+  StoreSupport,
+  Succession,
+  TokenFilter,
+  TokenRecord,
+  Usage,
+} from './store/store.js'
+export type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
+export type {
+  AnyClaims,
+  Rejected,
+  RejectionCode,
+  Requirement,
+  RevokeTarget,
+  ScopeRequirement,
+  Verified,
+  VerifyResult,
+} from './types.js'

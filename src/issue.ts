@@ -1,0 +1,218 @@
+/**
+ * Issuing.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { audit, type Core, policyOf, sealToken } from './core.js'
+import { type Duration, parseDuration } from './duration.js'
+import { WatchwordError } from './errors.js'
+import type { IssuedToken } from './issued-token.js'
+import type { RingKey } from './keys/keyring.js'
+import { MAX_SKEW_MS } from './keys/rotation.js'
+import { isName } from './options.js'
+import type { Policy } from './policy/policy.js'
+import { coveredByAny, isScope, MAX_SCOPES, normaliseScopes } from './policy/scopes.js'
+import { MAX_BINDING_LENGTH } from './requirement.js'
+import type { TokenRecord } from './store/store.js'
+import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
+import { parseJsonObject } from './token/json.js'
+import { validateClaims } from './verifier.js'
+
+/** What to issue. */
+export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
+  /** The name of a policy. */
+  readonly policy: string
+  /** Whom the token stands for: 1 to 1024 characters, compared exactly. */
+  readonly subject: string
+  /** Who asks for it, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** What the token may do; each must be covered by the policy's. Default: none, which is no rights. */
+  readonly scopes?: readonly string[]
+  /** Whom the token is for. Default: the authority's audience, if it has just one. */
+  readonly audience?: string
+  /** A shorter life than the policy's. Default: the policy's `ttl`. */
+  readonly ttl?: Duration
+  /** Not valid before this Unix time in milliseconds. Default: valid at once. */
+  readonly notBefore?: number
+  /** What the token is bound to; whoever verifies must name the same. Default: nothing. */
+  readonly binding?: string
+  /** The custom claims. Required when the schema requires any. */
+  readonly claims?: ClaimsInput
+}
+
+const text = (field: string, max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters, none of them a control character`)
+
+const inputSchema = z.strictObject(
+  {
+    policy: text('policy', 64),
+    subject: text('subject', 1024),
+    actor: text('actor', 256),
+    scopes: z.optional(
+      z
+        .array(z.custom<string>(isScope, "expected a scope such as 'orders:read'"), 'expected a list of scopes')
+        .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`)),
+    ),
+    audience: z.optional(text('audience', 256)),
+    ttl: z.optional(
+      z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1000, "expected a duration of at least a second, such as '15m'"),
+    ),
+    notBefore: z.optional(
+      z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'expected Unix milliseconds'),
+    ),
+    binding: z.optional(text('binding', MAX_BINDING_LENGTH)),
+    claims: z.optional(z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object')),
+  },
+  'expected an object with at least policy, subject and actor',
+)
+
+type Input = z.output<typeof inputSchema>
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Checks the input of a verb. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue === undefined || issue.path.length === 0 ? 'input' : issue.path.join('.')
+  const unknown = issue?.code === 'unrecognized_keys' ? `unknown field '${issue.keys[0]}'` : issue?.message
+  throw new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${unknown}`)
+}
+
+/** Issues one token: seals it, puts its record in the store, and only then hands it over. */
+export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
+  const input = parseInput(inputSchema, raw)
+  const policy = policyOf(core, input.policy)
+  const audience = audienceOf(core, input.audience)
+  const custom = customClaims(core, input.claims)
+  const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
+  const record = newRecord(core, { input, policy, audience, ringKey })
+  const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
+  const limit = policy.maxActivePerSubject
+  const outcome = await core.callStore(() =>
+    core.store.insertTokens([record], limit === undefined ? undefined : { max: limit, now: core.clock.now() }),
+  )
+  if (outcome === 'limit') {
+    throw new WatchwordError('ERR_LIMIT_REACHED', `the subject already holds ${limit} live tokens of this policy`)
+  }
+  auditIssue(core, record)
+  return issued
+}
+
+function auditIssue(core: Core, { id, subject, audience, policy, family, keyId, issuedBy }: TokenRecord): void {
+  audit(core, { action: 'token.issued', actor: issuedBy, id, subject, audience, policy, family, keyId })
+}
+
+function audienceOf(core: Core, asked: string | undefined): string {
+  const { audiences } = core.options
+  if (asked === undefined && audiences.length > 1) {
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'audience: expected one, since the authority serves several')
+  }
+  const audience = asked ?? (audiences[0] as string)
+  if (!audiences.includes(audience)) {
+    throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
+  }
+  return audience
+}
+
+const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({})
+
+// Judged as they will be read: what JSON drops or changes must not make a token that can never be verified.
+function customClaims(core: Core, claims: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> {
+  const schema = core.options.claims
+  const written = claims === undefined ? NO_CLAIMS : throughJson(claims)
+  if (schema !== undefined && validateClaims(schema, written) === undefined) {
+    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they do not satisfy the schema, or it is not synchronous')
+  }
+  return written
+}
+
+// The twelve claims of our own count towards the limit of the whole payload.
+const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMITS.maxKeys - 12 }
+
+function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  for (const name of Object.keys(claims)) {
+    if (RESERVED_CLAIMS.has(name)) {
+      throw new WatchwordError('ERR_RESERVED_CLAIM', `claims.${name}: this name is reserved; use another one`)
+    }
+  }
+  let json: string | undefined
+  try {
+    json = JSON.stringify(claims)
+  } catch (cause) {
+    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', { cause })
+  }
+  const parsed = json === undefined ? undefined : parseJsonObject(json, CUSTOM_LIMITS)
+  if (parsed !== undefined) return parsed
+  const { maxDepth, maxKeys } = CUSTOM_LIMITS
+  throw new WatchwordError(
+    'ERR_CLAIMS_INVALID',
+    `claims: expected exact numbers, well-formed text, at most ${maxKeys} keys and a depth of ${maxDepth}`,
+  )
+}
+
+interface RecordParts {
+  readonly input: Input
+  readonly policy: Policy
+  readonly audience: string
+  readonly ringKey: RingKey
+}
+
+function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts): TokenRecord {
+  const scopes = normaliseScopes(input.scopes ?? [])
+  const ungrantable = scopes.filter((scope) => !coveredByAny(policy.scopes, scope))
+  if (ungrantable.length > 0) {
+    throw new WatchwordError('ERR_SCOPE_NOT_GRANTABLE', `scopes: the policy does not grant '${ungrantable[0]}'`)
+  }
+  const ttl = lifetime(policy, input.ttl)
+  const issuedAt = issueTime(core, input.subject, audience)
+  const expiresAt = Math.min(issuedAt + ttl, ringKey.record.expiresAt - MAX_SKEW_MS)
+  const notBefore = input.notBefore ?? null
+  if (notBefore !== null && notBefore >= expiresAt) {
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'notBefore: expected a time before the token expires')
+  }
+  const id = core.newId(issuedAt)
+  return {
+    id,
+    family: id,
+    generation: 0,
+    predecessor: null,
+    successor: null,
+    subject: input.subject,
+    audience,
+    policy: policy.name,
+    policyVersion: policy.version,
+    scopes,
+    keyId: ringKey.record.id,
+    issuedAt,
+    notBefore,
+    expiresAt,
+    familyIssuedAt: issuedAt,
+    familyExpiresAt: issuedAt + policy.maxLifetimeMs,
+    issuedBy: input.actor,
+    supersededAt: null,
+    revokedAt: null,
+    revokedBy: null,
+    revokedReason: null,
+    lastUsedAt: null,
+  }
+}
+
+/** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */
+export function lifetime(policy: Policy, asked: Duration | undefined): number {
+  const ttl = asked === undefined ? policy.ttlMs : (parseDuration(asked) as number)
+  if (ttl <= policy.ttlMs) return ttl
+  throw new WatchwordError('ERR_TTL_TOO_LONG', `ttl: the policy allows at most ${policy.ttlMs} ms`)
+}
+
+/**
+ * When a new token is issued: now, but after everything that was revoked by time, so that a token issued right after
+ * its subject was revoked is not caught by it.
+ */
+export function issueTime(core: Core, subject: string, audience: string): number {
+  return Math.max(core.clock.now(), core.index.watermark(subject, audience) + 1)
+}

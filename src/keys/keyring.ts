@@ -1,0 +1,325 @@
+/**
+ * The keyring: the keys that this process can open and seal with, kept equal to the store.
+ *
+ * Verifying never waits for it: an unknown key is answered from memory, and the store is asked at most once per
+ * cool-down, however many tokens name keys that do not exist.
+ *
+ * @module
+ */
+import type { ResolvedClock, Timer } from '../clock.js'
+import { WatchwordError } from '../errors.js'
+import type { KeyRecord, Store } from '../store/store.js'
+import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
+import { footerOf } from '../token/wire.js'
+import type { RootKey } from './root-key.js'
+import { issuingKey, type KeySchedule, type KeyState, keyState, newestKey, nextKey, rotationDueAt } from './rotation.js'
+
+/** A key at hand. */
+export interface RingKey {
+  readonly record: KeyRecord
+  readonly key: LocalKey
+  /** The footer of its tokens, as bytes and as base64url text. */
+  readonly footer: Uint8Array
+  readonly footerText: string
+  /** PASETO's implicit assertion of its tokens without a binding. */
+  readonly assertion: Uint8Array
+}
+
+/** What an operator sees of a key. */
+export interface KeyInfo {
+  readonly id: string
+  readonly audience: string
+  readonly generation: number
+  readonly state: KeyState
+  readonly createdAt: number
+  readonly activatesAt: number
+  readonly retiresAt: number
+  readonly expiresAt: number
+  readonly revokedAt: number | null
+  /** The id of the root key that wraps it at rest. */
+  readonly wrappedBy: string
+}
+
+/** What the keyring needs. */
+export interface KeyringOptions {
+  readonly store: Store
+  readonly clock: ResolvedClock
+  /** The root key in use, then those that are being replaced. */
+  readonly roots: readonly [RootKey, ...RootKey[]]
+  readonly audiences: readonly string[]
+  readonly schedule: KeySchedule
+  /** How often the store is asked for new keys, in milliseconds. */
+  readonly refreshEveryMs: number
+  /** How long an unknown key keeps the store from being asked again, in milliseconds. */
+  readonly coolDownMs: number
+  /** Makes the implicit assertion of an audience's tokens. */
+  readonly assertionOf: (audience: string) => Uint8Array
+  /** Whether the node knows the key to be revoked. */
+  readonly isRevoked: (keyId: string) => boolean
+  /** Told of each stored key that is marked revoked, so that a feed that lost its log forgets nothing. */
+  readonly onRevoked: (record: KeyRecord) => void
+  /** Runs a call to the store under the authority's deadline. */
+  readonly call: <T>(call: () => Promise<T>) => Promise<T>
+  /** Told of each key that this node made, and of each that it cannot open. */
+  readonly onEvent: (event: 'key.created' | 'key.unreadable', record: KeyRecord) => void
+}
+
+const MAX_RACES = 10
+
+/** The keys of one authority. */
+export class Keyring {
+  readonly #options: KeyringOptions
+  readonly #keys = new Map<string, RingKey>()
+  readonly #footers = new Map<string, string>()
+  readonly #unreadable = new Set<string>()
+  #records: readonly KeyRecord[] = []
+  #refreshing: Promise<void> | undefined
+  #askedAt = Number.NEGATIVE_INFINITY
+  #timer: Timer | undefined
+  #closed = false
+  // Where in the rotation's window this node acts, so that the nodes of a fleet do not all act at once.
+  readonly #share = Math.random()
+
+  constructor(options: KeyringOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Loads the keys, makes the first one of each audience that has none, and keeps both up from then on.
+   *
+   * Rejects with `ERR_ROOT_KEY` when a stored key does not open: starting anyway would mint under keys that the rest
+   * of the fleet does not share.
+   */
+  async start(): Promise<void> {
+    await this.refresh()
+    if (this.#unreadable.size > 0) {
+      const [id] = this.#unreadable
+      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: it does not open the keys in the store', { detail: `key ${id}` })
+    }
+    await this.maintain()
+    this.#schedule()
+  }
+
+  /** Forgets every key. */
+  stop(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const id of [...this.#keys.keys()]) this.#drop(id)
+  }
+
+  /** The key of this id, if it is at hand; whether it may still open is for the caller to judge by its times. */
+  get(id: string): RingKey | undefined {
+    return this.#keys.get(id)
+  }
+
+  /** The key id of a footer's exact text, for the keys at hand. */
+  readonly idOfFooter = (footerText: string): string | undefined => this.#footers.get(footerText)
+
+  /** The key that seals for this audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
+  async issuing(audience: string): Promise<RingKey> {
+    const key = this.#issuingNow(audience)
+    if (key !== undefined) return key
+    await this.refresh()
+    await this.#rotateIfDue(audience)
+    const made = this.#issuingNow(audience)
+    if (made === undefined) throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
+    return made
+  }
+
+  /** The key that seals for this audience now, if it is at hand. */
+  issuingNow(audience: string): RingKey | undefined {
+    return this.#issuingNow(audience)
+  }
+
+  #issuingNow(audience: string): RingKey | undefined {
+    const record = issuingKey(this.#ofAudience(audience), this.#options.clock.now())
+    return record === undefined ? undefined : this.#keys.get(record.id)
+  }
+
+  /** Reads the store now. One read at a time; joiners share it. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  /** Reads the store for a key that is not at hand, unless that was done within the cool-down. Answers whether it was. */
+  async refreshForUnknown(): Promise<boolean> {
+    const now = this.#options.clock.monotonic()
+    if (this.#refreshing === undefined) {
+      if (now - this.#askedAt < this.#options.coolDownMs) return false
+      this.#askedAt = now
+    }
+    await this.refresh()
+    return true
+  }
+
+  /** Makes every key that is due. */
+  async maintain(): Promise<void> {
+    for (const audience of this.#options.audiences) await this.#rotateIfDue(audience)
+  }
+
+  /** Publishes a successor for one audience, or for all, without waiting for the schedule. */
+  async rotate(audience?: string): Promise<readonly KeyInfo[]> {
+    await this.refresh()
+    const audiences = audience === undefined ? this.#options.audiences : [audience]
+    const made: KeyInfo[] = []
+    for (const each of audiences) made.push(this.#info(await this.#create(each, 'soon')))
+    return made
+  }
+
+  /** Wraps every key that another root key wrapped with the one in use. Resumable; answers how many it wrapped. */
+  async rewrap(): Promise<number> {
+    await this.refresh()
+    const [root] = this.#options.roots
+    let count = 0
+    for (const record of this.#records) {
+      const ringKey = this.#keys.get(record.id)
+      if (record.wrappedBy === root.id || ringKey === undefined) continue
+      const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
+      const done = await this.#options.call(() => this.#options.store.rewrapKey(record.id, record.wrapped, next))
+      if (done) count++
+    }
+    await this.refresh()
+    return count
+  }
+
+  /** Every key of this authority's audiences, oldest first. */
+  list(): readonly KeyInfo[] {
+    return [...this.#records].sort((a, b) => a.createdAt - b.createdAt).map((record) => this.#info(record))
+  }
+
+  /** How many stored keys could not be opened. */
+  get unreadable(): number {
+    return this.#unreadable.size
+  }
+
+  #info(record: KeyRecord): KeyInfo {
+    const { wrapped: _, ...shown } = record
+    const ofAudience = this.#ofAudience(record.audience)
+    const current = ofAudience.find(({ id }) => id === record.id) ?? record
+    return { ...shown, revokedAt: current.revokedAt, state: keyState(current, ofAudience, this.#options.clock.now()) }
+  }
+
+  // The feed may know of a revocation before the row does.
+  #ofAudience(audience: string): KeyRecord[] {
+    const { isRevoked, clock } = this.#options
+    return this.#records
+      .filter((record) => record.audience === audience)
+      .map((record) =>
+        record.revokedAt === null && isRevoked(record.id) ? { ...record, revokedAt: clock.now() } : record,
+      )
+  }
+
+  async #refresh(): Promise<void> {
+    const { store, clock, audiences, call } = this.#options
+    const records = await call(() => store.listKeys())
+    const ours = records.filter((record) => audiences.includes(record.audience))
+    for (const record of ours) if (record.revokedAt !== null) this.#options.onRevoked(record)
+    // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
+    const alive = ours.filter((record) => clock.now() < record.expiresAt)
+    for (const record of alive) if (!this.#keys.has(record.id)) await this.#open(record)
+    if (this.#closed) return this.stop()
+    const ids = new Set(alive.map((record) => record.id))
+    for (const id of [...this.#keys.keys()]) if (!ids.has(id)) this.#drop(id)
+    this.#records = ours
+  }
+
+  async #open(record: KeyRecord): Promise<void> {
+    const key = await this.#unwrap(record)
+    if (key === undefined) {
+      if (!this.#unreadable.has(record.id)) this.#options.onEvent('key.unreadable', record)
+      this.#unreadable.add(record.id)
+      return
+    }
+    this.#unreadable.delete(record.id)
+    this.#add(record, key)
+  }
+
+  async #unwrap(record: KeyRecord): Promise<LocalKey | undefined> {
+    const root = this.#options.roots.find(({ id }) => id === record.wrappedBy)
+    if (root === undefined) return undefined
+    const key = await root.open(record.wrapped).catch((cause: unknown) => {
+      // Only a wrong key says nothing about the outside world; a KMS that does not answer is an outage.
+      if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
+      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
+    })
+    // Wrapping does not bind the key to its row, so two rows with their wrappings swapped would both open.
+    if (key === undefined || keyId(key) === record.id) return key
+    destroyKey(key)
+    return undefined
+  }
+
+  #add(record: KeyRecord, key: LocalKey): void {
+    const footer = footerOf(record.id)
+    const footerText = Buffer.from(footer).toString('base64url')
+    const assertion = this.#options.assertionOf(record.audience)
+    this.#keys.set(record.id, { record, key, footer, footerText, assertion })
+    this.#footers.set(footerText, record.id)
+  }
+
+  #drop(id: string): void {
+    const ringKey = this.#keys.get(id)
+    if (ringKey === undefined) return
+    this.#keys.delete(id)
+    this.#footers.delete(ringKey.footerText)
+    destroyKey(ringKey.key)
+  }
+
+  async #rotateIfDue(audience: string): Promise<void> {
+    const { clock, schedule } = this.#options
+    const records = this.#ofAudience(audience)
+    const due = rotationDueAt(records, schedule, this.#share)
+    if (clock.now() >= due || issuingKey(records, clock.now()) === undefined) await this.#create(audience, 'due')
+  }
+
+  // The unique pair of audience and generation decides a race: whoever loses it takes the winner's key.
+  async #create(audience: string, at: 'due' | 'soon'): Promise<KeyRecord> {
+    const { store, call, onEvent } = this.#options
+    for (let race = 0; race < MAX_RACES; race++) {
+      const key = generateKey()
+      const record = await this.#plan(audience, key, at)
+      if (await call(() => store.insertKey(record))) {
+        this.#add(record, key)
+        this.#records = [...this.#records, record]
+        onEvent('key.created', record)
+        return record
+      }
+      destroyKey(key)
+      await this.refresh()
+      const newest = newestKey(this.#ofAudience(audience))
+      if (newest !== undefined && newest.generation >= record.generation) return newest
+    }
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience', {
+      detail: 'the store refuses each generation, and lists none of them',
+    })
+  }
+
+  async #plan(audience: string, key: LocalKey, at: 'due' | 'soon'): Promise<KeyRecord> {
+    const { clock, schedule, roots } = this.#options
+    const [root] = roots
+    return {
+      id: keyId(key),
+      audience,
+      ...nextKey(this.#ofAudience(audience), schedule, clock.now(), at),
+      wrapped: await root.seal(key),
+      wrappedBy: root.id,
+      revokedAt: null,
+    }
+  }
+
+  #schedule(): void {
+    const delay = this.#options.refreshEveryMs * (0.9 + this.#share * 0.2)
+    this.#timer = this.#options.clock.setTimer(() => {
+      if (this.#closed) return
+      // An outage here is no one's answer: the keys at hand stay good, and the next round tries again.
+      void this.refresh()
+        .then(() => this.maintain())
+        .catch(() => undefined)
+        .finally(() => {
+          if (!this.#closed) this.#schedule()
+        })
+    }, delay)
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The root key: what the keys of the keyring are wrapped with at rest.
+ *
+ * @module
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { WatchwordError } from '../errors.js'
+import { exportKey, generateKey, importKey, keyId, type LocalKey, unwrapKey, wrapKey } from '../token/paserk.js'
+import { decodeBase64url } from '../token/wire.js'
+
+/**
+ * A root key that stays where it is, such as in a KMS or a vault.
+ *
+ * @example
+ * ```ts
+ * import type { KeyWrapper } from 'watchword'
+ *
+ * declare const kms: { encrypt(text: string): Promise<string>; decrypt(text: string): Promise<string> }
+ * const rootKey: KeyWrapper = {
+ *   id: 'kms:alias/tokens',
+ *   wrap: (paserk) => kms.encrypt(paserk),
+ *   unwrap: (wrapped) => kms.decrypt(wrapped),
+ * }
+ * ```
+ */
+export interface KeyWrapper {
+  /** Names the root key for ever: it is stored with each key that it wraps. */
+  readonly id: string
+  /** Wraps a `k4.local.…` text; the answer is stored and must not reveal it. */
+  wrap(paserk: string): Promise<string>
+  /** The reverse of `wrap`; rejects for what it did not make. */
+  unwrap(wrapped: string): Promise<string>
+}
+
+/** A root key, from either kind of option. */
+export interface RootKey {
+  readonly id: string
+  seal(key: LocalKey): Promise<string>
+  /** Rejects with `ERR_INVALID_KEY`, or as the caller's wrapper does. */
+  open(wrapped: string): Promise<LocalKey>
+}
+
+/** Turns the option into a root key. Throws `ERR_INVALID_OPTION`, without showing what it was given. */
+export function resolveRootKey(option: string | KeyWrapper): RootKey {
+  if (typeof option !== 'string') return fromWrapper(option)
+  if (isPublishedKey(option)) {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      'rootKey: this key is printed in the PASETO test vectors; generate one with `generateKey` of watchword/paseto',
+    )
+  }
+  try {
+    return fromKey(importKey(option))
+  } catch (cause) {
+    if (cause instanceof WatchwordError && cause.code === 'ERR_NOT_READY') throw cause
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      "rootKey: expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
+    )
+  }
+}
+
+/** A root key that dies with the process, for a store that does too. */
+export function ephemeralRootKey(): RootKey {
+  return fromKey(generateKey())
+}
+
+function fromKey(root: LocalKey): RootKey {
+  return {
+    id: keyId(root),
+    seal: async (key) => wrapKey(root, key),
+    open: async (wrapped) => unwrapKey(root, wrapped),
+  }
+}
+
+function fromWrapper(wrapper: KeyWrapper): RootKey {
+  return {
+    id: wrapper.id,
+    seal: (key) => wrapper.wrap(exportKey(key)),
+    open: async (wrapped) => importKey(await wrapper.unwrap(wrapped)),
+  }
+}
+
+// The official vectors use 70 71 … 8f and all zeros; a key that everyone can read protects nothing.
+const PUBLISHED: readonly Uint8Array[] = [
+  Uint8Array.from({ length: 32 }, (_, i) => 0x70 + i),
+  new Uint8Array(32),
+  new Uint8Array(32).fill(0xff),
+]
+
+function isPublishedKey(paserk: string): boolean {
+  const bytes = paserk.startsWith('k4.local.') ? decodeBase64url(paserk.slice(9)) : undefined
+  return bytes?.length === 32 && PUBLISHED.some((known) => timingSafeEqual(known, bytes))
+}

@@ -1,0 +1,92 @@
+/**
+ * When a key does what: pure functions of key records and the time.
+ *
+ * @module
+ */
+import type { KeyRecord } from '../store/store.js'
+
+/** What a key is good for at one moment. */
+export type KeyState = 'pending' | 'active' | 'verifying' | 'expired' | 'revoked'
+
+/** How an authority rotates keys, in milliseconds. */
+export interface KeySchedule {
+  /** How long a key seals tokens. */
+  readonly rotateEveryMs: number
+  /** How long before it activates a successor is published, so that every node has it by then. */
+  readonly publishAheadMs: number
+  /** The longest life of a token that the key may seal. */
+  readonly maxTokenMs: number
+}
+
+/** How far the clocks of nodes may differ, in milliseconds. */
+export const MAX_SKEW_MS = 60_000
+
+/**
+ * The one key of an audience that seals at this time: the highest generation that has activated, if it has not
+ * retired and is not revoked.
+ */
+export function issuingKey<R extends KeyRecord>(records: readonly R[], now: number): R | undefined {
+  let newest: R | undefined
+  for (const record of records) {
+    if (record.revokedAt !== null || record.activatesAt > now) continue
+    if (newest === undefined || record.generation > newest.generation) newest = record
+  }
+  return newest !== undefined && now < newest.retiresAt ? newest : undefined
+}
+
+/** The state of one key of an audience at this time. */
+export function keyState(record: KeyRecord, ofAudience: readonly KeyRecord[], now: number): KeyState {
+  if (record.revokedAt !== null) return 'revoked'
+  if (now >= record.expiresAt) return 'expired'
+  if (now < record.activatesAt) return 'pending'
+  return issuingKey(ofAudience, now)?.id === record.id ? 'active' : 'verifying'
+}
+
+/** The newest generation of an audience, in whatever state. */
+export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undefined {
+  return records.reduce<R | undefined>(
+    (newest, record) => (newest === undefined || record.generation > newest.generation ? record : newest),
+    undefined,
+  )
+}
+
+/**
+ * From when on the audience needs a successor to its newest key: early enough to publish it ahead twice over.
+ * `share` in [0, 1) spreads the nodes, so that they do not all come at once.
+ */
+export function rotationDueAt(records: readonly KeyRecord[], schedule: KeySchedule, share: number): number {
+  const newest = newestKey(records)
+  if (newest === undefined || newest.revokedAt !== null) return Number.NEGATIVE_INFINITY
+  return newest.retiresAt - Math.round(schedule.publishAheadMs * (2 + share))
+}
+
+/** The times and the generation of the next key of an audience. */
+export type NextKey = Pick<KeyRecord, 'generation' | 'createdAt' | 'activatesAt' | 'retiresAt' | 'expiresAt'>
+
+/**
+ * Plans the next key. `at` is `due` for the rotation that follows the schedule, `soon` to rotate ahead of it.
+ *
+ * While a key can still seal, the successor activates when that one retires, or, if sooner, when it has been published.
+ * When none can, it activates at once, and a minute ago: the clock of the next node may be behind.
+ */
+export function nextKey(
+  records: readonly KeyRecord[],
+  schedule: KeySchedule,
+  now: number,
+  at: 'due' | 'soon',
+): NextKey {
+  const activatesAt = activation(issuingKey(records, now), schedule, now, at)
+  const retiresAt = Math.max(activatesAt, now) + schedule.rotateEveryMs
+  return {
+    generation: (newestKey(records)?.generation ?? 0) + 1,
+    createdAt: now,
+    activatesAt,
+    retiresAt,
+    expiresAt: retiresAt + schedule.maxTokenMs + MAX_SKEW_MS,
+  }
+}
+
+function activation(current: KeyRecord | undefined, schedule: KeySchedule, now: number, at: 'due' | 'soon'): number {
+  if (current === undefined) return now - MAX_SKEW_MS
+  return at === 'due' ? current.retiresAt : Math.min(now + schedule.publishAheadMs, current.retiresAt)
+}

@@ -1,0 +1,391 @@
+/**
+ * The options of an authority: their schema, and the one table of defaults.
+ *
+ * @module
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import * as z from 'zod/mini'
+import type { Clock } from './clock.js'
+import { type Duration, parseDuration, parseShare } from './duration.js'
+import { WatchwordError } from './errors.js'
+import type { RevocationFeed } from './feed/feed.js'
+import type { KeyWrapper } from './keys/root-key.js'
+import type { Policy, ReuseAction } from './policy/policy.js'
+import { isScope, MAX_SCOPES, normaliseScopes } from './policy/scopes.js'
+import type { Store } from './store/store.js'
+
+/** The rules of one class of tokens. */
+export interface PolicyOptions {
+  /** How long a token lives. Required: nothing lives for ever. At most ten years. */
+  readonly ttl: Duration
+  /** What its tokens may be allowed, in the scope language: `orders:read`, `orders:*`. */
+  readonly scopes: readonly string[]
+  /** When a token is due for rotation: a share of its life, or a time after issue. Default: `'70%'`. */
+  readonly rotateAfter?: Duration
+  /** How long a rotated token goes on working, at most an hour. Default: `'60s'`. */
+  readonly grace?: Duration
+  /** How long a family can be kept alive by rotation. Default: ten times `ttl`, at most ten years. */
+  readonly maxLifetime?: Duration
+  /** How many live tokens of this policy one subject may hold. Default: no limit. */
+  readonly maxActivePerSubject?: number
+  /** Stamped on each token, from 1. Default: 1. */
+  readonly version?: number
+  /** Tokens of a lower version are refused as `outdated`. Default: 1. */
+  readonly minVersion?: number
+  /** What follows when a rotated token is presented to `rotate` after its grace. Default: `'revoke-family'`. */
+  readonly reuse?: ReuseAction
+  /** When a rotated token stops working: after its grace, or as soon as its successor is used. Default: `'grace'`. */
+  readonly retireOn?: 'grace' | 'first-use'
+}
+
+/** How the keys of an authority come and go. */
+export interface KeyOptions {
+  /** How long one key seals tokens, at least an hour. Default: `'30d'`. */
+  readonly rotateEvery?: Duration
+  /** How long before it seals a new key is published; longer than every node's `refreshEvery`. Default: `'5m'`. */
+  readonly publishAhead?: Duration
+  /** How often a node reads the store for new keys. Default: `'1m'`. */
+  readonly refreshEvery?: Duration
+  /** How long tokens of unknown keys cannot make a node read the store again. Default: `'10s'`. */
+  readonly coolDown?: Duration
+}
+
+/** Bounds of the cache of verified tokens. */
+export interface CacheOptions {
+  /** The most tokens. Default: 50,000. */
+  readonly max?: number
+  /** The most bytes, as estimated. Default: 64 MiB. */
+  readonly maxBytes?: number
+}
+
+/** The options of {@link createWatchword}. */
+export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = undefined> {
+  /** Who issues: a URL or a name; part of what every token is authenticated with. */
+  readonly issuer: string
+  /** Whom tokens are for: one, or several with keys of their own. */
+  readonly audience: string | readonly string[]
+  /**
+   * Wraps the keys at rest: the text of a `k4.local.…` key, or a wrapper around a KMS or a vault. Default: with a store
+   * that does not outlive the process, a new one; with any other store it is required.
+   */
+  readonly rootKey?: string | KeyWrapper
+  /** Root keys that are being replaced: they open what they wrapped until `keys.rewrap()` has been run. Default: none. */
+  readonly previousRootKeys?: readonly (string | KeyWrapper)[]
+  /** Where token records and keys are kept. Default: `memoryStore()`, with a warning in production. */
+  readonly store?: Store
+  /** How nodes learn of revocations. Default: `memoryFeed()`, with a warning in production. */
+  readonly feed?: RevocationFeed
+  /** The rules of each class of tokens, by name. */
+  readonly policies: Readonly<Record<string, PolicyOptions>>
+  /** The schema of custom claims: any synchronous Standard Schema. Default: anything that JSON can hold. */
+  readonly claims?: Schema
+  /** Brands tokens, so that a scanner can tell them: `acme_live`. Default: plain PASETO. */
+  readonly prefix?: string
+  /** The cache of verified tokens, or `false` for none. Default: 50,000 tokens in 64 MiB. */
+  readonly cache?: CacheOptions | false
+  /** How long ago this node must have proved that it knows every revocation. Default: `'5s'`. */
+  readonly maxStaleness?: Duration
+  /** What to do with tokens when it has not: `reject` as `stale`, or `accept` and say so. Default: `'reject'`. */
+  readonly onStale?: 'reject' | 'accept'
+  /** While the feed has not been read for the first time: `wait` for it, or start and `reject` or `accept`. Default: `'wait'`. */
+  readonly onStart?: 'wait' | 'reject' | 'accept'
+  /** How far another node's clock may be ahead when it issues, at most a minute. Expiry is exact. Default: `'5s'`. */
+  readonly clockTolerance?: Duration
+  /** The longest token, in characters, from 512 to 16,384. Default: 4096. */
+  readonly maxTokenLength?: number
+  /** How the keys come and go. */
+  readonly keys?: KeyOptions
+  /** How long one call to the store or the feed may take. Default: `'2s'`. */
+  readonly timeout?: Duration
+  /** Where time comes from. Default: the machine's clocks. */
+  readonly clock?: Clock
+}
+
+/** The options with every default filled in, times in milliseconds. */
+export interface ResolvedOptions {
+  readonly issuer: string
+  readonly audiences: readonly string[]
+  readonly rootKey: string | KeyWrapper | undefined
+  readonly previousRootKeys: readonly (string | KeyWrapper)[]
+  readonly store: Store | undefined
+  readonly feed: RevocationFeed | undefined
+  readonly policies: ReadonlyMap<string, Policy>
+  readonly claims: StandardSchemaV1 | undefined
+  readonly brand: string | undefined
+  readonly cache: { readonly max: number; readonly maxBytes: number } | undefined
+  readonly maxStalenessMs: number
+  readonly onStale: 'reject' | 'accept'
+  readonly onStart: 'wait' | 'reject' | 'accept'
+  readonly clockToleranceMs: number
+  readonly maxTokenLength: number
+  readonly keys: {
+    readonly rotateEveryMs: number
+    readonly publishAheadMs: number
+    readonly refreshEveryMs: number
+    readonly coolDownMs: number
+  }
+  readonly timeoutMs: number
+  readonly clock: Clock | undefined
+}
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const YEAR = 365 * 24 * HOUR
+
+/** The one table of defaults. */
+const DEFAULTS = {
+  rotateAfter: '70%',
+  graceMs: MINUTE,
+  lifetimes: 10,
+  maxLifetimeMs: 10 * YEAR,
+  cache: { max: 50_000, maxBytes: 64 * 1024 * 1024 },
+  maxStalenessMs: 5 * SECOND,
+  clockToleranceMs: 5 * SECOND,
+  maxTokenLength: 4096,
+  keys: {
+    rotateEveryMs: 30 * 24 * HOUR,
+    publishAheadMs: 5 * MINUTE,
+    refreshEveryMs: MINUTE,
+    coolDownMs: 10 * SECOND,
+  },
+  timeoutMs: 2 * SECOND,
+} as const
+
+/** A name as it may stand in an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
+export function isName(value: unknown, maxLength: number): value is string {
+  if (typeof value !== 'string' || value === '' || value.length > maxLength || !value.isWellFormed()) return false
+  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) < 0x20 || value.charCodeAt(i) === 0x7f) return false
+  return true
+}
+
+const name = (maxLength: number) =>
+  z.string(`expected text`).check(
+    z.refine((value) => isName(value, maxLength), `expected 1 to ${maxLength} characters, none of them a control character`),
+  )
+
+const duration = (min: number, max: number, example: string) =>
+  z.pipe(
+    z.custom<Duration>(
+      (value) => {
+        const ms = parseDuration(value)
+        return ms !== undefined && ms >= min && ms <= max
+      },
+      `expected a duration such as '${example}' or whole milliseconds, from ${min} ms to ${max} ms`,
+    ),
+    z.transform((value) => parseDuration(value) as number),
+  )
+
+const whole = (min: number, max: number) =>
+  z.custom<number>(
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+    `expected a whole number from ${min} to ${max}`,
+  )
+
+const oneOf = <T extends string>(...values: T[]) =>
+  z.custom<T>((value) => values.includes(value as T), `expected one of '${values.join("', '")}'`)
+
+const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+
+const adapter = <T>(kind: string, methods: readonly string[]) =>
+  z.custom<T>((value) => hasMethods(value, methods), `expected a ${kind}: an object with ${methods.join(', ')}`)
+
+const rotateAfter = z.pipe(
+  z.custom<Duration>(
+    (value) => parseShare(value) !== undefined || (parseDuration(value) ?? 0) > 0,
+    "expected a share of the lifetime such as '70%', or a duration such as '12h'",
+  ),
+  z.transform((value) => {
+    const share = parseShare(value)
+    return share === undefined ? { ms: parseDuration(value) as number } : { share }
+  }),
+)
+
+const scopes = z
+  .array(z.custom<string>(isScope, "expected a scope such as 'orders:read' or 'orders:*'"), 'expected a list of scopes')
+  .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`))
+
+const policySchema = z.strictObject(
+  {
+    ttl: duration(SECOND, 10 * YEAR, '30d'),
+    scopes,
+    rotateAfter: z.optional(rotateAfter),
+    grace: z.optional(duration(0, HOUR, '60s')),
+    maxLifetime: z.optional(duration(SECOND, 10 * YEAR, '365d')),
+    maxActivePerSubject: z.optional(whole(1, 1_000_000)),
+    version: z.optional(whole(1, 1_000_000)),
+    minVersion: z.optional(whole(1, 1_000_000)),
+    reuse: z.optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
+    retireOn: z.optional(oneOf('grace', 'first-use')),
+  },
+  'expected a policy: an object with at least `ttl` and `scopes`',
+)
+
+const rootKey = z.custom<string | KeyWrapper>(
+  (value) =>
+    typeof value === 'string' ||
+    (hasMethods(value, ['wrap', 'unwrap']) && isName((value as { id?: unknown }).id, 256)),
+  "expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
+)
+
+const keysSchema = z.strictObject({
+  rotateEvery: z.optional(duration(HOUR, 2 * YEAR, '30d')),
+  publishAhead: z.optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
+  refreshEvery: z.optional(duration(100, 24 * HOUR, '1m')),
+  coolDown: z.optional(duration(100, HOUR, '10s')),
+}, 'expected { rotateEvery, publishAhead, refreshEvery, coolDown }')
+
+const cacheSchema = z.strictObject({
+  max: z.optional(whole(1, 10_000_000)),
+  maxBytes: z.optional(whole(10_000, 2 ** 36)),
+})
+
+const STORE_METHODS = [
+  ...['open', 'close', 'insertTokens', 'getToken', 'listTokens', 'succeed', 'supersede', 'revoke'],
+  ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
+]
+
+const optionsSchema = z.strictObject(
+  {
+    issuer: name(512),
+    audience: z.union(
+      [name(256), z.array(name(256)).check(z.minLength(1), z.maxLength(64))],
+      'expected a name, or a list of 1 to 64 names',
+    ),
+    rootKey: z.optional(rootKey),
+    previousRootKeys: z.optional(z.array(rootKey, 'expected a list of root keys')),
+    store: z.optional(adapter<Store>('store', STORE_METHODS)),
+    feed: z.optional(adapter<RevocationFeed>('feed', ['open', 'head', 'read', 'append', 'close'])),
+    policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
+    claims: z.optional(
+      z.custom<StandardSchemaV1>(
+        (value) => typeof (value as StandardSchemaV1 | undefined)?.['~standard']?.validate === 'function',
+        'expected a Standard Schema, such as one of zod, valibot or arktype',
+      ),
+    ),
+    prefix: z.optional(
+      z
+        .string("expected a prefix such as 'acme_live'")
+        .check(z.regex(/^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/, "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'")),
+    ),
+    cache: z.optional(
+      z.union(
+        [
+          z.literal(false),
+          cacheSchema,
+        ],
+        'expected false, or { max, maxBytes } with whole numbers of at least 1 and 10,000',
+      ),
+    ),
+    maxStaleness: z.optional(duration(10, HOUR, '5s')),
+    onStale: z.optional(oneOf('reject', 'accept')),
+    onStart: z.optional(oneOf('wait', 'reject', 'accept')),
+    clockTolerance: z.optional(duration(0, MINUTE, '5s')),
+    maxTokenLength: z.optional(whole(512, 16_384)),
+    keys: z.optional(keysSchema),
+    timeout: z.optional(duration(10, 10 * MINUTE, '2s')),
+    clock: z.optional(adapter<Clock>('clock', ['now'])),
+  },
+  'expected an object of options',
+)
+
+/**
+ * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the message names the field and the fix,
+ * never a value.
+ */
+export function resolveOptions(input: unknown): ResolvedOptions {
+  const parsed = optionsSchema.safeParse(input)
+  if (!parsed.success) throw invalidOption(parsed.error.issues[0])
+  const { data } = parsed
+  const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
+  if (new Set(audiences).size !== audiences.length) throw invalid('audience', 'expected each name once')
+  const policies = new Map<string, Policy>()
+  for (const [policyName, policy] of Object.entries(data.policies)) policies.set(policyName, resolvePolicy(policyName, policy))
+  return {
+    issuer: data.issuer,
+    audiences,
+    rootKey: data.rootKey,
+    previousRootKeys: data.previousRootKeys ?? [],
+    store: data.store,
+    feed: data.feed,
+    policies,
+    claims: data.claims,
+    brand: data.prefix === undefined ? undefined : `${data.prefix}_`,
+    cache: data.cache === false ? undefined : withDefaults(DEFAULTS.cache, data.cache),
+    maxStalenessMs: data.maxStaleness ?? DEFAULTS.maxStalenessMs,
+    onStale: data.onStale ?? 'reject',
+    onStart: data.onStart ?? 'wait',
+    clockToleranceMs: data.clockTolerance ?? DEFAULTS.clockToleranceMs,
+    maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
+    keys: resolveKeys(data.keys ?? {}),
+    timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
+    clock: data.clock,
+  }
+}
+
+type Limits = { readonly max: number; readonly maxBytes: number }
+
+function withDefaults(defaults: Limits, given: z.output<typeof cacheSchema> = {}): Limits {
+  return { max: given.max ?? defaults.max, maxBytes: given.maxBytes ?? defaults.maxBytes }
+}
+
+function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'] {
+  const keys = {
+    rotateEveryMs: given.rotateEvery ?? DEFAULTS.keys.rotateEveryMs,
+    publishAheadMs: given.publishAhead ?? DEFAULTS.keys.publishAheadMs,
+    refreshEveryMs: given.refreshEvery ?? DEFAULTS.keys.refreshEveryMs,
+    coolDownMs: given.coolDown ?? DEFAULTS.keys.coolDownMs,
+  }
+  if (keys.publishAheadMs <= keys.refreshEveryMs) {
+    throw invalid('keys.publishAhead', 'expected more than keys.refreshEvery, or a node would meet a key it has not read yet')
+  }
+  if (keys.rotateEveryMs <= 4 * keys.publishAheadMs) {
+    throw invalid('keys.rotateEvery', 'expected more than four times keys.publishAhead')
+  }
+  return keys
+}
+
+function resolvePolicy(policyName: string, given: z.output<typeof policySchema>): Policy {
+  const field = `policies.${policyName}`
+  const ttlMs = given.ttl
+  const maxLifetimeMs = given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
+  if (maxLifetimeMs < ttlMs) throw invalid(`${field}.maxLifetime`, 'expected at least ttl')
+  const version = given.version ?? 1
+  const minVersion = given.minVersion ?? 1
+  if (minVersion > version) throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
+  return {
+    name: policyName,
+    ttlMs,
+    scopes: Object.freeze(normaliseScopes(given.scopes)),
+    rotateAfter: given.rotateAfter ?? { share: parseShare(DEFAULTS.rotateAfter) as number },
+    graceMs: given.grace ?? DEFAULTS.graceMs,
+    maxLifetimeMs,
+    maxActivePerSubject: given.maxActivePerSubject,
+    version,
+    minVersion,
+    reuse: given.reuse ?? 'revoke-family',
+    retireOn: given.retireOn ?? 'grace',
+  }
+}
+
+interface Issue {
+  readonly code?: string | undefined
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly keys?: readonly string[]
+}
+
+function invalidOption(issue: Issue | undefined): WatchwordError {
+  const path = (issue?.path ?? []).map(String).join('.')
+  if (issue?.code === 'unrecognized_keys') {
+    return invalid(path === '' ? 'options' : path, `unknown field '${issue.keys?.[0]}': remove it, or mend its spelling`)
+  }
+  return invalid(path === '' ? 'options' : path, issue?.message ?? 'expected an object of options')
+}
+
+function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
+  return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
+}

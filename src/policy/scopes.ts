@@ -1,0 +1,50 @@
+/**
+ * The scope language.
+ *
+ * A scope is one to eight segments joined by `:`, such as `orders:read`. A segment is letters, digits, `.`, `_`, `-`
+ * or `~`; case counts. The last segment, and only a whole last segment, may be `*`: `orders:*` covers every scope that
+ * begins with `orders:` (`orders:read`, `orders:items:read`, `orders:items:*`), but not `orders`; `*` alone covers all.
+ * No scopes means no rights.
+ *
+ * @module
+ */
+
+const SCOPE = /^(?:[A-Za-z0-9._~-]+:){0,7}(?:[A-Za-z0-9._~-]+|\*)$/
+
+/** The longest scope, in characters. */
+export const MAX_SCOPE_LENGTH = 128
+/** The most scopes that one token may carry. */
+export const MAX_SCOPES = 64
+
+/** Whether the text is a scope of this language. */
+export function isScope(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= MAX_SCOPE_LENGTH && SCOPE.test(text)
+}
+
+/** Whether one granted scope covers one demanded scope. Both must be well-formed. */
+export function covers(granted: string, demanded: string): boolean {
+  if (granted === demanded) return true
+  const stem = granted.length - 1
+  // Only a well-formed wildcard ends in an asterisk, so what precedes it is empty or ends in a colon.
+  if (granted.charCodeAt(stem) !== 0x2a) return false
+  return demanded.length > stem && demanded.startsWith(granted.slice(0, stem))
+}
+
+/** Whether some granted scope covers the demanded one. */
+export function coveredByAny(granted: readonly string[], demanded: string): boolean {
+  for (let i = 0; i < granted.length; i++) {
+    if (covers(granted[i] as string, demanded)) return true
+  }
+  return false
+}
+
+/** The demanded scopes that no granted scope covers. */
+export function uncovered(granted: readonly string[], demanded: readonly string[]): string[] {
+  return demanded.filter((scope) => !coveredByAny(granted, scope))
+}
+
+/** Sorted, without duplicates and without scopes that another one of the list already covers. */
+export function normaliseScopes(scopes: readonly string[]): string[] {
+  const unique = [...new Set(scopes)].sort()
+  return unique.filter((scope) => !unique.some((other) => other !== scope && covers(other, scope)))
+}

@@ -1,0 +1,126 @@
+/**
+ * What a route demands of a token, compiled once so that each request only compares.
+ *
+ * @module
+ */
+import { parseDuration } from './duration.js'
+import { WatchwordError } from './errors.js'
+import { isName } from './options.js'
+import { coveredByAny, isScope } from './policy/scopes.js'
+import type { Requirement } from './types.js'
+
+const NONE: readonly string[] = Object.freeze([])
+const FIELDS: ReadonlySet<string> = new Set(['scopes', 'audience', 'binding', 'maxStaleness', 'freshness'])
+
+/** The longest binding, in characters. */
+export const MAX_BINDING_LENGTH = 1024
+
+/** A requirement that was checked and compiled. Made by `require`; pass it to `verify` and `authenticate`. */
+export class CompiledRequirement {
+  readonly allOf: readonly string[]
+  readonly anyOf: readonly string[]
+  readonly audience: string | undefined
+  readonly binding: string
+  readonly maxStalenessMs: number | undefined
+  readonly fromStore: boolean
+
+  /** @internal */
+  constructor(
+    allOf: readonly string[],
+    anyOf: readonly string[],
+    rest: {
+      readonly audience: string | undefined
+      readonly binding: string
+      readonly maxStalenessMs: number | undefined
+      readonly fromStore: boolean
+    },
+  ) {
+    this.allOf = allOf
+    this.anyOf = anyOf
+    this.audience = rest.audience
+    this.binding = rest.binding
+    this.maxStalenessMs = rest.maxStalenessMs
+    this.fromStore = rest.fromStore
+  }
+}
+
+/** Demands nothing but a good token. */
+export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
+  audience: undefined,
+  binding: '',
+  maxStalenessMs: undefined,
+  fromStore: false,
+})
+
+/** Checks and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+export function compileRequirement(requirement: Requirement): CompiledRequirement {
+  if (typeof requirement !== 'object' || requirement === null) throw invalid('requirement', 'expected an object')
+  for (const field of Object.keys(requirement)) {
+    if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
+  }
+  const { audience, binding, maxStaleness, freshness, scopes } = requirement
+  if (audience !== undefined && !isName(audience, 256)) throw invalid('audience', 'expected a name')
+  if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
+    throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
+  }
+  if (freshness !== undefined && freshness !== 'store') throw invalid('freshness', "expected 'store'")
+  const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
+  if (maxStaleness !== undefined && maxStalenessMs === undefined) {
+    throw invalid('maxStaleness', "expected a duration such as '500ms'")
+  }
+  const { allOf, anyOf } = readScopes(scopes)
+  return Object.freeze(
+    new CompiledRequirement(allOf, anyOf, {
+      audience,
+      binding: binding ?? '',
+      maxStalenessMs,
+      fromStore: freshness === 'store',
+    }),
+  )
+}
+
+function readScopes(scopes: Requirement['scopes']): { allOf: readonly string[]; anyOf: readonly string[] } {
+  if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
+  if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
+  if (typeof scopes !== 'object' || scopes === null) throw invalid('scopes', 'expected a list, or { allOf, anyOf }')
+  for (const field of Object.keys(scopes)) {
+    if (field !== 'allOf' && field !== 'anyOf') throw invalid(`scopes.${field}`, 'unknown field')
+  }
+  const { allOf, anyOf } = scopes as { allOf?: unknown; anyOf?: unknown }
+  if (Array.isArray(anyOf) && anyOf.length === 0) throw invalid('scopes.anyOf', 'expected at least one scope')
+  return {
+    allOf: allOf === undefined ? NONE : readList(allOf, 'scopes.allOf'),
+    anyOf: anyOf === undefined ? NONE : readList(anyOf, 'scopes.anyOf'),
+  }
+}
+
+function readList(list: unknown, field: string): readonly string[] {
+  if (!Array.isArray(list) || !list.every(isScope)) throw invalid(field, "expected a list of scopes such as 'orders:read'")
+  return Object.freeze([...list])
+}
+
+/**
+ * Whether the scopes satisfy the requirement. With a requirement that `verify` was handed as it is, entries that are
+ * no scopes are covered by nothing.
+ */
+export function satisfies(granted: readonly string[], { allOf, anyOf }: CompiledRequirement): boolean {
+  for (let i = 0; i < allOf.length; i++) {
+    if (!coveredByAny(granted, allOf[i] as string)) return false
+  }
+  if (anyOf.length === 0) return true
+  for (let i = 0; i < anyOf.length; i++) {
+    if (coveredByAny(granted, anyOf[i] as string)) return true
+  }
+  return false
+}
+
+/** The demanded scopes that are not covered; of an `anyOf` that fails, all. */
+export function missingScopes(granted: readonly string[], { allOf, anyOf }: CompiledRequirement): readonly string[] {
+  const missing = allOf.filter((scope) => !coveredByAny(granted, scope))
+  if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope))) missing.push(...anyOf)
+  return Object.freeze(missing)
+}
+
+function invalid(field: string, fix: string): WatchwordError {
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${fix}`)
+}

@@ -1,0 +1,212 @@
+/**
+ * Rotation: one successor for each token, however often and from however many processes it is asked for.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { audit, type Core, policyOf, rejected, type SealInput, sealToken } from './core.js'
+import { type Duration, parseDuration } from './duration.js'
+import { WatchwordError } from './errors.js'
+import { issueTime, lifetime, parseInput } from './issue.js'
+import type { IssuedToken } from './issued-token.js'
+import type { RingKey } from './keys/keyring.js'
+import { MAX_SKEW_MS } from './keys/rotation.js'
+import { isName } from './options.js'
+import type { Policy } from './policy/policy.js'
+import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
+import { MAX_BINDING_LENGTH } from './requirement.js'
+import { revoke } from './revoke.js'
+import type { RevocationEntry } from './revocation/event.js'
+import type { TokenRecord } from './store/store.js'
+import type { Verified } from './types.js'
+import type { Entry } from './verifier.js'
+
+/** How to rotate. */
+export interface RotateOptions {
+  /** Who asks for it, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** Fewer or narrower scopes for the successor. Default: those of the token. */
+  readonly scopes?: readonly string[]
+  /** A shorter life than the policy's. Default: the policy's `ttl`. */
+  readonly ttl?: Duration
+  /** What the token is bound to; the successor is bound to the same. Default: nothing. */
+  readonly binding?: string
+}
+
+const optionsSchema = z.strictObject(
+  {
+    actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters'),
+    scopes: z.optional(z.array(z.custom<string>(isScope, "expected a scope such as 'orders:read'"), 'expected a list of scopes')),
+    ttl: z.optional(
+      z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1000, "expected a duration of at least a second, such as '15m'"),
+    ),
+    binding: z.optional(z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text')),
+  },
+  'expected an object with at least actor',
+)
+
+type Options = z.output<typeof optionsSchema>
+
+/** Rotates the token: whoever holds it proves so by presenting it. */
+export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
+  const options = parseInput(optionsSchema, raw)
+  const entry = authenticEntry(core, token, options.binding ?? '')
+  const record = await loadRecord(core, entry)
+  if (record.successor !== null) return again(core, { entry, record, options })
+  return succeed(core, { entry, record, options })
+}
+
+interface Rotation {
+  readonly entry: Entry
+  readonly record: TokenRecord
+  readonly options: Options
+}
+
+function authenticEntry(core: Core, token: unknown, binding: string): Entry {
+  const found = core.verifier.find(token, binding)
+  if ('ok' in found) throw rejected(found.code)
+  const refusal = core.verifier.stateForRotation(found)
+  if (refusal !== undefined) throw rejected(refusal.code)
+  return found
+}
+
+async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord> {
+  const record = await core.callStore(() => core.store.getToken(principal.id))
+  if (record === undefined) {
+    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the token is authentic, but the store has no record of it')
+  }
+  // What was true before the read need not be true after it: a revocation may have come in between.
+  if (record.revokedAt !== null) throw rejected('revoked')
+  return record
+}
+
+/** The token was rotated before: within its grace the answer is the same successor, after it this is reuse. */
+async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
+  const { record } = rotation
+  const successor = await core.callStore(() => core.store.getToken(record.successor as string))
+  if (successor === undefined) throw rejected('superseded')
+  const dead = record.supersededAt !== null && core.clock.judged() >= record.supersededAt
+  // Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
+  if (dead || successor.successor !== null) return reused(core, rotation)
+  if (successor.revokedAt !== null) throw rejected('revoked')
+  if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
+  // The first answer may have been lost before the other nodes were told, so they are told again.
+  await announce(core, record, record.supersededAt)
+  return sealSuccessor(core, rotation, successor)
+}
+
+async function reused(core: Core, { record, options }: Rotation): Promise<never> {
+  const { id, subject, audience, policy, family } = record
+  const action = core.options.policies.get(policy)?.reuse ?? 'revoke-family'
+  if (action === 'revoke-family') {
+    await revoke(core, { family }, { reason: 'a rotated token was presented again', actor: options.actor })
+  }
+  if (action !== 'observe') {
+    audit(core, { action: 'token.reused', actor: options.actor, id, subject, audience, policy, family })
+  }
+  throw new WatchwordError('ERR_TOKEN_REUSED', 'the token was rotated before, and its grace is over', { reason: 'superseded' })
+}
+
+async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
+  const { record, options, entry } = rotation
+  const policy = policyOf(core, record.policy)
+  const ringKey = await core.keyring.issuing(record.audience)
+  const successor = newSuccessor(core, { rotation, policy, ringKey })
+  const supersededAt = policy.retireOn === 'first-use' ? null : Math.min(successor.issuedAt + policy.graceMs, record.expiresAt)
+  const input: SealInput = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
+  const issued = sealToken(core, ringKey, input)
+  const result = await core.callStore(() => core.store.succeed(record.id, successor, supersededAt))
+  if (result.outcome === 'revoked') throw rejected('revoked')
+  if (result.outcome === 'missing') throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
+  // Somebody else rotated it between our read and our write: their successor is the one.
+  if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
+  await announce(core, record, supersededAt, successor.issuedAt)
+  auditRotation(core, record, successor, options.actor)
+  return issued
+}
+
+function auditRotation(core: Core, record: TokenRecord, successor: TokenRecord, actor: string): void {
+  const { id, subject, audience, policy, family, keyId } = successor
+  audit(core, { action: 'token.rotated', actor, id, subject, audience, policy, family, keyId, predecessor: record.id })
+}
+
+/** Tells every node from when on the token is dead, and that its own predecessor is dead already. */
+async function announce(core: Core, record: TokenRecord, from: number | null, rotatedAt?: number): Promise<void> {
+  const { id, expiresAt, predecessor, familyExpiresAt } = record
+  const entries: RevocationEntry[] = []
+  if (from !== null && from < expiresAt) entries.push({ kind: 'token', value: id, expiresAt, from })
+  // Its expiry is not at hand; the family's end is never before it.
+  if (predecessor !== null && rotatedAt !== undefined) {
+    entries.push({ kind: 'token', value: predecessor, expiresAt: familyExpiresAt, from: rotatedAt })
+  }
+  if (entries.length > 0) await core.follower.publish(entries)
+}
+
+interface SuccessorParts {
+  readonly rotation: Rotation
+  readonly policy: Policy
+  readonly ringKey: RingKey
+}
+
+function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts): TokenRecord {
+  const { record, options } = rotation
+  const issuedAt = issueTime(core, record.subject, record.audience)
+  if (issuedAt >= record.familyExpiresAt) {
+    throw new WatchwordError('ERR_FAMILY_ENDED', 'the family has reached its maximum lifetime; issue a new token')
+  }
+  const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
+  const expiresAt = Math.min(issuedAt + lifetime(policy, options.ttl), end)
+  return {
+    ...record,
+    id: core.newId(issuedAt),
+    generation: record.generation + 1,
+    predecessor: record.id,
+    policyVersion: policy.version,
+    scopes: successorScopes(record, policy, options.scopes),
+    keyId: ringKey.record.id,
+    issuedAt,
+    notBefore: null,
+    expiresAt,
+    issuedBy: options.actor,
+    supersededAt: null,
+    lastUsedAt: null,
+  }
+}
+
+// At most those of the token, and at most those that the policy still grants.
+function successorScopes(record: TokenRecord, policy: Policy, asked: readonly string[] | undefined): readonly string[] {
+  const wanted = normaliseScopes(asked ?? record.scopes)
+  const wider = wanted.find((scope) => !coveredByAny(record.scopes, scope))
+  if (wider !== undefined) {
+    throw new WatchwordError('ERR_SCOPE_NOT_GRANTABLE', `scopes: the token does not have '${wider}'`)
+  }
+  return wanted.filter((scope) => coveredByAny(policy.scopes, scope))
+}
+
+async function sealSuccessor(core: Core, { entry, options }: Rotation, successor: TokenRecord): Promise<IssuedToken> {
+  const ringKey = await core.keyring.issuing(successor.audience)
+  // A key made since may end before the successor does only if it was planned for shorter tokens.
+  const expiresAt = Math.min(successor.expiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
+  return sealToken(core, ringKey, {
+    record: { ...successor, expiresAt },
+    custom: entry.custom,
+    binding: options.binding ?? '',
+  })
+}
+
+/**
+ * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Safe to
+ * repeat; what fails is tried again at the next use on some node.
+ */
+export async function retirePredecessor(core: Core, { id }: Verified<unknown>): Promise<void> {
+  const record = await core.callStore(() => core.store.getToken(id))
+  const predecessorId = record?.predecessor ?? null
+  if (predecessorId === null) return
+  const predecessor = await core.callStore(() => core.store.getToken(predecessorId))
+  const now = core.clock.now()
+  if (predecessor === undefined || (predecessor.supersededAt !== null && predecessor.supersededAt <= now)) return
+  await core.callStore(() => core.store.supersede(predecessorId, now))
+  const { expiresAt, subject, audience, policy, family } = predecessor
+  await core.follower.publish([{ kind: 'token', value: predecessorId, expiresAt, from: now }])
+  audit(core, { action: 'token.superseded', actor: 'system', id: predecessorId, subject, audience, policy, family })
+}

@@ -1,0 +1,221 @@
+/**
+ * The store contract: what the authority needs of a database, and nothing of cryptography.
+ *
+ * Rules that hold for every method:
+ * - The core validates and normalises what it passes in; an adapter validates nothing and stores text exactly
+ *   (binary collation, no trimming, no case folding, no Unicode normalisation).
+ * - Times are absolute Unix milliseconds.
+ * - State only moves forward: nothing un-revokes, un-supersedes, un-succeeds, or moves a time of last use back.
+ * - Reads that decide go to the primary.
+ * - A method rejects with the driver's own error when the database fails; the core wraps it. It never answers
+ *   "missing" for "could not ask".
+ *
+ * @module
+ */
+
+/** What the store keeps of one token: never the token itself, nor anything that could make one. */
+export interface TokenRecord {
+  /** ULID, the token's `jti`. Primary key. */
+  readonly id: string
+  /** The id of the family's first token. */
+  readonly family: string
+  /** 0 for the family's first token, then one more for each rotation. */
+  readonly generation: number
+  /** The id of the token that this one was rotated from. */
+  readonly predecessor: string | null
+  /** The id of the token that this one was rotated to. Set once. */
+  readonly successor: string | null
+  readonly subject: string
+  readonly audience: string
+  readonly policy: string
+  readonly policyVersion: number
+  readonly scopes: readonly string[]
+  /** `k4.lid.…` of the key that sealed the token first. */
+  readonly keyId: string
+  readonly issuedAt: number
+  readonly notBefore: number | null
+  readonly expiresAt: number
+  /** When the family's first token was issued. */
+  readonly familyIssuedAt: number
+  /** The hard end of the family. */
+  readonly familyExpiresAt: number
+  /** Who asked for the token. */
+  readonly issuedBy: string
+  /** From when on the token is dead because it was rotated. Only ever moves earlier. */
+  readonly supersededAt: number | null
+  /** When it was revoked. Set once, terminal. */
+  readonly revokedAt: number | null
+  readonly revokedBy: string | null
+  readonly revokedReason: string | null
+  /** The last use that was reported. Only ever moves forward. */
+  readonly lastUsedAt: number | null
+}
+
+/** What a revocation is aimed at. */
+export type RevocationKind = 'token' | 'family' | 'subject' | 'key' | 'audience' | 'all'
+
+/** One act of revocation, kept until nothing that it kills can be alive. */
+export interface Revocation {
+  /** ULID. Primary key. */
+  readonly id: string
+  readonly kind: RevocationKind
+  /** The token id, family id, subject, key id or audience; empty for `all`. */
+  readonly value: string
+  /** Kills what was issued at or before this time; a family counts from its first token. */
+  readonly before: number
+  readonly at: number
+  readonly actor: string
+  readonly reason: string | null
+  /** When the last token that it can kill has expired. */
+  readonly expiresAt: number
+}
+
+/** A wrapped v4.local key and its times. The state is a pure function of the clock. */
+export interface KeyRecord {
+  /** `k4.lid.…`. Primary key. */
+  readonly id: string
+  readonly audience: string
+  /** Counts from 1; unique with `audience`. */
+  readonly generation: number
+  /** The key, wrapped by the root key. */
+  readonly wrapped: string
+  /** The id of the root key that wrapped it. */
+  readonly wrappedBy: string
+  readonly createdAt: number
+  /** From when on it may seal tokens. */
+  readonly activatesAt: number
+  /** From when on it seals no more. */
+  readonly retiresAt: number
+  /** From when on it opens no more. */
+  readonly expiresAt: number
+  /** When it was revoked. Set once, terminal. */
+  readonly revokedAt: number | null
+}
+
+/** A ceiling on live tokens, counted by subject and policy. */
+export interface LiveLimit {
+  readonly max: number
+  /** A token is live when it expires after this time, is not revoked and has no successor. */
+  readonly now: number
+}
+
+/** Equality on each field that is given. */
+export interface TokenFilter {
+  readonly subject?: string
+  readonly family?: string
+  readonly policy?: string
+  readonly audience?: string
+  readonly keyId?: string
+  /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
+  readonly liveAt?: number
+}
+
+/** One page of a list in ascending order of id. */
+export interface Page {
+  /** Only ids greater than this one. */
+  readonly after?: string
+  /** The most items to answer, at least 1. */
+  readonly limit: number
+}
+
+/** What became of a rotation. */
+export type Succession =
+  /** This call linked the two. */
+  | { readonly outcome: 'succeeded' }
+  /** An earlier call did: here is the predecessor as it stands and the successor that won. */
+  | { readonly outcome: 'already'; readonly predecessor: TokenRecord; readonly successor: TokenRecord }
+  /** The predecessor, its family, or something above it was revoked. Nothing was written. */
+  | { readonly outcome: 'revoked' }
+  /** No such predecessor. Nothing was written. */
+  | { readonly outcome: 'missing' }
+
+/** One report of use. */
+export interface Usage {
+  readonly id: string
+  readonly at: number
+}
+
+/** How many rows a purge removed. */
+export interface Purged {
+  readonly tokens: number
+  readonly keys: number
+  readonly revocations: number
+}
+
+/** What a store can do beyond the contract; users see it, and the contract tests read it. */
+export interface StoreSupport {
+  /** Whether what was written survives the process. */
+  readonly durable: boolean
+}
+
+/** The adapter between the authority and a database. */
+export interface Store {
+  /** For messages and health, such as `postgres`. */
+  readonly name: string
+  readonly supports: StoreSupport
+
+  /** Makes the store ready. Called once before any other method; a second call changes nothing. */
+  open(): Promise<void>
+
+  /** Lets go of what `open` took, never of the caller's own client. Idempotent; later calls of others reject. */
+  close(): Promise<void>
+
+  /**
+   * Inserts records, all or none.
+   *
+   * Precondition: fresh ids, all of one subject and policy when `limit` is given.
+   * Atomicity: counting and inserting are one step, so concurrent calls never exceed the limit together.
+   * Answers `limit` when the live tokens would exceed it, with nothing written. A retry with the same ids answers
+   * `inserted` again and changes nothing.
+   */
+  insertTokens(records: readonly TokenRecord[], limit?: LiveLimit): Promise<'inserted' | 'limit'>
+
+  /** Answers the record, or `undefined` when there is none. */
+  getToken(id: string): Promise<TokenRecord | undefined>
+
+  /** Answers the page of matching records in ascending order of id; what is inserted meanwhile may or may not show. */
+  listTokens(filter: TokenFilter, page: Page): Promise<readonly TokenRecord[]>
+
+  /**
+   * Links a predecessor to its one successor and inserts the successor.
+   *
+   * Effect: sets the predecessor's `successor`, moves its `supersededAt` to the earlier of what it is and
+   * `supersededAt` (`null`: leaves it), inserts the successor. Sets the `supersededAt` of the predecessor's own
+   * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace.
+   * Atomicity: one winner among all callers; `revoked` if at that moment the predecessor is revoked or a kept
+   * revocation covers the successor (token: the predecessor's id; family and key: always; subject, audience and all:
+   * when `familyIssuedAt` is not after its `before`). Safe to retry: answers `already` with the winner.
+   */
+  succeed(predecessorId: string, successor: TokenRecord, supersededAt: number | null): Promise<Succession>
+
+  /** Moves a token's `supersededAt` to the earlier of what it is and `at`. A missing row changes nothing. Idempotent. */
+  supersede(id: string, at: number): Promise<void>
+
+  /**
+   * Keeps the revocation and marks every record that it covers (see `succeed`; a token by its id) with its `at`,
+   * `actor` and `reason`, unless marked already. For `key`, marks the key record as well.
+   * Atomicity: kept and marked together, against `succeed` and `insertTokens`. Idempotent by the revocation's id.
+   */
+  revoke(revocation: Revocation): Promise<void>
+
+  /** Answers the page of kept revocations in ascending order of id. */
+  listRevocations(page: Page): Promise<readonly Revocation[]>
+
+  /** Inserts a key. Answers `false`, with nothing written, when its audience already has that generation. */
+  insertKey(record: KeyRecord): Promise<boolean>
+
+  /** Answers every key record. */
+  listKeys(): Promise<readonly KeyRecord[]>
+
+  /**
+   * Replaces a key's wrapping if it is still `expected`. Answers whether it did.
+   * Atomicity: compare and set on the row.
+   */
+  rewrapKey(id: string, expected: string, next: { readonly wrapped: string; readonly wrappedBy: string }): Promise<boolean>
+
+  /** Moves `lastUsedAt` forward, never back. Missing rows are passed over. Idempotent. */
+  recordUsage(usages: readonly Usage[]): Promise<void>
+
+  /** Removes tokens, keys and revocations whose `expiresAt` is not after `before`. Idempotent. */
+  purge(before: number): Promise<Purged>
+}

@@ -1,0 +1,69 @@
+/**
+ * A clock that only moves when it is told to.
+ *
+ * @module
+ */
+import type { Clock, Timer } from '../clock.js'
+
+/** A clock under a test's control. */
+export interface ManualClock extends Required<Clock> {
+  /**
+   * Moves both clocks forward, and runs the timers that fall due, each at its own time, with what they resolve in
+   * between.
+   */
+  advance(ms: number): Promise<void>
+  /** Moves the wall clock alone, forward or back, as a time server or a thawed machine does. Runs nothing. */
+  step(ms: number): void
+}
+
+interface Pending {
+  readonly at: number
+  readonly callback: () => void
+}
+
+/** Makes a clock that stands at `start` (Unix milliseconds; default: 2026-01-01T00:00:00Z). */
+export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
+  let wall = start
+  let monotonic = 0
+  const timers = new Set<Pending>()
+
+  function nextDue(until: number): Pending | undefined {
+    let next: Pending | undefined
+    for (const timer of timers) if (timer.at <= until && (next === undefined || timer.at < next.at)) next = timer
+    return next
+  }
+
+  function moveTo(at: number): void {
+    wall += at - monotonic
+    monotonic = at
+  }
+
+  return {
+    now: () => wall,
+    monotonic: () => monotonic,
+    setTimer(callback: () => void, delayMs: number): Timer {
+      const timer = { at: monotonic + Math.max(0, delayMs), callback }
+      timers.add(timer)
+      return { cancel: () => void timers.delete(timer) }
+    },
+    async advance(ms) {
+      const until = monotonic + ms
+      for (let timer = nextDue(until); timer !== undefined; timer = nextDue(until)) {
+        timers.delete(timer)
+        moveTo(Math.max(monotonic, timer.at))
+        timer.callback()
+        await settle()
+      }
+      moveTo(until)
+      await settle()
+    },
+    step(ms) {
+      wall += ms
+    },
+  }
+}
+
+// Lets everything that is ready run: promises, and what a library puts off to the next turn of the loop.
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,7 @@
+/**
+ * What tests of services and of adapters need.
+ *
+ * @module
+ */
+export type { ManualClock } from './clock.js'
+export { manualClock } from './clock.js'

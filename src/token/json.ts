@@ -1,0 +1,93 @@
+/**
+ * JSON as tokens may carry it: bounded in depth and keys before it is parsed, without duplicate keys, and well-formed.
+ *
+ * @module
+ */
+
+/** Limits on a JSON text. */
+export interface JsonLimits {
+  readonly maxDepth: number
+  readonly maxKeys: number
+}
+
+/**
+ * Parses a JSON object. Answers `undefined` for anything else: another type, a limit exceeded, a key that comes twice
+ * in one object (however it is escaped), a key `__proto__`, a number that is not exact, a lone surrogate, or text that
+ * is not JSON.
+ */
+export function parseJsonObject(text: string, limits: JsonLimits): Readonly<Record<string, unknown>> | undefined {
+  // White space around the object would be a second spelling that nobody needs.
+  if (text.charCodeAt(0) !== 0x7b || text.charCodeAt(text.length - 1) !== 0x7d) return undefined
+  const keys = countKeys(text, limits)
+  if (keys < 0) return undefined
+  const value = tryParse(text)
+  if (value === undefined || countSoundKeys(value) !== keys) return undefined
+  // Only an escape can spell a lone surrogate: raw ones do not survive the fatal UTF-8 decoder.
+  if (text.includes('\\u') && !isWellFormed(value)) return undefined
+  return value as Readonly<Record<string, unknown>>
+}
+
+function tryParse(text: string): object | undefined {
+  try {
+    return JSON.parse(text) as object
+  } catch {
+    return undefined
+  }
+}
+
+// Counts the colons outside of strings, and so the keys as written. Answers -1 when a limit is exceeded. One pass, no
+// recursion, no allocation: it runs before anything has shown that the text is harmless.
+function countKeys(text: string, { maxDepth, maxKeys }: JsonLimits): number {
+  let depth = 0
+  let keys = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x22) {
+      i = endOfString(text, i)
+      if (i < 0) return -1
+    } else if (code === 0x3a) {
+      if (++keys > maxKeys) return -1
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > maxDepth) return -1
+    } else if (code === 0x7d || code === 0x5d) {
+      depth--
+    }
+  }
+  return keys
+}
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0
+    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++
+    if (slashes % 2 === 0) return end
+  }
+  return -1
+}
+
+// A key that came twice was written twice but is there once. NaN, which equals no count, for what is unsound.
+function countSoundKeys(value: unknown): number {
+  if (typeof value === 'number') return isExact(value) ? 0 : Number.NaN
+  if (typeof value !== 'object' || value === null) return 0
+  let count = 0
+  if (Array.isArray(value)) {
+    for (const item of value) count += countSoundKeys(item)
+    return count
+  }
+  for (const key of Object.keys(value)) {
+    if (key === '__proto__') return Number.NaN
+    count += 1 + countSoundKeys((value as Record<string, unknown>)[key])
+  }
+  return count
+}
+
+// Beyond 2^53 two numbers as written become one as read, and `1e400` becomes infinite.
+function isExact(value: number): boolean {
+  return Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value))
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isWellFormed(item))
+}

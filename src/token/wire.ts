@@ -1,0 +1,117 @@
+/**
+ * The two spellings of a token as text.
+ *
+ * Standard: `v4.local.` + payload + `.` + footer, where the footer is `{"kid":"k4.lid.…"}`.
+ * Branded: prefix + `_` + the 44 characters of the key id + payload + six base62 digits of a CRC-32, so that a scanner of
+ * public code can tell the token from chance, and a mistyped one dies before any cryptography.
+ *
+ * Everything here is total: it answers `undefined` for what is not a token and never throws.
+ *
+ * @module
+ */
+import { crc32 } from 'node:zlib'
+import { parseJsonObject } from './json.js'
+
+/** PASETO's header for this version and purpose. */
+export const HEADER = 'v4.local.'
+/** The length of a `k4.lid.` without its header: 33 bytes in base64url. */
+const KEY_ID_LENGTH = 44
+const KEY_ID_HEADER = 'k4.lid.'
+const KEY_ID = /^k4\.lid\.[A-Za-z0-9_-]{44}$/
+const CRC_LENGTH = 6
+/** The shortest payload: 32 bytes of nonce and 32 of tag, in base64url. */
+const MIN_BODY = 86
+const MAX_FOOTER_BYTES = 512
+const MAX_FOOTER_TEXT = Math.ceil((MAX_FOOTER_BYTES * 4) / 3)
+
+/** A token taken apart, nothing of it authentic yet. */
+export interface Parts {
+  /** The base64url text of nonce, ciphertext and tag. */
+  readonly body: string
+  /** The key that the token says it was sealed with: well-formed, and no more than a claim. */
+  readonly keyId: string
+  /** The footer's bytes as they stand in the token; absent where they are what {@link footerOf} makes. */
+  readonly footer: Uint8Array | undefined
+}
+
+/** The footer that tokens of this key carry. */
+export function footerOf(keyId: string): Uint8Array {
+  return new TextEncoder().encode(`{"kid":"${keyId}"}`)
+}
+
+/** Writes the standard form. */
+export function writeStandard(body: string, footerText: string): string {
+  return `${HEADER}${body}.${footerText}`
+}
+
+/** Writes the branded form. `brand` is the prefix with its underscore. */
+export function writeBranded(brand: string, keyId: string, body: string): string {
+  const text = `${brand}${keyId.slice(KEY_ID_HEADER.length)}${body}`
+  return text + checksum(text)
+}
+
+/** The length of what the two writers make around a body. */
+export function overhead(brand: string | undefined, footerText: string): number {
+  return brand === undefined
+    ? HEADER.length + 1 + footerText.length
+    : brand.length + KEY_ID_LENGTH + CRC_LENGTH
+}
+
+/** Takes a token apart, in whichever form it is. `brand` is the prefix with its underscore, if there is one. */
+export function readParts(token: string, brand: string | undefined, known: FooterLookup): Parts | undefined {
+  if (token.startsWith(HEADER)) return readStandard(token, known)
+  if (brand !== undefined && token.startsWith(brand)) return readBranded(token, brand)
+  return undefined
+}
+
+/** Answers the key id of a footer's exact text, for the footers of the keys at hand. */
+export type FooterLookup = (footerText: string) => string | undefined
+
+function readStandard(token: string, known: FooterLookup): Parts | undefined {
+  const dot = token.indexOf('.', HEADER.length)
+  if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
+  const footerText = token.slice(dot + 1)
+  const body = token.slice(HEADER.length, dot)
+  const keyId = known(footerText)
+  if (keyId !== undefined) return { body, keyId, footer: undefined }
+  return readForeignFooter(body, footerText)
+}
+
+// A footer that is spelled otherwise than ours, or names a key that is not at hand.
+function readForeignFooter(body: string, footerText: string): Parts | undefined {
+  const footer = decodeBase64url(footerText)
+  if (footer === undefined || footer.length === 0) return undefined
+  const text = footer.every((byte) => byte < 0x80) ? footer.toString('latin1') : undefined
+  const json = text === undefined ? undefined : parseJsonObject(text, { maxDepth: 1, maxKeys: 8 })
+  // Wrapped keys travel in footers too (PASERK `wpk`); a token that brings its own key is not for us to open.
+  if (json === undefined || 'wpk' in json) return undefined
+  const keyId = json['kid']
+  return typeof keyId === 'string' && KEY_ID.test(keyId) ? { body, keyId, footer } : undefined
+}
+
+function readBranded(token: string, brand: string): Parts | undefined {
+  const end = token.length - CRC_LENGTH
+  const start = brand.length + KEY_ID_LENGTH
+  if (end - start < MIN_BODY || token.slice(end) !== checksum(token.slice(0, end))) return undefined
+  const keyId = KEY_ID_HEADER + token.slice(brand.length, start)
+  return KEY_ID.test(keyId) ? { body: token.slice(start, end), keyId, footer: undefined } : undefined
+}
+
+/** Decodes canonical, unpadded base64url, or answers `undefined`. */
+export function decodeBase64url(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64url')
+  // Node passes over what it cannot read and over spare bits, so only the way back shows what was really there.
+  return bytes.toString('base64url') === text ? bytes : undefined
+}
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+function checksum(text: string): string {
+  let rest = crc32(text)
+  let digits = ''
+  for (let i = 0; i < CRC_LENGTH; i++) {
+    digits = (BASE62[rest % 62] as string) + digits
+    rest = Math.floor(rest / 62)
+  }
+  return digits
+}

@@ -1,0 +1,85 @@
+/**
+ * The inventory: what an operator sees of tokens.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import type { Core } from './core.js'
+import { parseInput } from './issue.js'
+import { isName } from './options.js'
+import type { TokenFilter, TokenRecord } from './store/store.js'
+import { isUlid } from './token/claims.js'
+
+/** The stored metadata of a token; never the token. */
+export type TokenInfo = TokenRecord
+
+/** Which tokens to list. Every field that is given must match. */
+export interface TokenQuery {
+  readonly subject?: string
+  readonly family?: string
+  readonly policy?: string
+  readonly audience?: string
+  readonly keyId?: string
+  /** Only tokens that are neither expired nor revoked nor superseded. Default: all that were not purged. */
+  readonly live?: boolean
+  /** How many to answer, 1 to 1000. Default: 100. */
+  readonly limit?: number
+  /** The `next` of the page before. */
+  readonly after?: string
+}
+
+/** A page of token records, oldest first. */
+export interface TokenPage {
+  readonly items: readonly TokenInfo[]
+  /** Pass as `after` for the next page; absent on the last one. */
+  readonly next?: string
+}
+
+const text = (max: number) => z.optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+const ulid = z.optional(z.custom<string>(isUlid, 'expected a ULID'))
+
+const querySchema = z.strictObject(
+  {
+    subject: text(1024),
+    family: ulid,
+    policy: text(64),
+    audience: text(256),
+    keyId: text(64),
+    live: z.optional(z.boolean('expected true or false')),
+    limit: z.optional(
+      z.custom<number>(
+        (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
+        'expected a whole number from 1 to 1000',
+      ),
+    ),
+    after: ulid,
+  },
+  'expected an object',
+)
+
+const DEFAULT_LIMIT = 100
+
+/** The record of a token, or `undefined`. */
+export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
+  // Whatever is no ULID is the id of no token.
+  return isUlid(id) ? core.callStore(() => core.store.getToken(id)) : undefined
+}
+
+/** A page of token records. */
+export async function listTokens(core: Core, raw: TokenQuery): Promise<TokenPage> {
+  const { live, limit = DEFAULT_LIMIT, after, ...fields } = parseInput(querySchema, raw)
+  const filter: TokenFilter = {
+    ...(defined(fields) as TokenFilter),
+    ...(live === true ? { liveAt: core.clock.now() } : {}),
+  }
+  // One more than asked for tells whether there is a next page.
+  const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
+  const rows = await core.callStore(() => core.store.listTokens(filter, page))
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return rows.length > limit && last !== undefined ? { items, next: last.id } : { items }
+}
+
+function defined(fields: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).filter((pair): pair is [string, string] => pair[1] !== undefined))
+}
