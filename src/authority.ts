@@ -82,7 +82,10 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
    * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was demanded and does not answer.
    */
-  authenticate(token: unknown, requirement?: Requirement | CompiledRequirement): Promise<VerifyResult<Claims>>
+  authenticate(
+    token: unknown,
+    requirement?: Requirement | CompiledRequirement,
+  ): Promise<VerifyResult<Claims>>
   /** Checks and compiles a requirement once, for many calls. Throws `ERR_INVALID_ARGUMENT`. */
   require(requirement: Requirement): CompiledRequirement
   /**
@@ -189,7 +192,8 @@ function buildParts(options: ResolvedOptions): Parts {
     onRevoked: ({ id, expiresAt }) =>
       index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
     call: callStore,
-    onEvent: (action, { id, audience }) => audit(core, { action, actor: 'system', keyId: id, audience }),
+    onEvent: (action, { id, audience }) =>
+      audit(core, { action, actor: 'system', keyId: id, audience }),
   })
   const verifier = new Verifier({
     ...options,
@@ -223,7 +227,8 @@ function buildParts(options: ResolvedOptions): Parts {
 // PASETO's own PAE, so that no part can be shifted into another one.
 function assertionMaker(issuer: string): (audience: string, binding: string) => Uint8Array {
   const encoder = new TextEncoder()
-  return (audience, binding) => PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
+  return (audience, binding) =>
+    PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
 }
 
 function scheduleOf({ keys, policies }: ResolvedOptions) {
@@ -238,7 +243,7 @@ function resolveRoots(options: ResolvedOptions, store: Store): [RootKey, ...Root
   if (store.supports.durable) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      "rootKey: required with a store that outlives the process; make one with `exportKey(generateKey())` of watchword/paseto",
+      'rootKey: required with a store that outlives the process; make one with `exportKey(generateKey())` of watchword/paseto',
     )
   }
   return [ephemeralRootKey(), ...previous]
@@ -247,13 +252,21 @@ function resolveRoots(options: ResolvedOptions, store: Store): [RootKey, ...Root
 let warned = false
 
 function warnOfMemory({ store, feed }: ResolvedOptions): void {
-  if (warned || process.env['NODE_ENV'] !== 'production' || (store !== undefined && feed !== undefined)) return
+  if (
+    warned ||
+    process.env['NODE_ENV'] !== 'production' ||
+    (store !== undefined && feed !== undefined)
+  )
+    return
   warned = true
-  process.emitWarning('tokens or revocations are kept in memory: they end with this process, and no other one sees them', {
-    type: 'WatchwordWarning',
-    code: 'WATCHWORD_MEMORY',
-    detail: 'Pass `store` and `feed` to createWatchword.',
-  })
+  process.emitWarning(
+    'tokens or revocations are kept in memory: they end with this process, and no other one sees them',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_MEMORY',
+      detail: 'Pass `store` and `feed` to createWatchword.',
+    },
+  )
 }
 
 const SWEEP_EVERY_MS = 60_000
@@ -285,7 +298,15 @@ function scheduleSweep(parts: Parts): void {
   }, SWEEP_EVERY_MS)
 }
 
-async function stopParts({ state, keyring, verifier, follower, usage, store, callStore }: Parts): Promise<void> {
+async function stopParts({
+  state,
+  keyring,
+  verifier,
+  follower,
+  usage,
+  store,
+  callStore,
+}: Parts): Promise<void> {
   if (state.closed) return
   state.closed = true
   state.sweep?.cancel()
@@ -299,7 +320,9 @@ async function stopParts({ state, keyring, verifier, follower, usage, store, cal
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
-    parts.state.closed ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed')) : verb()
+    parts.state.closed
+      ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
+      : verb()
   const close = () => stopParts(parts)
   const watchword: Watchword = {
     issue: (input) => open(() => issue(parts, input)),
@@ -307,7 +330,8 @@ function facade(parts: Parts): Watchword {
       const needs = requirement === undefined ? NO_REQUIREMENT : needsOf(requirement)
       return (needs === undefined ? UNREADABLE : verifier.verify(token, needs)) as VerifyResult
     },
-    authenticate: (token, requirement) => authenticate(parts, token, requirement) as Promise<VerifyResult>,
+    authenticate: (token, requirement) =>
+      authenticate(parts, token, requirement) as Promise<VerifyResult>,
     require: compileRequirement,
     rotate: (token, options) => open(() => rotate(parts, token, options)),
     revoke: (target, options) => open(() => revoke(parts, target, options)),
@@ -318,7 +342,8 @@ function facade(parts: Parts): Watchword {
     keys: Object.freeze({
       list: () => keyring.list(),
       rotate: (audience?: string) => open(() => rotateKeys(parts, audience)),
-      revoke: (id: string, options: RevokeOptions) => open(() => revoke(parts, { key: id }, options)),
+      revoke: (id: string, options: RevokeOptions) =>
+        open(() => revoke(parts, { key: id }, options)),
       rewrap: () => open(() => keyring.rewrap()),
       refresh: () => open(() => keyring.refresh()),
     }),
@@ -330,17 +355,26 @@ function facade(parts: Parts): Watchword {
 }
 
 // A requirement that cannot be understood is met by no token.
-const UNREADABLE = Object.freeze({ ok: false, code: 'insufficient_scope', missing: Object.freeze([]) })
+const UNREADABLE = Object.freeze({
+  ok: false,
+  code: 'insufficient_scope',
+  missing: Object.freeze([]),
+})
 
 function needsOf(requirement: Requirement | CompiledRequirement): CompiledRequirement | undefined {
   try {
-    return requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
+    return requirement instanceof CompiledRequirement
+      ? requirement
+      : compileRequirement(requirement)
   } catch {
     return undefined
   }
 }
 
-async function rotateKeys({ keyring, options }: Parts, audience: string | undefined): Promise<readonly KeyInfo[]> {
+async function rotateKeys(
+  { keyring, options }: Parts,
+  audience: string | undefined,
+): Promise<readonly KeyInfo[]> {
   if (audience !== undefined && !options.audiences.includes(audience)) {
     throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
   }
@@ -352,7 +386,8 @@ async function authenticate(
   token: unknown,
   requirement: Requirement | CompiledRequirement = NO_REQUIREMENT,
 ): Promise<VerifyResult<unknown>> {
-  const needs = requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
+  const needs =
+    requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
   const { verifier, keyring, follower } = parts
   let result = verifier.verify(token, needs)
   if (parts.state.closed) return result
@@ -368,14 +403,19 @@ async function authenticate(
 }
 
 /** Lets the store decide about one token, after everything else has passed. */
-async function askStore(parts: Parts, token: unknown, needs: CompiledRequirement): Promise<VerifyResult<unknown>> {
+async function askStore(
+  parts: Parts,
+  token: unknown,
+  needs: CompiledRequirement,
+): Promise<VerifyResult<unknown>> {
   const { verifier, store, callStore, clock } = parts
   const found = verifier.find(token, needs.binding)
   if ('ok' in found) return found
   const record = await callStore(() => store.getToken(found.principal.id))
   if (record === undefined || record.id !== found.principal.id) return REJECTED.revoked
   if (record.revokedAt !== null) return REJECTED.revoked
-  if (record.supersededAt !== null && clock.judged() >= record.supersededAt) return REJECTED.superseded
+  if (record.supersededAt !== null && clock.judged() >= record.supersededAt)
+    return REJECTED.superseded
   return verifier.verify(token, needs, true)
 }
 

@@ -5,13 +5,13 @@
  */
 import type { ResolvedClock } from './clock.js'
 import { WatchwordError } from './errors.js'
+import { IssuedToken } from './issued-token.js'
 import type { Keyring, RingKey } from './keys/keyring.js'
 import { type AuditEvent, audits } from './observe/channels.js'
 import type { ResolvedOptions } from './options.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
 import type { Follower } from './revocation/follower.js'
 import type { RevocationIndex } from './revocation/index.js'
-import { IssuedToken } from './issued-token.js'
 import type { Store, TokenRecord } from './store/store.js'
 import { writeClaims } from './token/claims.js'
 import { sealText } from './token/v4local.js'
@@ -39,7 +39,8 @@ export interface Core {
 /** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */
 export function policyOf(core: Core, name: string): Policy {
   const policy = core.options.policies.get(name)
-  if (policy === undefined) throw new WatchwordError('ERR_UNKNOWN_POLICY', 'policy: no policy has this name')
+  if (policy === undefined)
+    throw new WatchwordError('ERR_UNKNOWN_POLICY', 'policy: no policy has this name')
   return policy
 }
 
@@ -56,17 +57,26 @@ export interface SealInput {
 }
 
 /** Seals a token. Throws `ERR_TOKEN_TOO_LONG`. */
-export function sealToken(core: Core, ringKey: RingKey, { record, custom, binding }: SealInput): IssuedToken {
+export function sealToken(
+  core: Core,
+  ringKey: RingKey,
+  { record, custom, binding }: SealInput,
+): IssuedToken {
   const { brand, maxTokenLength, issuer, policies } = core.options
   const payload = writeClaims({ ...record, issuer, custom })
   const bodyLength = Math.ceil(((Buffer.byteLength(payload) + 64) * 4) / 3)
   if (bodyLength + overhead(brand, ringKey.footerText) > maxTokenLength) {
-    throw new WatchwordError('ERR_TOKEN_TOO_LONG', `the token would be longer than ${maxTokenLength} characters`)
+    throw new WatchwordError(
+      'ERR_TOKEN_TOO_LONG',
+      `the token would be longer than ${maxTokenLength} characters`,
+    )
   }
   const assertion = binding === '' ? ringKey.assertion : core.assertionOf(record.audience, binding)
   const body = sealText(ringKey.key, payload, ringKey.footer, assertion)
   const token =
-    brand === undefined ? writeStandard(body, ringKey.footerText) : writeBranded(brand, ringKey.record.id, body)
+    brand === undefined
+      ? writeStandard(body, ringKey.footerText)
+      : writeBranded(brand, ringKey.record.id, body)
   const rotateAt = rotateAtOf(policies.get(record.policy), record.issuedAt, record.expiresAt)
   return new IssuedToken(token, record, rotateAt, ringKey.record.id)
 }

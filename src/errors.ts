@@ -9,15 +9,19 @@
 
 /** The closed list of error codes, with what each one means to the caller. */
 export const ERROR_CODES = {
-  ERR_INVALID_OPTION: 'An option given at construction is wrong; the message names the field and the fix.',
+  ERR_INVALID_OPTION:
+    'An option given at construction is wrong; the message names the field and the fix.',
   ERR_INVALID_ARGUMENT: 'An argument of a call is wrong; the message names the field and the fix.',
-  ERR_INVALID_KEY: 'A key or a PASERK is malformed, of the wrong kind, or not authentic under the wrapping key.',
+  ERR_INVALID_KEY:
+    'A key or a PASERK is malformed, of the wrong kind, or not authentic under the wrapping key.',
   ERR_NOT_READY: 'The cryptography is not loaded yet: await `ready` first.',
-  ERR_SELF_TEST: 'A known-answer test failed at start: the build or the runtime is broken, nothing was started.',
+  ERR_SELF_TEST:
+    'A known-answer test failed at start: the build or the runtime is broken, nothing was started.',
   ERR_CLOSED: 'The authority was closed.',
   ERR_UNKNOWN_POLICY: 'No policy has this name.',
   ERR_UNKNOWN_AUDIENCE: 'This authority does not serve this audience.',
-  ERR_SCOPE_NOT_GRANTABLE: 'A scope is not one that the policy, or the token being rotated, can grant.',
+  ERR_SCOPE_NOT_GRANTABLE:
+    'A scope is not one that the policy, or the token being rotated, can grant.',
   ERR_TTL_TOO_LONG: 'The lifetime asked for is longer than the policy allows.',
   ERR_RESERVED_CLAIM: 'A custom claim uses a name that the library or PASETO owns.',
   ERR_CLAIMS_INVALID: 'The custom claims do not satisfy the schema, or cannot be written as JSON.',
@@ -33,7 +37,8 @@ export const ERROR_CODES = {
   ERR_STORE_CORRUPT: 'The store returned a record that does not parse; `detail` names it.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
   ERR_FEED_UNAVAILABLE: 'The revocation feed did not answer in time, or failed; see `cause`.',
-  ERR_REVOCATION_UNCERTAIN: 'Whether the revocation reached the feed is not known; the token is refused on this node.',
+  ERR_REVOCATION_UNCERTAIN:
+    'Whether the revocation reached the feed is not known; the token is refused on this node.',
 } as const
 
 /** One of the codes of {@link ERROR_CODES}. */

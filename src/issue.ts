@@ -42,7 +42,10 @@ export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
 }
 
 const text = (field: string, max: number) =>
-  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters, none of them a control character`)
+  z.custom<string>(
+    (value) => isName(value, max),
+    `expected 1 to ${max} characters, none of them a control character`,
+  )
 
 const inputSchema = z.strictObject(
   {
@@ -51,18 +54,29 @@ const inputSchema = z.strictObject(
     actor: text('actor', 256),
     scopes: z.optional(
       z
-        .array(z.custom<string>(isScope, "expected a scope such as 'orders:read'"), 'expected a list of scopes')
+        .array(
+          z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
+          'expected a list of scopes',
+        )
         .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`)),
     ),
     audience: z.optional(text('audience', 256)),
     ttl: z.optional(
-      z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1000, "expected a duration of at least a second, such as '15m'"),
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least a second, such as '15m'",
+      ),
     ),
     notBefore: z.optional(
-      z.custom<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'expected Unix milliseconds'),
+      z.custom<number>(
+        (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+        'expected Unix milliseconds',
+      ),
     ),
     binding: z.optional(text('binding', MAX_BINDING_LENGTH)),
-    claims: z.optional(z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object')),
+    claims: z.optional(
+      z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object'),
+    ),
   },
   'expected an object with at least policy, subject and actor',
 )
@@ -79,7 +93,8 @@ export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   const field = issue === undefined || issue.path.length === 0 ? 'input' : issue.path.join('.')
-  const unknown = issue?.code === 'unrecognized_keys' ? `unknown field '${issue.keys[0]}'` : issue?.message
+  const unknown =
+    issue?.code === 'unrecognized_keys' ? `unknown field '${issue.keys[0]}'` : issue?.message
   throw new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${unknown}`)
 }
 
@@ -94,23 +109,44 @@ export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
   const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
   const limit = policy.maxActivePerSubject
   const outcome = await core.callStore(() =>
-    core.store.insertTokens([record], limit === undefined ? undefined : { max: limit, now: core.clock.now() }),
+    core.store.insertTokens(
+      [record],
+      limit === undefined ? undefined : { max: limit, now: core.clock.now() },
+    ),
   )
   if (outcome === 'limit') {
-    throw new WatchwordError('ERR_LIMIT_REACHED', `the subject already holds ${limit} live tokens of this policy`)
+    throw new WatchwordError(
+      'ERR_LIMIT_REACHED',
+      `the subject already holds ${limit} live tokens of this policy`,
+    )
   }
   auditIssue(core, record)
   return issued
 }
 
-function auditIssue(core: Core, { id, subject, audience, policy, family, keyId, issuedBy }: TokenRecord): void {
-  audit(core, { action: 'token.issued', actor: issuedBy, id, subject, audience, policy, family, keyId })
+function auditIssue(
+  core: Core,
+  { id, subject, audience, policy, family, keyId, issuedBy }: TokenRecord,
+): void {
+  audit(core, {
+    action: 'token.issued',
+    actor: issuedBy,
+    id,
+    subject,
+    audience,
+    policy,
+    family,
+    keyId,
+  })
 }
 
 function audienceOf(core: Core, asked: string | undefined): string {
   const { audiences } = core.options
   if (asked === undefined && audiences.length > 1) {
-    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'audience: expected one, since the authority serves several')
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'audience: expected one, since the authority serves several',
+    )
   }
   const audience = asked ?? (audiences[0] as string)
   if (!audiences.includes(audience)) {
@@ -122,11 +158,17 @@ function audienceOf(core: Core, asked: string | undefined): string {
 const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({})
 
 // Judged as they will be read: what JSON drops or changes must not make a token that can never be verified.
-function customClaims(core: Core, claims: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> {
+function customClaims(
+  core: Core,
+  claims: Readonly<Record<string, unknown>> | undefined,
+): Readonly<Record<string, unknown>> {
   const schema = core.options.claims
   const written = claims === undefined ? NO_CLAIMS : throughJson(claims)
   if (schema !== undefined && validateClaims(schema, written) === undefined) {
-    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they do not satisfy the schema, or it is not synchronous')
+    throw new WatchwordError(
+      'ERR_CLAIMS_INVALID',
+      'claims: they do not satisfy the schema, or it is not synchronous',
+    )
   }
   return written
 }
@@ -137,14 +179,19 @@ const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMI
 function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   for (const name of Object.keys(claims)) {
     if (RESERVED_CLAIMS.has(name)) {
-      throw new WatchwordError('ERR_RESERVED_CLAIM', `claims.${name}: this name is reserved; use another one`)
+      throw new WatchwordError(
+        'ERR_RESERVED_CLAIM',
+        `claims.${name}: this name is reserved; use another one`,
+      )
     }
   }
   let json: string | undefined
   try {
     json = JSON.stringify(claims)
   } catch (cause) {
-    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', { cause })
+    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', {
+      cause,
+    })
   }
   const parsed = json === undefined ? undefined : parseJsonObject(json, CUSTOM_LIMITS)
   if (parsed !== undefined) return parsed
@@ -166,14 +213,20 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
   const scopes = normaliseScopes(input.scopes ?? [])
   const ungrantable = scopes.filter((scope) => !coveredByAny(policy.scopes, scope))
   if (ungrantable.length > 0) {
-    throw new WatchwordError('ERR_SCOPE_NOT_GRANTABLE', `scopes: the policy does not grant '${ungrantable[0]}'`)
+    throw new WatchwordError(
+      'ERR_SCOPE_NOT_GRANTABLE',
+      `scopes: the policy does not grant '${ungrantable[0]}'`,
+    )
   }
   const ttl = lifetime(policy, input.ttl)
   const issuedAt = issueTime(core, input.subject, audience)
   const expiresAt = Math.min(issuedAt + ttl, ringKey.record.expiresAt - MAX_SKEW_MS)
   const notBefore = input.notBefore ?? null
   if (notBefore !== null && notBefore >= expiresAt) {
-    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'notBefore: expected a time before the token expires')
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'notBefore: expected a time before the token expires',
+    )
   }
   const id = core.newId(issuedAt)
   return {

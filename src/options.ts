@@ -154,25 +154,34 @@ const DEFAULTS = {
 
 /** A name as it may stand in an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
 export function isName(value: unknown, maxLength: number): value is string {
-  if (typeof value !== 'string' || value === '' || value.length > maxLength || !value.isWellFormed()) return false
-  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) < 0x20 || value.charCodeAt(i) === 0x7f) return false
+  if (
+    typeof value !== 'string' ||
+    value === '' ||
+    value.length > maxLength ||
+    !value.isWellFormed()
+  )
+    return false
+  for (let i = 0; i < value.length; i++)
+    if (value.charCodeAt(i) < 0x20 || value.charCodeAt(i) === 0x7f) return false
   return true
 }
 
 const name = (maxLength: number) =>
-  z.string(`expected text`).check(
-    z.refine((value) => isName(value, maxLength), `expected 1 to ${maxLength} characters, none of them a control character`),
-  )
+  z
+    .string(`expected text`)
+    .check(
+      z.refine(
+        (value) => isName(value, maxLength),
+        `expected 1 to ${maxLength} characters, none of them a control character`,
+      ),
+    )
 
 const duration = (min: number, max: number, example: string) =>
   z.pipe(
-    z.custom<Duration>(
-      (value) => {
-        const ms = parseDuration(value)
-        return ms !== undefined && ms >= min && ms <= max
-      },
-      `expected a duration such as '${example}' or whole milliseconds, from ${min} ms to ${max} ms`,
-    ),
+    z.custom<Duration>((value) => {
+      const ms = parseDuration(value)
+      return ms !== undefined && ms >= min && ms <= max
+    }, `expected a duration such as '${example}' or whole milliseconds, from ${min} ms to ${max} ms`),
     z.transform((value) => parseDuration(value) as number),
   )
 
@@ -191,7 +200,10 @@ const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
   methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
 
 const adapter = <T>(kind: string, methods: readonly string[]) =>
-  z.custom<T>((value) => hasMethods(value, methods), `expected a ${kind}: an object with ${methods.join(', ')}`)
+  z.custom<T>(
+    (value) => hasMethods(value, methods),
+    `expected a ${kind}: an object with ${methods.join(', ')}`,
+  )
 
 const rotateAfter = z.pipe(
   z.custom<Duration>(
@@ -205,7 +217,10 @@ const rotateAfter = z.pipe(
 )
 
 const scopes = z
-  .array(z.custom<string>(isScope, "expected a scope such as 'orders:read' or 'orders:*'"), 'expected a list of scopes')
+  .array(
+    z.custom<string>(isScope, "expected a scope such as 'orders:read' or 'orders:*'"),
+    'expected a list of scopes',
+  )
   .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`))
 
 const policySchema = z.strictObject(
@@ -231,12 +246,15 @@ const rootKey = z.custom<string | KeyWrapper>(
   "expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
 )
 
-const keysSchema = z.strictObject({
-  rotateEvery: z.optional(duration(HOUR, 2 * YEAR, '30d')),
-  publishAhead: z.optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
-  refreshEvery: z.optional(duration(100, 24 * HOUR, '1m')),
-  coolDown: z.optional(duration(100, HOUR, '10s')),
-}, 'expected { rotateEvery, publishAhead, refreshEvery, coolDown }')
+const keysSchema = z.strictObject(
+  {
+    rotateEvery: z.optional(duration(HOUR, 2 * YEAR, '30d')),
+    publishAhead: z.optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
+    refreshEvery: z.optional(duration(100, 24 * HOUR, '1m')),
+    coolDown: z.optional(duration(100, HOUR, '10s')),
+  },
+  'expected { rotateEvery, publishAhead, refreshEvery, coolDown }',
+)
 
 const cacheSchema = z.strictObject({
   max: z.optional(whole(1, 10_000_000)),
@@ -262,21 +280,24 @@ const optionsSchema = z.strictObject(
     policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
     claims: z.optional(
       z.custom<StandardSchemaV1>(
-        (value) => typeof (value as StandardSchemaV1 | undefined)?.['~standard']?.validate === 'function',
+        (value) =>
+          typeof (value as StandardSchemaV1 | undefined)?.['~standard']?.validate === 'function',
         'expected a Standard Schema, such as one of zod, valibot or arktype',
       ),
     ),
     prefix: z.optional(
       z
         .string("expected a prefix such as 'acme_live'")
-        .check(z.regex(/^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/, "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'")),
+        .check(
+          z.regex(
+            /^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/,
+            "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'",
+          ),
+        ),
     ),
     cache: z.optional(
       z.union(
-        [
-          z.literal(false),
-          cacheSchema,
-        ],
+        [z.literal(false), cacheSchema],
         'expected false, or { max, maxBytes } with whole numbers of at least 1 and 10,000',
       ),
     ),
@@ -301,9 +322,11 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   if (!parsed.success) throw invalidOption(parsed.error.issues[0])
   const { data } = parsed
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
-  if (new Set(audiences).size !== audiences.length) throw invalid('audience', 'expected each name once')
+  if (new Set(audiences).size !== audiences.length)
+    throw invalid('audience', 'expected each name once')
   const policies = new Map<string, Policy>()
-  for (const [policyName, policy] of Object.entries(data.policies)) policies.set(policyName, resolvePolicy(policyName, policy))
+  for (const [policyName, policy] of Object.entries(data.policies))
+    policies.set(policyName, resolvePolicy(policyName, policy))
   return {
     issuer: data.issuer,
     audiences,
@@ -340,7 +363,10 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
     coolDownMs: given.coolDown ?? DEFAULTS.keys.coolDownMs,
   }
   if (keys.publishAheadMs <= keys.refreshEveryMs) {
-    throw invalid('keys.publishAhead', 'expected more than keys.refreshEvery, or a node would meet a key it has not read yet')
+    throw invalid(
+      'keys.publishAhead',
+      'expected more than keys.refreshEvery, or a node would meet a key it has not read yet',
+    )
   }
   if (keys.rotateEveryMs <= 4 * keys.publishAheadMs) {
     throw invalid('keys.rotateEvery', 'expected more than four times keys.publishAhead')
@@ -351,11 +377,13 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
 function resolvePolicy(policyName: string, given: z.output<typeof policySchema>): Policy {
   const field = `policies.${policyName}`
   const ttlMs = given.ttl
-  const maxLifetimeMs = given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
+  const maxLifetimeMs =
+    given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
   if (maxLifetimeMs < ttlMs) throw invalid(`${field}.maxLifetime`, 'expected at least ttl')
   const version = given.version ?? 1
   const minVersion = given.minVersion ?? 1
-  if (minVersion > version) throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
+  if (minVersion > version)
+    throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
   return {
     name: policyName,
     ttlMs,
@@ -381,7 +409,10 @@ interface Issue {
 function invalidOption(issue: Issue | undefined): WatchwordError {
   const path = (issue?.path ?? []).map(String).join('.')
   if (issue?.code === 'unrecognized_keys') {
-    return invalid(path === '' ? 'options' : path, `unknown field '${issue.keys?.[0]}': remove it, or mend its spelling`)
+    return invalid(
+      path === '' ? 'options' : path,
+      `unknown field '${issue.keys?.[0]}': remove it, or mend its spelling`,
+    )
   }
   return invalid(path === '' ? 'options' : path, issue?.message ?? 'expected an object of options')
 }

@@ -10,7 +10,13 @@ import { coveredByAny, isScope } from './policy/scopes.js'
 import type { Requirement } from './types.js'
 
 const NONE: readonly string[] = Object.freeze([])
-const FIELDS: ReadonlySet<string> = new Set(['scopes', 'audience', 'binding', 'maxStaleness', 'freshness'])
+const FIELDS: ReadonlySet<string> = new Set([
+  'scopes',
+  'audience',
+  'binding',
+  'maxStaleness',
+  'freshness',
+])
 
 /** The longest binding, in characters. */
 export const MAX_BINDING_LENGTH = 1024
@@ -54,7 +60,8 @@ export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
 
 /** Checks and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function compileRequirement(requirement: Requirement): CompiledRequirement {
-  if (typeof requirement !== 'object' || requirement === null) throw invalid('requirement', 'expected an object')
+  if (typeof requirement !== 'object' || requirement === null)
+    throw invalid('requirement', 'expected an object')
   for (const field of Object.keys(requirement)) {
     if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
   }
@@ -63,7 +70,8 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
     throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
   }
-  if (freshness !== undefined && freshness !== 'store') throw invalid('freshness', "expected 'store'")
+  if (freshness !== undefined && freshness !== 'store')
+    throw invalid('freshness', "expected 'store'")
   const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
   if (maxStaleness !== undefined && maxStalenessMs === undefined) {
     throw invalid('maxStaleness', "expected a duration such as '500ms'")
@@ -79,15 +87,20 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   )
 }
 
-function readScopes(scopes: Requirement['scopes']): { allOf: readonly string[]; anyOf: readonly string[] } {
+function readScopes(scopes: Requirement['scopes']): {
+  allOf: readonly string[]
+  anyOf: readonly string[]
+} {
   if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
   if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
-  if (typeof scopes !== 'object' || scopes === null) throw invalid('scopes', 'expected a list, or { allOf, anyOf }')
+  if (typeof scopes !== 'object' || scopes === null)
+    throw invalid('scopes', 'expected a list, or { allOf, anyOf }')
   for (const field of Object.keys(scopes)) {
     if (field !== 'allOf' && field !== 'anyOf') throw invalid(`scopes.${field}`, 'unknown field')
   }
   const { allOf, anyOf } = scopes as { allOf?: unknown; anyOf?: unknown }
-  if (Array.isArray(anyOf) && anyOf.length === 0) throw invalid('scopes.anyOf', 'expected at least one scope')
+  if (Array.isArray(anyOf) && anyOf.length === 0)
+    throw invalid('scopes.anyOf', 'expected at least one scope')
   return {
     allOf: allOf === undefined ? NONE : readList(allOf, 'scopes.allOf'),
     anyOf: anyOf === undefined ? NONE : readList(anyOf, 'scopes.anyOf'),
@@ -95,7 +108,8 @@ function readScopes(scopes: Requirement['scopes']): { allOf: readonly string[]; 
 }
 
 function readList(list: unknown, field: string): readonly string[] {
-  if (!Array.isArray(list) || !list.every(isScope)) throw invalid(field, "expected a list of scopes such as 'orders:read'")
+  if (!Array.isArray(list) || !list.every(isScope))
+    throw invalid(field, "expected a list of scopes such as 'orders:read'")
   return Object.freeze([...list])
 }
 
@@ -103,7 +117,10 @@ function readList(list: unknown, field: string): readonly string[] {
  * Whether the scopes satisfy the requirement. With a requirement that `verify` was handed as it is, entries that are
  * no scopes are covered by nothing.
  */
-export function satisfies(granted: readonly string[], { allOf, anyOf }: CompiledRequirement): boolean {
+export function satisfies(
+  granted: readonly string[],
+  { allOf, anyOf }: CompiledRequirement,
+): boolean {
   for (let i = 0; i < allOf.length; i++) {
     if (!coveredByAny(granted, allOf[i] as string)) return false
   }
@@ -115,9 +132,13 @@ export function satisfies(granted: readonly string[], { allOf, anyOf }: Compiled
 }
 
 /** The demanded scopes that are not covered; of an `anyOf` that fails, all. */
-export function missingScopes(granted: readonly string[], { allOf, anyOf }: CompiledRequirement): readonly string[] {
+export function missingScopes(
+  granted: readonly string[],
+  { allOf, anyOf }: CompiledRequirement,
+): readonly string[] {
   const missing = allOf.filter((scope) => !coveredByAny(granted, scope))
-  if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope))) missing.push(...anyOf)
+  if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope)))
+    missing.push(...anyOf)
   return Object.freeze(missing)
 }
 

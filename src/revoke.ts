@@ -36,7 +36,8 @@ export interface RevokeReceipt {
   readonly position: Position
 }
 
-const text = (max: number) => z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
+const text = (max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
 const optionsSchema = z.strictObject(
   { actor: text(256), reason: z.optional(text(1024)), binding: z.optional(text(1024)) },
@@ -61,7 +62,11 @@ const targetSchema = z.union(
 type Target = z.output<typeof targetSchema>
 
 /** Revokes. When it resolves, nothing that it covers is accepted on this node, nor later than `maxStaleness` on any. */
-export async function revoke(core: Core, rawTarget: unknown, rawOptions: unknown): Promise<RevokeReceipt> {
+export async function revoke(
+  core: Core,
+  rawTarget: unknown,
+  rawOptions: unknown,
+): Promise<RevokeReceipt> {
   const options = parseInput(optionsSchema, rawOptions)
   const target = parseInput(targetSchema, rawTarget)
   const aim = await aimOf(core, target, options.binding ?? '')
@@ -99,11 +104,14 @@ function entryOf({ kind, value, expiresAt }: Aim, before: number): RevocationEnt
 
 async function aimOf(core: Core, target: Target, binding: string): Promise<Aim> {
   if ('token' in target) return aimAtToken(core, target.token, binding)
-  if ('id' in target) return { kind: 'token', value: target.id, expiresAt: await expiryOf(core, target.id) }
+  if ('id' in target)
+    return { kind: 'token', value: target.id, expiresAt: await expiryOf(core, target.id) }
   if ('family' in target) return { kind: 'family', value: target.family, expiresAt: horizon(core) }
-  if ('subject' in target) return { kind: 'subject', value: target.subject, expiresAt: horizon(core) }
+  if ('subject' in target)
+    return { kind: 'subject', value: target.subject, expiresAt: horizon(core) }
   if ('key' in target) return { kind: 'key', value: target.key, expiresAt: horizon(core) }
-  if ('audience' in target) return { kind: 'audience', value: target.audience, expiresAt: horizon(core) }
+  if ('audience' in target)
+    return { kind: 'audience', value: target.audience, expiresAt: horizon(core) }
   return { kind: 'all', value: '', expiresAt: horizon(core) }
 }
 
@@ -123,7 +131,8 @@ async function expiryOf(core: Core, id: string): Promise<number> {
 /** When no token that exists by now can be alive any more: none outlives its key. */
 function horizon(core: Core): number {
   let last = core.clock.now()
-  for (const policy of core.options.policies.values()) last = Math.max(last, core.clock.now() + policy.ttlMs)
+  for (const policy of core.options.policies.values())
+    last = Math.max(last, core.clock.now() + policy.ttlMs)
   for (const key of core.keyring.list()) last = Math.max(last, key.expiresAt)
   return last + MAX_SKEW_MS
 }

@@ -15,8 +15,8 @@ import { isName } from './options.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
-import { revoke } from './revoke.js'
 import type { RevocationEntry } from './revocation/event.js'
+import { revoke } from './revoke.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
 import type { Entry } from './verifier.js'
@@ -36,11 +36,21 @@ export interface RotateOptions {
 const optionsSchema = z.strictObject(
   {
     actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters'),
-    scopes: z.optional(z.array(z.custom<string>(isScope, "expected a scope such as 'orders:read'"), 'expected a list of scopes')),
-    ttl: z.optional(
-      z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1000, "expected a duration of at least a second, such as '15m'"),
+    scopes: z.optional(
+      z.array(
+        z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
+        'expected a list of scopes',
+      ),
     ),
-    binding: z.optional(z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text')),
+    ttl: z.optional(
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least a second, such as '15m'",
+      ),
+    ),
+    binding: z.optional(
+      z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text'),
+    ),
   },
   'expected an object with at least actor',
 )
@@ -73,7 +83,10 @@ function authenticEntry(core: Core, token: unknown, binding: string): Entry {
 async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord> {
   const record = await core.callStore(() => core.store.getToken(principal.id))
   if (record === undefined) {
-    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the token is authentic, but the store has no record of it')
+    throw new WatchwordError(
+      'ERR_TOKEN_UNKNOWN',
+      'the token is authentic, but the store has no record of it',
+    )
   }
   // What was true before the read need not be true after it: a revocation may have come in between.
   if (record.revokedAt !== null) throw rejected('revoked')
@@ -99,12 +112,28 @@ async function reused(core: Core, { record, options }: Rotation): Promise<never>
   const { id, subject, audience, policy, family } = record
   const action = core.options.policies.get(policy)?.reuse ?? 'revoke-family'
   if (action === 'revoke-family') {
-    await revoke(core, { family }, { reason: 'a rotated token was presented again', actor: options.actor })
+    await revoke(
+      core,
+      { family },
+      { reason: 'a rotated token was presented again', actor: options.actor },
+    )
   }
   if (action !== 'observe') {
-    audit(core, { action: 'token.reused', actor: options.actor, id, subject, audience, policy, family })
+    audit(core, {
+      action: 'token.reused',
+      actor: options.actor,
+      id,
+      subject,
+      audience,
+      policy,
+      family,
+    })
   }
-  throw new WatchwordError('ERR_TOKEN_REUSED', 'the token was rotated before, and its grace is over', { reason: 'superseded' })
+  throw new WatchwordError(
+    'ERR_TOKEN_REUSED',
+    'the token was rotated before, and its grace is over',
+    { reason: 'superseded' },
+  )
 }
 
 async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
@@ -112,12 +141,20 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const policy = policyOf(core, record.policy)
   const ringKey = await core.keyring.issuing(record.audience)
   const successor = newSuccessor(core, { rotation, policy, ringKey })
-  const supersededAt = policy.retireOn === 'first-use' ? null : Math.min(successor.issuedAt + policy.graceMs, record.expiresAt)
-  const input: SealInput = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
+  const supersededAt =
+    policy.retireOn === 'first-use'
+      ? null
+      : Math.min(successor.issuedAt + policy.graceMs, record.expiresAt)
+  const input: SealInput = {
+    record: successor,
+    custom: entry.custom,
+    binding: options.binding ?? '',
+  }
   const issued = sealToken(core, ringKey, input)
   const result = await core.callStore(() => core.store.succeed(record.id, successor, supersededAt))
   if (result.outcome === 'revoked') throw rejected('revoked')
-  if (result.outcome === 'missing') throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
+  if (result.outcome === 'missing')
+    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
   // Somebody else rotated it between our read and our write: their successor is the one.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
   await announce(core, record, supersededAt, successor.issuedAt)
@@ -125,13 +162,33 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   return issued
 }
 
-function auditRotation(core: Core, record: TokenRecord, successor: TokenRecord, actor: string): void {
+function auditRotation(
+  core: Core,
+  record: TokenRecord,
+  successor: TokenRecord,
+  actor: string,
+): void {
   const { id, subject, audience, policy, family, keyId } = successor
-  audit(core, { action: 'token.rotated', actor, id, subject, audience, policy, family, keyId, predecessor: record.id })
+  audit(core, {
+    action: 'token.rotated',
+    actor,
+    id,
+    subject,
+    audience,
+    policy,
+    family,
+    keyId,
+    predecessor: record.id,
+  })
 }
 
 /** Tells every node from when on the token is dead, and that its own predecessor is dead already. */
-async function announce(core: Core, record: TokenRecord, from: number | null, rotatedAt?: number): Promise<void> {
+async function announce(
+  core: Core,
+  record: TokenRecord,
+  from: number | null,
+  rotatedAt?: number,
+): Promise<void> {
   const { id, expiresAt, predecessor, familyExpiresAt } = record
   const entries: RevocationEntry[] = []
   if (from !== null && from < expiresAt) entries.push({ kind: 'token', value: id, expiresAt, from })
@@ -152,7 +209,10 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
   const { record, options } = rotation
   const issuedAt = issueTime(core, record.subject, record.audience)
   if (issuedAt >= record.familyExpiresAt) {
-    throw new WatchwordError('ERR_FAMILY_ENDED', 'the family has reached its maximum lifetime; issue a new token')
+    throw new WatchwordError(
+      'ERR_FAMILY_ENDED',
+      'the family has reached its maximum lifetime; issue a new token',
+    )
   }
   const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
   const expiresAt = Math.min(issuedAt + lifetime(policy, options.ttl), end)
@@ -174,16 +234,27 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
 }
 
 // At most those of the token, and at most those that the policy still grants.
-function successorScopes(record: TokenRecord, policy: Policy, asked: readonly string[] | undefined): readonly string[] {
+function successorScopes(
+  record: TokenRecord,
+  policy: Policy,
+  asked: readonly string[] | undefined,
+): readonly string[] {
   const wanted = normaliseScopes(asked ?? record.scopes)
   const wider = wanted.find((scope) => !coveredByAny(record.scopes, scope))
   if (wider !== undefined) {
-    throw new WatchwordError('ERR_SCOPE_NOT_GRANTABLE', `scopes: the token does not have '${wider}'`)
+    throw new WatchwordError(
+      'ERR_SCOPE_NOT_GRANTABLE',
+      `scopes: the token does not have '${wider}'`,
+    )
   }
   return wanted.filter((scope) => coveredByAny(policy.scopes, scope))
 }
 
-async function sealSuccessor(core: Core, { entry, options }: Rotation, successor: TokenRecord): Promise<IssuedToken> {
+async function sealSuccessor(
+  core: Core,
+  { entry, options }: Rotation,
+  successor: TokenRecord,
+): Promise<IssuedToken> {
   const ringKey = await core.keyring.issuing(successor.audience)
   // A key made since may end before the successor does only if it was planned for shorter tokens.
   const expiresAt = Math.min(successor.expiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
@@ -204,9 +275,21 @@ export async function retirePredecessor(core: Core, { id }: Verified<unknown>): 
   if (predecessorId === null) return
   const predecessor = await core.callStore(() => core.store.getToken(predecessorId))
   const now = core.clock.now()
-  if (predecessor === undefined || (predecessor.supersededAt !== null && predecessor.supersededAt <= now)) return
+  if (
+    predecessor === undefined ||
+    (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
+  )
+    return
   await core.callStore(() => core.store.supersede(predecessorId, now))
   const { expiresAt, subject, audience, policy, family } = predecessor
   await core.follower.publish([{ kind: 'token', value: predecessorId, expiresAt, from: now }])
-  audit(core, { action: 'token.superseded', actor: 'system', id: predecessorId, subject, audience, policy, family })
+  audit(core, {
+    action: 'token.superseded',
+    actor: 'system',
+    id: predecessorId,
+    subject,
+    audience,
+    policy,
+    family,
+  })
 }

@@ -35,7 +35,8 @@ export interface TokenPage {
   readonly next?: string
 }
 
-const text = (max: number) => z.optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+const text = (max: number) =>
+  z.optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
 const ulid = z.optional(z.custom<string>(isUlid, 'expected a ULID'))
 
 const querySchema = z.strictObject(
@@ -48,7 +49,8 @@ const querySchema = z.strictObject(
     live: z.optional(z.boolean('expected true or false')),
     limit: z.optional(
       z.custom<number>(
-        (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
+        (value) =>
+          Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
         'expected a whole number from 1 to 1000',
       ),
     ),
@@ -80,6 +82,10 @@ export async function listTokens(core: Core, raw: TokenQuery): Promise<TokenPage
   return rows.length > limit && last !== undefined ? { items, next: last.id } : { items }
 }
 
-function defined(fields: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(fields).filter((pair): pair is [string, string] => pair[1] !== undefined))
+function defined(
+  fields: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  )
 }

@@ -14,14 +14,19 @@ import type { Keyring, RingKey } from './keys/keyring.js'
 import { decisions } from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
-import { type CompiledRequirement, missingScopes, NO_REQUIREMENT, satisfies } from './requirement.js'
+import {
+  type CompiledRequirement,
+  missingScopes,
+  NO_REQUIREMENT,
+  satisfies,
+} from './requirement.js'
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { readClaims, type TokenClaims } from './token/claims.js'
 import { fingerprint, words } from './token/fingerprint.js'
 import { decryptInto, plaintext, wipePlaintext } from './token/v4local.js'
 import { HEADER, readParts } from './token/wire.js'
-import type { RejectionCode, Rejected, Verified, VerifyResult } from './types.js'
+import type { Rejected, RejectionCode, Verified, VerifyResult } from './types.js'
 
 /** What the verifier needs. */
 export interface VerifierOptions {
@@ -67,7 +72,8 @@ export interface Entry extends Fingerprinted {
   retiresPredecessor: boolean
 }
 
-const rejection = (code: Exclude<RejectionCode, 'insufficient_scope'>): Rejected => Object.freeze({ ok: false, code })
+const rejection = (code: Exclude<RejectionCode, 'insufficient_scope'>): Rejected =>
+  Object.freeze({ ok: false, code })
 
 /** The refusals, one object each: building an Error would cost ten times the whole check. */
 export const REJECTED = {
@@ -135,7 +141,10 @@ export class Verifier {
   find(token: unknown, binding: string): Entry | Rejected {
     if (typeof token !== 'string') return REJECTED.malformed
     if (token.length > this.#maxLength) return REJECTED.tooLong
-    if (!token.startsWith(HEADER) && !(this.#brand !== undefined && token.startsWith(this.#brand))) {
+    if (
+      !token.startsWith(HEADER) &&
+      !(this.#brand !== undefined && token.startsWith(this.#brand))
+    ) {
       return REJECTED.malformed
     }
     if (this.#closed) return REJECTED.stale
@@ -157,7 +166,10 @@ export class Verifier {
       return REJECTED.unknownKey
     }
     if (this.#clock.judged() >= ringKey.record.expiresAt) return REJECTED.unknownKey
-    const assertion = binding === '' ? ringKey.assertion : this.#options.assertionOf(ringKey.record.audience, binding)
+    const assertion =
+      binding === ''
+        ? ringKey.assertion
+        : this.#options.assertionOf(ringKey.record.audience, binding)
     const length = decryptInto(ringKey.key, parts.body, parts.footer ?? ringKey.footer, assertion)
     if (length < 0) return REJECTED.invalid
     const claims = readClaims(plaintext(length))
@@ -167,7 +179,10 @@ export class Verifier {
     if (claims.audience !== ringKey.record.audience) return REJECTED.wrongAudience
     const entry = this.#entryOf(claims, ringKey, binding)
     if (entry === undefined) return REJECTED.claimsInvalid
-    this.#cache.set(entry, ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * 4 * length)
+    this.#cache.set(
+      entry,
+      ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * 4 * length,
+    )
     return entry
   }
 
@@ -213,7 +228,9 @@ export class Verifier {
   #customOf(claims: TokenClaims): unknown {
     deepFreeze(claims.custom)
     const schema = this.#options.claims
-    return schema === undefined ? claims.custom : deepFreeze(validateClaims(schema, claims.custom)?.value)
+    return schema === undefined
+      ? claims.custom
+      : deepFreeze(validateClaims(schema, claims.custom)?.value)
   }
 
   /** Decides about an authentic token. Everything that can change is asked here, on a hit and on a miss alike. */
@@ -223,10 +240,13 @@ export class Verifier {
     if (refusal !== undefined) return refusal
     const { principal } = entry
     if (requirement !== NO_REQUIREMENT) {
-      if (requirement.audience !== undefined && requirement.audience !== principal.audience) return REJECTED.wrongAudience
-      if (!satisfies(principal.scopes, requirement)) return insufficient(principal.scopes, requirement)
+      if (requirement.audience !== undefined && requirement.audience !== principal.audience)
+        return REJECTED.wrongAudience
+      if (!satisfies(principal.scopes, requirement))
+        return insufficient(principal.scopes, requirement)
     }
-    const result = proven || this.#fresh(requirement, now) ? principal : this.#stale(principal, requirement)
+    const result =
+      proven || this.#fresh(requirement, now) ? principal : this.#stale(principal, requirement)
     if (result.ok) this.#use(entry, now)
     return result
   }
@@ -290,11 +310,18 @@ function overdue(entry: Entry, now: number): Rejected {
 }
 
 function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {
-  return Object.freeze({ ok: false, code: 'insufficient_scope', missing: missingScopes(granted, requirement) })
+  return Object.freeze({
+    ok: false,
+    code: 'insufficient_scope',
+    missing: missingScopes(granted, requirement),
+  })
 }
 
 /** Runs a caller's schema. Answers `undefined` when it refuses, throws, or wants to take its time. */
-export function validateClaims(schema: StandardSchemaV1, claims: unknown): { readonly value: unknown } | undefined {
+export function validateClaims(
+  schema: StandardSchemaV1,
+  claims: unknown,
+): { readonly value: unknown } | undefined {
   try {
     const result = schema['~standard'].validate(claims)
     if (result instanceof Promise) {

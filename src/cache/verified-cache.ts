@@ -50,7 +50,9 @@ export class VerifiedCache<E extends Fingerprinted> {
 
   /** Puts an entry in. One that is larger than the whole cache is not kept. */
   set(entry: E, bytes: number): void {
-    this.#entries?.set(slotOf([entry.print0, entry.print1, entry.print2, entry.print3]), entry, { size: bytes })
+    this.#entries?.set(slotOf([entry.print0, entry.print1, entry.print2, entry.print3]), entry, {
+      size: bytes,
+    })
   }
 
   /** Takes an entry out. */

@@ -12,7 +12,15 @@ import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
 import { footerOf } from '../token/wire.js'
 import type { RootKey } from './root-key.js'
-import { issuingKey, type KeySchedule, type KeyState, keyState, newestKey, nextKey, rotationDueAt } from './rotation.js'
+import {
+  issuingKey,
+  type KeySchedule,
+  type KeyState,
+  keyState,
+  newestKey,
+  nextKey,
+  rotationDueAt,
+} from './rotation.js'
 
 /** A key at hand. */
 export interface RingKey {
@@ -94,7 +102,9 @@ export class Keyring {
     await this.refresh()
     if (this.#unreadable.size > 0) {
       const [id] = this.#unreadable
-      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: it does not open the keys in the store', { detail: `key ${id}` })
+      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: it does not open the keys in the store', {
+        detail: `key ${id}`,
+      })
     }
     await this.maintain()
     this.#schedule()
@@ -122,7 +132,8 @@ export class Keyring {
     await this.refresh()
     await this.#rotateIfDue(audience)
     const made = this.#issuingNow(audience)
-    if (made === undefined) throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
+    if (made === undefined)
+      throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
     return made
   }
 
@@ -178,7 +189,9 @@ export class Keyring {
       const ringKey = this.#keys.get(record.id)
       if (record.wrappedBy === root.id || ringKey === undefined) continue
       const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
-      const done = await this.#options.call(() => this.#options.store.rewrapKey(record.id, record.wrapped, next))
+      const done = await this.#options.call(() =>
+        this.#options.store.rewrapKey(record.id, record.wrapped, next),
+      )
       if (done) count++
     }
     await this.refresh()
@@ -187,7 +200,9 @@ export class Keyring {
 
   /** Every key of this authority's audiences, oldest first. */
   list(): readonly KeyInfo[] {
-    return [...this.#records].sort((a, b) => a.createdAt - b.createdAt).map((record) => this.#info(record))
+    return [...this.#records]
+      .sort((a, b) => a.createdAt - b.createdAt)
+      .map((record) => this.#info(record))
   }
 
   /** How many stored keys could not be opened. */
@@ -199,7 +214,11 @@ export class Keyring {
     const { wrapped: _, ...shown } = record
     const ofAudience = this.#ofAudience(record.audience)
     const current = ofAudience.find(({ id }) => id === record.id) ?? record
-    return { ...shown, revokedAt: current.revokedAt, state: keyState(current, ofAudience, this.#options.clock.now()) }
+    return {
+      ...shown,
+      revokedAt: current.revokedAt,
+      state: keyState(current, ofAudience, this.#options.clock.now()),
+    }
   }
 
   // The feed may know of a revocation before the row does.
@@ -208,7 +227,9 @@ export class Keyring {
     return this.#records
       .filter((record) => record.audience === audience)
       .map((record) =>
-        record.revokedAt === null && isRevoked(record.id) ? { ...record, revokedAt: clock.now() } : record,
+        record.revokedAt === null && isRevoked(record.id)
+          ? { ...record, revokedAt: clock.now() }
+          : record,
       )
   }
 
@@ -271,7 +292,8 @@ export class Keyring {
     const { clock, schedule } = this.#options
     const records = this.#ofAudience(audience)
     const due = rotationDueAt(records, schedule, this.#share)
-    if (clock.now() >= due || issuingKey(records, clock.now()) === undefined) await this.#create(audience, 'due')
+    if (clock.now() >= due || issuingKey(records, clock.now()) === undefined)
+      await this.#create(audience, 'due')
   }
 
   // The unique pair of audience and generation decides a race: whoever loses it takes the winner's key.

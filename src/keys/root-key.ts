@@ -5,7 +5,15 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
-import { exportKey, generateKey, importKey, keyId, type LocalKey, unwrapKey, wrapKey } from '../token/paserk.js'
+import {
+  exportKey,
+  generateKey,
+  importKey,
+  keyId,
+  type LocalKey,
+  unwrapKey,
+  wrapKey,
+} from '../token/paserk.js'
 import { decodeBase64url } from '../token/wire.js'
 
 /**

@@ -35,7 +35,11 @@ export function issuingKey<R extends KeyRecord>(records: readonly R[], now: numb
 }
 
 /** The state of one key of an audience at this time. */
-export function keyState(record: KeyRecord, ofAudience: readonly KeyRecord[], now: number): KeyState {
+export function keyState(
+  record: KeyRecord,
+  ofAudience: readonly KeyRecord[],
+  now: number,
+): KeyState {
   if (record.revokedAt !== null) return 'revoked'
   if (now >= record.expiresAt) return 'expired'
   if (now < record.activatesAt) return 'pending'
@@ -45,7 +49,8 @@ export function keyState(record: KeyRecord, ofAudience: readonly KeyRecord[], no
 /** The newest generation of an audience, in whatever state. */
 export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undefined {
   return records.reduce<R | undefined>(
-    (newest, record) => (newest === undefined || record.generation > newest.generation ? record : newest),
+    (newest, record) =>
+      newest === undefined || record.generation > newest.generation ? record : newest,
     undefined,
   )
 }
@@ -54,14 +59,21 @@ export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undef
  * From when on the audience needs a successor to its newest key: early enough to publish it ahead twice over.
  * `share` in [0, 1) spreads the nodes, so that they do not all come at once.
  */
-export function rotationDueAt(records: readonly KeyRecord[], schedule: KeySchedule, share: number): number {
+export function rotationDueAt(
+  records: readonly KeyRecord[],
+  schedule: KeySchedule,
+  share: number,
+): number {
   const newest = newestKey(records)
   if (newest === undefined || newest.revokedAt !== null) return Number.NEGATIVE_INFINITY
   return newest.retiresAt - Math.round(schedule.publishAheadMs * (2 + share))
 }
 
 /** The times and the generation of the next key of an audience. */
-export type NextKey = Pick<KeyRecord, 'generation' | 'createdAt' | 'activatesAt' | 'retiresAt' | 'expiresAt'>
+export type NextKey = Pick<
+  KeyRecord,
+  'generation' | 'createdAt' | 'activatesAt' | 'retiresAt' | 'expiresAt'
+>
 
 /**
  * Plans the next key. `at` is `due` for the rotation that follows the schedule, `soon` to rotate ahead of it.
@@ -86,7 +98,14 @@ export function nextKey(
   }
 }
 
-function activation(current: KeyRecord | undefined, schedule: KeySchedule, now: number, at: 'due' | 'soon'): number {
+function activation(
+  current: KeyRecord | undefined,
+  schedule: KeySchedule,
+  now: number,
+  at: 'due' | 'soon',
+): number {
   if (current === undefined) return now - MAX_SKEW_MS
-  return at === 'due' ? current.retiresAt : Math.min(now + schedule.publishAheadMs, current.retiresAt)
+  return at === 'due'
+    ? current.retiresAt
+    : Math.min(now + schedule.publishAheadMs, current.retiresAt)
 }

@@ -29,9 +29,14 @@ export interface Policy {
 }
 
 /** When a token of this policy is due for rotation. */
-export function rotateAtOf(policy: Policy | undefined, issuedAt: number, expiresAt: number): number {
+export function rotateAtOf(
+  policy: Policy | undefined,
+  issuedAt: number,
+  expiresAt: number,
+): number {
   if (policy === undefined) return expiresAt
   const after = policy.rotateAfter
-  const at = issuedAt + ('ms' in after ? after.ms : Math.round((expiresAt - issuedAt) * after.share))
+  const at =
+    issuedAt + ('ms' in after ? after.ms : Math.round((expiresAt - issuedAt) * after.share))
   return Math.min(at, expiresAt)
 }

@@ -62,7 +62,9 @@ export function encodeEvent(entries: readonly RevocationEntry[]): Uint8Array {
 /** Reads the bytes of one event, or answers `undefined` for anything that is not exactly one. */
 export function decodeEvent(bytes: Uint8Array): readonly RevocationEntry[] | undefined {
   try {
-    const parsed = eventSchema.safeParse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
+    const parsed = eventSchema.safeParse(
+      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)),
+    )
     return parsed.success ? (parsed.data.entries as readonly RevocationEntry[]) : undefined
   } catch {
     return undefined
@@ -71,5 +73,10 @@ export function decodeEvent(bytes: Uint8Array): readonly RevocationEntry[] | und
 
 /** The link of an event: it depends on the event and on every one before it. */
 export function linkOf(previous: string, bytes: Uint8Array): string {
-  return createHash('sha256').update(previous).update('.').update(bytes).digest('base64url').slice(0, 22)
+  return createHash('sha256')
+    .update(previous)
+    .update('.')
+    .update(bytes)
+    .digest('base64url')
+    .slice(0, 22)
 }

@@ -7,7 +7,14 @@ import { randomBytes } from 'node:crypto'
 import type { ResolvedClock, Timer } from '../clock.js'
 import { withDeadline } from '../deadline.js'
 import { WatchwordError } from '../errors.js'
-import type { Appended, CallOptions, FeedEvent, FeedHead, Position, RevocationFeed } from '../feed/feed.js'
+import type {
+  Appended,
+  CallOptions,
+  FeedEvent,
+  FeedHead,
+  Position,
+  RevocationFeed,
+} from '../feed/feed.js'
 import { decodeEvent, encodeEvent, linkOf, MAX_ENTRIES, type RevocationEntry } from './event.js'
 import { Freshness } from './freshness.js'
 import type { RevocationIndex } from './index.js'
@@ -123,7 +130,10 @@ export class Follower {
       if (await this.#append(entries)) return this.#position
       await this.pull()
     }
-    throw new WatchwordError('ERR_REVOCATION_UNCERTAIN', 'the feed kept moving while a revocation was appended')
+    throw new WatchwordError(
+      'ERR_REVOCATION_UNCERTAIN',
+      'the feed kept moving while a revocation was appended',
+    )
   }
 
   async #append(entries: readonly RevocationEntry[]): Promise<boolean> {
@@ -132,7 +142,11 @@ export class Follower {
     const result = await this.#call((options) =>
       this.#feed.append(expect.epoch === '' ? null : expect, events, next, options),
     ).catch((cause: unknown): Appended => {
-      throw new WatchwordError('ERR_REVOCATION_UNCERTAIN', 'the feed did not confirm a revocation', { cause })
+      throw new WatchwordError(
+        'ERR_REVOCATION_UNCERTAIN',
+        'the feed did not confirm a revocation',
+        { cause },
+      )
     })
     if (!result.ok) return false
     if (this.#position.epoch === '') this.#enter(next.epoch)
@@ -152,7 +166,10 @@ export class Follower {
       }
       await this.#readMore()
     }
-    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the feed has a head that it cannot be read up to')
+    throw new WatchwordError(
+      'ERR_FEED_UNAVAILABLE',
+      'the feed has a head that it cannot be read up to',
+    )
   }
 
   // Another life of the log: what was revoked stays revoked, and the new log is read from its start.
@@ -162,10 +179,13 @@ export class Follower {
 
   async #readMore(): Promise<void> {
     const { epoch, seq } = this.#position
-    const { events } = await this.#call((options) => this.#feed.read({ epoch, seq }, READ_LIMIT, options))
+    const { events } = await this.#call((options) =>
+      this.#feed.read({ epoch, seq }, READ_LIMIT, options),
+    )
     const before = this.#position
     this.#apply(events)
-    const stuck = this.#position === before && before.seq < (this.#head?.seq ?? Number.MAX_SAFE_INTEGER)
+    const stuck =
+      this.#position === before && before.seq < (this.#head?.seq ?? Number.MAX_SAFE_INTEGER)
     if (stuck) throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the feed ends before its head')
   }
 
@@ -176,14 +196,22 @@ export class Follower {
       const entries = decodeEvent(bytes)
       if (entries === undefined) this.#rejected++
       else for (const entry of entries) this.#index.apply(entry)
-      this.#position = { epoch: this.#position.epoch, seq, link: linkOf(this.#position.link, bytes) }
+      this.#position = {
+        epoch: this.#position.epoch,
+        seq,
+        link: linkOf(this.#position.link, bytes),
+      }
     }
   }
 
   #call<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
     const { name } = this.#feed.info
-    return withDeadline(this.#clock, this.#deadlineMs, 'ERR_FEED_UNAVAILABLE', `feed "${name}"`, (signal) =>
-      call({ signal, deadlineMs: this.#deadlineMs }),
+    return withDeadline(
+      this.#clock,
+      this.#deadlineMs,
+      'ERR_FEED_UNAVAILABLE',
+      `feed "${name}"`,
+      (signal) => call({ signal, deadlineMs: this.#deadlineMs }),
     )
   }
 
@@ -210,7 +238,10 @@ function isAt(position: Position, head: FeedHead | null): boolean {
   return position.epoch === head.epoch && position.seq === head.seq && position.link === head.link
 }
 
-function buildEvents(after: Position, entries: readonly RevocationEntry[]): { events: FeedEvent[]; next: Position } {
+function buildEvents(
+  after: Position,
+  entries: readonly RevocationEntry[],
+): { events: FeedEvent[]; next: Position } {
   const epoch = after.epoch === '' ? randomBytes(16).toString('base64url') : after.epoch
   const events: FeedEvent[] = []
   let { seq, link } = after

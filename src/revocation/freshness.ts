@@ -36,12 +36,16 @@ export class Freshness {
   within(maxAgeMs: number, now: number): boolean {
     const wall = now - this.#provenAt
     // A wall clock that stands before the proof was stepped back: by how much is not known, so the lease is void.
-    return wall >= 0 && wall <= maxAgeMs && this.#clock.monotonic() - this.#provenMonotonic <= maxAgeMs
+    return (
+      wall >= 0 && wall <= maxAgeMs && this.#clock.monotonic() - this.#provenMonotonic <= maxAgeMs
+    )
   }
 
   /** The age of the last proof in milliseconds, on the clock that says more; infinite when there is none. */
   age(): number {
     const wall = this.#clock.judged() - this.#provenAt
-    return wall < 0 ? Number.POSITIVE_INFINITY : Math.max(wall, this.#clock.monotonic() - this.#provenMonotonic)
+    return wall < 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(wall, this.#clock.monotonic() - this.#provenMonotonic)
   }
 }

@@ -45,7 +45,13 @@ interface Tables {
  * ```
  */
 export function memoryStore(): Store {
-  const tables: Tables = { tokens: new Map(), keys: new Map(), revocations: new Map(), covered: new Map(), held: new Map() }
+  const tables: Tables = {
+    tokens: new Map(),
+    keys: new Map(),
+    revocations: new Map(),
+    covered: new Map(),
+    held: new Map(),
+  }
   let closed = false
   // Every method is a promise that rejects, never one that throws, and none answers after close.
   async function step<T>(work: (tables: Tables) => T): Promise<T> {
@@ -65,7 +71,8 @@ export function memoryStore(): Store {
     succeed: (id, successor, at) => step((t) => succeed(t, id, successor, at)),
     supersede: (id, at) => step((t) => supersede(t.tokens.get(id), at)),
     revoke: (revocation) => step((t) => revoke(t, revocation)),
-    listRevocations: (page) => step((t) => pageOf(t.revocations.values(), page).map((row) => ({ ...row }))),
+    listRevocations: (page) =>
+      step((t) => pageOf(t.revocations.values(), page).map((row) => ({ ...row }))),
     insertKey: (record) => step((t) => insertKey(t, record)),
     listKeys: () => step((t) => [...t.keys.values()].map((row) => ({ ...row }))),
     rewrapKey: (id, expected, next) =>
@@ -87,11 +94,16 @@ function copy(row: Row | undefined): TokenRecord | undefined {
 // A separator that the text cannot fake: the length of the first part comes first.
 const holder = (record: TokenRecord) => `${record.subject.length}:${record.subject}${record.policy}`
 
-function insertTokens(t: Tables, records: readonly TokenRecord[], limit?: LiveLimit): 'inserted' | 'limit' {
+function insertTokens(
+  t: Tables,
+  records: readonly TokenRecord[],
+  limit?: LiveLimit,
+): 'inserted' | 'limit' {
   const fresh = records.filter((record) => !t.tokens.has(record.id))
   const first = fresh[0]
   if (first === undefined) return 'inserted'
-  if (limit !== undefined && countLive(t, first, limit.now) + fresh.length > limit.max) return 'limit'
+  if (limit !== undefined && countLive(t, first, limit.now) + fresh.length > limit.max)
+    return 'limit'
   for (const record of fresh) put(t, record)
   return 'inserted'
 }
@@ -114,7 +126,11 @@ function countLive(t: Tables, like: TokenRecord, now: number): number {
 }
 
 function isLive(row: TokenRecord, at: number): boolean {
-  return row.revokedAt === null && row.expiresAt > at && (row.supersededAt === null || row.supersededAt > at)
+  return (
+    row.revokedAt === null &&
+    row.expiresAt > at &&
+    (row.supersededAt === null || row.supersededAt > at)
+  )
 }
 
 function listTokens(t: Tables, filter: TokenFilter, page: Page): TokenRecord[] {
@@ -141,7 +157,12 @@ function pageOf<T extends { readonly id: string }>(rows: Iterable<T>, page: Page
   return rest.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, page.limit)
 }
 
-function succeed(t: Tables, id: string, successor: TokenRecord, supersededAt: number | null): Succession {
+function succeed(
+  t: Tables,
+  id: string,
+  successor: TokenRecord,
+  supersededAt: number | null,
+): Succession {
   const predecessor = t.tokens.get(id)
   if (predecessor === undefined) return { outcome: 'missing' }
   if (predecessor.revokedAt !== null || isCovered(t, predecessor)) return { outcome: 'revoked' }
@@ -152,13 +173,15 @@ function succeed(t: Tables, id: string, successor: TokenRecord, supersededAt: nu
   }
   predecessor.successor = successor.id
   if (supersededAt !== null) supersede(predecessor, supersededAt)
-  if (predecessor.predecessor !== null) supersede(t.tokens.get(predecessor.predecessor), successor.issuedAt)
+  if (predecessor.predecessor !== null)
+    supersede(t.tokens.get(predecessor.predecessor), successor.issuedAt)
   put(t, successor)
   return { outcome: 'succeeded' }
 }
 
 function supersede(row: Row | undefined, at: number): void {
-  if (row !== undefined && (row.supersededAt === null || at < row.supersededAt)) row.supersededAt = at
+  if (row !== undefined && (row.supersededAt === null || at < row.supersededAt))
+    row.supersededAt = at
 }
 
 // The kinds that kill whatever the time of issue: what they name never comes back to life.
@@ -167,7 +190,8 @@ const ABSOLUTE: ReadonlySet<RevocationKind> = new Set(['token', 'family', 'key']
 const targetKey = (kind: RevocationKind, value: string) => `${kind}:${value}`
 
 function isCovered(t: Tables, record: TokenRecord): boolean {
-  const deadUpTo = (kind: RevocationKind, value: string) => t.covered.get(targetKey(kind, value)) ?? -1
+  const deadUpTo = (kind: RevocationKind, value: string) =>
+    t.covered.get(targetKey(kind, value)) ?? -1
   return (
     deadUpTo('token', record.id) >= 0 ||
     deadUpTo('family', record.family) >= 0 ||
@@ -231,7 +255,8 @@ function purge(t: Tables, before: number): Purged {
     if (ids?.size === 0) t.held.delete(holder(row))
     purged.tokens++
   }
-  for (const row of t.keys.values()) if (row.expiresAt <= before && t.keys.delete(row.id)) purged.keys++
+  for (const row of t.keys.values())
+    if (row.expiresAt <= before && t.keys.delete(row.id)) purged.keys++
   for (const row of t.revocations.values()) {
     if (row.expiresAt <= before && t.revocations.delete(row.id)) purged.revocations++
   }

@@ -123,7 +123,11 @@ export type Succession =
   /** This call linked the two. */
   | { readonly outcome: 'succeeded' }
   /** An earlier call did: here is the predecessor as it stands and the successor that won. */
-  | { readonly outcome: 'already'; readonly predecessor: TokenRecord; readonly successor: TokenRecord }
+  | {
+      readonly outcome: 'already'
+      readonly predecessor: TokenRecord
+      readonly successor: TokenRecord
+    }
   /** The predecessor, its family, or something above it was revoked. Nothing was written. */
   | { readonly outcome: 'revoked' }
   /** No such predecessor. Nothing was written. */
@@ -186,7 +190,11 @@ export interface Store {
    * revocation covers the successor (token: the predecessor's id; family and key: always; subject, audience and all:
    * when `familyIssuedAt` is not after its `before`). Safe to retry: answers `already` with the winner.
    */
-  succeed(predecessorId: string, successor: TokenRecord, supersededAt: number | null): Promise<Succession>
+  succeed(
+    predecessorId: string,
+    successor: TokenRecord,
+    supersededAt: number | null,
+  ): Promise<Succession>
 
   /** Moves a token's `supersededAt` to the earlier of what it is and `at`. A missing row changes nothing. Idempotent. */
   supersede(id: string, at: number): Promise<void>
@@ -211,7 +219,11 @@ export interface Store {
    * Replaces a key's wrapping if it is still `expected`. Answers whether it did.
    * Atomicity: compare and set on the row.
    */
-  rewrapKey(id: string, expected: string, next: { readonly wrapped: string; readonly wrappedBy: string }): Promise<boolean>
+  rewrapKey(
+    id: string,
+    expected: string,
+    next: { readonly wrapped: string; readonly wrappedBy: string },
+  ): Promise<boolean>
 
   /** Moves `lastUsedAt` forward, never back. Missing rows are passed over. Idempotent. */
   recordUsage(usages: readonly Usage[]): Promise<void>

@@ -29,7 +29,8 @@ export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
 
   function nextDue(until: number): Pending | undefined {
     let next: Pending | undefined
-    for (const timer of timers) if (timer.at <= until && (next === undefined || timer.at < next.at)) next = timer
+    for (const timer of timers)
+      if (timer.at <= until && (next === undefined || timer.at < next.at)) next = timer
     return next
   }
 

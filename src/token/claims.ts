@@ -89,7 +89,13 @@ export function readClaims(payload: Buffer): TokenClaims | undefined {
   // Present but bad is a refusal, never "absent".
   const notBefore = 'nbf' in json ? parseTime(json['nbf']) : null
   const scopes = 'scope' in json ? readScopes(json['scope']) : NO_SCOPES
-  if (expiresAt === undefined || issuedAt === undefined || notBefore === undefined || scopes === undefined) return undefined
+  if (
+    expiresAt === undefined ||
+    issuedAt === undefined ||
+    notBefore === undefined ||
+    scopes === undefined
+  )
+    return undefined
   if (!isText(iss) || !isText(sub) || !isText(aud) || !isText(pol)) return undefined
   if (!isUlid(jti) || !isUlid(fam) || !isCount(ver) || !isCount(gen)) return undefined
   return {
@@ -110,7 +116,8 @@ export function readClaims(payload: Buffer): TokenClaims | undefined {
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0
 
 function customOf(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   let custom: Record<string, unknown> | undefined

@@ -15,7 +15,10 @@ export interface JsonLimits {
  * in one object (however it is escaped), a key `__proto__`, a number that is not exact, a lone surrogate, or text that
  * is not JSON.
  */
-export function parseJsonObject(text: string, limits: JsonLimits): Readonly<Record<string, unknown>> | undefined {
+export function parseJsonObject(
+  text: string,
+  limits: JsonLimits,
+): Readonly<Record<string, unknown>> | undefined {
   // White space around the object would be a second spelling that nobody needs.
   if (text.charCodeAt(0) !== 0x7b || text.charCodeAt(text.length - 1) !== 0x7d) return undefined
   const keys = countKeys(text, limits)

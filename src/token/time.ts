@@ -26,8 +26,10 @@ export function formatTime(ms: number): string {
 
 // `2026-11-23T17:36:21.123Z`, as we write it ourselves: read by position, since every cold verify reads two or three.
 function parseCanonical(text: string): number | undefined {
-  if (text.length !== 24 || text.charCodeAt(23) !== 0x5a || text.charCodeAt(19) !== 0x2e) return undefined
-  if (text.charCodeAt(10) !== 0x54 || text.charCodeAt(13) !== 0x3a || text.charCodeAt(16) !== 0x3a) return undefined
+  if (text.length !== 24 || text.charCodeAt(23) !== 0x5a || text.charCodeAt(19) !== 0x2e)
+    return undefined
+  if (text.charCodeAt(10) !== 0x54 || text.charCodeAt(13) !== 0x3a || text.charCodeAt(16) !== 0x3a)
+    return undefined
   if (text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d) return undefined
   const year = two(text, 0) * 100 + two(text, 2)
   const clock = timeOfDay(two(text, 11), two(text, 14), two(text, 17))
@@ -59,13 +61,16 @@ function combine(year: number, month: number, day: number, msOfDay: number): num
 
 // Days from 1970-01-01 in the proleptic Gregorian calendar, with the year taken to begin in March.
 function daysSinceEpoch(year: number, month: number, day: number): number {
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= (DAYS_IN_MONTH[month - 1] as number))) return Number.NaN
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= (DAYS_IN_MONTH[month - 1] as number)))
+    return Number.NaN
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   if (month === 2 && day === 29 && !leap) return Number.NaN
   const y = month <= 2 ? year - 1 : year
   const m = month <= 2 ? month + 9 : month - 3
   const dayOfYear = Math.floor((153 * m + 2) / 5) + day - 1
-  return y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468
+  return (
+    y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468
+  )
 }
 
 function parseAny(text: string): number | undefined {

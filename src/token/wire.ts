@@ -58,7 +58,11 @@ export function overhead(brand: string | undefined, footerText: string): number 
 }
 
 /** Takes a token apart, in whichever form it is. `brand` is the prefix with its underscore, if there is one. */
-export function readParts(token: string, brand: string | undefined, known: FooterLookup): Parts | undefined {
+export function readParts(
+  token: string,
+  brand: string | undefined,
+  known: FooterLookup,
+): Parts | undefined {
   if (token.startsWith(HEADER)) return readStandard(token, known)
   if (brand !== undefined && token.startsWith(brand)) return readBranded(token, brand)
   return undefined
@@ -94,7 +98,9 @@ function readBranded(token: string, brand: string): Parts | undefined {
   const start = brand.length + KEY_ID_LENGTH
   if (end - start < MIN_BODY || token.slice(end) !== checksum(token.slice(0, end))) return undefined
   const keyId = KEY_ID_HEADER + token.slice(brand.length, start)
-  return KEY_ID.test(keyId) ? { body: token.slice(start, end), keyId, footer: undefined } : undefined
+  return KEY_ID.test(keyId)
+    ? { body: token.slice(start, end), keyId, footer: undefined }
+    : undefined
 }
 
 /** Decodes canonical, unpadded base64url, or answers `undefined`. */
