@@ -7,7 +7,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PAE } from 'paseto'
 import { monotonicFactory } from 'ulid'
 import { VerifiedCache } from './cache/verified-cache.js'
-import { type ResolvedClock, resolveClock, systemClock, type Timer } from './clock.js'
+import { resolveClock, systemClock, type Timer } from './clock.js'
 import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
 import { WatchwordError } from './errors.js'
@@ -19,7 +19,12 @@ import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { UsageRecorder } from './observe/usage.js'
 import { type ResolvedOptions, resolveOptions, type WatchwordOptions } from './options.js'
-import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
+import {
+  CompiledRequirement,
+  compileInline,
+  compileRequirement,
+  NO_REQUIREMENT,
+} from './requirement.js'
 import { Follower } from './revocation/follower.js'
 import { RevocationIndex } from './revocation/index.js'
 import { type RevokeOptions, type RevokeReceipt, revoke } from './revoke.js'
@@ -176,6 +181,7 @@ function buildParts(options: ResolvedOptions): Parts {
     withDeadline(clock, options.timeoutMs, 'ERR_STORE_UNAVAILABLE', `store "${store.name}"`, call)
   const assertionOf = assertionMaker(options.issuer)
   const index = new RevocationIndex()
+  clock.onStepBack = () => index.touch()
   const follower = new Follower({ feed, index, clock, deadlineMs: options.timeoutMs })
   const cache = new VerifiedCache<Entry>(options.cache)
   const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
@@ -363,9 +369,7 @@ const UNREADABLE = Object.freeze({
 
 function needsOf(requirement: Requirement | CompiledRequirement): CompiledRequirement | undefined {
   try {
-    return requirement instanceof CompiledRequirement
-      ? requirement
-      : compileRequirement(requirement)
+    return requirement instanceof CompiledRequirement ? requirement : compileInline(requirement)
   } catch {
     return undefined
   }

@@ -41,7 +41,7 @@ export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
   readonly claims?: ClaimsInput
 }
 
-const text = (field: string, max: number) =>
+const text = (max: number) =>
   z.custom<string>(
     (value) => isName(value, max),
     `expected 1 to ${max} characters, none of them a control character`,
@@ -49,9 +49,9 @@ const text = (field: string, max: number) =>
 
 const inputSchema = z.strictObject(
   {
-    policy: text('policy', 64),
-    subject: text('subject', 1024),
-    actor: text('actor', 256),
+    policy: text(64),
+    subject: text(1024),
+    actor: text(256),
     scopes: z.optional(
       z
         .array(
@@ -60,7 +60,7 @@ const inputSchema = z.strictObject(
         )
         .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`)),
     ),
-    audience: z.optional(text('audience', 256)),
+    audience: z.optional(text(256)),
     ttl: z.optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
@@ -73,7 +73,7 @@ const inputSchema = z.strictObject(
         'expected Unix milliseconds',
       ),
     ),
-    binding: z.optional(text('binding', MAX_BINDING_LENGTH)),
+    binding: z.optional(text(MAX_BINDING_LENGTH)),
     claims: z.optional(
       z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object'),
     ),

@@ -87,6 +87,32 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   )
 }
 
+// Requirements that demand one scope and nothing else, as most inline ones do: a handful per service.
+const singleScopes = new Map<string, CompiledRequirement>()
+const MAX_SINGLE_SCOPES = 1000
+
+/**
+ * Compiles a requirement that is handed to a check as it is, on every request: the common form is compiled once.
+ * Throws like {@link compileRequirement}.
+ */
+export function compileInline(requirement: Requirement): CompiledRequirement {
+  const scope = singleScopeOf(requirement)
+  if (scope === undefined) return compileRequirement(requirement)
+  const known = singleScopes.get(scope)
+  if (known !== undefined) return known
+  const compiled = compileRequirement({ scopes: [scope] })
+  if (singleScopes.size < MAX_SINGLE_SCOPES) singleScopes.set(scope, compiled)
+  return compiled
+}
+
+function singleScopeOf(requirement: Requirement): string | undefined {
+  for (const field in requirement) if (field !== 'scopes') return undefined
+  const { scopes } = requirement
+  if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
+  const [scope] = scopes as readonly unknown[]
+  return typeof scope === 'string' ? scope : undefined
+}
+
 function readScopes(scopes: Requirement['scopes']): {
   allOf: readonly string[]
   anyOf: readonly string[]

@@ -14,12 +14,7 @@ import type { Keyring, RingKey } from './keys/keyring.js'
 import { decisions } from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
-import {
-  type CompiledRequirement,
-  missingScopes,
-  NO_REQUIREMENT,
-  satisfies,
-} from './requirement.js'
+import { type CompiledRequirement, missingScopes, satisfies } from './requirement.js'
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { readClaims, type TokenClaims } from './token/claims.js'
@@ -53,6 +48,17 @@ export interface VerifierOptions {
 
 /** The authenticated facts of one token, and what the node found out about it. */
 export interface Entry extends Fingerprinted {
+  // The fields of the hot path are small integers and pointers, so that a check reads one or two lines of memory.
+  /** The version of the index that `deadline` was worked out from. */
+  clearedVersion: number
+  /** The second of `deadline`: before it, the token needs no closer look. */
+  deadlineSecond: number
+  /** Whether a closer look is needed all the same: not valid yet, or outdated. */
+  special: boolean
+  /** The requirement that the token met last. Both are immutable, so it still does. */
+  met: CompiledRequirement | undefined
+  /** The minute in which its use was last reported. */
+  reportedMinute: number
   readonly principal: Verified<unknown>
   /** The custom claims as they were written, before the schema had its say. */
   readonly custom: Readonly<Record<string, unknown>>
@@ -62,12 +68,8 @@ export interface Entry extends Fingerprinted {
   /** The earlier of the token's expiry and its key's. */
   readonly end: number
   readonly outdated: boolean
-  /** The version of the index that `deadline` was worked out from. */
-  clearedVersion: number
   /** From when on the token is dead, for whatever reason. */
   deadline: number
-  /** When its use was last reported. */
-  reportedAt: number
   /** Whether its first use retires its predecessor, and that has not been said yet. */
   retiresPredecessor: boolean
 }
@@ -148,6 +150,7 @@ export class Verifier {
       return REJECTED.malformed
     }
     if (this.#closed) return REJECTED.stale
+    if (!this.#cache.enabled) return this.#open(token, binding)
     if (!fingerprint(token)) return REJECTED.malformed
     const entry = this.#cache.get(words)
     if (entry === undefined) return this.#open(token, binding)
@@ -208,20 +211,23 @@ export class Verifier {
       claims: custom,
     })
     return {
-      principal,
-      custom: claims.custom,
-      binding,
-      validFrom: Math.max(claims.notBefore ?? 0, claims.issuedAt) - clockToleranceMs,
-      end: Math.min(claims.expiresAt, record.expiresAt),
-      outdated: policy !== undefined && claims.policyVersion < policy.minVersion,
       print0: words[0],
       print1: words[1],
       print2: words[2],
       print3: words[3],
       clearedVersion: -1,
-      deadline: 0,
-      reportedAt: 0,
+      deadlineSecond: 0,
+      special: false,
+      met: undefined,
+      reportedMinute: 0,
+      binding,
+      principal,
       retiresPredecessor: claims.generation > 0 && policy?.retireOn === 'first-use',
+      outdated: policy !== undefined && claims.policyVersion < policy.minVersion,
+      deadline: 0,
+      validFrom: Math.max(claims.notBefore ?? 0, claims.issuedAt) - clockToleranceMs,
+      end: Math.min(claims.expiresAt, record.expiresAt),
+      custom: claims.custom,
     }
   }
 
@@ -238,22 +244,23 @@ export class Verifier {
     const now = this.#clock.judged()
     const refusal = this.#state(entry, now)
     if (refusal !== undefined) return refusal
-    const { principal } = entry
-    if (requirement !== NO_REQUIREMENT) {
-      if (requirement.audience !== undefined && requirement.audience !== principal.audience)
-        return REJECTED.wrongAudience
-      if (!satisfies(principal.scopes, requirement))
-        return insufficient(principal.scopes, requirement)
+    if (entry.met !== requirement) {
+      const unmet = unmetBy(entry.principal, requirement)
+      if (unmet !== undefined) return unmet
+      entry.met = requirement
     }
     const result =
-      proven || this.#fresh(requirement, now) ? principal : this.#stale(principal, requirement)
+      proven || this.#fresh(requirement, now)
+        ? entry.principal
+        : this.#stale(entry.principal, requirement)
     if (result.ok) this.#use(entry, now)
     return result
   }
 
   /** Why an authentic token is not good any more, or not yet; `undefined` when it is good. */
   #state(entry: Entry, now: number): Rejected | undefined {
-    if (entry.clearedVersion !== this.#index.version) this.#recheck(entry)
+    if (entry.clearedVersion !== this.#index.version) this.#recheck(entry, now)
+    if (now < entry.deadlineSecond * 1000 && !entry.special) return undefined
     if (now >= entry.deadline) return overdue(entry, now)
     if (now < entry.validFrom) return REJECTED.notYetValid
     return entry.outdated ? REJECTED.outdated : undefined
@@ -265,10 +272,12 @@ export class Verifier {
     return refusal === REJECTED.superseded ? undefined : refusal
   }
 
-  #recheck(entry: Entry): void {
-    const { version } = this.#index
+  #recheck(entry: Entry, now: number): void {
     entry.deadline = Math.min(entry.end, this.#index.deadline(entry.principal))
-    entry.clearedVersion = version
+    // A revoked token's deadline is before all time; so is its second, but as a small integer.
+    entry.deadlineSecond = Math.floor(Math.max(0, entry.deadline) / 1000)
+    entry.special = entry.outdated || now < entry.validFrom
+    entry.clearedVersion = this.#index.version
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
@@ -283,8 +292,9 @@ export class Verifier {
   }
 
   #use(entry: Entry, now: number): void {
-    if (now - entry.reportedAt >= USAGE_INTERVAL_MS) {
-      entry.reportedAt = now
+    const minute = Math.floor(now / USAGE_INTERVAL_MS)
+    if (entry.reportedMinute !== minute) {
+      entry.reportedMinute = minute
       this.#options.onUse(entry.principal.id, now)
     }
     if (entry.retiresPredecessor) {
@@ -297,7 +307,10 @@ export class Verifier {
     const { issuer } = this.#options
     const outcome = result.ok ? 'ok' : result.code
     const at = this.#clock.now()
-    if ('ok' in found) return decisions.publish({ at, issuer, outcome })
+    if ('ok' in found) {
+      decisions.publish({ at, issuer, outcome })
+      return
+    }
     const { id, subject, audience, policy } = found.principal
     decisions.publish({ at, issuer, outcome, id, subject, audience, policy })
   }
@@ -307,6 +320,17 @@ function overdue(entry: Entry, now: number): Rejected {
   if (now >= entry.principal.expiresAt) return REJECTED.expired
   if (entry.deadline === REVOKED) return REJECTED.revoked
   return now >= entry.end ? REJECTED.unknownKey : REJECTED.superseded
+}
+
+/** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */
+function unmetBy(
+  { audience, scopes }: Verified<unknown>,
+  requirement: CompiledRequirement,
+): Rejected | undefined {
+  if (requirement.audience !== undefined && requirement.audience !== audience) {
+    return REJECTED.wrongAudience
+  }
+  return satisfies(scopes, requirement) ? undefined : insufficient(scopes, requirement)
 }
 
 function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {

@@ -35,10 +35,16 @@ export class VerifiedCache<E extends Fingerprinted> {
         : new LRUCache<number, E>({ max: limits.max, maxSize: limits.maxBytes })
   }
 
+  /** Whether there is a cache at all. */
+  get enabled(): boolean {
+    return this.#entries !== undefined
+  }
+
   /** Answers the entry of this fingerprint. */
   get(print: Fingerprint): E | undefined {
-    const entry = this.#entries?.get(slotOf(print))
-    // The slot is 53 bits of the fingerprint, the entry holds all 128: two tokens may share a slot, never an answer.
+    // The slot is 32 bits of the fingerprint, the entry holds all 128: two tokens may share a slot, never an answer.
+    // A small integer is the cheapest key of a Map, and says nothing to whoever listens on lru-cache's own channel.
+    const entry = this.#entries?.get(print[0])
     return entry !== undefined &&
       entry.print0 === print[0] &&
       entry.print1 === print[1] &&
@@ -50,14 +56,12 @@ export class VerifiedCache<E extends Fingerprinted> {
 
   /** Puts an entry in. One that is larger than the whole cache is not kept. */
   set(entry: E, bytes: number): void {
-    this.#entries?.set(slotOf([entry.print0, entry.print1, entry.print2, entry.print3]), entry, {
-      size: bytes,
-    })
+    this.#entries?.set(entry.print0, entry, { size: bytes })
   }
 
   /** Takes an entry out. */
   delete(entry: E): void {
-    this.#entries?.delete(slotOf([entry.print0, entry.print1, entry.print2, entry.print3]))
+    this.#entries?.delete(entry.print0)
   }
 
   /** Takes everything out. */
@@ -74,10 +78,4 @@ export class VerifiedCache<E extends Fingerprinted> {
   get bytes(): number {
     return this.#entries?.calculatedSize ?? 0
   }
-}
-
-// A number is the cheapest key that a Map takes, and lru-cache publishes its keys to whoever listens on its
-// diagnostics channel: this one says nothing about the token.
-function slotOf(print: Fingerprint): number {
-  return print[0] * 2_097_152 + (print[1] >>> 11)
 }

@@ -60,6 +60,11 @@ export class RevocationIndex {
     return size
   }
 
+  /** Has every cached token asked about again, after a change that was none of an entry's. */
+  touch(): void {
+    this.version++
+  }
+
   /** Takes one entry in. Anything already known, or weaker than what is known, changes nothing. */
   apply(entry: RevocationEntry): void {
     const changed = entry.kind === 'token' ? this.#applyToken(entry) : this.#applyWatermark(entry)
