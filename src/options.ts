@@ -199,11 +199,32 @@ const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
   value !== null &&
   methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
 
-const adapter = <T>(kind: string, methods: readonly string[]) =>
+const adapter = <T>(
+  kind: string,
+  methods: readonly string[],
+  rest: (value: T) => boolean = () => true,
+) =>
   z.custom<T>(
-    (value) => hasMethods(value, methods),
-    `expected a ${kind}: an object with ${methods.join(', ')}`,
+    (value) => hasMethods(value, methods) && rest(value as T),
+    `expected a ${kind}: an object with ${methods.join(', ')} and the properties that its type names`,
   )
+
+const isMethodIfAny = (method: unknown): boolean =>
+  method === undefined || typeof method === 'function'
+
+// An adapter written in JavaScript has no compiler to tell that it lacks one of these.
+const describesStore = ({ name, supports }: Partial<Store>): boolean =>
+  typeof name === 'string' && typeof supports?.durable === 'boolean'
+
+const describesFeed = ({ info, watch, peek }: Partial<RevocationFeed>): boolean =>
+  typeof info?.name === 'string' &&
+  Number.isFinite(info.suggestedPollMs) &&
+  info.suggestedPollMs > 0 &&
+  isMethodIfAny(watch) &&
+  isMethodIfAny(peek)
+
+const isWholeClock = ({ monotonic, setTimer }: Partial<Clock>): boolean =>
+  isMethodIfAny(monotonic) && isMethodIfAny(setTimer)
 
 const rotateAfter = z.pipe(
   z.custom<Duration>(
@@ -266,6 +287,8 @@ const STORE_METHODS = [
   ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
 ]
 
+const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
+
 const optionsSchema = z.strictObject(
   {
     issuer: name(512),
@@ -275,8 +298,8 @@ const optionsSchema = z.strictObject(
     ),
     rootKey: z.optional(rootKey),
     previousRootKeys: z.optional(z.array(rootKey, 'expected a list of root keys')),
-    store: z.optional(adapter<Store>('store', STORE_METHODS)),
-    feed: z.optional(adapter<RevocationFeed>('feed', ['open', 'head', 'read', 'append', 'close'])),
+    store: z.optional(adapter<Store>('store', STORE_METHODS, describesStore)),
+    feed: z.optional(adapter<RevocationFeed>('feed', FEED_METHODS, describesFeed)),
     policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
     claims: z.optional(
       z.custom<StandardSchemaV1>(
@@ -308,7 +331,7 @@ const optionsSchema = z.strictObject(
     maxTokenLength: z.optional(whole(512, 16_384)),
     keys: z.optional(keysSchema),
     timeout: z.optional(duration(10, 10 * MINUTE, '2s')),
-    clock: z.optional(adapter<Clock>('clock', ['now'])),
+    clock: z.optional(adapter<Clock>('clock', ['now'], isWholeClock)),
   },
   'expected an object of options',
 )

@@ -48,13 +48,17 @@ export interface RootKey {
   open(wrapped: string): Promise<LocalKey>
 }
 
-/** Turns the option into a root key. Throws `ERR_INVALID_OPTION`, without showing what it was given. */
-export function resolveRootKey(option: string | KeyWrapper): RootKey {
+/**
+ * Turns the option into a root key. `previous` is its place in `previousRootKeys`, if that is where it stands.
+ * Throws `ERR_INVALID_OPTION`, without showing what it was given.
+ */
+export function resolveRootKey(option: string | KeyWrapper, previous?: number): RootKey {
   if (typeof option !== 'string') return fromWrapper(option)
+  const field = previous === undefined ? 'rootKey' : `previousRootKeys.${previous}`
   if (isPublishedKey(option)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      'rootKey: this key is printed in the PASETO test vectors; generate one with `generateKey` of watchword/paseto',
+      `${field}: this key is printed in the PASETO test vectors; generate one with \`generateKey\` of watchword/paseto`,
     )
   }
   try {
@@ -63,7 +67,7 @@ export function resolveRootKey(option: string | KeyWrapper): RootKey {
     if (cause instanceof WatchwordError && cause.code === 'ERR_NOT_READY') throw cause
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      "rootKey: expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
+      `${field}: expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }`,
     )
   }
 }
