@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import { audit, type Core, policyOf, sealToken } from './core.js'
 import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
+import { deepFreeze } from './freeze.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/keyring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
@@ -164,10 +165,10 @@ function customClaims(
 ): Readonly<Record<string, unknown>> {
   const schema = core.options.claims
   const written = claims === undefined ? NO_CLAIMS : throughJson(claims)
-  if (schema !== undefined && validateClaims(schema, written) === undefined) {
+  if (schema !== undefined && validateClaims(schema, deepFreeze(written)) === undefined) {
     throw new WatchwordError(
       'ERR_CLAIMS_INVALID',
-      'claims: they do not satisfy the schema, or it is not synchronous',
+      'claims: they do not satisfy the schema, or it is not synchronous, or it makes of them what cannot be frozen',
     )
   }
   return written
@@ -177,6 +178,31 @@ function customClaims(
 const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMITS.maxKeys - 12 }
 
 function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  refuseReserved(claims)
+  let json: string | undefined
+  try {
+    json = JSON.stringify(claims)
+    // NaN and Infinity are written as null, and must not become another value in silence.
+    if (json?.includes('null')) JSON.stringify(claims, refuseInexact)
+  } catch (cause) {
+    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', {
+      cause,
+    })
+  }
+  const parsed = json === undefined ? undefined : parseJsonObject(json, CUSTOM_LIMITS)
+  if (parsed !== undefined) {
+    // What is written counts, not what was passed: a `toJSON` or a proxy may have made something else of it.
+    refuseReserved(parsed)
+    return parsed
+  }
+  const { maxDepth, maxKeys } = CUSTOM_LIMITS
+  throw new WatchwordError(
+    'ERR_CLAIMS_INVALID',
+    `claims: expected exact numbers, well-formed text, at most ${maxKeys} keys and a depth of ${maxDepth}`,
+  )
+}
+
+function refuseReserved(claims: Readonly<Record<string, unknown>>): void {
   for (const name of Object.keys(claims)) {
     if (RESERVED_CLAIMS.has(name)) {
       throw new WatchwordError(
@@ -185,21 +211,11 @@ function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record
       )
     }
   }
-  let json: string | undefined
-  try {
-    json = JSON.stringify(claims)
-  } catch (cause) {
-    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', {
-      cause,
-    })
-  }
-  const parsed = json === undefined ? undefined : parseJsonObject(json, CUSTOM_LIMITS)
-  if (parsed !== undefined) return parsed
-  const { maxDepth, maxKeys } = CUSTOM_LIMITS
-  throw new WatchwordError(
-    'ERR_CLAIMS_INVALID',
-    `claims: expected exact numbers, well-formed text, at most ${maxKeys} keys and a depth of ${maxDepth}`,
-  )
+}
+
+function refuseInexact(_: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('not a number')
+  return value
 }
 
 interface RecordParts {

@@ -23,6 +23,8 @@ export const MAX_BINDING_LENGTH = 1024
 
 /** A requirement that was checked and compiled. Made by `require`; pass it to `verify` and `authenticate`. */
 export class CompiledRequirement {
+  // What only looks like one, by its prototype or through a proxy, was never checked.
+  readonly #made = true
   readonly allOf: readonly string[]
   readonly anyOf: readonly string[]
   readonly audience: string | undefined
@@ -47,6 +49,11 @@ export class CompiledRequirement {
     this.binding = rest.binding
     this.maxStalenessMs = rest.maxStalenessMs
     this.fromStore = rest.fromStore
+    Object.freeze(this)
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && #made in value
   }
 }
 
@@ -77,14 +84,12 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
     throw invalid('maxStaleness', "expected a duration such as '500ms'")
   }
   const { allOf, anyOf } = readScopes(scopes)
-  return Object.freeze(
-    new CompiledRequirement(allOf, anyOf, {
-      audience,
-      binding: binding ?? '',
-      maxStalenessMs,
-      fromStore: freshness === 'store',
-    }),
-  )
+  return new CompiledRequirement(allOf, anyOf, {
+    audience,
+    binding: binding ?? '',
+    maxStalenessMs,
+    fromStore: freshness === 'store',
+  })
 }
 
 // Requirements that demand one scope and nothing else, as most inline ones do: a handful per service.
@@ -107,7 +112,9 @@ export function compileInline(requirement: Requirement): CompiledRequirement {
 
 function singleScopeOf(requirement: Requirement): string | undefined {
   for (const field in requirement) if (field !== 'scopes') return undefined
-  const { scopes } = requirement
+  const { scopes, audience, binding, maxStaleness, freshness } = requirement
+  // A field that is inherited, or hidden from the loop, counts all the same.
+  if ((audience ?? binding ?? maxStaleness ?? freshness) !== undefined) return undefined
   if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
   const [scope] = scopes as readonly unknown[]
   return typeof scope === 'string' ? scope : undefined
@@ -134,9 +141,11 @@ function readScopes(scopes: Requirement['scopes']): {
 }
 
 function readList(list: unknown, field: string): readonly string[] {
-  if (!Array.isArray(list) || !list.every(isScope))
+  // The copy is what is checked: `every` passes over the holes of a sparse list, and a list may change under our hands.
+  const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
+  if (!scopes.every(isScope))
     throw invalid(field, "expected a list of scopes such as 'orders:read'")
-  return Object.freeze([...list])
+  return Object.freeze(scopes)
 }
 
 /**

@@ -9,7 +9,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Fingerprinted, VerifiedCache } from './cache/verified-cache.js'
 import type { ResolvedClock } from './clock.js'
-import { deepFreeze } from './freeze.js'
+import { deepFreeze, freezeForeign } from './freeze.js'
 import type { Keyring, RingKey } from './keys/keyring.js'
 import { decisions } from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
@@ -234,9 +234,7 @@ export class Verifier {
   #customOf(claims: TokenClaims): unknown {
     deepFreeze(claims.custom)
     const schema = this.#options.claims
-    return schema === undefined
-      ? claims.custom
-      : deepFreeze(validateClaims(schema, claims.custom)?.value)
+    return schema === undefined ? claims.custom : validateClaims(schema, claims.custom)?.value
   }
 
   /** Decides about an authentic token. Everything that can change is asked here, on a hit and on a miss alike. */
@@ -341,7 +339,10 @@ function insufficient(granted: readonly string[], requirement: CompiledRequireme
   })
 }
 
-/** Runs a caller's schema. Answers `undefined` when it refuses, throws, or wants to take its time. */
+/**
+ * Runs a caller's schema and freezes what it makes. Answers `undefined` when it refuses, throws, wants to take its time,
+ * or makes what cannot be frozen.
+ */
 export function validateClaims(
   schema: StandardSchemaV1,
   claims: unknown,
@@ -352,7 +353,10 @@ export function validateClaims(
       result.catch(() => undefined)
       return undefined
     }
-    return result.issues === undefined ? { value: result.value } : undefined
+    // Shared between requests from here on. A schema that makes nothing of the claims has let nothing through.
+    return result.issues === undefined && result.value !== undefined
+      ? { value: freezeForeign(result.value) }
+      : undefined
   } catch {
     return undefined
   }
