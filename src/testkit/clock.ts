@@ -43,7 +43,8 @@ export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
     now: () => wall,
     monotonic: () => monotonic,
     setTimer(callback: () => void, delayMs: number): Timer {
-      const timer = { at: monotonic + Math.max(0, delayMs), callback }
+      // Whole milliseconds, as the wall clock tells them, however the delay was worked out.
+      const timer = { at: monotonic + Math.max(0, Math.ceil(delayMs)), callback }
       timers.add(timer)
       return { cancel: () => void timers.delete(timer) }
     },
