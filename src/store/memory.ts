@@ -165,7 +165,13 @@ function succeed(
 ): Succession {
   const predecessor = t.tokens.get(id)
   if (predecessor === undefined) return { outcome: 'missing' }
-  if (predecessor.revokedAt !== null || isCovered(t, predecessor)) return { outcome: 'revoked' }
+  // The successor may be of a newer key, which may have been revoked since it was sealed.
+  if (
+    predecessor.revokedAt !== null ||
+    isCovered(t, predecessor) ||
+    isCovered(t, { ...predecessor, keyId: successor.keyId })
+  )
+    return { outcome: 'revoked' }
   if (predecessor.successor !== null) {
     const winner = t.tokens.get(predecessor.successor)
     if (winner === undefined) return { outcome: 'missing' }
