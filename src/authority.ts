@@ -166,6 +166,9 @@ export async function createWatchword<const S extends StandardSchemaV1 | undefin
   return facade(parts) as unknown as Watchword<ClaimsOf<S>, ClaimsInputOf<S>>
 }
 
+// Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
+const RETIRE_AGAIN_MS = 1000
+
 interface Parts extends Core {
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
@@ -210,7 +213,8 @@ function buildParts(options: ResolvedOptions): Parts {
     follower,
     assertionOf,
     onUse: (id, at) => usage.note(id, at),
-    onFirstUse: (token) => void retirePredecessor(core, token).catch(() => undefined),
+    onFirstUse: (token, again) =>
+      void retirePredecessor(core, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
   })
   const core: Parts = {
     options,

@@ -60,7 +60,7 @@ type Options = z.output<typeof optionsSchema>
 /** Rotates the token: whoever holds it proves so by presenting it. */
 export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
   const options = parseInput(optionsSchema, raw)
-  const entry = authenticEntry(core, token, options.binding ?? '')
+  const entry = await authenticEntry(core, token, options.binding ?? '')
   const record = await loadRecord(core, entry)
   if (record.successor !== null) return again(core, { entry, record, options })
   return succeed(core, { entry, record, options })
@@ -72,12 +72,32 @@ interface Rotation {
   readonly options: Options
 }
 
-function authenticEntry(core: Core, token: unknown, binding: string): Entry {
+async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
   const found = core.verifier.find(token, binding)
   if ('ok' in found) throw rejected(found.code)
   const refusal = core.verifier.stateForRotation(found)
-  if (refusal !== undefined) throw rejected(refusal.code)
-  return found
+  if (refusal === undefined) return found
+  if (refusal.code === 'expired' && (await hasFamilyEnded(core, found))) throw familyEnded()
+  throw rejected(refusal.code)
+}
+
+// No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
+async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
+  const record = await core
+    .callStore(() => core.store.getToken(principal.id))
+    .catch(() => undefined)
+  return (
+    record !== undefined &&
+    record.revokedAt === null &&
+    core.clock.judged() >= record.familyExpiresAt
+  )
+}
+
+function familyEnded(): WatchwordError {
+  return new WatchwordError(
+    'ERR_FAMILY_ENDED',
+    'the family has reached its maximum lifetime; issue a new token',
+  )
 }
 
 async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord> {
@@ -104,7 +124,7 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
   // The first answer may have been lost before the other nodes were told, so they are told again.
-  await announce(core, record, record.supersededAt)
+  await announce(core, record, record.supersededAt, successor.issuedAt)
   return sealSuccessor(core, rotation, successor)
 }
 
@@ -187,13 +207,13 @@ async function announce(
   core: Core,
   record: TokenRecord,
   from: number | null,
-  rotatedAt?: number,
+  rotatedAt: number,
 ): Promise<void> {
   const { id, expiresAt, predecessor, familyExpiresAt } = record
   const entries: RevocationEntry[] = []
   if (from !== null && from < expiresAt) entries.push({ kind: 'token', value: id, expiresAt, from })
   // Its expiry is not at hand; the family's end is never before it.
-  if (predecessor !== null && rotatedAt !== undefined) {
+  if (predecessor !== null) {
     entries.push({ kind: 'token', value: predecessor, expiresAt: familyExpiresAt, from: rotatedAt })
   }
   if (entries.length > 0) await core.follower.publish(entries)
@@ -208,12 +228,7 @@ interface SuccessorParts {
 function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts): TokenRecord {
   const { record, options } = rotation
   const issuedAt = issueTime(core, record.subject, record.audience)
-  if (issuedAt >= record.familyExpiresAt) {
-    throw new WatchwordError(
-      'ERR_FAMILY_ENDED',
-      'the family has reached its maximum lifetime; issue a new token',
-    )
-  }
+  if (issuedAt >= record.familyExpiresAt) throw familyEnded()
   const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
   const expiresAt = Math.min(issuedAt + lifetime(policy, options.ttl), end)
   return {
@@ -250,24 +265,24 @@ function successorScopes(
   return wanted.filter((scope) => coveredByAny(policy.scopes, scope))
 }
 
+// With the key of its record, so that every copy of one token ends with the same key, and with no other one.
 async function sealSuccessor(
   core: Core,
   { entry, options }: Rotation,
   successor: TokenRecord,
 ): Promise<IssuedToken> {
-  const ringKey = await core.keyring.issuing(successor.audience)
-  // A key made since may end before the successor does only if it was planned for shorter tokens.
-  const expiresAt = Math.min(successor.expiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
-  return sealToken(core, ringKey, {
-    record: { ...successor, expiresAt },
-    custom: entry.custom,
-    binding: options.binding ?? '',
-  })
+  const { keyring } = core
+  if (keyring.get(successor.keyId) === undefined) await keyring.refresh()
+  const ringKey = keyring.get(successor.keyId)
+  if (ringKey === undefined)
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'the key of the successor is not at hand')
+  const input = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
+  return sealToken(core, ringKey, input)
 }
 
 /**
- * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Safe to
- * repeat; what fails is tried again at the next use on some node.
+ * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Rejects
+ * when the store or the feed does; safe to repeat.
  */
 export async function retirePredecessor(core: Core, { id }: Verified<unknown>): Promise<void> {
   const record = await core.callStore(() => core.store.getToken(id))
@@ -280,9 +295,10 @@ export async function retirePredecessor(core: Core, { id }: Verified<unknown>): 
     (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
   )
     return
-  await core.callStore(() => core.store.supersede(predecessorId, now))
   const { expiresAt, subject, audience, policy, family } = predecessor
+  // The store last: what it has is taken for done, so the nodes must have been told by then.
   await core.follower.publish([{ kind: 'token', value: predecessorId, expiresAt, from: now }])
+  await core.callStore(() => core.store.supersede(predecessorId, now))
   audit(core, {
     action: 'token.superseded',
     actor: 'system',

@@ -42,8 +42,11 @@ export interface VerifierOptions {
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
   /** Called with the token's id when a use is due to be reported. */
   readonly onUse: (id: string, at: number) => void
-  /** Called once for each successor that this node sees used, where its policy retires the predecessor by that. */
-  readonly onFirstUse: (token: Verified<unknown>) => void
+  /**
+   * Called once for each successor that this node sees used, where its policy retires the predecessor by that, and at
+   * the next use after `again` was called.
+   */
+  readonly onFirstUse: (token: Verified<unknown>, again: () => void) => void
 }
 
 /** The authenticated facts of one token, and what the node found out about it. */
@@ -297,7 +300,9 @@ export class Verifier {
     }
     if (entry.retiresPredecessor) {
       entry.retiresPredecessor = false
-      this.#options.onFirstUse(entry.principal)
+      this.#options.onFirstUse(entry.principal, () => {
+        entry.retiresPredecessor = true
+      })
     }
   }
 
