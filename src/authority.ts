@@ -29,6 +29,7 @@ import { Follower } from './revocation/follower.js'
 import { RevocationIndex } from './revocation/index.js'
 import { type RevokeOptions, type RevokeReceipt, revoke } from './revoke.js'
 import { type RotateOptions, retirePredecessor, rotate } from './rotate.js'
+import { readToken } from './store/checked.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
 import { ready } from './token/self-test.js'
@@ -180,8 +181,13 @@ function buildParts(options: ResolvedOptions): Parts {
   const store = options.store ?? memoryStore()
   const feed = options.feed ?? memoryFeed()
   warnOfMemory(options)
-  const callStore = <T>(call: () => Promise<T>) =>
-    withDeadline(clock, options.timeoutMs, 'ERR_STORE_UNAVAILABLE', `store "${store.name}"`, call)
+  const deadline = {
+    clock,
+    deadlineMs: options.timeoutMs,
+    code: 'ERR_STORE_UNAVAILABLE' as const,
+    name: `store "${store.name}"`,
+  }
+  const callStore = <T>(call: () => Promise<T>) => withDeadline(deadline, call)
   const assertionOf = assertionMaker(options.issuer)
   const index = new RevocationIndex()
   clock.onStepBack = () => index.touch()
@@ -419,7 +425,7 @@ async function askStore(
   const { verifier, store, callStore, clock } = parts
   const found = verifier.find(token, needs.binding)
   if ('ok' in found) return found
-  const record = await callStore(() => store.getToken(found.principal.id))
+  const record = await callStore(() => readToken(store, found.principal.id))
   if (record === undefined || record.id !== found.principal.id) return REJECTED.revoked
   if (record.revokedAt !== null) return REJECTED.revoked
   if (record.supersededAt !== null && clock.judged() >= record.supersededAt)

@@ -63,7 +63,7 @@ export function sealToken(
   { record, custom, binding }: SealInput,
 ): IssuedToken {
   const { brand, maxTokenLength, issuer, policies } = core.options
-  const payload = writeClaims({ ...record, issuer, custom })
+  const payload = writeClaims(issuer, record, custom)
   const bodyLength = Math.ceil(((Buffer.byteLength(payload) + 64) * 4) / 3)
   if (bodyLength + overhead(brand, ringKey.footerText) > maxTokenLength) {
     throw new WatchwordError(

@@ -6,31 +6,55 @@
 import type { ResolvedClock } from './clock.js'
 import { WatchwordError, type WatchwordErrorCode } from './errors.js'
 
+type OutageCode = Extract<WatchwordErrorCode, 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'>
+
+/** What a deadline needs to know of a call. */
+export interface Deadline {
+  readonly clock: ResolvedClock
+  readonly deadlineMs: number
+  /** The code of an outage. */
+  readonly code: OutageCode
+  /** Names the adapter in messages. */
+  readonly name: string
+  /** Called when the deadline has passed, to let the adapter give up too. */
+  readonly onTimeout?: () => void
+}
+
 /**
- * Runs one call to an adapter. Rejects with `code` when the adapter fails, or has not answered after `deadlineMs`; a
+ * Runs one call to an adapter. Rejects with the outage's code when the adapter fails, or has not answered in time; a
  * late answer is dropped and a late failure swallowed.
  */
-export async function withDeadline<T>(
-  clock: ResolvedClock,
-  deadlineMs: number,
-  code: Extract<WatchwordErrorCode, 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'>,
-  name: string,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController()
-  let timer: { cancel(): void } | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = clock.setTimer(() => {
-      controller.abort()
+export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
+  const { clock, deadlineMs, code, name, onTimeout } = deadline
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(() => {
+      onTimeout?.()
       reject(new WatchwordError(code, `${name} did not answer within ${deadlineMs} ms`))
     }, deadlineMs)
+    startCall(call).then(
+      (value) => {
+        timer.cancel()
+        resolve(value)
+      },
+      (cause: unknown) => {
+        timer.cancel()
+        reject(outage(deadline, cause))
+      },
+    )
   })
+}
+
+function startCall<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await Promise.race([call(controller.signal), timeout])
-  } catch (cause) {
-    if (cause instanceof WatchwordError) throw cause
-    throw new WatchwordError(code, `${name} failed`, { cause })
-  } finally {
-    timer?.cancel()
+    return call()
+  } catch (error) {
+    // Adapters are asked to reject rather than throw, and not trusted to.
+    return Promise.reject(error)
   }
+}
+
+function outage({ code, name }: Deadline, cause: unknown): WatchwordError {
+  return cause instanceof WatchwordError
+    ? cause
+    : new WatchwordError(code, `${name} failed`, { cause })
 }

@@ -35,6 +35,7 @@ export type {
   KeyRecord,
   LiveLimit,
   Page,
+  PurgeBefore,
   Purged,
   Revocation,
   RevocationKind,

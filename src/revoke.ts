@@ -10,6 +10,7 @@ import { parseInput } from './issue.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { isName } from './options.js'
 import type { RevocationEntry } from './revocation/event.js'
+import { readToken } from './store/checked.js'
 import type { Revocation, RevocationKind } from './store/store.js'
 import { isUlid } from './token/claims.js'
 
@@ -73,7 +74,9 @@ export async function revoke(
   const at = core.clock.now()
   const id = core.newId(at)
   // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued.
-  const before = Math.max(at, core.clock.judged())
+  const lived = Math.max(at, core.clock.judged())
+  // Tokens are issued after the last watermark, so one issued in this very millisecond may be stamped with the next.
+  const before = Math.max(lived, core.index.latestAround(aim.kind, aim.value) + 1)
   const entry = entryOf(aim, before)
   // Here first, so that the token is refused on this node even if the feed cannot be reached.
   core.index.apply(entry)
@@ -124,7 +127,7 @@ function aimAtToken(core: Core, token: string, binding: string): Aim {
 
 // An id that nobody has seen is revoked all the same, for as long as any token could live: its record may be late.
 async function expiryOf(core: Core, id: string): Promise<number> {
-  const record = await core.callStore(() => core.store.getToken(id)).catch(() => undefined)
+  const record = await core.callStore(() => readToken(core.store, id)).catch(() => undefined)
   return record?.expiresAt ?? horizon(core)
 }
 

@@ -17,6 +17,7 @@ import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { RevocationEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
+import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
 import type { Entry } from './verifier.js'
@@ -84,7 +85,7 @@ async function authenticEntry(core: Core, token: unknown, binding: string): Prom
 // No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
 async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
   const record = await core
-    .callStore(() => core.store.getToken(principal.id))
+    .callStore(() => readToken(core.store, principal.id))
     .catch(() => undefined)
   return (
     record !== undefined &&
@@ -101,7 +102,7 @@ function familyEnded(): WatchwordError {
 }
 
 async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord> {
-  const record = await core.callStore(() => core.store.getToken(principal.id))
+  const record = await core.callStore(() => readToken(core.store, principal.id))
   if (record === undefined) {
     throw new WatchwordError(
       'ERR_TOKEN_UNKNOWN',
@@ -116,7 +117,7 @@ async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord
 /** The token was rotated before: within its grace the answer is the same successor, after it this is reuse. */
 async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record } = rotation
-  const successor = await core.callStore(() => core.store.getToken(record.successor as string))
+  const successor = await core.callStore(() => readToken(core.store, record.successor as string))
   if (successor === undefined) throw rejected('superseded')
   const dead = record.supersededAt !== null && core.clock.judged() >= record.supersededAt
   // Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
@@ -171,7 +172,9 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     binding: options.binding ?? '',
   }
   const issued = sealToken(core, ringKey, input)
-  const result = await core.callStore(() => core.store.succeed(record.id, successor, supersededAt))
+  const result = await core.callStore(() =>
+    writeSuccession(core.store, record.id, successor, supersededAt),
+  )
   if (result.outcome === 'revoked') throw rejected('revoked')
   if (result.outcome === 'missing')
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
@@ -285,10 +288,10 @@ async function sealSuccessor(
  * when the store or the feed does; safe to repeat.
  */
 export async function retirePredecessor(core: Core, { id }: Verified<unknown>): Promise<void> {
-  const record = await core.callStore(() => core.store.getToken(id))
+  const record = await core.callStore(() => readToken(core.store, id))
   const predecessorId = record?.predecessor ?? null
   if (predecessorId === null) return
-  const predecessor = await core.callStore(() => core.store.getToken(predecessorId))
+  const predecessor = await core.callStore(() => readToken(core.store, predecessorId))
   const now = core.clock.now()
   if (
     predecessor === undefined ||

@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 import type { Core } from './core.js'
 import { parseInput } from './issue.js'
 import { isName } from './options.js'
+import { corruptIdsOf, readToken, readTokens, recordsOf } from './store/checked.js'
 import type { TokenFilter, TokenRecord } from './store/store.js'
 import { isUlid } from './token/claims.js'
 
@@ -33,6 +34,8 @@ export interface TokenPage {
   readonly items: readonly TokenInfo[]
   /** Pass as `after` for the next page; absent on the last one. */
   readonly next?: string
+  /** The ids of records that do not parse and were left out; absent when all do. */
+  readonly corrupt?: readonly string[]
 }
 
 const text = (max: number) =>
@@ -64,7 +67,7 @@ const DEFAULT_LIMIT = 100
 /** The record of a token, or `undefined`. */
 export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
   // Whatever is no ULID is the id of no token.
-  return isUlid(id) ? core.callStore(() => core.store.getToken(id)) : undefined
+  return isUlid(id) ? core.callStore(() => readToken(core.store, id)) : undefined
 }
 
 /** A page of token records. */
@@ -76,10 +79,15 @@ export async function listTokens(core: Core, raw: TokenQuery): Promise<TokenPage
   }
   // One more than asked for tells whether there is a next page.
   const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
-  const rows = await core.callStore(() => core.store.listTokens(filter, page))
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  return rows.length > limit && last !== undefined ? { items, next: last.id } : { items }
+  const rows = await core.callStore(() => readTokens(core.store, filter, page))
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  const corrupt = corruptIdsOf(shown)
+  return {
+    items: recordsOf(shown),
+    ...(rows.length > limit && last !== undefined ? { next: last.id } : {}),
+    ...(corrupt.length > 0 ? { corrupt } : {}),
+  }
 }
 
 function defined(

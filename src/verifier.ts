@@ -163,7 +163,7 @@ export class Verifier {
 
   #open(token: string, binding: string): Entry | Rejected {
     const { keyring } = this.#options
-    const parts = readParts(token, this.#brand, keyring.idOfFooter)
+    const parts = readParts(token, this.#brand, keyring.endingOf)
     if (parts === undefined) return REJECTED.malformed
     const ringKey = keyring.get(parts.keyId)
     if (ringKey === undefined) {
@@ -205,7 +205,7 @@ export class Verifier {
       audience: record.audience,
       scopes: claims.scopes,
       policy: policy?.name ?? claims.policy,
-      family: claims.family === claims.id ? claims.id : claims.family,
+      family: claims.family,
       generation: claims.generation,
       issuedAt: claims.issuedAt,
       expiresAt: claims.expiresAt,

@@ -8,6 +8,7 @@
  */
 import type { ResolvedClock, Timer } from '../clock.js'
 import { WatchwordError } from '../errors.js'
+import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
 import { footerOf } from '../token/wire.js'
@@ -73,12 +74,17 @@ export interface KeyringOptions {
 }
 
 const MAX_RACES = 10
+// Nearly every token is of the key in use or of the one before it.
+const NEWEST = 3
 
 /** The keys of one authority. */
 export class Keyring {
   readonly #options: KeyringOptions
   readonly #keys = new Map<string, RingKey>()
   readonly #footers = new Map<string, string>()
+  #newest: readonly RingKey[] = []
+  // Rows that do not parse: nobody can say whose they are, so they count as unreadable.
+  #corrupt = 0
   readonly #unreadable = new Set<string>()
   #records: readonly KeyRecord[] = []
   #refreshing: Promise<void> | undefined
@@ -122,8 +128,14 @@ export class Keyring {
     return this.#keys.get(id)
   }
 
-  /** The key id of a footer's exact text, for the keys at hand. */
-  readonly idOfFooter = (footerText: string): string | undefined => this.#footers.get(footerText)
+  /** The id of the key at hand whose footer text is what the token has from `start` on. */
+  readonly endingOf = (token: string, start: number): string | undefined => {
+    // Comparing with the newest few in place is cheaper than cutting the footer out and hashing it.
+    for (const { footerText, record } of this.#newest) {
+      if (token.length - start === footerText.length && token.endsWith(footerText)) return record.id
+    }
+    return this.#footers.get(token.slice(start))
+  }
 
   /** The key that seals for this audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
   async issuing(audience: string): Promise<RingKey> {
@@ -207,7 +219,7 @@ export class Keyring {
 
   /** How many stored keys could not be opened. */
   get unreadable(): number {
-    return this.#unreadable.size
+    return this.#unreadable.size + this.#corrupt
   }
 
   #info(record: KeyRecord): KeyInfo {
@@ -235,16 +247,30 @@ export class Keyring {
 
   async #refresh(): Promise<void> {
     const { store, clock, audiences, call } = this.#options
-    const records = await call(() => store.listKeys())
-    const ours = records.filter((record) => audiences.includes(record.audience))
-    for (const record of ours) if (record.revokedAt !== null) this.#options.onRevoked(record)
+    const known = this.#records
+    const rows = await call(() => readKeys(store))
+    this.#corrupt = corruptIdsOf(rows).length
+    const read = recordsOf(rows).filter((record) => audiences.includes(record.audience))
+    for (const record of read) if (record.revokedAt !== null) this.#options.onRevoked(record)
     // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
-    const alive = ours.filter((record) => clock.now() < record.expiresAt)
-    for (const record of alive) if (!this.#keys.has(record.id)) await this.#open(record)
+    for (const record of read) {
+      if (clock.now() < record.expiresAt && !this.#keys.has(record.id)) await this.#open(record)
+    }
     if (this.#closed) return this.stop()
-    const ids = new Set(alive.map((record) => record.id))
-    for (const id of [...this.#keys.keys()]) if (!ids.has(id)) this.#drop(id)
-    this.#records = ours
+    this.#replaceRecords(known, read)
+  }
+
+  #replaceRecords(known: readonly KeyRecord[], read: readonly KeyRecord[]): void {
+    // What this node inserted while the store was being read is not in the answer, and must not be dropped for that.
+    const made = this.#records.filter(
+      (record) => !known.includes(record) && !read.some(({ id }) => id === record.id),
+    )
+    this.#records = [...read, ...made]
+    const now = this.#options.clock.now()
+    const alive = new Set(
+      this.#records.flatMap(({ id, expiresAt }) => (now < expiresAt ? [id] : [])),
+    )
+    for (const id of [...this.#keys.keys()]) if (!alive.has(id)) this.#drop(id)
   }
 
   async #open(record: KeyRecord): Promise<void> {
@@ -278,6 +304,14 @@ export class Keyring {
     const assertion = this.#options.assertionOf(record.audience)
     this.#keys.set(record.id, { record, key, footer, footerText, assertion })
     this.#footers.set(footerText, record.id)
+    this.#rankNewest()
+  }
+
+  #rankNewest(): void {
+    const byAge = [...this.#keys.values()].sort(
+      (a, b) => b.record.activatesAt - a.record.activatesAt,
+    )
+    this.#newest = byAge.slice(0, NEWEST)
   }
 
   #drop(id: string): void {
@@ -285,6 +319,7 @@ export class Keyring {
     if (ringKey === undefined) return
     this.#keys.delete(id)
     this.#footers.delete(ringKey.footerText)
+    this.#rankNewest()
     destroyKey(ringKey.key)
   }
 

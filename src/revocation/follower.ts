@@ -205,13 +205,16 @@ export class Follower {
   }
 
   #call<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
-    const { name } = this.#feed.info
-    return withDeadline(
-      this.#clock,
-      this.#deadlineMs,
-      'ERR_FEED_UNAVAILABLE',
-      `feed "${name}"`,
-      (signal) => call({ signal, deadlineMs: this.#deadlineMs }),
+    const controller = new AbortController()
+    const deadline = {
+      clock: this.#clock,
+      deadlineMs: this.#deadlineMs,
+      code: 'ERR_FEED_UNAVAILABLE' as const,
+      name: `feed "${this.name}"`,
+      onTimeout: () => controller.abort(),
+    }
+    return withDeadline(deadline, () =>
+      call({ signal: controller.signal, deadlineMs: this.#deadlineMs }),
     )
   }
 

@@ -7,6 +7,7 @@
  * @module
  */
 import { decodeTime } from 'ulid'
+import type { RevocationKind } from '../store/store.js'
 import type { RevocationEntry, TokenEntry, WatermarkEntry } from './event.js'
 
 /** What the index has to know of a token. */
@@ -123,6 +124,20 @@ export class RevocationIndex {
       audiences.get(audience)?.before ?? -1,
       all.get('')?.before ?? -1,
     )
+  }
+
+  /**
+   * The latest watermark that a token under this target may have been issued right after, or -1. A new revocation of
+   * the target must reach past it, or it would spare what was issued in the same millisecond as the one before.
+   */
+  latestAround(kind: RevocationKind, value: string): number {
+    const { subject: subjects, audience: audiences, all } = this.#watermarks
+    let latest = all.get('')?.before ?? -1
+    if (kind === 'subject') latest = Math.max(latest, subjects.get(value)?.before ?? -1)
+    else for (const { before } of subjects.values()) latest = Math.max(latest, before)
+    if (kind === 'audience') return Math.max(latest, audiences.get(value)?.before ?? -1)
+    for (const { before } of audiences.values()) latest = Math.max(latest, before)
+    return latest
   }
 
   /** Whether the key was revoked. */

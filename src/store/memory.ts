@@ -7,6 +7,7 @@ import type {
   KeyRecord,
   LiveLimit,
   Page,
+  PurgeBefore,
   Purged,
   Revocation,
   RevocationKind,
@@ -251,10 +252,10 @@ function recordUsage(t: Tables, usages: readonly Usage[]): void {
   }
 }
 
-function purge(t: Tables, before: number): Purged {
+function purge(t: Tables, before: PurgeBefore): Purged {
   const purged = { tokens: 0, keys: 0, revocations: 0 }
   for (const row of t.tokens.values()) {
-    if (row.expiresAt > before) continue
+    if (row.expiresAt > before.tokens) continue
     t.tokens.delete(row.id)
     const ids = t.held.get(holder(row))
     ids?.delete(row.id)
@@ -262,9 +263,9 @@ function purge(t: Tables, before: number): Purged {
     purged.tokens++
   }
   for (const row of t.keys.values())
-    if (row.expiresAt <= before && t.keys.delete(row.id)) purged.keys++
+    if (row.expiresAt <= before.keys && t.keys.delete(row.id)) purged.keys++
   for (const row of t.revocations.values()) {
-    if (row.expiresAt <= before && t.revocations.delete(row.id)) purged.revocations++
+    if (row.expiresAt <= before.revocations && t.revocations.delete(row.id)) purged.revocations++
   }
   t.covered.clear()
   for (const row of t.revocations.values()) coverTarget(t, row)

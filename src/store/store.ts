@@ -5,6 +5,10 @@
  * - The core validates and normalises what it passes in; an adapter validates nothing and stores text exactly
  *   (binary collation, no trimming, no case folding, no Unicode normalisation).
  * - Times are absolute Unix milliseconds.
+ * - Ids are ULIDs (26 ASCII characters), key ids `k4.lid.…` (51 ASCII characters). Other text may hold any character
+ *   but U+0000 and lone surrogates, in UTF-16 units: audience 256, policy 64, actor 256, subject, reason and the value
+ *   of a revocation 1024, scopes 64 of 128.
+ * - Asking for what cannot be there, such as an id with U+0000, answers that it is missing.
  * - State only moves forward: nothing un-revokes, un-supersedes, un-succeeds, or moves a time of last use back.
  * - Reads that decide go to the primary.
  * - A method rejects with the driver's own error when the database fails; the core wraps it. It never answers
@@ -139,6 +143,13 @@ export interface Usage {
   readonly at: number
 }
 
+/** Up to which expiry, inclusive, each kind of row is removed. */
+export interface PurgeBefore {
+  readonly tokens: number
+  readonly keys: number
+  readonly revocations: number
+}
+
 /** How many rows a purge removed. */
 export interface Purged {
   readonly tokens: number
@@ -228,6 +239,6 @@ export interface Store {
   /** Moves `lastUsedAt` forward, never back. Missing rows are passed over. Idempotent. */
   recordUsage(usages: readonly Usage[]): Promise<void>
 
-  /** Removes tokens, keys and revocations whose `expiresAt` is not after `before`. Idempotent. */
-  purge(before: number): Promise<Purged>
+  /** Removes each kind of row whose `expiresAt` is not after what is given for it. Idempotent. */
+  purge(before: PurgeBefore): Promise<Purged>
 }

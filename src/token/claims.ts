@@ -45,24 +45,32 @@ export function isUlid(text: unknown): text is string {
   return typeof text === 'string' && ULID.test(text)
 }
 
+/** What {@link writeClaims} needs of a token; a record has it all. */
+export type WritableClaims = Omit<TokenClaims, 'issuer' | 'custom'>
+
 /** Writes the claims as the JSON text of a payload. */
-export function writeClaims(claims: TokenClaims): string {
-  return JSON.stringify({
-    iss: claims.issuer,
-    sub: claims.subject,
-    aud: claims.audience,
-    exp: formatTime(claims.expiresAt),
-    iat: formatTime(claims.issuedAt),
-    jti: claims.id,
+export function writeClaims(
+  issuer: string,
+  token: WritableClaims,
+  custom: TokenClaims['custom'],
+): string {
+  const claims: Record<string, unknown> = {
+    iss: issuer,
+    sub: token.subject,
+    aud: token.audience,
+    exp: formatTime(token.expiresAt),
+    iat: formatTime(token.issuedAt),
+    jti: token.id,
     // A key whose value is undefined is not written.
-    nbf: claims.notBefore === null ? undefined : formatTime(claims.notBefore),
-    scope: claims.scopes.length === 0 ? undefined : claims.scopes.join(' '),
-    pol: claims.policy,
-    ver: claims.policyVersion,
-    fam: claims.family,
-    gen: claims.generation,
-    ...claims.custom,
-  })
+    nbf: token.notBefore === null ? undefined : formatTime(token.notBefore),
+    scope: token.scopes.length === 0 ? undefined : token.scopes.join(' '),
+    pol: token.policy,
+    ver: token.policyVersion,
+    fam: token.family,
+    gen: token.generation,
+  }
+  for (const name of Object.keys(custom)) claims[name] = custom[name]
+  return JSON.stringify(claims)
 }
 
 const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -87,8 +95,8 @@ export function readClaims(payload: Buffer): TokenClaims | undefined {
   const expiresAt = parseTime(json['exp'])
   const issuedAt = parseTime(json['iat'])
   // Present but bad is a refusal, never "absent".
-  const notBefore = 'nbf' in json ? parseTime(json['nbf']) : null
-  const scopes = 'scope' in json ? readScopes(json['scope']) : NO_SCOPES
+  const notBefore = json['nbf'] === undefined ? null : parseTime(json['nbf'])
+  const scopes = json['scope'] === undefined ? NO_SCOPES : readScopes(json['scope'])
   if (
     expiresAt === undefined ||
     issuedAt === undefined ||
@@ -97,7 +105,8 @@ export function readClaims(payload: Buffer): TokenClaims | undefined {
   )
     return undefined
   if (!isText(iss) || !isText(sub) || !isText(aud) || !isText(pol)) return undefined
-  if (!isUlid(jti) || !isUlid(fam) || !isCount(ver) || !isCount(gen)) return undefined
+  if (!isUlid(jti) || (fam !== jti && !isUlid(fam)) || !isCount(ver) || !isCount(gen))
+    return undefined
   return {
     issuer: iss,
     subject: sub,
@@ -109,7 +118,8 @@ export function readClaims(payload: Buffer): TokenClaims | undefined {
     scopes,
     policy: pol,
     policyVersion: ver,
-    family: fam,
+    // One string for both, where both are the same: half of what an entry of the cache holds in text.
+    family: fam === jti ? jti : (fam as string),
     generation: gen,
     custom: customOf(json),
   }

@@ -79,7 +79,8 @@ function countSoundKeys(value: unknown): number {
   }
   for (const key of Object.keys(value)) {
     if (key === '__proto__') return Number.NaN
-    count += 1 + countSoundKeys((value as Record<string, unknown>)[key])
+    const item = (value as Record<string, unknown>)[key]
+    count += typeof item === 'string' ? 1 : 1 + countSoundKeys(item)
   }
   return count
 }

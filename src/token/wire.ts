@@ -68,17 +68,16 @@ export function readParts(
   return undefined
 }
 
-/** Answers the key id of a footer's exact text, for the footers of the keys at hand. */
-export type FooterLookup = (footerText: string) => string | undefined
+/** Answers the id of the key at hand whose footer the token ends with, to the letter. */
+export type FooterLookup = (token: string, footerStart: number) => string | undefined
 
 function readStandard(token: string, known: FooterLookup): Parts | undefined {
   const dot = token.indexOf('.', HEADER.length)
   if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
-  const footerText = token.slice(dot + 1)
   const body = token.slice(HEADER.length, dot)
-  const keyId = known(footerText)
+  const keyId = known(token, dot + 1)
   if (keyId !== undefined) return { body, keyId, footer: undefined }
-  return readForeignFooter(body, footerText)
+  return readForeignFooter(body, token.slice(dot + 1))
 }
 
 // A footer that is spelled otherwise than ours, or names a key that is not at hand.

@@ -1,0 +1,162 @@
+/**
+ * The boundary to a store: what it answers is parsed before anything believes it.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import type {
+  KeyRecord,
+  Page,
+  Revocation,
+  Store,
+  Succession,
+  TokenFilter,
+  TokenRecord,
+} from './store.js'
+
+const time = z.number().check(z.int(), z.nonnegative())
+const text = z.string().check(z.minLength(1))
+const maybeTime = z.nullable(time)
+const maybeText = z.nullable(text)
+
+const tokenSchema = z.object({
+  id: text,
+  family: text,
+  generation: time,
+  predecessor: maybeText,
+  successor: maybeText,
+  subject: text,
+  audience: text,
+  policy: text,
+  policyVersion: time,
+  scopes: z.array(text),
+  keyId: text,
+  issuedAt: time,
+  notBefore: maybeTime,
+  expiresAt: time,
+  familyIssuedAt: time,
+  familyExpiresAt: time,
+  issuedBy: text,
+  supersededAt: maybeTime,
+  revokedAt: maybeTime,
+  revokedBy: maybeText,
+  revokedReason: maybeText,
+  lastUsedAt: maybeTime,
+})
+
+const keySchema = z.object({
+  id: text,
+  audience: text,
+  generation: time,
+  wrapped: text,
+  wrappedBy: text,
+  createdAt: time,
+  activatesAt: time,
+  retiresAt: time,
+  expiresAt: time,
+  revokedAt: maybeTime,
+})
+
+const revocationSchema = z.object({
+  id: text,
+  kind: z.enum(['token', 'family', 'subject', 'key', 'audience', 'all']),
+  value: z.string(),
+  before: time,
+  at: time,
+  actor: text,
+  reason: maybeText,
+  expiresAt: time,
+})
+
+/** One row as it was answered: its id, `?` where not even that can be read, and the record if it parses. */
+export interface CheckedRow<T> {
+  readonly id: string
+  readonly record: T | undefined
+}
+
+/** The records among checked rows. */
+export function recordsOf<T>(rows: readonly CheckedRow<T>[]): T[] {
+  return rows.flatMap(({ record }) => (record === undefined ? [] : [record]))
+}
+
+/** The ids of the rows that do not parse. */
+export function corruptIdsOf(rows: readonly CheckedRow<unknown>[]): string[] {
+  return rows.flatMap(({ id, record }) => (record === undefined ? [id] : []))
+}
+
+/** A token record that was read, if there is one. Rejects with `ERR_STORE_CORRUPT` when it does not parse. */
+export async function readToken(store: Store, id: string): Promise<TokenRecord | undefined> {
+  const row: unknown = await store.getToken(id)
+  if (row === undefined) return undefined
+  const record = parseToken(row)
+  // A connection that mixed up two answers must not turn one token into another.
+  if (record?.id !== id) throw corrupt('token', id)
+  return record
+}
+
+/** A page of token records. */
+export async function readTokens(
+  store: Store,
+  filter: TokenFilter,
+  page: Page,
+): Promise<CheckedRow<TokenRecord>[]> {
+  return checkRows(await store.listTokens(filter, page), parseToken)
+}
+
+/** The key records. */
+export async function readKeys(store: Store): Promise<CheckedRow<KeyRecord>[]> {
+  return checkRows(await store.listKeys(), (row) => parseWith<KeyRecord>(keySchema, row))
+}
+
+/** A page of revocations. */
+export async function readRevocations(store: Store, page: Page): Promise<CheckedRow<Revocation>[]> {
+  const rows = await store.listRevocations(page)
+  return checkRows(rows, (row) => parseWith<Revocation>(revocationSchema, row))
+}
+
+/** Asks for a succession, and checks the records that come with the answer. */
+export async function writeSuccession(
+  store: Store,
+  predecessorId: string,
+  successor: TokenRecord,
+  supersededAt: number | null,
+): Promise<Succession> {
+  const result = await store.succeed(predecessorId, successor, supersededAt)
+  if (result.outcome !== 'already') return result
+  const before = parseToken(result.predecessor)
+  const winner = parseToken(result.successor)
+  if (before?.id !== predecessorId || winner === undefined) throw corrupt('token', predecessorId)
+  return { outcome: 'already', predecessor: before, successor: winner }
+}
+
+function parseToken(row: unknown): TokenRecord | undefined {
+  return parseWith<TokenRecord>(tokenSchema, row)
+}
+
+function parseWith<T>(schema: z.ZodMiniType<T>, row: unknown): T | undefined {
+  const parsed = schema.safeParse(row)
+  return parsed.success ? parsed.data : undefined
+}
+
+function checkRows<T>(
+  rows: readonly unknown[],
+  parse: (row: unknown) => T | undefined,
+): CheckedRow<T>[] {
+  return rows.map((row) => ({ id: idOf(row), record: parse(row) }))
+}
+
+function idOf(row: unknown): string {
+  const id = typeof row === 'object' && row !== null ? (row as { id?: unknown }).id : undefined
+  return typeof id === 'string' ? id : '?'
+}
+
+function corrupt(kind: string, id: string): WatchwordError {
+  return new WatchwordError(
+    'ERR_STORE_CORRUPT',
+    'the store returned a record that does not parse',
+    {
+      detail: `${kind} ${id}`,
+    },
+  )
+}
