@@ -1,0 +1,16 @@
+/**
+ * Every case, in the order of the table.
+ *
+ * @module
+ */
+import type { Case } from '../results.js'
+import { cold } from './cold.js'
+import { flood } from './flood.js'
+import { hot } from './hot.js'
+import { issue } from './issue.js'
+import { memory } from './memory.js'
+import { openAlone } from './open.js'
+import { reject } from './reject.js'
+import { startup } from './startup.js'
+
+export const CASES: readonly Case[] = [hot, cold, openAlone, reject, issue, memory, flood, startup]
