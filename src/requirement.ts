@@ -65,10 +65,16 @@ export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
   fromStore: false,
 })
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const isOfClass = (value: object): boolean =>
+  Object.prototype.isPrototypeOf.call(CompiledRequirement.prototype, value)
+
 /** Checks and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function compileRequirement(requirement: Requirement): CompiledRequirement {
-  if (typeof requirement !== 'object' || requirement === null)
-    throw invalid('requirement', 'expected an object')
+  // A list has no fields that could be misspelt, and so would demand nothing; so would a copy of a compiled one.
+  if (!isObject(requirement) || Array.isArray(requirement) || isOfClass(requirement))
+    throw invalid('requirement', 'expected an object such as { scopes: […] }')
   for (const field of Object.keys(requirement)) {
     if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
   }

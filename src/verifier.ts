@@ -288,7 +288,8 @@ export class Verifier {
   }
 
   #stale(principal: Verified<unknown>, { fromStore }: CompiledRequirement): VerifyResult<unknown> {
-    const accept = !fromStore && (this.#options.onStale === 'accept' || this.lenient)
+    const lenient = this.lenient && !this.#follower.freshness.proven
+    const accept = !fromStore && (this.#options.onStale === 'accept' || lenient)
     return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
   }
 

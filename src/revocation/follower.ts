@@ -46,6 +46,7 @@ export class Follower {
   #position: Position = GENESIS
   #head: FeedHead | null = null
   #poll: Timer | undefined
+  #opening: Promise<void> | undefined
   #pulling: Promise<void> | undefined
   // Appends of one node wait for each other: each one builds on the link of the one before it.
   #appending: Promise<unknown> = Promise.resolve()
@@ -81,9 +82,7 @@ export class Follower {
 
   /** Opens the feed, watches it, and pulls everything there is. Rejects with `ERR_FEED_UNAVAILABLE`. */
   async start(): Promise<void> {
-    await this.#call((options) => this.#feed.open(options))
-    // Watch first, pull second: what is appended in between is then seen by one of the two.
-    void this.#watch()
+    // Scheduled whatever becomes of the first pull: a node that may start without the feed must come to read it.
     this.#schedule()
     await this.pull()
   }
@@ -139,9 +138,10 @@ export class Follower {
   async #append(entries: readonly RevocationEntry[]): Promise<boolean> {
     const expect = this.#position
     const { events, next } = buildEvents(expect, entries)
-    const result = await this.#call((options) =>
-      this.#feed.append(expect.epoch === '' ? null : expect, events, next, options),
-    ).catch((cause: unknown): Appended => {
+    const append = (options: CallOptions) =>
+      this.#feed.append(expect.epoch === '' ? null : expect, events, next, options)
+    const opened = this.#open().then(() => this.#call(append))
+    const result = await opened.catch((cause: unknown): Appended => {
       throw new WatchwordError(
         'ERR_REVOCATION_UNCERTAIN',
         'the feed did not confirm a revocation',
@@ -154,7 +154,21 @@ export class Follower {
     return true
   }
 
+  // Watch first, pull second: what is appended in between is then seen by one of the two.
+  #open(): Promise<void> {
+    this.#opening ??= this.#call((options) => this.#feed.open(options)).then(
+      // The end of the channel costs latency and no more: the polls go on.
+      () => void this.#watch().catch(() => undefined),
+      (error: unknown) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
+    return this.#opening
+  }
+
   async #pull(): Promise<void> {
+    await this.#open()
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const mark = this.freshness.mark()
       const head = await this.#call((options) => this.#feed.head(options))

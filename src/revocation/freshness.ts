@@ -32,6 +32,11 @@ export class Freshness {
     this.#provenMonotonic = Number.NEGATIVE_INFINITY
   }
 
+  /** Whether there ever was a proof that has not been taken back. */
+  get proven(): boolean {
+    return this.#provenMonotonic !== Number.NEGATIVE_INFINITY
+  }
+
   /** Whether the last proof is at most `maxAgeMs` old at wall time `now`. */
   within(maxAgeMs: number, now: number): boolean {
     const wall = now - this.#provenAt
