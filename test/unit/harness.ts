@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { PAE } from 'paseto'
 import {
   createWatchword,
@@ -77,18 +78,17 @@ export interface Rig {
   readonly root: GlassRoot
 }
 
+export type RigOptions = Partial<WatchwordOptions<StandardSchemaV1 | undefined>>
+
 const started: Watchword[] = []
 
 /** Starts an authority on a frozen clock, a store, a feed and a root key of its own or of `shared`. */
-export async function rig(
-  options: Partial<WatchwordOptions> = {},
-  shared: Partial<Rig> = {},
-): Promise<Rig> {
+export async function rig(options: RigOptions = {}, shared: Partial<Rig> = {}): Promise<Rig> {
   const clock = shared.clock ?? manualClock(START)
   const store = shared.store ?? sharedStore()
   const feed = shared.feed ?? memoryFeed()
   const root = shared.root ?? glassRoot()
-  const watchword = await createWatchword({
+  const watchword = (await createWatchword<StandardSchemaV1 | undefined>({
     issuer: ISSUER,
     audience: AUDIENCE,
     policies: POLICIES,
@@ -97,7 +97,7 @@ export async function rig(
     feed,
     rootKey: root,
     ...options,
-  })
+  })) as Watchword
   started.push(watchword)
   return { watchword, clock, store, feed, root }
 }

@@ -5,7 +5,7 @@
  */
 import { format, inspect } from 'node:util'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { IssueInput, WatchwordErrorCode, WatchwordOptions } from 'watchword'
+import type { IssueInput, WatchwordErrorCode } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import * as z from 'zod'
 import { ready } from '../../src/paseto.js'
@@ -21,6 +21,7 @@ import {
   HOUR,
   ISSUER,
   isDeepFrozen,
+  type RigOptions,
   rig,
   START,
 } from './harness.js'
@@ -36,7 +37,7 @@ const ALL_RESERVED = [...RESERVED, 'gen', '__proto__']
 async function expectRefusal(
   code: WatchwordErrorCode,
   input: Readonly<Record<string, unknown>>,
-  options: Partial<WatchwordOptions> = {},
+  options: RigOptions = {},
 ): Promise<void> {
   const { watchword } = await rig(options)
   const label = inspect(input, { depth: 2, maxArrayLength: 3, maxStringLength: 80 })
