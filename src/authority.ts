@@ -12,7 +12,7 @@ import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
 import { WatchwordError } from './errors.js'
 import { memoryFeed } from './feed/memory.js'
-import { type IssueInput, issue } from './issue.js'
+import { type IssueInput, issue, issueMany } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import { type KeyInfo, Keyring } from './keys/keyring.js'
 import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
@@ -82,6 +82,11 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
    * the last two of these, nothing was written.
    */
   issue(input: IssueInput<ClaimsInput>): Promise<IssuedToken>
+  /**
+   * Issues up to 1000 tokens in one step of the store: all, or none. With a policy that has `maxActivePerSubject`, all
+   * must be for one subject and of that policy. Rejects as `issue` does.
+   */
+  issueMany(inputs: readonly IssueInput<ClaimsInput>[]): Promise<readonly IssuedToken[]>
   /** Decides about a token, synchronously and without I/O. Never throws, whatever it is given. */
   verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
   /**
@@ -173,7 +178,7 @@ const RETIRE_AGAIN_MS = 1000
 interface Parts extends Core {
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
-  readonly state: { closed: boolean; sweep: Timer | undefined }
+  readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
 }
 
 function buildParts(options: ResolvedOptions): Parts {
@@ -235,7 +240,7 @@ function buildParts(options: ResolvedOptions): Parts {
     cache,
     newId: monotonicFactory(),
     assertionOf,
-    state: { closed: false, sweep: undefined },
+    state: { closed: false, sweep: undefined, purgeAt: 0 },
   }
   return core
 }
@@ -286,6 +291,10 @@ function warnOfMemory({ store, feed }: ResolvedOptions): void {
 }
 
 const SWEEP_EVERY_MS = 60_000
+// Records of dead tokens are kept for a month, for whoever asks what a token was; keys and revocations go when the last
+// token that they concern is gone.
+const KEEP_RECORDS_MS = 30 * 86_400_000
+const PURGE_EVERY_MS = 3_600_000
 
 async function startParts(parts: Parts): Promise<void> {
   const { options, store, callStore, keyring, follower, verifier } = parts
@@ -306,12 +315,24 @@ async function startParts(parts: Parts): Promise<void> {
 }
 
 function scheduleSweep(parts: Parts): void {
-  parts.state.sweep = parts.clock.setTimer(() => {
-    if (parts.state.closed) return
-    // No node's clock is further ahead than the skew, so nothing is forgotten that one of them would still accept.
-    parts.index.forget(parts.clock.now() - MAX_SKEW_MS)
+  const { clock, index, state } = parts
+  state.sweep = clock.setTimer(() => {
+    if (state.closed) return
+    const now = clock.now()
+    // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
+    index.forget(now - MAX_SKEW_MS)
+    // An outage only puts it off to the next sweep.
+    if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
     scheduleSweep(parts)
   }, SWEEP_EVERY_MS)
+}
+
+async function purge({ store, callStore, state }: Parts, now: number): Promise<void> {
+  const past = now - MAX_SKEW_MS
+  const before = { tokens: past - KEEP_RECORDS_MS, keys: past, revocations: past }
+  await callStore(() => store.purge(before))
+  // Each node comes at a time of its own within the hour.
+  state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
 }
 
 async function stopParts({
@@ -342,6 +363,7 @@ function facade(parts: Parts): Watchword {
   const close = () => stopParts(parts)
   const watchword: Watchword = {
     issue: (input) => open(() => issue(parts, input)),
+    issueMany: (inputs) => open(() => issueMany(parts, inputs)),
     verify: (token, requirement) => {
       const needs = requirement === undefined ? NO_REQUIREMENT : needsOf(requirement)
       return (needs === undefined ? UNREADABLE : verifier.verify(token, needs)) as VerifyResult

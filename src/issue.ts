@@ -15,7 +15,7 @@ import { isName } from './options.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, MAX_SCOPES, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
-import type { TokenRecord } from './store/store.js'
+import type { LiveLimit, TokenRecord } from './store/store.js'
 import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
 import { parseJsonObject } from './token/json.js'
 import { validateClaims } from './verifier.js'
@@ -101,6 +101,36 @@ export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
 
 /** Issues one token: seals it, puts its record in the store, and only then hands it over. */
 export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
+  const draft = await draftToken(core, raw)
+  await insertDrafts(core, [draft])
+  return draft.issued
+}
+
+/** The most tokens that {@link issueMany} issues at once. */
+export const MAX_BATCH = 1000
+
+/** Issues tokens in one step of the store: all, or none. */
+export async function issueMany(core: Core, raws: unknown): Promise<readonly IssuedToken[]> {
+  if (!Array.isArray(raws) || raws.length > MAX_BATCH) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      `inputs: expected a list of at most ${MAX_BATCH}`,
+    )
+  }
+  const drafts: Draft[] = []
+  for (const raw of raws) drafts.push(await draftToken(core, raw))
+  if (drafts.length > 0) await insertDrafts(core, drafts)
+  return drafts.map(({ issued }) => issued)
+}
+
+/** A sealed token that the store does not know yet. */
+interface Draft {
+  readonly policy: Policy
+  readonly record: TokenRecord
+  readonly issued: IssuedToken
+}
+
+async function draftToken(core: Core, raw: unknown): Promise<Draft> {
   const input = parseInput(inputSchema, raw)
   const policy = policyOf(core, input.policy)
   const audience = audienceOf(core, input.audience)
@@ -108,21 +138,34 @@ export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
   const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
   const record = newRecord(core, { input, policy, audience, ringKey })
   const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
-  const limit = policy.maxActivePerSubject
-  const outcome = await core.callStore(() =>
-    core.store.insertTokens(
-      [record],
-      limit === undefined ? undefined : { max: limit, now: core.clock.now() },
-    ),
-  )
+  return { policy, record, issued }
+}
+
+async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void> {
+  const records = drafts.map(({ record }) => record)
+  const limit = limitOf(core, drafts)
+  const outcome = await core.callStore(() => core.store.insertTokens(records, limit))
   if (outcome === 'limit') {
     throw new WatchwordError(
       'ERR_LIMIT_REACHED',
-      `the subject already holds ${limit} live tokens of this policy`,
+      `the subject would hold more than ${limit?.max} live tokens of this policy`,
     )
   }
-  auditIssue(core, record)
-  return issued
+  for (const record of records) auditIssue(core, record)
+}
+
+// A store counts for one holder at a time: what several hold cannot be counted and inserted in one step everywhere.
+function limitOf(core: Core, drafts: readonly Draft[]): LiveLimit | undefined {
+  const limited = drafts.find(({ policy }) => policy.maxActivePerSubject !== undefined)
+  if (limited === undefined) return undefined
+  const { subject, policy } = limited.record
+  if (drafts.some(({ record }) => record.subject !== subject || record.policy !== policy)) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'inputs: with a policy that has maxActivePerSubject, expected one subject and one policy',
+    )
+  }
+  return { max: limited.policy.maxActivePerSubject as number, now: core.clock.now() }
 }
 
 function auditIssue(
