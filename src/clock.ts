@@ -48,17 +48,17 @@ export function resolveClock(source: Clock): ResolvedClock {
   const now = source.now.bind(source)
   const monotonic = source.monotonic?.bind(source) ?? performance.now.bind(performance)
   const clock: ResolvedClock = {
-    now: () => source.now(),
+    now,
+    monotonic,
     judged() {
-      const now = source.now()
-      if (now >= highest) highest = now
-      else if (highest - now > HOLD_MS) {
-        highest = now
+      const time = now()
+      if (time >= highest) highest = time
+      else if (highest - time > HOLD_MS) {
+        highest = time
         clock.onStepBack()
       }
       return highest
     },
-    monotonic: source.monotonic ? () => source.monotonic?.() as number : () => performance.now(),
     setTimer: source.setTimer
       ? (callback, delayMs) => source.setTimer?.(callback, delayMs) as Timer
       : systemTimer,

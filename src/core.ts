@@ -17,7 +17,7 @@ import { writeClaims } from './token/claims.js'
 import { sealText } from './token/v4local.js'
 import { overhead, writeBranded, writeStandard } from './token/wire.js'
 import type { RejectionCode } from './types.js'
-import type { Verifier } from './verifier.js'
+import type { Verifier } from './verify.js'
 
 /** The parts of one authority. */
 export interface Core {

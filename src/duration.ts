@@ -7,17 +7,28 @@
 /** A whole number of milliseconds, or text such as `'250ms'`, `'5s'`, `'15m'`, `'12h'`, `'30d'`, `'2w'`. */
 export type Duration = number | string
 
+/** One second in milliseconds. */
+export const SECOND = 1000
+/** One minute in milliseconds. */
+export const MINUTE = 60 * SECOND
+/** One hour in milliseconds. */
+export const HOUR = 60 * MINUTE
+/** One day in milliseconds. */
+export const DAY = 24 * HOUR
+/** 365 days in milliseconds. */
+export const YEAR = 365 * DAY
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
+  s: SECOND,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+  w: 7 * DAY,
 }
 
 /** Ten years: beyond this a lifetime is "for ever" by another name, and sums of times leave the safe range slowly. */
-export const MAX_DURATION_MS = 3_650 * 86_400_000
+export const MAX_DURATION_MS = 10 * YEAR
 
 /**
  * Reads a duration. Answers milliseconds, or `undefined` for anything that is not a finite, whole, non-negative

@@ -3,7 +3,6 @@
  *
  * @module
  */
-export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './authority.js'
 export { createWatchword } from './authority.js'
 export type { Clock, Timer } from './clock.js'
 export type { Duration } from './duration.js'
@@ -57,3 +56,4 @@ export type {
   Verified,
   VerifyResult,
 } from './types.js'
+export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './watchword.js'

@@ -11,14 +11,14 @@ import { deepFreeze } from './freeze.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/keyring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
-import { isName } from './options.js'
+import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, MAX_SCOPES, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
 import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
 import { parseJsonObject } from './token/json.js'
-import { validateClaims } from './verifier.js'
+import { validateClaims } from './verify.js'
 
 /** What to issue. */
 export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {

@@ -5,7 +5,7 @@
  */
 import { parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
-import { isName } from './options.js'
+import { isName } from './name.js'
 import { coveredByAny, isScope } from './policy/scopes.js'
 import type { Requirement } from './types.js'
 

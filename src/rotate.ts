@@ -11,7 +11,7 @@ import { issueTime, lifetime, parseInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/keyring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
-import { isName } from './options.js'
+import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
@@ -20,7 +20,7 @@ import { revoke } from './revoke.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
-import type { Entry } from './verifier.js'
+import type { Entry } from './verify.js'
 
 /** How to rotate. */
 export interface RotateOptions {

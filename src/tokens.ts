@@ -6,7 +6,7 @@
 import * as z from 'zod/mini'
 import type { Core } from './core.js'
 import { parseInput } from './issue.js'
-import { isName } from './options.js'
+import { isName } from './name.js'
 import { corruptIdsOf, readToken, readTokens, recordsOf } from './store/checked.js'
 import type { TokenFilter, TokenRecord } from './store/store.js'
 import { isUlid } from './token/claims.js'

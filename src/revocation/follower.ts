@@ -12,6 +12,7 @@ import type {
   CallOptions,
   FeedEvent,
   FeedHead,
+  FeedInfo,
   Position,
   RevocationFeed,
 } from '../feed/feed.js'
@@ -63,6 +64,11 @@ export class Follower {
   /** The name of the feed. */
   get name(): string {
     return this.#feed.info.name
+  }
+
+  /** What an acknowledged append survives. */
+  get durability(): FeedInfo['durability'] {
+    return this.#feed.info.durability
   }
 
   /** The last event that was applied. */

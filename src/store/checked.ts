@@ -91,7 +91,7 @@ export async function readToken(store: Store, id: string): Promise<TokenRecord |
   if (row === undefined) return undefined
   const record = parseToken(row)
   // A connection that mixed up two answers must not turn one token into another.
-  if (record?.id !== id) throw corrupt('token', id)
+  if (record?.id !== id) throw corruptRow('token', id)
   return record
 }
 
@@ -126,7 +126,7 @@ export async function writeSuccession(
   if (result.outcome !== 'already') return result
   const before = parseToken(result.predecessor)
   const winner = parseToken(result.successor)
-  if (before?.id !== predecessorId || winner === undefined) throw corrupt('token', predecessorId)
+  if (before?.id !== predecessorId || winner === undefined) throw corruptRow('token', predecessorId)
   return { outcome: 'already', predecessor: before, successor: winner }
 }
 
@@ -151,7 +151,8 @@ function idOf(row: unknown): string {
   return typeof id === 'string' ? id : '?'
 }
 
-function corrupt(kind: string, id: string): WatchwordError {
+/** The error for a row that does not parse. */
+export function corruptRow(kind: string, id: string): WatchwordError<'ERR_STORE_CORRUPT'> {
   return new WatchwordError(
     'ERR_STORE_CORRUPT',
     'the store returned a record that does not parse',

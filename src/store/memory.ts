@@ -147,7 +147,9 @@ function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
     (filter.policy === undefined || row.policy === filter.policy) &&
     (filter.audience === undefined || row.audience === filter.audience) &&
     (filter.keyId === undefined || row.keyId === filter.keyId) &&
-    (filter.liveAt === undefined || isLive(row, filter.liveAt))
+    (filter.liveAt === undefined || isLive(row, filter.liveAt)) &&
+    (filter.supersededAliveAt === undefined ||
+      (row.supersededAt !== null && row.expiresAt > filter.supersededAliveAt))
   )
 }
 

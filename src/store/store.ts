@@ -112,6 +112,8 @@ export interface TokenFilter {
   readonly keyId?: string
   /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
   readonly liveAt?: number
+  /** Only tokens with a `supersededAt`, whatever it is, that expire after this time. */
+  readonly supersededAliveAt?: number
 }
 
 /** One page of a list in ascending order of id. */

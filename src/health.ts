@@ -1,0 +1,29 @@
+/**
+ * How an authority stands.
+ *
+ * @module
+ */
+import type { Health } from './watchword.js'
+import type { Parts } from './wiring.js'
+
+/** Takes the measure of every part. */
+export function health(parts: Parts): Health {
+  const { clock, follower, index, keyring, options, cache, store, state } = parts
+  const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
+  const live = freshnessMs <= options.maxStalenessMs
+  const now = clock.now()
+  return {
+    status: state.closed ? 'closed' : live ? 'live' : 'stale',
+    freshnessMs,
+    maxStalenessMs: options.maxStalenessMs,
+    position: { epoch: follower.position.epoch, seq: follower.position.seq },
+    lag: follower.lag,
+    rejectedEvents: follower.rejected,
+    revocations: index.size,
+    store: store.name,
+    feed: follower.name,
+    keys: keyring.list().map((key) => ({ ...key, ageMs: now - key.createdAt })),
+    unreadableKeys: keyring.unreadable,
+    cache: { tokens: cache.size, bytes: cache.bytes },
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Starting and stopping an authority, and what it does by itself in between.
+ *
+ * @module
+ */
+import { MAX_SKEW_MS } from './keys/rotation.js'
+import { refillIndex } from './revocation/refill.js'
+import type { Parts } from './wiring.js'
+
+const SWEEP_EVERY_MS = 60_000
+// Records of dead tokens are kept for a month, for whoever asks what a token was; keys and revocations go when the last
+// token that they concern is gone.
+const KEEP_RECORDS_MS = 30 * 86_400_000
+const PURGE_EVERY_MS = 3_600_000
+
+/** Starts the parts, in the order in which they need each other. */
+export async function startParts(parts: Parts): Promise<void> {
+  const { options, store, callStore, keyring, follower, verifier, index, clock } = parts
+  await callStore(() => store.open())
+  // A log that died with an earlier process took its revocations along; the store has them.
+  if (store.supports.durable && follower.durability === 'process') {
+    await refillIndex({ store, index, now: clock.now(), call: callStore })
+  }
+  const following = follower.start()
+  if (options.onStart === 'wait') await following
+  else {
+    verifier.lenient = options.onStart === 'accept'
+    void following.then(
+      () => {
+        verifier.lenient = false
+      },
+      () => undefined,
+    )
+  }
+  await keyring.start()
+  scheduleSweep(parts)
+}
+
+function scheduleSweep(parts: Parts): void {
+  const { clock, index, state } = parts
+  state.sweep = clock.setTimer(() => {
+    if (state.closed) return
+    const now = clock.now()
+    // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
+    index.forget(now - MAX_SKEW_MS)
+    // An outage only puts it off to the next sweep.
+    if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
+    scheduleSweep(parts)
+  }, SWEEP_EVERY_MS)
+}
+
+async function purge({ store, callStore, state }: Parts, now: number): Promise<void> {
+  const past = now - MAX_SKEW_MS
+  const before = { tokens: past - KEEP_RECORDS_MS, keys: past, revocations: past }
+  await callStore(() => store.purge(before))
+  // Each node comes at a time of its own within the hour.
+  state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
+}
+
+/** Stops the parts and lets go of everything. Idempotent. */
+export async function stopParts({
+  state,
+  keyring,
+  verifier,
+  follower,
+  usage,
+  store,
+  callStore,
+}: Parts): Promise<void> {
+  if (state.closed) return
+  state.closed = true
+  state.sweep?.cancel()
+  verifier.close()
+  keyring.stop()
+  const results = await Promise.allSettled([follower.stop(), usage.flush()])
+  await callStore(() => store.close())
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}

@@ -1,0 +1,19 @@
+/**
+ * Names: issuers, audiences, subjects, policies, actors.
+ *
+ * @module
+ */
+
+/** A name as it may stand in an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
+export function isName(value: unknown, maxLength: number): value is string {
+  if (
+    typeof value !== 'string' ||
+    value === '' ||
+    value.length > maxLength ||
+    !value.isWellFormed()
+  )
+    return false
+  for (let i = 0; i < value.length; i++)
+    if (value.charCodeAt(i) < 0x20 || value.charCodeAt(i) === 0x7f) return false
+  return true
+}

@@ -1,0 +1,75 @@
+/**
+ * Refilling the index from the store, for a feed whose log does not outlive the process.
+ *
+ * @module
+ */
+import {
+  type CheckedRow,
+  corruptIdsOf,
+  corruptRow,
+  readRevocations,
+  readTokens,
+  recordsOf,
+} from '../store/checked.js'
+import type { Store } from '../store/store.js'
+import type { RevocationIndex } from './index.js'
+
+const PAGE = 1000
+
+/** What a refill needs. */
+export interface RefillOptions {
+  readonly store: Store
+  readonly index: RevocationIndex
+  /** Unix milliseconds: what expired by then is left out. */
+  readonly now: number
+  /** Runs a call to the store under the authority's deadline. */
+  readonly call: <T>(call: () => Promise<T>) => Promise<T>
+}
+
+/**
+ * Puts every kept revocation, and the end of every rotated token, into the index. Rejects when the store fails, or when
+ * a row does not parse: a revocation that cannot be read must not be passed over in silence.
+ */
+export async function refillIndex(options: RefillOptions): Promise<void> {
+  await refillRevocations(options)
+  await refillRotations(options)
+}
+
+async function refillRevocations({ store, index, call }: RefillOptions): Promise<void> {
+  await eachPage(
+    (page) => call(() => readRevocations(store, page)),
+    ({ kind, value, before, expiresAt }) =>
+      index.apply(
+        kind === 'token' ? { kind, value, expiresAt } : { kind, value, before, expiresAt },
+      ),
+  )
+}
+
+async function refillRotations({ store, index, now, call }: RefillOptions): Promise<void> {
+  await eachPage(
+    (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),
+    ({ id, expiresAt, supersededAt }) => {
+      if (supersededAt !== null) {
+        index.apply({ kind: 'token', value: id, expiresAt, from: supersededAt })
+      }
+    },
+  )
+}
+
+async function eachPage<T>(
+  read: (page: {
+    readonly limit: number
+    readonly after?: string
+  }) => Promise<readonly CheckedRow<T>[]>,
+  take: (record: T) => void,
+): Promise<void> {
+  let after: string | undefined
+  for (;;) {
+    const rows = await read(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
+    const [corrupt] = corruptIdsOf(rows)
+    if (corrupt !== undefined) throw corruptRow('row', corrupt)
+    for (const record of recordsOf(rows)) take(record)
+    if (rows.length < PAGE) return
+    after = rows.at(-1)?.id
+  }
+}

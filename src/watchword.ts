@@ -1,0 +1,116 @@
+/**
+ * What an authority offers: the public interface, and nothing of how it is done.
+ *
+ * @module
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { IssueInput } from './issue.js'
+import type { IssuedToken } from './issued-token.js'
+import type { KeyInfo } from './keys/keyring.js'
+import type { CompiledRequirement } from './requirement.js'
+import type { RevokeOptions, RevokeReceipt } from './revoke.js'
+import type { RotateOptions } from './rotate.js'
+import type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
+import type { AnyClaims, Requirement, RevokeTarget, VerifyResult } from './types.js'
+
+/** The custom claims that a schema lets through. */
+export type ClaimsOf<S extends StandardSchemaV1 | undefined> = S extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<S>
+  : AnyClaims
+
+/** The custom claims that a schema takes. */
+export type ClaimsInputOf<S extends StandardSchemaV1 | undefined> = S extends StandardSchemaV1
+  ? StandardSchemaV1.InferInput<S>
+  : AnyClaims
+
+/** How an authority stands. */
+export interface Health {
+  /** `live`: verifies; `stale`: cannot prove that it knows every revocation; `closed`. */
+  readonly status: 'live' | 'stale' | 'closed'
+  /** How long ago freshness was last proved, in milliseconds; infinite: never. */
+  readonly freshnessMs: number
+  readonly maxStalenessMs: number
+  /** Where this node stands in the feed. */
+  readonly position: { readonly epoch: string; readonly seq: number }
+  /** How many events of the feed this node has not applied, as far as it knows. */
+  readonly lag: number
+  /** How many events were passed over because they do not parse. */
+  readonly rejectedEvents: number
+  /** How many revocations are held in memory. */
+  readonly revocations: number
+  readonly store: string
+  readonly feed: string
+  readonly keys: readonly (KeyInfo & {
+    /** How long ago it was made, in milliseconds. */
+    readonly ageMs: number
+  })[]
+  /** Stored keys that no root key at hand opens. */
+  readonly unreadableKeys: number
+  readonly cache: { readonly tokens: number; readonly bytes: number }
+}
+
+/** What `createWatchword` answers: issues, verifies, rotates and revokes. */
+export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
+  /**
+   * Issues a token and keeps its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
+   * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`, `ERR_CLAIMS_INVALID`,
+   * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`; but for
+   * the last two of these, nothing was written.
+   */
+  issue(input: IssueInput<ClaimsInput>): Promise<IssuedToken>
+  /**
+   * Issues up to 1000 tokens in one step of the store: all, or none. With a policy that has `maxActivePerSubject`, all
+   * must be for one subject and of that policy. Rejects as `issue` does.
+   */
+  issueMany(inputs: readonly IssueInput<ClaimsInput>[]): Promise<readonly IssuedToken[]>
+  /** Decides about a token, synchronously and without I/O. Never throws, whatever it is given. */
+  verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
+  /**
+   * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
+   * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was demanded and does not answer.
+   */
+  authenticate(
+    token: unknown,
+    requirement?: Requirement | CompiledRequirement,
+  ): Promise<VerifyResult<Claims>>
+  /** Checks and compiles a requirement once, for many calls. Throws `ERR_INVALID_ARGUMENT`. */
+  require(requirement: Requirement): CompiledRequirement
+  /**
+   * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,
+   * `ERR_TOKEN_UNKNOWN`, `ERR_FAMILY_ENDED`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`,
+   * `ERR_INVALID_ARGUMENT`, `ERR_STORE_UNAVAILABLE`, `ERR_REVOCATION_UNCERTAIN` or `ERR_CLOSED`. Asking again within
+   * the grace answers the same successor.
+   */
+  rotate(token: string, options: RotateOptions): Promise<IssuedToken>
+  /**
+   * Kills one token, or everything of a family, subject, key or audience, or all there is. Rejects with
+   * `ERR_INVALID_ARGUMENT`, `ERR_TOKEN_REJECTED`, `ERR_REVOCATION_UNCERTAIN`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`;
+   * asking again is safe.
+   */
+  revoke(target: RevokeTarget, options: RevokeOptions): Promise<RevokeReceipt>
+  /** The inventory. */
+  readonly tokens: {
+    /** The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`. */
+    get(id: string): Promise<TokenInfo | undefined>
+    /** A page of token records, oldest first. Rejects with `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. */
+    list(query?: TokenQuery): Promise<TokenPage>
+  }
+  /** The keys. */
+  readonly keys: {
+    /** Every key of this authority's audiences, oldest first. */
+    list(): readonly KeyInfo[]
+    /** Publishes a successor for one audience, or for all, ahead of the schedule. */
+    rotate(audience?: string): Promise<readonly KeyInfo[]>
+    /** Revokes a key and every token that it sealed, and makes a new one if it was in use. */
+    revoke(id: string, options: RevokeOptions): Promise<RevokeReceipt>
+    /** Wraps every stored key with the root key in use. Safe to interrupt and to repeat; answers how many it wrapped. */
+    rewrap(): Promise<number>
+    /** Reads the store for new keys, without waiting for the next round. */
+    refresh(): Promise<void>
+  }
+  /** How this authority stands. */
+  health(): Health
+  /** Writes what is pending, lets go of everything, and refuses all calls from then on. Idempotent. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

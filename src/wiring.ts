@@ -1,0 +1,144 @@
+/**
+ * The wiring: makes the parts of one authority from its options, and starts nothing.
+ *
+ * @module
+ */
+import { PAE } from 'paseto'
+import { monotonicFactory } from 'ulid'
+import { VerifiedCache } from './cache/verified-cache.js'
+import { resolveClock, systemClock, type Timer } from './clock.js'
+import { audit, type Core } from './core.js'
+import { withDeadline } from './deadline.js'
+import { WatchwordError } from './errors.js'
+import { memoryFeed } from './feed/memory.js'
+import { Keyring } from './keys/keyring.js'
+import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
+import { MAX_SKEW_MS } from './keys/rotation.js'
+import { UsageRecorder } from './observe/usage.js'
+import type { ResolvedOptions } from './options.js'
+import { Follower } from './revocation/follower.js'
+import { RevocationIndex } from './revocation/index.js'
+import { retirePredecessor } from './rotate.js'
+import { memoryStore } from './store/memory.js'
+import type { Store } from './store/store.js'
+import { type Entry, Verifier } from './verify.js'
+
+// Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
+const RETIRE_AGAIN_MS = 1000
+
+/** The parts of one authority, and how it stands. */
+export interface Parts extends Core {
+  readonly usage: UsageRecorder
+  readonly cache: VerifiedCache<Entry>
+  readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
+}
+
+/** Makes the parts. Throws `ERR_INVALID_OPTION`. */
+export function buildParts(options: ResolvedOptions): Parts {
+  const clock = resolveClock(options.clock ?? systemClock)
+  const store = options.store ?? memoryStore()
+  const feed = options.feed ?? memoryFeed()
+  warnOfMemory(options)
+  const deadline = {
+    clock,
+    deadlineMs: options.timeoutMs,
+    code: 'ERR_STORE_UNAVAILABLE' as const,
+    name: `store "${store.name}"`,
+  }
+  const callStore = <T>(call: () => Promise<T>) => withDeadline(deadline, call)
+  const assertionOf = assertionMaker(options.issuer)
+  const index = new RevocationIndex()
+  clock.onStepBack = () => index.touch()
+  const follower = new Follower({ feed, index, clock, deadlineMs: options.timeoutMs })
+  const cache = new VerifiedCache<Entry>(options.cache)
+  const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
+  const keyring = new Keyring({
+    store,
+    clock,
+    roots: resolveRoots(options, store),
+    audiences: options.audiences,
+    schedule: scheduleOf(options),
+    refreshEveryMs: options.keys.refreshEveryMs,
+    coolDownMs: options.keys.coolDownMs,
+    assertionOf: (audience) => assertionOf(audience, ''),
+    isRevoked: (id) => index.isKeyRevoked(id),
+    onRevoked: ({ id, expiresAt }) =>
+      index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
+    call: callStore,
+    onEvent: (action, { id, audience }) =>
+      audit(core, { action, actor: 'system', keyId: id, audience }),
+  })
+  const verifier = new Verifier({
+    ...options,
+    clock,
+    keyring,
+    cache,
+    index,
+    follower,
+    assertionOf,
+    onUse: (id, at) => usage.note(id, at),
+    onFirstUse: (token, again) =>
+      void retirePredecessor(core, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
+  })
+  const core: Parts = {
+    options,
+    clock,
+    store,
+    callStore,
+    keyring,
+    index,
+    follower,
+    verifier,
+    usage,
+    cache,
+    newId: monotonicFactory(),
+    assertionOf,
+    state: { closed: false, sweep: undefined, purgeAt: 0 },
+  }
+  return core
+}
+
+// PASETO's own PAE, so that no part can be shifted into another one.
+function assertionMaker(issuer: string): (audience: string, binding: string) => Uint8Array {
+  const encoder = new TextEncoder()
+  return (audience, binding) =>
+    PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
+}
+
+function scheduleOf({ keys, policies }: ResolvedOptions) {
+  let maxTokenMs = 0
+  for (const policy of policies.values()) maxTokenMs = Math.max(maxTokenMs, policy.ttlMs)
+  return { rotateEveryMs: keys.rotateEveryMs, publishAheadMs: keys.publishAheadMs, maxTokenMs }
+}
+
+function resolveRoots(options: ResolvedOptions, store: Store): [RootKey, ...RootKey[]] {
+  const previous = options.previousRootKeys.map(resolveRootKey)
+  if (options.rootKey !== undefined) return [resolveRootKey(options.rootKey), ...previous]
+  if (store.supports.durable) {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      'rootKey: required with a store that outlives the process; make one with `exportKey(generateKey())` of watchword/paseto',
+    )
+  }
+  return [ephemeralRootKey(), ...previous]
+}
+
+let warned = false
+
+function warnOfMemory({ store, feed }: ResolvedOptions): void {
+  if (
+    warned ||
+    process.env['NODE_ENV'] !== 'production' ||
+    (store !== undefined && feed !== undefined)
+  )
+    return
+  warned = true
+  process.emitWarning(
+    'tokens or revocations are kept in memory: they end with this process, and no other one sees them',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_MEMORY',
+      detail: 'Pass `store` and `feed` to createWatchword.',
+    },
+  )
+}
