@@ -26,6 +26,8 @@ interface Entrant {
   readonly perCall: number
   readonly count: { calls: number; good: number }
   readonly timed: () => unknown
+  /** How many calls make up one sample. */
+  batch: number
   readonly rounds: number[]
   readonly samples: number[]
 }
@@ -37,12 +39,11 @@ export async function compete(
   reference = contenders[0]?.name ?? '',
 ): Promise<Pick<CaseResult, 'timings' | 'ratios' | 'reference'>> {
   const entrants = contenders.map(enter)
-  // A round that does not count: by its end the code is compiled and every cache is filled.
-  for (const entrant of entrants) await runOnce(entrant, settings.sliceMs, false)
+  for (const entrant of entrants) await warmUp(entrant)
   for (let round = 0; round < settings.rounds; round++) {
     for (let i = 0; i < entrants.length; i++) {
       const entrant = entrants[(i + round) % entrants.length] as Entrant
-      await runOnce(entrant, settings.sliceMs, true)
+      await runOnce(entrant, settings.sliceMs)
     }
   }
   return { timings: entrants.map(timingOf), ratios: ratiosOf(entrants, reference), reference }
@@ -56,6 +57,7 @@ function enter(contender: Contender): Entrant {
     count,
     timed:
       'call' in contender ? sink(contender.call, count) : asyncSink(contender.callAsync, count),
+    batch: LARGEST_BATCH,
     rounds: [],
     samples: [],
   }
@@ -76,21 +78,39 @@ function asyncSink(call: () => Promise<number>, count: Entrant['count']): () => 
   }
 }
 
-async function runOnce(entrant: Entrant, sliceMs: number, counts: boolean): Promise<void> {
-  const { contender, perCall, timed, rounds, samples, count } = entrant
+// Enough for the slowest contender to be compiled, in a quick run too.
+const WARM_UP = { calls: 10_000, ms: 1000 }
+const SAMPLE_MS = 2
+const LARGEST_BATCH = 512
+
+/** Runs once without counting, and settles how many calls make up one sample. */
+async function warmUp(entrant: Entrant): Promise<void> {
+  const { contender, timed, count } = entrant
+  await contender.prepare?.()
+  const start = performance.now()
+  while (count.calls < WARM_UP.calls && performance.now() - start < WARM_UP.ms) await timed()
+  const callMs = (performance.now() - start) / count.calls
+  // The loop is unrolled by four.
+  entrant.batch = 4 * Math.ceil(Math.min(SAMPLE_MS / callMs, LARGEST_BATCH) / 4)
+}
+
+async function runOnce(entrant: Entrant, sliceMs: number): Promise<void> {
+  const { contender, perCall, timed, rounds, samples, count, batch } = entrant
   await contender.prepare?.()
   // Timers come round as they do in a server: leases are renewed, pending writes are written.
   await setImmediate()
   const stats = await measure(timed, {
     min_cpu_time: sliceMs * 1e6,
     min_samples: 5,
-    batch_samples: 512,
+    batch_samples: batch,
+    // Samples are always batches: a single call would leave out the collections that it causes.
+    warmup_threshold: Number.POSITIVE_INFINITY,
+    batch_threshold: Number.POSITIVE_INFINITY,
   })
   if (count.good !== count.calls * perCall) {
     const wrong = count.calls * perCall - count.good
     throw new Error(`${contender.name}: ${wrong} of ${count.calls * perCall} answers were wrong`)
   }
-  if (!counts) return
   rounds.push(stats.p50 / perCall)
   for (const sample of stats.samples) samples.push(sample / perCall)
 }
