@@ -22,6 +22,7 @@ import type { RevocationIndex } from './index.js'
 
 const READ_LIMIT = 500
 const MAX_ATTEMPTS = 20
+const LINKS = 1000
 // Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
 const MAX_ROUNDS = 200_000
 
@@ -52,6 +53,8 @@ export class Follower {
   // Appends of one node wait for each other: each one builds on the link of the one before it.
   #appending: Promise<unknown> = Promise.resolve()
   #rejected = 0
+  // The links of the last positions, so that a head that pushes have overtaken still proves what it is.
+  readonly #links = new Map<number, string>([[0, '']])
 
   constructor({ feed, index, clock, deadlineMs }: FollowerOptions) {
     this.#feed = feed
@@ -134,6 +137,8 @@ export class Follower {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (await this.#append(entries)) return this.#position
       await this.pull()
+      // A log that lost its end takes nothing that builds on what it lost.
+      if (attempt > 0 && this.#isAhead(this.#head)) this.#enter(this.#position.epoch)
     }
     throw new WatchwordError(
       'ERR_REVOCATION_UNCERTAIN',
@@ -175,14 +180,22 @@ export class Follower {
 
   async #pull(): Promise<void> {
     await this.#open()
+    let rewound = false
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const mark = this.freshness.mark()
       const head = await this.#call((options) => this.#feed.head(options))
       this.#head = head
-      if (head !== null && head.epoch !== this.#position.epoch) this.#enter(head.epoch)
-      if (isAt(this.#position, head)) {
+      const epoch = head?.epoch ?? ''
+      if (epoch !== this.#position.epoch) this.#enter(epoch)
+      if (head === null || this.#links.get(head.seq) === head.link) {
         this.freshness.prove(mark)
         return
+      }
+      if (head.seq <= this.#position.seq) {
+        // Something was applied that is not in the log: a forged push, or a log that was rolled back and went on.
+        if (rewound) break
+        rewound = true
+        this.#enter(epoch)
       }
       await this.#readMore()
     }
@@ -195,6 +208,12 @@ export class Follower {
   // Another life of the log: what was revoked stays revoked, and the new log is read from its start.
   #enter(epoch: string): void {
     this.#position = { epoch, seq: 0, link: '' }
+    this.#links.clear()
+    this.#links.set(0, '')
+  }
+
+  #isAhead(head: FeedHead | null): boolean {
+    return head !== null && head.epoch === this.#position.epoch && head.seq < this.#position.seq
   }
 
   async #readMore(): Promise<void> {
@@ -216,11 +235,10 @@ export class Follower {
       const entries = decodeEvent(bytes)
       if (entries === undefined) this.#rejected++
       else for (const entry of entries) this.#index.apply(entry)
-      this.#position = {
-        epoch: this.#position.epoch,
-        seq,
-        link: linkOf(this.#position.link, bytes),
-      }
+      const { epoch, link } = this.#position
+      this.#position = { epoch, seq, link: linkOf(link, bytes) }
+      this.#links.set(seq, this.#position.link)
+      this.#links.delete(seq - LINKS)
     }
   }
 
