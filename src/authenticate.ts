@@ -3,10 +3,11 @@
  *
  * @module
  */
+
+import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
 import { readToken } from './store/checked.js'
 import type { Requirement, VerifyResult } from './types.js'
-import { REJECTED } from './verify.js'
 import type { Parts } from './wiring.js'
 
 /** Decides about a token; see `Watchword.authenticate`. */

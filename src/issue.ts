@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { audit, type Core, policyOf, sealToken } from './core.js'
+import { validateClaims } from './custom-claims.js'
 import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { deepFreeze } from './freeze.js'
@@ -18,7 +19,6 @@ import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
 import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
 import { parseJsonObject } from './token/json.js'
-import { validateClaims } from './verify.js'
 
 /** What to issue. */
 export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {

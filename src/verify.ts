@@ -9,11 +9,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Fingerprinted, VerifiedCache } from './cache/verified-cache.js'
 import type { ResolvedClock } from './clock.js'
-import { deepFreeze, freezeForeign } from './freeze.js'
+import { validateClaims } from './custom-claims.js'
+import { deepFreeze } from './freeze.js'
 import type { Keyring, RingKey } from './keys/keyring.js'
 import { decisions } from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
+import { REJECTED } from './rejections.js'
 import { type CompiledRequirement, missingScopes, satisfies } from './requirement.js'
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
@@ -21,7 +23,7 @@ import { readClaims, type TokenClaims } from './token/claims.js'
 import { fingerprint, words } from './token/fingerprint.js'
 import { decryptInto, plaintext, wipePlaintext } from './token/v4local.js'
 import { HEADER, readParts } from './token/wire.js'
-import type { Rejected, RejectionCode, Verified, VerifyResult } from './types.js'
+import type { Rejected, Verified, VerifyResult } from './types.js'
 
 /** What the verifier needs. */
 export interface VerifierOptions {
@@ -76,26 +78,6 @@ export interface Entry extends Fingerprinted {
   /** Whether its first use retires its predecessor, and that has not been said yet. */
   retiresPredecessor: boolean
 }
-
-const rejection = (code: Exclude<RejectionCode, 'insufficient_scope'>): Rejected =>
-  Object.freeze({ ok: false, code })
-
-/** The refusals, one object each: building an Error would cost ten times the whole check. */
-export const REJECTED = {
-  malformed: rejection('malformed'),
-  tooLong: rejection('too_long'),
-  unknownKey: rejection('unknown_key'),
-  invalid: rejection('invalid'),
-  claimsInvalid: rejection('claims_invalid'),
-  expired: rejection('expired'),
-  notYetValid: rejection('not_yet_valid'),
-  wrongIssuer: rejection('wrong_issuer'),
-  wrongAudience: rejection('wrong_audience'),
-  outdated: rejection('outdated'),
-  revoked: rejection('revoked'),
-  superseded: rejection('superseded'),
-  stale: rejection('stale'),
-} as const
 
 // An estimate of what an entry takes: measured in bench/, with a subject of 20 characters and no custom claims.
 const ENTRY_BYTES = 600
@@ -343,27 +325,4 @@ function insufficient(granted: readonly string[], requirement: CompiledRequireme
     code: 'insufficient_scope',
     missing: missingScopes(granted, requirement),
   })
-}
-
-/**
- * Runs a caller's schema and freezes what it makes. Answers `undefined` when it refuses, throws, wants to take its time,
- * or makes what cannot be frozen.
- */
-export function validateClaims(
-  schema: StandardSchemaV1,
-  claims: unknown,
-): { readonly value: unknown } | undefined {
-  try {
-    const result = schema['~standard'].validate(claims)
-    if (result instanceof Promise) {
-      result.catch(() => undefined)
-      return undefined
-    }
-    // Shared between requests from here on. A schema that makes nothing of the claims has let nothing through.
-    return result.issues === undefined && result.value !== undefined
-      ? { value: freezeForeign(result.value) }
-      : undefined
-  } catch {
-    return undefined
-  }
 }
