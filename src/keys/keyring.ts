@@ -11,8 +11,8 @@ import { WatchwordError } from '../errors.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
-import { footerOf } from '../token/wire.js'
-import type { RootKey } from './root-key.js'
+import { Ring, type RingKey } from './ring.js'
+import { openKey, type RootKey } from './root-key.js'
 import {
   issuingKey,
   type KeySchedule,
@@ -22,17 +22,6 @@ import {
   nextKey,
   rotationDueAt,
 } from './rotation.js'
-
-/** A key at hand. */
-export interface RingKey {
-  readonly record: KeyRecord
-  readonly key: LocalKey
-  /** The footer of its tokens, as bytes and as base64url text. */
-  readonly footer: Uint8Array
-  readonly footerText: string
-  /** PASETO's implicit assertion of its tokens without a binding. */
-  readonly assertion: Uint8Array
-}
 
 /** What an operator sees of a key. */
 export interface KeyInfo {
@@ -74,15 +63,11 @@ export interface KeyringOptions {
 }
 
 const MAX_RACES = 10
-// Nearly every token is of the key in use or of the one before it.
-const NEWEST = 3
 
 /** The keys of one authority. */
 export class Keyring {
   readonly #options: KeyringOptions
-  readonly #keys = new Map<string, RingKey>()
-  readonly #footers = new Map<string, string>()
-  #newest: readonly RingKey[] = []
+  readonly #ring: Ring
   // Rows that do not parse: nobody can say whose they are, so they count as unreadable.
   #corrupt = 0
   readonly #unreadable = new Set<string>()
@@ -96,6 +81,7 @@ export class Keyring {
 
   constructor(options: KeyringOptions) {
     this.#options = options
+    this.#ring = new Ring(options.assertionOf)
   }
 
   /**
@@ -120,21 +106,17 @@ export class Keyring {
   stop(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const id of [...this.#keys.keys()]) this.#drop(id)
+    for (const id of this.#ring.ids()) this.#ring.drop(id)
   }
 
   /** The key of this id, if it is at hand; whether it may still open is for the caller to judge by its times. */
   get(id: string): RingKey | undefined {
-    return this.#keys.get(id)
+    return this.#ring.get(id)
   }
 
   /** The id of the key at hand whose footer text is what the token has from `start` on. */
-  readonly endingOf = (token: string, start: number): string | undefined => {
-    // Comparing with the newest few in place is cheaper than cutting the footer out and hashing it.
-    for (const { footerText, record } of this.#newest) {
-      if (token.length - start === footerText.length && token.endsWith(footerText)) return record.id
-    }
-    return this.#footers.get(token.slice(start))
+  get endingOf(): Ring['endingOf'] {
+    return this.#ring.endingOf
   }
 
   /** The key that seals for this audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
@@ -156,7 +138,7 @@ export class Keyring {
 
   #issuingNow(audience: string): RingKey | undefined {
     const record = issuingKey(this.#ofAudience(audience), this.#options.clock.now())
-    return record === undefined ? undefined : this.#keys.get(record.id)
+    return record === undefined ? undefined : this.#ring.get(record.id)
   }
 
   /** Reads the store now. One read at a time; joiners share it. */
@@ -198,7 +180,7 @@ export class Keyring {
     const [root] = this.#options.roots
     let count = 0
     for (const record of this.#records) {
-      const ringKey = this.#keys.get(record.id)
+      const ringKey = this.#ring.get(record.id)
       if (record.wrappedBy === root.id || ringKey === undefined) continue
       const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
       const done = await this.#options.call(() =>
@@ -254,7 +236,8 @@ export class Keyring {
     for (const record of read) if (record.revokedAt !== null) this.#options.onRevoked(record)
     // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
     for (const record of read) {
-      if (clock.now() < record.expiresAt && !this.#keys.has(record.id)) await this.#open(record)
+      if (clock.now() < record.expiresAt && this.#ring.get(record.id) === undefined)
+        await this.#open(record)
     }
     if (this.#closed) return this.stop()
     this.#replaceRecords(known, read)
@@ -270,57 +253,18 @@ export class Keyring {
     const alive = new Set(
       this.#records.flatMap(({ id, expiresAt }) => (now < expiresAt ? [id] : [])),
     )
-    for (const id of [...this.#keys.keys()]) if (!alive.has(id)) this.#drop(id)
+    for (const id of this.#ring.ids()) if (!alive.has(id)) this.#ring.drop(id)
   }
 
   async #open(record: KeyRecord): Promise<void> {
-    const key = await this.#unwrap(record)
+    const key = await openKey(record, this.#options.roots)
     if (key === undefined) {
       if (!this.#unreadable.has(record.id)) this.#options.onEvent('key.unreadable', record)
       this.#unreadable.add(record.id)
       return
     }
     this.#unreadable.delete(record.id)
-    this.#add(record, key)
-  }
-
-  async #unwrap(record: KeyRecord): Promise<LocalKey | undefined> {
-    const root = this.#options.roots.find(({ id }) => id === record.wrappedBy)
-    if (root === undefined) return undefined
-    const key = await root.open(record.wrapped).catch((cause: unknown) => {
-      // Only a wrong key says nothing about the outside world; a KMS that does not answer is an outage.
-      if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
-      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
-    })
-    // Wrapping does not bind the key to its row, so two rows with their wrappings swapped would both open.
-    if (key === undefined || keyId(key) === record.id) return key
-    destroyKey(key)
-    return undefined
-  }
-
-  #add(record: KeyRecord, key: LocalKey): void {
-    const footer = footerOf(record.id)
-    const footerText = Buffer.from(footer).toString('base64url')
-    const assertion = this.#options.assertionOf(record.audience)
-    this.#keys.set(record.id, { record, key, footer, footerText, assertion })
-    this.#footers.set(footerText, record.id)
-    this.#rankNewest()
-  }
-
-  #rankNewest(): void {
-    const byAge = [...this.#keys.values()].sort(
-      (a, b) => b.record.activatesAt - a.record.activatesAt,
-    )
-    this.#newest = byAge.slice(0, NEWEST)
-  }
-
-  #drop(id: string): void {
-    const ringKey = this.#keys.get(id)
-    if (ringKey === undefined) return
-    this.#keys.delete(id)
-    this.#footers.delete(ringKey.footerText)
-    this.#rankNewest()
-    destroyKey(ringKey.key)
+    this.#ring.add(record, key)
   }
 
   async #rotateIfDue(audience: string): Promise<void> {
@@ -338,7 +282,7 @@ export class Keyring {
       const key = generateKey()
       const record = await this.#plan(audience, key, at)
       if (await call(() => store.insertKey(record))) {
-        this.#add(record, key)
+        this.#ring.add(record, key)
         this.#records = [...this.#records, record]
         onEvent('key.created', record)
         return record

@@ -5,7 +5,9 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
+import type { KeyRecord } from '../store/store.js'
 import {
+  destroyKey,
   exportKey,
   generateKey,
   importKey,
@@ -103,4 +105,25 @@ const PUBLISHED: readonly Uint8Array[] = [
 function isPublishedKey(paserk: string): boolean {
   const bytes = paserk.startsWith('k4.local.') ? decodeBase64url(paserk.slice(9)) : undefined
   return bytes?.length === 32 && PUBLISHED.some((known) => timingSafeEqual(known, bytes))
+}
+
+/**
+ * Opens a stored key. Answers `undefined` when none of the root keys wrapped it, or when it is not the key that its row
+ * says. Rejects with `ERR_ROOT_KEY` when a wrapper fails.
+ */
+export async function openKey(
+  record: KeyRecord,
+  roots: readonly RootKey[],
+): Promise<LocalKey | undefined> {
+  const root = roots.find(({ id }) => id === record.wrappedBy)
+  if (root === undefined) return undefined
+  const key = await root.open(record.wrapped).catch((cause: unknown) => {
+    // Only a wrong key says nothing about the outside world; a KMS that does not answer is an outage.
+    if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
+    throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
+  })
+  // Wrapping does not bind the key to its row, so two rows with their wrappings swapped would both open.
+  if (key === undefined || keyId(key) === record.id) return key
+  destroyKey(key)
+  return undefined
 }

@@ -1,0 +1,80 @@
+/**
+ * The opened keys of one authority, by id and by the footer of their tokens.
+ *
+ * @module
+ */
+import type { KeyRecord } from '../store/store.js'
+import { destroyKey, type LocalKey } from '../token/paserk.js'
+import { footerOf } from '../token/wire.js'
+
+/** A key at hand. */
+export interface RingKey {
+  readonly record: KeyRecord
+  readonly key: LocalKey
+  /** The footer of its tokens, as bytes and as base64url text. */
+  readonly footer: Uint8Array
+  readonly footerText: string
+  /** PASETO's implicit assertion of its tokens without a binding. */
+  readonly assertion: Uint8Array
+}
+
+// Nearly every token is of the key in use or of the one before it.
+const NEWEST = 3
+
+/** A set of opened keys. */
+export class Ring {
+  readonly #keys = new Map<string, RingKey>()
+  readonly #footers = new Map<string, string>()
+  readonly #assertionOf: (audience: string) => Uint8Array
+  #newest: readonly RingKey[] = []
+
+  /** @param assertionOf - Makes the implicit assertion of an audience's tokens. */
+  constructor(assertionOf: (audience: string) => Uint8Array) {
+    this.#assertionOf = assertionOf
+  }
+
+  /** The key of this id. */
+  get(id: string): RingKey | undefined {
+    return this.#keys.get(id)
+  }
+
+  /** The ids of all keys. */
+  ids(): readonly string[] {
+    return [...this.#keys.keys()]
+  }
+
+  /** The id of the key whose footer text is what the token has from `start` on. */
+  readonly endingOf = (token: string, start: number): string | undefined => {
+    // Comparing with the newest few in place is cheaper than cutting the footer out and hashing it.
+    for (const { footerText, record } of this.#newest) {
+      if (token.length - start === footerText.length && token.endsWith(footerText)) return record.id
+    }
+    return this.#footers.get(token.slice(start))
+  }
+
+  /** Puts a key in. */
+  add(record: KeyRecord, key: LocalKey): void {
+    const footer = footerOf(record.id)
+    const footerText = Buffer.from(footer).toString('base64url')
+    const assertion = this.#assertionOf(record.audience)
+    this.#keys.set(record.id, { record, key, footer, footerText, assertion })
+    this.#footers.set(footerText, record.id)
+    this.#rank()
+  }
+
+  /** Takes a key out and wipes it. */
+  drop(id: string): void {
+    const ringKey = this.#keys.get(id)
+    if (ringKey === undefined) return
+    this.#keys.delete(id)
+    this.#footers.delete(ringKey.footerText)
+    this.#rank()
+    destroyKey(ringKey.key)
+  }
+
+  #rank(): void {
+    const byAge = [...this.#keys.values()]
+    byAge.sort((a, b) => b.record.activatesAt - a.record.activatesAt)
+    this.#newest = byAge.slice(0, NEWEST)
+  }
+}
