@@ -1,0 +1,188 @@
+/**
+ * Eight processes work on one database for a bounded time, while processes are killed and connections cut at random;
+ * then everything that the database holds is held against everything that the processes were told.
+ *
+ * WATCHWORD_PROCESS_SECONDS sets the time for each store; WATCHWORD_PROCESS_SEED repeats a run's choices.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createWatchword } from 'watchword'
+import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { faultsOf, readState } from './check.js'
+import { type Act, read } from './history.js'
+import { LIMITED, limitedSubject, type Orders, optionsOf } from './orders.js'
+import { availablePlaces, openStore, type Place } from './stores.js'
+
+const WORKERS = 8
+const SECONDS = Number(process.env['WATCHWORD_PROCESS_SECONDS'] ?? 5)
+const SEED = Number(process.env['WATCHWORD_PROCESS_SEED'] ?? randomInt(2 ** 31))
+
+let folder = ''
+let program = ''
+
+beforeAll(async () => {
+  await ready
+  folder = mkdtempSync(join(tmpdir(), 'watchword-processes-'))
+  // Inside the repository, so that the packages left out of the bundle are found.
+  program = join(process.cwd(), '.cache', `store-worker-${process.pid}.mjs`)
+  await build({
+    entryPoints: ['test/processes/worker.ts'],
+    outfile: program,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    tsconfig: 'tsconfig.json',
+    alias: { watchword: './src/index.ts', 'watchword/paseto': './src/paseto.ts' },
+  })
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+  rmSync(program, { force: true })
+})
+
+describe('eight processes on one database', async () => {
+  for (const place of await availablePlaces()) {
+    it(
+      `lose nothing and fork nothing on ${place.kind} (seed ${SEED})`,
+      async () => {
+        const { faults, acts, kills } = await run({ ...place, ...fresh(place) })
+        expect(faults).toEqual([])
+        expect(kills).toBeGreaterThan(0)
+        const count = (name: Act['act']) => acts.filter(({ act }) => act === name).length
+        console.info(
+          `${place.kind}: ${count('issued')} issued, ${count('rotated')} rotated, ${count('revoked')} revoked, ` +
+            `${count('refused')} refused, ${count('failed')} outages, ${kills} kills and cuts, 0 faults`,
+        )
+        for (const name of ['issued', 'rotated', 'revoked', 'refused'] as const) {
+          expect(count(name), name).toBeGreaterThan(0)
+        }
+      },
+      (SECONDS + 60) * 1000,
+    )
+  }
+})
+
+function fresh(place: Place): Partial<Place> {
+  const name = `ww${randomInt(2 ** 40).toString(36)}_`
+  return place.kind === 'sqlite' ? { url: join(folder, `${name}.db`), prefix: name } : { prefix: name }
+}
+
+interface Outcome {
+  readonly faults: readonly string[]
+  readonly acts: readonly Act[]
+  readonly kills: number
+}
+
+async function run(place: Place): Promise<Outcome> {
+  const opened = await openStore(place, { migrate: true })
+  try {
+    const rootKey = exportKey(generateKey())
+    const watchword = await createWatchword(optionsOf({ rootKey }, opened.store))
+    const shared = []
+    for (let i = 0; i < 20; i++) {
+      const { token, id, family, subject } = await watchword.issue({
+        policy: 'open',
+        subject: `shared-${i}`,
+        actor: 'test',
+        scopes: ['a:read'],
+      })
+      shared.push({ token, id, family, subject })
+    }
+    const crew = new Crew((number) => ({
+      place,
+      rootKey,
+      shared,
+      seed: SEED + number,
+      history: join(folder, `${place.prefix}-${number}.jsonl`),
+    }))
+    await crew.work(SECONDS * 1000, opened.cutConnections)
+    await fillLimits(watchword)
+    const acts = crew.histories.flatMap((file) => (existsSync(file) ? read(file) : []))
+    const faults = faultsOf(await readState(opened.store), acts, Date.now())
+    await watchword.close()
+    return { faults, acts, kills: crew.kills }
+  } finally {
+    await opened.drop()
+    await opened.end()
+  }
+}
+
+// What the workers had no time for: after this, each limited subject must hold exactly its limit, no more and no less.
+async function fillLimits(watchword: Awaited<ReturnType<typeof createWatchword>>): Promise<void> {
+  for (let n = 0; n < LIMITED.subjects; n++) {
+    for (let i = 0; i <= LIMITED.max; i++) {
+      await watchword
+        .issue({ policy: 'limited', subject: limitedSubject(n), actor: 'test' })
+        .catch((error: { code?: string }) => expect(error.code).toBe('ERR_LIMIT_REACHED'))
+    }
+  }
+}
+
+/** The worker processes: whoever is killed is replaced. */
+class Crew {
+  readonly histories: string[] = []
+  kills = 0
+  readonly #ordersOf: (number: number) => Orders
+  readonly #running = new Set<ChildProcess>()
+  readonly #errors: string[] = []
+
+  constructor(ordersOf: (number: number) => Orders) {
+    this.#ordersOf = ordersOf
+  }
+
+  async work(ms: number, cutConnections: () => Promise<void>): Promise<void> {
+    for (let i = 0; i < WORKERS; i++) this.#start()
+    const end = Date.now() + ms
+    while (Date.now() < end) {
+      await pause(300 + randomInt(300))
+      this.kills++
+      if (randomInt(3) === 0) await cutConnections()
+      else this.#killOne()
+    }
+    await this.#stop()
+    expect(this.#errors).toEqual([])
+  }
+
+  #start(): void {
+    const orders = this.#ordersOf(this.histories.length)
+    this.histories.push(orders.history)
+    const child = spawn(process.execPath, [program, JSON.stringify(orders)], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    })
+    let stderr = ''
+    child.stderr.on('data', (data) => {
+      stderr += data
+    })
+    child.once('exit', (code, signal) => {
+      this.#running.delete(child)
+      if (signal !== 'SIGKILL' && code !== 0) this.#errors.push(stderr)
+    })
+    this.#running.add(child)
+  }
+
+  #killOne(): void {
+    const victims = [...this.#running]
+    victims[randomInt(victims.length)]?.kill('SIGKILL')
+    this.#start()
+  }
+
+  async #stop(): Promise<void> {
+    const ends = [...this.#running].map((child) => {
+      child.stdin?.end('stop')
+      return new Promise((resolve) => child.once('exit', resolve))
+    })
+    await Promise.all(ends)
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
