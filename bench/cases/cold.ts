@@ -107,7 +107,13 @@ async function enter(
   demand(name, refused)
   for (const at of [0, 1, tokens.length - 1]) {
     const claims = await verify(tokens[at] as string)
-    demand(name, claims['sub'] === issued[at]?.subject, permits(claims, denied))
+    const onList = { ...claims, jti: [...denied][0] }
+    demand(
+      name,
+      claims['sub'] === issued[at]?.subject,
+      permits(claims, denied),
+      !permits(onList, denied),
+    )
   }
   const next = cutter(tokens)
   const probe = verify(tokens[0] as string)
