@@ -245,9 +245,17 @@ export class Verifier {
   #state(entry: Entry, now: number): Rejected | undefined {
     if (entry.clearedVersion !== this.#index.version) this.#recheck(entry, now)
     if (now < entry.deadlineSecond * 1000 && !entry.special) return undefined
-    if (now >= entry.deadline) return overdue(entry, now)
+    if (now >= entry.deadline) return this.#overdue(entry, now)
     if (now < entry.validFrom) return REJECTED.notYetValid
     return entry.outdated ? REJECTED.outdated : undefined
+  }
+
+  #overdue({ principal, deadline }: Entry, now: number): Rejected {
+    // A token that is not in the cache is opened only while its key lives, and the answer must be the same.
+    const key = this.#options.keyring.get(principal.keyId)
+    if (key === undefined || now >= key.record.expiresAt) return REJECTED.unknownKey
+    if (now >= principal.expiresAt) return REJECTED.expired
+    return deadline === REVOKED ? REJECTED.revoked : REJECTED.superseded
   }
 
   /** Like a full verification, but blind to rotation: for `rotate`, which has its own rules for that. */
@@ -301,12 +309,6 @@ export class Verifier {
     const { id, subject, audience, policy } = found.principal
     decisions.publish({ at, issuer, outcome, id, subject, audience, policy })
   }
-}
-
-function overdue(entry: Entry, now: number): Rejected {
-  if (now >= entry.principal.expiresAt) return REJECTED.expired
-  if (entry.deadline === REVOKED) return REJECTED.revoked
-  return now >= entry.end ? REJECTED.unknownKey : REJECTED.superseded
 }
 
 /** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */

@@ -303,13 +303,12 @@ describe('the store (G97)', () => {
     expect(candidates.size).toBeGreaterThan(3)
     let tried = 0
     for (const candidate of candidates) {
-      const key = await Promise.resolve()
-        .then(() => importKey(`k4.local.${candidate}`))
-        .catch(() => undefined)
-      if (key === undefined) continue
+      // Whatever the text was, its first 32 bytes as a key.
+      const bytes = Buffer.from(candidate, 'base64url')
+      const key = importKey(`k4.local.${bytes.toString('base64url')}`)
       tried++
       expect(open(key, next.token, { implicitAssertion })).toBeUndefined()
     }
-    expect(tried).toBeGreaterThan(0)
+    expect(tried).toBe(candidates.size)
   })
 })
