@@ -77,16 +77,17 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   /** Stable within a major version; switch on this, not on the message. */
   readonly code: C
   /** For operators, not for callers across a trust boundary. */
-  readonly detail: string | undefined
+  declare readonly detail?: string
   /** The verify code of the refused token, when the code is `ERR_TOKEN_REJECTED`. */
-  readonly reason: string | undefined
+  declare readonly reason?: string
 
   constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'WatchwordError'
     this.code = code
-    this.detail = options.detail
-    this.reason = options.reason
+    // Set only where there is one: a printed error shows no empty fields.
+    if (options.detail !== undefined) this.detail = options.detail
+    if (options.reason !== undefined) this.reason = options.reason
     Object.defineProperty(this, BRAND, { value: true })
   }
 
