@@ -270,8 +270,8 @@ export class Keyring {
   async #rotateIfDue(audience: string): Promise<void> {
     const { clock, schedule } = this.#options
     const records = this.#ofAudience(audience)
-    const due = rotationDueAt(records, schedule, this.#share)
-    if (clock.now() >= due || issuingKey(records, clock.now()) === undefined)
+    const now = clock.now()
+    if (now >= rotationDueAt(records, schedule, this.#share, now))
       await this.#create(audience, 'due')
   }
 

@@ -34,6 +34,21 @@ export function issuingKey<R extends KeyRecord>(records: readonly R[], now: numb
   return newest !== undefined && now < newest.retiresAt ? newest : undefined
 }
 
+/** Until when the keys that there are can seal for the audience without a gap; `now` if none can. */
+function sealedUntil(records: readonly KeyRecord[], now: number): number {
+  let until = now
+  for (let key = issuingKey(records, until); key !== undefined; key = issuingKey(records, until)) {
+    const { retiresAt } = key
+    const after = until
+    // A newer key takes over when it activates, and may retire sooner than the one before it would have.
+    const takeovers = records.flatMap(({ revokedAt, activatesAt }) =>
+      revokedAt === null && activatesAt > after ? [activatesAt] : [],
+    )
+    until = Math.min(retiresAt, ...takeovers)
+  }
+  return until
+}
+
 /** The state of one key of an audience at this time. */
 export function keyState(
   record: KeyRecord,
@@ -56,17 +71,16 @@ export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undef
 }
 
 /**
- * From when on the audience needs a successor to its newest key: early enough to publish it ahead twice over.
- * `share` in [0, 1) spreads the nodes, so that they do not all come at once.
+ * From when on the audience needs one more key: early enough to publish it ahead twice over. `share` in [0, 1) spreads
+ * the nodes, so that they do not all come at once.
  */
 export function rotationDueAt(
   records: readonly KeyRecord[],
   schedule: KeySchedule,
   share: number,
+  now: number,
 ): number {
-  const newest = newestKey(records)
-  if (newest === undefined || newest.revokedAt !== null) return Number.NEGATIVE_INFINITY
-  return newest.retiresAt - Math.round(schedule.publishAheadMs * (2 + share))
+  return sealedUntil(records, now) - Math.round(schedule.publishAheadMs * (2 + share))
 }
 
 /** The times and the generation of the next key of an audience. */
@@ -78,7 +92,7 @@ export type NextKey = Pick<
 /**
  * Plans the next key. `at` is `due` for the rotation that follows the schedule, `soon` to rotate ahead of it.
  *
- * While a key can still seal, the successor activates when that one retires, or, if sooner, when it has been published.
+ * While a key can still seal, the successor activates when no other one can, or, if sooner, when it has been published.
  * When none can, it activates at once, and a minute ago: the clock of the next node may be behind.
  */
 export function nextKey(
@@ -87,7 +101,7 @@ export function nextKey(
   now: number,
   at: 'due' | 'soon',
 ): NextKey {
-  const activatesAt = activation(issuingKey(records, now), schedule, now, at)
+  const activatesAt = activation(sealedUntil(records, now), schedule, now, at)
   const retiresAt = Math.max(activatesAt, now) + schedule.rotateEveryMs
   return {
     generation: (newestKey(records)?.generation ?? 0) + 1,
@@ -99,13 +113,11 @@ export function nextKey(
 }
 
 function activation(
-  current: KeyRecord | undefined,
+  sealed: number,
   schedule: KeySchedule,
   now: number,
   at: 'due' | 'soon',
 ): number {
-  if (current === undefined) return now - MAX_SKEW_MS
-  return at === 'due'
-    ? current.retiresAt
-    : Math.min(now + schedule.publishAheadMs, current.retiresAt)
+  if (sealed <= now) return now - MAX_SKEW_MS
+  return at === 'due' ? sealed : Math.min(now + schedule.publishAheadMs, sealed)
 }
