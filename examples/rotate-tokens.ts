@@ -1,0 +1,58 @@
+// How does a client exchange its token before it expires, and what becomes of the old one?
+import assert from 'node:assert/strict'
+import { createWatchword, WatchwordError } from 'watchword'
+import { manualClock } from 'watchword/testkit'
+
+const clock = manualClock() // a real service leaves the clock out
+const watchword = await createWatchword({
+  issuer: 'https://auth.acme.example',
+  audience: 'orders-api',
+  policies: {
+    service: { ttl: '30d', scopes: ['orders:*'], rotateAfter: '70%', grace: '60s' },
+    careful: { ttl: '30d', scopes: ['orders:*'], retireOn: 'first-use' },
+  },
+  clock,
+})
+const actor = 'ops@acme.example'
+const scopes = ['orders:read']
+
+// The holder is told when to rotate: at 70 % of the token's life.
+const first = await watchword.issue({ policy: 'service', subject: 'svc_billing', scopes, actor })
+await clock.advance(first.rotateAt - clock.now())
+const second = await watchword.rotate(first.token, { actor: 'svc_billing' })
+console.log(`rotated: generation ${second.generation} of family ${second.family}`)
+
+// The answer got lost? Asking again within the grace gives the same successor.
+const retried = await watchword.rotate(first.token, { actor: 'svc_billing' })
+assert.equal(retried.id, second.id)
+console.log('asked again: the same successor')
+
+// Requests that are under way with the old token still pass, for a minute.
+await clock.advance(59_999)
+assert.equal(watchword.verify(first.token).ok, true)
+await clock.advance(1)
+const late = watchword.verify(first.token)
+assert.equal(!late.ok && late.code, 'superseded')
+console.log('old token after 59,999 ms: accepted; after 60,000 ms: superseded')
+
+// Rotating the old token once more means that two parties hold it: the family dies.
+await assert.rejects(
+  watchword.rotate(first.token, { actor: 'unknown' }),
+  (error) => error instanceof WatchwordError && error.code === 'ERR_TOKEN_REUSED',
+)
+const after = watchword.verify(second.token)
+assert.equal(!after.ok && after.code, 'revoked')
+console.log('old token presented to rotate again: ERR_TOKEN_REUSED, and the family is revoked')
+
+// With `retireOn: 'first-use'` the old token lives until the new one is seen.
+const old = await watchword.issue({ policy: 'careful', subject: 'svc_mail', scopes, actor })
+const fresh = await watchword.rotate(old.token, { actor: 'svc_mail' })
+await clock.advance(3_600_000)
+assert.equal(watchword.verify(old.token).ok, true)
+assert.equal(watchword.verify(fresh.token).ok, true)
+await clock.advance(1) // the retirement is written behind the request that caused it
+const retired = watchword.verify(old.token)
+assert.equal(!retired.ok && retired.code, 'superseded')
+console.log('first use of the successor: the old token is superseded')
+
+await watchword.close()

@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = promisify(execFile)
+const files = readdirSync(`${root}/examples`).filter((name) => name.endsWith('.ts'))
+
+describe('the examples', () => {
+  it('are there', () => {
+    expect(files).toEqual(expect.arrayContaining(['demo.ts', 'quickstart.ts']))
+  })
+
+  it.each(files)('%s runs, and shows something', async (name) => {
+    // Rejects when the exit code is not 0, with what was printed to standard error in the message.
+    const { stdout } = await run(process.execPath, ['.config/run.mjs', `examples/${name}`], {
+      cwd: root,
+    })
+    expect(stdout.trim()).not.toBe('')
+    // No terminal, no colours.
+    expect(stdout).not.toContain('\u001b[')
+  })
+
+  it('include a demo that fits on one screen', async () => {
+    const { stdout } = await run(process.execPath, ['.config/run.mjs', 'examples/demo.ts'], {
+      cwd: root,
+    })
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines.length).toBeLessThanOrEqual(40)
+    expect(lines.filter((line) => line.length > 100)).toEqual([])
+  })
+})

@@ -1,0 +1,162 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  ERROR_CODES,
+  type PolicyOptions,
+  type RejectionCode,
+  type WatchwordOptions,
+} from 'watchword'
+
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '')
+const read = (path: string): string => readFileSync(`${root}/${path}`, 'utf8')
+const readme = read('README.md')
+
+interface Block {
+  readonly language: string
+  readonly text: string
+}
+
+const blocks: readonly Block[] = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
+  ([, language = '', text = '']) => ({ language, text }),
+)
+
+/** The first cells of the table under a heading, without their backticks. */
+function firstCells(heading: string): string[] {
+  const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
+  return [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, cell = '']) => cell)
+}
+
+// The compiler holds these lists to the types, and the tests hold the README to the lists.
+const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
+  malformed: true,
+  too_long: true,
+  unknown_key: true,
+  invalid: true,
+  claims_invalid: true,
+  expired: true,
+  not_yet_valid: true,
+  wrong_issuer: true,
+  wrong_audience: true,
+  outdated: true,
+  revoked: true,
+  superseded: true,
+  insufficient_scope: true,
+  stale: true,
+}
+const OPTIONS: Readonly<Record<keyof WatchwordOptions, true>> = {
+  issuer: true,
+  audience: true,
+  policies: true,
+  rootKey: true,
+  previousRootKeys: true,
+  store: true,
+  feed: true,
+  claims: true,
+  prefix: true,
+  cache: true,
+  maxStaleness: true,
+  onStale: true,
+  onStart: true,
+  clockTolerance: true,
+  maxTokenLength: true,
+  keys: true,
+  timeout: true,
+  clock: true,
+}
+const POLICY: Readonly<Record<keyof PolicyOptions, true>> = {
+  ttl: true,
+  scopes: true,
+  rotateAfter: true,
+  grace: true,
+  maxLifetime: true,
+  maxActivePerSubject: true,
+  version: true,
+  minVersion: true,
+  reuse: true,
+  retireOn: true,
+}
+
+// What the short blocks take for granted; a block that declares one of these itself is not disturbed.
+const GLOBALS = `
+declare const watchword: import('watchword').Watchword
+declare const issued: import('watchword').IssuedToken
+declare const token: string
+declare const rootKey: string
+declare const actor: string
+`
+
+describe('the README', () => {
+  const folder = `${root}/.cache/readme-${process.pid}`
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('begins with the quick start, to the letter', () => {
+    const first = blocks.find(({ language }) => language === 'ts')
+    expect(first?.text).toBe(read('examples/quickstart.ts'))
+  })
+
+  it('has no block of TypeScript that does not compile', () => {
+    const sources = blocks.filter(({ language }) => language === 'ts')
+    expect(sources.length).toBeGreaterThan(10)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(`${folder}/globals.d.ts`, GLOBALS)
+    for (const [i, { text }] of sources.entries()) {
+      writeFileSync(`${folder}/block-${i + 1}.ts`, `${text}\nexport {}\n`)
+    }
+    writeFileSync(
+      `${folder}/tsconfig.json`,
+      JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }),
+    )
+    let faults = ''
+    try {
+      execFileSync(
+        process.execPath,
+        [`${root}/node_modules/typescript/bin/tsc`, '-p', `${folder}/tsconfig.json`],
+        { cwd: root, encoding: 'utf8', stdio: 'pipe' },
+      )
+    } catch (error) {
+      faults = (error as { stdout: string }).stdout
+    }
+    expect(faults).toBe('')
+  }, 120_000)
+
+  it('names only subpaths that the package exports', () => {
+    const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> }
+    const named = [...readme.matchAll(/(?<=['"`])watchword(\/[a-z0-9./-]+)(?=['"`])/g)].map(
+      ([, subpath]) => `.${subpath}`,
+    )
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((subpath) => !(subpath in exports))).toEqual([])
+  })
+
+  it('names only files that exist', () => {
+    const linked = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)].map(([, path = '']) => path)
+    expect(linked.length).toBeGreaterThan(5)
+    for (const path of linked) expect(() => read(path), path).not.toThrow()
+  })
+
+  it('says what to do about each error, and no other', () => {
+    expect(firstCells('Errors').sort()).toEqual(Object.keys(ERROR_CODES).sort())
+  })
+
+  it('lists each rejection, and no other', () => {
+    expect(firstCells('Why a token is refused').sort()).toEqual(Object.keys(REJECTIONS).sort())
+  })
+
+  it('lists each option of an authority and of a policy, and no other', () => {
+    const listed = firstCells('Options')
+    const fields = [...listed].map((cell) => cell.replace(/^keys\..*/, 'keys'))
+    expect([...new Set(fields)].sort()).toEqual(Object.keys(OPTIONS).sort())
+    expect(firstCells('Options of a policy').sort()).toEqual(Object.keys(POLICY).sort())
+  })
+
+  it('names the two commands that set it up', () => {
+    expect(readme).toContain('npm ci && npm run demo')
+    expect(readme).toContain('npm ci && npm test')
+  })
+
+  it('stays short enough to be read', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(400)
+  })
+})
