@@ -1,0 +1,82 @@
+/**
+ * A store in Redis 7 or Valkey, over the caller's own client.
+ *
+ * Every call is one Lua script or a few: each is one atomic step of a thousand rows at most. All keys share one hash tag,
+ * so a cluster keeps them on one node. No key ever expires by itself.
+ *
+ * A revocation is kept in one step, and from then on covers its tokens for every reader and writer. Their rows are marked
+ * in batches, by that call and, should it end early, by the next revocation or purge.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import { commandOf, type RedisClient } from './redis/client.js'
+import { openStore } from './redis/open.js'
+import { otherMethods } from './redis/revocations.js'
+import { scriptRunner } from './redis/script.js'
+import { tokenMethods } from './redis/tokens.js'
+import type { Store } from './store.js'
+
+export type {
+  IoRedisClient,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from './redis/client.js'
+
+/** The options of {@link redisStore}. */
+export interface RedisStoreOptions {
+  /** Begins the name of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
+  readonly prefix?: string
+  /** Accept a server that may drop keys when memory is full (`maxmemory-policy`). Default: `false`. */
+  readonly allowEviction?: boolean
+}
+
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+/**
+ * A store in Redis. The client stays the caller's: the store adds no listener to it and never closes it. What was written
+ * is as durable as the server's persistence: use `appendonly yes`.
+ *
+ * @example
+ * ```ts
+ * import { Redis } from 'ioredis'
+ * import { redisStore } from 'watchword/store/redis'
+ *
+ * const redis = new Redis({ lazyConnect: true, maxRetriesPerRequest: 1 })
+ * const store = redisStore(redis, { prefix: 'tokens' })
+ * console.log(store.name, store.supports.durable)
+ * redis.disconnect()
+ * ```
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
+  const { prefix, allowEviction } = checkOptions(options)
+  let closed = false
+  const run = scriptRunner(commandOf(client), prefix, () => closed)
+  return {
+    name: 'redis',
+    supports: { durable: true },
+    open: () => openStore(run, allowEviction),
+    close: async () => {
+      closed = true
+    },
+    ...tokenMethods(run),
+    ...otherMethods(run),
+  }
+}
+
+function checkOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
+  const { prefix = 'watchword', allowEviction = false, ...rest } = options
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined)
+    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      "prefix: expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+    )
+  }
+  if (typeof allowEviction !== 'boolean')
+    throw new WatchwordError('ERR_INVALID_OPTION', 'allowEviction: expected true or false')
+  return { prefix, allowEviction }
+}

@@ -1,0 +1,172 @@
+/**
+ * The scripts over tokens. `ARGV[1]` names the call, and is answered first.
+ *
+ * @module
+ */
+import { growing, vital } from './lua-common.js'
+import { BATCH, defineScript } from './script.js'
+
+/**
+ * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, then the records.
+ *
+ * Answers `inserted`, `limit`, or `again` after a batch of rows was marked that would have been counted wrongly.
+ */
+export const INSERT_TOKENS = defineScript(
+  growing(`
+local max, now, at = tonumber(ARGV[2]), ARGV[3], 4
+local fresh = {}
+while at <= #ARGV do
+  local row, flat, after = pairsAt(at)
+  at = after
+  if redis.call('EXISTS', key('token', row.id)) == 0 then fresh[#fresh + 1] = { row, flat } end
+end
+if #fresh == 0 then return { ARGV[1], 'inserted' } end
+
+if max then
+  local held, live, marked = holder(fresh[1][1]), 0, 0
+  if not anyPending() then live = redis.call('ZCOUNT', held, '(' .. now, '+inf') end
+  while anyPending() and live + #fresh <= max do
+    local ids = redis.call('ZRANGE', held, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', live, ${BATCH})
+    for _, id in ipairs(ids) do
+      local row = storedToken(id)
+      local revocation = row and not row.broken and deadBy(row)
+      if revocation then
+        mark(row, revocation)
+        marked = marked + 1
+      else
+        live = live + 1
+      end
+    end
+    if #ids < ${BATCH} then break end
+    if marked > 0 then return { ARGV[1], 'again' } end
+  end
+  if live + #fresh > max then return { ARGV[1], 'limit' } end
+end
+
+for _, record in ipairs(fresh) do insert(record[1], record[2]) end
+return { ARGV[1], 'inserted' }
+`),
+)
+
+/** Reads one token. Argument: its id. */
+export const GET_TOKEN = defineScript(
+  vital(`
+local _, flat = token(ARGV[2])
+if flat == nil then return { ARGV[1], 'missing' } end
+return { ARGV[1], 'found', flat }
+`),
+)
+
+/**
+ * Reads a part of a page, from at most a batch of rows. Arguments: the id to begin after, how many are wanted, `liveAt`
+ * or nothing, then the names and values of the filter.
+ *
+ * Answers `end` when there are no more, else `more`; then the last id that was looked at, and the rows.
+ */
+export const LIST_TOKENS = defineScript(
+  vital(`
+local after, want, liveAt = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+
+-- The shortest list that holds every match is walked, and the rest of the filter applied to its rows.
+local list, length = key('tokens'), nil
+for i = 5, #ARGV, 2 do
+  local name = key('tokens-by-' .. ARGV[i], ARGV[i + 1])
+  local count = redis.call('ZCARD', name)
+  if length == nil or count < length then list, length = name, count end
+end
+
+local function matches(row)
+  -- What cannot be read is shown, for whoever reads it to report.
+  if row.broken then return true end
+  for i = 5, #ARGV, 2 do
+    local value = row[ARGV[i]]
+    if value and value ~= ARGV[i + 1] then return false end
+  end
+  if not liveAt then return true end
+  if row.revokedAt then return false end
+  return (tonumber(endOf(row)) or math.huge) > liveAt
+end
+
+local rows, seen, tag = {}, 0, 'more'
+while #rows < want and seen < ${BATCH} do
+  local size = math.min(math.max(want - #rows, 50), ${BATCH} - seen)
+  local ids = redis.call('ZRANGE', list, '(' .. after, '+', 'BYLEX', 'LIMIT', 0, size)
+  for _, id in ipairs(ids) do
+    if #rows == want then break end
+    local row, flat = token(id)
+    if row and matches(row) then rows[#rows + 1] = flat end
+    after = id
+    seen = seen + 1
+  end
+  if #ids < size then
+    tag = 'end'
+    break
+  end
+end
+return { ARGV[1], tag, after, unpack(rows) }
+`),
+)
+
+/** Links a predecessor to its successor. Arguments: the predecessor's id, `supersededAt` or nothing, the successor. */
+export const SUCCEED = defineScript(
+  growing(`
+local row, flat = token(ARGV[2])
+local successor, successorFlat = pairsAt(4)
+if row == nil then return { ARGV[1], 'missing' } end
+if row.broken then return { ARGV[1], 'broken' } end
+-- The successor may be of a newer key, which may have been revoked since it was sealed.
+if row.revokedAt or covered(row, row.keyId) or kept('key', successor.keyId) then
+  return { ARGV[1], 'revoked' }
+end
+if row.successor then
+  local _, winner = token(row.successor)
+  if winner == nil then return { ARGV[1], 'missing' } end
+  return { ARGV[1], 'already', flat, winner }
+end
+redis.call('HSET', key('token', row.id), 'successor', successor.id)
+redis.call('ZREM', holder(row), row.id)
+if ARGV[3] ~= '' then supersede(row, ARGV[3]) end
+if row.predecessor then supersede(storedToken(row.predecessor), successor.issuedAt) end
+insert(successor, successorFlat)
+return { ARGV[1], 'succeeded' }
+`),
+)
+
+/** Moves a token's end to no later than a time. Arguments: its id, the time. */
+export const SUPERSEDE = defineScript(
+  vital(`
+supersede(storedToken(ARGV[2]), ARGV[3])
+return { ARGV[1], 'done' }
+`),
+)
+
+/** Moves times of last use forward. Arguments: ids and times in turn. */
+export const RECORD_USAGE = defineScript(
+  growing(`
+for i = 2, #ARGV, 2 do
+  local row = redis.pcall('HMGET', key('token', ARGV[i]), 'id', 'lastUsedAt')
+  if row[1] and tonumber(ARGV[i + 1]) > (tonumber(row[2] or -1) or -1) then
+    redis.call('HSET', key('token', ARGV[i]), 'lastUsedAt', ARGV[i + 1])
+  end
+end
+return { ARGV[1], 'done' }
+`),
+)
+
+/** Removes a batch of tokens. Argument: up to which expiry. Answers `done`, how many were removed. */
+export const PURGE_TOKENS = defineScript(
+  vital(`
+local ids = redis.call('ZRANGE', key('expiry-of-tokens'), '-inf', ARGV[2], 'BYSCORE', 'LIMIT', 0, ${BATCH})
+for _, id in ipairs(ids) do
+  local row = storedToken(id) or {}
+  redis.call('ZREM', key('tokens'), id)
+  redis.call('ZREM', key('expiry-of-tokens'), id)
+  for _, field in ipairs(FIELDS) do
+    if row[field] then redis.call('ZREM', key('tokens-by-' .. field, row[field]), id) end
+  end
+  redis.call('ZREM', holder(row), id)
+  redis.call('DEL', key('token', id))
+end
+return { ARGV[1], 'done', #ids }
+`),
+)

@@ -1,0 +1,57 @@
+/**
+ * Looks at the server before anything is entrusted to it.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { defineScript, type Run, SCHEMA_VERSION, textOf } from './script.js'
+
+// Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. The policy is
+// read from INFO, which hosted servers allow where they block CONFIG, and on the very node that has the data.
+const OPEN = defineScript(`
+if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
+local info, policy = redis.pcall('INFO', 'memory'), ''
+if type(info) == 'string' then policy = string.match(info, 'maxmemory_policy:([%w%-]+)') or '' end
+if policy ~= '' and policy ~= 'noeviction' and ARGV[2] ~= 'allow' then
+  return { ARGV[1], 'evicts', policy }
+end
+local schema = redis.call('GET', KEYS[1])
+if not schema then
+  schema = '${SCHEMA_VERSION}'
+  redis.call('SET', KEYS[1], schema)
+end
+if schema ~= '${SCHEMA_VERSION}' then return { ARGV[1], 'schema', schema } end
+return { ARGV[1], 'ready', policy }
+`)
+
+/** Rejects when the server is too old, may drop keys, or has data of a newer library. Safe to repeat. */
+export async function openStore(run: Run, allowEviction: boolean): Promise<void> {
+  const { tag, rest } = await run(OPEN, allowEviction ? 'allow' : '')
+  if (tag === 'old') {
+    throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
+  }
+  if (tag === 'evicts') throw evictionError(textOf(rest[0]))
+  if (textOf(rest[0]) === '' && !allowEviction) warnOfPolicy()
+}
+
+function evictionError(policy: string): WatchwordError {
+  return new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `client: the server's maxmemory-policy is ${policy}, which may drop tokens, keys and revocations when memory is full; set it to noeviction, or pass allowEviction: true if the data may be lost (volatile policies spare them, since the store sets no expiry)`,
+  )
+}
+
+let warned = false
+
+function warnOfPolicy(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'the redis server does not say what it does when memory is full: it may drop tokens, keys and revocations',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_REDIS_CONFIG',
+      detail: 'Check that its maxmemory-policy is noeviction, then pass allowEviction: true.',
+    },
+  )
+}

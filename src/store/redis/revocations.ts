@@ -1,0 +1,99 @@
+/**
+ * The store's methods over revocations, over wrapped keys, and over what is past.
+ *
+ * @module
+ */
+import type { KeyRecord, Page, PurgeBefore, Purged, Revocation, Store } from '../store.js'
+import { INSERT_KEY, LIST_KEYS, PURGE_KEYS, REWRAP_KEY } from './lua-keys.js'
+import { LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
+import { PURGE_TOKENS } from './lua-tokens.js'
+import { keyArgs, keyOf, revocationArgs, revocationOf } from './rows.js'
+import { BATCH, type Run, type Script, textOf } from './script.js'
+
+type OtherMethods = Pick<
+  Store,
+  'revoke' | 'listRevocations' | 'insertKey' | 'listKeys' | 'rewrapKey' | 'purge'
+>
+
+// Marking is only housekeeping once the revocation is kept. A call does as much of it as leaves it well within its time;
+// the next revocation or purge goes on from there.
+const SETTLE_BATCHES = 20
+
+/** The methods over everything but tokens. */
+export function otherMethods(run: Run): OtherMethods {
+  return {
+    async revoke(revocation) {
+      const { tag } = await run(REVOKE, ...revocationArgs(revocation))
+      if (tag === 'more') await settle(run)
+    },
+    listRevocations: (page) => listRevocations(run, page),
+    async insertKey(record) {
+      const { tag } = await run(INSERT_KEY, ...keyArgs(record))
+      return tag === 'inserted'
+    },
+    listKeys: () => listKeys(run),
+    async rewrapKey(id, expected, { wrapped, wrappedBy }) {
+      const { tag } = await run(REWRAP_KEY, id, expected, wrapped, wrappedBy)
+      return tag === 'done'
+    },
+    purge: (before) => purge(run, before),
+  }
+}
+
+async function settle(run: Run): Promise<void> {
+  for (let batch = 0; batch < SETTLE_BATCHES; batch++) {
+    const { tag } = await run(SETTLE)
+    if (tag === 'settled') return
+  }
+}
+
+async function listRevocations(run: Run, page: Page): Promise<Revocation[]> {
+  const records: Revocation[] = []
+  let after = page.after ?? ''
+  while (records.length < page.limit) {
+    const want = Math.min(page.limit - records.length, BATCH)
+    const rows = await readPage(run, LIST_REVOCATIONS, after, want)
+    records.push(...rows.map(revocationOf))
+    if (rows.length < want) break
+    after = records.at(-1)?.id ?? after
+  }
+  return records
+}
+
+async function listKeys(run: Run): Promise<KeyRecord[]> {
+  const records: KeyRecord[] = []
+  for (;;) {
+    const rows = await readPage(run, LIST_KEYS, records.at(-1)?.id ?? '', BATCH)
+    records.push(...rows.map(keyOf))
+    if (rows.length < BATCH) return records
+  }
+}
+
+async function readPage(
+  run: Run,
+  script: Script,
+  after: string,
+  want: number,
+): Promise<readonly unknown[]> {
+  const { rest } = await run(script, after, String(want))
+  return rest
+}
+
+async function purge(run: Run, before: PurgeBefore): Promise<Purged> {
+  await settle(run)
+  return {
+    tokens: await purgeBatches(run, PURGE_TOKENS, before.tokens),
+    keys: await purgeBatches(run, PURGE_KEYS, before.keys),
+    revocations: await purgeBatches(run, PURGE_REVOCATIONS, before.revocations),
+  }
+}
+
+async function purgeBatches(run: Run, script: Script, before: number): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const { rest } = await run(script, String(before))
+    const batch = Number(textOf(rest[0]))
+    removed += batch
+    if (batch < BATCH) return removed
+  }
+}

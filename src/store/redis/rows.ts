@@ -1,0 +1,111 @@
+/**
+ * Records as Redis hashes, one field for each property: times and counts in decimal, scopes as JSON, and no field for
+ * what is null.
+ *
+ * A row that does not parse must not take a whole list with it: what cannot be read is handed on as it is, and the core
+ * refuses that one record.
+ *
+ * @module
+ */
+import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
+import { textOf } from './script.js'
+
+type Kind = 'text' | 'integer' | 'texts'
+
+/** How each property is written; `null` beside it where it may be null. */
+type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
+
+const TOKEN: Columns<TokenRecord> = {
+  id: 'text',
+  family: 'text',
+  generation: 'integer',
+  predecessor: ['text', null],
+  successor: ['text', null],
+  subject: 'text',
+  audience: 'text',
+  policy: 'text',
+  policyVersion: 'integer',
+  scopes: 'texts',
+  keyId: 'text',
+  issuedAt: 'integer',
+  notBefore: ['integer', null],
+  expiresAt: 'integer',
+  familyIssuedAt: 'integer',
+  familyExpiresAt: 'integer',
+  issuedBy: 'text',
+  supersededAt: ['integer', null],
+  revokedAt: ['integer', null],
+  revokedBy: ['text', null],
+  revokedReason: ['text', null],
+  lastUsedAt: ['integer', null],
+}
+
+const KEY: Columns<KeyRecord> = {
+  id: 'text',
+  audience: 'text',
+  generation: 'integer',
+  wrapped: 'text',
+  wrappedBy: 'text',
+  createdAt: 'integer',
+  activatesAt: 'integer',
+  retiresAt: 'integer',
+  expiresAt: 'integer',
+  revokedAt: ['integer', null],
+}
+
+const REVOCATION: Columns<Revocation> = {
+  id: 'text',
+  kind: 'text',
+  value: 'text',
+  before: 'integer',
+  at: 'integer',
+  actor: 'text',
+  reason: ['text', null],
+  expiresAt: 'integer',
+}
+
+/** A record as arguments of a script: how many, then names and values in turn. */
+export const tokenArgs = (record: TokenRecord): string[] => argsOf(TOKEN, record)
+export const keyArgs = (record: KeyRecord): string[] => argsOf(KEY, record)
+export const revocationArgs = (record: Revocation): string[] => argsOf(REVOCATION, record)
+
+/** The record in a reply of names and values in turn. */
+export const tokenOf = (reply: unknown): TokenRecord => recordOf(TOKEN, reply)
+export const keyOf = (reply: unknown): KeyRecord => recordOf(KEY, reply)
+export const revocationOf = (reply: unknown): Revocation => recordOf(REVOCATION, reply)
+
+function argsOf<T extends object>(columns: Columns<T>, record: T): string[] {
+  const pairs: string[] = []
+  for (const name of Object.keys(columns) as (keyof T & string)[]) {
+    const value = record[name]
+    if (value === null || value === undefined) continue
+    pairs.push(name, Array.isArray(value) ? JSON.stringify(value) : String(value))
+  }
+  return [String(pairs.length), ...pairs]
+}
+
+function recordOf<T extends object>(columns: Columns<T>, reply: unknown): T {
+  if (!Array.isArray(reply)) throw new Error('redis answered something that is no row')
+  const fields = new Map<string, string>()
+  for (let at = 0; at + 1 < reply.length; at += 2)
+    fields.set(textOf(reply[at]), textOf(reply[at + 1]))
+  const record: Record<string, unknown> = {}
+  for (const name of Object.keys(columns) as (keyof T & string)[]) {
+    const column: Kind | readonly [Kind, null] = columns[name]
+    const text = fields.get(name)
+    const kind = typeof column === 'string' ? column : column[0]
+    // Left undefined, a property that is missing and may not be is refused by the core.
+    record[name] = text !== undefined ? parse(kind, text) : typeof column === 'string' ? text : null
+  }
+  return record as T
+}
+
+function parse(kind: Kind, text: string): unknown {
+  if (kind === 'integer') return /^\d{1,16}$/.test(text) ? Number(text) : text
+  if (kind === 'text') return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Runs Lua scripts on the server: each is one atomic step, and every call to the database is one of them.
+ *
+ * @module
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { WatchwordError } from '../../errors.js'
+import type { Command } from './client.js'
+
+/** A script and the name by which the server remembers it. */
+export interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+/** The version of the data's layout that this library reads and writes. */
+export const SCHEMA_VERSION = 1
+
+/** The most rows that one call reads or writes: the server does nothing else meanwhile. */
+export const BATCH = 1000
+
+/** Names a script. */
+export function defineScript(source: string): Script {
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}
+
+/** What a script answered: which case it was, and the rest. */
+export interface Reply {
+  readonly tag: string
+  readonly rest: readonly unknown[]
+}
+
+/** Runs a script with its arguments. */
+export type Run = (script: Script, ...args: readonly string[]) => Promise<Reply>
+
+/** Makes the function through which a store runs its scripts, until `isClosed`. */
+export function scriptRunner(command: Command, prefix: string, isClosed: () => boolean): Run {
+  // The braces put every key that begins with the prefix in one slot of a cluster. Scripts derive the names of all other
+  // keys from this one, and so also follow a `keyPrefix` that the client puts before it.
+  const root = `{${prefix}}:schema`
+  const store = randomBytes(9).toString('base64url')
+  let calls = 0
+  return async (script, ...args) => {
+    if (isClosed()) throw new Error('the redis store is closed')
+    const call = `${store}${++calls}`
+    const reply = await evaluate(command, script, root, [call, ...args])
+    // A connection that has lost count gives one caller the answer of another: each answer says whose it is.
+    if (!Array.isArray(reply) || textOf(reply[0]) !== call)
+      throw new Error('redis answered something else than what was asked')
+    const tag = textOf(reply[1])
+    if (tag === 'schema') throw schemaError(textOf(reply[2]))
+    return { tag, rest: reply.slice(2) }
+  }
+}
+
+async function evaluate(
+  command: Command,
+  { sha, source }: Script,
+  root: string,
+  args: readonly string[],
+): Promise<unknown> {
+  try {
+    return await command(root, ['EVALSHA', sha, '1', root, ...args])
+  } catch (error) {
+    // The server forgets scripts when it restarts, fails over or is told to. Nothing was run then.
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    return command(root, ['EVAL', source, '1', root, ...args])
+  }
+}
+
+function schemaError(found: string): WatchwordError {
+  if (found === '') {
+    return new WatchwordError(
+      'ERR_STORE_SCHEMA',
+      'the redis store was not opened, or its data are gone since it was',
+    )
+  }
+  return new WatchwordError(
+    'ERR_STORE_SCHEMA',
+    'the data in redis were written by a newer version of this library',
+    { detail: `found schema ${found}, this version knows ${SCHEMA_VERSION}` },
+  )
+}
+
+/** A reply as text: clients can be told to answer integers as numbers, and texts as buffers. */
+export function textOf(reply: unknown): string {
+  if (typeof reply === 'string') return reply
+  if (Buffer.isBuffer(reply)) return reply.toString('utf8')
+  if (typeof reply === 'number' || typeof reply === 'bigint') return String(reply)
+  throw new Error('redis answered something that is no text')
+}
