@@ -110,7 +110,8 @@ function insertTokens(
 }
 
 function put(t: Tables, record: TokenRecord): void {
-  t.tokens.set(record.id, { ...record })
+  // Frozen, so that the copies of the record may share it.
+  t.tokens.set(record.id, { ...record, scopes: Object.freeze([...record.scopes]) })
   const key = holder(record)
   const ids = t.held.get(key)
   if (ids === undefined) t.held.set(key, new Set([record.id]))
@@ -121,9 +122,13 @@ function countLive(t: Tables, like: TokenRecord, now: number): number {
   let live = 0
   for (const id of t.held.get(holder(like)) ?? []) {
     const row = t.tokens.get(id)
-    if (row !== undefined && row.successor === null && isLive(row, now)) live++
+    if (row !== undefined && holdsPlace(row, now)) live++
   }
   return live
+}
+
+function holdsPlace(row: TokenRecord, now: number): boolean {
+  return row.successor === null && row.revokedAt === null && row.expiresAt > now
 }
 
 function isLive(row: TokenRecord, at: number): boolean {
@@ -211,6 +216,24 @@ function isCovered(t: Tables, record: TokenRecord): boolean {
   )
 }
 
+/** Whether this very revocation covers the record; what another one covers is the other's to mark. */
+function covers({ kind, value, before }: Revocation, record: TokenRecord): boolean {
+  switch (kind) {
+    case 'token':
+      return record.id === value
+    case 'family':
+      return record.family === value
+    case 'key':
+      return record.keyId === value
+    case 'subject':
+      return record.subject === value && record.familyIssuedAt <= before
+    case 'audience':
+      return record.audience === value && record.familyIssuedAt <= before
+    case 'all':
+      return record.familyIssuedAt <= before
+  }
+}
+
 function coverTarget(t: Tables, { kind, value, before }: Revocation): void {
   const key = targetKey(kind, value)
   const upTo = ABSOLUTE.has(kind) ? Number.POSITIVE_INFINITY : before
@@ -222,7 +245,7 @@ function revoke(t: Tables, revocation: Revocation): void {
   t.revocations.set(revocation.id, { ...revocation })
   coverTarget(t, revocation)
   for (const row of candidates(t, revocation)) {
-    if (row.revokedAt !== null || !isCovered(t, row)) continue
+    if (row.revokedAt !== null || !covers(revocation, row)) continue
     row.revokedAt = revocation.at
     row.revokedBy = revocation.actor
     row.revokedReason = revocation.reason
