@@ -5,3 +5,5 @@
  */
 export type { ManualClock } from './clock.js'
 export { manualClock } from './clock.js'
+export type { StoreContractOptions } from './store-contract.js'
+export { storeContract } from './store-contract.js'

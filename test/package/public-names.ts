@@ -19,5 +19,5 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
   ],
   'watchword/store/memory': ['memoryStore'],
   'watchword/feed/memory': ['memoryFeed'],
-  'watchword/testkit': ['manualClock', 'testFeedContract', 'testStoreContract'],
+  'watchword/testkit': ['manualClock', 'storeContract'],
 }

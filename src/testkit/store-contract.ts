@@ -1,0 +1,133 @@
+/**
+ * The store contract as cases: what any adapter must do, by name.
+ *
+ * @module
+ */
+import type { Store } from '../store/store.js'
+import { holds, named, type StoreCase } from './store/case.js'
+import { fixtures } from './store/fixtures.js'
+import { keyCases } from './store/keys.js'
+import { lifecycleCases } from './store/lifecycle.js'
+import { limitCases } from './store/limits.js'
+import { listCases } from './store/lists.js'
+import { purgeCases } from './store/purge.js'
+import { raceCases } from './store/races.js'
+import { refusalCases } from './store/refusal.js'
+import { revocationCases } from './store/revocation.js'
+import { successionCases } from './store/succession.js'
+import { supersedeCases } from './store/supersede.js'
+import { textCases } from './store/text.js'
+import { tokenCases } from './store/tokens.js'
+import { usageCases } from './store/usage.js'
+
+/** A test runner, and how to get at a store. */
+export interface StoreContractOptions {
+  /** The runner's `describe`. */
+  readonly describe: (name: string, body: () => void) => unknown
+  /** The runner's `it` or `test`, which waits for the promise. */
+  readonly it: (name: string, body: () => Promise<void>) => unknown
+  /** A fresh store, isolated from every other and not yet opened. Called for each case, which opens and closes it. */
+  readonly createStore: () => Promise<Store>
+  /**
+   * A second, independent adapter instance over the same data, not yet opened: another connection's view, or another
+   * process's. With it, visibility and the races are tested across two instances. A durable store must bring it.
+   * Default: one instance only.
+   */
+  readonly createTwin?: (store: Store) => Promise<Store>
+  /** Removes what `createStore` made, after the store was closed. Default: nothing. */
+  readonly destroyStore?: (store: Store) => Promise<void>
+}
+
+const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
+  lifecycle: lifecycleCases,
+  tokens: tokenCases,
+  lists: listCases,
+  limits: limitCases,
+  succession: [...successionCases, ...refusalCases],
+  supersede: supersedeCases,
+  revocation: revocationCases,
+  keys: keyCases,
+  usage: usageCases,
+  purge: purgeCases,
+  text: textCases,
+  races: raceCases,
+}
+
+/** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */
+export const STORE_RULES: readonly string[] = [
+  ...new Set(Object.values(AREAS).flatMap((cases) => cases.map(({ rule }) => rule))),
+  'lifecycle.twin',
+]
+
+/**
+ * Registers the cases that every store must pass, one or more for each sentence of the contract. Needs no server, no
+ * sleeps and no particular runner.
+ *
+ * @example
+ * ```ts
+ * import { describe, it } from 'node:test'
+ * import { memoryStore } from 'watchword/store/memory'
+ * import { storeContract } from 'watchword/testkit'
+ *
+ * storeContract({ describe, it, createStore: async () => memoryStore() })
+ * ```
+ */
+export function storeContract(options: StoreContractOptions): void {
+  const { describe, it, createTwin } = options
+  describe('the store contract', () => {
+    for (const [area, cases] of Object.entries(AREAS)) {
+      describe(area, () => {
+        for (const storeCase of cases) {
+          const { rule, title, across } = storeCase
+          if (across !== 'only') it(`${rule}: ${title}`, () => runCase(options, storeCase))
+          if (across !== undefined && createTwin !== undefined) {
+            it(`${rule}: ${title}, across two instances`, () =>
+              runCase(options, storeCase, createTwin))
+          }
+        }
+      })
+    }
+    it('lifecycle.twin: a durable store is tested across two instances', () =>
+      runCase(options, {
+        rule: 'lifecycle.twin',
+        title: '',
+        async run({ store }) {
+          holds(
+            !store.supports.durable || createTwin !== undefined,
+            'the store says that it is durable: give createTwin, or its cases prove nothing',
+          )
+        },
+      }))
+  })
+}
+
+async function runCase(
+  options: StoreContractOptions,
+  { rule, title, run }: StoreCase,
+  createTwin?: (store: Store) => Promise<Store>,
+): Promise<void> {
+  const opened: Store[] = []
+  const store = await options.createStore()
+  try {
+    opened.push(store)
+    await store.open()
+    const other = (await createTwin?.(store)) ?? store
+    if (other !== store) {
+      opened.push(other)
+      await other.open()
+    }
+    await run({ store, other, make: fixtures(rule + title) })
+  } catch (error) {
+    // What the runner prints must name the rule, and what went wrong while closing must not hide it.
+    await closeAll(options, opened).catch(() => undefined)
+    throw named(rule, error)
+  }
+  await closeAll(options, opened)
+}
+
+async function closeAll(options: StoreContractOptions, opened: readonly Store[]): Promise<void> {
+  const results = await Promise.allSettled(opened.map((store) => store.close()))
+  const [store] = opened
+  if (store !== undefined) await options.destroyStore?.(store)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
