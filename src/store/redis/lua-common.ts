@@ -8,8 +8,8 @@
  * - `token:<id>`, `key:<id>`, `revocation:<id>`: a hash for each record
  * - `tokens`, `keys`, `revocations`: the ids, as sorted sets of one score, and so in the order of their bytes
  * - `tokens-by-<field>:<value>`: the same, of the tokens with that subject, family, policy, audience or keyId
- * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by the time at which
- *   they end, so that the live ones of a holder are counted without reading one
+ * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by the time of
+ *   expiry, so that the live ones of a holder are counted without reading one
  * - `expiry-of-tokens`, `expiry-of-keys`, `expiry-of-revocations`: ids by the time of expiry
  * - `generations:<audience>`: a hash of key ids by generation
  * - `cover:<kind>:<value>`: ids of the kept revocations of a target, by their `before`
@@ -166,16 +166,8 @@ end
 
 local function supersede(row, at)
   if row == nil or row.broken then return end
-  if row.supersededAt and tonumber(row.supersededAt) <= tonumber(at) then return end
+  if (tonumber(row.supersededAt or '') or math.huge) <= tonumber(at) then return end
   redis.call('HSET', key('token', row.id), 'supersededAt', at)
-  redis.call('ZADD', holder(row), 'XX', 'LT', at, row.id)
-end
-
-local function endOf(row)
-  if row.supersededAt and tonumber(row.supersededAt) < (tonumber(row.expiresAt) or math.huge) then
-    return row.supersededAt
-  end
-  return row.expiresAt
 end
 
 local function insert(row, flat)
@@ -188,7 +180,7 @@ local function insert(row, flat)
   end
   redis.call('ZADD', key('expiry-of-tokens'), row.expiresAt, id)
   if row.revokedAt then return end
-  if not row.successor then redis.call('ZADD', holder(row), endOf(row), id) end
+  if not row.successor then redis.call('ZADD', holder(row), row.expiresAt, id) end
   -- The marking may have passed this id by already.
   local revocation = deadBy(row)
   if revocation then mark(row, revocation) end

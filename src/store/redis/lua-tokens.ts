@@ -84,7 +84,8 @@ local function matches(row)
   end
   if not liveAt then return true end
   if row.revokedAt then return false end
-  return (tonumber(endOf(row)) or math.huge) > liveAt
+  if (tonumber(row.supersededAt or '') or math.huge) <= liveAt then return false end
+  return (tonumber(row.expiresAt) or math.huge) > liveAt
 end
 
 local rows, seen, tag = {}, 0, 'more'
