@@ -19,6 +19,7 @@ import { supersedeCases } from './store/supersede.js'
 import { textCases } from './store/text.js'
 import { tokenCases } from './store/tokens.js'
 import { usageCases } from './store/usage.js'
+import { writeRaceCases } from './store/write-races.js'
 
 /** A test runner, and how to get at a store. */
 export interface StoreContractOptions {
@@ -50,7 +51,7 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   usage: usageCases,
   purge: purgeCases,
   text: textCases,
-  races: raceCases,
+  races: [...raceCases, ...writeRaceCases],
 }
 
 /** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */

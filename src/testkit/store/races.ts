@@ -1,28 +1,12 @@
 /**
- * Calls at the same time, on one instance and across two.
+ * Rotations, insertions and revocations at the same time, on one instance and across two.
  *
  * @module
  */
 import type { Revocation, Store, Succession, TokenRecord } from '../../store/store.js'
-import { holds, present, type StoreCase, same } from './case.js'
+import { allTokens, atOnce, count } from './at-once.js'
+import { present, type StoreCase, same } from './case.js'
 import { type Fixtures, HOUR, NOW } from './fixtures.js'
-
-/** Runs the calls at once, every other one on the other instance. */
-function atOnce<T, R>(
-  [store, other]: readonly [Store, Store],
-  items: readonly T[],
-  call: (store: Store, item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  return Promise.all(items.map((item, index) => call(index % 2 === 0 ? store : other, item, index)))
-}
-
-async function allTokens(store: Store): Promise<readonly TokenRecord[]> {
-  return await store.listTokens({}, { limit: 999 })
-}
-
-function count<T>(items: readonly T[], matches: (item: T) => boolean): number {
-  return items.filter(matches).length
-}
 
 /** Either the rotation came first and the successor bears the mark, or the revocation did and there is none. */
 async function expectNoSurvivor(
@@ -39,13 +23,11 @@ async function expectNoSurvivor(
   }
 }
 
-const TARGETS = ['token', 'family', 'subject', 'key', 'audience', 'all'] as const
+const TARGETS = ['family', 'subject', 'key', 'audience', 'all'] as const
 
 function revocationOf(kind: (typeof TARGETS)[number], token: TokenRecord, make: Fixtures) {
   const { family, subject, keyId: key, audience } = token
-  // The revocation of one token does not reach a successor that it already has: its family's does.
-  const value = { token: family, family, subject, key, audience, all: '' }[kind]
-  return make.revocation(kind === 'token' ? 'family' : kind, value)
+  return make.revocation(kind, { family, subject, key, audience, all: '' }[kind])
 }
 
 export const raceCases: readonly StoreCase[] = [
@@ -160,7 +142,7 @@ export const raceCases: readonly StoreCase[] = [
     title: 'a revocation against a rotation leaves no successor alive, whichever came first',
     across: 'also',
     async run({ store, other, make }) {
-      for (let round = 0; round < 24; round++) {
+      for (let round = 0; round < 25; round++) {
         const kind = TARGETS[round % TARGETS.length] ?? 'all'
         const names = { subject: `s${round}`, audience: `a${round}`, keyId: make.keyId() }
         // Each round is later than what revocations of all have covered so far.
@@ -174,6 +156,30 @@ export const raceCases: readonly StoreCase[] = [
             ? (await Promise.all([rotate(), revoke()]))[0]
             : (await Promise.all([revoke(), rotate()]))[1]
         await expectNoSurvivor(store, token.family, answer, revocation)
+      }
+    },
+  },
+  {
+    rule: 'races.revoke-token',
+    title: 'a revocation of one token against its rotation: a successor only if it is told of',
+    across: 'also',
+    async run({ store, other, make }) {
+      for (let round = 0; round < 20; round++) {
+        const token = make.token()
+        await store.insertTokens([token])
+        const successor = make.successor(token)
+        const rotate = () => store.succeed(token.id, successor, null)
+        const revoke = () => other.revoke(make.revocation('token', token.id))
+        const { outcome } =
+          round % 4 < 2
+            ? (await Promise.all([rotate(), revoke()]))[0]
+            : (await Promise.all([revoke(), rotate()]))[1]
+        const record = present(await store.getToken(token.id), 'the record')
+        same(record.revokedBy, 'operator', 'who revoked it')
+        const isLinked = outcome === 'succeeded'
+        same(record.successor, isLinked ? successor.id : null, `its successor, ${outcome}`)
+        const expected = isLinked ? successor : undefined
+        same(await store.getToken(successor.id), expected, `the successor, ${outcome}`)
       }
     },
   },
@@ -256,99 +262,6 @@ export const raceCases: readonly StoreCase[] = [
       }
       await other.revoke(make.revocation('all', ''))
       same(await allTokens(store), before, 'the records after one more')
-    },
-  },
-  {
-    rule: 'races.key',
-    title: 'of twelve keys for one generation at once one is inserted',
-    across: 'also',
-    async run({ store, other, make }) {
-      const keys = Array.from({ length: 12 }, () => make.key({ generation: 2 }))
-      const answers = await atOnce([store, other], keys, (one, key) => one.insertKey(key))
-      same(count(answers, Boolean), 1, 'how many were inserted')
-      const winner = present(keys[answers.indexOf(true)], 'the winner')
-      same(await store.listKeys(), [winner], 'the keys')
-    },
-  },
-  {
-    rule: 'races.rewrap',
-    title: 'of twelve rewraps of one key at once one comes through',
-    across: 'also',
-    async run({ store, other, make }) {
-      const key = make.key()
-      await store.insertKey(key)
-      const nexts = Array.from({ length: 12 }, (_, index) => ({
-        wrapped: `wrapped ${index}`,
-        wrappedBy: `root ${index}`,
-      }))
-      const answers = await atOnce([store, other], nexts, (one, next) =>
-        one.rewrapKey(key.id, key.wrapped, next),
-      )
-      same(count(answers, Boolean), 1, 'how many came through')
-      const expected = { ...key, ...nexts[answers.indexOf(true)] }
-      same(await store.listKeys(), [expected], 'the keys')
-    },
-  },
-  {
-    rule: 'races.usage',
-    title: 'reports of use at once and out of order leave the latest',
-    across: 'also',
-    async run({ store, other, make }) {
-      const [one, two] = [make.token(), make.token()]
-      await store.insertTokens([one, two])
-      const times = Array.from({ length: 40 }, (_, index) => NOW + index)
-      await atOnce([store, other], make.shuffled(times), (instance, at, index) => {
-        const reports = [
-          { id: one.id, at },
-          { id: two.id, at: at + 1 },
-        ]
-        // Two writers that take the rows in opposite order must not lock one another out.
-        return instance.recordUsage(index % 3 === 0 ? reports.reverse() : reports)
-      })
-      const expected = [
-        { ...one, lastUsedAt: NOW + 39 },
-        { ...two, lastUsedAt: NOW + 40 },
-      ]
-      same(await allTokens(store), expected, 'the records')
-    },
-  },
-  {
-    rule: 'races.supersede',
-    title: 'ends of grace at once leave the earliest',
-    across: 'also',
-    async run({ store, other, make }) {
-      const token = make.token()
-      await store.insertTokens([token])
-      const times = Array.from({ length: 30 }, (_, index) => NOW + index)
-      await atOnce([store, other], make.shuffled(times), (one, at) => one.supersede(token.id, at))
-      same(await store.getToken(token.id), { ...token, supersededAt: NOW }, 'the record')
-    },
-  },
-  {
-    rule: 'races.columns',
-    title: 'use, end of grace, rotation and revocation at once lose none of the four',
-    across: 'also',
-    async run({ store, other, make }) {
-      for (let round = 0; round < 10; round++) {
-        const token = make.token({ subject: `s${round}` })
-        await store.insertTokens([token])
-        const calls: Array<(one: Store) => Promise<unknown>> = [
-          (one) => one.recordUsage([{ id: token.id, at: NOW + 2 }]),
-          (one) => one.supersede(token.id, NOW + 3),
-          (one) => one.succeed(token.id, make.successor(token), NOW + 4),
-          (one) => one.revoke(make.revocation('subject', token.subject)),
-        ]
-        await atOnce([store, other], make.shuffled(calls), (one, call) => call(one))
-        const record = present(await store.getToken(token.id), 'the record')
-        const { lastUsedAt, supersededAt, revokedBy } = record
-        const actual = { lastUsedAt, supersededAt, revokedBy }
-        const expected = { lastUsedAt: NOW + 2, supersededAt: NOW + 3, revokedBy: 'operator' }
-        same(actual, expected, 'what three of the calls wrote')
-        const family = await store.listTokens({ family: token.family }, { limit: 9 })
-        same(family.length, record.successor === null ? 1 : 2, 'the number of records')
-        const alive = family.filter(({ revokedAt }) => revokedAt === null)
-        holds(alive.length === 0, `${alive.length} records of the family are not revoked`)
-      }
     },
   },
 ]

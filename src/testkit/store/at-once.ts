@@ -1,0 +1,25 @@
+/**
+ * Many calls at the same time.
+ *
+ * @module
+ */
+import type { Store, TokenRecord } from '../../store/store.js'
+
+/** Runs the calls at once, every other one on the other instance. */
+export function atOnce<T, R>(
+  [store, other]: readonly [Store, Store],
+  items: readonly T[],
+  call: (store: Store, item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  return Promise.all(items.map((item, index) => call(index % 2 === 0 ? store : other, item, index)))
+}
+
+/** Every record. */
+export async function allTokens(store: Store): Promise<readonly TokenRecord[]> {
+  return await store.listTokens({}, { limit: 999 })
+}
+
+/** How many of them match. */
+export function count<T>(items: readonly T[], matches: (item: T) => boolean): number {
+  return items.filter(matches).length
+}
