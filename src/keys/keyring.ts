@@ -280,14 +280,21 @@ export class Keyring {
     const { store, call, onEvent } = this.#options
     for (let race = 0; race < MAX_RACES; race++) {
       const key = generateKey()
-      const record = await this.#plan(audience, key, at)
-      if (await call(() => store.insertKey(record))) {
+      let record: KeyRecord
+      let inserted = false
+      try {
+        record = await this.#plan(audience, key, at)
+        inserted = await call(() => store.insertKey(record))
+      } finally {
+        // An outage must not leave a key behind in memory for each try.
+        if (!inserted) destroyKey(key)
+      }
+      if (inserted) {
         this.#ring.add(record, key)
         this.#records = [...this.#records, record]
         onEvent('key.created', record)
         return record
       }
-      destroyKey(key)
       await this.refresh()
       const newest = newestKey(this.#ofAudience(audience))
       if (newest !== undefined && newest.generation >= record.generation) return newest
