@@ -6,7 +6,10 @@
 import type { ResolvedClock } from './clock.js'
 import { WatchwordError, type WatchwordErrorCode } from './errors.js'
 
-type OutageCode = Extract<WatchwordErrorCode, 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'>
+type OutageCode = Extract<
+  WatchwordErrorCode,
+  'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE' | 'ERR_ROOT_KEY'
+>
 
 /** What a deadline needs to know of a call. */
 export interface Deadline {

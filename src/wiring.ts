@@ -6,7 +6,7 @@
 import { PAE } from 'paseto'
 import { monotonicFactory } from 'ulid'
 import { VerifiedCache } from './cache/verified-cache.js'
-import { resolveClock, systemClock, type Timer } from './clock.js'
+import { type ResolvedClock, resolveClock, systemClock, type Timer } from './clock.js'
 import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
 import { WatchwordError } from './errors.js'
@@ -55,7 +55,7 @@ export function buildParts(options: ResolvedOptions): Parts {
   const keyring = new Keyring({
     store,
     clock,
-    roots: resolveRoots(options, store),
+    roots: resolveRoots(options, store, clock),
     audiences: options.audiences,
     schedule: scheduleOf(options),
     refreshEveryMs: options.keys.refreshEveryMs,
@@ -111,9 +111,14 @@ function scheduleOf({ keys, policies }: ResolvedOptions) {
   return { rotateEveryMs: keys.rotateEveryMs, publishAheadMs: keys.publishAheadMs, maxTokenMs }
 }
 
-function resolveRoots(options: ResolvedOptions, store: Store): [RootKey, ...RootKey[]] {
-  const previous = options.previousRootKeys.map(resolveRootKey)
-  if (options.rootKey !== undefined) return [resolveRootKey(options.rootKey), ...previous]
+function resolveRoots(
+  options: ResolvedOptions,
+  store: Store,
+  clock: ResolvedClock,
+): [RootKey, ...RootKey[]] {
+  const timely = (root: RootKey) => inTime(root, clock, options.timeoutMs)
+  const previous = options.previousRootKeys.map((option, i) => timely(resolveRootKey(option, i)))
+  if (options.rootKey !== undefined) return [timely(resolveRootKey(options.rootKey)), ...previous]
   if (store.supports.durable) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
@@ -121,6 +126,17 @@ function resolveRoots(options: ResolvedOptions, store: Store): [RootKey, ...Root
     )
   }
   return [ephemeralRootKey(), ...previous]
+}
+
+// A KMS that hangs must not hold up every later look at the keys.
+function inTime(root: RootKey, clock: ResolvedClock, deadlineMs: number): RootKey {
+  const { id } = root
+  const deadline = { clock, deadlineMs, code: 'ERR_ROOT_KEY' as const, name: `root key "${id}"` }
+  return {
+    id,
+    seal: (key) => withDeadline(deadline, () => root.seal(key)),
+    open: (wrapped) => withDeadline(deadline, () => root.open(wrapped)),
+  }
 }
 
 let warned = false

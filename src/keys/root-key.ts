@@ -120,6 +120,7 @@ export async function openKey(
   const key = await root.open(record.wrapped).catch((cause: unknown) => {
     // Only a wrong key says nothing about the outside world; a KMS that does not answer is an outage.
     if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
+    if (cause instanceof WatchwordError && cause.code === 'ERR_ROOT_KEY') throw cause
     throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
   })
   // Wrapping does not bind the key to its row, so two rows with their wrappings swapped would both open.
