@@ -135,6 +135,11 @@ export function remoteFeed(
   return { info, open, head, read, append, close, ...changes }
 }
 
+/** A feed that is polled once a day, for tests that let months pass. */
+export function rarelyPolled(feed: RevocationFeed): RevocationFeed {
+  return feedOver(feed, { info: { ...feed.info, suggestedPollMs: DAY } })
+}
+
 /** Every event of a feed's log. */
 export async function logOf(feed: RevocationFeed): Promise<readonly FeedEvent[]> {
   const call = { signal: new AbortController().signal, deadlineMs: SECOND }

@@ -374,7 +374,7 @@ describe('a successor', () => {
   it('cannot be made of a token whose record is gone', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
-    await fleet.store.purge(token.expiresAt)
+    await fleet.store.purge({ tokens: token.expiresAt, keys: 0, revocations: 0 })
     expect(await codeOf(a.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_UNKNOWN')
   })
 })
