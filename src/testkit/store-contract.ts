@@ -10,6 +10,7 @@ import { keyCases } from './store/keys.js'
 import { lifecycleCases } from './store/lifecycle.js'
 import { limitCases } from './store/limits.js'
 import { listCases } from './store/lists.js'
+import { pageCases } from './store/pages.js'
 import { purgeCases } from './store/purge.js'
 import { raceCases } from './store/races.js'
 import { refusalCases } from './store/refusal.js'
@@ -42,7 +43,7 @@ export interface StoreContractOptions {
 const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   lifecycle: lifecycleCases,
   tokens: tokenCases,
-  lists: listCases,
+  lists: [...listCases, ...pageCases],
   limits: limitCases,
   succession: [...successionCases, ...refusalCases],
   supersede: supersedeCases,
