@@ -7,22 +7,21 @@ import type { KeyRecord, Page, Revocation, Store, TokenFilter, TokenRecord } fro
 
 type Token = { -readonly [K in keyof TokenRecord]: TokenRecord[K] }
 
+type Data = [Map<string, Token>, Map<string, KeyRecord>, Map<string, Revocation>]
+
 /** A store in one JSON file, for one process at a time. */
 export function jsonFileStore(file: string): Store {
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
 
   // One method after the other: what it changed is written before anyone hears of it, what fails changed nothing.
-  function step<T>(work: (data: ReturnType<typeof load>) => T): Promise<T> {
+  function step<T>(work: (...data: Data) => T): Promise<T> {
     const turn = last.then(async () => {
       if (closed) throw new Error('the store is closed')
-      const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return '[[],[],[]]'
-        throw error
-      })
-      const data = load(before)
-      const answer = work(data)
-      const after = JSON.stringify([[...data.tokens], [...data.keys], [...data.revocations]])
+      const before = await readFile(file, 'utf8')
+      const data = JSON.parse(before).map((entries: []) => new Map(entries)) as Data
+      const answer = work(...data)
+      const after = JSON.stringify(data.map((rows) => [...rows]))
       if (after === before) return answer
       await writeFile(`${file}.new`, after)
       await rename(`${file}.new`, file)
@@ -35,10 +34,15 @@ export function jsonFileStore(file: string): Store {
   return {
     name: 'json-file',
     supports: { durable: true },
-    open: () => step(() => undefined),
-    close: async () => void (closed = true),
+    open: async () => {
+      await writeFile(file, '[[],[],[]]', { flag: 'wx' }).catch(() => undefined)
+      await step(() => undefined)
+    },
+    close: async () => {
+      closed = true
+    },
     insertTokens: (records, limit) =>
-      step(({ tokens }) => {
+      step((tokens) => {
         const fresh = records.filter(({ id }) => !tokens.has(id))
         const [{ subject, policy } = { subject: '', policy: '' }] = fresh
         const isHeld = (row: TokenRecord) =>
@@ -50,16 +54,16 @@ export function jsonFileStore(file: string): Store {
         for (const record of fresh) tokens.set(record.id, { ...record })
         return 'inserted'
       }),
-    getToken: (id) => step(({ tokens }) => tokens.get(id)),
+    getToken: (id) => step((tokens) => tokens.get(id)),
     listTokens: (filter, page) =>
-      step(({ tokens }) => pageOf(tokens, page, (row) => matches(row, filter))),
+      step((tokens) => pageOf(tokens, page, (row) => matches(row, filter))),
     succeed: (id, successor, supersededAt) =>
-      step(({ tokens, revocations }) => {
+      step((tokens, _keys, revocations) => {
         const row = tokens.get(id)
         if (row === undefined) return { outcome: 'missing' }
         const dead = (one: Revocation) => covers(one, row) || covers(one, { ...successor, id })
-        const killed = row.revokedAt !== null || [...revocations.values()].some(dead)
-        if (killed) return { outcome: 'revoked' }
+        if (row.revokedAt !== null) return { outcome: 'revoked' }
+        if ([...revocations.values()].some(dead)) return { outcome: 'revoked' }
         const winner = row.successor === null ? undefined : tokens.get(row.successor)
         if (winner !== undefined) return { outcome: 'already', predecessor: row, successor: winner }
         row.successor = successor.id
@@ -68,9 +72,9 @@ export function jsonFileStore(file: string): Store {
         tokens.set(successor.id, { ...successor })
         return { outcome: 'succeeded' }
       }),
-    supersede: (id, at) => step(({ tokens }) => endAt(tokens.get(id), at)),
+    supersede: (id, at) => step((tokens) => endAt(tokens.get(id), at)),
     revoke: (revocation) =>
-      step(({ tokens, keys, revocations }) => {
+      step((tokens, keys, revocations) => {
         if (revocations.has(revocation.id)) return
         const { id, kind, value, at, actor, reason } = revocation
         revocations.set(id, revocation)
@@ -80,42 +84,34 @@ export function jsonFileStore(file: string): Store {
         const key = kind === 'key' ? keys.get(value) : undefined
         if (key?.revokedAt === null) keys.set(value, { ...key, revokedAt: at })
       }),
-    listRevocations: (page) => step(({ revocations }) => pageOf(revocations, page, () => true)),
+    listRevocations: (page) =>
+      step((_tokens, _keys, revocations) => pageOf(revocations, page, () => true)),
     insertKey: (record) =>
-      step(({ keys }) => {
+      step((_tokens, keys) => {
         const same = (key: KeyRecord) =>
           key.audience === record.audience && key.generation === record.generation
         if (keys.has(record.id) || [...keys.values()].some(same)) return false
         return keys.set(record.id, record).has(record.id)
       }),
-    listKeys: () => step(({ keys }) => [...keys.values()]),
+    listKeys: () => step((_tokens, keys) => [...keys.values()]),
     rewrapKey: (id, expected, next) =>
-      step(({ keys }) => {
+      step((_tokens, keys) => {
         const key = keys.get(id)
         return key?.wrapped === expected && keys.set(id, { ...key, ...next }).has(id)
       }),
     recordUsage: (usages) =>
-      step(({ tokens }) => {
+      step((tokens) => {
         for (const { id, at } of usages) {
           const row = tokens.get(id)
           if (row !== undefined) row.lastUsedAt = Math.max(row.lastUsedAt ?? at, at)
         }
       }),
     purge: (before) =>
-      step(({ tokens, keys, revocations }) => ({
+      step((tokens, keys, revocations) => ({
         tokens: drop(tokens, before.tokens),
         keys: drop(keys, before.keys),
         revocations: drop(revocations, before.revocations),
       })),
-  }
-}
-
-function load(text: string) {
-  const [tokens, keys, revocations] = JSON.parse(text)
-  return {
-    tokens: new Map<string, Token>(tokens),
-    keys: new Map<string, KeyRecord>(keys),
-    revocations: new Map<string, Revocation>(revocations),
   }
 }
 
@@ -132,11 +128,8 @@ function matches(row: TokenRecord, { liveAt, supersededAliveAt, ...equal }: Toke
 type Rows<T> = ReadonlyMap<string, T>
 
 function pageOf<T>(rows: Rows<T>, { after = '', limit }: Page, fits: (row: T) => boolean): T[] {
-  const ids = [...rows].filter(([id, row]) => id > after && fits(row)).map(([id]) => id)
-  return ids
-    .sort()
-    .slice(0, limit)
-    .map((id) => rows.get(id) as T)
+  const ids = [...rows.keys()].filter((id) => id > after && fits(rows.get(id) as T)).sort()
+  return ids.slice(0, limit).map((id) => rows.get(id) as T)
 }
 
 function endAt(row: Token | undefined, at: number): void {

@@ -38,6 +38,9 @@ export interface ResolvedClock {
  */
 export const HOLD_MS = 3_600_000
 
+/** Between two looks a minute or so apart, a time server slews the clock by less than this. */
+const DRIFT_MS = 5_000
+
 /** The clock of the machine. */
 export const systemClock: Clock = { now: Date.now }
 
@@ -65,6 +68,26 @@ export function resolveClock(source: Clock): ResolvedClock {
     onStepBack: () => {},
   }
   return clock
+}
+
+/**
+ * Wall time for what cannot be undone, such as forgetting: a wall clock that leaps ahead of the steady one is believed
+ * only when it has stayed there for {@link HOLD_MS}, since it may come back.
+ */
+export function certainTime(clock: ResolvedClock): () => number {
+  let lead = clock.now() - clock.monotonic()
+  let aheadSince = Number.POSITIVE_INFINITY
+  return () => {
+    const monotonic = clock.monotonic()
+    const current = clock.now() - monotonic
+    const leapt = current - lead > DRIFT_MS
+    aheadSince = leapt ? Math.min(aheadSince, monotonic) : Number.POSITIVE_INFINITY
+    if (!leapt || monotonic - aheadSince >= HOLD_MS) {
+      lead = current
+      aheadSince = Number.POSITIVE_INFINITY
+    }
+    return Math.floor(lead + monotonic)
+  }
 }
 
 function systemTimer(callback: () => void, delayMs: number): Timer {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { certainTime } from './clock.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { refillIndex } from './revocation/refill.js'
 import type { Parts } from './wiring.js'
@@ -36,16 +37,16 @@ export async function startParts(parts: Parts): Promise<void> {
   scheduleSweep(parts)
 }
 
-function scheduleSweep(parts: Parts): void {
+function scheduleSweep(parts: Parts, passed: () => number = certainTime(parts.clock)): void {
   const { clock, index, state } = parts
   state.sweep = clock.setTimer(() => {
     if (state.closed) return
-    const now = clock.now()
+    const now = passed()
     // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
     index.forget(now - MAX_SKEW_MS)
     // An outage only puts it off to the next sweep.
     if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
-    scheduleSweep(parts)
+    scheduleSweep(parts, passed)
   }, SWEEP_EVERY_MS)
 }
 

@@ -67,7 +67,8 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
   verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
   /**
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
-   * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was demanded and does not answer.
+   * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was
+   * demanded and does not answer, and with `ERR_INVALID_ARGUMENT` for a requirement that does not parse.
    */
   authenticate(
     token: unknown,

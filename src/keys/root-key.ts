@@ -90,9 +90,21 @@ function fromKey(root: LocalKey): RootKey {
 function fromWrapper(wrapper: KeyWrapper): RootKey {
   return {
     id: wrapper.id,
-    seal: (key) => wrapper.wrap(exportKey(key)),
+    seal: (key) => wrapWith(wrapper, exportKey(key)),
     open: async (wrapped) => importKey(await wrapper.unwrap(wrapped)),
   }
+}
+
+async function wrapWith(wrapper: KeyWrapper, paserk: string): Promise<string> {
+  let wrapped: unknown
+  try {
+    wrapped = await wrapper.wrap(paserk)
+  } catch (cause) {
+    throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrapping a key failed', { cause })
+  }
+  // A wrapper that hands the key back as it is would have it stored in the clear.
+  if (typeof wrapped === 'string' && wrapped !== '' && !wrapped.includes(paserk)) return wrapped
+  throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrap() answered no wrapped key')
 }
 
 // The official vectors use 70 71 … 8f and all zeros; a key that everyone can read protects nothing.

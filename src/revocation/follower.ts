@@ -16,6 +16,7 @@ import type {
   Position,
   RevocationFeed,
 } from '../feed/feed.js'
+import { holdAdapter, releaseAdapter } from '../shared.js'
 import { decodeEvent, encodeEvent, linkOf, MAX_ENTRIES, type RevocationEntry } from './event.js'
 import { Freshness } from './freshness.js'
 import type { RevocationIndex } from './index.js'
@@ -53,6 +54,7 @@ export class Follower {
   // Appends of one node wait for each other: each one builds on the link of the one before it.
   #appending: Promise<unknown> = Promise.resolve()
   #rejected = 0
+  #restUntil = Number.NEGATIVE_INFINITY
   // The links of the last positions, so that a head that pushes have overtaken still proves what it is.
   readonly #links = new Map<number, string>([[0, '']])
 
@@ -62,6 +64,11 @@ export class Follower {
     this.#clock = clock
     this.#deadlineMs = deadlineMs
     this.freshness = new Freshness(clock)
+  }
+
+  /** Claims a share of the feed, so that another authority that uses it does not close it under this one. */
+  hold(): void {
+    holdAdapter(this.#feed)
   }
 
   /** The name of the feed. */
@@ -101,15 +108,36 @@ export class Follower {
     this.#stop.abort()
     this.#poll?.cancel()
     this.freshness.revoke()
-    await this.#feed.close()
+    if (releaseAdapter(this.#feed)) await this.#feed.close()
   }
 
   /** Pulls what is missing and proves the head. One pull at a time; joiners share it. */
   pull(): Promise<void> {
-    this.#pulling ??= this.#pull().finally(() => {
+    this.#pulling ??= this.#timedPull().finally(() => {
       this.#pulling = undefined
     })
     return this.#pulling
+  }
+
+  async #timedPull(): Promise<void> {
+    const start = this.#clock.monotonic()
+    try {
+      await this.#pull()
+    } catch (error) {
+      const now = this.#clock.monotonic()
+      this.#restUntil = now + (now - start)
+      throw error
+    }
+  }
+
+  /**
+   * Pulls for a caller that cannot decide otherwise, unless a pull has just failed: after one that took its time, none
+   * is tried for as long again, so that an outage does not cost each request a deadline. Never rejects; the lease tells
+   * what came of it.
+   */
+  async confirm(): Promise<void> {
+    if (this.#clock.monotonic() < this.#restUntil) return
+    await this.pull().catch(() => undefined)
   }
 
   /** Renews the lease without waiting, where the feed lives in this process. Answers whether it did. */

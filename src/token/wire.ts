@@ -74,9 +74,12 @@ export type FooterLookup = (token: string, footerStart: number) => string | unde
 function readStandard(token: string, known: FooterLookup): Parts | undefined {
   const dot = token.indexOf('.', HEADER.length)
   if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
+  // Four characters hold three bytes: no text of this length is the end of any.
+  if ((dot - HEADER.length) % 4 === 1) return undefined
   const body = token.slice(HEADER.length, dot)
   const keyId = known(token, dot + 1)
   if (keyId !== undefined) return { body, keyId, footer: undefined }
+  if (token.includes('.', dot + 1)) return undefined
   return readForeignFooter(body, token.slice(dot + 1))
 }
 

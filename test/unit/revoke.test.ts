@@ -12,11 +12,13 @@ import {
   type Fleet,
   feedOver,
   flush,
+  HOUR,
   issueOn,
   MINUTE,
   newFleet,
   newGate,
   outcome,
+  POLICY,
   SECOND,
   targetsOf,
   verdict,
@@ -526,6 +528,43 @@ describe('the revocation index', () => {
     for (let i = 0; i < 50; i++) await a.revoke({ id: (await issueOn(a)).id }, ACTOR)
     expect(a.health().revocations).toBe(50)
     await fleet.clock.advance(12 * MINUTE)
+    expect(a.health().revocations).toBe(0)
+  })
+
+  it('remembers what a clock that leapt ahead and came back would have had it forget', async () => {
+    fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '1h' } } })
+    const a = await fleet.start()
+    const token = await issueOn(a)
+    await a.revoke({ id: token.id }, ACTOR)
+    fleet.clock.step(3 * HOUR)
+    await fleet.clock.advance(2 * MINUTE)
+    expect(verdict(a.verify(token.token))).toBe('expired')
+    fleet.clock.step(-3 * HOUR)
+    expect(verdict(a.verify(token.token))).toBe('revoked')
+  })
+
+  it('and the store keeps keys, tokens and revocations through such a leap', async () => {
+    fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '1h' } } })
+    const a = await fleet.start()
+    const [token, dead] = [await issueOn(a), await issueOn(a)]
+    await a.revoke({ id: dead.id }, ACTOR)
+    fleet.clock.step(10_000 * HOUR)
+    await fleet.clock.advance(30 * MINUTE)
+    fleet.clock.step(-10_000 * HOUR)
+    expect(await fleet.store.getToken(token.id)).toBeDefined()
+    expect(await fleet.store.listRevocations({ limit: 10 })).toHaveLength(1)
+    const late = await fleet.start()
+    expect(verdict(late.verify(token.token))).toBe('ok')
+    expect(verdict(late.verify(dead.token))).toBe('revoked')
+  })
+
+  it('but believes the clock in the end, so that nothing is kept for ever', async () => {
+    const [a] = await pair()
+    await a.revoke({ id: (await issueOn(a)).id }, ACTOR)
+    fleet.clock.step(3 * HOUR)
+    await fleet.clock.advance(2 * MINUTE)
+    expect(a.health().revocations).toBe(1)
+    await fleet.clock.advance(HOUR)
     expect(a.health().revocations).toBe(0)
   })
 })

@@ -1,0 +1,160 @@
+/**
+ * Which column holds which field, and rows to records and back.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
+import { type Row, raw, type Sql, type SqlScalar } from './statement.js'
+
+/** One column. */
+export interface Column<T> {
+  readonly name: string
+  /** The longest text in bytes of UTF-8, `json` for a list of texts, or `number`. */
+  readonly type: number | 'json' | 'number'
+  readonly nullable: boolean
+  /** The field of the record; a column without one is for look-ups alone. */
+  readonly field?: keyof T & string
+  /** What a column without a field holds. */
+  readonly value?: (record: T) => string
+}
+
+const ID = 64
+// A UTF-16 unit takes at most three bytes of UTF-8.
+const AUDIENCE = 256 * 3
+const ACTOR = 256 * 3
+const LONG = 1024 * 3
+const HASH = 16
+
+type Field<T> = keyof T & string
+const column = <T>(name: string, field: Field<T>, type: Column<T>['type']): Column<T> => ({
+  name,
+  field,
+  type,
+  nullable: false,
+})
+const optional = <T>(name: string, field: Field<T>, type: Column<T>['type']): Column<T> => ({
+  name,
+  field,
+  type,
+  nullable: true,
+})
+
+export const TOKEN_COLUMNS: readonly Column<TokenRecord>[] = [
+  column('id', 'id', ID),
+  column('family', 'family', ID),
+  column('generation', 'generation', 'number'),
+  optional('predecessor', 'predecessor', ID),
+  optional('successor', 'successor', ID),
+  column('subject', 'subject', LONG),
+  {
+    name: 'subject_hash',
+    type: HASH,
+    nullable: false,
+    value: ({ subject }) => hashOf(subject),
+  },
+  column('audience', 'audience', AUDIENCE),
+  column('policy', 'policy', 64 * 3),
+  column('policy_version', 'policyVersion', 'number'),
+  column('scopes', 'scopes', 'json'),
+  column('key_id', 'keyId', ID),
+  column('issued_at', 'issuedAt', 'number'),
+  optional('not_before', 'notBefore', 'number'),
+  column('expires_at', 'expiresAt', 'number'),
+  column('family_issued_at', 'familyIssuedAt', 'number'),
+  column('family_expires_at', 'familyExpiresAt', 'number'),
+  column('issued_by', 'issuedBy', ACTOR),
+  optional('superseded_at', 'supersededAt', 'number'),
+  optional('revoked_at', 'revokedAt', 'number'),
+  optional('revoked_by', 'revokedBy', ACTOR),
+  optional('revoked_reason', 'revokedReason', LONG),
+  optional('last_used_at', 'lastUsedAt', 'number'),
+]
+
+export const KEY_COLUMNS: readonly Column<KeyRecord>[] = [
+  column('id', 'id', ID),
+  column('audience', 'audience', AUDIENCE),
+  column('generation', 'generation', 'number'),
+  column('wrapped', 'wrapped', 1024),
+  column('wrapped_by', 'wrappedBy', 256),
+  column('created_at', 'createdAt', 'number'),
+  column('activates_at', 'activatesAt', 'number'),
+  column('retires_at', 'retiresAt', 'number'),
+  column('expires_at', 'expiresAt', 'number'),
+  optional('revoked_at', 'revokedAt', 'number'),
+]
+
+export const REVOCATION_COLUMNS: readonly Column<Revocation>[] = [
+  column('id', 'id', ID),
+  column('kind', 'kind', 16),
+  column('value', 'value', LONG),
+  { name: 'target', type: AUDIENCE, nullable: false, value: targetOf },
+  column('before_at', 'before', 'number'),
+  column('revoked_at', 'at', 'number'),
+  column('actor', 'actor', ACTOR),
+  optional('reason', 'reason', LONG),
+  column('expires_at', 'expiresAt', 'number'),
+]
+
+/** The columns as a list in SQL. */
+export function namesOf<T>(columns: readonly Column<T>[]): Sql {
+  return raw(columns.map(({ name }) => name).join(', '))
+}
+
+/** The columns that make up a record, as a list in SQL. Never `*`: a newer schema may have more. */
+export function fieldsOf<T>(columns: readonly Column<T>[]): Sql {
+  return namesOf(columns.filter(({ field }) => field !== undefined))
+}
+
+/** The values of a record, in the order of its columns. */
+export function toValues<T>(columns: readonly Column<T>[], record: T): SqlScalar[] {
+  return columns.map(({ field, type, value }) => {
+    if (field === undefined) return value === undefined ? null : value(record)
+    const content = record[field]
+    return type === 'json' ? JSON.stringify(content) : (content as SqlScalar)
+  })
+}
+
+/** A record of a row. What does not look as it should is passed on as it is: the core refuses it by its id. */
+export function toRecord<T>(columns: readonly Column<T>[], row: Row): T {
+  const record: Record<string, unknown> = {}
+  for (const { name, field, type } of columns) {
+    if (field === undefined) continue
+    const content = row[name]
+    if (content === null || content === undefined) record[field] = null
+    else if (type === 'number') record[field] = Number(content)
+    else record[field] = type === 'json' ? parsed(textOf(content)) : textOf(content)
+  }
+  return record as T
+}
+
+function textOf(content: unknown): unknown {
+  return content instanceof Uint8Array ? Buffer.from(content).toString('utf8') : content
+}
+
+function parsed(content: unknown): unknown {
+  try {
+    return JSON.parse(content as string)
+  } catch {
+    return content
+  }
+}
+
+/**
+ * 96 bits that stand for a text in an index: a subject may be longer than what an index of Postgres or InnoDB can hold.
+ * The text itself is always compared too.
+ */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest().subarray(0, 12).toString('base64url')
+}
+
+/** What a revocation is found by: as its tokens have it in a column with an index. */
+function targetOf({ kind, value }: Revocation): string {
+  const isShort = Buffer.byteLength(value) <= AUDIENCE
+  return kind !== 'subject' && isShort ? value : hashOf(value)
+}
+
+/** Whether a database can hold the text at all; if not, nothing that it holds is equal to it. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}

@@ -1,0 +1,67 @@
+/**
+ * What differs between the databases.
+ *
+ * @module
+ */
+import type { TokenRecord, Usage } from '../store.js'
+import type { Answer, Sql, SqlScalar, Steps } from './statement.js'
+
+/** The tables of one store, as they are written in SQL. */
+export interface Tables {
+  readonly tokens: Sql
+  readonly keys: Sql
+  readonly revocations: Sql
+  /** Which versions of the schema were applied. */
+  readonly versions: Sql
+}
+
+/** How one database spells what the others spell differently. */
+export interface Dialect {
+  readonly tables: Tables
+  /** Ends a SELECT whose rows are about to be written. */
+  readonly forUpdate: Sql
+  limit(count: number): Sql
+  /** Whether the column is one of the values. */
+  among(column: Sql, values: readonly string[]): Sql
+  /** Inserts the rows, all in one transaction, and passes over ids that are there. */
+  insertTokens(records: readonly TokenRecord[]): readonly Sql[]
+  /** Inserts one row, unless a unique key of it is there: then nothing is written. */
+  insertUnlessThere(table: Sql, columns: Sql, values: readonly SqlScalar[]): Sql
+  /** Statements of one transaction that do not depend on one another, in as few round trips as can be. */
+  together(statements: readonly Sql[]): readonly Sql[]
+  /** Moves each `last_used_at` forward. One report for an id, in the order in which rows are to be locked. */
+  recordUsage(usages: readonly Usage[]): readonly Sql[]
+  /** Locks rows before they are updated, in an order that all writers share, where the database can. */
+  markRevoked(set: Sql, where: Sql): Sql
+  /** Removes some of what has expired. */
+  purgeBatch(table: Sql, before: number): Sql
+  /** Asks for one row if the table of versions is there. */
+  readonly versionsExist: Sql
+  /** The statements of each version of the schema, oldest first. */
+  readonly migrations: readonly (readonly string[])[]
+}
+
+/** What a transaction excludes until it ends. */
+export interface Locks {
+  /**
+   * `shared` for what makes tokens, `exclusive` for what revokes them. A revocation therefore waits for the rotations
+   * and inserts before it and marks what they wrote, and those after it see it as kept.
+   */
+  readonly making?: 'shared' | 'exclusive'
+  /** Excludes whoever counts the live tokens of the same subject and policy. */
+  readonly holder?: string
+}
+
+/** A database behind one store: how statements are run. Bounded retries of what the database gave up are its business. */
+export interface Engine {
+  readonly name: string
+  readonly dialect: Dialect
+  /** Runs one statement by itself. */
+  run(statement: Sql): Promise<Answer>
+  /** Runs the steps as one transaction under the locks; afterwards all of it is written, or nothing. */
+  transaction<T>(locks: Locks, steps: () => Steps<T>): Promise<T>
+  /** Inserts without a limit, where that takes one statement. */
+  insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
+  /** Runs the steps while no other process migrates. */
+  migrate(steps: () => Steps<void>): Promise<void>
+}

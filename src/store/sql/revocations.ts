@@ -1,0 +1,69 @@
+/**
+ * The operations on revocations, keys and what has expired, written once for every database.
+ *
+ * @module
+ */
+import type { KeyRecord, Revocation } from '../store.js'
+import {
+  fieldsOf,
+  hashOf,
+  KEY_COLUMNS,
+  namesOf,
+  REVOCATION_COLUMNS,
+  toValues,
+} from './columns.js'
+import type { Dialect } from './dialect.js'
+import { type Sql, type Steps, sql } from './statement.js'
+
+/** Keeps a revocation and marks what it covers. To be run under the exclusive lock of making. */
+export function* revoke(dialect: Dialect, revocation: Revocation): Steps<void> {
+  const { tables } = dialect
+  const columns = namesOf(REVOCATION_COLUMNS)
+  const values = toValues(REVOCATION_COLUMNS, revocation)
+  const kept = yield dialect.insertUnlessThere(tables.revocations, columns, values)
+  if (kept.changes === 0) return
+  const { kind, value, at, actor, reason } = revocation
+  const set = sql`revoked_at = ${at}, revoked_by = ${actor}, revoked_reason = ${reason}`
+  yield dialect.markRevoked(set, sql`revoked_at IS NULL AND ${coverage(revocation)}`)
+  if (kind === 'key')
+    yield sql`UPDATE ${tables.keys} SET revoked_at = ${at} WHERE id = ${value} AND revoked_at IS NULL`
+}
+
+function coverage({ kind, value, before }: Revocation): Sql {
+  switch (kind) {
+    case 'token':
+      return sql`id = ${value}`
+    case 'family':
+      return sql`family = ${value}`
+    case 'key':
+      return sql`key_id = ${value}`
+    case 'subject':
+      return sql`subject_hash = ${hashOf(value)} AND subject = ${value} AND family_issued_at <= ${before}`
+    case 'audience':
+      return sql`audience = ${value} AND family_issued_at <= ${before}`
+    case 'all':
+      return sql`family_issued_at <= ${before}`
+  }
+}
+
+/** Inserts a key, unless its id or its generation is there. */
+export function insertKey(dialect: Dialect, record: KeyRecord): Sql {
+  const values = toValues(KEY_COLUMNS, record)
+  return dialect.insertUnlessThere(dialect.tables.keys, namesOf(KEY_COLUMNS), values)
+}
+
+/** Every key. */
+export function selectKeys({ tables }: Dialect): Sql {
+  return sql`SELECT ${fieldsOf(KEY_COLUMNS)} FROM ${tables.keys} ORDER BY id`
+}
+
+/** A compare and set on one row. */
+export function rewrapKey(
+  { tables }: Dialect,
+  id: string,
+  expected: string,
+  next: { readonly wrapped: string; readonly wrappedBy: string },
+): Sql {
+  return sql`UPDATE ${tables.keys} SET wrapped = ${next.wrapped}, wrapped_by = ${next.wrappedBy}
+    WHERE id = ${id} AND wrapped = ${expected}`
+}

@@ -1,0 +1,133 @@
+/**
+ * The schema: tables and indexes from one model, its versions, and the check that library and database agree.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { type Column, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS } from './columns.js'
+import type { Dialect, Engine, Tables } from './dialect.js'
+import { once, raw, type Steps, sql } from './statement.js'
+
+/** A table of one version of the schema. */
+export interface TableModel {
+  readonly name: string
+  readonly columns: readonly Column<never>[]
+  /** The lists of columns that are unique together, beside the primary key `id`. */
+  readonly unique: readonly string[]
+  /** By the end of the index's name: the list of its columns. */
+  readonly indexes: Readonly<Record<string, string>>
+}
+
+const model = <T>(
+  name: string,
+  columns: readonly Column<T>[],
+  unique: readonly string[],
+  indexes: Readonly<Record<string, string>>,
+): TableModel => ({ name, columns: columns as readonly Column<never>[], unique, indexes })
+
+/** The tables of version 1. A later version adds columns that are nullable and tables, and changes nothing here. */
+export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
+  return [
+    model(tokens.text, TOKEN_COLUMNS, [], {
+      // A list by any of these, in pages by id, is one walk along an index.
+      subject: 'subject_hash, id',
+      family: 'family, id',
+      policy: 'policy, id',
+      audience: 'audience, id',
+      key: 'key_id, id',
+      // Counts the live tokens of a holder without its dead ones.
+      holder: 'subject_hash, policy, expires_at',
+      expiry: 'expires_at',
+    }),
+    model(keys.text, KEY_COLUMNS, ['audience, generation'], { expiry: 'expires_at' }),
+    model(revocations.text, REVOCATION_COLUMNS, [], {
+      target: 'kind, target, before_at',
+      expiry: 'expires_at',
+    }),
+  ]
+}
+
+const NAME = /^[a-z_][a-z0-9_]{0,30}$/
+
+/** The name of a prefix or a schema, which no database takes as a bound value. Throws `ERR_INVALID_OPTION`. */
+export function checkedName(field: string, name: unknown): string {
+  if (typeof name === 'string' && NAME.test(name)) return name
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `${field}: expected 1 to 31 of a-z, 0-9 and '_', and no digit first`,
+  )
+}
+
+/** The options of an adapter. Throws `ERR_INVALID_OPTION` for what it does not know: a name misspelt is a name ignored. */
+export function checkOptions(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new WatchwordError('ERR_INVALID_OPTION', 'options: expected an object')
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+}
+
+/** The tables of a prefix, behind a qualifier such as a schema. */
+export function tablesOf(prefix: string, qualifier = ''): Tables {
+  const table = (name: string) => raw(`${qualifier}${prefix}${name}`)
+  return {
+    tokens: table('tokens'),
+    keys: table('keys'),
+    revocations: table('revocations'),
+    versions: table('schema'),
+  }
+}
+
+/** What applies the schema by hand. */
+export function migrationSql({ migrations, tables }: Dialect): string {
+  const lines = migrations.flatMap((statements, index) => [
+    ...statements,
+    `INSERT INTO ${tables.versions.text} (version) VALUES (${index + 1})`,
+  ])
+  return `${lines.join(';\n\n')};\n`
+}
+
+/** Brings the schema to the version of the library. One process at a time; twice changes nothing. */
+export async function migrate(engine: Engine): Promise<void> {
+  const { migrations } = engine.dialect
+  // No lock and no write where there is nothing to do, as in every start but the first.
+  if ((await currentVersion(engine)) >= migrations.length) return checkVersion(engine)
+  await engine.migrate(() => migrationSteps(engine.dialect))
+}
+
+function* migrationSteps(dialect: Dialect): Steps<void> {
+  const { migrations, tables } = dialect
+  const exists = (yield dialect.versionsExist).rows.length > 0
+  const rows = exists ? (yield selectVersion(dialect)).rows : []
+  const applied = Number(rows[0]?.['version'] ?? 0)
+  for (const [index, statements] of migrations.entries()) {
+    if (index < applied) continue
+    for (const text of statements) yield once(raw(text))
+    yield once(sql`INSERT INTO ${tables.versions} (version) VALUES (${raw(String(index + 1))})`)
+  }
+}
+
+/** Rejects with `ERR_STORE_SCHEMA` unless the schema is of the library's own version. */
+export async function checkVersion(engine: Engine): Promise<void> {
+  const wanted = engine.dialect.migrations.length
+  const version = await currentVersion(engine)
+  if (version === wanted) return
+  const { text } = engine.dialect.tables.versions
+  const detail = `${text}: version ${version}, expected ${wanted}`
+  const message =
+    version > wanted
+      ? `the schema of the ${engine.name} store is newer than this library: update the library`
+      : `the schema of the ${engine.name} store is ${version === 0 ? 'missing' : 'older than this library'}: run the store's migrate()`
+  throw new WatchwordError('ERR_STORE_SCHEMA', message, { detail })
+}
+
+async function currentVersion(engine: Engine): Promise<number> {
+  const { dialect } = engine
+  if ((await engine.run(dialect.versionsExist)).rows.length === 0) return 0
+  const { rows } = await engine.run(selectVersion(dialect))
+  return Number(rows[0]?.['version'] ?? 0)
+}
+
+function selectVersion({ tables }: Dialect) {
+  return sql`SELECT MAX(version) AS version FROM ${tables.versions}`
+}

@@ -1,0 +1,155 @@
+/**
+ * A store over a relational database, whichever it is.
+ *
+ * @module
+ */
+import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
+import {
+  isStorable,
+  KEY_COLUMNS,
+  REVOCATION_COLUMNS,
+  TOKEN_COLUMNS,
+  toRecord,
+} from './columns.js'
+import type { Engine } from './dialect.js'
+import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
+import { checkVersion, migrate, migrationSql } from './schema.js'
+import type { Answer, Sql } from './statement.js'
+import {
+  insertLimited,
+  insertTokens,
+  latestOf,
+  listTokens,
+  pageOf,
+  selectToken,
+  succeed,
+  supersede,
+} from './tokens.js'
+
+/** A store with a schema of its own. */
+export interface SqlStore extends Store {
+  /**
+   * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
+   * changes nothing when there is nothing to do. Rejects with `ERR_STORE_SCHEMA` when the schema is newer.
+   */
+  migrate(): Promise<void>
+  /** The SQL that {@link SqlStore.migrate} runs on an empty database, for tools that run it themselves. */
+  migrationSql(): string
+}
+
+/** Builds the store over an engine. */
+export function sqlStore(engine: Engine): SqlStore {
+  const { name, dialect } = engine
+  let closed = false
+  const ensureOpen = (): void => {
+    if (closed) throw new Error(`the ${name} store is closed`)
+  }
+  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  const step = async <T>(work: () => Promise<T>): Promise<T> => {
+    ensureOpen()
+    return await work()
+  }
+  const run = (statement: Sql) => step(() => engine.run(statement))
+  return {
+    name,
+    supports: { durable: true },
+    open: () => step(() => checkVersion(engine)),
+    close: async () => {
+      closed = true
+    },
+    migrate: () => step(() => migrate(engine)),
+    migrationSql: () => migrationSql(dialect),
+    insertTokens: (records, limit) => step(() => insert(engine, records, limit)),
+    getToken: (id) =>
+      step(async () => {
+        const [row] = isStorable(id) ? (await engine.run(selectToken(dialect, id))).rows : []
+        return row === undefined ? undefined : toRecord(TOKEN_COLUMNS, row)
+      }),
+    listTokens: (filter, page) =>
+      step(async () => {
+        const statement = listTokens(dialect, filter, page)
+        const rows = statement === undefined ? [] : (await engine.run(statement)).rows
+        return rows.map((row) => toRecord(TOKEN_COLUMNS, row))
+      }),
+    succeed: (id, successor, at) =>
+      step(async () =>
+        isStorable(id)
+          ? await engine.transaction({ making: 'shared' }, () =>
+              succeed(dialect, id, successor, at),
+            )
+          : { outcome: 'missing' },
+      ),
+    supersede: (id, at) =>
+      step(async () => {
+        if (isStorable(id)) await engine.run(supersede(dialect, id, at))
+      }),
+    revoke: (revocation) =>
+      step(() => engine.transaction({ making: 'exclusive' }, () => revoke(dialect, revocation))),
+    listRevocations: async (page) => {
+      const listing = { columns: REVOCATION_COLUMNS, conditions: [], page }
+      const { rows } = await run(pageOf(dialect, { table: dialect.tables.revocations, ...listing }))
+      return rows.map((row) => toRecord(REVOCATION_COLUMNS, row))
+    },
+    insertKey: async (record) => (await run(insertKey(dialect, record))).changes > 0,
+    listKeys: async () =>
+      (await run(selectKeys(dialect))).rows.map((row) => toRecord(KEY_COLUMNS, row)),
+    rewrapKey: (id, expected, next) =>
+      step(async () => {
+        if (!isStorable(id) || !isStorable(expected)) return false
+        return (await engine.run(rewrapKey(dialect, id, expected, next))).changes > 0
+      }),
+    recordUsage: (usages) => step(() => recordUsage(engine, latestOf(usages))),
+    purge: (before) => step(() => purge(engine, before, ensureOpen)),
+  }
+}
+
+async function insert(
+  engine: Engine,
+  records: readonly TokenRecord[],
+  limit: Parameters<Store['insertTokens']>[1],
+): Promise<'inserted' | 'limit'> {
+  const [first] = records
+  if (first === undefined) return 'inserted'
+  const { dialect } = engine
+  if (limit !== undefined) {
+    // A separator that the text cannot fake: the length of the first part comes first.
+    const holder = `${first.subject.length}:${first.subject}${first.policy}`
+    return await engine.transaction({ making: 'shared', holder }, () =>
+      insertLimited(dialect, records, limit),
+    )
+  }
+  if (engine.insertTokens !== undefined) await engine.insertTokens(records)
+  else await engine.transaction({ making: 'shared' }, () => insertTokens(dialect, records))
+  return 'inserted'
+}
+
+async function recordUsage(engine: Engine, usages: readonly Usage[]): Promise<void> {
+  if (usages.length === 0) return
+  const [first, ...more] = engine.dialect.recordUsage(usages)
+  if (first === undefined) return
+  if (more.length === 0) await engine.run(first)
+  else
+    await engine.transaction({}, function* () {
+      for (const statement of [first, ...more]) yield statement
+    })
+}
+
+async function purge(engine: Engine, before: PurgeBefore, ensureOpen: () => void) {
+  const { tables } = engine.dialect
+  // In batches, so that no lock is held for long however much has expired.
+  const empty = async (table: Sql, until: number): Promise<number> => {
+    let removed = 0
+    for (;;) {
+      const { changes }: Answer = await engine.run(engine.dialect.purgeBatch(table, until))
+      if (changes === 0) return removed
+      removed += changes
+      await new Promise(setImmediate)
+      ensureOpen()
+    }
+  }
+  return {
+    tokens: await empty(tables.tokens, before.tokens),
+    keys: await empty(tables.keys, before.keys),
+    revocations: await empty(tables.revocations, before.revocations),
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The operations on tokens, written once for every database.
+ *
+ * @module
+ */
+import type { LiveLimit, Page, Succession, TokenFilter, TokenRecord, Usage } from '../store.js'
+import {
+  type Column,
+  fieldsOf,
+  hashOf,
+  isStorable,
+  namesOf,
+  TOKEN_COLUMNS,
+  toRecord,
+  toValues,
+} from './columns.js'
+import type { Dialect } from './dialect.js'
+import { joined, raw, type Sql, type Steps, sql } from './statement.js'
+
+const FIELDS = fieldsOf(TOKEN_COLUMNS)
+
+/** The one row of this id. */
+export function selectToken({ tables }: Dialect, id: string): Sql {
+  return sql`SELECT ${FIELDS} FROM ${tables.tokens} WHERE id = ${id}`
+}
+
+/** Counts and inserts, all or none. To be run under the lock of the holder. */
+export function* insertLimited(
+  dialect: Dialect,
+  records: readonly TokenRecord[],
+  { max, now }: LiveLimit,
+): Steps<'inserted' | 'limit'> {
+  const { tokens } = dialect.tables
+  const { subject, policy } = records[0] as TokenRecord
+  const ids = records.map(({ id }) => id)
+  const count = sql`SELECT
+    (SELECT COUNT(*) FROM ${tokens} WHERE ${dialect.among(raw('id'), ids)}) AS present,
+    (SELECT COUNT(*) FROM ${tokens} WHERE subject_hash = ${hashOf(subject)} AND subject = ${subject}
+      AND policy = ${policy} AND expires_at > ${now}
+      AND revoked_at IS NULL AND successor IS NULL) AS live`
+  const { rows } = yield { ...count, once: records.length > 1 }
+  const fresh = records.length - Number(rows[0]?.['present'])
+  // A retry of what was inserted is no more than that, whatever was inserted since.
+  if (fresh === 0) return 'inserted'
+  if (Number(rows[0]?.['live']) + fresh > max) return 'limit'
+  yield* insertTokens(dialect, records)
+  return 'inserted'
+}
+
+/** Inserts what is not there. */
+export function* insertTokens(dialect: Dialect, records: readonly TokenRecord[]): Steps<void> {
+  for (const statement of dialect.insertTokens(records)) yield statement
+}
+
+/** One page of a list, or `undefined` when nothing that a database holds can match. */
+export function listTokens(dialect: Dialect, filter: TokenFilter, page: Page): Sql | undefined {
+  const { subject, family, policy, audience, keyId, liveAt, supersededAliveAt } = filter
+  const texts = [subject, family, policy, audience, keyId].filter((text) => text !== undefined)
+  if (!texts.every(isStorable)) return undefined
+  const conditions: Sql[] = []
+  if (subject !== undefined)
+    conditions.push(sql`subject_hash = ${hashOf(subject)} AND subject = ${subject}`)
+  if (family !== undefined) conditions.push(sql`family = ${family}`)
+  if (policy !== undefined) conditions.push(sql`policy = ${policy}`)
+  if (audience !== undefined) conditions.push(sql`audience = ${audience}`)
+  if (keyId !== undefined) conditions.push(sql`key_id = ${keyId}`)
+  if (liveAt !== undefined)
+    conditions.push(
+      sql`revoked_at IS NULL AND expires_at > ${liveAt} AND (superseded_at IS NULL OR superseded_at > ${liveAt})`,
+    )
+  if (supersededAliveAt !== undefined)
+    conditions.push(sql`superseded_at IS NOT NULL AND expires_at > ${supersededAliveAt}`)
+  return pageOf(dialect, { table: dialect.tables.tokens, columns: TOKEN_COLUMNS, conditions, page })
+}
+
+interface Listing<T> {
+  readonly table: Sql
+  readonly columns: readonly Column<T>[]
+  readonly conditions: readonly Sql[]
+  readonly page: Page
+}
+
+/** A page by keyset: its cost does not grow with how far one has come. */
+export function pageOf<T>(
+  dialect: Dialect,
+  { table, columns, conditions, page: { after, limit } }: Listing<T>,
+): Sql {
+  const all = after === undefined ? conditions : [...conditions, sql`id > ${bound(after)}`]
+  const where = all.length === 0 ? raw('') : sql` WHERE ${joined(all, ' AND ')}`
+  return sql`SELECT ${fieldsOf(columns)} FROM ${table}${where} ORDER BY id ${dialect.limit(limit)}`
+}
+
+// No id holds U+0000, so all that are greater than the text up to it are greater than the whole.
+function bound(after: string): string {
+  return (after.split('\0', 1)[0] ?? '').toWellFormed()
+}
+
+/** Links a predecessor to its one successor. To be run under the shared lock of making. */
+export function* succeed(
+  dialect: Dialect,
+  predecessorId: string,
+  successor: TokenRecord,
+  supersededAt: number | null,
+): Steps<Succession> {
+  const [row] = (yield predecessorOf(dialect, predecessorId, successor.keyId)).rows
+  if (row === undefined) return { outcome: 'missing' }
+  const predecessor = toRecord(TOKEN_COLUMNS, row)
+  if (predecessor.revokedAt !== null || Number(row['covered']) !== 0) return { outcome: 'revoked' }
+  if (predecessor.successor !== null) {
+    const [winner] = (yield selectToken(dialect, predecessor.successor)).rows
+    if (winner === undefined) return { outcome: 'missing' }
+    return { outcome: 'already', predecessor, successor: toRecord(TOKEN_COLUMNS, winner) }
+  }
+  for (const statement of dialect.together(link(dialect, predecessor, successor, supersededAt)))
+    yield statement
+  return { outcome: 'succeeded' }
+}
+
+/** Locks the predecessor until the end of the transaction, so that what is decided by it stays true. */
+function predecessorOf({ tables, forUpdate }: Dialect, id: string, newKeyId: string): Sql {
+  const { tokens, revocations } = tables
+  const kept = (condition: Sql) => sql`EXISTS (SELECT 1 FROM ${revocations} r WHERE ${condition})`
+  // The successor may be of a newer key, which may have been revoked since it was sealed.
+  const covering = [
+    kept(sql`r.kind = 'token' AND r.target = t.id AND r.value = t.id`),
+    kept(sql`r.kind = 'family' AND r.target = t.family AND r.value = t.family`),
+    kept(sql`r.kind = 'key' AND r.target = t.key_id AND r.value = t.key_id`),
+    kept(sql`r.kind = 'key' AND r.target = ${newKeyId} AND r.value = ${newKeyId}`),
+    kept(
+      sql`r.kind = 'subject' AND r.target = t.subject_hash AND r.before_at >= t.family_issued_at AND r.value = t.subject`,
+    ),
+    kept(
+      sql`r.kind = 'audience' AND r.target = t.audience AND r.before_at >= t.family_issued_at AND r.value = t.audience`,
+    ),
+    kept(sql`r.kind = 'all' AND r.target = '' AND r.before_at >= t.family_issued_at`),
+  ]
+  return sql`SELECT ${FIELDS}, CASE WHEN ${joined(covering, ' OR ')} THEN 1 ELSE 0 END AS covered
+    FROM ${tokens} t WHERE id = ${id}${forUpdate}`
+}
+
+function link(
+  dialect: Dialect,
+  { id, predecessor, supersededAt: is }: TokenRecord,
+  successor: TokenRecord,
+  at: number | null,
+): Sql[] {
+  const { tokens } = dialect.tables
+  const end = at === null || (is !== null && is <= at) ? is : at
+  const statements = [
+    sql`UPDATE ${tokens} SET successor = ${successor.id}, superseded_at = ${end} WHERE id = ${id}`,
+    sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)}) VALUES (${joined(
+      toValues(TOKEN_COLUMNS, successor).map((value) => sql`${value}`),
+      ', ',
+    )})`,
+  ]
+  // Only the immediate predecessor has grace.
+  if (predecessor !== null) statements.unshift(supersede(dialect, predecessor, successor.issuedAt))
+  return statements
+}
+
+/** Moves the end of a token earlier, never later. */
+export function supersede({ tables }: Dialect, id: string, at: number): Sql {
+  return sql`UPDATE ${tables.tokens} SET superseded_at = ${at}
+    WHERE id = ${id} AND (superseded_at IS NULL OR superseded_at > ${at})`
+}
+
+/** The latest report for each id that can be there, in the order in which every writer locks rows. */
+export function latestOf(usages: readonly Usage[]): Usage[] {
+  const latest = new Map<string, number>()
+  for (const { id, at } of usages)
+    if (isStorable(id)) latest.set(id, Math.max(at, latest.get(id) ?? at))
+  // A rotation locks a token and then its predecessor, whose id is the smaller one: descending, as here.
+  return [...latest]
+    .map(([id, at]) => ({ id, at }))
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
+}
