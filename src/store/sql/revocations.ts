@@ -4,14 +4,7 @@
  * @module
  */
 import type { KeyRecord, Revocation } from '../store.js'
-import {
-  fieldsOf,
-  hashOf,
-  KEY_COLUMNS,
-  namesOf,
-  REVOCATION_COLUMNS,
-  toValues,
-} from './columns.js'
+import { fieldsOf, hashOf, KEY_COLUMNS, namesOf, REVOCATION_COLUMNS, toValues } from './columns.js'
 import type { Dialect } from './dialect.js'
 import { type Sql, type Steps, sql } from './statement.js'
 

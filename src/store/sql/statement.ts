@@ -32,18 +32,20 @@ export type Steps<T> = Generator<Sql, T, Answer>
 /** Builds SQL. */
 export function sql(strings: TemplateStringsArray, ...parts: readonly (Sql | SqlValue)[]): Sql {
   let text = strings[0] ?? ''
+  let isOnce = false
   const values: SqlValue[] = []
   parts.forEach((part, index) => {
     if (isSql(part)) {
       text += part.text
       values.push(...part.values)
+      isOnce ||= part.once === true
     } else {
       text += '?'
       values.push(part)
     }
     text += strings[index + 1] ?? ''
   })
-  return { text, values }
+  return isOnce ? { text, values, once: true } : { text, values }
 }
 
 /** Text of the library's own making, such as a table's name: never of a caller's. */

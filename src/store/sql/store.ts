@@ -4,13 +4,7 @@
  * @module
  */
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
-import {
-  isStorable,
-  KEY_COLUMNS,
-  REVOCATION_COLUMNS,
-  TOKEN_COLUMNS,
-  toRecord,
-} from './columns.js'
+import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import { checkVersion, migrate, migrationSql } from './schema.js'

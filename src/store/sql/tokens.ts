@@ -38,7 +38,7 @@ export function* insertLimited(
     (SELECT COUNT(*) FROM ${tokens} WHERE subject_hash = ${hashOf(subject)} AND subject = ${subject}
       AND policy = ${policy} AND expires_at > ${now}
       AND revoked_at IS NULL AND successor IS NULL) AS live`
-  const { rows } = yield { ...count, once: records.length > 1 }
+  const { rows } = yield count
   const fresh = records.length - Number(rows[0]?.['present'])
   // A retry of what was inserted is no more than that, whatever was inserted since.
   if (fresh === 0) return 'inserted'
@@ -170,7 +170,5 @@ export function latestOf(usages: readonly Usage[]): Usage[] {
   for (const { id, at } of usages)
     if (isStorable(id)) latest.set(id, Math.max(at, latest.get(id) ?? at))
   // A rotation locks a token and then its predecessor, whose id is the smaller one: descending, as here.
-  return [...latest]
-    .map(([id, at]) => ({ id, at }))
-    .sort((a, b) => (a.id < b.id ? 1 : -1))
+  return [...latest].map(([id, at]) => ({ id, at })).sort((a, b) => (a.id < b.id ? 1 : -1))
 }

@@ -1,0 +1,46 @@
+/**
+ * The statements that create tables and indexes.
+ *
+ * @module
+ */
+import type { Column } from './columns.js'
+import type { TableModel } from './schema.js'
+
+/** How a database declares its tables. */
+export interface Declarations {
+  type(type: Column<never>['type']): string
+  /** What follows the list of columns. */
+  readonly tableEnd: string
+  /** Whether indexes are declared within their table, where they cannot be created only if missing. */
+  readonly indexesWithin: boolean
+}
+
+/** Creates a table and its indexes, each only if it is not there. */
+export function createTable(model: TableModel, declarations: Declarations): string[] {
+  const { tableEnd, indexesWithin, type } = declarations
+  const indexes = Object.entries(model.indexes).map(([end, columns]) => ({
+    name: `${unqualified(model.name)}_${end}`,
+    columns,
+  }))
+  const lines = [
+    ...model.columns.map(
+      (column) => `${column.name} ${type(column.type)}${column.nullable ? '' : ' NOT NULL'}`,
+    ),
+    'PRIMARY KEY (id)',
+    ...model.unique.map((columns) => `UNIQUE (${columns})`),
+    ...(indexesWithin ? indexes.map(({ name, columns }) => `KEY ${name} (${columns})`) : []),
+  ]
+  const table = `CREATE TABLE IF NOT EXISTS ${model.name} (\n  ${lines.join(',\n  ')}\n)${tableEnd}`
+  if (indexesWithin) return [table]
+  return [
+    table,
+    ...indexes.map(
+      ({ name, columns }) => `CREATE INDEX IF NOT EXISTS ${name} ON ${model.name} (${columns})`,
+    ),
+  ]
+}
+
+// An index is always in the schema of its table, and must not be told so.
+function unqualified(name: string): string {
+  return name.slice(name.indexOf('.') + 1)
+}

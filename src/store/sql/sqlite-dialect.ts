@@ -1,0 +1,61 @@
+/**
+ * SQL as SQLite spells it. One writer at a time, so nothing needs a lock beside the transaction itself.
+ *
+ * @module
+ */
+import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
+import { createTable, type Declarations } from './ddl.js'
+import type { Dialect } from './dialect.js'
+import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { listed, raw, sql } from './statement.js'
+
+const BATCH = 500
+
+// Text of a STRICT table is compared byte by byte, and never taken for a number.
+const DECLARATIONS: Declarations = {
+  type: (type) => (type === 'number' ? 'INTEGER' : 'TEXT'),
+  tableEnd: ' STRICT',
+  indexesWithin: false,
+}
+
+/** The dialect over tables with this prefix. */
+export function sqliteDialect(prefix: string): Dialect {
+  const tables = tablesOf(prefix)
+  const { tokens, versions } = tables
+  const columns = namesOf(TOKEN_COLUMNS)
+  return {
+    tables,
+    forUpdate: raw(''),
+    limit: (count) => sql`LIMIT ${count}`,
+    among: (column, values) =>
+      sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`,
+    insertTokens: (records) =>
+      records.map(
+        (record) =>
+          sql`INSERT INTO ${tokens} (${columns}) VALUES (${listed(
+            toValues(TOKEN_COLUMNS, record),
+          )}) ON CONFLICT (id) DO NOTHING`,
+      ),
+    insertUnlessThere: (table, names, values) =>
+      sql`INSERT INTO ${table} (${names}) VALUES (${listed(values)}) ON CONFLICT DO NOTHING`,
+    together: (statements) => statements,
+    recordUsage: (usages) =>
+      usages.map(
+        ({ id, at }) => sql`UPDATE ${tokens} SET last_used_at = ${at}
+          WHERE id = ${id} AND (last_used_at IS NULL OR last_used_at < ${at})`,
+      ),
+    markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
+    purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id IN (
+      SELECT id FROM ${table} WHERE expires_at <= ${before} ORDER BY expires_at LIMIT ${BATCH})`,
+    versionsExist: sql`SELECT 1 AS found FROM sqlite_master
+      WHERE type = 'table' AND name = ${versions.text}`,
+    migrations: [
+      [
+        `CREATE TABLE IF NOT EXISTS ${versions.text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
+        ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        // Rebuilding the view of what is revoked walks the superseded tokens alone.
+        `CREATE INDEX IF NOT EXISTS ${tokens.text}_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
+      ],
+    ],
+  }
+}
