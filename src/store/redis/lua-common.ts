@@ -8,6 +8,7 @@
  * - `token:<id>`, `key:<id>`, `revocation:<id>`: a hash for each record
  * - `tokens`, `keys`, `revocations`: the ids, as sorted sets of one score, and so in the order of their bytes
  * - `tokens-by-<field>:<value>`: the same, of the tokens with that subject, family, policy, audience or keyId
+ * - `superseded`: the same, of the tokens that have a `supersededAt`
  * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by the time of
  *   expiry, so that the live ones of a holder are counted without reading one
  * - `expiry-of-tokens`, `expiry-of-keys`, `expiry-of-revocations`: ids by the time of expiry
@@ -168,6 +169,7 @@ local function supersede(row, at)
   if row == nil or row.broken then return end
   if (tonumber(row.supersededAt or '') or math.huge) <= tonumber(at) then return end
   redis.call('HSET', key('token', row.id), 'supersededAt', at)
+  redis.call('ZADD', key('superseded'), 0, row.id)
 end
 
 local function insert(row, flat)
@@ -179,6 +181,7 @@ local function insert(row, flat)
     redis.call('ZADD', key('tokens-by-' .. field, row[field]), 0, id)
   end
   redis.call('ZADD', key('expiry-of-tokens'), row.expiresAt, id)
+  if row.supersededAt then redis.call('ZADD', key('superseded'), 0, id) end
   if row.revokedAt then return end
   if not row.successor then redis.call('ZADD', holder(row), row.expiresAt, id) end
   -- The marking may have passed this id by already.

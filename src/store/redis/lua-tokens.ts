@@ -59,17 +59,22 @@ return { ARGV[1], 'found', flat }
 
 /**
  * Reads a part of a page, from at most a batch of rows. Arguments: the id to begin after, how many are wanted, `liveAt`
- * or nothing, then the names and values of the filter.
+ * and `supersededAliveAt` or nothing, then the names and values of the rest of the filter.
  *
  * Answers `end` when there are no more, else `more`; then the last id that was looked at, and the rows.
  */
 export const LIST_TOKENS = defineScript(
   vital(`
-local after, want, liveAt = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local after, want = ARGV[2], tonumber(ARGV[3])
+local liveAt, supersededAliveAt = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- The shortest list that holds every match is walked, and the rest of the filter applied to its rows.
 local list, length = key('tokens'), nil
-for i = 5, #ARGV, 2 do
+if supersededAliveAt then
+  list = key('superseded')
+  length = redis.call('ZCARD', list)
+end
+for i = 6, #ARGV, 2 do
   local name = key('tokens-by-' .. ARGV[i], ARGV[i + 1])
   local count = redis.call('ZCARD', name)
   if length == nil or count < length then list, length = name, count end
@@ -78,14 +83,17 @@ end
 local function matches(row)
   -- What cannot be read is shown, for whoever reads it to report.
   if row.broken then return true end
-  for i = 5, #ARGV, 2 do
+  for i = 6, #ARGV, 2 do
     local value = row[ARGV[i]]
     if value and value ~= ARGV[i + 1] then return false end
   end
+  local expiresAt = tonumber(row.expiresAt) or math.huge
+  if supersededAliveAt and (not row.supersededAt or expiresAt <= supersededAliveAt) then
+    return false
+  end
   if not liveAt then return true end
   if row.revokedAt then return false end
-  if (tonumber(row.supersededAt or '') or math.huge) <= liveAt then return false end
-  return (tonumber(row.expiresAt) or math.huge) > liveAt
+  return math.min(tonumber(row.supersededAt or '') or math.huge, expiresAt) > liveAt
 end
 
 local rows, seen, tag = {}, 0, 'more'
@@ -162,6 +170,7 @@ for _, id in ipairs(ids) do
   local row = storedToken(id) or {}
   redis.call('ZREM', key('tokens'), id)
   redis.call('ZREM', key('expiry-of-tokens'), id)
+  redis.call('ZREM', key('superseded'), id)
   for _, field in ipairs(FIELDS) do
     if row[field] then redis.call('ZREM', key('tokens-by-' .. field, row[field]), id) end
   end

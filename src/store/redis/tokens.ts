@@ -66,12 +66,12 @@ async function listTokens(run: Run, filter: TokenFilter, page: Page): Promise<To
     const value = filter[name]
     return value === undefined ? [] : [name, value]
   })
-  const liveAt = filter.liveAt === undefined ? '' : String(filter.liveAt)
+  const times = [filter.liveAt, filter.supersededAliveAt].map((at) => String(at ?? ''))
   const records: TokenRecord[] = []
   let after = page.after ?? ''
   for (;;) {
     const want = String(Math.min(page.limit - records.length, BATCH))
-    const { tag, rest } = await run(lua.LIST_TOKENS, after, want, liveAt, ...equal)
+    const { tag, rest } = await run(lua.LIST_TOKENS, after, want, ...times, ...equal)
     records.push(...rest.slice(1).map(tokenOf))
     if (tag === 'end' || records.length >= page.limit) break
     after = textOf(rest[0])

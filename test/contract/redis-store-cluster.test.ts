@@ -1,0 +1,89 @@
+import { Cluster, Redis } from 'ioredis'
+import { createCluster } from 'redis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RedisClient, redisStore } from '../../src/store/redis.js'
+import type { Store } from '../../src/store/store.js'
+import { storeContract } from '../../src/testkit/store-contract.js'
+import { hasRedisServer, ownServer } from './redis-server.js'
+import { uniqueName } from './servers.js'
+
+const available = hasRedisServer()
+
+// A cluster of one node refuses what would not be on one node of a larger cluster.
+describe.skipIf(!available)('the redis store, in a cluster', async () => {
+  const server = available
+    ? await ownServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
+    : undefined
+  const port = server?.port ?? 0
+  const url = `redis://127.0.0.1:${port}`
+  const plain = new Redis({ port, lazyConnect: true })
+  const io = new Cluster([{ host: '127.0.0.1', port }], { lazyConnect: true })
+  const node = createCluster({ rootNodes: [{ url }] })
+  node.on('error', () => undefined)
+
+  beforeAll(async () => {
+    await plain.call('CLUSTER', ['ADDSLOTSRANGE', '0', '16383'])
+    while (!String(await plain.call('CLUSTER', ['INFO'])).includes('cluster_state:ok'))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    await io.connect()
+    await node.connect()
+  })
+  afterAll(async () => {
+    io.disconnect()
+    plain.disconnect()
+    node.destroy()
+    await server?.remove()
+  })
+
+  const prefixes = new WeakMap<Store, string>()
+  const open = (client: RedisClient, prefix: string): Store => {
+    const store = redisStore(client, { prefix })
+    prefixes.set(store, prefix)
+    return store
+  }
+
+  /** The text between the first braces decides which node has a key. */
+  async function expectOneTag(store: Store): Promise<void> {
+    const tag = `{${prefixes.get(store)}}:`
+    const keys = await plain.keys('*')
+    await plain.flushall()
+    expect(keys.filter((key) => !key.startsWith(tag))).toEqual([])
+  }
+
+  describe.each<[string, RedisClient, RedisClient]>([
+    ['ioredis', io, node],
+    ['node-redis', node, io],
+  ])('over %s', (_, client, twin) => {
+    storeContract({
+      describe,
+      it,
+      createStore: async () => open(client, uniqueName()),
+      createTwin: async (store) => open(twin, prefixes.get(store) ?? ''),
+      destroyStore: expectOneTag,
+    })
+  })
+
+  it('would be refused if a script touched keys of two slots', async () => {
+    const script = `#!lua\nreturn redis.call('GET', '{b}:schema')`
+    await expect(plain.eval(script, 1, '{a}:schema')).rejects.toThrow('same slot')
+  })
+
+  it('never gives a key a time to live, and touches none outside its prefix', async () => {
+    const monitor = await new Redis({ port }).monitor()
+    const touched: string[] = []
+    monitor.on('monitor', (_time: string, args: string[], source: string) => {
+      if (source === 'lua' && args[0] !== 'INFO') touched.push(`${args[0]} ${args[1]}`)
+    })
+    const store = open(io, 'monitored')
+    await store.open()
+    await store.purge({ tokens: 0, keys: 0, revocations: 0 })
+    await store.listTokens({ subject: '{a}', policy: '}:b', liveAt: 1 }, { limit: 10 })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    monitor.disconnect()
+    expect(touched.length).toBeGreaterThan(5)
+    expect(touched.filter((line) => !/^[A-Z]+ \{monitored\}:/.test(line))).toEqual([])
+    expect(touched.filter((line) => /EXPIRE|SETEX/.test(line))).toEqual([])
+    for (const key of await plain.keys('*')) expect(await plain.ttl(key)).toBe(-1)
+    await expectOneTag(store)
+  })
+})

@@ -1,0 +1,245 @@
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type IoRedisClient, redisStore } from '../../src/store/redis.js'
+import type { Store } from '../../src/store/store.js'
+import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
+import { hasRedisServer, type OwnServer, ownServer } from './redis-server.js'
+
+const PAGE = { limit: 100 }
+
+describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', async () => {
+  const servers: OwnServer[] = []
+  const clients: Redis[] = []
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.disconnect()
+    for (const server of servers.splice(0)) await server.remove()
+  })
+
+  async function serve(...settings: string[]): Promise<OwnServer> {
+    const server = await ownServer(...settings)
+    servers.push(server)
+    return server
+  }
+
+  function ioredis(
+    { port }: OwnServer,
+    user: { username?: string; password?: string } = {},
+  ): Redis {
+    const client = new Redis({
+      port,
+      ...user,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => 20,
+    })
+    client.on('error', () => undefined)
+    clients.push(client)
+    return client
+  }
+
+  async function connected(server: OwnServer): Promise<Redis> {
+    const client = ioredis(server)
+    await client.connect()
+    return client
+  }
+
+  async function until(works: () => Promise<unknown>): Promise<void> {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      if (
+        await works().then(
+          () => true,
+          () => false,
+        )
+      )
+        return
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    throw new Error('it does not work again')
+  }
+
+  it('refuses a server that may drop keys, unless that is allowed', async () => {
+    const client = await connected(await serve('--maxmemory-policy', 'allkeys-lru'))
+    await expect(redisStore(client).open()).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+      message: expect.stringMatching(/maxmemory-policy is allkeys-lru.*noeviction.*allowEviction/),
+    })
+    expect(await client.dbsize()).toBe(0)
+    const store = redisStore(client, { allowEviction: true })
+    await store.open()
+    expect(await store.getToken('unknown')).toBeUndefined()
+  })
+
+  it('warns once of a server that does not tell whether it may drop keys', async () => {
+    const server = await serve()
+    const admin = await connected(server)
+    await admin.call('ACL', ['SETUSER', 'app', 'on', '>secret', '~*', '+@all', '-info', '-config'])
+    const client = ioredis(server, { username: 'app', password: 'secret' })
+    // The client's own look at the server needs INFO too.
+    client.options.enableReadyCheck = false
+    await client.connect()
+    const codes: unknown[] = []
+    const onWarning = (warning: Error): void => {
+      codes.push((warning as Error & { code?: unknown }).code)
+    }
+    process.on('warning', onWarning)
+    await redisStore(client).open()
+    await redisStore(client, { prefix: 'other' }).open()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', onWarning)
+    expect(codes).toEqual(['WATCHWORD_REDIS_CONFIG'])
+  })
+
+  it('rejects while the server is away, and has all that was written when it is back', async () => {
+    const server = await serve()
+    const node = createClient({
+      url: server.url,
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: 20 },
+    })
+    node.on('error', () => undefined)
+    await node.connect()
+    const make = fixtures('killed')
+    const stores: Store[] = [redisStore(await connected(server)), redisStore(node)]
+    for (const store of stores) await store.open()
+    const tokens = make.tokens(3)
+    for (const [index, token] of tokens.entries()) await stores[index % 2]?.insertTokens([token])
+    const revocation = make.revocation('token', tokens[0]?.id ?? '')
+    await stores[0]?.revoke(revocation)
+    const before = await stores[0]?.listTokens({}, PAGE)
+
+    const inFlight = stores.map((store) => store.insertTokens(make.tokens(1000)))
+    const settled = Promise.allSettled(inFlight)
+    await server.kill()
+    await settled
+    for (const store of stores) {
+      await expect(store.getToken(tokens[0]?.id ?? '')).rejects.toThrow()
+      await expect(store.listTokens({}, PAGE)).rejects.toThrow()
+      await expect(store.revoke(revocation)).rejects.toThrow()
+    }
+
+    await server.start()
+    for (const [index, store] of stores.entries()) {
+      await until(() => store.getToken('unknown'))
+      expect((await store.listTokens({}, PAGE)).slice(0, 3)).toEqual(before)
+      const { length } = await store.listTokens({}, { limit: 9999 })
+      expect((length - index) % 1000, 'all of a batch, or none').toBe(3)
+      expect(await store.listRevocations(PAGE)).toEqual([revocation])
+      expect(await store.insertTokens(make.tokens(1))).toBe('inserted')
+    }
+    node.destroy()
+  })
+
+  it('shows all of a subject as revoked from the first step on, though only a part is marked', async () => {
+    const server = await serve()
+    const client = await connected(server)
+    const make = fixtures('subject of ten thousand')
+    const tokens = make.tokens(10_000, { subject: 'big' })
+    const other = make.token({ subject: 'small' })
+    let calls = Number.POSITIVE_INFINITY
+    // A process that dies after a number of commands.
+    const dying: IoRedisClient = {
+      call: (command, args) =>
+        --calls < 0 ? Promise.reject(new Error('killed')) : client.call(command, args),
+    }
+    const store = redisStore(dying)
+    await store.open()
+    for (let at = 0; at < tokens.length; at += 1000)
+      await store.insertTokens(tokens.slice(at, at + 1000))
+    await store.insertTokens([other])
+    await store.revoke(make.revocation('token', other.id))
+    calls = 4
+    const revocation = make.revocation('subject', 'big')
+    await expect(store.revoke(revocation)).rejects.toThrow('killed')
+    const marked = async (): Promise<number> => {
+      let count = 0
+      for (const { id } of tokens)
+        count += await client.hexists(`{watchword}:token:${id}`, 'revokedAt')
+      return count
+    }
+    const partial = await marked()
+    expect(partial).toBeGreaterThan(0)
+    expect(partial).toBeLessThan(tokens.length)
+    await server.kill()
+    await server.start()
+
+    const reader = redisStore(await connected(server))
+    await reader.open()
+    const expected = tokens.map((token) => ({
+      ...token,
+      revokedAt: revocation.at,
+      revokedBy: revocation.actor,
+      revokedReason: revocation.reason,
+    }))
+    const last = expected.at(-1)
+    if (last === undefined) throw new Error('no token')
+    const seen = async (): Promise<void> => {
+      expect(await reader.listTokens({ subject: 'big' }, { limit: 20_000 })).toEqual(expected)
+      expect(await reader.listTokens({ subject: 'big', liveAt: NOW }, PAGE)).toEqual([])
+      expect(await reader.getToken(last.id)).toEqual(last)
+    }
+    await seen()
+    expect(await reader.succeed(last.id, make.successor(last), null)).toEqual({
+      outcome: 'revoked',
+    })
+    // Kept later, and so not the one that any of these bears.
+    await reader.revoke(make.revocation('token', last.id, { actor: 'late' }))
+    await seen()
+    // What comes in meanwhile must not turn from dead to live when the marking is done.
+    const between = make.token({ subject: 'big' })
+    expect(await reader.insertTokens([between], { max: 1, now: NOW })).toBe('inserted')
+    expect((await reader.getToken(between.id))?.revokedBy).toBe(revocation.actor)
+    const fresh = make.token({ subject: 'big', familyIssuedAt: NOW + 1 })
+    expect(await reader.insertTokens([fresh], { max: 1, now: NOW })).toBe('inserted')
+    expect((await reader.getToken(fresh.id))?.revokedAt).toBeNull()
+    expect(await reader.insertTokens([make.token({ subject: 'big' })], { max: 1, now: NOW })).toBe(
+      'limit',
+    )
+
+    expect(await reader.purge({ tokens: 0, keys: 0, revocations: 0 })).toEqual({
+      tokens: 0,
+      keys: 0,
+      revocations: 0,
+    })
+    expect(await client.exists('{watchword}:pending')).toBe(0)
+    expect(await marked()).toBe(tokens.length)
+    expect(
+      (await reader.listTokens({ subject: 'big' }, { limit: 20_000 })).slice(0, 10_000),
+    ).toEqual(expected)
+    expect((await reader.getToken(between.id))?.revokedBy).toBe(revocation.actor)
+  })
+
+  it('when memory is full writes no half, and still revokes and purges', async () => {
+    const client = await connected(await serve())
+    const store = redisStore(client)
+    await store.open()
+    const make = fixtures('full')
+    const tokens = make.tokens(10)
+    await store.insertTokens(tokens)
+    await client.config('SET', 'maxmemory', '1')
+    await expect(store.insertTokens(make.tokens(2))).rejects.toThrow('OOM')
+    await expect(
+      store.succeed(tokens[1]?.id ?? '', make.successor(tokens[1] ?? make.token()), NOW),
+    ).rejects.toThrow('OOM')
+    expect(await store.listTokens({}, PAGE)).toEqual(tokens)
+    await store.revoke(make.revocation('token', tokens[0]?.id ?? ''))
+    await store.supersede(tokens[1]?.id ?? '', NOW)
+    expect((await store.getToken(tokens[0]?.id ?? ''))?.revokedBy).toBe('operator')
+    const purged = await store.purge({ tokens: NOW * 2, keys: 0, revocations: NOW * 2 })
+    expect(purged).toEqual({ tokens: 10, keys: 0, revocations: 1 })
+    expect(await client.keys('*')).toEqual(['{watchword}:schema'])
+  })
+
+  it('reads nothing from a replica', async () => {
+    const primary = await serve('--repl-diskless-sync-delay', '0')
+    const store = redisStore(await connected(primary))
+    await store.open()
+    const replica = await serve('--replicaof', `127.0.0.1 ${primary.port}`)
+    const client = await connected(replica)
+    await until(async () => {
+      if ((await client.exists('{watchword}:schema')) === 0) throw new Error('not copied yet')
+    })
+    await expect(redisStore(client).getToken('unknown')).rejects.toThrow('READONLY')
+  })
+})
