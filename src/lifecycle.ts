@@ -6,6 +6,7 @@
 import { certainTime } from './clock.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { refillIndex } from './revocation/refill.js'
+import { holdAdapter, releaseAdapter } from './shared.js'
 import type { Parts } from './wiring.js'
 
 const SWEEP_EVERY_MS = 60_000
@@ -17,6 +18,8 @@ const PURGE_EVERY_MS = 3_600_000
 /** Starts the parts, in the order in which they need each other. */
 export async function startParts(parts: Parts): Promise<void> {
   const { options, store, callStore, keyring, follower, verifier, index, clock } = parts
+  holdAdapter(store)
+  follower.hold()
   await callStore(() => store.open())
   // A log that died with an earlier process took its revocations along; the store has them.
   if (store.supports.durable && follower.durability === 'process') {
@@ -74,6 +77,6 @@ export async function stopParts({
   verifier.close()
   keyring.stop()
   const results = await Promise.allSettled([follower.stop(), usage.flush()])
-  await callStore(() => store.close())
+  if (releaseAdapter(store)) await callStore(() => store.close())
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -80,15 +80,12 @@ export interface Entry extends Fingerprinted {
   retiresPredecessor: boolean
 }
 
-const NO_FOOTER = () => undefined
-
 // What an entry takes beside its text, as bench/ measures it: 595 bytes for 262 bytes of claims, none of them custom.
 const ENTRY_BYTES = 350
 
 /** Verifies the tokens of one authority. */
 export class Verifier {
   readonly #options: VerifierOptions
-  // The fields of every check, read without going through the options.
   readonly #clock: ResolvedClock
   readonly #cache: VerifiedCache<Entry>
   readonly #index: RevocationIndex
@@ -128,7 +125,6 @@ export class Verifier {
   /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
   find(token: unknown, binding: string): Entry | Rejected {
     if (typeof token !== 'string') return REJECTED.malformed
-    if (token.length > this.#maxLength) return REJECTED.tooLong
     const refusal = this.#shapeFault(token)
     if (refusal !== undefined) return refusal
     if (this.#closed) return REJECTED.stale
@@ -142,6 +138,7 @@ export class Verifier {
 
   // What can be told from the outline alone dies before it costs a fingerprint.
   #shapeFault(token: string): Rejected | undefined {
+    if (token.length > this.#maxLength) return REJECTED.tooLong
     if (!token.startsWith(HEADER)) {
       const branded = this.#brand !== undefined && token.startsWith(this.#brand)
       return branded ? undefined : REJECTED.malformed
@@ -149,7 +146,17 @@ export class Verifier {
     const dot = token.indexOf('.', HEADER.length)
     if (dot < 0) return REJECTED.malformed
     if (this.#keyring.endingOf(token, dot + 1) !== undefined) return undefined
-    return readParts(token, this.#brand, NO_FOOTER) === undefined ? REJECTED.malformed : undefined
+    const parts = readParts(token, this.#brand, () => undefined)
+    if (parts === undefined) return REJECTED.malformed
+    return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey() : undefined
+  }
+
+  // The next call may know the key; the cool-down keeps made-up ones from turning into load on the store.
+  #unknownKey(): Rejected {
+    if (!this.#closed && this.#keyring.mayAsk()) {
+      void this.#keyring.refreshForUnknown().catch(() => undefined)
+    }
+    return REJECTED.unknownKey
   }
 
   #open(token: string, binding: string): Entry | Rejected {
@@ -157,11 +164,7 @@ export class Verifier {
     const parts = readParts(token, this.#brand, keyring.endingOf)
     if (parts === undefined) return REJECTED.malformed
     const ringKey = keyring.get(parts.keyId)
-    if (ringKey === undefined) {
-      // The next call may know it; the cool-down keeps made-up keys from turning into load on the store.
-      void keyring.refreshForUnknown().catch(() => undefined)
-      return REJECTED.unknownKey
-    }
+    if (ringKey === undefined) return this.#unknownKey()
     if (this.#clock.judged() >= ringKey.record.expiresAt) return REJECTED.unknownKey
     const assertion =
       binding === ''

@@ -149,12 +149,16 @@ export class Keyring {
     return this.#refreshing
   }
 
+  /** Whether the cool-down is over, so that an unknown key may make this node read the store. */
+  mayAsk(): boolean {
+    return this.#options.clock.monotonic() - this.#askedAt >= this.#options.coolDownMs
+  }
+
   /** Reads the store for a key that is not at hand, unless that was done within the cool-down. Answers whether it was. */
   async refreshForUnknown(): Promise<boolean> {
-    const now = this.#options.clock.monotonic()
     if (this.#refreshing === undefined) {
-      if (now - this.#askedAt < this.#options.coolDownMs) return false
-      this.#askedAt = now
+      if (!this.mayAsk()) return false
+      this.#askedAt = this.#options.clock.monotonic()
     }
     await this.refresh()
     return true

@@ -23,6 +23,10 @@ const CRC_LENGTH = 6
 const MIN_BODY = 86
 const MAX_FOOTER_BYTES = 512
 const MAX_FOOTER_TEXT = Math.ceil((MAX_FOOTER_BYTES * 4) / 3)
+// Whatever begins with a brace begins with an `e` in base64url: most of what is no footer need not be decoded to tell.
+const BRACE = 'e'
+// Asked the other way round, so that there is nothing to backtrack over.
+const FOREIGN_LETTER = /[^A-Za-z0-9_-]/
 
 /** A token taken apart, nothing of it authentic yet. */
 export interface Parts {
@@ -79,12 +83,12 @@ function readStandard(token: string, known: FooterLookup): Parts | undefined {
   const body = token.slice(HEADER.length, dot)
   const keyId = known(token, dot + 1)
   if (keyId !== undefined) return { body, keyId, footer: undefined }
-  if (token.includes('.', dot + 1)) return undefined
   return readForeignFooter(body, token.slice(dot + 1))
 }
 
 // A footer that is spelled otherwise than ours, or names a key that is not at hand.
 function readForeignFooter(body: string, footerText: string): Parts | undefined {
+  if (!footerText.startsWith(BRACE) || FOREIGN_LETTER.test(footerText)) return undefined
   const footer = decodeBase64url(footerText)
   if (footer === undefined || footer.length === 0) return undefined
   const text = footer.every((byte) => byte < 0x80) ? footer.toString('latin1') : undefined
