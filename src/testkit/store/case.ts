@@ -66,7 +66,8 @@ export function same(actual: unknown, expected: unknown, what: string): void {
     message: `${what}${where}\n  expected: ${show(first.expected)}\n  actual: ${show(first.actual)}`,
     actual,
     expected,
-    operator: 'deepStrictEqual',
+    // Not the name of one of node:assert's own, which would append its diff of the whole.
+    operator: 'same',
   })
 }
 

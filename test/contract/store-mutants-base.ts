@@ -1,0 +1,283 @@
+/**
+ * A second, plain store, whose every rule can be replaced: what the kit is proved against.
+ *
+ * @module
+ */
+import type {
+  KeyRecord,
+  LiveLimit,
+  Page,
+  Revocation,
+  Store,
+  Succession,
+  TokenFilter,
+  TokenRecord,
+  Usage,
+} from '../../src/store/store.js'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+export type Row = Writable<TokenRecord>
+export type KeyRow = Writable<KeyRecord>
+
+/** The data, which several instances may share. */
+export interface Tables {
+  readonly tokens: Map<string, Row>
+  readonly keys: Map<string, KeyRow>
+  readonly revocations: Map<string, Revocation>
+}
+
+/** Where a mutant may lose its atomicity. */
+export type Gap = 'insert' | 'limit' | 'succeed' | 'revoke' | 'mark' | 'key' | 'rewrap' | 'row'
+
+/** Each is one sentence of the contract, for a mutant to break. */
+export interface Rules {
+  /** A row on its way in, and on its way out. */
+  take<T>(row: T): T
+  give<T>(row: T): T
+  /** What a look-up by id finds. */
+  id(id: string): string
+  /** Text as it is compared. */
+  text(text: string): string
+  compare(a: string, b: string): number
+  isAfter(id: string, after: string): boolean
+  isLive(row: TokenRecord, at: number): boolean
+  isEnding(row: TokenRecord, at: number): boolean
+  counts(row: TokenRecord, like: TokenRecord, now: number): boolean
+  isFull(live: number, fresh: number, max: number): boolean
+  /** Whether a revocation marks the row. */
+  covers(revocation: Revocation, row: TokenRecord): boolean
+  /** Whether a kept revocation forbids the succession. */
+  bars(revocation: Revocation, predecessor: TokenRecord, successor: TokenRecord): boolean
+  isMarked(row: { readonly revokedAt: number | null }): boolean
+  earlier(is: number | null, at: number): number
+  later(is: number | null, at: number): number
+  isPast(expiresAt: number, upTo: number): boolean
+  /** Something to wait for between a check and its write. A good store has nothing. */
+  gap(where: Gap): Promise<void> | undefined
+}
+
+export const GOOD: Rules = {
+  take: (row) => structuredClone(row),
+  give: (row) => structuredClone(row),
+  id: (id) => id,
+  text: (text) => text,
+  compare: (a, b) => (a < b ? -1 : 1),
+  isAfter: (id, after) => id > after,
+  isLive: ({ revokedAt, expiresAt, supersededAt }, at) =>
+    revokedAt === null && expiresAt > at && (supersededAt === null || supersededAt > at),
+  isEnding: ({ supersededAt, expiresAt }, at) => supersededAt !== null && expiresAt > at,
+  counts: (row, like, now) =>
+    row.subject === like.subject &&
+    row.policy === like.policy &&
+    row.revokedAt === null &&
+    row.successor === null &&
+    row.expiresAt > now,
+  isFull: (live, fresh, max) => live + fresh > max,
+  covers({ kind, value, before }, row) {
+    if (kind === 'token') return row.id === value
+    if (kind === 'family') return row.family === value
+    if (kind === 'key') return row.keyId === value
+    const isOld = row.familyIssuedAt <= before
+    return isOld && (kind === 'all' || row[kind] === value)
+  },
+  bars: (revocation, predecessor, successor) =>
+    GOOD.covers(revocation, predecessor) ||
+    GOOD.covers(revocation, { ...predecessor, keyId: successor.keyId }),
+  isMarked: ({ revokedAt }) => revokedAt !== null,
+  earlier: (is, at) => Math.min(is ?? at, at),
+  later: (is, at) => Math.max(is ?? at, at),
+  isPast: (expiresAt, upTo) => expiresAt <= upTo,
+  gap: () => undefined,
+}
+
+export function emptyTables(): Tables {
+  return { tokens: new Map(), keys: new Map(), revocations: new Map() }
+}
+
+/** A store over the tables that obeys the rules: all good ones make a good store. */
+export function plainStore(tables: Tables, changed: Partial<Rules> = {}): Store {
+  const rules = { ...GOOD, ...changed }
+  const t = { tables, rules }
+  let closed = false
+  async function step<T>(work: () => T | Promise<T>): Promise<T> {
+    if (closed) throw new Error('the store is closed')
+    return await work()
+  }
+  return {
+    name: 'plain',
+    supports: { durable: false },
+    open: () => step(() => undefined),
+    async close() {
+      closed = true
+    },
+    insertTokens: (records, limit) => step(() => insertTokens(t, records, limit)),
+    getToken: (id) => step(() => rules.give(tables.tokens.get(rules.id(id)))),
+    listTokens: (filter, page) =>
+      step(() => pageOf(t, tables.tokens.values(), page, (row) => matches(rules, row, filter))),
+    succeed: (id, successor, at) => step(() => succeed(t, id, successor, at)),
+    supersede: (id, at) => step(() => supersede(t, id, at)),
+    revoke: (revocation) => step(() => revoke(t, revocation)),
+    listRevocations: (page) => step(() => pageOf(t, tables.revocations.values(), page, () => true)),
+    insertKey: (record) => step(() => insertKey(t, record)),
+    listKeys: () => step(() => [...tables.keys.values()].map((row) => rules.give(row))),
+    rewrapKey: (id, expected, next) =>
+      step(async () => {
+        const row = tables.keys.get(rules.id(id))
+        if (row === undefined || row.wrapped !== expected) return false
+        const gap = rules.gap('rewrap')
+        if (gap !== undefined) await gap
+        Object.assign(row, next)
+        return true
+      }),
+    recordUsage: (usages) => step(() => recordUsage(t, usages)),
+    purge: (before) =>
+      step(() => ({
+        tokens: removePast(rules, tables.tokens, before.tokens),
+        keys: removePast(rules, tables.keys, before.keys),
+        revocations: removePast(rules, tables.revocations, before.revocations),
+      })),
+  }
+}
+
+interface Parts {
+  readonly tables: Tables
+  readonly rules: Rules
+}
+
+async function insertTokens(
+  { tables: { tokens }, rules }: Parts,
+  records: readonly TokenRecord[],
+  limit?: LiveLimit,
+): Promise<'inserted' | 'limit'> {
+  const fresh = records.filter(({ id }) => !tokens.has(id))
+  const [first] = fresh
+  if (first === undefined) return 'inserted'
+  if (limit !== undefined) {
+    const live = [...tokens.values()].filter((row) => rules.counts(row, first, limit.now))
+    const gap = rules.gap('limit')
+    if (gap !== undefined) await gap
+    if (rules.isFull(live.length, fresh.length, limit.max)) return 'limit'
+  }
+  for (const record of fresh) {
+    tokens.set(record.id, rules.take(record))
+    const gap = rules.gap('insert')
+    if (gap !== undefined) await gap
+  }
+  return 'inserted'
+}
+
+function matches(
+  rules: Rules,
+  row: TokenRecord,
+  { liveAt, supersededAliveAt, ...fields }: TokenFilter,
+): boolean {
+  const names = Object.keys(fields) as Array<keyof typeof fields>
+  return (
+    names.every((name) => rules.text(row[name]) === rules.text(fields[name] ?? '')) &&
+    (liveAt === undefined || rules.isLive(row, liveAt)) &&
+    (supersededAliveAt === undefined || rules.isEnding(row, supersededAliveAt))
+  )
+}
+
+function pageOf<T extends { readonly id: string }>(
+  { rules }: Parts,
+  rows: Iterable<T>,
+  { after, limit }: Page,
+  isMatch: (row: T) => boolean,
+): T[] {
+  return [...rows]
+    .filter((row) => isMatch(row) && (after === undefined || rules.isAfter(row.id, after)))
+    .sort((a, b) => rules.compare(a.id, b.id))
+    .slice(0, limit)
+    .map((row) => rules.give(row))
+}
+
+async function succeed(
+  { tables: { tokens, revocations }, rules }: Parts,
+  id: string,
+  successor: TokenRecord,
+  supersededAt: number | null,
+): Promise<Succession> {
+  const row = tokens.get(rules.id(id))
+  if (row === undefined) return { outcome: 'missing' }
+  const isBarred = [...revocations.values()].some((kept) => rules.bars(kept, row, successor))
+  if (isBarred || rules.isMarked(row)) return { outcome: 'revoked' }
+  const winner = row.successor === null ? undefined : tokens.get(row.successor)
+  if (winner !== undefined) {
+    return { outcome: 'already', predecessor: rules.give(row), successor: rules.give(winner) }
+  }
+  const gap = rules.gap('succeed')
+  if (gap !== undefined) await gap
+  row.successor = successor.id
+  if (supersededAt !== null) row.supersededAt = rules.earlier(row.supersededAt, supersededAt)
+  const grandparent = tokens.get(row.predecessor ?? '')
+  if (grandparent !== undefined) {
+    grandparent.supersededAt = rules.earlier(grandparent.supersededAt, successor.issuedAt)
+  }
+  tokens.set(successor.id, rules.take(successor))
+  return { outcome: 'succeeded' }
+}
+
+async function supersede({ tables, rules }: Parts, id: string, at: number): Promise<void> {
+  const row = tables.tokens.get(rules.id(id))
+  if (row === undefined) return
+  const supersededAt = rules.earlier(row.supersededAt, at)
+  const gap = rules.gap('row')
+  if (gap !== undefined) await gap
+  row.supersededAt = supersededAt
+}
+
+async function revoke({ tables, rules }: Parts, revocation: Revocation): Promise<void> {
+  const { id, kind, value, at, actor, reason } = revocation
+  if (tables.revocations.has(id)) return
+  const covered = [...tables.tokens.values()].filter(
+    (row) => rules.covers(revocation, row) && !rules.isMarked(row),
+  )
+  const gap = rules.gap('revoke')
+  if (gap !== undefined) await gap
+  tables.revocations.set(id, rules.take(revocation))
+  for (const row of covered) {
+    row.revokedAt = at
+    const gap = rules.gap('mark')
+    if (gap !== undefined) await gap
+    Object.assign(row, { revokedBy: actor, revokedReason: reason })
+  }
+  const key = kind === 'key' ? tables.keys.get(value) : undefined
+  if (key !== undefined && !rules.isMarked(key)) key.revokedAt = at
+}
+
+async function insertKey({ tables, rules }: Parts, record: KeyRecord): Promise<boolean> {
+  const isTaken = [...tables.keys.values()].some(
+    ({ id, audience, generation }) =>
+      id === record.id ||
+      (rules.text(audience) === rules.text(record.audience) && generation === record.generation),
+  )
+  const gap = rules.gap('key')
+  if (gap !== undefined) await gap
+  if (isTaken) return false
+  tables.keys.set(record.id, rules.take(record))
+  return true
+}
+
+async function recordUsage({ tables, rules }: Parts, usages: readonly Usage[]): Promise<void> {
+  for (const { id, at } of usages) {
+    const row = tables.tokens.get(rules.id(id))
+    if (row === undefined) continue
+    const lastUsedAt = rules.later(row.lastUsedAt, at)
+    const gap = rules.gap('row')
+    if (gap !== undefined) await gap
+    row.lastUsedAt = lastUsedAt
+  }
+}
+
+function removePast<T extends { readonly expiresAt: number }>(
+  rules: Rules,
+  rows: Map<string, T>,
+  upTo: number,
+): number {
+  let removed = 0
+  for (const [id, { expiresAt }] of rows) {
+    if (rules.isPast(expiresAt, upTo) && rows.delete(id)) removed++
+  }
+  return removed
+}

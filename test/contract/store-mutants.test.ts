@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { STORE_RULES } from '../../src/testkit/store-contract.js'
+import { limitMutants, listMutants } from './store-mutants-lists.js'
+import { revocationMutants, supersedeMutants } from './store-mutants-revocation.js'
+import { keyMutants, purgeMutants, usageMutants } from './store-mutants-rows.js'
+import { runContract } from './store-mutants-runner.js'
+import { successionMutants } from './store-mutants-succession.js'
+import { raceMutants, textMutants } from './store-mutants-text.js'
+import { lifecycleMutants, tokenMutants } from './store-mutants-tokens.js'
+
+const MUTANTS = [
+  ...lifecycleMutants,
+  ...tokenMutants,
+  ...listMutants,
+  ...limitMutants,
+  ...successionMutants,
+  ...supersedeMutants,
+  ...revocationMutants,
+  ...keyMutants,
+  ...usageMutants,
+  ...purgeMutants,
+  ...textMutants,
+  ...raceMutants,
+]
+
+describe('the store contract', () => {
+  it('passes a good store, on one instance and across two', async () => {
+    const results = await runContract({})
+    expect(results.length).toBeGreaterThan(100)
+    expect(results.filter(({ error }) => error !== undefined)).toEqual([])
+  })
+
+  it('starts each title with its rule, and tells no two cases by the same one', async () => {
+    const titles = (await runContract({})).map(({ title }) => title)
+    expect(new Set(titles).size).toBe(titles.length)
+    expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
+      [...STORE_RULES].sort(),
+    )
+  })
+
+  it('has a broken store for every rule', () => {
+    const proved = new Set(MUTANTS.map(({ rule }) => rule))
+    expect(STORE_RULES.filter((rule) => !proved.has(rule))).toEqual([])
+    expect([...proved].filter((rule) => !STORE_RULES.includes(rule))).toEqual([])
+  })
+
+  it.each(MUTANTS)('catches, by $rule, a store with a fault: $fault', async (mutant) => {
+    const results = await runContract(mutant, mutant.rule)
+    const caught = results.filter(({ error }) => error !== undefined)
+    expect(caught).not.toEqual([])
+    for (const { error } of caught) expect(error?.message).toMatch(`${mutant.rule}: `)
+  })
+
+  it('tells both sides of a failure', async () => {
+    const [mutant] = MUTANTS.filter(({ rule }) => rule === 'limits.exact')
+    const [failed] = (await runContract(mutant ?? {}, 'limits.exact')).filter(({ error }) => error)
+    expect(failed?.error?.message).toBe(
+      "limits.exact: token 4 of 3\n  expected: 'limit'\n  actual: 'inserted'",
+    )
+  })
+})
