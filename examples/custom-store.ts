@@ -9,14 +9,15 @@ type Token = { -readonly [K in keyof TokenRecord]: TokenRecord[K] }
 
 type Data = [Map<string, Token>, Map<string, KeyRecord>, Map<string, Revocation>]
 
+const queues = new Map<string, Promise<unknown>>()
+
 /** A store in one JSON file, for one process at a time. */
 export function jsonFileStore(file: string): Store {
   let closed = false
-  let last: Promise<unknown> = Promise.resolve()
 
   // One method after the other: what it changed is written before anyone hears of it, what fails changed nothing.
   function step<T>(work: (...data: Data) => T): Promise<T> {
-    const turn = last.then(async () => {
+    const turn = (queues.get(file) ?? Promise.resolve()).then(async () => {
       if (closed) throw new Error('the store is closed')
       const before = await readFile(file, 'utf8')
       const data = JSON.parse(before).map((entries: []) => new Map(entries)) as Data
@@ -27,7 +28,8 @@ export function jsonFileStore(file: string): Store {
       await rename(`${file}.new`, file)
       return answer
     })
-    last = turn.catch(() => undefined)
+    const settled = turn.catch(() => undefined)
+    queues.set(file, settled)
     return turn
   }
 
@@ -45,10 +47,8 @@ export function jsonFileStore(file: string): Store {
       step((tokens) => {
         const fresh = records.filter(({ id }) => !tokens.has(id))
         const [{ subject, policy } = { subject: '', policy: '' }] = fresh
-        const isHeld = (row: TokenRecord) =>
-          row.subject === subject && row.policy === policy && row.successor === null
         const held = [...tokens.values()].filter(
-          (row) => isHeld(row) && isLive(row, limit?.now ?? 0),
+          (row) => row.subject === subject && row.policy === policy && isHeld(row, limit?.now ?? 0),
         )
         if (limit && fresh.length > 0 && held.length + fresh.length > limit.max) return 'limit'
         for (const record of fresh) tokens.set(record.id, { ...record })
@@ -115,13 +115,15 @@ export function jsonFileStore(file: string): Store {
   }
 }
 
-const isLive = ({ revokedAt, expiresAt, supersededAt }: TokenRecord, at: number) =>
-  revokedAt === null && expiresAt > at && (supersededAt === null || supersededAt > at)
+const isHeld = ({ revokedAt, expiresAt, successor }: TokenRecord, at: number) =>
+  revokedAt === null && expiresAt > at && successor === null
 
 function matches(row: TokenRecord, { liveAt, supersededAliveAt, ...equal }: TokenFilter): boolean {
-  if (liveAt !== undefined && !isLive(row, liveAt)) return false
-  const isEnding = row.supersededAt !== null && row.expiresAt > (supersededAliveAt ?? 0)
-  if (supersededAliveAt !== undefined && !isEnding) return false
+  const { revokedAt, expiresAt, supersededAt } = row
+  if (expiresAt <= Math.max(liveAt ?? 0, supersededAliveAt ?? 0)) return false
+  if (supersededAliveAt !== undefined && supersededAt === null) return false
+  const isOver = revokedAt !== null || (supersededAt ?? Infinity) <= (liveAt ?? 0)
+  if (liveAt !== undefined && isOver) return false
   return Object.entries(equal).every(([name, value]) => row[name as keyof TokenRecord] === value)
 }
 

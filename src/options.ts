@@ -75,7 +75,10 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
    * that does not outlive the process, a new one; with any other store it is required.
    */
   readonly rootKey?: string | KeyWrapper
-  /** Root keys that are being replaced: they open what they wrapped until `keys.rewrap()` has been run. Default: none. */
+  /**
+   * Other root keys that may have wrapped a stored key: the one that is being replaced, and, in the roll-out before the
+   * change, the one to come, so that no node meets a key that it cannot open. `keys.rewrap()` ends the need. Default: none.
+   */
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
   /** Where token records and keys are kept. Default: `memoryStore()`, with a warning in production. */
   readonly store?: Store
