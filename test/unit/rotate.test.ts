@@ -153,6 +153,7 @@ describe('the grace', () => {
     const first = await issueOn(a)
     const second = await a.rotate(first.token, ACTOR)
     const third = await b.rotate(second.token, ACTOR)
+    expect(await a.tokens.get(first.id)).toMatchObject({ supersededAt: third.issuedAt })
     expect(await verdicts([a, b], first.token)).toEqual(only('superseded'))
     expect(await verdicts([a, b], second.token)).toEqual(only('ok'))
     expect(await verdicts([a, b], third.token)).toEqual(only('ok'))
