@@ -36,10 +36,8 @@ export function jsonFileStore(file: string): Store {
   return {
     name: 'json-file',
     supports: { durable: true },
-    open: async () => {
-      await writeFile(file, '[[],[],[]]', { flag: 'wx' }).catch(() => undefined)
-      await step(() => undefined)
-    },
+    open: () =>
+      writeFile(file, '[[],[],[]]', { flag: 'wx' }).then(undefined, () => step(() => undefined)),
     close: async () => {
       closed = true
     },
@@ -127,11 +125,10 @@ function matches(row: TokenRecord, { liveAt, supersededAliveAt, ...equal }: Toke
   return Object.entries(equal).every(([name, value]) => row[name as keyof TokenRecord] === value)
 }
 
-type Rows<T> = ReadonlyMap<string, T>
-
-function pageOf<T>(rows: Rows<T>, { after = '', limit }: Page, fits: (row: T) => boolean): T[] {
+function pageOf<T>(rows: Map<string, T>, page: Page, fits: (row: T) => boolean): T[] {
+  const after = page.after ?? ''
   const ids = [...rows.keys()].filter((id) => id > after && fits(rows.get(id) as T)).sort()
-  return ids.slice(0, limit).map((id) => rows.get(id) as T)
+  return ids.slice(0, page.limit).map((id) => rows.get(id) as T)
 }
 
 function endAt(row: Token | undefined, at: number): void {
