@@ -1,0 +1,237 @@
+/**
+ * A store in PostgreSQL, over the caller's own pool of the package `pg`, or over PGlite.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { WatchwordError } from '../errors.js'
+import type { Dialect, Engine, Locks } from './sql/dialect.js'
+import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
+import { withRetries } from './sql/retry.js'
+import { checkedName, checkOptions } from './sql/schema.js'
+import { type Answer, awaitSteps, type Row, type Sql, type Steps } from './sql/statement.js'
+import { type SqlStore, sqlStore } from './sql/store.js'
+
+export type { SqlStore } from './sql/store.js'
+
+/** What a query is sent as. */
+export interface PostgresQuery {
+  readonly text: string
+  /** The name of the prepared statement. */
+  readonly name?: string
+  readonly values?: unknown[]
+}
+
+/** What the store uses of a result. */
+export interface PostgresResult {
+  readonly rows: readonly unknown[]
+  readonly rowCount: number | null
+}
+
+/** What the store uses of a pool of the package `pg`. */
+export interface PostgresPool {
+  query(query: PostgresQuery): Promise<PostgresResult>
+  connect(): Promise<PostgresClient>
+}
+
+/** What the store uses of a client that it took from the pool. */
+export interface PostgresClient {
+  query(query: PostgresQuery): Promise<PostgresResult>
+  release(error?: Error): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** What the store uses of PGlite: PostgreSQL within the process, on one connection. */
+export interface PgliteDatabase {
+  query(text: string, values: unknown[]): Promise<PgliteResult>
+  transaction<T>(work: (transaction: Pick<PgliteDatabase, 'query'>) => Promise<T>): Promise<T>
+}
+
+/** What the store uses of a result of PGlite. */
+export interface PgliteResult {
+  readonly rows: readonly unknown[]
+  readonly affectedRows?: number
+}
+
+/** The options of {@link postgresStore}. */
+export interface PostgresStoreOptions {
+  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  readonly prefix?: string
+  /** The schema of the tables, which `migrate` creates if it is missing. Default: where the search path leads. */
+  readonly schema?: string
+  /**
+   * Whether statements are prepared by name, which is about three times as fast. Set to `false` behind a PgBouncer
+   * that pools by transaction and does not know of prepared statements. Default: `true`.
+   */
+  readonly prepare?: boolean
+}
+
+/**
+ * A store in PostgreSQL 12 or later. The pool stays the caller's: the store never ends it. Give the pool a listener for
+ * `error`, as `pg` asks for, and a primary to connect to.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import pg from 'pg'
+ * import { postgresStore } from 'watchword/store/postgres'
+ *
+ * const pool = new pg.Pool({ connectionString: 'postgres://app@db.example/app' })
+ * pool.on('error', (error) => console.error('an idle connection was lost', error.message))
+ * const store = postgresStore(pool, { schema: 'auth' })
+ * console.log(store.migrationSql())
+ * ```
+ */
+export function postgresStore(
+  pool: PostgresPool | PgliteDatabase,
+  options: PostgresStoreOptions = {},
+): SqlStore {
+  checkOptions(options, ['prefix', 'schema', 'prepare'])
+  const { prepare = true, schema } = options
+  if (typeof prepare !== 'boolean')
+    throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')
+  const prefix = checkedName('prefix', options.prefix ?? 'watchword_')
+  if (schema !== undefined) checkedName('schema', schema)
+  const dialect = postgresDialect(prefix, schema)
+  if (isPool(pool)) return sqlStore(engineOf(pool, dialect, prepare))
+  if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
+    return sqlStore(pgliteEngine(pool, dialect))
+  throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a Pool of pg, or a PGlite')
+}
+
+function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPool {
+  return typeof (pool as Partial<PostgresPool> | undefined)?.connect === 'function'
+}
+
+type Begin = (locks: Locks) => string
+
+/**
+ * Begins a transaction and takes its locks in one round trip.
+ *
+ * READ COMMITTED, whatever the session's default is: each statement after this one sees what was committed before it
+ * began, and so all that those did whom the lock has waited for. An older snapshot would miss them. The time-outs end
+ * a transaction whose process was frozen, and keep a wait for one short.
+ */
+function beginner({ tables }: Dialect): Begin {
+  const table = tables.tokens.text
+  const making = lockKey('watchword', table)
+  return ({ making: mode, holder }) => {
+    const locks: string[] = []
+    if (mode === 'shared') locks.push(`pg_advisory_xact_lock_shared(${making})`)
+    if (mode === 'exclusive') locks.push(`pg_advisory_xact_lock(${making})`)
+    if (holder !== undefined)
+      locks.push(`pg_advisory_xact_lock(${lockKey('watchword', table, holder)})`)
+    const select = locks.length === 0 ? '' : `; SELECT ${locks.join(', ')}`
+    return `${BEGIN}; SET LOCAL lock_timeout = '10s'${select}`
+  }
+}
+
+const BEGIN =
+  "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+
+function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engine {
+  const table = dialect.tables.tokens.text
+  const toQuery = queries(prepare)
+  const begin = beginner(dialect)
+  const run = (statement: Sql) =>
+    withRetries(async () => answerOf(await pool.query(toQuery(statement))), isUndone)
+  const transact = <T>(first: string, steps: () => Steps<T>) =>
+    withRetries(
+      () =>
+        withClient(pool, async (client) => {
+          await client.query({ text: first })
+          const result = await awaitSteps(steps(), async (statement) =>
+            answerOf(await client.query(toQuery(statement))),
+          )
+          await client.query({ text: 'COMMIT' })
+          return result
+        }),
+      isUndone,
+    )
+  return {
+    name: 'postgres',
+    dialect,
+    run,
+    transaction: (locks, steps) => transact(begin(locks), steps),
+    insertTokens: (records) =>
+      run(guardedInsert(dialect.tables.tokens, lockKey('watchword', table), records)),
+    migrate: (steps) =>
+      transact(`${BEGIN}; SELECT pg_advisory_xact_lock(${lockKey('migrate', table)})`, steps),
+  }
+}
+
+/** Lends a client for one transaction. One that failed is destroyed: nobody else gets what is left of it. */
+async function withClient<T>(
+  pool: PostgresPool,
+  work: (client: PostgresClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect()
+  // A client that is lent out has no listener, and a lost connection would end the process.
+  client.on('error', ignore)
+  try {
+    const result = await work(client)
+    client.release()
+    return result
+  } catch (error) {
+    client.release(error instanceof Error ? error : new Error(String(error)))
+    throw error
+  } finally {
+    client.removeListener('error', ignore)
+  }
+}
+
+function ignore(): void {}
+
+/** One connection, so a transaction excludes every other, and there is nothing to lock. */
+function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
+  const toQuery = queries(false)
+  const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<Answer> => {
+    const { text, values = [] } = toQuery(statement)
+    const { rows, affectedRows = 0 } = await client.query(text, values)
+    return { rows: rows as Row[], changes: affectedRows }
+  }
+  const transact = <T>(steps: () => Steps<T>) =>
+    database.transaction((client) => awaitSteps(steps(), (statement) => ask(client, statement)))
+  return {
+    name: 'postgres',
+    dialect,
+    run: (statement) => ask(database, statement),
+    transaction: (_locks, steps) => transact(steps),
+    migrate: transact,
+  }
+}
+
+/** Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement. */
+function queries(prepare: boolean): (statement: Sql) => PostgresQuery {
+  const known = new Map<string, { readonly text: string; readonly name?: string }>()
+  return ({ text, values, once }) => {
+    let query = known.get(text)
+    if (query === undefined) {
+      query = { text: numbered(text) }
+      if (prepare && !once) query = { ...query, name: nameOf(text) }
+      if (!once) known.set(text, query)
+    }
+    return { ...query, values: [...values] }
+  }
+}
+
+function numbered(text: string): string {
+  let count = 0
+  return text.replaceAll('?', () => `$${++count}`)
+}
+
+function nameOf(text: string): string {
+  return `watchword_${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`
+}
+
+function answerOf({ rows, rowCount }: PostgresResult): Answer {
+  return { rows: rows as Row[], changes: rowCount ?? 0 }
+}
+
+// A serialization failure and a deadlock: Postgres has rolled the transaction back.
+function isUndone(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code
+  return code === '40001' || code === '40P01'
+}

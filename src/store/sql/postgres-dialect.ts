@@ -1,0 +1,113 @@
+/**
+ * SQL as Postgres spells it.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type { TokenRecord } from '../store.js'
+import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
+import { createTable, type Declarations } from './ddl.js'
+import type { Dialect } from './dialect.js'
+import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { listed, raw, type Sql, sql } from './statement.js'
+
+const BATCH = 1000
+
+// The order of "C" is that of the bytes, whatever the database's own is; it is also the fastest.
+const DECLARATIONS: Declarations = {
+  type: (type) => (type === 'number' ? 'BIGINT' : 'TEXT COLLATE "C"'),
+  tableEnd: '',
+  indexesWithin: false,
+}
+
+/** The dialect over tables with this prefix, in a schema of their own or where the search path leads. */
+export function postgresDialect(prefix: string, schema: string | undefined): Dialect {
+  const tables = tablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
+  const { tokens, versions } = tables
+  return {
+    tables,
+    forUpdate: raw(' FOR UPDATE'),
+    limit: (count) => sql`LIMIT ${count}`,
+    among: (column, values) => sql`${column} = ANY(${values}::text[])`,
+    insertTokens: (records) => [insertFrom(tokens, raw(''), records)],
+    insertUnlessThere: (table, names, values) =>
+      sql`INSERT INTO ${table} (${names}) VALUES (${listed(values)}) ON CONFLICT DO NOTHING`,
+    together: (statements) => [oneOf(statements)],
+    recordUsage: (usages) => [
+      sql`UPDATE ${tokens} t SET last_used_at = u.at FROM (
+        SELECT o.id, n.at FROM unnest(${usages.map(({ id }) => id)}::text[],
+          ${usages.map(({ at }) => at)}::bigint[]) AS n (id, at)
+        JOIN ${tokens} o ON o.id = n.id WHERE o.last_used_at IS NULL OR o.last_used_at < n.at
+        ORDER BY o.id DESC FOR UPDATE OF o
+      ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
+    ],
+    // Rows are locked in the order in which rotations and reports of use lock theirs, so that nobody waits in a circle.
+    markRevoked: (set, where) =>
+      sql`WITH hit AS (SELECT id FROM ${tokens} WHERE ${where} ORDER BY id DESC FOR UPDATE)
+        UPDATE ${tokens} t SET ${set} FROM hit WHERE t.id = hit.id`,
+    // What another purge holds is as good as gone.
+    purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id = ANY(ARRAY(
+      SELECT id FROM ${table} WHERE expires_at <= ${before}
+      ORDER BY expires_at LIMIT ${raw(String(BATCH))} FOR UPDATE SKIP LOCKED))`,
+    versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${versions.text}) IS NOT NULL`,
+    migrations: [
+      [
+        ...(schema === undefined ? [] : [createSchema(schema)]),
+        `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY)`,
+        ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        // Rebuilding the view of what is revoked walks the superseded tokens alone.
+        `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
+      ],
+    ],
+  }
+}
+
+// CREATE SCHEMA asks for a privilege on the database even when the schema is there.
+function createSchema(schema: string): string {
+  return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA "${schema}"; END IF; END $$`
+}
+
+/** One statement for any number of records, whose text is always the same: an array for each column. */
+function insertFrom(tokens: Sql, lock: Sql, records: readonly TokenRecord[]): Sql {
+  const rows = records.map((record) => toValues(TOKEN_COLUMNS, record))
+  const arrays = TOKEN_COLUMNS.map(
+    (column, index) => sql`${rows.map((row) => row[index] ?? null)}::${arrayOf(column)}`,
+  )
+  const unnested = arrays.reduce((all, next) => sql`${all}, ${next}`)
+  return sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)})
+    SELECT v.* FROM ${lock}unnest(${unnested}) AS v ON CONFLICT (id) DO NOTHING`
+}
+
+function arrayOf({ type }: Column<TokenRecord>): Sql {
+  return raw(type === 'number' ? 'bigint[]' : 'text[]')
+}
+
+/**
+ * Inserts under a shared lock that lasts as long as the statement. It decides nothing by what it reads, so it does not
+ * matter that its snapshot is older than the lock.
+ */
+export function guardedInsert(tokens: Sql, key: bigint, records: readonly TokenRecord[]): Sql {
+  const lock = raw('making, ')
+  const { text, values } = insertFrom(tokens, lock, records)
+  return {
+    text: `WITH making AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(${key}) AS held)
+    ${text}`,
+    values,
+  }
+}
+
+// Parts of one statement see the same snapshot and must touch different rows, as these do.
+function oneOf(statements: readonly Sql[]): Sql {
+  const last = statements.at(-1) as Sql
+  const before = statements.slice(0, -1).map((statement, index) => {
+    return sql`${raw(`step${index}`)} AS (${statement})`
+  })
+  if (before.length === 0) return last
+  return sql`WITH ${before.reduce((all, next) => sql`${all}, ${next}`)} ${last}`
+}
+
+/** The key of an advisory lock: 63 bits of a hash, since all programs of a database share the keys. */
+export function lockKey(...parts: readonly string[]): bigint {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  return digest.readBigUInt64BE() >> 1n
+}

@@ -1,0 +1,42 @@
+import { PGlite } from '@electric-sql/pglite'
+import { afterAll, describe, expect, it } from 'vitest'
+import { postgresStore } from '../../src/store/postgres.js'
+import type { Store } from '../../src/store/store.js'
+import { storeContract } from '../../src/testkit/store-contract.js'
+import { uniqueName } from './servers.js'
+
+const database = await PGlite.create()
+afterAll(() => database.close())
+
+// PostgreSQL itself, within the process: a machine without a server proves the statements too.
+describe('postgresStore over PGlite', () => {
+  const schemas = new WeakMap<Store, string>()
+
+  const storeIn = (schema: string) => {
+    const store = postgresStore(database, { schema })
+    schemas.set(store, schema)
+    return store
+  }
+
+  storeContract({
+    describe,
+    it,
+    createStore: async () => {
+      const store = storeIn(uniqueName())
+      await store.migrate()
+      return store
+    },
+    createTwin: async (store) => storeIn(schemas.get(store) ?? ''),
+    destroyStore: async (store) => {
+      await database.exec(`DROP SCHEMA "${schemas.get(store)}" CASCADE`)
+    },
+  })
+
+  it('migrates twice, and refuses to open before', async () => {
+    const store = storeIn(uniqueName())
+    await expect(store.open()).rejects.toMatchObject({ code: 'ERR_STORE_SCHEMA' })
+    await store.migrate()
+    await store.migrate()
+    await store.open()
+  })
+})
