@@ -1,0 +1,159 @@
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { readKeys, readRevocations, readToken, readTokens } from '../../src/store/checked.js'
+import { redisStore } from '../../src/store/redis.js'
+import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
+import { hasRedisServer, ownServer } from './redis-server.js'
+
+const PAGE = { limit: 100 }
+const available = hasRedisServer()
+
+describe.skipIf(!available)('the data of the redis store', async () => {
+  const server = available ? await ownServer() : undefined
+  const client = new Redis({ port: server?.port ?? 0, lazyConnect: true })
+  const make = fixtures('data')
+  const store = redisStore(client)
+  const key = (name: string): string => `{watchword}:${name}`
+  beforeEach(async () => {
+    await client.flushall()
+    await store.open()
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await server?.remove()
+  })
+
+  it('are reached again after the server forgot its scripts', async () => {
+    const token = make.token()
+    await client.script('FLUSH')
+    await store.insertTokens([token])
+    await client.script('FLUSH')
+    expect(await store.getToken(token.id)).toEqual(token)
+    const calls = Array.from({ length: 50 }, () => store.listTokens({}, PAGE))
+    await client.script('FLUSH')
+    for (const page of await Promise.all(calls)) expect(page).toEqual([token])
+  })
+
+  it('of a newer library are refused, at the start and later', async () => {
+    await client.set(key('schema'), '2')
+    const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('newer') }
+    await expect(redisStore(client).open()).rejects.toMatchObject(refused)
+    await expect(store.insertTokens([make.token()])).rejects.toMatchObject(refused)
+    expect(await client.keys('*')).toEqual([key('schema')])
+  })
+
+  it('that are gone since the start are not taken for none', async () => {
+    const token = make.token()
+    await store.insertTokens([token])
+    await client.flushall()
+    const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('gone') }
+    await expect(store.getToken(token.id)).rejects.toMatchObject(refused)
+    await expect(store.listRevocations(PAGE)).rejects.toMatchObject(refused)
+    await expect(store.insertTokens([token])).rejects.toMatchObject(refused)
+  })
+
+  it('that do not parse are named, and take nothing else with them', async () => {
+    const tokens = make.tokens(8)
+    await store.insertTokens(tokens)
+    const [a, b, c, d, e, f] = tokens.map(({ id }) => key(`token:${id}`))
+    if (!a || !b || !c || !d || !e || !f) throw new Error('no token')
+    await client.hset(a, 'expiresAt', 'soon')
+    await client.hset(b, 'scopes', '{"a"')
+    await client.hdel(c, 'subject', 'familyIssuedAt')
+    await client.set(d, 'not a hash')
+    await client.del(e)
+    await client.hset(f, 'id', tokens[7]?.id ?? '', 'supersededAt', 'x')
+    const broken = tokens.slice(0, 6).map(({ id }) => id)
+    for (const filter of [{}, { subject: 'user:1', policy: 'job' }]) {
+      const rows = await readTokens(store, filter, PAGE)
+      expect(rows.map(({ id }) => id)).toEqual(tokens.map(({ id }) => id))
+      expect(rows.filter(({ record }) => !record).map(({ id }) => id)).toEqual(broken)
+    }
+    expect((await readTokens(store, { liveAt: NOW }, PAGE)).length).toBe(8)
+    for (const id of broken)
+      await expect(readToken(store, id)).rejects.toMatchObject({
+        code: 'ERR_STORE_CORRUPT',
+        detail: `token ${id}`,
+      })
+    for (const id of broken.slice(3))
+      await expect(store.succeed(id, make.token(), null)).rejects.toMatchObject({
+        code: 'ERR_STORE_CORRUPT',
+      })
+    await store.recordUsage(tokens.map(({ id }) => ({ id, at: NOW })))
+    await store.revoke(make.revocation('subject', 'user:1'))
+    await store.revoke(make.revocation('all', ''))
+    expect((await store.getToken(tokens[6]?.id ?? ''))?.lastUsedAt).toBe(NOW)
+    expect(await store.listTokens({ liveAt: NOW, family: tokens[7]?.id ?? '' }, PAGE)).toEqual([])
+    await client.hset(a, 'expiresAt', NOW)
+    expect((await store.purge({ tokens: NOW * 2, keys: 0, revocations: 0 })).tokens).toBe(8)
+    expect(await store.listTokens({}, PAGE)).toEqual([])
+    expect(await store.listTokens({ subject: 'user:1' }, PAGE)).toEqual([])
+  })
+
+  it('of keys and revocations that do not parse are named too', async () => {
+    const [good, bad] = [make.key(), make.key({ generation: 2 })]
+    for (const record of [good, bad]) await store.insertKey(record)
+    await client.del(key(`key:${bad.id}`))
+    const revocations = [make.revocation('all', ''), make.revocation('token', make.id())]
+    for (const revocation of revocations) await store.revoke(revocation)
+    await client.set(key(`revocation:${revocations[0]?.id}`), 'not a hash')
+    const corrupt = (rows: readonly { id: string; record: unknown }[]): string[] =>
+      rows.filter(({ record }) => !record).map(({ id }) => id)
+    expect(corrupt(await readKeys(store))).toEqual([bad.id])
+    expect(corrupt(await readRevocations(store, PAGE))).toEqual([revocations[0]?.id])
+  })
+
+  it('are found by hostile text as by any other, and by no other text', async () => {
+    const parts = [
+      '',
+      'a',
+      'A',
+      'a ',
+      ' a',
+      'a:b',
+      ':',
+      '1:a',
+      '{a}',
+      '}',
+      '{watchword}:tokens',
+      'é',
+    ]
+    const more = ['e\u0301', '\r\n', '\r\nFLUSHALL\r\n', '*', "'", '"', '\\', '\u{1F600}', '\uFFFD']
+    const texts = [...parts, ...more].flatMap((text) => [`x${text}`, `${text}x`, `${text}x${text}`])
+    const corpus = [...new Set([...texts, 'tokens', 'schema', 'y'.repeat(1000), '%s', '..', '007'])]
+    const tokens = corpus.map((subject) => make.token({ subject, audience: subject }))
+    await store.insertTokens(tokens)
+    for (const token of tokens) {
+      const { subject } = token
+      expect(await store.listTokens({ subject }, PAGE)).toEqual([token])
+      expect(await store.listTokens({ audience: subject, subject }, PAGE)).toEqual([token])
+      const limit = { max: 1, now: NOW }
+      expect(await store.insertTokens([make.token({ subject })], limit)).toBe('limit')
+    }
+    for (const subject of ['', '\u0000', '\uD83D', 'x\uD83D'])
+      expect(await store.listTokens({ subject }, PAGE)).toEqual([])
+    for (const { subject } of tokens.slice(0, 20))
+      await store.revoke(make.revocation('subject', subject))
+    const live = await store.listTokens({ liveAt: NOW }, { limit: 1000 })
+    expect(live.map(({ subject }) => subject)).toEqual(corpus.slice(20))
+  })
+
+  it('come the same over the older protocol, and from a client that answers buffers', async () => {
+    const token = make.token({ subject: 'J\u00F6rg \u{1F600}' })
+    await store.insertTokens([token])
+    const url = server?.url ?? ''
+    const old = await createClient({ url, RESP: 2 }).connect()
+    const buffers = await createClient({
+      url,
+      commandOptions: { typeMapping: { 36: Buffer } },
+    }).connect()
+    for (const other of [old, buffers]) {
+      const twin = redisStore(other)
+      await twin.open()
+      expect(await twin.getToken(token.id)).toEqual(token)
+      expect(await twin.listTokens({ subject: token.subject }, PAGE)).toEqual([token])
+      other.destroy()
+    }
+  })
+})
