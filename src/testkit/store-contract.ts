@@ -15,6 +15,7 @@ import { purgeCases } from './store/purge.js'
 import { raceCases } from './store/races.js'
 import { refusalCases } from './store/refusal.js'
 import { revocationCases } from './store/revocation.js'
+import { revokeRaceCases } from './store/revoke-races.js'
 import { successionCases } from './store/succession.js'
 import { supersedeCases } from './store/supersede.js'
 import { textCases } from './store/text.js'
@@ -52,7 +53,7 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   usage: usageCases,
   purge: purgeCases,
   text: textCases,
-  races: [...raceCases, ...writeRaceCases],
+  races: [...raceCases, ...revokeRaceCases, ...writeRaceCases],
 }
 
 /** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */
@@ -110,15 +111,18 @@ async function runCase(
 ): Promise<void> {
   const opened: Store[] = []
   const store = await options.createStore()
+  const instance = async (): Promise<Store> => {
+    const twin = await createTwin?.(store)
+    if (twin === undefined) return store
+    opened.push(twin)
+    await twin.open()
+    return twin
+  }
   try {
     opened.push(store)
     await store.open()
-    const other = (await createTwin?.(store)) ?? store
-    if (other !== store) {
-      opened.push(other)
-      await other.open()
-    }
-    await run({ store, other, make: fixtures(rule + title) })
+    const other = await instance()
+    await run({ store, other, reopen: instance, make: fixtures(rule + title) })
   } catch (error) {
     // What the runner prints must name the rule, and what went wrong while closing must not hide it.
     await closeAll(options, opened).catch(() => undefined)

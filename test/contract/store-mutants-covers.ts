@@ -4,7 +4,7 @@
  * @module
  */
 import type { Revocation, TokenRecord } from '../../src/store/store.js'
-import { GOOD, type Rules } from './store-mutants-base.js'
+import { GOOD, type Rules } from './store-mutants-rules.js'
 
 type Covers = (revocation: Revocation, row: TokenRecord) => boolean
 

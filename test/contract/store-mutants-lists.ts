@@ -4,7 +4,7 @@
  * @module
  */
 import type { TokenRecord } from '../../src/store/store.js'
-import { GOOD, type Rules } from './store-mutants-base.js'
+import { GOOD, type Rules } from './store-mutants-rules.js'
 import type { Mutant } from './store-mutants-runner.js'
 
 /** Counts as a good store does, but for one condition that it leaves out. */

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { GOOD } from './store-mutants-base.js'
+
 import { forKind, marking, onlyBefore, strictlyBefore, whenever } from './store-mutants-covers.js'
+import { GOOD } from './store-mutants-rules.js'
 import type { Mutant } from './store-mutants-runner.js'
 
 export const supersedeMutants: readonly Mutant[] = [

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TokenRecord } from '../../src/store/store.js'
-import type { Row } from './store-mutants-base.js'
+import type { Row } from './store-mutants-rules.js'
 import type { Mutant } from './store-mutants-runner.js'
 
 export const keyMutants: readonly Mutant[] = [

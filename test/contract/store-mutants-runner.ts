@@ -5,7 +5,8 @@
  */
 import type { Store } from '../../src/store/store.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
-import { emptyTables, plainStore, type Rules, type Tables } from './store-mutants-base.js'
+import { plainStore } from './store-mutants-base.js'
+import { emptyTables, type Rules, type Tables } from './store-mutants-rules.js'
 
 /** A store with one rule broken. */
 export interface Mutant {

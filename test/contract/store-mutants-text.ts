@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gap, GOOD, type Row, type Rules } from './store-mutants-base.js'
+import { type Gap, GOOD, type Row, type Rules } from './store-mutants-rules.js'
 import type { Mutant } from './store-mutants-runner.js'
 
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -146,6 +146,18 @@ export const raceMutants: readonly Mutant[] = [
       },
     }),
   },
+  {
+    rule: 'races.revoke-retry',
+    fault: 'looks, then inserts, and a second insert rejects',
+    methods: ({ revocations }, good) => ({
+      async revoke(revocation) {
+        if (revocations.has(revocation.id)) return
+        await tick()
+        if (revocations.has(revocation.id)) throw new Error('duplicate key')
+        await good.revoke(revocation)
+      },
+    }),
+  },
   { rule: 'races.key', fault: 'looks, then inserts', rules: gapAt('key') },
   { rule: 'races.rewrap', fault: 'compares, then sets', rules: gapAt('rewrap') },
   { rule: 'races.usage', fault: 'reads, then writes: a lost update', rules: gapAt('row') },
@@ -159,6 +171,17 @@ export const raceMutants: readonly Mutant[] = [
         await tick()
         for (const row of rows) Object.assign(tokens.get(row.id) ?? {}, row)
         await good.recordUsage(usages)
+      },
+    }),
+  },
+  {
+    rule: 'races.purge',
+    fault: 'counts, then removes',
+    methods: ({ tokens }, good) => ({
+      async purge(before) {
+        const past = [...tokens.values()].filter(({ expiresAt }) => expiresAt <= before.tokens)
+        await tick()
+        return { ...(await good.purge(before)), tokens: past.length }
       },
     }),
   },

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { STORE_RULES } from '../../src/testkit/store-contract.js'
+import { lifecycleMutants } from './store-mutants-lifecycle.js'
 import { limitMutants, listMutants } from './store-mutants-lists.js'
 import { revocationMutants, supersedeMutants } from './store-mutants-revocation.js'
 import { keyMutants, purgeMutants, usageMutants } from './store-mutants-rows.js'
 import { runContract } from './store-mutants-runner.js'
 import { successionMutants } from './store-mutants-succession.js'
 import { raceMutants, textMutants } from './store-mutants-text.js'
-import { lifecycleMutants, tokenMutants } from './store-mutants-tokens.js'
+import { tokenMutants } from './store-mutants-tokens.js'
 
 const MUTANTS = [
   ...lifecycleMutants,

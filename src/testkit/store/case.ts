@@ -14,6 +14,8 @@ export interface CaseContext {
   readonly store: Store
   /** A second instance over the same data, open; in a case that does without, the store itself. */
   readonly other: Store
+  /** Opens one more instance over the same data; in a case that does without, answers the store itself. */
+  readonly reopen: () => Promise<Store>
   /** The case's own ids and records, the same in every run. */
   readonly make: Fixtures
 }

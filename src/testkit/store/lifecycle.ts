@@ -142,4 +142,23 @@ export const lifecycleCases: readonly StoreCase[] = [
       same(await other.getToken(next.id), next, 'the token that was inserted after it')
     },
   },
+  {
+    rule: 'lifecycle.durable',
+    title: 'what a durable store was told is there after every instance was closed',
+    across: 'only',
+    async run({ store, other, reopen, make }) {
+      if (!store.supports.durable) return
+      const token = make.token()
+      const key = make.key()
+      const revocation = make.revocation('subject', 'somebody else')
+      await store.insertTokens([token])
+      await store.insertKey(key)
+      await other.revoke(revocation)
+      await Promise.all([store.close(), other.close()])
+      const again = await reopen()
+      same(await again.getToken(token.id), token, 'the token')
+      same(await again.listKeys(), [key], 'the keys')
+      same(await again.listRevocations({ limit: 9 }), [revocation], 'the revocations')
+    },
+  },
 ]

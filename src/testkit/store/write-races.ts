@@ -102,4 +102,21 @@ export const writeRaceCases: readonly StoreCase[] = [
       }
     },
   },
+  {
+    rule: 'races.purge',
+    title: 'of six purges at once each row is counted by one',
+    across: 'also',
+    async run({ store, other, make }) {
+      const past = make.tokens(30, { expiresAt: NOW })
+      const live = make.token()
+      await store.insertTokens([...past, live])
+      const before = { tokens: NOW, keys: NOW, revocations: NOW }
+      const answers = await atOnce([store, other], Array(6).fill(before), (one) =>
+        one.purge(before),
+      )
+      const removed = answers.reduce((sum, { tokens }) => sum + tokens, 0)
+      same(removed, 30, 'how many all of them removed')
+      same(await allTokens(store), [live], 'the records')
+    },
+  },
 ]

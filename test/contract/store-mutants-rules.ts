@@ -1,0 +1,85 @@
+/**
+ * The rules of a good store, one by one, for a mutant to break.
+ *
+ * @module
+ */
+import type { KeyRecord, Revocation, TokenRecord } from '../../src/store/store.js'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+export type Row = Writable<TokenRecord>
+export type KeyRow = Writable<KeyRecord>
+
+/** The data, which several instances may share. */
+export interface Tables {
+  readonly tokens: Map<string, Row>
+  readonly keys: Map<string, KeyRow>
+  readonly revocations: Map<string, Revocation>
+}
+
+/** Where a mutant may lose its atomicity. */
+export type Gap = 'insert' | 'limit' | 'succeed' | 'revoke' | 'mark' | 'key' | 'rewrap' | 'row'
+
+/** Each is one sentence of the contract, for a mutant to break. */
+export interface Rules {
+  /** A row on its way in, and on its way out. */
+  take<T>(row: T): T
+  give<T>(row: T): T
+  /** What a look-up by id finds. */
+  id(id: string): string
+  /** Text as it is compared. */
+  text(text: string): string
+  compare(a: string, b: string): number
+  isAfter(id: string, after: string): boolean
+  isLive(row: TokenRecord, at: number): boolean
+  isEnding(row: TokenRecord, at: number): boolean
+  counts(row: TokenRecord, like: TokenRecord, now: number): boolean
+  isFull(live: number, fresh: number, max: number): boolean
+  /** Whether a revocation marks the row. */
+  covers(revocation: Revocation, row: TokenRecord): boolean
+  /** Whether a kept revocation forbids the succession. */
+  bars(revocation: Revocation, predecessor: TokenRecord, successor: TokenRecord): boolean
+  isMarked(row: { readonly revokedAt: number | null }): boolean
+  earlier(is: number | null, at: number): number
+  later(is: number | null, at: number): number
+  isPast(expiresAt: number, upTo: number): boolean
+  /** Something to wait for between a check and its write. A good store has nothing. */
+  gap(where: Gap): Promise<void> | undefined
+}
+
+export const GOOD: Rules = {
+  take: (row) => structuredClone(row),
+  give: (row) => structuredClone(row),
+  id: (id) => id,
+  text: (text) => text,
+  compare: (a, b) => (a < b ? -1 : 1),
+  isAfter: (id, after) => id > after,
+  isLive: ({ revokedAt, expiresAt, supersededAt }, at) =>
+    revokedAt === null && expiresAt > at && (supersededAt === null || supersededAt > at),
+  isEnding: ({ supersededAt, expiresAt }, at) => supersededAt !== null && expiresAt > at,
+  counts: (row, like, now) =>
+    row.subject === like.subject &&
+    row.policy === like.policy &&
+    row.revokedAt === null &&
+    row.successor === null &&
+    row.expiresAt > now,
+  isFull: (live, fresh, max) => live + fresh > max,
+  covers({ kind, value, before }, row) {
+    if (kind === 'token') return row.id === value
+    if (kind === 'family') return row.family === value
+    if (kind === 'key') return row.keyId === value
+    const isOld = row.familyIssuedAt <= before
+    return isOld && (kind === 'all' || row[kind] === value)
+  },
+  bars: (revocation, predecessor, successor) =>
+    GOOD.covers(revocation, predecessor) ||
+    GOOD.covers(revocation, { ...predecessor, keyId: successor.keyId }),
+  isMarked: ({ revokedAt }) => revokedAt !== null,
+  earlier: (is, at) => Math.min(is ?? at, at),
+  later: (is, at) => Math.max(is ?? at, at),
+  isPast: (expiresAt, upTo) => expiresAt <= upTo,
+  gap: () => undefined,
+}
+
+export function emptyTables(): Tables {
+  return { tokens: new Map(), keys: new Map(), revocations: new Map() }
+}
