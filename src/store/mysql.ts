@@ -1,0 +1,166 @@
+/**
+ * A store in MySQL 8 or MariaDB, over the caller's own pool of the package `mysql2/promise`.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import type { Engine, Locks } from './sql/dialect.js'
+import { lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
+import { withRetries } from './sql/retry.js'
+import { checkedName, checkOptions } from './sql/schema.js'
+import {
+  type Answer,
+  awaitSteps,
+  once,
+  type Row,
+  type Sql,
+  type SqlScalar,
+  type Steps,
+  sql,
+} from './sql/statement.js'
+import { type SqlStore, sqlStore } from './sql/store.js'
+
+export type { SqlStore } from './sql/store.js'
+
+/** What a statement is sent as: rows as objects, whatever the pool's own settings are. */
+export interface MysqlQuery {
+  readonly sql: string
+  readonly rowsAsArray: false
+  readonly nestTables: false
+  readonly typeCast: true
+}
+
+/** What the store binds. Text is sent as its bytes, so that no character set of the connection changes it. */
+export type MysqlValue = Buffer | number | null
+
+/** What runs statements: prepared by the server, or put together by the client. */
+export interface MysqlConnection {
+  execute(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
+  query(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
+}
+
+/** What the store uses of a connection that it took from the pool. */
+export interface MysqlPoolConnection extends MysqlConnection {
+  beginTransaction(): Promise<void>
+  commit(): Promise<void>
+  release(): void
+  destroy(): void
+}
+
+/** What the store uses of a pool of `mysql2/promise`. */
+export interface MysqlPool extends MysqlConnection {
+  getConnection(): Promise<MysqlPoolConnection>
+}
+
+/** The options of {@link mysqlStore}. */
+export interface MysqlStoreOptions {
+  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  readonly prefix?: string
+}
+
+/**
+ * A store in MySQL 8 or MariaDB 10.6 and later, on InnoDB. The pool stays the caller's: the store never ends it. Give it
+ * a primary to connect to, and a database in which the tables are to be.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import mysql from 'mysql2/promise'
+ * import { mysqlStore } from 'watchword/store/mysql'
+ *
+ * const pool = mysql.createPool({ uri: 'mysql://app@db.example/app' })
+ * const store = mysqlStore(pool)
+ * console.log(store.migrationSql())
+ * ```
+ */
+export function mysqlStore(pool: MysqlPool, options: MysqlStoreOptions = {}): SqlStore {
+  checkOptions(options, ['prefix'])
+  if (typeof pool?.getConnection !== 'function' || typeof pool.execute !== 'function') {
+    throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
+  }
+  return sqlStore(engineOf(pool, checkedName('prefix', options.prefix ?? 'watchword_')))
+}
+
+function engineOf(pool: MysqlPool, prefix: string): Engine {
+  const transact = <T>(locks: Locks, steps: () => Steps<T>) =>
+    withConnection(pool, async (connection) => {
+      await connection.beginTransaction()
+      // Before anything else: a snapshot is taken by the first read that locks nothing, and so after what held the lock.
+      for (const lock of locksOf(prefix, locks)) {
+        const { rows } = await ask(connection, lock)
+        if (rows.length === 0) throw new Error(`a row of ${prefix}locks is missing`)
+      }
+      const result = await awaitSteps(steps(), (statement) => ask(connection, statement))
+      await connection.commit()
+      return result
+    })
+  return {
+    name: 'mysql',
+    dialect: mysqlDialect(prefix),
+    run: (statement) => withRetries(() => ask(pool, statement), isUndone),
+    transaction: (locks, steps) => withRetries(() => transact(locks, steps), isUndone),
+    migrate: (steps) => withConnection(pool, (connection) => migrate(connection, prefix, steps)),
+  }
+}
+
+function locksOf(prefix: string, { making, holder }: Locks): Sql[] {
+  return [
+    ...(making === undefined ? [] : [lockMaking(prefix, making)]),
+    ...(holder === undefined ? [] : [lockHolder(prefix, holder)]),
+  ]
+}
+
+// Statements that create tables commit by themselves, so a lock by name spans them. It ends with its connection.
+async function migrate(
+  connection: MysqlPoolConnection,
+  prefix: string,
+  steps: () => Steps<void>,
+): Promise<void> {
+  const name = sql`CONCAT('watchword.', SHA1(CONCAT(DATABASE(), '.', ${prefix})))`
+  const taken = await ask(connection, once(sql`SELECT GET_LOCK(${name}, 60) AS taken`))
+  if (Number(taken.rows[0]?.['taken']) !== 1)
+    throw new Error('another process has been migrating for a minute')
+  await awaitSteps(steps(), (statement) => ask(connection, statement))
+  await ask(connection, once(sql`SELECT RELEASE_LOCK(${name}) AS released`))
+}
+
+/** Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. */
+async function withConnection<T>(
+  pool: MysqlPool,
+  work: (connection: MysqlPoolConnection) => Promise<T>,
+): Promise<T> {
+  const connection = await pool.getConnection()
+  try {
+    const result = await work(connection)
+    connection.release()
+    return result
+  } catch (error) {
+    connection.destroy()
+    throw error
+  }
+}
+
+async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer> {
+  const query = { sql: statement.text, ...SHAPE }
+  const values = statement.values.map((value) => toBound(value as SqlScalar))
+  // Only numbers and bytes, which are written in digits alone: nothing in them can end a literal.
+  const [result] = statement.once
+    ? await connection.query(query, values)
+    : await connection.execute(query, values)
+  if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
+  return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
+}
+
+const SHAPE = { rowsAsArray: false, nestTables: false, typeCast: true } as const
+
+function toBound(value: SqlScalar): MysqlValue {
+  return typeof value === 'string' ? Buffer.from(value) : value
+}
+
+// A wait for a lock that was too long, a deadlock, and a row that changed under the snapshot of its transaction.
+const UNDONE: ReadonlySet<unknown> = new Set([1205, 1213, 1020])
+
+function isUndone(error: unknown): boolean {
+  return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)
+}

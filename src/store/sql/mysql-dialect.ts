@@ -1,0 +1,92 @@
+/**
+ * SQL as MySQL 8 and MariaDB spell it.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
+import { createTable, type Declarations } from './ddl.js'
+import type { Dialect } from './dialect.js'
+import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { joined, listed, once, raw, type Sql, sql } from './statement.js'
+
+const BATCH = 500
+
+// Bytes are compared as they are: no collation folds case or accents, nor takes a trailing space for none.
+const DECLARATIONS: Declarations = {
+  type(type) {
+    if (type === 'number') return 'BIGINT'
+    return type === 'json' ? 'BLOB' : `VARBINARY(${type})`
+  },
+  tableEnd: ' ENGINE = InnoDB ROW_FORMAT = DYNAMIC',
+  indexesWithin: true,
+}
+
+// The first row of the table of locks; the others are shared out among the holders.
+const MAKING = 0
+const HOLDERS = 64
+
+/** The dialect over tables with this prefix. */
+export function mysqlDialect(prefix: string): Dialect {
+  const tables = tablesOf(prefix)
+  const { tokens, versions } = tables
+  const locks = locksOf(prefix).text
+  const rows = Array.from({ length: HOLDERS + 1 }, (_, row) => `(${row})`)
+  return {
+    tables,
+    forUpdate: raw(' FOR UPDATE'),
+    // A bound number is sent as a floating-point one, which LIMIT refuses.
+    limit: (count) => raw(`LIMIT ${Math.trunc(count)}`),
+    among: (column, values) => {
+      const condition = sql`${column} IN (${listed(values)})`
+      return values.length > 1 ? once(condition) : condition
+    },
+    insertTokens: (records) => {
+      const values = records.map((record) => sql`(${listed(toValues(TOKEN_COLUMNS, record))})`)
+      const insert = sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)})
+        VALUES ${joined(values, ', ')} ON DUPLICATE KEY UPDATE id = ${tokens}.id`
+      return [records.length > 1 ? once(insert) : insert]
+    },
+    insertUnlessThere: (table, names, values) =>
+      sql`INSERT IGNORE INTO ${table} (${names}) VALUES (${listed(values)})`,
+    together: (statements) => statements,
+    recordUsage: (usages) => {
+      const [first, ...more] = usages.map(({ id, at }) => sql`SELECT ${id} AS id, ${at} AS at_time`)
+      const reports = joined([first as Sql, ...more], ' UNION ALL ')
+      const update = sql`UPDATE ${tokens} t JOIN (${reports}) u ON t.id = u.id
+        SET t.last_used_at = u.at_time
+        WHERE t.last_used_at IS NULL OR t.last_used_at < u.at_time`
+      return [once(update)]
+    },
+    markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
+    purgeBatch: (table, before) =>
+      sql`DELETE FROM ${table} WHERE expires_at <= ${before}
+        ORDER BY expires_at LIMIT ${raw(String(BATCH))}`,
+    versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name = ${versions.text}`,
+    migrations: [
+      [
+        `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
+        `CREATE TABLE IF NOT EXISTS ${locks} (id SMALLINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
+        `INSERT IGNORE INTO ${locks} (id) VALUES ${rows.join(', ')}`,
+        ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+      ],
+    ],
+  }
+}
+
+function locksOf(prefix: string): Sql {
+  return raw(`${prefix}locks`)
+}
+
+/** The statement that locks what tokens are made under. A lock of a row ends with its transaction, come what may. */
+export function lockMaking(prefix: string, mode: 'shared' | 'exclusive'): Sql {
+  const end = raw(mode === 'shared' ? 'LOCK IN SHARE MODE' : 'FOR UPDATE')
+  return sql`SELECT id FROM ${locksOf(prefix)} WHERE id = ${raw(String(MAKING))} ${end}`
+}
+
+/** The statement that locks a holder, and some others with it. */
+export function lockHolder(prefix: string, holder: string): Sql {
+  const row = 1 + ((createHash('sha256').update(holder).digest()[0] ?? 0) % HOLDERS)
+  return sql`SELECT id FROM ${locksOf(prefix)} WHERE id = ${row} FOR UPDATE`
+}

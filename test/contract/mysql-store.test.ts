@@ -1,0 +1,62 @@
+import mysql from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mysqlStore } from '../../src/store/mysql.js'
+import type { Store } from '../../src/store/store.js'
+import { storeContract } from '../../src/testkit/store-contract.js'
+import { serverUrl, uniqueName } from './servers.js'
+
+const url = await serverUrl('mysql')
+
+describe.skipIf(url === undefined)('mysqlStore', () => {
+  const database = uniqueName()
+  const uri = new URL(url ?? 'mysql://localhost/test')
+  uri.pathname = database
+  const pool = mysql.createPool({ uri: uri.href, connectionLimit: 8 })
+  // Whatever a service has set for its own use.
+  const strangePool = mysql.createPool({
+    uri: uri.href,
+    connectionLimit: 8,
+    charset: 'latin1',
+    rowsAsArray: true,
+    namedPlaceholders: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+  })
+
+  beforeAll(async () => {
+    const connection = await mysql.createConnection(url ?? '')
+    await connection.query(`CREATE DATABASE ${database}`)
+    await connection.end()
+  })
+  afterAll(async () => {
+    await pool.query(`DROP DATABASE ${database}`)
+    await Promise.all([pool.end(), strangePool.end()])
+  })
+
+  const prefixes = new WeakMap<Store, string>()
+  const storeWith = (client: mysql.Pool, prefix: string) => {
+    const store = mysqlStore(client, { prefix })
+    prefixes.set(store, prefix)
+    return store
+  }
+
+  storeContract({
+    describe,
+    it,
+    createStore: async () => {
+      const store = storeWith(pool, `${uniqueName()}_`)
+      await store.migrate()
+      return store
+    },
+    createTwin: async (store) => storeWith(strangePool, prefixes.get(store) ?? ''),
+    destroyStore: async (store) => {
+      const names = ['tokens', 'keys', 'revocations', 'schema', 'locks']
+      await pool.query(`DROP TABLE ${names.map((name) => prefixes.get(store) + name).join(', ')}`)
+    },
+  })
+
+  it('leaves the caller’s pool open', async () => {
+    const [rows] = await pool.query('SELECT 1 AS one')
+    expect(rows).toEqual([{ one: 1 }])
+  })
+})
