@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WatchwordError } from './errors.js'
 
 /** Where the library gets time from. Everything but `now` has a default. */
 export interface Clock {
@@ -48,13 +49,17 @@ export const systemClock: Clock = { now: Date.now }
 export function resolveClock(source: Clock): ResolvedClock {
   let highest = Number.NEGATIVE_INFINITY
   // Bound once: each verification asks for both times, and a call through two closures costs as much as the clock.
-  const now = source.now.bind(source)
+  const read = source.now === Date.now ? Date.now : wholeMilliseconds(source)
   const monotonic = source.monotonic?.bind(source) ?? performance.now.bind(performance)
   const clock: ResolvedClock = {
-    now,
+    now() {
+      const time = read()
+      if (time < Number.POSITIVE_INFINITY) return time
+      throw new WatchwordError('ERR_INVALID_OPTION', 'clock: now() answered no time')
+    },
     monotonic,
     judged() {
-      const time = now()
+      const time = read()
       if (time >= highest) highest = time
       else if (highest - time > HOLD_MS) {
         highest = time
@@ -87,6 +92,15 @@ export function certainTime(clock: ResolvedClock): () => number {
       aheadSince = Number.POSITIVE_INFINITY
     }
     return Math.floor(lead + monotonic)
+  }
+}
+
+// A clock that answers no number would compare as neither before nor after anything, and let everything pass: it counts
+// as the end of time, at which everything has expired.
+function wholeMilliseconds(source: Clock): () => number {
+  return () => {
+    const time = Math.floor(source.now())
+    return time >= 0 ? time : Number.POSITIVE_INFINITY
   }
 }
 

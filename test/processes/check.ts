@@ -18,13 +18,18 @@ export async function readState(store: Store): Promise<State> {
   const tokens = new Map<string, TokenRecord>()
   const revocations: Revocation[] = []
   for (let after: string | undefined; ; ) {
-    const page = await store.listTokens({}, after === undefined ? { limit: PAGE } : { limit: PAGE, after })
+    const page = await store.listTokens(
+      {},
+      after === undefined ? { limit: PAGE } : { limit: PAGE, after },
+    )
     for (const record of page) tokens.set(record.id, record)
     if (page.length < PAGE) break
     after = page.at(-1)?.id
   }
   for (let after: string | undefined; ; ) {
-    const page = await store.listRevocations(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
+    const page = await store.listRevocations(
+      after === undefined ? { limit: PAGE } : { limit: PAGE, after },
+    )
     revocations.push(...page)
     if (page.length < PAGE) break
     after = page.at(-1)?.id
@@ -63,7 +68,10 @@ function brokenChains({ tokens }: State): string[] {
   for (const { id, predecessor, successor, generation, family } of tokens.values()) {
     const before = predecessor === null ? undefined : tokens.get(predecessor)
     if (predecessor !== null && before?.successor !== id) faults.push(`${id} is an orphan`)
-    if (before !== undefined && (before.generation + 1 !== generation || before.family !== family)) {
+    if (
+      before !== undefined &&
+      (before.generation + 1 !== generation || before.family !== family)
+    ) {
       faults.push(`${id} does not continue its predecessor`)
     }
     if (successor !== null && tokens.get(successor)?.predecessor !== id) {
@@ -76,14 +84,16 @@ function brokenChains({ tokens }: State): string[] {
 function exceededLimits({ tokens }: State, now: number): string[] {
   const held = new Map<string, number>()
   for (const { subject, policy, revokedAt, expiresAt, successor } of tokens.values()) {
-    if (policy !== 'limited' || revokedAt !== null || expiresAt <= now || successor !== null) continue
+    if (policy !== 'limited' || revokedAt !== null || expiresAt <= now || successor !== null)
+      continue
     held.set(subject, (held.get(subject) ?? 0) + 1)
   }
   const faults: string[] = []
   for (let n = 0; n < LIMITED.subjects; n++) {
     const count = held.get(limitedSubject(n)) ?? 0
     // Nobody revokes these and none expires, so the workers must have filled them to the brim.
-    if (count !== LIMITED.max) faults.push(`${limitedSubject(n)} holds ${count}, not ${LIMITED.max}`)
+    if (count !== LIMITED.max)
+      faults.push(`${limitedSubject(n)} holds ${count}, not ${LIMITED.max}`)
   }
   return faults
 }
@@ -99,7 +109,8 @@ function undoneRevocations({ tokens, revocations }: State, acts: readonly Act[])
   for (const record of tokens.values()) {
     if (record.revokedAt !== null) continue
     const killer = revocations.find((revocation) => isCoveredBy(record, revocation))
-    if (killer !== undefined) faults.push(`${record.id} lives in spite of ${killer.kind} ${killer.value}`)
+    if (killer !== undefined)
+      faults.push(`${record.id} lives in spite of ${killer.kind} ${killer.value}`)
   }
   return faults
 }

@@ -8,7 +8,11 @@ import { appendFileSync, readFileSync } from 'node:fs'
 export type Act =
   | { readonly act: 'issued'; readonly id: string; readonly subject: string }
   | { readonly act: 'rotated'; readonly from: string; readonly to: string }
-  | { readonly act: 'revoked'; readonly kind: 'token' | 'family' | 'subject'; readonly value: string }
+  | {
+      readonly act: 'revoked'
+      readonly kind: 'token' | 'family' | 'subject'
+      readonly value: string
+    }
   | { readonly act: 'refused'; readonly code: string }
   | { readonly act: 'failed'; readonly code: string }
 

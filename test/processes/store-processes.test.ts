@@ -72,7 +72,9 @@ describe('eight processes on one database', async () => {
 
 function fresh(place: Place): Partial<Place> {
   const name = `ww${randomInt(2 ** 40).toString(36)}_`
-  return place.kind === 'sqlite' ? { url: join(folder, `${name}.db`), prefix: name } : { prefix: name }
+  return place.kind === 'sqlite'
+    ? { url: join(folder, `${name}.db`), prefix: name }
+    : { prefix: name }
 }
 
 interface Outcome {
@@ -86,7 +88,7 @@ async function run(place: Place): Promise<Outcome> {
   try {
     const rootKey = exportKey(generateKey())
     const watchword = await createWatchword(optionsOf({ rootKey }, opened.store))
-    const shared = []
+    const shared: Orders['shared'][number][] = []
     for (let i = 0; i < 20; i++) {
       const { token, id, family, subject } = await watchword.issue({
         policy: 'open',

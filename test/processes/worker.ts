@@ -55,7 +55,8 @@ async function revoke(on: Watchword): Promise<void> {
   const kinds = ['token', 'family', 'subject'] as const
   const kind = kinds[random(20) === 0 ? 2 : random(2)] as (typeof kinds)[number]
   const value = kind === 'token' ? target.id : target[kind]
-  const aim = kind === 'token' ? { id: value } : kind === 'family' ? { family: value } : { subject: value }
+  const aim =
+    kind === 'token' ? { id: value } : kind === 'family' ? { family: value } : { subject: value }
   await on.revoke(aim, { actor: 'worker' })
   write(orders.history, { act: 'revoked', kind, value })
 }

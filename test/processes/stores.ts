@@ -1,0 +1,143 @@
+/**
+ * The real stores that the processes work on: how each is opened, cut off, and taken down.
+ */
+import { Redis } from 'ioredis'
+import Libsql from 'libsql'
+import mysql from 'mysql2/promise'
+import pg from 'pg'
+import type { Store } from 'watchword'
+import { mysqlStore } from '../../src/store/mysql.js'
+import { postgresStore } from '../../src/store/postgres.js'
+import { redisStore } from '../../src/store/redis.js'
+import { type SqliteDatabase, sqliteStore } from '../../src/store/sqlite.js'
+import { serverUrl } from '../contract/servers.js'
+
+/** Where the processes meet. */
+export interface Place {
+  readonly kind: 'sqlite' | 'postgres' | 'mysql' | 'redis'
+  /** A path for SQLite, a URL for the others. */
+  readonly url: string
+  /** Of tables or keys, so that runs do not meet. */
+  readonly prefix: string
+}
+
+/** A store on a client of its own. */
+export interface Opened {
+  readonly store: Store
+  /** Ends every connection to the server but the caller's, as a failing network would. */
+  readonly cutConnections: () => Promise<void>
+  /** Removes what the run made. */
+  readonly drop: () => Promise<void>
+  /** Lets go of the client. */
+  readonly end: () => Promise<void>
+}
+
+/** The places that this machine has; what is missing says so. */
+export async function availablePlaces(): Promise<readonly Place[]> {
+  const places: Place[] = [{ kind: 'sqlite', url: '', prefix: '' }]
+  for (const kind of ['postgres', 'mysql', 'redis'] as const) {
+    const url = await serverUrl(kind)
+    if (url !== undefined) places.push({ kind, url, prefix: '' })
+  }
+  return places
+}
+
+/** Opens a store at the place. With `migrate`, makes its tables first. */
+export async function openStore(place: Place, options = { migrate: false }): Promise<Opened> {
+  return OPENERS[place.kind](place, options.migrate)
+}
+
+type Opener = (place: Place, migrate: boolean) => Promise<Opened>
+
+const sqlite: Opener = async ({ url, prefix }, migrate) => {
+  const database = new Libsql(url, { timeout: 10_000 }) as unknown as SqliteDatabase & {
+    close(): void
+  }
+  database.exec('PRAGMA journal_mode = WAL')
+  const store = sqliteStore(database, { prefix })
+  if (migrate) await store.migrate()
+  return {
+    store,
+    // There is no connection to cut: the kills are what a file has to survive.
+    cutConnections: async () => {},
+    drop: async () => {},
+    end: async () => database.close(),
+  }
+}
+
+const postgres: Opener = async ({ url, prefix }, migrate) => {
+  // Named, so that the runs of this test cut no one else's connections.
+  const pool = new pg.Pool({ connectionString: url, max: 3, application_name: prefix })
+  pool.on('error', () => {})
+  const store = postgresStore(pool, { prefix })
+  if (migrate) await store.migrate()
+  return {
+    store,
+    cutConnections: async () => {
+      await pool.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()',
+        [prefix],
+      )
+    },
+    drop: async () => {
+      const { rows } = await pool.query<{ tablename: string }>(
+        'SELECT tablename FROM pg_tables WHERE tablename LIKE $1',
+        [`${prefix.replace('_', '\\_')}%`],
+      )
+      for (const { tablename } of rows) await pool.query(`DROP TABLE "${tablename}" CASCADE`)
+    },
+    end: () => pool.end(),
+  }
+}
+
+const maria: Opener = async ({ url, prefix }, migrate) => {
+  const pool = mysql.createPool({ uri: url, connectionLimit: 3 })
+  const store = mysqlStore(pool, { prefix })
+  if (migrate) await store.migrate()
+  const connections = async () => {
+    const [rows] = await pool.query<mysql.RowDataPacket[]>(
+      'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() AND time < 60',
+    )
+    return rows.map((row) => Number(row['id'] ?? row['ID']))
+  }
+  return {
+    store,
+    cutConnections: async () => {
+      // One may have gone by itself since it was listed.
+      for (const id of await connections()) await pool.query(`KILL ${id}`).catch(() => undefined)
+    },
+    drop: async () => {
+      const [rows] = await pool.query<mysql.RowDataPacket[]>(
+        'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE ?',
+        [`${prefix.replace('_', '\\_')}%`],
+      )
+      for (const { name } of rows) await pool.query(`DROP TABLE \`${name}\``)
+    },
+    end: () => pool.end(),
+  }
+}
+
+const redis: Opener = async ({ url, prefix }) => {
+  const name = prefix.replaceAll('_', '')
+  const client = new Redis(url, { connectionName: name, maxRetriesPerRequest: 1 })
+  client.on('error', () => {})
+  return {
+    store: redisStore(client, { prefix: name }),
+    cutConnections: async () => {
+      const list = String(await client.call('CLIENT', 'LIST'))
+      const own = String(await client.call('CLIENT', 'ID'))
+      for (const line of list.split('\n')) {
+        const id = /(?:^| )id=(\d+)/.exec(line)?.[1]
+        if (id === undefined || id === own || !line.includes(` name=${name} `)) continue
+        await client.call('CLIENT', 'KILL', 'ID', id).catch(() => undefined)
+      }
+    },
+    drop: async () => {
+      const keys = await client.keys(`*${name}*`)
+      if (keys.length > 0) await client.unlink(...keys)
+    },
+    end: async () => client.disconnect(),
+  }
+}
+
+const OPENERS: Readonly<Record<Place['kind'], Opener>> = { sqlite, postgres, mysql: maria, redis }
