@@ -174,7 +174,7 @@ export interface Store {
   /** Makes the store ready. Called once before any other method; a second call changes nothing. */
   open(): Promise<void>
 
-  /** Lets go of what `open` took, never of the caller's own client. Idempotent; later calls of others reject. */
+  /** Lets go of what `open` took, never of the caller's own client. Idempotent; every other call rejects from then on. */
   close(): Promise<void>
 
   /**
@@ -199,9 +199,10 @@ export interface Store {
    * Effect: sets the predecessor's `successor`, moves its `supersededAt` to the earlier of what it is and
    * `supersededAt` (`null`: leaves it), inserts the successor. Sets the `supersededAt` of the predecessor's own
    * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace.
-   * Atomicity: one winner among all callers; `revoked` if at that moment the predecessor is revoked or a kept
-   * revocation covers the successor (token: the predecessor's id; family and key: always; subject, audience and all:
-   * when `familyIssuedAt` is not after its `before`). Safe to retry: answers `already` with the winner.
+   * Atomicity: one winner among all callers. `revoked` goes before `already`: it is the answer if at that moment the
+   * predecessor is revoked, or a kept revocation names it or its key, or covers the successor (family and key: always;
+   * subject, audience and all: when `familyIssuedAt` is not after its `before`). Safe to retry: answers `already` with
+   * the winner.
    */
   succeed(
     predecessorId: string,
@@ -215,7 +216,8 @@ export interface Store {
   /**
    * Keeps the revocation and marks every record that it covers (see `succeed`; a token by its id) with its `at`,
    * `actor` and `reason`, unless marked already. For `key`, marks the key record as well.
-   * Atomicity: kept and marked together, against `succeed` and `insertTokens`. Idempotent by the revocation's id.
+   * Atomicity: kept and marked together, against `succeed` and `insertTokens`: a batch is marked as a whole, or was
+   * inserted after it. Idempotent by the revocation's id: a second one of the same id changes nothing at all.
    */
   revoke(revocation: Revocation): Promise<void>
 
