@@ -5,7 +5,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import type { Engine, Locks } from './sql/dialect.js'
-import { lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
+import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
 import { withRetries } from './sql/retry.js'
 import { checkedName, checkOptions } from './sql/schema.js'
 import {
@@ -19,6 +19,7 @@ import {
   sql,
 } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
+import { insertTokens } from './sql/tokens.js'
 
 export type { SqlStore } from './sql/store.js'
 
@@ -60,7 +61,8 @@ export interface MysqlStoreOptions {
 
 /**
  * A store in MySQL 8 or MariaDB 10.6 and later, on InnoDB. The pool stays the caller's: the store never ends it. Give it
- * a primary to connect to, and a database in which the tables are to be.
+ * a primary to connect to, a database in which the tables are to be, and no binary log by statement: transactions are
+ * READ COMMITTED.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -85,8 +87,10 @@ export function mysqlStore(pool: MysqlPool, options: MysqlStoreOptions = {}): Sq
 function engineOf(pool: MysqlPool, prefix: string): Engine {
   const transact = <T>(locks: Locks, steps: () => Steps<T>) =>
     withConnection(pool, async (connection) => {
+      // For the next transaction alone. Each read then sees what was committed before it, and so all that those did
+      // whom a lock has waited for; and no lock of a gap holds up the inserts of others.
+      await ask(connection, READ_COMMITTED)
       await connection.beginTransaction()
-      // Before anything else: a snapshot is taken by the first read that locks nothing, and so after what held the lock.
       for (const lock of locksOf(prefix, locks)) {
         const { rows } = await ask(connection, lock)
         if (rows.length === 0) throw new Error(`a row of ${prefix}locks is missing`)
@@ -95,11 +99,22 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
       await connection.commit()
       return result
     })
+  const dialect = mysqlDialect(prefix)
+  const run = (statement: Sql) => withRetries(() => ask(pool, statement), isUndone)
+  const transaction: Engine['transaction'] = (locks, steps) =>
+    withRetries(() => transact(locks, steps), isUndone)
   return {
     name: 'mysql',
-    dialect: mysqlDialect(prefix),
-    run: (statement) => withRetries(() => ask(pool, statement), isUndone),
-    transaction: (locks, steps) => withRetries(() => transact(locks, steps), isUndone),
+    dialect,
+    run,
+    transaction,
+    async insertTokens(records) {
+      const [first, ...more] = records
+      // One round trip for one record. It inserts nothing where the record is there, and where the lock is not.
+      if (first !== undefined && more.length === 0)
+        if ((await run(guardedInsert(prefix, first))).changes > 0) return
+      await transaction({ making: 'shared' }, () => insertTokens(dialect, records))
+    },
     migrate: (steps) => withConnection(pool, (connection) => migrate(connection, prefix, steps)),
   }
 }
@@ -151,6 +166,8 @@ async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer>
   if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
   return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
 }
+
+const READ_COMMITTED = once(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
 
 const SHAPE = { rowsAsArray: false, nestTables: false, typeCast: true } as const
 

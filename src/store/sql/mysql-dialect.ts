@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
+import type { TokenRecord } from '../store.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createTable, type Declarations } from './ddl.js'
 import type { Dialect } from './dialect.js'
@@ -82,7 +83,20 @@ function locksOf(prefix: string): Sql {
 /** The statement that locks what tokens are made under. A lock of a row ends with its transaction, come what may. */
 export function lockMaking(prefix: string, mode: 'shared' | 'exclusive'): Sql {
   const end = raw(mode === 'shared' ? 'LOCK IN SHARE MODE' : 'FOR UPDATE')
-  return sql`SELECT id FROM ${locksOf(prefix)} WHERE id = ${raw(String(MAKING))} ${end}`
+  return sql`SELECT id ${fromMaking(prefix)} ${end}`
+}
+
+function fromMaking(prefix: string): Sql {
+  return sql`FROM ${locksOf(prefix)} WHERE id = ${raw(String(MAKING))}`
+}
+
+/** Inserts a record that is not there, under the shared lock for as long as the statement takes. */
+export function guardedInsert(prefix: string, record: TokenRecord): Sql {
+  const { tokens } = tablesOf(prefix)
+  // Not prepared: the type of what is selected from nowhere is anyone's guess.
+  return once(sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)})
+    SELECT ${listed(toValues(TOKEN_COLUMNS, record))} ${fromMaking(prefix)} LOCK IN SHARE MODE
+    ON DUPLICATE KEY UPDATE ${tokens}.id = ${tokens}.id`)
 }
 
 /** The statement that locks a holder, and some others with it. */
