@@ -7,7 +7,7 @@ import { WatchwordError } from '../errors.js'
 import type { Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
 import { withRetries } from './sql/retry.js'
-import { checkedName, checkOptions } from './sql/schema.js'
+import { checkedPrefix, checkOptions } from './sql/schema.js'
 import {
   type Answer,
   awaitSteps,
@@ -81,7 +81,7 @@ export function mysqlStore(pool: MysqlPool, options: MysqlStoreOptions = {}): Sq
   if (typeof pool?.getConnection !== 'function' || typeof pool.execute !== 'function') {
     throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
   }
-  return sqlStore(engineOf(pool, checkedName('prefix', options.prefix ?? 'watchword_')))
+  return sqlStore(engineOf(pool, checkedPrefix(options.prefix)))
 }
 
 function engineOf(pool: MysqlPool, prefix: string): Engine {

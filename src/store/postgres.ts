@@ -8,7 +8,7 @@ import { WatchwordError } from '../errors.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
 import { withRetries } from './sql/retry.js'
-import { checkedName, checkOptions } from './sql/schema.js'
+import { checkedName, checkedPrefix, checkOptions } from './sql/schema.js'
 import { type Answer, awaitSteps, type Row, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
@@ -92,7 +92,7 @@ export function postgresStore(
   const { prepare = true, schema } = options
   if (typeof prepare !== 'boolean')
     throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')
-  const prefix = checkedName('prefix', options.prefix ?? 'watchword_')
+  const prefix = checkedPrefix(options.prefix)
   if (schema !== undefined) checkedName('schema', schema)
   const dialect = postgresDialect(prefix, schema)
   if (isPool(pool)) return sqlStore(engineOf(pool, dialect, prepare))

@@ -5,7 +5,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import type { Engine } from './sql/dialect.js'
-import { checkedName, checkOptions } from './sql/schema.js'
+import { checkedPrefix, checkOptions } from './sql/schema.js'
 import { sqliteDialect } from './sql/sqlite-dialect.js'
 import {
   type Answer,
@@ -64,7 +64,7 @@ export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOption
       'database: expected a handle of better-sqlite3, libsql or node:sqlite',
     )
   }
-  return sqlStore(engineOf(database, checkedName('prefix', options.prefix ?? 'watchword_')))
+  return sqlStore(engineOf(database, checkedPrefix(options.prefix)))
 }
 
 function engineOf(database: SqliteDatabase, prefix: string): Engine {

@@ -37,6 +37,8 @@ export interface Dialect {
   purgeBatch(table: Sql, before: number): Sql
   /** Asks for one row if the table of versions is there. */
   readonly versionsExist: Sql
+  /** Creates the table of versions if it is not there. */
+  readonly createVersions: readonly string[]
   /** The statements of each version of the schema, oldest first. */
   readonly migrations: readonly (readonly string[])[]
 }

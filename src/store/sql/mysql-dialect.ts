@@ -65,9 +65,11 @@ export function mysqlDialect(prefix: string): Dialect {
         ORDER BY expires_at LIMIT ${raw(String(BATCH))}`,
     versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
       WHERE table_schema = DATABASE() AND table_name = ${versions.text}`,
+    createVersions: [
+      `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
+    ],
     migrations: [
       [
-        `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
         `CREATE TABLE IF NOT EXISTS ${locks} (id SMALLINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
         `INSERT IGNORE INTO ${locks} (id) VALUES ${rows.join(', ')}`,
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),

@@ -50,10 +50,12 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
       SELECT id FROM ${table} WHERE expires_at <= ${before}
       ORDER BY expires_at LIMIT ${raw(String(BATCH))} FOR UPDATE SKIP LOCKED))`,
     versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${versions.text}) IS NOT NULL`,
+    createVersions: [
+      ...(schema === undefined ? [] : [createSchema(schema)]),
+      `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY)`,
+    ],
     migrations: [
       [
-        ...(schema === undefined ? [] : [createSchema(schema)]),
-        `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY)`,
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
@@ -64,7 +66,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
 
 // CREATE SCHEMA asks for a privilege on the database even when the schema is there.
 function createSchema(schema: string): string {
-  return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA "${schema}"; END IF; END $$`
+  return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA IF NOT EXISTS "${schema}"; END IF; END $$`
 }
 
 /** One statement for any number of records, whose text is always the same: an array for each column. */

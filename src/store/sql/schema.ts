@@ -58,6 +58,11 @@ export function checkedName(field: string, name: unknown): string {
   )
 }
 
+/** The prefix of the tables, or its default. */
+export function checkedPrefix(prefix: unknown): string {
+  return prefix === undefined ? 'watchword_' : checkedName('prefix', prefix)
+}
+
 /** The options of an adapter. Throws `ERR_INVALID_OPTION` for what it does not know: a name misspelt is a name ignored. */
 export function checkOptions(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
@@ -79,12 +84,12 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
 }
 
 /** What applies the schema by hand. */
-export function migrationSql({ migrations, tables }: Dialect): string {
+export function migrationSql({ createVersions, migrations, tables }: Dialect): string {
   const lines = migrations.flatMap((statements, index) => [
     ...statements,
     `INSERT INTO ${tables.versions.text} (version) VALUES (${index + 1})`,
   ])
-  return `${lines.join(';\n\n')};\n`
+  return `${[...createVersions, ...lines].join(';\n\n')};\n`
 }
 
 /** Brings the schema to the version of the library. One process at a time; twice changes nothing. */
@@ -96,9 +101,10 @@ export async function migrate(engine: Engine): Promise<void> {
 }
 
 function* migrationSteps(dialect: Dialect): Steps<void> {
-  const { migrations, tables } = dialect
-  const exists = (yield dialect.versionsExist).rows.length > 0
-  const rows = exists ? (yield selectVersion(dialect)).rows : []
+  const { createVersions, migrations, tables } = dialect
+  // Created rather than looked for: whether it is there may have been cached before the wait for the others.
+  for (const text of createVersions) yield once(raw(text))
+  const { rows } = yield once(selectVersion(dialect))
   const applied = Number(rows[0]?.['version'] ?? 0)
   for (const [index, statements] of migrations.entries()) {
     if (index < applied) continue

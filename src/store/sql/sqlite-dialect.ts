@@ -49,9 +49,11 @@ export function sqliteDialect(prefix: string): Dialect {
       SELECT id FROM ${table} WHERE expires_at <= ${before} ORDER BY expires_at LIMIT ${BATCH})`,
     versionsExist: sql`SELECT 1 AS found FROM sqlite_master
       WHERE type = 'table' AND name = ${versions.text}`,
+    createVersions: [
+      `CREATE TABLE IF NOT EXISTS ${versions.text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
+    ],
     migrations: [
       [
-        `CREATE TABLE IF NOT EXISTS ${versions.text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${tokens.text}_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
