@@ -11,6 +11,8 @@ const orders = JSON.parse(process.argv[2] as string) as Orders
 const { store, end } = await openStore(orders.place)
 const watchword = await createWatchword(optionsOf(orders, store))
 
+process.stdout.write('at work\n')
+
 let stopping = false
 process.stdin.on('data', () => {
   stopping = true
@@ -68,6 +70,8 @@ async function list(on: Watchword): Promise<void> {
 const VERBS = [issue, issue, issue, rotate, rotate, rotate, revoke, list] as const
 
 while (!stopping) {
+  // A synchronous client never lets the loop turn by itself, and the order to stop would not be heard.
+  await new Promise((resolve) => setImmediate(resolve))
   const verb = VERBS[random(VERBS.length)] as (typeof VERBS)[number]
   try {
     await verb(watchword)
