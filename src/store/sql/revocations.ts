@@ -31,7 +31,7 @@ function coverage({ kind, value, before }: Revocation): Sql {
     case 'key':
       return sql`key_id = ${value}`
     case 'subject':
-      return sql`subject_hash = ${hashOf(value)} AND subject = ${value} AND family_issued_at <= ${before}`
+      return sql`subject_hash = ${hashOf(value)} AND family_issued_at <= ${before}`
     case 'audience':
       return sql`audience = ${value} AND family_issued_at <= ${before}`
     case 'all':
