@@ -5,7 +5,7 @@
  * @module
  */
 export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
-  watchword: ['ERROR_CODES', 'WatchwordError', 'createWatchword'],
+  watchword: ['ERROR_CODES', 'WatchwordError', 'createWatchword', 'memoryFeed', 'memoryStore'],
   'watchword/paseto': [
     'exportKey',
     'generateKey',
@@ -18,6 +18,10 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
     'wrapKey',
   ],
   'watchword/store/memory': ['memoryStore'],
+  'watchword/store/mysql': ['mysqlStore'],
+  'watchword/store/postgres': ['postgresStore'],
+  'watchword/store/redis': ['redisStore'],
+  'watchword/store/sqlite': ['sqliteStore'],
   'watchword/feed/memory': ['memoryFeed'],
   'watchword/testkit': ['manualClock', 'storeContract'],
 }
