@@ -175,8 +175,9 @@ function toBound(value: SqlScalar): MysqlValue {
   return typeof value === 'string' ? Buffer.from(value) : value
 }
 
-// A wait for a lock that was too long, a deadlock, and a row that changed under the snapshot of its transaction.
-const UNDONE: ReadonlySet<unknown> = new Set([1205, 1213, 1020])
+// A deadlock, and a row that changed under the snapshot of its transaction. Not a lock that was waited for in vain: that
+// took 50 seconds by default, and nobody waits for the second attempt, which would keep a connection for as long again.
+const UNDONE: ReadonlySet<unknown> = new Set([1213, 1020])
 
 function isUndone(error: unknown): boolean {
   return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)
