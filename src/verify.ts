@@ -153,9 +153,8 @@ export class Verifier {
 
   // The next call may know the key; the cool-down keeps made-up ones from turning into load on the store.
   #unknownKey(): Rejected {
-    if (!this.#closed && this.#keyring.mayAsk()) {
-      void this.#keyring.refreshForUnknown().catch(() => undefined)
-    }
+    if (this.#closed) return REJECTED.stale
+    if (this.#keyring.mayAsk()) void this.#keyring.refreshForUnknown().catch(() => undefined)
     return REJECTED.unknownKey
   }
 
