@@ -5,7 +5,7 @@
  */
 import { decrypt } from 'paseto-ts/v4'
 import { exportKey } from '../src/paseto.js'
-import { protocol } from '../src/token/protocol.js'
+import { protocol } from '../test/support/paseto-protocol.js'
 import { AUDIENCE, type Fixture, ISSUER } from './fixture.js'
 
 type Claims = Readonly<Record<string, unknown>>

@@ -19,7 +19,7 @@ import {
   wrapKey,
 } from '../../src/paseto.js'
 import { importKey as importForProtocol } from '../../src/token/paserk.js'
-import { protocol } from '../../src/token/protocol.js'
+import { protocol } from '../support/paseto-protocol.js'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const EMPTY = new Uint8Array(0)

@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ready } from '../../src/paseto.js'
-import { protocol } from '../../src/token/protocol.js'
+import { protocol } from '../support/paseto-protocol.js'
 import {
   AUDIENCE,
   activeKey,

@@ -9,7 +9,7 @@ import type { IssueInput, WatchwordErrorCode } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import * as z from 'zod'
 import { ready } from '../../src/paseto.js'
-import { protocol } from '../../src/token/protocol.js'
+import { protocol } from '../support/paseto-protocol.js'
 import {
   AUDIENCE,
   activeKey,

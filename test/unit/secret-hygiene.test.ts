@@ -7,7 +7,7 @@
 import { inspect } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import * as paseto from '../../src/paseto.js'
-import { protocol } from '../../src/token/protocol.js'
+import { protocol } from '../support/paseto-protocol.js'
 
 const MATERIAL = Buffer.from('~secret material of 32 bytes !!~')
 /** The secret in every spelling that a message could give it. */

@@ -23,7 +23,7 @@ import {
   LocalWrapKey,
   PAE,
 } from 'paseto'
-import type { KeyId, LocalKey, WrappedPaserk } from './paserk.js'
+import type { KeyId, LocalKey, WrappedPaserk } from '../../src/token/paserk.js'
 import {
   destroyKey,
   exportKey,
@@ -33,8 +33,8 @@ import {
   keyId,
   unwrapKey,
   wrapKey,
-} from './paserk.js'
-import { equalBytes32, hashBytes, hashBytesWithKey, xorBytes } from './sodium.js'
+} from '../../src/token/paserk.js'
+import { equalBytes32, hashBytes, hashBytesWithKey, xorBytes } from '../../src/token/sodium.js'
 
 const HEADER = Buffer.from('v4.local.', 'latin1')
 const FOR_ENCRYPTION = Buffer.from('paseto-encryption-key', 'latin1')
