@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -21,6 +21,19 @@ interface Block {
 const blocks: readonly Block[] = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
   ([, language = '', text = '']) => ({ language, text }),
 )
+
+/** The examples in the doc comments of the sources, with the file that each is in. */
+function docExamples(): { readonly path: string; readonly text: string }[] {
+  const paths = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
+  return paths
+    .filter((path) => path.endsWith('.ts'))
+    .flatMap((path) =>
+      [...read(`src/${path}`).matchAll(/^ *\* ```ts\n(.*?)^ *\* ```$/gms)].map(([, text = '']) => ({
+        path,
+        text: text.replace(/^ *\* ?/gm, ''),
+      })),
+    )
+}
 
 /** What the first column of the table under a heading has in backticks. */
 function firstCells(heading: string): string[] {
@@ -97,13 +110,19 @@ describe('the README', () => {
     expect(first?.text).toBe(read('examples/quickstart.ts'))
   })
 
-  it('has no block of TypeScript that does not compile', () => {
+  it('has no block of TypeScript that does not compile, and nor have the doc comments', () => {
     const sources = blocks.filter(({ language }) => language === 'ts')
+    const examples = docExamples()
     expect(sources.length).toBeGreaterThan(10)
+    expect(examples.length).toBeGreaterThan(10)
     mkdirSync(folder, { recursive: true })
     writeFileSync(`${folder}/globals.d.ts`, GLOBALS)
     for (const [i, { text }] of sources.entries()) {
       writeFileSync(`${folder}/block-${i + 1}.ts`, `${text}\nexport {}\n`)
+    }
+    for (const [i, { path, text }] of examples.entries()) {
+      const name = path.replace(/\W+/g, '-')
+      writeFileSync(`${folder}/example-${name}-${i + 1}.ts`, `${text}\nexport {}\n`)
     }
     writeFileSync(
       `${folder}/tsconfig.json`,
