@@ -49,7 +49,7 @@ export class Ring {
     for (const { footerText, record } of this.#newest) {
       if (token.length - start === footerText.length && token.endsWith(footerText)) return record.id
     }
-    return this.#footers.get(token.slice(start))
+    return this.#keys.size > NEWEST ? this.#footers.get(token.slice(start)) : undefined
   }
 
   /** Puts a key in. */
