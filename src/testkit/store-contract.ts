@@ -5,6 +5,7 @@
  */
 import type { Store } from '../store/store.js'
 import { holds, named, type StoreCase } from './store/case.js'
+import { crashCases } from './store/crashes.js'
 import { fixtures } from './store/fixtures.js'
 import { keyCases } from './store/keys.js'
 import { lifecycleCases } from './store/lifecycle.js'
@@ -54,6 +55,7 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   purge: purgeCases,
   text: textCases,
   races: [...raceCases, ...revokeRaceCases, ...writeRaceCases],
+  crashes: crashCases,
 }
 
 /** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */

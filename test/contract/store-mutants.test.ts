@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { STORE_RULES } from '../../src/testkit/store-contract.js'
+import { crashMutants } from './store-mutants-crashes.js'
 import { lifecycleMutants } from './store-mutants-lifecycle.js'
 import { limitMutants, listMutants } from './store-mutants-lists.js'
 import { revocationMutants, supersedeMutants } from './store-mutants-revocation.js'
@@ -10,6 +11,7 @@ import { raceMutants, textMutants } from './store-mutants-text.js'
 import { tokenMutants } from './store-mutants-tokens.js'
 
 const MUTANTS = [
+  ...crashMutants,
   ...lifecycleMutants,
   ...tokenMutants,
   ...listMutants,
