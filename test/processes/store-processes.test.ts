@@ -105,7 +105,7 @@ async function run(place: Place): Promise<Outcome> {
       seed: SEED + number,
       history: join(folder, `${place.prefix}-${number}.jsonl`),
     }))
-    await crew.work(SECONDS * 1000, opened.cutConnections)
+    await crew.work(SECONDS * 1000, opened.cutConnections).finally(() => crew.killAll())
     await fillLimits(watchword)
     const acts = crew.histories.flatMap((file) => (existsSync(file) ? read(file) : []))
     const faults = faultsOf(await readState(opened.store), acts, Date.now())
@@ -184,6 +184,11 @@ class Crew {
     const victims = [...this.#running]
     victims[randomInt(victims.length)]?.kill('SIGKILL')
     return this.#start()
+  }
+
+  /** Leaves nobody behind, whatever became of the run. */
+  killAll(): void {
+    for (const child of this.#running) child.kill('SIGKILL')
   }
 
   async #stop(): Promise<void> {

@@ -14,9 +14,12 @@ const watchword = await createWatchword(optionsOf(orders, store))
 process.stdout.write('at work\n')
 
 let stopping = false
-process.stdin.on('data', () => {
-  stopping = true
-})
+// Told to stop, or left alone by a parent that died.
+for (const event of ['data', 'end'] as const) {
+  process.stdin.on(event, () => {
+    stopping = true
+  })
+}
 
 /** Tokens whose text this process holds: its own, and those that all workers were given. */
 const held: { token: string; id: string; family: string; subject: string }[] = [...orders.shared]
