@@ -28,6 +28,11 @@ const BRACE = 'e'
 // Asked the other way round, so that there is nothing to backtrack over.
 const FOREIGN_LETTER = /[^A-Za-z0-9_-]/
 
+/** The length of {@link footerOf} as base64url text, for whichever key. */
+export const FOOTER_TEXT_LENGTH = Math.ceil(
+  (('{"kid":""}'.length + KEY_ID_HEADER.length + KEY_ID_LENGTH) * 4) / 3,
+)
+
 /** A token taken apart, nothing of it authentic yet. */
 export interface Parts {
   /** The base64url text of nonce, ciphertext and tag. */
