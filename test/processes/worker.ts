@@ -9,7 +9,22 @@ import { openStore } from './stores.js'
 
 const orders = JSON.parse(process.argv[2] as string) as Orders
 const { store, end } = await openStore(orders.place)
-const watchword = await createWatchword(optionsOf(orders, store))
+const watchword = await start()
+
+// A connection may be cut before there is an authority to answer for it.
+async function start(): Promise<Watchword> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await createWatchword(optionsOf(orders, store))
+    } catch (error) {
+      if (!isOutage(error) || attempt === 10) throw error
+    }
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof WatchwordError && error.code === 'ERR_STORE_UNAVAILABLE'
+}
 
 process.stdout.write('at work\n')
 
@@ -81,10 +96,11 @@ while (!stopping) {
   } catch (error) {
     if (!(error instanceof WatchwordError)) throw error
     // An outage leaves the outcome open; everything else was refused, and wrote nothing.
-    const outage = error.code === 'ERR_STORE_UNAVAILABLE'
-    write(orders.history, { act: outage ? 'failed' : 'refused', code: error.code })
+    write(orders.history, { act: isOutage(error) ? 'failed' : 'refused', code: error.code })
   }
 }
-await watchword.close()
+await watchword.close().catch((error: unknown) => {
+  if (!isOutage(error)) throw error
+})
 await end()
 process.exit(0)
