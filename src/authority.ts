@@ -9,7 +9,7 @@ import { WatchwordError } from './errors.js'
 import { health } from './health.js'
 import { issue, issueMany } from './issue.js'
 import type { KeyInfo } from './keys/keyring.js'
-import { startParts, stopParts } from './lifecycle.js'
+import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import { resolveOptions, type WatchwordOptions } from './options.js'
 import {
   CompiledRequirement,
@@ -27,7 +27,8 @@ import { buildParts, type Parts } from './wiring.js'
 
 /**
  * Starts an authority. Rejects with `ERR_INVALID_OPTION`, `ERR_ROOT_KEY`, `ERR_STORE_UNAVAILABLE`,
- * `ERR_FEED_UNAVAILABLE` or `ERR_SELF_TEST`; then nothing was left running.
+ * `ERR_FEED_UNAVAILABLE` or `ERR_SELF_TEST`; then nothing was left running, and store and feed can be
+ * passed to the next attempt.
  *
  * @example
  * ```ts
@@ -52,7 +53,7 @@ export async function createWatchword<const S extends StandardSchemaV1 | undefin
   try {
     await startParts(parts)
   } catch (error) {
-    await stopParts(parts).catch(() => undefined)
+    abandonParts(parts)
     throw error
   }
   return facade(parts) as unknown as Watchword<ClaimsOf<S>, ClaimsInputOf<S>>

@@ -62,21 +62,29 @@ async function purge({ store, callStore, state }: Parts, now: number): Promise<v
 }
 
 /** Stops the parts and lets go of everything. Idempotent. */
-export async function stopParts({
-  state,
-  keyring,
-  verifier,
-  follower,
-  usage,
-  store,
-  callStore,
-}: Parts): Promise<void> {
-  if (state.closed) return
+export async function stopParts(parts: Parts): Promise<void> {
+  const { follower, usage, store, callStore } = parts
+  if (!halt(parts)) return
+  const results = await Promise.allSettled([follower.stop(), usage.flush()])
+  if (releaseAdapter(store)) await callStore(() => store.close())
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/**
+ * Stops the parts of an authority that could not start, and closes neither store nor feed: they are the caller's, who
+ * may well try again with them.
+ */
+export function abandonParts(parts: Parts): void {
+  halt(parts)
+  parts.follower.abandon()
+  releaseAdapter(parts.store)
+}
+
+function halt({ state, verifier, keyring }: Parts): boolean {
+  if (state.closed) return false
   state.closed = true
   state.sweep?.cancel()
   verifier.close()
   keyring.stop()
-  const results = await Promise.allSettled([follower.stop(), usage.flush()])
-  if (releaseAdapter(store)) await callStore(() => store.close())
-  for (const result of results) if (result.status === 'rejected') throw result.reason
+  return true
 }

@@ -105,10 +105,15 @@ export class Follower {
 
   /** Stops following; nothing is fresh any more. */
   async stop(): Promise<void> {
+    if (this.abandon()) await this.#feed.close()
+  }
+
+  /** Stops following, and leaves the feed open for whoever has it. Answers whether this node was the last to use it. */
+  abandon(): boolean {
     this.#stop.abort()
     this.#poll?.cancel()
     this.freshness.revoke()
-    if (releaseAdapter(this.#feed)) await this.#feed.close()
+    return releaseAdapter(this.#feed)
   }
 
   /** Pulls what is missing and proves the head. One pull at a time; joiners share it. */

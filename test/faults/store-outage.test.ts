@@ -139,6 +139,21 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
     },
   )
 
+  it('a start that fails leaves the store as it was, for the next attempt', async () => {
+    const { proxy, watchword, end } = await setUp()
+    const url = new URL(reachable.get(name) as string)
+    url.port = String(proxy.port)
+    const { store, end: endOther } = await open(url)
+    proxy.cut()
+    await expect(authority(store)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    proxy.heal()
+    const second = await eventually(() => authority(store))
+    await eventually(() => second.issue(input))
+    await second.close()
+    await endOther()
+    await tearDown(proxy, watchword, end)
+  })
+
   it('a token is dead on this node though the store did not hear of it, and asking again settles it', async () => {
     const { proxy, watchword, token, end } = await setUp()
     proxy.cut()
