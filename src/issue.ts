@@ -14,7 +14,7 @@ import type { RingKey } from './keys/ring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
-import { coveredByAny, isScope, MAX_SCOPES, normaliseScopes } from './policy/scopes.js'
+import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
 import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
@@ -270,7 +270,7 @@ interface RecordParts {
 
 function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts): TokenRecord {
   const scopes = normaliseScopes(input.scopes ?? [])
-  const ungrantable = scopes.filter((scope) => !coveredByAny(policy.scopes, scope))
+  const ungrantable = uncovered(policy.scopes, scopes)
   if (ungrantable.length > 0) {
     throw new WatchwordError(
       'ERR_SCOPE_NOT_GRANTABLE',

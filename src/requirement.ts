@@ -6,7 +6,7 @@
 import { parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { isName } from './name.js'
-import { coveredByAny, isScope } from './policy/scopes.js'
+import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
 import type { Requirement } from './types.js'
 
 const NONE: readonly string[] = Object.freeze([])
@@ -177,7 +177,7 @@ export function missingScopes(
   granted: readonly string[],
   { allOf, anyOf }: CompiledRequirement,
 ): readonly string[] {
-  const missing = allOf.filter((scope) => !coveredByAny(granted, scope))
+  const missing = uncovered(granted, allOf)
   if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope)))
     missing.push(...anyOf)
   return Object.freeze(missing)

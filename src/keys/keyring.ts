@@ -121,11 +121,11 @@ export class Keyring {
 
   /** The key that seals for this audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
   async issuing(audience: string): Promise<RingKey> {
-    const key = this.#issuingNow(audience)
+    const key = this.issuingNow(audience)
     if (key !== undefined) return key
     await this.refresh()
     await this.#rotateIfDue(audience)
-    const made = this.#issuingNow(audience)
+    const made = this.issuingNow(audience)
     if (made === undefined)
       throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
     return made
@@ -133,10 +133,6 @@ export class Keyring {
 
   /** The key that seals for this audience now, if it is at hand. */
   issuingNow(audience: string): RingKey | undefined {
-    return this.#issuingNow(audience)
-  }
-
-  #issuingNow(audience: string): RingKey | undefined {
     const record = issuingKey(this.#ofAudience(audience), this.#options.clock.now())
     return record === undefined ? undefined : this.#ring.get(record.id)
   }
