@@ -1,34 +1,46 @@
 /**
- * The feed contract: an authoritative, append-only log of opaque events that every node pulls, with an optional push
+ * The feed contract: an authoritative, append-only log of sealed events that every node pulls, with an optional push
  * channel that only buys latency.
  *
- * An adapter stores and returns bytes that it cannot read. It never decides what is fresh or complete: the core does,
- * from positions. It validates nothing and keeps no timers of its own.
+ * An adapter stores and returns bytes that it cannot read. It never decides what is authentic, fresh or complete: the
+ * core does, from positions. It validates nothing, retries nothing, and keeps no timers but those of its client.
  *
  * @module
  */
 
-/** Where a log stands. Comparable only inside one epoch. */
+/** Where a log stands. Comparable only inside one epoch; equal only if all three are. */
 export interface Position {
-  /** Names one life of the log: 16 random bytes as base64url. */
+  /** Names one life of the log: 16 random bytes as base64url, 22 characters. */
   readonly epoch: string
   /** Dense from 1; 0 is a log without events. */
   readonly seq: number
-  /** Chains the event to all before it; empty at 0. */
-  readonly link: string
+  /** Chains the event to all before it: 16 bytes, zero at `seq` 0. */
+  readonly link: Uint8Array
 }
 
-/** One event as an adapter sees it. */
-export interface FeedEvent {
+/** One event as an adapter sees it: at most {@link MAX_EVENT_BYTES} of bytes that mean nothing to it. */
+export interface SealedEvent {
   readonly seq: number
   readonly bytes: Uint8Array
 }
 
-/** The newest position, and how far back the log still reaches. */
-export interface FeedHead extends Position {
-  /** The lowest `seq` that can still be read. */
+/** The newest position, sealed, and how far back the log still reaches. */
+export interface SealedHead extends Position {
+  /**
+   * The lowest `seq` that can still be read, 1 at first; with every event trimmed, one more than `seq`. In the `next`
+   * of a call it is what the core asks for; an adapter answers what is so.
+   */
   readonly floor: number
+  /** Unix milliseconds at which some node last sealed this head: by an append or a touch. */
+  readonly beaconAt: number
+  /** The seal: at most {@link MAX_HEAD_BYTES}. */
+  readonly bytes: Uint8Array
 }
+
+/** The longest event, in bytes. */
+export const MAX_EVENT_BYTES = 40_960
+/** The longest seal of a head, in bytes. */
+export const MAX_HEAD_BYTES = 512
 
 /** What comes with every call. The core enforces the deadline itself; the signal says when it gave up. */
 export interface CallOptions {
@@ -36,60 +48,117 @@ export interface CallOptions {
   readonly deadlineMs: number
 }
 
+/** What an acknowledged append survives: nothing, the end of no process, of the machine, of some machines. */
+export type Durability = 'none' | 'process' | 'fsync' | 'quorum' | 'unknown'
+
 /** Whether an append took place; if not, where the log stands instead. */
 export type Appended =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly head: FeedHead | null }
+  | {
+      readonly ok: true
+      /** What this very append survives, where the adapter can tell. Default: what `info` says. */
+      readonly durability?: Durability
+    }
+  | { readonly ok: false; readonly head: SealedHead | null }
 
 /** What a feed is, for the core and for health. */
 export interface FeedInfo {
-  readonly name: string
-  /** What an acknowledged append survives. */
-  readonly durability: 'process' | 'fsync' | 'quorum' | 'unknown'
-  /** How often the head should be asked when nothing was pushed, in milliseconds. */
+  /** For messages and health. Default: `'custom'`. */
+  readonly name?: string
+  /** Whether `watch` is there and worth calling. */
+  readonly push: boolean
+  readonly durability: Durability
+  /** How often the head should be asked while nothing is wrong, in milliseconds. */
   readonly suggestedPollMs: number
+}
+
+/** What a push channel may bring along. */
+export interface WatchHint {
+  /** The new events, if the channel carries them: they are checked like any others. */
+  readonly events?: readonly SealedEvent[]
+}
+
+/** Where a compacted state of the log is kept: a list of sealed chunks that is replaced as a whole. */
+export interface FeedSnapshot {
+  /** Answers the chunks of the newest complete snapshot, in order; none when there is none. */
+  load(signal: AbortSignal): AsyncIterable<Uint8Array>
+  /**
+   * Replaces the snapshot when the last chunk is written, in one step; a `save` that ends early, or rejects, leaves the
+   * one before it. Each chunk is at most {@link MAX_EVENT_BYTES} long.
+   */
+  save(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
 }
 
 /** The adapter between the authority and a log. */
 export interface RevocationFeed {
   readonly info: FeedInfo
 
-  /** Makes the feed ready. Called before any other method; a second call changes nothing. */
-  open(options: CallOptions): Promise<void>
+  /** Makes the feed ready. Called before any other method, and again after it rejected; a second call changes nothing. */
+  open(signal: AbortSignal): Promise<void>
 
-  /** Answers the authoritative head, never a replica's; `null` when the log does not exist yet. */
-  head(options: CallOptions): Promise<FeedHead | null>
+  /** Answers the authoritative head, never a replica's or a cached one; `null` when the log does not exist. */
+  head(options: CallOptions): Promise<SealedHead | null>
 
   /**
-   * Answers contiguous events after `after`, ascending, at most `limit`, with the floor seen in the same step.
-   * Answers none when the epoch is another one.
+   * Answers the events with `seq > after.seq` of the epoch `after.epoch`, ascending, at most `limit` and at least one
+   * if there are any, with the floor seen in the same step. It never leaves out one that it has: what comes first has
+   * `after.seq + 1`, unless the log was trimmed past it, which the floor tells. Answers none when the log is in another
+   * epoch. May answer several candidates for one `seq` where others can write to the log: the core takes the true one.
    */
   read(
-    after: Pick<Position, 'epoch' | 'seq'>,
+    after: { readonly epoch: string; readonly seq: number },
     limit: number,
     options: CallOptions,
-  ): Promise<{ readonly events: readonly FeedEvent[]; readonly floor: number }>
+  ): Promise<{ readonly events: readonly SealedEvent[]; readonly floor: number }>
 
   /**
-   * Appends all events and moves the head to `next` if the head is exactly `expect` (`null`: if there is no log),
-   * in one atomic step; otherwise changes nothing and answers the head that stands.
+   * Appends all events and moves the head to `next`, if the head's epoch, seq and link are exactly those of `expect`
+   * (`null`: if there is no log), in one atomic step; otherwise changes nothing and answers the head that stands.
+   *
+   * With another epoch in `next` than in `expect`, the log begins anew: its events start at 1, and those of the old
+   * epoch are gone. Whatever lies at or above the first event's `seq` without being covered by the head is junk that
+   * somebody else put there, and is overwritten. Once it answers `ok`, every later `head` and `read` shows it.
    */
   append(
     expect: Position | null,
-    events: readonly FeedEvent[],
-    next: Position,
+    events: readonly SealedEvent[],
+    next: SealedHead,
     options: CallOptions,
   ): Promise<Appended>
 
   /**
-   * Calls `wake` when there may be something new, with the events if it has them. May drop, repeat or reorder.
-   * Settles when the channel is gone or the signal aborts.
+   * Replaces the seal of the head: same position, newer `beaconAt`. Answers `false`, and changes nothing, when the head
+   * is not exactly `expect`. Without it the core cannot tell a frozen log from a quiet one.
    */
-  watch?(wake: (events?: readonly FeedEvent[]) => void, signal: AbortSignal): Promise<void>
+  touch?(expect: Position, next: SealedHead, options: CallOptions): Promise<boolean>
+
+  /**
+   * Calls `wake` when there may be something after `from`, with the events if it has them. May drop, repeat, reorder or
+   * lie. Resolves or rejects when the channel is gone, and soon after the signal aborts; the core starts it again.
+   */
+  watch?(from: Position, wake: (hint?: WatchHint) => void, signal: AbortSignal): Promise<void>
+
+  /** Where a compacted state is kept. Without it the log is read from its floor at every start. */
+  readonly snapshot?: FeedSnapshot
+
+  /** Drops the events with `seq <= upTo`, and moves the floor to `upTo + 1`; never lowers it. The head stays. */
+  trim?(upTo: number, options: CallOptions): Promise<void>
 
   /** Only for a log in this very process: answers the head at once, so that freshness is a fact and not a lease. */
-  peek?(): FeedHead | null
+  peek?(): SealedHead | null
 
-  /** Lets go of what `open` took, never of the caller's own client. Idempotent; later calls of others reject. */
+  /** Lets go of what `open` and `watch` took, never of the caller's own client. Idempotent; later calls of others reject. */
   close(): Promise<void>
+}
+
+/** Whether two positions are one and the same. */
+export function samePosition(a: Position | null, b: Position | null): boolean {
+  if (a === null || b === null) return a === b
+  return a.epoch === b.epoch && a.seq === b.seq && sameBytes(a.link, b.link)
+}
+
+/** Whether two pieces of public bytes are equal. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

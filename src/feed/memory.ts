@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
-import type { Appended, FeedEvent, FeedHead, Position, RevocationFeed } from './feed.js'
+import {
+  type Appended,
+  type Position,
+  type RevocationFeed,
+  type SealedEvent,
+  type SealedHead,
+  samePosition,
+  type WatchHint,
+} from './feed.js'
 
 /**
  * A feed in memory. Authorities that share it hear of a revocation before `revoke` resolves; authorities in another
@@ -21,28 +28,47 @@ import type { Appended, FeedEvent, FeedHead, Position, RevocationFeed } from './
  * ```
  */
 export function memoryFeed(): RevocationFeed {
-  const events: FeedEvent[] = []
-  const watchers = new Set<(events: readonly FeedEvent[]) => void>()
-  let head: FeedHead = { epoch: randomBytes(16).toString('base64url'), seq: 0, link: '', floor: 1 }
+  const watchers = new Set<(hint: WatchHint) => void>()
+  let log: SealedEvent[] = []
+  let head: SealedHead | null = null
+  let floor = 1
+  let chunks: readonly Uint8Array[] = []
 
-  function append(expect: Position | null, added: readonly FeedEvent[], next: Position): Appended {
-    if (!samePosition(head, expect)) return { ok: false, head }
-    events.push(...added.map(({ seq, bytes }) => ({ seq, bytes: bytes.slice() })))
-    head = { ...next, floor: 1 }
-    for (const wake of watchers) wake(added)
+  const copyOf = ({ seq, bytes }: SealedEvent) => ({ seq, bytes: bytes.slice() })
+  const currentHead = () => (head === null ? null : { ...head, floor })
+
+  function append(
+    expect: Position | null,
+    added: readonly SealedEvent[],
+    next: SealedHead,
+  ): Appended {
+    if (!samePosition(head, expect)) return { ok: false, head: currentHead() }
+    if (next.epoch !== expect?.epoch) {
+      log = []
+      floor = 1
+    }
+    const events = added.map(copyOf)
+    log.push(...events)
+    head = { ...next }
+    for (const wake of watchers) wake({ events })
     return { ok: true }
   }
 
   return {
-    info: { name: 'memory', durability: 'process', suggestedPollMs: 1000 },
+    info: { name: 'memory', push: true, durability: 'process', suggestedPollMs: 1000 },
     open: async () => {},
-    head: async () => head,
-    read: async (after, limit) => ({
-      events: after.epoch === head.epoch ? events.slice(after.seq, after.seq + limit) : [],
-      floor: 1,
-    }),
-    append: async (expect, added, next) => append(expect, added, next),
-    watch: (wake, signal) => {
+    head: async () => currentHead(),
+    read: async ({ epoch, seq }, limit) => {
+      const from = Math.max(0, seq + 1 - floor)
+      return { events: epoch === head?.epoch ? log.slice(from, from + limit) : [], floor }
+    },
+    append: async (expect, events, next) => append(expect, events, next),
+    touch: async (expect, next) => {
+      if (!samePosition(head, expect)) return false
+      head = { ...next }
+      return true
+    },
+    watch: (_, wake, signal) => {
       watchers.add(wake)
       return new Promise((resolve) => {
         const stop = () => {
@@ -53,12 +79,22 @@ export function memoryFeed(): RevocationFeed {
         else signal.addEventListener('abort', stop, { once: true })
       })
     },
-    peek: () => head,
+    snapshot: {
+      load: async function* () {
+        yield* chunks
+      },
+      save: async (source) => {
+        const saved: Uint8Array[] = []
+        for await (const chunk of source) saved.push(chunk.slice())
+        chunks = saved
+      },
+    },
+    trim: async (upTo) => {
+      log = log.filter(({ seq }) => seq > upTo)
+      floor = Math.max(floor, upTo + 1)
+    },
+    peek: currentHead,
     // Several authorities may share the feed, so one of them leaving must not end it for the others.
     close: async () => {},
   }
-}
-
-function samePosition(head: Position, expect: Position | null): boolean {
-  return head.epoch === expect?.epoch && head.seq === expect.seq && head.link === expect.link
 }
