@@ -3,55 +3,31 @@
  *
  * @module
  */
-import { WatchwordError } from '../errors.js'
 import type { Engine, Locks } from './sql/dialect.js'
+import {
+  ask,
+  checkedPool,
+  isUndone,
+  type MysqlPool,
+  migrating,
+  READ_COMMITTED,
+  withConnection,
+} from './sql/mysql-client.js'
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
 import { withRetries } from './sql/retry.js'
 import { checkedPrefix, checkOptions } from './sql/schema.js'
-import {
-  type Answer,
-  awaitSteps,
-  once,
-  type Row,
-  type Sql,
-  type SqlScalar,
-  type Steps,
-  sql,
-} from './sql/statement.js'
+import { awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 import { insertTokens } from './sql/tokens.js'
 
+export type {
+  MysqlConnection,
+  MysqlPool,
+  MysqlPoolConnection,
+  MysqlQuery,
+  MysqlValue,
+} from './sql/mysql-client.js'
 export type { SqlStore } from './sql/store.js'
-
-/** What a statement is sent as: rows as objects, whatever the pool's own settings are. */
-export interface MysqlQuery {
-  readonly sql: string
-  readonly rowsAsArray: false
-  readonly nestTables: false
-  readonly typeCast: true
-}
-
-/** What the store binds. Text is sent as its bytes, so that no character set of the connection changes it. */
-export type MysqlValue = Buffer | number | null
-
-/** What runs statements: prepared by the server, or put together by the client. */
-export interface MysqlConnection {
-  execute(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
-  query(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
-}
-
-/** What the store uses of a connection that it took from the pool. */
-export interface MysqlPoolConnection extends MysqlConnection {
-  beginTransaction(): Promise<void>
-  commit(): Promise<void>
-  release(): void
-  destroy(): void
-}
-
-/** What the store uses of a pool of `mysql2/promise`. */
-export interface MysqlPool extends MysqlConnection {
-  getConnection(): Promise<MysqlPoolConnection>
-}
 
 /** The options of {@link mysqlStore}. */
 export interface MysqlStoreOptions {
@@ -78,10 +54,7 @@ export interface MysqlStoreOptions {
  */
 export function mysqlStore(pool: MysqlPool, options: MysqlStoreOptions = {}): SqlStore {
   checkOptions(options, ['prefix'])
-  if (typeof pool?.getConnection !== 'function' || typeof pool.execute !== 'function') {
-    throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
-  }
-  return sqlStore(engineOf(pool, checkedPrefix(options.prefix)))
+  return sqlStore(engineOf(checkedPool(pool), checkedPrefix(options.prefix)))
 }
 
 function engineOf(pool: MysqlPool, prefix: string): Engine {
@@ -115,7 +88,7 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
         if ((await run(guardedInsert(prefix, first))).changes > 0) return
       await transaction({ making: 'shared' }, () => insertTokens(dialect, records))
     },
-    migrate: (steps) => withConnection(pool, (connection) => migrate(connection, prefix, steps)),
+    migrate: (steps) => withConnection(pool, (connection) => migrating(connection, prefix, steps)),
   }
 }
 
@@ -124,61 +97,4 @@ function locksOf(prefix: string, { making, holder }: Locks): Sql[] {
     ...(making === undefined ? [] : [lockMaking(prefix, making)]),
     ...(holder === undefined ? [] : [lockHolder(prefix, holder)]),
   ]
-}
-
-// Statements that create tables commit by themselves, so a lock by name spans them. It ends with its connection.
-async function migrate(
-  connection: MysqlPoolConnection,
-  prefix: string,
-  steps: () => Steps<void>,
-): Promise<void> {
-  const name = sql`CONCAT('watchword.', SHA1(CONCAT(DATABASE(), '.', ${prefix})))`
-  const taken = await ask(connection, once(sql`SELECT GET_LOCK(${name}, 60) AS taken`))
-  if (Number(taken.rows[0]?.['taken']) !== 1)
-    throw new Error('another process has been migrating for a minute')
-  await awaitSteps(steps(), (statement) => ask(connection, statement))
-  await ask(connection, once(sql`SELECT RELEASE_LOCK(${name}) AS released`))
-}
-
-/** Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. */
-async function withConnection<T>(
-  pool: MysqlPool,
-  work: (connection: MysqlPoolConnection) => Promise<T>,
-): Promise<T> {
-  const connection = await pool.getConnection()
-  try {
-    const result = await work(connection)
-    connection.release()
-    return result
-  } catch (error) {
-    connection.destroy()
-    throw error
-  }
-}
-
-async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer> {
-  const query = { sql: statement.text, ...SHAPE }
-  const values = statement.values.map((value) => toBound(value as SqlScalar))
-  // Only numbers and bytes, which are written in digits alone: nothing in them can end a literal.
-  const [result] = statement.once
-    ? await connection.query(query, values)
-    : await connection.execute(query, values)
-  if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
-  return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
-}
-
-const READ_COMMITTED = once(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
-
-const SHAPE = { rowsAsArray: false, nestTables: false, typeCast: true } as const
-
-function toBound(value: SqlScalar): MysqlValue {
-  return typeof value === 'string' ? Buffer.from(value) : value
-}
-
-// A deadlock, and a row that changed under the snapshot of its transaction. Not a lock that was waited for in vain: that
-// took 50 seconds by default, and nobody waits for the second attempt, which would keep a connection for as long again.
-const UNDONE: ReadonlySet<unknown> = new Set([1213, 1020])
-
-function isUndone(error: unknown): boolean {
-  return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)
 }

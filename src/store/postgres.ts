@@ -3,56 +3,33 @@
  *
  * @module
  */
-import { createHash } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
+import {
+  answerOf,
+  BEGIN,
+  isPool,
+  isUndone,
+  type PgliteDatabase,
+  type PostgresPool,
+  queries,
+  withClient,
+} from './sql/postgres-client.js'
 import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
 import { withRetries } from './sql/retry.js'
 import { checkedName, checkedPrefix, checkOptions } from './sql/schema.js'
-import { type Answer, awaitSteps, type Row, type Sql, type Steps } from './sql/statement.js'
+import { type Answer, awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
+export type {
+  PgliteDatabase,
+  PgliteResult,
+  PostgresClient,
+  PostgresPool,
+  PostgresQuery,
+  PostgresResult,
+} from './sql/postgres-client.js'
 export type { SqlStore } from './sql/store.js'
-
-/** What a query is sent as. */
-export interface PostgresQuery {
-  readonly text: string
-  /** The name of the prepared statement. */
-  readonly name?: string
-  readonly values?: unknown[]
-}
-
-/** What the store uses of a result. */
-export interface PostgresResult {
-  readonly rows: readonly unknown[]
-  readonly rowCount: number | null
-}
-
-/** What the store uses of a pool of the package `pg`. */
-export interface PostgresPool {
-  query(query: PostgresQuery): Promise<PostgresResult>
-  connect(): Promise<PostgresClient>
-}
-
-/** What the store uses of a client that it took from the pool. */
-export interface PostgresClient {
-  query(query: PostgresQuery): Promise<PostgresResult>
-  release(error?: Error): void
-  on(event: 'error', listener: (error: Error) => void): unknown
-  removeListener(event: 'error', listener: (error: Error) => void): unknown
-}
-
-/** What the store uses of PGlite: PostgreSQL within the process, on one connection. */
-export interface PgliteDatabase {
-  query(text: string, values: unknown[]): Promise<PgliteResult>
-  transaction<T>(work: (transaction: Pick<PgliteDatabase, 'query'>) => Promise<T>): Promise<T>
-}
-
-/** What the store uses of a result of PGlite. */
-export interface PgliteResult {
-  readonly rows: readonly unknown[]
-  readonly affectedRows?: number
-}
 
 /** The options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
@@ -101,10 +78,6 @@ export function postgresStore(
   throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a Pool of pg, or a PGlite')
 }
 
-function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPool {
-  return typeof (pool as Partial<PostgresPool> | undefined)?.connect === 'function'
-}
-
 type Begin = (locks: Locks) => string
 
 /**
@@ -127,9 +100,6 @@ function beginner({ tables }: Dialect): Begin {
     return `${BEGIN}; SET LOCAL lock_timeout = '10s'${select}`
   }
 }
-
-const BEGIN =
-  "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
 function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engine {
   const table = dialect.tables.tokens.text
@@ -162,28 +132,6 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
   }
 }
 
-/** Lends a client for one transaction. One that failed is destroyed: nobody else gets what is left of it. */
-async function withClient<T>(
-  pool: PostgresPool,
-  work: (client: PostgresClient) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect()
-  // A client that is lent out has no listener, and a lost connection would end the process.
-  client.on('error', ignore)
-  try {
-    const result = await work(client)
-    client.release()
-    return result
-  } catch (error) {
-    client.release(error instanceof Error ? error : new Error(String(error)))
-    throw error
-  } finally {
-    client.removeListener('error', ignore)
-  }
-}
-
-function ignore(): void {}
-
 /** One connection, so a transaction excludes every other, and there is nothing to lock. */
 function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
   const toQuery = queries(false)
@@ -206,37 +154,4 @@ function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
     transaction: (_locks, steps) => transact(steps),
     migrate: transact,
   }
-}
-
-/** Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement. */
-function queries(prepare: boolean): (statement: Sql) => PostgresQuery {
-  const known = new Map<string, { readonly text: string; readonly name?: string }>()
-  return ({ text, values, once }) => {
-    let query = known.get(text)
-    if (query === undefined) {
-      query = { text: numbered(text) }
-      if (prepare && !once) query = { ...query, name: nameOf(text) }
-      if (!once) known.set(text, query)
-    }
-    return { ...query, values: [...values] }
-  }
-}
-
-function numbered(text: string): string {
-  let count = 0
-  return text.replaceAll('?', () => `$${++count}`)
-}
-
-function nameOf(text: string): string {
-  return `watchword_${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`
-}
-
-function answerOf({ rows, rowCount }: PostgresResult): Answer {
-  return { rows: rows as Row[], changes: rowCount ?? 0 }
-}
-
-// A serialization failure and a deadlock: Postgres has rolled the transaction back.
-function isUndone(error: unknown): boolean {
-  const code = (error as { readonly code?: unknown } | null)?.code
-  return code === '40001' || code === '40P01'
 }

@@ -15,8 +15,23 @@ export interface Tables {
   readonly versions: Sql
 }
 
+/** Where it is kept which versions of a schema were applied. */
+export interface Versions {
+  /** Asks for one row if the table of versions is there. */
+  readonly versionsExist: Sql
+  /** Creates the table of versions if it is not there. */
+  readonly createVersions: readonly string[]
+}
+
+/** A schema and its versions. */
+export interface Schema extends Versions {
+  readonly tables: Pick<Tables, 'versions'>
+  /** The statements of each version of the schema, oldest first. */
+  readonly migrations: readonly (readonly string[])[]
+}
+
 /** How one database spells what the others spell differently. */
-export interface Dialect {
+export interface Dialect extends Schema {
   readonly tables: Tables
   /** Ends a SELECT whose rows are about to be written. */
   readonly forUpdate: Sql
@@ -35,12 +50,6 @@ export interface Dialect {
   markRevoked(set: Sql, where: Sql): Sql
   /** Removes some of what has expired. */
   purgeBatch(table: Sql, before: number): Sql
-  /** Asks for one row if the table of versions is there. */
-  readonly versionsExist: Sql
-  /** Creates the table of versions if it is not there. */
-  readonly createVersions: readonly string[]
-  /** The statements of each version of the schema, oldest first. */
-  readonly migrations: readonly (readonly string[])[]
 }
 
 /** What a transaction excludes until it ends. */
@@ -54,16 +63,21 @@ export interface Locks {
   readonly holder?: string
 }
 
-/** A database behind one store: how statements are run. Bounded retries of what the database gave up are its business. */
-export interface Engine {
+/** What keeps a schema at the library's version. */
+export interface SchemaEngine {
   readonly name: string
-  readonly dialect: Dialect
+  readonly dialect: Schema
   /** Runs one statement by itself. */
   run(statement: Sql): Promise<Answer>
+  /** Runs the steps while no other process migrates. */
+  migrate(steps: () => Steps<void>): Promise<void>
+}
+
+/** A database behind one store: how statements are run. Bounded retries of what the database gave up are its business. */
+export interface Engine extends SchemaEngine {
+  readonly dialect: Dialect
   /** Runs the steps as one transaction under the locks; afterwards all of it is written, or nothing. */
   transaction<T>(locks: Locks, steps: () => Steps<T>): Promise<T>
   /** Inserts without a limit, where that takes one statement. */
   insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
-  /** Runs the steps while no other process migrates. */
-  migrate(steps: () => Steps<void>): Promise<void>
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { TokenRecord } from '../store.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createTable, type Declarations } from './ddl.js'
-import type { Dialect } from './dialect.js'
+import type { Dialect, Versions } from './dialect.js'
 import { tablesOf, tablesOfVersion1 } from './schema.js'
 import { joined, listed, once, raw, type Sql, sql } from './statement.js'
 
@@ -63,17 +63,24 @@ export function mysqlDialect(prefix: string): Dialect {
     purgeBatch: (table, before) =>
       sql`DELETE FROM ${table} WHERE expires_at <= ${before}
         ORDER BY expires_at LIMIT ${raw(String(BATCH))}`,
-    versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
-      WHERE table_schema = DATABASE() AND table_name = ${versions.text}`,
-    createVersions: [
-      `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
-    ],
+    ...mysqlVersions(versions),
     migrations: [
       [
         `CREATE TABLE IF NOT EXISTS ${locks} (id SMALLINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
         `INSERT IGNORE INTO ${locks} (id) VALUES ${rows.join(', ')}`,
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
       ],
+    ],
+  }
+}
+
+/** Where the versions are kept. */
+export function mysqlVersions({ text }: Sql): Versions {
+  return {
+    versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name = ${text}`,
+    createVersions: [
+      `CREATE TABLE IF NOT EXISTS ${text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
     ],
   }
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { TokenRecord } from '../store.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createTable, type Declarations } from './ddl.js'
-import type { Dialect } from './dialect.js'
+import type { Dialect, Versions } from './dialect.js'
 import { tablesOf, tablesOfVersion1 } from './schema.js'
 import { listed, raw, type Sql, sql } from './statement.js'
 
@@ -49,17 +49,24 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id = ANY(ARRAY(
       SELECT id FROM ${table} WHERE expires_at <= ${before}
       ORDER BY expires_at LIMIT ${raw(String(BATCH))} FOR UPDATE SKIP LOCKED))`,
-    versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${versions.text}) IS NOT NULL`,
-    createVersions: [
-      ...(schema === undefined ? [] : [createSchema(schema)]),
-      `CREATE TABLE IF NOT EXISTS ${versions.text} (version BIGINT NOT NULL PRIMARY KEY)`,
-    ],
+    ...postgresVersions(versions, schema),
     migrations: [
       [
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
+    ],
+  }
+}
+
+/** Where the versions are kept, in a schema that is created if it is missing. */
+export function postgresVersions({ text }: Sql, schema: string | undefined): Versions {
+  return {
+    versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${text}) IS NOT NULL`,
+    createVersions: [
+      ...(schema === undefined ? [] : [createSchema(schema)]),
+      `CREATE TABLE IF NOT EXISTS ${text} (version BIGINT NOT NULL PRIMARY KEY)`,
     ],
   }
 }

@@ -5,7 +5,7 @@
  */
 import { WatchwordError } from '../../errors.js'
 import { type Column, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS } from './columns.js'
-import type { Dialect, Engine, Tables } from './dialect.js'
+import type { Schema, SchemaEngine, Tables } from './dialect.js'
 import { once, raw, type Steps, sql } from './statement.js'
 
 /** A table of one version of the schema. */
@@ -84,7 +84,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
 }
 
 /** What applies the schema by hand. */
-export function migrationSql({ createVersions, migrations, tables }: Dialect): string {
+export function migrationSql({ createVersions, migrations, tables }: Schema): string {
   const lines = migrations.flatMap((statements, index) => [
     ...statements,
     `INSERT INTO ${tables.versions.text} (version) VALUES (${index + 1})`,
@@ -92,15 +92,18 @@ export function migrationSql({ createVersions, migrations, tables }: Dialect): s
   return `${[...createVersions, ...lines].join(';\n\n')};\n`
 }
 
+/** What a schema belongs to, for messages. */
+export type Owner = 'store' | 'feed'
+
 /** Brings the schema to the version of the library. One process at a time; twice changes nothing. */
-export async function migrate(engine: Engine): Promise<void> {
+export async function migrate(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
   const { migrations } = engine.dialect
   // No lock and no write where there is nothing to do, as in every start but the first.
-  if ((await currentVersion(engine)) >= migrations.length) return checkVersion(engine)
+  if ((await currentVersion(engine)) >= migrations.length) return checkVersion(engine, owner)
   await engine.migrate(() => migrationSteps(engine.dialect))
 }
 
-function* migrationSteps(dialect: Dialect): Steps<void> {
+function* migrationSteps(dialect: Schema): Steps<void> {
   const { createVersions, migrations, tables } = dialect
   // Created rather than looked for: whether it is there may have been cached before the wait for the others.
   for (const text of createVersions) yield once(raw(text))
@@ -114,7 +117,7 @@ function* migrationSteps(dialect: Dialect): Steps<void> {
 }
 
 /** Rejects with `ERR_STORE_SCHEMA` unless the schema is of the library's own version. */
-export async function checkVersion(engine: Engine): Promise<void> {
+export async function checkVersion(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
   const wanted = engine.dialect.migrations.length
   const version = await currentVersion(engine)
   if (version === wanted) return
@@ -122,18 +125,18 @@ export async function checkVersion(engine: Engine): Promise<void> {
   const detail = `${text}: version ${version}, expected ${wanted}`
   const message =
     version > wanted
-      ? `the schema of the ${engine.name} store is newer than this library: update the library`
-      : `the schema of the ${engine.name} store is ${version === 0 ? 'missing' : 'older than this library'}: run the store's migrate()`
+      ? `the schema of the ${engine.name} ${owner} is newer than this library: update the library`
+      : `the schema of the ${engine.name} ${owner} is ${version === 0 ? 'missing' : 'older than this library'}: run the ${owner}'s migrate()`
   throw new WatchwordError('ERR_STORE_SCHEMA', message, { detail })
 }
 
-async function currentVersion(engine: Engine): Promise<number> {
+async function currentVersion(engine: SchemaEngine): Promise<number> {
   const { dialect } = engine
   if ((await engine.run(dialect.versionsExist)).rows.length === 0) return 0
   const { rows } = await engine.run(selectVersion(dialect))
   return Number(rows[0]?.['version'] ?? 0)
 }
 
-function selectVersion({ tables }: Dialect) {
+function selectVersion({ tables }: Pick<Schema, 'tables'>) {
   return sql`SELECT MAX(version) AS version FROM ${tables.versions}`
 }

@@ -5,9 +5,9 @@
  */
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createTable, type Declarations } from './ddl.js'
-import type { Dialect } from './dialect.js'
+import type { Dialect, Versions } from './dialect.js'
 import { tablesOf, tablesOfVersion1 } from './schema.js'
-import { listed, raw, sql } from './statement.js'
+import { listed, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 500
 
@@ -47,17 +47,24 @@ export function sqliteDialect(prefix: string): Dialect {
     markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id IN (
       SELECT id FROM ${table} WHERE expires_at <= ${before} ORDER BY expires_at LIMIT ${BATCH})`,
-    versionsExist: sql`SELECT 1 AS found FROM sqlite_master
-      WHERE type = 'table' AND name = ${versions.text}`,
-    createVersions: [
-      `CREATE TABLE IF NOT EXISTS ${versions.text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
-    ],
+    ...sqliteVersions(versions),
     migrations: [
       [
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${tokens.text}_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
+    ],
+  }
+}
+
+/** Where the versions are kept. */
+export function sqliteVersions({ text }: Sql): Versions {
+  return {
+    versionsExist: sql`SELECT 1 AS found FROM sqlite_master
+      WHERE type = 'table' AND name = ${text}`,
+    createVersions: [
+      `CREATE TABLE IF NOT EXISTS ${text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
     ],
   }
 }

@@ -5,7 +5,7 @@
  */
 
 /** What may be bound. Lists are for Postgres alone. */
-export type SqlScalar = string | number | null
+export type SqlScalar = string | number | Uint8Array | null
 export type SqlValue = SqlScalar | readonly SqlScalar[]
 
 /** A statement, or a part of one: text with a `?` for each value. */
