@@ -4,6 +4,8 @@
  * @module
  */
 
+import { DIRECT, type Direct } from './http/direct.js'
+import type { RequestContext } from './observe/channels.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
 import { readToken } from './store/checked.js'
@@ -11,37 +13,69 @@ import type { Rejected, Requirement, VerifyResult } from './types.js'
 import type { Entry } from './verify.js'
 import type { Parts } from './wiring.js'
 
+/** What was decided, and about what: who the token proved to be, or why it proved nothing. */
 interface Decision {
   readonly found: Entry | Rejected
   readonly result: VerifyResult<unknown>
 }
 
-/** Decides about a token; see `Watchword.authenticate`. */
-export async function authenticate(
+/** Makes `Watchword.authenticate`, with the direct way in that the middleware takes. */
+export function authenticator(parts: Parts) {
+  const authenticate = async (
+    token: unknown,
+    requirement: Requirement | CompiledRequirement = NO_REQUIREMENT,
+    context?: RequestContext,
+  ): Promise<VerifyResult<unknown>> => {
+    const needs =
+      requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
+    return check(parts, { token, needs, context })
+  }
+  const direct: Direct<unknown> = {
+    check: (token, needs, context) => check(parts, { token, needs, context }),
+    clock: parts.clock,
+    graceMs: (policy) => graceMsOf(parts, policy),
+  }
+  return Object.assign(authenticate, { [DIRECT]: direct })
+}
+
+interface Question {
+  readonly token: unknown
+  readonly needs: CompiledRequirement
+  readonly context: RequestContext | undefined
+}
+
+/** Decides about a token: at once when verify alone can know, and then without a promise. */
+function check(
   parts: Parts,
-  token: unknown,
-  requirement: Requirement | CompiledRequirement = NO_REQUIREMENT,
-): Promise<VerifyResult<unknown>> {
-  const needs =
-    requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
-  const { found, result } = await decide(parts, token, needs)
-  // Told once, when it is final: what was only an occasion to ask is no decision.
-  parts.verifier.tell(found, result)
+  question: Question,
+): VerifyResult<unknown> | Promise<VerifyResult<unknown>> {
+  const decision = decideNow(parts, question)
+  return parts.state.closed || !isOccasion(decision.result)
+    ? told(parts, question, decision)
+    : ask(parts, question, decision).then((final) => told(parts, question, final))
+}
+
+// Told once, when it is final: what was only an occasion to ask is no decision.
+function told(
+  { verifier }: Parts,
+  { context }: Question,
+  { found, result }: Decision,
+): VerifyResult<unknown> {
+  verifier.tell(found, result, context)
   return result
 }
 
-async function decide(parts: Parts, token: unknown, needs: CompiledRequirement): Promise<Decision> {
-  const decision = decideNow(parts, token, needs)
-  if (parts.state.closed) return decision
-  const known = isUnknownKey(decision.result) ? await refreshKeys(parts, token, needs) : decision
+async function ask(parts: Parts, question: Question, decision: Decision): Promise<Decision> {
+  const known = isUnknownKey(decision.result) ? await refreshKeys(parts, question) : decision
   const { found, result } = known ?? decision
   if ('ok' in found || !isStale(result)) return { found, result }
+  const { needs } = question
   if (needs.fromStore) return { found, result: await askStore(parts, found, needs) }
   await parts.follower.confirm()
   return { found, result: parts.verifier.decide(found, needs) }
 }
 
-function decideNow({ verifier }: Parts, token: unknown, needs: CompiledRequirement): Decision {
+function decideNow({ verifier }: Parts, { token, needs }: Question): Decision {
   const found = verifier.find(token, needs.binding)
   return { found, result: 'ok' in found ? found : verifier.decide(found, needs) }
 }
@@ -52,14 +86,12 @@ const isUnknownKey = (result: VerifyResult<unknown>) => !result.ok && result.cod
 const isStale = (result: VerifyResult<unknown>) =>
   result.ok ? result.stale === true : result.code === 'stale'
 
-async function refreshKeys(
-  parts: Parts,
-  token: unknown,
-  needs: CompiledRequirement,
-): Promise<Decision | undefined> {
+const isOccasion = (result: VerifyResult<unknown>) => isUnknownKey(result) || isStale(result)
+
+async function refreshKeys(parts: Parts, question: Question): Promise<Decision | undefined> {
   // An outage leaves the answer as it is: the key is not known.
   const asked = await parts.keyring.refreshForUnknown().catch(() => false)
-  return asked ? decideNow(parts, token, needs) : undefined
+  return asked ? decideNow(parts, question) : undefined
 }
 
 /** Lets the store decide about one token, after everything else has passed. */
@@ -74,4 +106,10 @@ async function askStore(
     return REJECTED.superseded
   }
   return verifier.decide(entry, needs, true)
+}
+
+function graceMsOf({ options }: Parts, name: string): number {
+  const policy = options.policies.get(name)
+  if (policy === undefined) return 0
+  return policy.retireOn === 'first-use' ? Number.POSITIVE_INFINITY : policy.graceMs
 }

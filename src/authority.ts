@@ -4,7 +4,7 @@
  * @module
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { authenticate } from './authenticate.js'
+import { authenticator } from './authenticate.js'
 import { WatchwordError } from './errors.js'
 import { health } from './health.js'
 import { issue, issueMany } from './issue.js'
@@ -73,8 +73,7 @@ function facade(parts: Parts): Watchword {
       const needs = requirement === undefined ? NO_REQUIREMENT : needsOf(requirement)
       return (needs === undefined ? UNREADABLE : verifier.verify(token, needs)) as VerifyResult
     },
-    authenticate: (token, requirement) =>
-      authenticate(parts, token, requirement) as Promise<VerifyResult>,
+    authenticate: authenticator(parts) as Watchword['authenticate'],
     require: compileRequirement,
     rotate: (token, options) => open(() => rotate(parts, token, options)),
     revoke: (target, options) => open(() => revoke(parts, target, options)),

@@ -13,7 +13,7 @@ import { validateClaims } from './custom-claims.js'
 import { deepFreeze } from './freeze.js'
 import type { Keyring } from './keys/keyring.js'
 import type { RingKey } from './keys/ring.js'
-import { decisions } from './observe/channels.js'
+import { type Decision, decisions, type RequestContext, tellable } from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
 import { REJECTED } from './rejections.js'
@@ -315,17 +315,17 @@ export class Verifier {
   }
 
   /** Tells the decision channel; for callers that come to their decision in more than one step. */
-  tell(found: Entry | Rejected, result: VerifyResult<unknown>): void {
+  tell(found: Entry | Rejected, result: VerifyResult<unknown>, context?: RequestContext): void {
     if (!decisions.hasSubscribers) return
     const { issuer } = this.#options
     const outcome = result.ok ? 'ok' : result.code
-    const at = this.#clock.now()
+    const decision: Decision = { at: this.#clock.now(), issuer, outcome, ...tellable(context) }
     if ('ok' in found) {
-      decisions.publish({ at, issuer, outcome })
+      decisions.publish(decision)
       return
     }
     const { id, subject, audience, policy } = found.principal
-    decisions.publish({ at, issuer, outcome, id, subject, audience, policy })
+    decisions.publish({ ...decision, id, subject, audience, policy })
   }
 }
 

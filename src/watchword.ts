@@ -7,6 +7,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { IssueInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import type { KeyInfo } from './keys/keyring.js'
+import type { RequestContext } from './observe/channels.js'
 import type { CompiledRequirement } from './requirement.js'
 import type { RevokeOptions, RevokeReceipt } from './revoke.js'
 import type { RotateOptions } from './rotate.js'
@@ -68,11 +69,13 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
   /**
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
    * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was
-   * demanded and does not answer, and with `ERR_INVALID_ARGUMENT` for a requirement that does not parse.
+   * demanded and does not answer, and with `ERR_INVALID_ARGUMENT` for a requirement that does not parse. The context is
+   * told with the decision on the channel `watchword:decision`, and decides nothing.
    */
   authenticate(
     token: unknown,
     requirement?: Requirement | CompiledRequirement,
+    context?: RequestContext,
   ): Promise<VerifyResult<Claims>>
   /** Checks and compiles a requirement once, for many calls. Throws `ERR_INVALID_ARGUMENT`. */
   require(requirement: Requirement): CompiledRequirement

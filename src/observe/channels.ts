@@ -20,6 +20,23 @@ export interface Decision {
   readonly subject?: string
   readonly audience?: string
   readonly policy?: string
+  /** Present when whoever asked said what for: the request that carried the token. */
+  readonly context?: RequestContext
+}
+
+/**
+ * The request that a token came with, for those who listen to decisions. It decides nothing. What is published is a
+ * frozen copy of these fields: text of at most 256 characters each; a longer one is cut, anything else left out.
+ */
+export interface RequestContext {
+  /** `GET` */
+  readonly method?: string
+  /** The pattern of the route, such as `/orders/:id`; not the path, which is the client's own text. */
+  readonly route?: string
+  /** What the service calls the request. */
+  readonly requestId?: string
+  /** The client's address, as far as the framework trusts it. */
+  readonly address?: string
 }
 
 /** What changed. */
@@ -56,3 +73,17 @@ export interface AuditEvent {
 export const decisions = channel('watchword:decision')
 /** Carries an {@link AuditEvent} for each change. */
 export const audits = channel('watchword:audit')
+
+const CONTEXT_FIELDS = ['method', 'route', 'requestId', 'address'] as const
+const MAX_CONTEXT_LENGTH = 256
+
+/** What may be told of a context: nothing, or a `context` of which no text can be endless or change later. */
+export function tellable(context: RequestContext | undefined): Pick<Decision, 'context'> {
+  if (typeof context !== 'object' || context === null) return {}
+  const told: { -readonly [Field in keyof RequestContext]: string } = {}
+  for (const field of CONTEXT_FIELDS) {
+    const value: unknown = context[field]
+    if (typeof value === 'string') told[field] = value.slice(0, MAX_CONTEXT_LENGTH)
+  }
+  return { context: Object.freeze(told) }
+}
