@@ -8,7 +8,7 @@ import type { Parts } from './wiring.js'
 
 /** Takes the measure of every part. */
 export function health(parts: Parts): Health {
-  const { clock, follower, index, keyring, options, cache, store, state } = parts
+  const { clock, follower, index, keyring, feedKeyring, options, cache, store, state } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.now()
@@ -19,11 +19,15 @@ export function health(parts: Parts): Health {
     position: { epoch: follower.position.epoch, seq: follower.position.seq },
     lag: follower.lag,
     rejectedEvents: follower.rejected,
+    pushes: follower.push,
+    owedRevocations: follower.owed,
     revocations: index.size,
+    revocationBytes: index.bytes,
+    node: options.node,
     store: store.name,
     feed: follower.name,
     keys: keyring.list().map((key) => ({ ...key, ageMs: now - key.createdAt })),
-    unreadableKeys: keyring.unreadable,
+    unreadableKeys: keyring.unreadable + feedKeyring.unreadable,
     cache: { tokens: cache.size, bytes: cache.bytes },
   }
 }

@@ -11,11 +11,14 @@ export { ERROR_CODES, WatchwordError } from './errors.js'
 export type {
   Appended,
   CallOptions,
-  FeedEvent,
-  FeedHead,
+  Durability,
   FeedInfo,
+  FeedSnapshot,
   Position,
   RevocationFeed,
+  SealedEvent,
+  SealedHead,
+  WatchHint,
 } from './feed/feed.js'
 export { memoryFeed } from './feed/memory.js'
 export type { IssueInput } from './issue.js'
@@ -27,6 +30,7 @@ export type { AuditAction, AuditEvent, Decision, RequestContext } from './observ
 export type { CacheOptions, KeyOptions, PolicyOptions, WatchwordOptions } from './options.js'
 export type { ReuseAction } from './policy/policy.js'
 export type { CompiledRequirement } from './requirement.js'
+export type { IncidentKind } from './revocation/follower-options.js'
 export type { RevokeOptions, RevokeReceipt } from './revoke.js'
 export type { RotateOptions } from './rotate.js'
 export { memoryStore } from './store/memory.js'
@@ -48,6 +52,7 @@ export type {
 export type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
 export type {
   AnyClaims,
+  LogPosition,
   Rejected,
   RejectionCode,
   Requirement,

@@ -5,7 +5,6 @@
  */
 import { certainTime } from './clock.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
-import { refillIndex } from './revocation/refill.js'
 import { holdAdapter, releaseAdapter } from './shared.js'
 import type { Parts } from './wiring.js'
 
@@ -17,14 +16,11 @@ const PURGE_EVERY_MS = 3_600_000
 
 /** Starts the parts, in the order in which they need each other. */
 export async function startParts(parts: Parts): Promise<void> {
-  const { options, store, callStore, keyring, follower, verifier, index, clock } = parts
+  const { options, store, callStore, keyring, feedKeyring, follower, verifier } = parts
   holdAdapter(store)
   follower.hold()
   await callStore(() => store.open())
-  // A log that died with an earlier process took its revocations along; the store has them.
-  if (store.supports.durable && follower.durability === 'process') {
-    await refillIndex({ store, index, now: clock.now(), call: callStore })
-  }
+  await feedKeyring.start()
   const following = follower.start()
   if (options.onStart === 'wait') await following
   else {
@@ -41,12 +37,13 @@ export async function startParts(parts: Parts): Promise<void> {
 }
 
 function scheduleSweep(parts: Parts, passed: () => number = certainTime(parts.clock)): void {
-  const { clock, index, state } = parts
+  const { clock, index, state, follower } = parts
   state.sweep = clock.setTimer(() => {
     if (state.closed) return
     const now = passed()
     // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
     index.forget(now - MAX_SKEW_MS)
+    void follower.compact(now - MAX_SKEW_MS)
     // An outage only puts it off to the next sweep.
     if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
     scheduleSweep(parts, passed)
@@ -80,11 +77,12 @@ export function abandonParts(parts: Parts): void {
   releaseAdapter(parts.store)
 }
 
-function halt({ state, verifier, keyring }: Parts): boolean {
+function halt({ state, verifier, keyring, feedKeyring }: Parts): boolean {
   if (state.closed) return false
   state.closed = true
   state.sweep?.cancel()
   verifier.close()
   keyring.stop()
+  feedKeyring.stop()
   return true
 }

@@ -64,12 +64,15 @@ const isMethodIfAny = (method: unknown): boolean =>
 const describesStore = ({ name, supports }: Partial<Store>): boolean =>
   typeof name === 'string' && typeof supports?.durable === 'boolean'
 
-const describesFeed = ({ info, watch, peek }: Partial<RevocationFeed>): boolean =>
-  typeof info?.name === 'string' &&
-  Number.isFinite(info.suggestedPollMs) &&
-  info.suggestedPollMs > 0 &&
-  isMethodIfAny(watch) &&
-  isMethodIfAny(peek)
+const describesFeed = (feed: Partial<RevocationFeed>): boolean => {
+  const { info, watch, touch, trim, peek } = feed
+  return (
+    (info?.name === undefined || isName(info.name, 64)) &&
+    Number.isFinite(info?.suggestedPollMs) &&
+    (info?.suggestedPollMs as number) > 0 &&
+    [watch, touch, trim, peek].every(isMethodIfAny)
+  )
+}
 
 const isWholeClock = ({ monotonic, setTimer }: Partial<Clock>): boolean =>
   isMethodIfAny(monotonic) && isMethodIfAny(setTimer)
@@ -183,6 +186,8 @@ export const optionsSchema = z.strictObject(
     maxTokenLength: z.optional(whole(512, 16_384)),
     keys: z.optional(keysSchema),
     timeout: z.optional(duration(10, 10 * MINUTE, '2s')),
+    node: z.optional(name(128)),
+    maxRevocations: z.optional(whole(1000, 100_000_000)),
     clock: z.optional(adapter<Clock>('clock', ['now'], isWholeClock)),
   },
   'expected an object of options',

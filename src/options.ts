@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type * as z from 'zod/mini'
 import type { Clock } from './clock.js'
@@ -106,6 +108,13 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly keys?: KeyOptions
   /** How long one call to the store or the feed may take. Default: `'2s'`. */
   readonly timeout?: Duration
+  /** Names this node in receipts, in health and to other nodes. Default: host name, process id and a few random characters. */
+  readonly node?: string
+  /**
+   * The most revocations that are held in memory, from 1000. A node that would have to hold more answers `stale` rather
+   * than forget one. Default: 20,000,000, which take some 400 MB.
+   */
+  readonly maxRevocations?: number
   /** Where time comes from. Default: the machine's clocks. */
   readonly clock?: Clock
 }
@@ -134,6 +143,8 @@ export interface ResolvedOptions {
     readonly coolDownMs: number
   }
   readonly timeoutMs: number
+  readonly node: string
+  readonly maxRevocations: number
   readonly clock: Clock | undefined
 }
 
@@ -154,7 +165,11 @@ const DEFAULTS = {
     coolDownMs: 10 * SECOND,
   },
   timeoutMs: 2 * SECOND,
+  maxRevocations: 20_000_000,
 } as const
+
+/** The audience of the keys that seal the feed: no token is ever for it. */
+export const FEED_AUDIENCE = 'watchword:feed'
 
 /**
  * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the message names the field and the fix,
@@ -167,6 +182,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
   if (new Set(audiences).size !== audiences.length)
     throw invalid('audience', 'expected each name once')
+  if (audiences.includes(FEED_AUDIENCE)) throw invalid('audience', 'expected another name')
   const policies = new Map<string, Policy>()
   for (const [policyName, policy] of Object.entries(data.policies))
     policies.set(policyName, resolvePolicy(policyName, policy))
@@ -188,8 +204,14 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
     keys: resolveKeys(data.keys ?? {}),
     timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
+    node: data.node ?? nodeName(),
+    maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
     clock: data.clock,
   }
+}
+
+function nodeName(): string {
+  return `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(3).toString('hex')}`
 }
 
 type Limits = { readonly max: number; readonly maxBytes: number }

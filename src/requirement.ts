@@ -7,7 +7,7 @@ import { parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
-import type { Requirement } from './types.js'
+import type { LogPosition, Requirement } from './types.js'
 
 const NONE: readonly string[] = Object.freeze([])
 const FIELDS: ReadonlySet<string> = new Set([
@@ -15,6 +15,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'audience',
   'binding',
   'maxStaleness',
+  'minPosition',
   'freshness',
 ])
 
@@ -30,6 +31,7 @@ export class CompiledRequirement {
   readonly audience: string | undefined
   readonly binding: string
   readonly maxStalenessMs: number | undefined
+  readonly minPosition: LogPosition | undefined
   readonly fromStore: boolean
 
   /** @internal */
@@ -40,6 +42,7 @@ export class CompiledRequirement {
       readonly audience: string | undefined
       readonly binding: string
       readonly maxStalenessMs: number | undefined
+      readonly minPosition: LogPosition | undefined
       readonly fromStore: boolean
     },
   ) {
@@ -48,6 +51,7 @@ export class CompiledRequirement {
     this.audience = rest.audience
     this.binding = rest.binding
     this.maxStalenessMs = rest.maxStalenessMs
+    this.minPosition = rest.minPosition
     this.fromStore = rest.fromStore
     Object.freeze(this)
   }
@@ -62,6 +66,7 @@ export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
   audience: undefined,
   binding: '',
   maxStalenessMs: undefined,
+  minPosition: undefined,
   fromStore: false,
 })
 
@@ -78,7 +83,7 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   for (const field of Object.keys(requirement)) {
     if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
   }
-  const { audience, binding, maxStaleness, freshness, scopes } = requirement
+  const { audience, binding, maxStaleness, minPosition, freshness, scopes } = requirement
   if (audience !== undefined && !isName(audience, 256)) throw invalid('audience', 'expected a name')
   if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
     throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
@@ -94,6 +99,7 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
     audience,
     binding: binding ?? '',
     maxStalenessMs,
+    minPosition: minPosition === undefined ? undefined : readPosition(minPosition),
     fromStore: freshness === 'store',
   })
 }
@@ -118,12 +124,20 @@ export function compileInline(requirement: Requirement): CompiledRequirement {
 
 function singleScopeOf(requirement: Requirement): string | undefined {
   for (const field in requirement) if (field !== 'scopes') return undefined
-  const { scopes, audience, binding, maxStaleness, freshness } = requirement
+  const { scopes, audience, binding, maxStaleness, minPosition, freshness } = requirement
   // A field that is inherited, or hidden from the loop, counts all the same.
-  if ((audience ?? binding ?? maxStaleness ?? freshness) !== undefined) return undefined
+  if ((audience ?? binding ?? maxStaleness ?? minPosition ?? freshness) !== undefined) return undefined
   if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
   const [scope] = scopes as readonly unknown[]
   return typeof scope === 'string' ? scope : undefined
+}
+
+// A receipt may have come a long way: whatever else it carries is not looked at.
+function readPosition(position: unknown): LogPosition {
+  const { epoch, seq } = isObject(position) ? (position as Partial<LogPosition>) : {}
+  if (typeof epoch === 'string' && /^[\w-]{22}$/.test(epoch) && Number.isSafeInteger(seq))
+    return Object.freeze({ epoch, seq: seq as number })
+  throw invalid('minPosition', 'expected the position of a receipt: { epoch, seq }')
 }
 
 function readScopes(scopes: Requirement['scopes']): {

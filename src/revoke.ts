@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { audit, type Core, rejected } from './core.js'
+import { type Duration, HOUR, parseDuration, SECOND } from './duration.js'
 import type { Position } from './feed/feed.js'
 import { parseInput } from './issue.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
@@ -13,6 +14,7 @@ import type { RevocationEntry } from './revocation/event.js'
 import { readToken } from './store/checked.js'
 import type { Revocation, RevocationKind } from './store/store.js'
 import { isUlid } from './token/claims.js'
+import type { LogPosition } from './types.js'
 
 /** Why, and at whose word. */
 export interface RevokeOptions {
@@ -22,6 +24,13 @@ export interface RevokeOptions {
   readonly reason?: string
   /** What the token was bound to, when the target is a bound token. Default: nothing. */
   readonly binding?: string
+  /**
+   * `all`: resolve when every live node has said that it has applied the revocation, or when `timeout` is over; the
+   * receipt tells who has. Default: `local`, when the feed has it and this node refuses.
+   */
+  readonly waitFor?: 'local' | 'all'
+  /** How long to wait for the other nodes, at most an hour. Default: `maxStaleness` and a second. */
+  readonly timeout?: Duration
 }
 
 /** The receipt of a revocation. */
@@ -34,14 +43,35 @@ export interface RevokeReceipt {
   /** Unix milliseconds. */
   readonly at: number
   /** Where the feed has it: a node at or past this position refuses. */
-  readonly position: Position
+  readonly position: LogPosition
+  /**
+   * With `waitFor: 'all'`, the nodes by name: those that have applied it, this one among them, and those that had not
+   * said so by the end of the wait. A node that cannot be reached for longer than `maxStaleness` refuses every token.
+   */
+  readonly nodes?: { readonly applied: readonly string[]; readonly pending: readonly string[] }
 }
 
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
 const optionsSchema = z.strictObject(
-  { actor: text(256), reason: z.optional(text(1024)), binding: z.optional(text(1024)) },
+  {
+    actor: text(256),
+    reason: z.optional(text(1024)),
+    binding: z.optional(text(1024)),
+    waitFor: z.optional(
+      z.custom<'local' | 'all'>(
+        (value) => value === 'local' || value === 'all',
+        "expected 'local' or 'all'",
+      ),
+    ),
+    timeout: z.optional(
+      z.custom<Duration>((value) => {
+        const ms = parseDuration(value)
+        return ms !== undefined && ms <= HOUR
+      }, "expected a duration of at most an hour, such as '5s'"),
+    ),
+  },
   'expected an object with at least actor',
 )
 
@@ -75,36 +105,66 @@ export async function revoke(
     'id' in target ? await aimAtId(core, target.id) : aimOf(core, target, options.binding ?? '')
   const at = core.clock.now()
   const id = core.newId(at)
-  // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued.
-  const lived = Math.max(at, core.clock.judged())
-  // Tokens are issued after the last watermark, so one issued in this very millisecond may be stamped with the next.
-  const before = Math.max(lived, core.index.latestAround(aim.kind, aim.value) + 1)
+  const before = reach(core, aim)
   const entry = entryOf(aim, before)
   // Here first, so that the token is refused on this node even if the feed cannot be reached.
   core.index.apply(entry)
   const { kind, value, expiresAt } = aim
   const { actor, reason = null } = options
-  const revocation: Revocation = { id, kind, value, before, at, actor, reason, expiresAt }
+  const revocation: Revocation = { id, kind, value, before: aim.loose ? 0 : before, at, actor, reason, expiresAt }
   const mark = () => core.callStore(() => core.store.revoke(revocation))
-  const position = await core.follower.publish([entry]).catch(async (uncertain: unknown) => {
-    // The store still gets to know, so that the token cannot be rotated away from under the revocation.
-    await mark().catch(() => undefined)
-    throw uncertain
-  })
+  const { position, nodes } = await publish(core, entry, options).catch(
+    async (uncertain: unknown) => {
+      // The store still gets to know, so that the token cannot be rotated away from under the revocation.
+      await mark().catch(() => undefined)
+      throw uncertain
+    },
+  )
   await mark()
   if (kind === 'key') await replaceKey(core, value)
   audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
-  return Object.freeze({ id, kind, value, at, position: Object.freeze({ ...position }) })
+  return Object.freeze({ id, kind, value, at, position, ...(nodes === undefined ? {} : { nodes }) })
+}
+
+type Published = Pick<RevokeReceipt, 'position' | 'nodes'>
+
+async function publish(
+  { follower, options }: Core,
+  entry: RevocationEntry,
+  { waitFor, timeout }: z.output<typeof optionsSchema>,
+): Promise<Published> {
+  if (waitFor !== 'all') return { position: placeOf(await follower.publish([entry])) }
+  const timeoutMs = parseDuration(timeout) ?? options.maxStalenessMs + SECOND
+  const { position, applied, pending } = await follower.rollCall([entry], timeoutMs)
+  return { position: placeOf(position), nodes: Object.freeze({ applied, pending }) }
+}
+
+const placeOf = ({ epoch, seq }: Position): LogPosition => Object.freeze({ epoch, seq })
+
+/**
+ * Up to which time of issue a revocation kills. A node whose clock is ahead stamps what it has already issued with times
+ * to come, so it reaches past this one's by half of the tolerance; a node that knows of it stamps later than that. What
+ * is left of the tolerance is for nodes whose clocks are behind and that are to accept such a token at once.
+ */
+function reach({ clock, index, options }: Core, { kind, value }: Aim): number {
+  // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued.
+  const lived = Math.max(clock.now(), clock.judged())
+  const ahead = kind === 'token' ? 0 : Math.floor(options.clockToleranceMs / 2)
+  // Tokens are issued after the last watermark, so one issued in this very millisecond may be stamped with the next.
+  return Math.max(lived + ahead, index.latestAround(kind, value) + 1)
 }
 
 interface Aim {
   readonly kind: RevocationKind
   readonly value: string
   readonly expiresAt: number
+  /** Whether the expiry is no token's own, for want of a record. */
+  readonly loose?: true
 }
 
-function entryOf({ kind, value, expiresAt }: Aim, before: number): RevocationEntry {
-  return kind === 'token' ? { kind, value, expiresAt } : { kind, value, before, expiresAt }
+function entryOf({ kind, value, expiresAt, loose }: Aim, before: number): RevocationEntry {
+  if (kind !== 'token') return { kind, value, before, expiresAt }
+  return loose ? { kind, value, expiresAt, loose } : { kind, value, expiresAt }
 }
 
 function aimOf(core: Core, target: Exclude<Target, { id: string }>, binding: string): Aim {
@@ -128,7 +188,8 @@ function aimAtToken(core: Core, token: string, binding: string): Aim {
 // An id that nobody has seen is revoked all the same, for as long as any token could live: its record may be late.
 async function aimAtId(core: Core, id: string): Promise<Aim> {
   const record = await core.callStore(() => readToken(core.store, id)).catch(() => undefined)
-  return { kind: 'token', value: id, expiresAt: record?.expiresAt ?? horizon(core) }
+  if (record !== undefined) return { kind: 'token', value: id, expiresAt: record.expiresAt }
+  return { kind: 'token', value: id, expiresAt: horizon(core), loose: true }
 }
 
 /** When no token that exists by now can be alive any more: none outlives its key. */

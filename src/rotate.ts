@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { audit, type Core, policyOf, rejected, type SealInput, sealToken } from './core.js'
-import { type Duration, parseDuration } from './duration.js'
+import { type Duration, HOUR, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { issueTime, lifetime, parseInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
@@ -21,6 +21,9 @@ import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
 import type { Entry } from './verify.js'
+
+// No policy's grace is longer, whatever it was when the token was rotated.
+const MAX_GRACE_MS = HOUR
 
 /** How to rotate. */
 export interface RotateOptions {
@@ -215,11 +218,18 @@ async function announce(
   const { id, expiresAt, predecessor, familyExpiresAt } = record
   const entries: RevocationEntry[] = []
   if (from !== null && from < expiresAt) entries.push({ kind: 'token', value: id, expiresAt, from })
-  // Its expiry is not at hand; the family's end is never before it.
-  if (predecessor !== null) {
-    entries.push({ kind: 'token', value: predecessor, expiresAt: familyExpiresAt, from: rotatedAt })
+  if (predecessor !== null && mayBeAlive(core, record, rotatedAt)) {
+    // Its expiry is not at hand; the family's end is never before it.
+    const expiresAt = familyExpiresAt
+    entries.push({ kind: 'token', value: predecessor, expiresAt, from: rotatedAt, loose: true })
   }
   if (entries.length > 0) await core.follower.publish(entries)
+}
+
+// The grace of a predecessor began when its successor was issued, unless it was to last until that one's first use.
+function mayBeAlive(core: Core, { policy, issuedAt }: TokenRecord, now: number): boolean {
+  const known = core.options.policies.get(policy)
+  return known?.retireOn !== 'grace' || now < issuedAt + MAX_GRACE_MS
 }
 
 interface SuccessorParts {

@@ -18,8 +18,21 @@ export interface Requirement {
   readonly binding?: string
   /** How old this node's last proof of freshness may be. Default: the authority's `maxStaleness`. */
   readonly maxStaleness?: Duration
+  /**
+   * The receipt's position of a revocation that this node must have applied, wherever it was made. Default: none.
+   * `verify` answers `stale` when it has not; `authenticate` reads the feed first.
+   */
+  readonly minPosition?: LogPosition
   /** `store`: ask the store about this very token; only `authenticate` can. Default: the revocation index decides. */
   readonly freshness?: 'store'
+}
+
+/** A place in the log of revocations. */
+export interface LogPosition {
+  /** Which life of the log. */
+  readonly epoch: string
+  /** Dense from 1; 0 before the first event. */
+  readonly seq: number
 }
 
 /** Scopes of which all, and scopes of which at least one, must be covered. */

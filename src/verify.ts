@@ -289,14 +289,19 @@ export class Verifier {
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
-    if (requirement.fromStore) return false
+    if (requirement.fromStore || !this.#reached(requirement)) return false
     const limit = requirement.maxStalenessMs ?? this.#options.maxStalenessMs
     return this.#follower.freshness.within(limit, now) || this.#follower.renew()
   }
 
-  #stale(principal: Verified<unknown>, { fromStore }: CompiledRequirement): VerifyResult<unknown> {
+  #reached({ minPosition }: CompiledRequirement): boolean {
+    return minPosition === undefined || this.#follower.reached(minPosition)
+  }
+
+  #stale(principal: Verified<unknown>, requirement: CompiledRequirement): VerifyResult<unknown> {
     const lenient = this.lenient && !this.#follower.freshness.proven
-    const accept = !fromStore && (this.#options.onStale === 'accept' || lenient)
+    const asked = requirement.fromStore || !this.#reached(requirement)
+    const accept = !asked && (this.#options.onStale === 'accept' || lenient)
     return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
   }
 

@@ -35,10 +35,17 @@ export interface Health {
   readonly position: { readonly epoch: string; readonly seq: number }
   /** How many events of the feed this node has not applied, as far as it knows. */
   readonly lag: number
-  /** How many events were passed over because they do not parse. */
+  /** How many events were passed over because they are not authentic. */
   readonly rejectedEvents: number
-  /** How many revocations are held in memory. */
+  /** How the push channel does: how often it ended, and how often a poll found what it had not brought. */
+  readonly pushes: { readonly ends: number; readonly misses: number }
+  /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
+  readonly owedRevocations: number
+  /** How many revocations are held in memory, and in how many bytes. */
   readonly revocations: number
+  readonly revocationBytes: number
+  /** The name of this node. */
+  readonly node: string
   readonly store: string
   readonly feed: string
   readonly keys: readonly (KeyInfo & {

@@ -15,9 +15,11 @@ import { Keyring } from './keys/keyring.js'
 import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { UsageRecorder } from './observe/usage.js'
-import type { ResolvedOptions } from './options.js'
+import { FEED_AUDIENCE, type ResolvedOptions } from './options.js'
 import { Follower } from './revocation/follower.js'
+import type { FollowerKeys, IncidentKind } from './revocation/follower-options.js'
 import { RevocationIndex } from './revocation/index.js'
+import { refillIndex } from './revocation/refill.js'
 import { retirePredecessor } from './rotate.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
@@ -26,8 +28,14 @@ import { type Entry, Verifier } from './verify.js'
 // Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
 const RETIRE_AGAIN_MS = 1000
 
+// How often a seal of unknown make can make a node read the store for keys.
+const FEED_KEY_COOL_DOWN_MS = 1000
+const INCIDENT_EVERY_MS = 10_000
+
 /** The parts of one authority, and how it stands. */
 export interface Parts extends Core {
+  /** The keys of the feed's seals: apart from those of tokens, so that neither can pass for the other. */
+  readonly feedKeyring: Keyring
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
@@ -47,24 +55,49 @@ export function buildParts(options: ResolvedOptions): Parts {
   }
   const callStore = <T>(call: () => Promise<T>) => withDeadline(deadline, call)
   const assertionOf = assertionMaker(options.issuer)
-  const index = new RevocationIndex()
+  const index = new RevocationIndex({ max: options.maxRevocations })
   clock.onStepBack = () => index.touch()
-  const follower = new Follower({ feed, index, clock, deadlineMs: options.timeoutMs })
+  const keys = keyringOptions(options, store, clock, callStore)
+  const feedKeyring = new Keyring({
+    ...keys,
+    audiences: [FEED_AUDIENCE],
+    schedule: feedSchedule(options),
+    coolDownMs: FEED_KEY_COOL_DOWN_MS,
+    assertionOf: () => new Uint8Array(0),
+    isRevoked: () => false,
+    onRevoked: () => {},
+    onEvent: (action, { id, audience }) =>
+      audit(core, { action, actor: 'system', keyId: id, audience }),
+  })
+  const follower = new Follower({
+    feed,
+    index,
+    keys: followerKeys(feedKeyring),
+    clock,
+    node: options.node,
+    deadlineMs: options.timeoutMs,
+    maxStalenessMs: options.maxStalenessMs,
+    toleranceMs: options.clockToleranceMs,
+    maxSkewMs: MAX_SKEW_MS,
+    maxEntries: options.maxRevocations,
+    refill: store.supports.durable
+      ? () => refillIndex({ store, index, now: clock.now(), call: callStore })
+      : undefined,
+    onIncident: incidentTeller(clock, (kind, count) =>
+      audit(core, { action: `feed.${kind}`, actor: 'system', count }),
+    ),
+  })
   const cache = new VerifiedCache<Entry>(options.cache)
   const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
   const keyring = new Keyring({
-    store,
-    clock,
-    roots: resolveRoots(options, store, clock),
+    ...keys,
     audiences: options.audiences,
     schedule: scheduleOf(options),
-    refreshEveryMs: options.keys.refreshEveryMs,
     coolDownMs: options.keys.coolDownMs,
     assertionOf: (audience) => assertionOf(audience, ''),
     isRevoked: (id) => index.isKeyRevoked(id),
     onRevoked: ({ id, expiresAt }) =>
       index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
-    call: callStore,
     onEvent: (action, { id, audience }) =>
       audit(core, { action, actor: 'system', keyId: id, audience }),
   })
@@ -86,6 +119,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     store,
     callStore,
     keyring,
+    feedKeyring,
     index,
     follower,
     verifier,
@@ -103,6 +137,58 @@ function assertionMaker(issuer: string): (audience: string, binding: string) => 
   const encoder = new TextEncoder()
   return (audience, binding) =>
     PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
+}
+
+function keyringOptions(
+  options: ResolvedOptions,
+  store: Store,
+  clock: ResolvedClock,
+  call: Parts['callStore'],
+) {
+  const { refreshEveryMs } = options.keys
+  return { store, clock, call, roots: resolveRoots(options, store, clock), refreshEveryMs }
+}
+
+// An event outlives its key in what it says of the newest tokens of the newest keys: its own key stays that long, too.
+function feedSchedule(options: ResolvedOptions) {
+  const schedule = scheduleOf(options)
+  const { maxTokenMs, rotateEveryMs, publishAheadMs } = schedule
+  const longest = maxTokenMs + 2 * (rotateEveryMs + publishAheadMs) + 4 * MAX_SKEW_MS
+  return { ...schedule, maxTokenMs: longest }
+}
+
+function followerKeys(keyring: Keyring): FollowerKeys {
+  return {
+    sealing() {
+      const ringKey = keyring.issuingNow(FEED_AUDIENCE)
+      if (ringKey !== undefined) return ringKey.key
+      throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
+    },
+    opening: (id) => keyring.get(id)?.key,
+    ready: () => keyring.issuing(FEED_AUDIENCE),
+    refresh: () =>
+      keyring.refreshForUnknown().then(
+        () => undefined,
+        () => undefined,
+      ),
+  }
+}
+
+/** Tells of each kind of incident at most once in a while, with how many there were: a flood must not become one of ours. */
+function incidentTeller(
+  clock: ResolvedClock,
+  tell: (kind: IncidentKind, count: number) => void,
+): (kind: IncidentKind, count: number) => void {
+  const quiet = new Map<IncidentKind, { until: number; count: number }>()
+  return (kind, count) => {
+    const known = quiet.get(kind) ?? { until: Number.NEGATIVE_INFINITY, count: 0 }
+    known.count += count
+    quiet.set(kind, known)
+    if (clock.monotonic() < known.until) return
+    known.until = clock.monotonic() + INCIDENT_EVERY_MS
+    tell(kind, known.count)
+    known.count = 0
+  }
 }
 
 function scheduleOf({ keys, policies }: ResolvedOptions) {

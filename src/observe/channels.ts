@@ -7,6 +7,7 @@
  * @module
  */
 import { channel } from 'node:diagnostics_channel'
+import type { IncidentKind } from '../revocation/follower-options.js'
 import type { RejectionCode } from '../types.js'
 
 /** One decision about one presented token. */
@@ -48,6 +49,7 @@ export type AuditAction =
   | 'revoked'
   | 'key.created'
   | 'key.unreadable'
+  | `feed.${IncidentKind}`
 
 /** One change, flat and versioned. */
 export interface AuditEvent {
@@ -67,6 +69,8 @@ export interface AuditEvent {
   readonly keyId?: string
   readonly target?: string
   readonly reason?: string | null
+  /** Of what happened to the feed: how many events or entries. */
+  readonly count?: number
 }
 
 /** Carries a {@link Decision} for each call of `verify`. */

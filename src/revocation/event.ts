@@ -47,7 +47,8 @@ export interface NodeEntry {
   readonly value: string
   /**
    * Of a `join` and a `leave`: when. Of an `ack`: the `seq` that the node has applied. Of a `lease`: when it ends. Of a
-   * `trim`: the lowest `seq` that stays. Of a `snapshot`: the `seq` that it holds.
+   * `trim`: the lowest `seq` that stays. Of a `snapshot`: the `seq` that it holds. Of a `call`, which asks every node
+   * for an `ack`: when.
    */
   readonly until: number
 }
@@ -70,7 +71,7 @@ const LOOSE = 2
 const WATERMARK = 0x10
 const NODE = 0x20
 const WATERMARK_KINDS = ['family', 'subject', 'key', 'audience', 'all'] as const
-const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot'] as const
+const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'] as const
 
 const COUNT_BYTES = 2
 const TOKEN_BYTES = 23
@@ -152,21 +153,23 @@ const invalid = (message: string) => new WatchwordError('ERR_INVALID_ARGUMENT', 
  *
  * @param maxBytes - At least the size of the largest entry, some 4 KiB.
  */
-export function groupEntries(entries: readonly FeedEntry[], maxBytes: number): FeedEntry[][] {
-  const groups: FeedEntry[][] = []
-  let group: FeedEntry[] = []
-  let size = maxBytes
+export function* groupEntries<E extends FeedEntry>(
+  entries: Iterable<E>,
+  maxBytes: number,
+): Generator<E[], void> {
+  let group: E[] = []
+  let size = COUNT_BYTES
   for (const entry of entries) {
     const more = sizeOf(entry)
-    if (size + more > maxBytes || group.length === MAX_ENTRIES) {
+    if (group.length === MAX_ENTRIES || (size + more > maxBytes && group.length > 0)) {
+      yield group
       group = []
-      groups.push(group)
       size = COUNT_BYTES
     }
     group.push(entry)
     size += more
   }
-  return groups
+  if (group.length > 0) yield group
 }
 
 /** When the last of these entries may be forgotten, in Unix milliseconds; 0 when none of them revokes anything. */

@@ -1,135 +1,188 @@
 /**
  * The follower: keeps a node's index equal to the feed, knows how fresh that is, and appends what the node revokes.
  *
+ * Pulling is what makes it right: from its own position to the head, over an unbroken chain. Pushes only make it fast.
+ *
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import type { ResolvedClock, Timer } from '../clock.js'
-import { withDeadline } from '../deadline.js'
-import { WatchwordError } from '../errors.js'
-import type {
-  Appended,
-  CallOptions,
-  FeedEvent,
-  FeedHead,
-  FeedInfo,
-  Position,
-  RevocationFeed,
-} from '../feed/feed.js'
+import type { Timer } from '../clock.js'
+import { type FeedInfo, type Position, samePosition, type WatchHint } from '../feed/feed.js'
 import { holdAdapter, releaseAdapter } from '../shared.js'
-import { decodeEvent, encodeEvent, linkOf, MAX_ENTRIES, type RevocationEntry } from './event.js'
+import { FeedCalls } from './calls.js'
+import { Compactor } from './compactor.js'
+import type { FeedEntry } from './event.js'
+import type { FollowerOptions } from './follower-options.js'
 import { Freshness } from './freshness.js'
-import type { RevocationIndex } from './index.js'
+import { Nodes, type RollCall } from './nodes.js'
+import { Publisher } from './publisher.js'
+import { Puller } from './puller.js'
+import { Recovery } from './recovery.js'
+import { Replica } from './replica.js'
+import { Watcher } from './watcher.js'
 
-const READ_LIMIT = 500
-const MAX_ATTEMPTS = 20
-const LINKS = 1000
-// Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
-const MAX_ROUNDS = 200_000
-
-/** What the follower needs. */
-export interface FollowerOptions {
-  readonly feed: RevocationFeed
-  readonly index: RevocationIndex
-  readonly clock: ResolvedClock
-  /** How long one call to the feed may take, in milliseconds. */
-  readonly deadlineMs: number
-}
-
-const GENESIS: Position = { epoch: '', seq: 0, link: '' }
+const FIRST_POLL_MS = 25
+const QUIET_POLL_MS = 250
 
 /** One node's place in the log. */
 export class Follower {
-  readonly #feed: RevocationFeed
-  readonly #index: RevocationIndex
-  readonly #clock: ResolvedClock
-  readonly #deadlineMs: number
-  readonly #stop = new AbortController()
   readonly freshness: Freshness
-  #position: Position = GENESIS
-  #head: FeedHead | null = null
+  readonly #options: FollowerOptions
+  readonly #calls: FeedCalls
+  readonly #replica: Replica
+  readonly #publisher: Publisher
+  readonly #recovery: Recovery
+  readonly #puller: Puller
+  readonly #nodes: Nodes
+  readonly #compactor: Compactor
+  readonly #stop = new AbortController()
+  #watcher: Watcher | undefined
   #poll: Timer | undefined
-  #opening: Promise<void> | undefined
+  #pollMs = FIRST_POLL_MS
   #pulling: Promise<void> | undefined
-  // Appends of one node wait for each other: each one builds on the link of the one before it.
-  #appending: Promise<unknown> = Promise.resolve()
-  #rejected = 0
+  #again = false
   #restUntil = Number.NEGATIVE_INFINITY
-  // The links of the last positions, so that a head that pushes have overtaken still proves what it is.
-  readonly #links = new Map<number, string>([[0, '']])
 
-  constructor({ feed, index, clock, deadlineMs }: FollowerOptions) {
-    this.#feed = feed
-    this.#index = index
-    this.#clock = clock
-    this.#deadlineMs = deadlineMs
-    this.freshness = new Freshness(clock)
+  constructor(options: FollowerOptions) {
+    const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
+    this.#options = options
+    this.freshness = new Freshness(clock, maxStalenessMs + toleranceMs)
+    // A node asks again rather than wait for one answer until it is stale.
+    const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
+    this.#calls = new FeedCalls({ ...options, probeMs })
+    this.#replica = new Replica({
+      ...options,
+      onNode: (entry, event) => this.#nodes.hear(entry, event),
+    })
+    const publish = (entries: readonly FeedEntry[]) => this.#publisher.publish(entries)
+    const shared = {
+      ...options,
+      calls: this.#calls,
+      replica: this.#replica,
+      freshness: this.freshness,
+      signal: this.#stop.signal,
+      writer: new Uint8Array(randomBytes(16)),
+      random: Math.random,
+      newEpoch: () => randomBytes(16).toString('base64url'),
+      publish,
+    }
+    this.#publisher = new Publisher({
+      ...shared,
+      pull: () => this.pull(),
+      onAppended: () => this.#moved(),
+    })
+    this.#recovery = new Recovery(shared)
+    this.#puller = new Puller({ ...shared, recovery: this.#recovery })
+    this.#nodes = new Nodes({ ...shared, name })
+    this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
   }
 
   /** Claims a share of the feed, so that another authority that uses it does not close it under this one. */
   hold(): void {
-    holdAdapter(this.#feed)
+    holdAdapter(this.#options.feed)
   }
 
   /** The name of the feed. */
   get name(): string {
-    return this.#feed.info.name
+    return this.#calls.name
   }
 
   /** What an acknowledged append survives. */
   get durability(): FeedInfo['durability'] {
-    return this.#feed.info.durability
+    return this.#options.feed.info.durability
   }
 
   /** The last event that was applied. */
   get position(): Position {
-    return this.#position
+    return this.#replica.position
   }
 
   /** How many events of the head this node has not applied, as far as it knows. */
   get lag(): number {
-    return this.#head === null ? 0 : Math.max(0, this.#head.seq - this.#position.seq)
+    const { head } = this.#puller
+    return head === null ? 0 : Math.max(0, head.seq - this.#replica.position.seq)
   }
 
-  /** How many events were passed over because they do not parse. */
+  /** How many entries this node has revoked, and the log has not confirmed. */
+  get owed(): number {
+    return this.#recovery.owed
+  }
+
+  /** How many events were passed over because they are not authentic. */
   get rejected(): number {
-    return this.#rejected
+    return this.#replica.refused
   }
 
-  /** Opens the feed, watches it, and pulls everything there is. Rejects with `ERR_FEED_UNAVAILABLE`. */
+  /** How the push channel does: how often it ended, and how often it failed to bring an event. */
+  get push(): { readonly ends: number; readonly misses: number } {
+    return { ends: this.#watcher?.ends ?? 0, misses: this.#watcher?.misses ?? 0 }
+  }
+
+  /** Whether this node has applied the event at that place, in this life of the log or in one before it. */
+  reached({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
+    return this.#replica.reached(epoch, seq)
+  }
+
+  /**
+   * Watches the feed, and pulls everything there is. Rejects with `ERR_FEED_UNAVAILABLE`, and goes on trying.
+   *
+   * The watch comes first: what is appended while the log is being read is then seen by one of the two.
+   */
   async start(): Promise<void> {
-    // Scheduled whatever becomes of the first pull: a node that may start without the feed must come to read it.
-    this.#schedule()
-    await this.pull()
+    this.#watcher = new Watcher({
+      ...this.#options,
+      calls: this.#calls,
+      replica: this.#replica,
+      signal: this.#stop.signal,
+      wake: (hint) => this.#wake(hint),
+      random: Math.random,
+    })
+    try {
+      await this.pull()
+    } finally {
+      this.#schedule()
+    }
   }
 
   /** Stops following; nothing is fresh any more. */
   async stop(): Promise<void> {
-    if (this.abandon()) await this.#feed.close()
+    if (this.freshness.within(this.#options.maxStalenessMs, this.#options.clock.judged()))
+      await this.#nodes.leave().catch(() => undefined)
+    if (this.abandon()) await this.#options.feed.close()
   }
 
   /** Stops following, and leaves the feed open for whoever has it. Answers whether this node was the last to use it. */
   abandon(): boolean {
     this.#stop.abort()
     this.#poll?.cancel()
+    this.#nodes.stop()
     this.freshness.revoke()
-    return releaseAdapter(this.#feed)
+    return releaseAdapter(this.#options.feed)
   }
 
-  /** Pulls what is missing and proves the head. One pull at a time; joiners share it. */
-  pull(): Promise<void> {
-    this.#pulling ??= this.#timedPull().finally(() => {
+  /**
+   * Pulls what is missing and proves the head. One pull at a time; joiners share it.
+   *
+   * @param polled - Whether nobody asked for it: what it finds is then what the push channel should have brought.
+   */
+  pull(polled = false): Promise<void> {
+    this.#pulling ??= this.#timedPull(polled).finally(() => {
       this.#pulling = undefined
+      if (this.#again && !this.#stop.signal.aborted) void this.pull().catch(() => undefined)
+      this.#again = false
     })
     return this.#pulling
   }
 
-  async #timedPull(): Promise<void> {
-    const start = this.#clock.monotonic()
+  async #timedPull(polled: boolean): Promise<void> {
+    const start = this.#options.clock.monotonic()
     try {
-      await this.#pull()
+      const read = await this.#puller.pull()
+      if (polled && read > 0) this.#watcher?.missed()
+      this.#recovery.settle()
+      this.#nodes.live()
     } catch (error) {
-      const now = this.#clock.monotonic()
+      const now = this.#options.clock.monotonic()
       this.#restUntil = now + (now - start)
       throw error
     }
@@ -141,7 +194,7 @@ export class Follower {
    * what came of it.
    */
   async confirm(): Promise<void> {
-    if (this.#clock.monotonic() < this.#restUntil) return
+    if (this.#options.clock.monotonic() < this.#restUntil) return
     await this.pull().catch(() => undefined)
   }
 
@@ -149,180 +202,75 @@ export class Follower {
   renew(): boolean {
     if (this.#stop.signal.aborted) return false
     const mark = this.freshness.mark()
-    const head = this.#feed.peek?.()
-    if (head === undefined || !isAt(this.#position, head)) return false
+    const head = this.#options.feed.peek?.()
+    if (head === undefined || head === null || !samePosition(head, this.position)) return false
     this.freshness.prove(mark)
     return true
   }
 
   /**
-   * Appends entries to the log and applies them here. Answers the position of the last event.
+   * Appends entries to the log, and applies them here. Answers the position of the last event.
    *
-   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot tell whether the feed took them; asking again is safe.
+   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot tell whether the feed took them. Then this node goes on
+   * offering them to the log by itself; asking again is safe.
    */
-  publish(entries: readonly RevocationEntry[]): Promise<Position> {
-    const turn = this.#appending.then(() => this.#publish(entries))
-    this.#appending = turn.catch(() => undefined)
-    return turn
-  }
-
-  async #publish(entries: readonly RevocationEntry[]): Promise<Position> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      if (await this.#append(entries)) return this.#position
-      await this.pull()
-      // A log that lost its end takes nothing that builds on what it lost.
-      if (attempt > 0 && this.#isAhead(this.#head)) this.#enter(this.#position.epoch)
-    }
-    throw new WatchwordError(
-      'ERR_REVOCATION_UNCERTAIN',
-      'the feed kept moving while a revocation was appended',
-    )
-  }
-
-  async #append(entries: readonly RevocationEntry[]): Promise<boolean> {
-    const expect = this.#position
-    const { events, next } = buildEvents(expect, entries)
-    const append = (options: CallOptions) =>
-      this.#feed.append(expect.epoch === '' ? null : expect, events, next, options)
-    const opened = this.#open().then(() => this.#call(append))
-    const result = await opened.catch((cause: unknown): Appended => {
-      throw new WatchwordError(
-        'ERR_REVOCATION_UNCERTAIN',
-        'the feed did not confirm a revocation',
-        { cause },
-      )
-    })
-    if (!result.ok) return false
-    if (this.#position.epoch === '') this.#enter(next.epoch)
-    this.#apply(events)
-    return true
-  }
-
-  // Watch first, pull second: what is appended in between is then seen by one of the two.
-  #open(): Promise<void> {
-    this.#opening ??= this.#call((options) => this.#feed.open(options)).then(
-      // The end of the channel costs latency and no more: the polls go on.
-      () => void this.#watch().catch(() => undefined),
-      (error: unknown) => {
-        this.#opening = undefined
-        throw error
-      },
-    )
-    return this.#opening
-  }
-
-  async #pull(): Promise<void> {
-    await this.#open()
-    let rewound = false
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const mark = this.freshness.mark()
-      const head = await this.#call((options) => this.#feed.head(options))
-      this.#head = head
-      const epoch = head?.epoch ?? ''
-      if (epoch !== this.#position.epoch) this.#enter(epoch)
-      if (head === null || this.#links.get(head.seq) === head.link) {
-        this.freshness.prove(mark)
-        return
-      }
-      if (head.seq <= this.#position.seq) {
-        // Something was applied that is not in the log: a forged push, or a log that was rolled back and went on.
-        if (rewound) break
-        rewound = true
-        this.#enter(epoch)
-      }
-      await this.#readMore()
-    }
-    throw new WatchwordError(
-      'ERR_FEED_UNAVAILABLE',
-      'the feed has a head that it cannot be read up to',
-    )
-  }
-
-  // Another life of the log: what was revoked stays revoked, and the new log is read from its start.
-  #enter(epoch: string): void {
-    this.#position = { epoch, seq: 0, link: '' }
-    this.#links.clear()
-    this.#links.set(0, '')
-  }
-
-  #isAhead(head: FeedHead | null): boolean {
-    return head !== null && head.epoch === this.#position.epoch && head.seq < this.#position.seq
-  }
-
-  async #readMore(): Promise<void> {
-    const { epoch, seq } = this.#position
-    const { events } = await this.#call((options) =>
-      this.#feed.read({ epoch, seq }, READ_LIMIT, options),
-    )
-    const before = this.#position
-    this.#apply(events)
-    const stuck =
-      this.#position === before && before.seq < (this.#head?.seq ?? Number.MAX_SAFE_INTEGER)
-    if (stuck) throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the feed ends before its head')
-  }
-
-  // Only the event that follows the position moves it; others are known already or wait for the next pull.
-  #apply(events: readonly FeedEvent[]): void {
-    for (const { seq, bytes } of events) {
-      if (seq !== this.#position.seq + 1) continue
-      const entries = decodeEvent(bytes)
-      if (entries === undefined) this.#rejected++
-      else for (const entry of entries) this.#index.apply(entry)
-      const { epoch, link } = this.#position
-      this.#position = { epoch, seq, link: linkOf(link, bytes) }
-      this.#links.set(seq, this.#position.link)
-      this.#links.delete(seq - LINKS)
+  async publish(entries: readonly FeedEntry[]): Promise<Position> {
+    try {
+      return await this.#publisher.publish(entries)
+    } catch (error) {
+      this.#recovery.owe(entries)
+      throw error
     }
   }
 
-  #call<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
-    const controller = new AbortController()
-    const deadline = {
-      clock: this.#clock,
-      deadlineMs: this.#deadlineMs,
-      code: 'ERR_FEED_UNAVAILABLE' as const,
-      name: `feed "${this.name}"`,
-      onTimeout: () => controller.abort(),
-    }
-    return withDeadline(deadline, () =>
-      call({ signal: controller.signal, deadlineMs: this.#deadlineMs }),
-    )
+  /** Appends entries like `publish`, and asks every live node for word that it has applied them. */
+  rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
+    return this.#nodes.call((call) => this.publish([...entries, call]), timeoutMs)
+  }
+
+  /** Drops from the log what concerns nothing alive, where the feed can. Never rejects. */
+  compact(now: number): Promise<void> {
+    return this.#compactor.run(now).catch(() => undefined)
+  }
+
+  #moved(): void {
+    this.#pollMs = FIRST_POLL_MS
   }
 
   #schedule(): void {
-    const delay = this.#feed.info.suggestedPollMs * (0.8 + Math.random() * 0.4)
-    this.#poll = this.#clock.setTimer(() => {
-      if (this.#stop.signal.aborted) return
+    if (this.#stop.signal.aborted) return
+    this.#poll = this.#options.clock.setTimer(() => {
+      const before = this.position
       // A failed poll needs no handling of its own: the lease runs out, and that is what verify looks at.
-      void this.pull().catch(() => undefined)
-      this.#schedule()
-    }, delay)
+      void this.pull(true)
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.position !== before) this.#moved()
+          this.#schedule()
+        })
+    }, this.#nextPoll())
   }
 
-  async #watch(): Promise<void> {
-    await this.#feed.watch?.((events) => {
-      if (events !== undefined && this.#position.epoch !== '') this.#apply(events)
-      if (!this.renew()) void this.pull().catch(() => undefined)
-    }, this.#stop.signal)
+  // While pushes come, polls only confirm. Without them they are what is fast: often while something happens.
+  #nextPoll(): number {
+    const { feed, maxStalenessMs } = this.#options
+    const calm = this.#watcher?.reliable === true ? feed.info.suggestedPollMs : this.#pollMs
+    this.#pollMs = Math.min(QUIET_POLL_MS, feed.info.suggestedPollMs, this.#pollMs * 1.5)
+    return Math.min(calm, maxStalenessMs / 4) * (0.8 + Math.random() * 0.4)
   }
-}
 
-function isAt(position: Position, head: FeedHead | null): boolean {
-  if (head === null) return position.epoch === ''
-  return position.epoch === head.epoch && position.seq === head.seq && position.link === head.link
-}
-
-function buildEvents(
-  after: Position,
-  entries: readonly RevocationEntry[],
-): { events: FeedEvent[]; next: Position } {
-  const epoch = after.epoch === '' ? randomBytes(16).toString('base64url') : after.epoch
-  const events: FeedEvent[] = []
-  let { seq, link } = after
-  for (let i = 0; i < entries.length; i += MAX_ENTRIES) {
-    const bytes = encodeEvent(entries.slice(i, i + MAX_ENTRIES))
-    events.push({ seq: ++seq, bytes })
-    link = linkOf(link, bytes)
+  #wake(hint?: WatchHint): void {
+    if (this.#stop.signal.aborted) return
+    const events = hint?.events ?? []
+    let certain = events.length > 0
+    for (const event of events) {
+      const taken = this.#replica.take(event)
+      if (taken !== 'applied' && taken !== 'known') certain = false
+    }
+    if (events.length > 0) this.#moved()
+    if (certain || this.renew()) return
+    // A pull that has begun may have asked too early.
+    if (this.#pulling === undefined) void this.pull().catch(() => undefined)
+    else this.#again = true
   }
-  return { events, next: { epoch, seq, link } }
 }

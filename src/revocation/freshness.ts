@@ -5,25 +5,38 @@
  */
 import type { ResolvedClock } from '../clock.js'
 
+/** The two clocks at one moment. */
+export type Mark = readonly [wall: number, monotonic: number]
+
 /** A lease that each proof renews, judged on both clocks: the wall clock can be stepped, the other one can stand still. */
 export class Freshness {
   readonly #clock: ResolvedClock
+  readonly #maxBeaconAgeMs: number
   #provenAt = Number.NEGATIVE_INFINITY
   #provenMonotonic = Number.NEGATIVE_INFINITY
+  #beaconAt = Number.POSITIVE_INFINITY
 
-  constructor(clock: ResolvedClock) {
+  /** @param maxBeaconAgeMs - How old the seal of a head may be for a proof with it to count. */
+  constructor(clock: ResolvedClock, maxBeaconAgeMs: number) {
     this.#clock = clock
+    this.#maxBeaconAgeMs = maxBeaconAgeMs
   }
 
   /** The two clocks now: take it before asking for the head, since the answer is as old as the question. */
-  mark(): readonly [wall: number, monotonic: number] {
+  mark(): Mark {
     return [this.#clock.judged(), this.#clock.monotonic()]
   }
 
-  /** Notes a proof that was asked for at `mark`. */
-  prove([wall, monotonic]: readonly [number, number]): void {
+  /**
+   * Notes a proof that was asked for at `mark`.
+   *
+   * @param beaconAt - When the head was last sealed, by the clock of whoever did; left out where a head cannot be frozen.
+   */
+  prove([wall, monotonic]: Mark, beaconAt = Number.POSITIVE_INFINITY): void {
+    if (monotonic < this.#provenMonotonic) return
     this.#provenAt = wall
-    this.#provenMonotonic = Math.max(this.#provenMonotonic, monotonic)
+    this.#provenMonotonic = monotonic
+    this.#beaconAt = beaconAt
   }
 
   /** Takes every proof back: until the next one, nothing is fresh. */
@@ -42,15 +55,18 @@ export class Freshness {
     const wall = now - this.#provenAt
     // A wall clock that stands before the proof was stepped back: by how much is not known, so the lease is void.
     return (
-      wall >= 0 && wall <= maxAgeMs && this.#clock.monotonic() - this.#provenMonotonic <= maxAgeMs
+      wall >= 0 &&
+      wall <= maxAgeMs &&
+      this.#clock.monotonic() - this.#provenMonotonic <= maxAgeMs &&
+      now - this.#beaconAt <= this.#maxBeaconAgeMs
     )
   }
 
   /** The age of the last proof in milliseconds, on the clock that says more; infinite when there is none. */
   age(): number {
-    const wall = this.#clock.judged() - this.#provenAt
-    return wall < 0
-      ? Number.POSITIVE_INFINITY
-      : Math.max(wall, this.#clock.monotonic() - this.#provenMonotonic)
+    const now = this.#clock.judged()
+    const wall = now - this.#provenAt
+    if (wall < 0 || now - this.#beaconAt > this.#maxBeaconAgeMs) return Number.POSITIVE_INFINITY
+    return Math.max(wall, this.#clock.monotonic() - this.#provenMonotonic)
   }
 }

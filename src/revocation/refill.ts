@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WatchwordError } from '../errors.js'
 import {
   type CheckedRow,
   corruptIdsOf,
@@ -38,10 +39,14 @@ export async function refillIndex(options: RefillOptions): Promise<void> {
 async function refillRevocations({ store, index, call }: RefillOptions): Promise<void> {
   await eachPage(
     (page) => call(() => readRevocations(store, page)),
-    ({ kind, value, before, expiresAt }) =>
-      index.apply(
-        kind === 'token' ? { kind, value, expiresAt } : { kind, value, before, expiresAt },
-      ),
+    ({ kind, value, before, expiresAt }) => {
+      // Without a time, the token was not known, and nor was its expiry.
+      const loose = before === 0 ? ({ loose: true } as const) : {}
+      const entry =
+        kind === 'token' ? { kind, value, expiresAt, ...loose } : { kind, value, before, expiresAt }
+      if (!index.apply(entry))
+        throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
+    },
   )
 }
 

@@ -65,7 +65,10 @@ export interface Revocation {
   readonly kind: RevocationKind
   /** The token id, family id, subject, key id or audience; empty for `all`. */
   readonly value: string
-  /** Kills what was issued at or before this time; a family counts from its first token. */
+  /**
+   * Kills what was issued at or before this time; a family counts from its first token. Of a token: 0 when nobody had
+   * its record, so that `expiresAt` is no more than an upper bound of its expiry.
+   */
   readonly before: number
   readonly at: number
   readonly actor: string

@@ -9,12 +9,12 @@ import { expect } from 'vitest'
 import {
   type AuditEvent,
   createWatchword,
-  type FeedEvent,
   memoryFeed,
   memoryStore,
   type PolicyOptions,
   type RevocationFeed,
   type RevokeTarget,
+  type SealedEvent,
   type Store,
   type VerifyResult,
   type Watchword,
@@ -141,7 +141,7 @@ export function rarelyPolled(feed: RevocationFeed): RevocationFeed {
 }
 
 /** Every event of a feed's log. */
-export async function logOf(feed: RevocationFeed): Promise<readonly FeedEvent[]> {
+export async function logOf(feed: RevocationFeed): Promise<readonly SealedEvent[]> {
   const call = { signal: new AbortController().signal, deadlineMs: SECOND }
   const head = await feed.head(call)
   if (head === null) return []

@@ -1,0 +1,89 @@
+/**
+ * The compactor: keeps the log from growing for ever.
+ *
+ * What concerns nothing alive is cut off. What is alive and long ago goes into a snapshot first. The log itself is told
+ * where it begins from then on, in an event, so that no later head can say otherwise.
+ *
+ * @module
+ */
+import type { Position } from '../feed/feed.js'
+import type { FeedCalls } from './calls.js'
+import type { FeedEntry } from './event.js'
+import { BLOCK } from './expiries.js'
+import type { FollowerOptions } from './follower-options.js'
+import type { Nodes } from './nodes.js'
+import type { Replica } from './replica.js'
+import { saveSnapshot } from './snapshot.js'
+
+/** A log that is shorter is read at once, and needs no snapshot. */
+const MAX_LOG = 100_000
+/** Stays behind a snapshot, for nodes that are not far behind. */
+const KEEP = 10_000
+const LEASE_MS = 5 * 60_000
+
+/** What the compactor needs. */
+export interface CompactorOptions extends FollowerOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly nodes: Nodes
+  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  /** The longest log without a snapshot, in events. Default: 100,000. */
+  readonly maxLog?: number
+}
+
+/** Compacts one log, on behalf of all nodes. */
+export class Compactor {
+  readonly #options: CompactorOptions
+  #busy = false
+
+  constructor(options: CompactorOptions) {
+    this.#options = options
+  }
+
+  /** Does what is due at this time (Unix milliseconds, behind the clocks of all nodes). */
+  async run(now: number): Promise<void> {
+    const { feed, replica } = this.#options
+    if (this.#busy || feed.trim === undefined || replica.shadow !== undefined) return
+    this.#busy = true
+    try {
+      await this.#cutDead(now)
+      if (feed.snapshot !== undefined && this.#isLong()) await this.#snapshot()
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async #cutDead(now: number): Promise<void> {
+    const { replica } = this.#options
+    const dead = replica.expiredUpTo(now)
+    if (dead - replica.floor >= 4 * BLOCK) await this.#cut(dead, [])
+  }
+
+  #isLong(): boolean {
+    const { replica, index, maxLog = MAX_LOG } = this.#options
+    const length = replica.position.seq - Math.max(replica.floor, replica.snapshotSeq)
+    return length > Math.max(maxLog, 2 * index.size)
+  }
+
+  // One node at a time: it says so in the log, and whoever said so first does it.
+  async #snapshot(): Promise<void> {
+    const { calls, keys, clock, replica, index, nodes, publish, node, maxLog = MAX_LOG } = this.#options
+    if (!nodes.mayLead()) return
+    await publish([{ kind: 'lease', value: node, until: clock.now() + LEASE_MS }])
+    if (!nodes.leads()) return
+    const { position } = replica
+    const entries = function* () {
+      yield* nodes.entries()
+      yield* index.entries()
+    }
+    await saveSnapshot({ calls, keys, clock, position, entries: entries() })
+    const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))
+    await this.#cut(upTo, [{ kind: 'snapshot', value: node, until: position.seq }])
+  }
+
+  async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
+    const { calls, publish, node } = this.#options
+    await publish([...also, { kind: 'trim', value: node, until: upTo + 1 }])
+    await calls.trim(upTo)
+  }
+}

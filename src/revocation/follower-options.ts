@@ -1,0 +1,60 @@
+/**
+ * What a follower and its parts are made from.
+ *
+ * @module
+ */
+import type { ResolvedClock } from '../clock.js'
+import type { RevocationFeed } from '../feed/feed.js'
+import type { RevocationIndex } from './index.js'
+import type { SealKeys } from './seal.js'
+
+/** The keys of the seals, and where to look for more of them. */
+export interface FollowerKeys extends SealKeys {
+  /** Sees to it that there is a key to seal with. Rejects with `ERR_NO_SIGNING_KEY` or `ERR_STORE_UNAVAILABLE`. */
+  ready(): Promise<unknown>
+  /** Reads the store for keys that are not at hand, unless that was just done. Never rejects. */
+  refresh(): Promise<void>
+}
+
+/**
+ * What can go wrong with a log: `refused`: somebody wrote what only a key holder may; `tampered`: a head without a good
+ * seal; `frozen`: an old head, shown again; `rollback`: the log was set back; `fork`: set back, and gone on; `epoch`:
+ * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `unreadable`: sealed with a key, or in a form,
+ * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost.
+ */
+export type IncidentKind =
+  | 'refused'
+  | 'tampered'
+  | 'frozen'
+  | 'rollback'
+  | 'fork'
+  | 'epoch'
+  | 'vanished'
+  | 'trimmed'
+  | 'unreadable'
+  | 'full'
+  | 'repaired'
+
+/** What the follower needs. */
+export interface FollowerOptions {
+  readonly feed: RevocationFeed
+  readonly index: RevocationIndex
+  readonly keys: FollowerKeys
+  readonly clock: ResolvedClock
+  /** Names this node to people: in receipts and in health. */
+  readonly node: string
+  /** How long one call to the feed may take, in milliseconds. */
+  readonly deadlineMs: number
+  /** How long ago freshness may have been proved, in milliseconds. */
+  readonly maxStalenessMs: number
+  /** How far the clocks of nodes may differ, in milliseconds, before a beacon counts as wrong. */
+  readonly toleranceMs: number
+  /** How far they may differ at most, for what cannot be undone, in milliseconds. */
+  readonly maxSkewMs: number
+  /** The most entries of the index. */
+  readonly maxEntries: number
+  /** Puts into the index what the store knows to be revoked, where the store outlives the process. */
+  readonly refill: (() => Promise<void>) | undefined
+  /** Told of what went wrong with the log, and how many events or entries that concerned. */
+  readonly onIncident: (kind: IncidentKind, count: number) => void
+}

@@ -1,0 +1,205 @@
+/**
+ * The puller: from a node's own position to the head of the log, and the proof that it is the head.
+ *
+ * @module
+ */
+import type { Position, SealedEvent, SealedHead } from '../feed/feed.js'
+import type { FeedCalls } from './calls.js'
+import type { FollowerOptions } from './follower-options.js'
+import type { Freshness, Mark } from './freshness.js'
+import { unavailable } from './unavailable.js'
+import type { Recovery } from './recovery.js'
+import type { Replica, Taken } from './replica.js'
+import { type Opened, openHead, sealHead } from './seal.js'
+
+const READ_LIMIT = 500
+// Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
+const MAX_ROUNDS = 200_000
+const MAX_STUCK = 3
+// Between two of these the event loop gets its turn: a few milliseconds of work.
+const BYTES_A_TURN = 100_000
+/** A seal older than this is renewed by whichever node comes by first. */
+const BEACON_MS = 2000
+
+/** What the puller needs. */
+export interface PullerOptions extends FollowerOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly freshness: Freshness
+  readonly recovery: Recovery
+  /** 16 bytes that name this node. */
+  readonly writer: Uint8Array
+  readonly signal: AbortSignal
+}
+
+interface Attempt {
+  rewound: boolean
+  stuck: number
+  frozen: number
+  /** How many events were read. */
+  read: number
+}
+
+interface Round {
+  readonly sent: Position
+  readonly mark: Mark
+  readonly attempt: Attempt
+}
+
+/** Brings one replica up to the head of its log. */
+export class Puller {
+  readonly #options: PullerOptions
+  readonly #calls: FeedCalls
+  readonly #replica: Replica
+  #head: SealedHead | null = null
+
+  constructor(options: PullerOptions) {
+    this.#options = options
+    this.#calls = options.calls
+    this.#replica = options.replica
+  }
+
+  /** The head that was seen last. */
+  get head(): SealedHead | null {
+    return this.#head
+  }
+
+  /**
+   * Pulls until the head is reached and proved. Answers how many events it read. Rejects with `ERR_FEED_UNAVAILABLE`.
+   */
+  async pull(): Promise<number> {
+    await this.#calls.open()
+    const { recovery, freshness, signal } = this.#options
+    const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      if (signal.aborted) throw unavailable('the authority was closed')
+      const sent = this.#replica.position
+      const mark = freshness.mark()
+      const head = await this.#calls.head()
+      if (head === null) await recovery.found()
+      else if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
+    }
+    throw unavailable('the feed has a head that it cannot be read up to')
+  }
+
+  /** Goes one step towards this head. Answers whether it is reached, and proved to be the head. */
+  async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
+    const { recovery } = this.#options
+    const opened = await this.#open(head)
+    if (opened === undefined) return false
+    this.#head = head
+    const replica = this.#replica
+    const { epoch, seq } = replica.position
+    if (head.epoch !== epoch) {
+      await recovery.enter(head, opened, epoch === '' ? undefined : 'epoch')
+      return false
+    }
+    replica.learn(head, opened)
+    // An authoritative head is never behind what was applied before it was asked for.
+    const behind = sent.epoch === epoch && head.seq < sent.seq
+    if (replica.agrees(head) && !behind) return this.#prove(opened, mark, attempt)
+    if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
+    else if (head.seq <= seq || attempt.stuck > 1) {
+      // Something was applied that is not in the log: the log was set back, and may have gone on from there.
+      if (attempt.rewound) throw unavailable('the feed ends before its head')
+      attempt.rewound = true
+      attempt.stuck = 0
+      await recovery.enter(head, opened, head.seq < seq ? 'rollback' : 'fork')
+    } else await this.#readOn(head, attempt)
+    return false
+  }
+
+  // A seal that does not hold, of a head: first the key may be new, then somebody tampered.
+  async #open(head: SealedHead): Promise<Opened | undefined> {
+    const { keys } = this.#options
+    let opened = openHead(keys, head)
+    if ('failure' in opened && opened.failure === 'unknown_key') {
+      await keys.refresh()
+      opened = openHead(keys, head)
+    }
+    if (!('failure' in opened)) return opened
+    await this.#options.recovery.mend(head, opened)
+    return undefined
+  }
+
+  async #readOn(head: SealedHead, attempt: Attempt): Promise<void> {
+    const before = this.#replica.position
+    const { events } = await this.#calls.read(before, READ_LIMIT)
+    await this.#takeAll(events, head.seq)
+    if (this.#replica.position !== before) {
+      attempt.read += events.length
+      return
+    }
+    // The log may have been trimmed or restarted between the two questions: the next head tells.
+    attempt.stuck++
+    if (attempt.stuck > MAX_STUCK) throw unavailable('the feed ends before its head')
+  }
+
+  async #takeAll(events: readonly SealedEvent[], covered: number): Promise<void> {
+    const { onIncident } = this.#options
+    let bytes = 0
+    for (const event of events) {
+      const taken = await this.#take(event, covered)
+      if (taken === 'refused') onIncident('refused', 1)
+      if (taken === 'full' || taken === 'unreadable') {
+        onIncident(taken, 1)
+        throw unavailable(
+          taken === 'full'
+            ? 'the revocation index is full'
+            : 'the feed holds an event that this node cannot read',
+        )
+      }
+      bytes += event.bytes.length
+      if (bytes > BYTES_A_TURN) {
+        bytes = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  // A key that is not at hand may be a new one.
+  async #take(event: SealedEvent, covered: number): Promise<Taken> {
+    const taken = this.#replica.take(event, covered)
+    if (taken !== 'unreadable') return taken
+    await this.#options.keys.refresh()
+    return this.#replica.take(event, covered)
+  }
+
+  /**
+   * Notes the proof, once the seal is recent enough to show that this is no picture of an earlier head. An old seal is
+   * renewed: the log that takes the new one is the log.
+   */
+  async #prove(head: Opened, mark: Mark, attempt: Attempt): Promise<boolean> {
+    const { feed, freshness, clock, maxStalenessMs, toleranceMs, onIncident } = this.#options
+    if (feed.touch === undefined || feed.peek !== undefined) {
+      freshness.prove(mark)
+      return true
+    }
+    const age = clock.judged() - head.at
+    if (age > maxStalenessMs || age < -toleranceMs) {
+      if (await this.#touch(head)) return true
+      // Somebody may have appended in between. Whoever shows the same head again shows a picture.
+      attempt.frozen++
+      if (attempt.frozen <= MAX_STUCK) return false
+      onIncident('frozen', 1)
+      throw unavailable('the feed shows a head that its log does not have')
+    }
+    freshness.prove(mark, head.at)
+    const due = Math.min(BEACON_MS, maxStalenessMs * 0.4) * (1 + Math.random() / 2)
+    // In the background, while the old one will do: of several nodes that do so at once, all are right.
+    if (age > due) void this.#touch(head).catch(() => false)
+    return true
+  }
+
+  async #touch({ epoch, seq, link }: Opened): Promise<boolean> {
+    const { keys, clock, writer, freshness } = this.#options
+    await keys.ready()
+    const mark = freshness.mark()
+    const at = clock.now()
+    const { floor: first, snapshotSeq: second } = this.#replica
+    const header = { epoch, seq, link, at, first, second, writer }
+    const touched = await this.#calls.touch({ epoch, seq, link }, sealHead(keys, header))
+    if (touched && this.#replica.agrees({ epoch, seq, link })) freshness.prove(mark, at)
+    return touched
+  }
+}

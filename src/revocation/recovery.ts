@@ -1,0 +1,260 @@
+/**
+ * Recovery: what a node does about a log that is gone, was set back, cut short, begun anew or tampered with.
+ *
+ * What a node knows it never unlearns. It reads the log that there is, compares, and gives back what is missing.
+ *
+ * @module
+ */
+import type { Position, SealedHead } from '../feed/feed.js'
+import type { FeedCalls } from './calls.js'
+import type { FeedEntry, RevocationEntry } from './event.js'
+import type { FollowerOptions, IncidentKind } from './follower-options.js'
+import { RevocationIndex } from './index.js'
+import { unavailable } from './unavailable.js'
+import type { Replica } from './replica.js'
+import { type Opened, sealHead, type Unopened, ZERO_LINK } from './seal.js'
+import { loadSnapshot } from './snapshot.js'
+
+const READ_LIMIT = 500
+const REPAIR_GROUP = 4000
+const MAX_REPAIR_DELAY_MS = 250
+// A head of unknown make that is older than this has no living writer.
+const ABANDONED_MS = 60_000
+// In the place of a snapshot that no log can have: what the log lacks is still being given back to it.
+const INCOMPLETE = 2 ** 48 - 1
+
+/** What recovery needs. */
+export interface RecoveryOptions extends FollowerOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly writer: Uint8Array
+  readonly signal: AbortSignal
+  readonly newEpoch: () => string
+  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+}
+
+/** Mends what can be mended, and says so. */
+export class Recovery {
+  readonly #options: RecoveryOptions
+  // What this node has revoked, and the log may not have.
+  #owed: FeedEntry[] = []
+  #paying = false
+  #repairing = false
+  // Whether the log has to be told that it is whole again, and where it begins now.
+  #incomplete = false
+  // Whether this node founded the log, so that giving back is for nobody else to do first.
+  #founder = false
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options
+  }
+
+  /** Keeps entries that the log may not have taken, to offer them again when it answers. */
+  owe(entries: readonly FeedEntry[]): void {
+    this.#owed.push(...entries)
+  }
+
+  /** How many entries wait for the log. */
+  get owed(): number {
+    return this.#owed.length
+  }
+
+  /** There is no log. Founds one; what this node and the store know goes into it as soon as it is there. */
+  async found(): Promise<void> {
+    const { replica, onIncident } = this.#options
+    if (replica.position.epoch === '') await this.#refill()
+    else onIncident('vanished', 1)
+    await this.#begin(null)
+  }
+
+  /**
+   * Goes into the log of this head from its beginning, or from the snapshot that stands for it.
+   *
+   * @param reason - What happened to the log that this node was following, if anything did.
+   */
+  async enter(head: SealedHead, opened: Opened, reason: IncidentKind | undefined): Promise<void> {
+    const { replica, onIncident } = this.#options
+    const first = replica.position.epoch === ''
+    if (reason !== undefined) {
+      onIncident(reason, 1)
+      this.#compare()
+    } else if (first && (this.#isAsleep(opened) || opened.second === INCOMPLETE)) {
+      await this.#refill()
+    }
+    if (opened.second === INCOMPLETE) this.#incomplete = true
+    if (head.floor <= 1) replica.enter(head.epoch)
+    else await this.#enterTrimmed(head, opened, first)
+    replica.learn(head, opened)
+  }
+
+  // Nobody has sealed it for a while: whatever was done to it since, nobody has mended.
+  #isAsleep({ at }: Opened): boolean {
+    const { clock, maxStalenessMs, toleranceMs } = this.#options
+    return clock.judged() - at > maxStalenessMs + toleranceMs
+  }
+
+  async #enterTrimmed(head: SealedHead, opened: Opened, first: boolean): Promise<void> {
+    const { replica, onIncident, refill } = this.#options
+    const { epoch, seq, floor, link } = head
+    const loaded = opened.second > 0 && opened.second < INCOMPLETE ? await this.#load() : undefined
+    // An older snapshot does not have what was trimmed after it; one of another life of the log has nothing of it.
+    const covers = loaded !== undefined && loaded.epoch === epoch && loaded.seq >= opened.second
+    const whole = floor <= opened.first && (opened.second === 0 || covers)
+    if (!whole) {
+      onIncident('trimmed', 1)
+      if (first && refill === undefined) throw unavailable('the feed lost events that nobody has')
+      if (first) await this.#refill()
+      else this.#compare()
+      this.#incomplete = true
+    }
+    if (covers && loaded.seq >= floor - 1) replica.enter(epoch, loaded.seq, loaded.link)
+    else replica.enter(epoch, floor - 1, seq === floor - 1 ? link : undefined)
+  }
+
+  #load(): Promise<Position | undefined> {
+    const { calls, index, keys, replica } = this.#options
+    const indexes = replica.shadow === undefined ? [index] : [index, replica.shadow]
+    return loadSnapshot({ calls, keys, indexes, onNode: (entry) => replica.hear(entry) })
+  }
+
+  /** From here on everything that is read is compared with everything that is known. */
+  #compare(): void {
+    const { replica, maxEntries } = this.#options
+    replica.shadow = new RevocationIndex({ max: maxEntries })
+  }
+
+  async #refill(): Promise<void> {
+    const { refill } = this.#options
+    if (refill === undefined) return
+    this.#compare()
+    await refill()
+  }
+
+  /**
+   * The seal of the head does not hold. If somebody spoilt it, this node puts it right: from its own position, as far as
+   * the log still goes, or with a new life of the log. It does not take a log away from others who have other keys.
+   */
+  async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
+    const { clock, replica, onIncident, refill } = this.#options
+    const { epoch } = replica.position
+    const claimed = 'claimed' in rest ? rest.claimed.at : 0
+    if (failure === 'unknown_key' && Math.abs(clock.judged() - claimed) < ABANDONED_MS)
+      throw unavailable(
+        'the feed is sealed with a key that the store does not have; the nodes of one feed share one store',
+      )
+    onIncident('tampered', 1)
+    if (epoch !== '' && epoch === head.epoch) return this.#restoreHead(head)
+    if (epoch === '') {
+      if (failure === 'forged' && refill === undefined)
+        throw unavailable('the head of the feed is not authentic')
+      await this.#refill()
+    } else this.#compare()
+    await this.#begin(head)
+  }
+
+  async #restoreHead(forged: SealedHead): Promise<void> {
+    const { calls, keys, replica } = this.#options
+    for (let before = -1; before < replica.position.seq; ) {
+      before = replica.position.seq
+      const { events } = await calls.read(replica.position, READ_LIMIT)
+      for (const event of events) replica.take(event)
+    }
+    const { position } = replica
+    await keys.ready()
+    await calls.append(forged, [], this.#head(position.epoch, position.seq, position.link))
+  }
+
+  // Of several nodes that come at once the log takes one; the others find its log when they look again.
+  async #begin(standing: SealedHead | null): Promise<void> {
+    const { calls, keys, replica, index, newEpoch } = this.#options
+    await keys.ready()
+    if (replica.position.epoch !== '' || replica.shadow === undefined) this.#compare()
+    const epoch = newEpoch()
+    const lacks = index.size > 0
+    const { ok } = await calls.append(standing, [], this.#head(epoch, 0, ZERO_LINK, lacks))
+    if (!ok) return
+    replica.enter(epoch)
+    this.#founder = true
+    this.#incomplete = lacks
+    if (lacks) replica.snapshotSeq = INCOMPLETE
+  }
+
+  #head(epoch: string, seq: number, link: Uint8Array, lacks = false): SealedHead {
+    const { keys, clock, writer, replica } = this.#options
+    const same = epoch === replica.position.epoch
+    const first = same ? replica.floor : 1
+    const second = lacks ? INCOMPLETE : same ? replica.snapshotSeq : 0
+    return sealHead(keys, { epoch, seq, link, at: clock.now(), first, second, writer })
+  }
+
+  /** The head is reached: what the log lacks and this node has can go back to it now. */
+  settle(): void {
+    const { replica } = this.#options
+    if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
+    if (this.#owed.length > 0 && !this.#paying) void this.#pay()
+  }
+
+  async #pay(): Promise<void> {
+    this.#paying = true
+    const entries = this.#owed.slice(0, REPAIR_GROUP)
+    try {
+      await this.#options.publish(entries)
+      this.#owed.splice(0, entries.length)
+    } catch {
+      // They are offered again after the next proof.
+    } finally {
+      this.#paying = false
+    }
+  }
+
+  // The first node to come repairs the log; the others, which come a little later, find less to do or nothing.
+  async #repair(): Promise<void> {
+    const { replica, index, clock, onIncident, signal } = this.#options
+    this.#repairing = true
+    try {
+      if (!this.#founder) {
+        const delay = Math.floor(Math.random() * MAX_REPAIR_DELAY_MS)
+        await new Promise<void>((resolve) => void clock.setTimer(resolve, delay))
+      }
+      const { shadow } = replica
+      if (shadow === undefined || signal.aborted) return
+      const repaired = await this.#giveBack(index.missingFrom(shadow))
+      if (this.#incomplete) await this.#tellWhole()
+      // Another comparison may have begun meanwhile: it is for the next round.
+      if (replica.shadow === shadow) replica.shadow = undefined
+      this.#founder = false
+      if (repaired > 0) onIncident('repaired', repaired)
+    } catch {
+      // What is missing is found again after the next proof.
+    } finally {
+      this.#repairing = false
+    }
+  }
+
+  async #giveBack(missing: Iterable<RevocationEntry>): Promise<number> {
+    const { publish } = this.#options
+    let count = 0
+    let group: RevocationEntry[] = []
+    for (const entry of missing) {
+      group.push(entry)
+      if (group.length < REPAIR_GROUP) continue
+      await publish(group)
+      count += group.length
+      group = []
+    }
+    if (group.length > 0) await publish(group)
+    return count + group.length
+  }
+
+  // With everything back in it, the log is whole, wherever it begins.
+  async #tellWhole(): Promise<void> {
+    const { calls, publish, replica, node: value } = this.#options
+    const head = await calls.head()
+    if (head === null || head.epoch !== replica.position.epoch) return
+    await publish([
+      { kind: 'trim', value, until: head.floor },
+      { kind: 'snapshot', value, until: 0 },
+    ])
+    this.#incomplete = false
+  }
+}
