@@ -1,0 +1,109 @@
+/**
+ * A feed in MySQL 8 or MariaDB, over the caller's own pool of the package `mysql2/promise`.
+ *
+ * @module
+ */
+import {
+  ask,
+  checkedPool,
+  isUndone,
+  type MysqlPool,
+  migrating,
+  READ_COMMITTED,
+  withConnection,
+} from '../store/sql/mysql-client.js'
+import { withRetries } from '../store/sql/retry.js'
+import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { type Answer, awaitSteps, type Steps, sql } from '../store/sql/statement.js'
+import type { Durability } from './feed.js'
+import type { FeedEngine } from './sql/dialect.js'
+import { type SqlFeed, sqlFeed } from './sql/feed.js'
+import { appendSteps } from './sql/log.js'
+import { mysqlFeedDialect } from './sql/mysql-dialect.js'
+
+export type {
+  MysqlConnection,
+  MysqlPool,
+  MysqlPoolConnection,
+  MysqlQuery,
+  MysqlValue,
+} from '../store/sql/mysql-client.js'
+export type { SqlFeed } from './sql/feed.js'
+
+/** The options of {@link mysqlFeed}. */
+export interface MysqlFeedOptions {
+  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  readonly prefix?: string
+  /** Which feed of these tables, spelt as a prefix is. Default: `'main'`. */
+  readonly name?: string
+}
+
+/**
+ * A feed in MySQL 8 or MariaDB 10.6 and later, on InnoDB. Nodes hear of a revocation when they ask next, which is every
+ * 250 ms at the latest. It may share its database and its prefix with a store; each has a `migrate` of its own. The pool
+ * stays the caller's: the feed never ends it. Give it a primary to connect to, since a replica answers an old head as
+ * readily as a new one, and connections that commit by themselves, as they do unless told otherwise. With
+ * `innodb_flush_log_at_trx_commit = 1`, the default, a revocation that was acknowledged survives a loss of power; with
+ * less, `info.durability` is `'process'`.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import mysql from 'mysql2/promise'
+ * import { mysqlFeed } from 'watchword/feed/mysql'
+ *
+ * const pool = mysql.createPool({ uri: 'mysql://app@db.example/app' })
+ * const feed = mysqlFeed(pool)
+ * console.log(feed.migrationSql())
+ * ```
+ */
+export function mysqlFeed(pool: MysqlPool, options: MysqlFeedOptions = {}): SqlFeed {
+  checkOptions(options, ['prefix', 'name'])
+  const prefix = checkedPrefix(options.prefix)
+  const feed = checkedName('name', options.name ?? 'main')
+  return sqlFeed(engineOf(checkedPool(pool), prefix, feed))
+}
+
+function engineOf(pool: MysqlPool, prefix: string, feed: string): FeedEngine {
+  const dialect = mysqlFeedDialect(prefix)
+  const run: FeedEngine['run'] = (statement, signal) =>
+    withRetries(
+      () => withConnection(pool, (connection) => ask(connection, statement), signal),
+      isUndone,
+    )
+  const transaction = <T>(steps: () => Steps<T>, signal: AbortSignal): Promise<T> => {
+    const attempt = () =>
+      withConnection(
+        pool,
+        async (connection) => {
+          await ask(connection, READ_COMMITTED)
+          await connection.beginTransaction()
+          const result = await awaitSteps(steps(), (statement) => ask(connection, statement))
+          await connection.commit()
+          return result
+        },
+        signal,
+      )
+    return withRetries(attempt, isUndone)
+  }
+  return {
+    name: 'mysql',
+    dialect,
+    feed,
+    run,
+    transaction,
+    append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),
+    migrate: (steps) => withConnection(pool, (connection) => migrating(connection, prefix, steps)),
+    durability: async (signal) => durabilityOf(await run(SETTINGS, signal)),
+  }
+}
+
+const SETTINGS = sql`SELECT @@innodb_flush_log_at_trx_commit AS flushing, @@autocommit AS autocommit`
+
+function durabilityOf({ rows }: Answer): Durability {
+  // Without it, the first question would begin a transaction, and get the same answer for as long as that lasts.
+  if (Number(rows[0]?.['autocommit']) !== 1)
+    throw new Error('the mysql feed needs connections with autocommit')
+  return Number(rows[0]?.['flushing']) === 1 ? 'fsync' : 'process'
+}

@@ -1,0 +1,138 @@
+/**
+ * A feed over a relational database, whichever it is.
+ *
+ * @module
+ */
+import { checkVersion, migrate, migrationSql } from '../../store/sql/schema.js'
+import type { Row } from '../../store/sql/statement.js'
+import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
+import type { Append, FeedEngine } from './dialect.js'
+import {
+  bytesOf,
+  raiseFloor,
+  removeBelow,
+  selectEvents,
+  selectHead,
+  selectLowest,
+  toHead,
+  touchHead,
+} from './log.js'
+import { sqlSnapshot } from './snapshot.js'
+
+/** A feed with a schema of its own. */
+export interface SqlFeed extends RevocationFeed {
+  /**
+   * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
+   * changes nothing when there is nothing to do. Rejects with `ERR_STORE_SCHEMA` when the schema is newer.
+   */
+  migrate(): Promise<void>
+  /** The SQL that {@link SqlFeed.migrate} runs on an empty database, for tools that run it themselves. */
+  migrationSql(): string
+}
+
+const POLL_MS = 250
+const POLL_WITH_PUSH_MS = 1000
+const TRIM_BATCH = 1000
+
+/** Builds the feed over an engine. */
+export function sqlFeed(engine: FeedEngine): SqlFeed {
+  const { name, dialect, feed, watch } = engine
+  const closing = new AbortController()
+  let durability: Durability = 'unknown'
+  const ensureOpen = (): void => {
+    if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
+  }
+  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  const step = async <T>(work: () => Promise<T>): Promise<T> => {
+    ensureOpen()
+    return await work()
+  }
+  return {
+    get info() {
+      const push = watch !== undefined
+      return { name, push, durability, suggestedPollMs: push ? POLL_WITH_PUSH_MS : POLL_MS }
+    },
+    migrate: () => step(() => migrate(engine, 'feed')),
+    migrationSql: () => migrationSql(dialect),
+    open: (signal) =>
+      step(async () => {
+        await checkVersion(engine, 'feed')
+        durability = await engine.durability(signal)
+      }),
+    close: async () => closing.abort(),
+    head: ({ signal }) => step(() => head(engine, signal)),
+    read: (after, limit, { signal }) =>
+      step(async () => {
+        const { rows } = await engine.run(selectEvents(dialect, feed, after, limit), signal)
+        refuseReplica(name, rows[0])
+        return { events: rows.flatMap(toEvents), floor: Number(rows[0]?.['floor'] ?? 1) }
+      }),
+    append: (expect, events, next, { signal }) =>
+      step(async () => {
+        if (await engine.append(copyOf({ feed, expect, events, next }), signal)) return { ok: true }
+        return { ok: false, head: await head(engine, signal) }
+      }),
+    touch: (expect, next, { signal }) =>
+      step(async () => {
+        const statement = touchHead(dialect, feed, positionOf(expect), headOf(next))
+        return (await engine.run(statement, signal)).changes > 0
+      }),
+    trim: (upTo, { signal }) => step(() => trim(engine, upTo, signal)),
+    snapshot: sqlSnapshot(engine, ensureOpen),
+    ...(watch !== undefined && {
+      watch: (from, wake, signal) =>
+        step(() => watch(from, wake, AbortSignal.any([signal, closing.signal]))),
+    }),
+  }
+}
+
+async function head(engine: FeedEngine, signal: AbortSignal): Promise<SealedHead | null> {
+  const { rows } = await engine.run(selectHead(engine.dialect, engine.feed), signal)
+  refuseReplica(engine.name, rows[0])
+  return toHead(rows[0])
+}
+
+// A replica lags behind by as much as it likes, and would let a node believe that it is up to date.
+function refuseReplica(name: string, row: Row | undefined): void {
+  if (row?.['replica'] === true)
+    throw new Error(`the ${name} feed was answered by a replica: connect it to the primary`)
+}
+
+function toEvents({ seq, bytes }: Row): SealedEvent[] {
+  return seq === null ? [] : [{ seq: Number(seq), bytes: bytesOf(bytes) }]
+}
+
+async function trim(engine: FeedEngine, upTo: number, signal: AbortSignal): Promise<void> {
+  const { dialect, feed } = engine
+  const now = await head(engine, signal)
+  if (now === null) return
+  const floor = Math.min(upTo, now.seq) + 1
+  // The floor first: whoever reads in between is told of it.
+  await engine.run(raiseFloor(dialect, feed, now.epoch, floor), signal)
+  // In batches, so that no lock is held for long however much there is to remove.
+  for (;;) {
+    const { rows } = await engine.run(selectLowest(dialect, feed, now.epoch), signal)
+    const lowest = rows[0]?.['lowest'] ?? null
+    if (lowest === null || Number(lowest) >= floor) return
+    const end = Math.min(Number(lowest) + TRIM_BATCH, floor)
+    await engine.run(removeBelow(dialect, feed, now.epoch, end), signal)
+  }
+}
+
+// The caller's buffers are the caller's again as soon as the call has been made, though it may wait for a connection.
+function copyOf({ feed, expect, events, next }: Append): Append {
+  return {
+    feed,
+    expect: expect === null ? null : positionOf(expect),
+    events: events.map(({ seq, bytes }) => ({ seq, bytes: Buffer.from(bytes) })),
+    next: headOf(next),
+  }
+}
+
+function positionOf({ epoch, seq, link }: Position): Position {
+  return { epoch, seq, link: Buffer.from(link) }
+}
+
+function headOf({ floor, beaconAt, bytes, ...position }: SealedHead): SealedHead {
+  return { ...positionOf(position), floor, beaconAt, bytes: Buffer.from(bytes) }
+}

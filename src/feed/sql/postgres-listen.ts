@@ -1,0 +1,122 @@
+/**
+ * The push channel of Postgres: one connection that listens, and what is sent over it.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PostgresQuery, PostgresResult } from '../../store/sql/postgres-client.js'
+import type { SealedEvent, WatchHint } from '../feed.js'
+import type { Append } from './dialect.js'
+import type { Notice } from './postgres-dialect.js'
+
+/** What the feed uses of a `Client` of the package `pg` that listens. */
+export interface PostgresListener {
+  connect(): Promise<unknown>
+  query(query: PostgresQuery): Promise<PostgresResult>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  on(
+    event: 'notification',
+    listener: (notification: { readonly payload?: string | undefined }) => void,
+  ): unknown
+}
+
+const START_MS = 5000
+const HEARTBEAT_MS = 5000
+const HEARTBEAT_DEADLINE_MS = 2000
+
+// Postgres refuses 8000 bytes and more.
+const MAX_PAYLOAD = 7999
+
+/** The channel of one feed. Those of a database share their names, so this one is derived from the table's. */
+export function channelOf(table: string, feed: string): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([table, feed]))
+    .digest('hex')
+  return `watchword_${digest.slice(0, 32)}`
+}
+
+/** Tells of an append: the events themselves where they fit, which are sealed and tell nobody anything. */
+export function noticeOf(channel: string, { events, next }: Append): Notice {
+  const [first] = events
+  const size = events.reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4 + 1, 16)
+  if (first === undefined || size > MAX_PAYLOAD) return { channel, payload: String(next.seq) }
+  const texts = events.map(({ bytes }) => Buffer.from(bytes).toString('base64'))
+  return { channel, payload: `${first.seq}:${texts.join(',')}` }
+}
+
+/** What a payload brings along. Anyone with access to the database may send one, so it may be anything. */
+export function hintOf(payload: string): WatchHint {
+  const [, seq, texts] = /^(\d{1,15}):([A-Za-z0-9+/=,]+)$/.exec(payload) ?? []
+  if (texts === undefined) return {}
+  const events = texts.split(',').map(
+    (text, index): SealedEvent => ({
+      seq: Number(seq) + index,
+      bytes: new Uint8Array(Buffer.from(text, 'base64')),
+    }),
+  )
+  return { events }
+}
+
+/**
+ * Listens until the signal aborts, and rejects as soon as the channel is gone. Wakes once when it listens, since what
+ * was sent until then went nowhere.
+ */
+export async function listen(
+  create: () => PostgresListener,
+  channel: string,
+  wake: (hint?: WatchHint) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return
+  const client = create()
+  const ended = new AbortController()
+  const over = new Promise<void>((resolve, reject) => {
+    client.on('error', reject)
+    client.on('end', () => reject(new Error('the connection that listens has ended')))
+    signal.addEventListener('abort', () => resolve(), { signal: ended.signal })
+  })
+  client.on('notification', ({ payload }) => wake(hintOf(payload ?? '')))
+  try {
+    await Promise.race([over, keepListening(client, channel, wake, ended.signal)])
+  } finally {
+    ended.abort()
+    // Not waited for: the other end may be gone without a word, and never say goodbye.
+    client.end().catch(() => undefined)
+  }
+}
+
+/** Asks now and then whether the session still listens: a connection that is half open gives no error. */
+async function keepListening(
+  client: PostgresListener,
+  channel: string,
+  wake: () => void,
+  ended: AbortSignal,
+): Promise<void> {
+  await within(START_MS, client.connect())
+  await within(START_MS, client.query({ text: `LISTEN ${channel}` }))
+  wake()
+  for (;;) {
+    await pause(HEARTBEAT_MS, undefined, { signal: ended })
+    const channels = client.query({ text: 'SELECT pg_listening_channels() AS channel' })
+    const { rows } = await within(HEARTBEAT_DEADLINE_MS, channels)
+    if (!rows.some((row) => (row as { readonly channel?: unknown }).channel === channel))
+      throw new Error(
+        'the session no longer listens: it needs a direct connection, past any pooler',
+      )
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const timer = new AbortController()
+  const late = pause(ms, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`the connection that listens did not answer within ${ms} ms`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    timer.abort()
+  }
+}

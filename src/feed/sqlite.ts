@@ -1,0 +1,82 @@
+/**
+ * A feed in SQLite, over the caller's own database handle: `better-sqlite3`, `libsql` or `node:sqlite`.
+ *
+ * @module
+ */
+import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { type SqliteDatabase, sqliteClient } from '../store/sql/sqlite-client.js'
+import { sql } from '../store/sql/statement.js'
+import type { Durability } from './feed.js'
+import { type SqlFeed, sqlFeed } from './sql/feed.js'
+import { appendSteps } from './sql/log.js'
+import { sqliteFeedDialect } from './sql/sqlite-dialect.js'
+
+export type { SqliteDatabase, SqliteStatement } from '../store/sql/sqlite-client.js'
+export type { SqlFeed } from './sql/feed.js'
+
+/** The options of {@link sqliteFeed}. */
+export interface SqliteFeedOptions {
+  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  readonly prefix?: string
+  /** Which feed of these tables, spelt as a prefix is. Default: `'main'`. */
+  readonly name?: string
+}
+
+/**
+ * A feed in SQLite, for one machine: other processes hear of a revocation when they ask next, which is every 250 ms at
+ * the latest. It may share its database and its prefix with a store; each has a `migrate` of its own. The database stays
+ * the caller's: the feed never closes it, and changes none of its settings. Give the feed a handle of its own, so that
+ * no transaction of another part of the program is open on it; set `PRAGMA journal_mode = WAL`, so that readers and the
+ * writer do not wait for one another, and a busy timeout. With `PRAGMA synchronous = FULL` a revocation that was
+ * acknowledged survives a loss of power; with less, `info.durability` is `'process'`.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import Database from 'libsql'
+ * import { sqliteFeed } from 'watchword/feed/sqlite'
+ *
+ * const database = new Database(':memory:', { timeout: 1000 })
+ * database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+ * const feed = sqliteFeed(database)
+ * await feed.migrate()
+ * ```
+ */
+export function sqliteFeed(database: SqliteDatabase, options: SqliteFeedOptions = {}): SqlFeed {
+  checkOptions(options, ['prefix', 'name'])
+  const { run, transaction, migrate } = sqliteClient(database)
+  const dialect = sqliteFeedDialect(checkedPrefix(options.prefix))
+  return sqlFeed({
+    name: 'sqlite',
+    dialect,
+    feed: checkedName('name', options.name ?? 'main'),
+    run: async (statement, signal) => {
+      signal?.throwIfAborted()
+      return run(statement)
+    },
+    transaction: async (steps, signal) => {
+      signal.throwIfAborted()
+      return transaction(steps)
+    },
+    append: async (append, signal) => {
+      signal.throwIfAborted()
+      return transaction(() => appendSteps(dialect, append))
+    },
+    migrate,
+    durability: async () => {
+      const { rows } = run(DURABILITY)
+      return durabilityOf(Number(rows[0]?.['synchronous']), rows[0]?.['file'])
+    },
+  })
+}
+
+const DURABILITY = sql`SELECT synchronous, file FROM pragma_synchronous, pragma_database_list
+  WHERE name = 'main'`
+
+const FULL = 2
+
+// With NORMAL, a commit may be undone by a loss of power. A database without a file is memory.
+function durabilityOf(synchronous: number, file: unknown): Durability {
+  return synchronous >= FULL && file !== '' && file !== null ? 'fsync' : 'process'
+}
