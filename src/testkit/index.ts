@@ -5,5 +5,7 @@
  */
 export type { ManualClock } from './clock.js'
 export { manualClock } from './clock.js'
+export type { FeedContractOptions } from './feed-contract.js'
+export { feedContract } from './feed-contract.js'
 export type { StoreContractOptions } from './store-contract.js'
 export { storeContract } from './store-contract.js'

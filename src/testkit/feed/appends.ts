@@ -1,0 +1,247 @@
+/**
+ * The head, and the append that takes place.
+ *
+ * @module
+ */
+import { holds, same } from '../store/case.js'
+import { type FeedCase, sameEvents, sameHead } from './case.js'
+import { NOW } from './fixtures.js'
+import { filled, small, startOf } from './log.js'
+
+const DURABILITIES: readonly unknown[] = [
+  undefined,
+  'none',
+  'process',
+  'fsync',
+  'quorum',
+  'unknown',
+]
+
+/** Every value that a byte can have, from a start. */
+const everyByte = (start: number, length: number) =>
+  Uint8Array.from({ length }, (_, index) => start + index)
+
+export const appendCases: readonly FeedCase[] = [
+  {
+    rule: 'head.none',
+    title: 'a log that does not exist has no head and no events',
+    across: 'also',
+    async run({ log, other, make }) {
+      sameHead(await log.head(), null, 'the head')
+      const { events } = await other.read({ epoch: make.epoch(), seq: 0 })
+      sameEvents(events, [], 'the events')
+    },
+  },
+  {
+    rule: 'head.round-trip',
+    title: 'a head comes back exactly as it was given',
+    async run({ log, make }) {
+      const heads = [
+        { link: new Uint8Array(16), bytes: everyByte(0, 256) },
+        { link: new Uint8Array(16).fill(255), bytes: new Uint8Array(512).fill(0) },
+        { link: Uint8Array.of(...everyByte(1, 15), 0), bytes: Uint8Array.of(0) },
+        { link: Uint8Array.of(...everyByte(1, 15), 32), bytes: Uint8Array.of(1, 32, 32) },
+        { link: everyByte(200, 16), bytes: make.bytes(512), beaconAt: NOW + 0.25e12 },
+        { link: everyByte(120, 16), bytes: make.bytes(511), beaconAt: NOW - 1 },
+      ]
+      let head = null
+      for (const over of heads) {
+        head = await log.grow(head, make.draft(head, [20], over))
+        sameHead(await log.head(), head, 'the head')
+      }
+    },
+  },
+  {
+    rule: 'append.create',
+    title: 'an append where there is no log makes one',
+    across: 'also',
+    async run({ log, other, make }) {
+      const draft = make.draft(null, small(3))
+      await log.grow(null, draft)
+      sameHead(await other.head(), draft.next, 'the head')
+      const { events, floor } = await other.read(startOf(draft.next))
+      sameEvents(events, draft.events, 'the events')
+      same(floor, 1, 'the floor')
+    },
+  },
+  {
+    rule: 'append.moves',
+    title: 'each append moves the head and adds its events, and says nothing wrong of durability',
+    across: 'also',
+    async run({ log, other, make }) {
+      let head = null
+      const events = []
+      for (const count of [1, 3, 1, 2]) {
+        const draft = make.draft(head, small(count))
+        const answer = await log.append(head, draft)
+        holds(answer.ok, 'an append to the head that stands was refused')
+        holds(DURABILITIES.includes(answer.durability), `the durability is ${answer.durability}`)
+        head = draft.next
+        events.push(...draft.events)
+        sameHead(await other.head(), head, 'the head')
+        sameEvents(await other.all(startOf(head)), events, 'the events')
+      }
+    },
+  },
+  {
+    rule: 'append.visible',
+    title: 'what one instance appended or touched, the other finds at once',
+    across: 'only',
+    async run({ log, other, make }) {
+      let head = await log.grow(null, make.draft(null, [20]))
+      for (let round = 0; round < 30; round++) {
+        const [writer, reader] = round % 2 === 0 ? [other, log] : [log, other]
+        const draft = make.draft(head, [20])
+        const before = head
+        head = await writer.grow(head, draft)
+        sameHead(await reader.head(), head, `the head that the other sees, in round ${round}`)
+        const { events } = await reader.read(before)
+        sameEvents(events, draft.events, `the events that the other reads, in round ${round}`)
+      }
+    },
+  },
+  {
+    rule: 'append.batch',
+    title: 'thirty large events go in one append',
+    across: 'also',
+    async run({ log, other, make }) {
+      const first = await log.grow(null, make.draft(null, small(2)))
+      const draft = make.draft(first, Array(30).fill(24_576))
+      await log.grow(first, draft)
+      sameHead(await other.head(), draft.next, 'the head')
+      sameEvents(await other.all(first), draft.events, 'the events')
+    },
+  },
+  {
+    rule: 'append.bytes',
+    title: 'the bytes of an event come back exactly, from one to the longest',
+    async run({ log, make }) {
+      const { events: drafted, next } = make.draft(null, small(9))
+      const contents = [
+        Uint8Array.of(0),
+        Uint8Array.of(32),
+        everyByte(0, 256),
+        everyByte(128, 256),
+        new Uint8Array(40_960),
+        new Uint8Array(40_960).fill(255),
+        make.bytes(40_960),
+        new TextEncoder().encode('"a\\\'\u0000%?$1;é\u{1F600}\r\n'),
+        Uint8Array.of(0xc3, 0x28, 0xff, 0xfe, 0x0a, 0x0d, 0x00),
+      ]
+      const events = drafted.map(({ seq }, index) => ({
+        seq,
+        bytes: contents[index] ?? new Uint8Array(),
+      }))
+      await log.grow(null, { events, next })
+      sameEvents(await log.all(startOf(next)), events, 'the events')
+    },
+  },
+  {
+    rule: 'append.bytes',
+    title: 'and so does a piece of a larger buffer',
+    async run({ log, make }) {
+      const whole = make.bytes(300)
+      const [bytes, link, seal] = [
+        whole.subarray(10, 50),
+        whole.subarray(50, 66),
+        whole.subarray(70, 90),
+      ]
+      const { next } = make.draft(null, [40], { link, bytes: seal })
+      await log.grow(null, { events: [{ seq: 1, bytes }], next })
+      sameHead(await log.head(), next, 'the head')
+      sameEvents(await log.all(startOf(next)), [{ seq: 1, bytes }], 'the event')
+    },
+  },
+  {
+    rule: 'append.empty',
+    title: 'an append without events makes a log, and begins a new one',
+    across: 'also',
+    async run({ log, other, make }) {
+      const genesis = await log.grow(null, make.draft(null, []))
+      sameHead(await other.head(), genesis, 'the head of a log without events')
+      sameEvents((await other.read(startOf(genesis))).events, [], 'its events')
+      const head = await other.grow(genesis, make.draft(genesis, small(3)))
+      const again = await log.grow(head, make.draft(head, [], { epoch: make.epoch() }))
+      sameHead(await other.head(), again, 'the head of the next one')
+      sameEvents((await other.read(startOf(again))).events, [], 'the events of the next one')
+    },
+  },
+  {
+    rule: 'append.set-back',
+    title: 'a head that is set back is where the log goes on, and what lay above is overwritten',
+    across: 'also',
+    async run({ log, other, make }) {
+      const { events, next } = await filled(log, make, 9)
+      const fourth = { ...make.touched(next), seq: 4, link: make.bytes(16) }
+      const back = await other.grow(next, { events: [], next: fourth })
+      sameHead(await log.head(), back, 'the head that was set back')
+      const draft = make.draft(back, small(2))
+      const head = await log.grow(back, draft)
+      sameHead(await other.head(), head, 'the head after the next append')
+      const kept = [...events.slice(0, 4), ...draft.events]
+      const found = await other.read(startOf(head))
+      const covered = found.events.filter(({ seq }) => seq <= head.seq)
+      const isTrue = kept.map(({ seq, bytes }) =>
+        covered.some((one) => one.seq === seq && Buffer.compare(one.bytes, bytes) === 0),
+      )
+      same(isTrue, Array(6).fill(true), 'which of the true events are among the candidates')
+      const more = make.draft(head, small(3))
+      await other.grow(head, more)
+      const { events: last } = await log.read(head)
+      sameEvents(last, more.events, 'the events after it')
+    },
+  },
+  {
+    rule: 'append.junk',
+    title: 'what a stranger wrote above the head is overwritten, and hides no event',
+    across: 'also',
+    async run({ log, other, make, plant }) {
+      const { next } = await filled(log, make, 3)
+      await plant?.({ seq: 4, bytes: make.bytes(20) })
+      await plant?.({ seq: 6, bytes: make.bytes(20) })
+      sameHead(await other.head(), next, 'the head beside junk')
+      const draft = make.draft(next, small(4))
+      const head = await other.grow(next, draft)
+      sameHead(await log.head(), head, 'the head after an append over junk')
+      const { events } = await log.read(next)
+      for (const { seq, bytes } of draft.events) {
+        const isThere = events.some(
+          (one) => one.seq === seq && Buffer.compare(one.bytes, bytes) === 0,
+        )
+        holds(isThere, `the event of seq ${seq} is not among the candidates`)
+      }
+    },
+  },
+  {
+    rule: 'append.epoch-new',
+    title: 'another epoch begins the log anew: its events start at 1, the old ones are gone',
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next: old } = await filled(log, make, 12)
+      const draft = make.draft(old, small(4), { epoch: make.epoch() })
+      const head = await other.grow(old, draft)
+      sameHead(await log.head(), head, 'the head of the new epoch')
+      sameEvents(await log.all(startOf(head)), draft.events, 'its events')
+      sameEvents((await log.read(startOf(old))).events, [], 'the events of the old epoch')
+      const more = make.draft(head, small(2))
+      await log.grow(head, more)
+      sameEvents(await other.all(head), more.events, 'the events that follow')
+    },
+  },
+  {
+    rule: 'append.epoch-new',
+    title: 'and the floor is 1 again, and an epoch that comes back brings nothing back',
+    needs: ['trim'],
+    async run({ log, make }) {
+      const { next: old } = await filled(log, make, 6)
+      await log.trim(4)
+      const head = await log.grow(old, make.draft(old, small(1), { epoch: make.epoch() }))
+      sameHead(await log.head(), head, 'the head of the new epoch')
+      same((await log.read(startOf(head))).floor, 1, 'the floor of the new epoch')
+      const draft = make.draft(head, small(2), { epoch: old.epoch })
+      const again = await log.grow(head, draft)
+      sameHead(await log.head(), again, 'the head of the epoch that came back')
+      sameEvents(await log.all(startOf(again)), draft.events, 'its events')
+    },
+  },
+]

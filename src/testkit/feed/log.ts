@@ -1,0 +1,116 @@
+/**
+ * A feed as the cases use it: with the options of each call filled in, and with the steps that many cases take.
+ *
+ * @module
+ */
+import type {
+  Appended,
+  CallOptions,
+  Position,
+  RevocationFeed,
+  SealedEvent,
+  SealedHead,
+} from '../../feed/feed.js'
+import { holds, same } from '../store/case.js'
+import { sameHead } from './case.js'
+import type { Draft, Fixtures } from './fixtures.js'
+
+/** The core's own deadline is shorter; a case must not fail because a machine is slow. */
+const DEADLINE_MS = 20_000
+
+/** Options of a call that nobody gives up. */
+export function callOptions(signal: AbortSignal = new AbortController().signal): CallOptions {
+  return { signal, deadlineMs: DEADLINE_MS }
+}
+
+/** What `read` answers. */
+export interface Page {
+  readonly events: readonly SealedEvent[]
+  readonly floor: number
+}
+
+/** The place before the first event of an epoch. */
+export const startOf = ({ epoch }: { readonly epoch: string }) => ({ epoch, seq: 0 })
+
+/** One instance of a feed. */
+export interface Log {
+  readonly feed: RevocationFeed
+  head(): Promise<SealedHead | null>
+  read(after: { readonly epoch: string; readonly seq: number }, limit?: number): Promise<Page>
+  /** Everything after a place, page by page; asserts that each page follows the one before. */
+  all(
+    after: { readonly epoch: string; readonly seq: number },
+    limit?: number,
+  ): Promise<SealedEvent[]>
+  append(expect: Position | null, draft: Draft): Promise<Appended>
+  /** Appends, and asserts that it took place. Answers the draft's head. */
+  grow(expect: Position | null, draft: Draft): Promise<SealedHead>
+  touch(expect: Position, next: SealedHead): Promise<boolean>
+  trim(upTo: number): Promise<void>
+}
+
+/** The feed, with what the cases need around it. */
+export function logOf(feed: RevocationFeed): Log {
+  const read = (after: { readonly epoch: string; readonly seq: number }, limit = 1000) =>
+    feed.read(after, limit, callOptions())
+  const append = (expect: Position | null, { events, next }: Draft) =>
+    feed.append(expect, events, next, callOptions())
+
+  return {
+    feed,
+    head: () => feed.head(callOptions()),
+    read,
+    async all({ epoch, seq }, limit = 500) {
+      const found: SealedEvent[] = []
+      for (let after = seq; ; ) {
+        const { events } = await read({ epoch, seq: after }, limit)
+        if (events.length === 0) return found
+        holds(events.length <= limit, `a read of ${limit} answered ${events.length} events`)
+        for (const event of events) same(event.seq, ++after, 'the seq that follows in a read')
+        found.push(...events)
+      }
+    },
+    append,
+    async grow(expect, draft) {
+      const answer = await append(expect, draft)
+      const standing = answer.ok ? null : answer.head
+      holds(answer.ok, `an append to the head that stands was refused, with seq ${standing?.seq}`)
+      return draft.next
+    },
+    async touch(expect, next) {
+      holds(feed.touch !== undefined, 'the feed has no touch')
+      return await feed.touch(expect, next, callOptions())
+    },
+    async trim(upTo) {
+      holds(feed.trim !== undefined, 'the feed has no trim')
+      await feed.trim(upTo, callOptions())
+    },
+  }
+}
+
+/** Opens an instance. */
+export async function openLog(feed: RevocationFeed): Promise<Log> {
+  await feed.open(callOptions().signal)
+  return logOf(feed)
+}
+
+/** Lengths of so many small events. */
+export const small = (count: number): number[] => Array(count).fill(20)
+
+/** A log of so many small events, one append each ten. Answers its head and its events. */
+export async function filled(log: Log, make: Fixtures, count: number): Promise<Draft> {
+  const events: SealedEvent[] = []
+  let head: SealedHead | null = null
+  do {
+    const draft: Draft = make.draft(head, small(Math.min(10, count - events.length)))
+    head = await log.grow(head, draft)
+    events.push(...draft.events)
+  } while (events.length < count)
+  return { events, next: head }
+}
+
+/** Asserts that an append was refused, and that it answered this head. */
+export function refused(answer: Appended, head: SealedHead | null, what: string): void {
+  same(answer.ok, false, what)
+  if (!answer.ok) sameHead(answer.head, head, `${what}: the head that it answers`)
+}

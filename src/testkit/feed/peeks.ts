@@ -1,0 +1,34 @@
+/**
+ * Peeking, for a log in this very process.
+ *
+ * @module
+ */
+import { holds } from '../store/case.js'
+import { type FeedCase, sameHead } from './case.js'
+import { filled, type Log, small } from './log.js'
+
+function peek({ feed }: Log) {
+  holds(feed.peek !== undefined, 'the feed has no peek')
+  return feed.peek()
+}
+
+export const peekCases: readonly FeedCase[] = [
+  {
+    rule: 'peek.head',
+    title: 'a peek answers at once the head that stands, whoever moved it',
+    needs: ['peek'],
+    across: 'also',
+    async run({ log, other, make }) {
+      sameHead(peek(log), null, 'the head of no log')
+      let { next } = await filled(other, make, 3)
+      for (let round = 0; round < 5; round++) {
+        sameHead(peek(log), next, 'the head, peeked at')
+        next = await other.grow(next, make.draft(next, small(1)))
+      }
+      if (other.feed.trim !== undefined) {
+        await other.trim(2)
+        sameHead(peek(log), { ...next, floor: 3 }, 'the head after a trim')
+      }
+    },
+  },
+]

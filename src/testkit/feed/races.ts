@@ -1,0 +1,201 @@
+/**
+ * Calls at the same time, on one instance and across two.
+ *
+ * @module
+ */
+import type { Appended, SealedEvent, SealedHead } from '../../feed/feed.js'
+import { holds, present, same } from '../store/case.js'
+import { type CaseContext, type FeedCase, sameEvents, sameHead } from './case.js'
+import type { Draft } from './fixtures.js'
+import { filled, type Log, refused, small, startOf } from './log.js'
+import { turn } from './soon.js'
+
+const WRITERS = 8
+
+/** Appends all at once, every other one on the other instance. */
+function atOnce(
+  { log, other }: CaseContext,
+  expect: SealedHead | null,
+  drafts: readonly Draft[],
+): Promise<Appended[]> {
+  return Promise.all(
+    drafts.map((draft, index) => (index % 2 === 0 ? log : other).append(expect, draft)),
+  )
+}
+
+/** Asserts that one of them took place, and that all the others were told its head. */
+async function oneWins(
+  context: CaseContext,
+  expect: SealedHead | null,
+  drafts: readonly Draft[],
+): Promise<Draft> {
+  const answers = await atOnce(context, expect, drafts)
+  const won = answers.filter(({ ok }) => ok).length
+  same(won, 1, `how many of ${drafts.length} appends on one position took place`)
+  const winner = present(drafts[answers.findIndex(({ ok }) => ok)], 'the winner')
+  for (const answer of answers) {
+    if (!answer.ok) refused(answer, winner.next, 'an append that lost')
+  }
+  sameHead(await context.other.head(), winner.next, 'the head')
+  return winner
+}
+
+/** One writer that appends so many times, and after each refusal builds on the head that it was told. */
+async function write(log: Log, make: CaseContext['make'], lengths: readonly number[][]) {
+  const acked: SealedEvent[] = []
+  let expect = await log.head()
+  let tries = 0
+  for (const each of lengths) {
+    for (;;) {
+      holds(++tries < 1000, 'a writer is told heads that do not stand')
+      const draft: Draft = make.draft(expect, each)
+      const answer = await log.append(expect, draft)
+      expect = answer.ok ? draft.next : answer.head
+      if (!answer.ok) continue
+      acked.push(...draft.events)
+      break
+    }
+  }
+  return acked
+}
+
+const bySeq = (events: readonly SealedEvent[]) => [...events].sort((a, b) => a.seq - b.seq)
+
+export const raceCases: readonly FeedCase[] = [
+  {
+    rule: 'races.create',
+    title: 'of eight that make the log at once one does, and the others are told its head',
+    across: 'also',
+    async run(context) {
+      const drafts = Array.from({ length: WRITERS }, (_, index) =>
+        context.make.draft(null, small(index % 3)),
+      )
+      const { events, next } = await oneWins(context, null, drafts)
+      sameEvents(await context.log.all(startOf(next)), events, 'the events')
+    },
+  },
+  {
+    rule: 'races.append',
+    title: 'of eight appends on one head at once one takes place, again and again',
+    across: 'also',
+    async run(context) {
+      const { log, make } = context
+      let { events, next } = await filled(log, make, 2)
+      for (let round = 0; round < 6; round++) {
+        const drafts = Array.from({ length: WRITERS }, (_, index) =>
+          make.draft(next, small(1 + (index % 4))),
+        )
+        const winner = await oneWins(context, next, drafts)
+        events = [...events, ...winner.events]
+        next = winner.next
+        sameEvents(await log.all(startOf(next)), events, 'the events')
+      }
+    },
+  },
+  {
+    rule: 'races.writers',
+    title: 'eight writers that go on from what they are told leave a dense log of all they wrote',
+    across: 'also',
+    async run({ log, other, make }) {
+      const writers = Array.from({ length: WRITERS }, (_, index) =>
+        write(index % 2 === 0 ? log : other, make, [small(1), small(3), small(1), small(2)]),
+      )
+      const acked = (await Promise.all(writers)).flat()
+      const head = present((await log.head()) ?? undefined, 'the head')
+      same(head.seq, acked.length, 'the seq of the head')
+      sameEvents(await other.all(startOf(head)), bySeq(acked), 'the events')
+    },
+  },
+  {
+    rule: 'races.epoch',
+    title: 'of eight that begin the log anew at once one does',
+    across: 'also',
+    async run(context) {
+      const { log, make } = context
+      const { next } = await filled(log, make, 12)
+      const drafts = Array.from({ length: WRITERS }, (_, index) =>
+        make.draft(next, small(index % 3), { epoch: make.epoch() }),
+      )
+      const winner = await oneWins(context, next, drafts)
+      sameEvents(await log.all(startOf(winner.next)), winner.events, 'the events')
+      for (const { next: loser } of drafts) {
+        if (loser.epoch === winner.next.epoch) continue
+        sameEvents((await log.read(startOf(loser))).events, [], 'the events of one that lost')
+      }
+    },
+  },
+  {
+    rule: 'races.read',
+    title: 'whoever reads while others append finds no hole, and whatever the head covers',
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next: first } = await filled(log, make, 3)
+      let writing = true
+      const writers = Promise.all(
+        [log, other, log].map((one) => write(one, make, Array(8).fill(small(3)))),
+      ).finally(() => {
+        writing = false
+      })
+      while (writing) {
+        for (const reader of [log, other]) {
+          const head = present((await reader.head()) ?? undefined, 'the head')
+          // Asserts that it is dense.
+          const events = await reader.all(startOf(first), 5)
+          holds(events.length >= head.seq, `the head is at ${head.seq}, the events end before it`)
+        }
+        await turn()
+      }
+      const acked = (await writers).flat()
+      sameEvents(await log.all(first), bySeq(acked), 'the events')
+    },
+  },
+  {
+    rule: 'races.trim',
+    title: 'whoever reads while others trim is told of every event that is not there',
+    needs: ['trim'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next } = await filled(log, make, 60)
+      let trimming = true
+      const trims = (async () => {
+        for (let upTo = 3; upTo < 60; upTo += 3) {
+          await Promise.all([other.trim(upTo), other.trim(upTo - 2)])
+        }
+      })().finally(() => {
+        trimming = false
+      })
+      while (trimming) {
+        const { events, floor } = await log.read({ epoch: next.epoch, seq: 0 })
+        same(events[0]?.seq ?? floor, floor, 'the seq of the first event beside the floor')
+        same(events.length, 60 - floor + 1, `how many events there are from the floor ${floor}`)
+        await turn()
+      }
+      await trims
+    },
+  },
+  {
+    rule: 'races.touch',
+    title: 'touches and appends at once leave the head of the append',
+    needs: ['touch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      let head = await log.grow(null, make.draft(null, small(1)))
+      for (let round = 0; round < 8; round++) {
+        const before = head
+        const draft = make.draft(head, small(2))
+        const touches = Array.from({ length: 4 }, () => make.touched(before))
+        const [, appended] = await Promise.all([
+          other.touch(before, touches[0] ?? before),
+          (round % 2 === 0 ? log : other).append(before, draft),
+          log.touch(before, touches[1] ?? before),
+          other.touch(before, touches[2] ?? before),
+          log.touch(before, touches[3] ?? before),
+        ])
+        same(appended.ok, true, 'whether the append took place: a touch moves no position')
+        head = draft.next
+        sameHead(await other.head(), head, 'the head')
+        sameEvents(await log.all(before), draft.events, 'the events')
+      }
+    },
+  },
+]

@@ -1,0 +1,242 @@
+/**
+ * The push channel: it may lose nothing that matters on a quiet day, and leaves nothing behind.
+ *
+ * @module
+ */
+import type { Position, SealedEvent, WatchHint } from '../../feed/feed.js'
+import { holds, same } from '../store/case.js'
+import { type FeedCase, hex } from './case.js'
+import { filled, type Log, small } from './log.js'
+import { soon } from './soon.js'
+
+/** What a node asks for that has not seen any log yet. */
+const NOWHERE: Position = { epoch: '', seq: 0, link: new Uint8Array(16) }
+
+/** A channel that was started. */
+interface Watching {
+  /** The events that it brought. */
+  readonly events: readonly SealedEvent[]
+  /** How often it woke. */
+  readonly wakes: () => number
+  /** Resolves when it has woken more often than that, or has ended by itself if that will do. */
+  more(than: number, what: string, orEnded?: boolean): Promise<void>
+  /** Aborts, and resolves when the channel has settled, whichever way. */
+  stop(): Promise<void>
+}
+
+function watching({ feed }: Log, from: Position): Watching {
+  holds(feed.watch !== undefined, 'the feed has no watch')
+  const controller = new AbortController()
+  const events: SealedEvent[] = []
+  let wakes = 0
+  let isOver = false
+  let changed = () => {}
+  const onWake = (hint?: WatchHint) => {
+    wakes++
+    events.push(...(hint?.events ?? []))
+    changed()
+  }
+  const over = feed.watch(from, onWake, controller.signal).then(
+    () => 'resolved',
+    (error: unknown) => `rejected with ${String(error)}`,
+  )
+  const ended = over.then((how) => {
+    isOver = true
+    changed()
+    return how
+  })
+  return {
+    events,
+    wakes: () => wakes,
+    async more(than, what, orEnded = false) {
+      const woken = new Promise<void>((resolve) => {
+        changed = () => {
+          if (wakes > than || isOver) resolve()
+        }
+        changed()
+      })
+      await soon(woken, what)
+      if (wakes > than || orEnded) return
+      holds(false, `the channel ${await ended} while waiting for ${what}`)
+    },
+    async stop() {
+      controller.abort()
+      await soon(ended, 'the end of a watch that was aborted')
+    },
+  }
+}
+
+/** Asserts that whatever the channel brought was appended just so. */
+function broughtOnly(events: readonly SealedEvent[], appended: readonly SealedEvent[]): void {
+  const known = new Map(appended.map(({ seq, bytes }) => [seq, hex(bytes, 'an event')]))
+  for (const { seq, bytes } of events) {
+    same(hex(bytes, 'an event of a hint'), known.get(seq), `the event of seq ${seq} in a hint`)
+  }
+}
+
+export const watchCases: readonly FeedCase[] = [
+  {
+    rule: 'watch.wakes',
+    title: 'a watch wakes after each append, and what it brings is what was appended',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      let { events, next } = await filled(log, make, 3)
+      const watch = watching(log, next)
+      for (let round = 0; round < 8; round++) {
+        const before = watch.wakes()
+        const draft = make.draft(next, round === 3 ? [40_960] : small(1 + (round % 3)))
+        next = await other.grow(next, draft)
+        events = [...events, ...draft.events]
+        await watch.more(before, `a wake after the append ${round}`)
+      }
+      await watch.stop()
+      broughtOnly(watch.events, events)
+    },
+  },
+  {
+    rule: 'watch.from',
+    title: 'a watch that starts behind the head wakes soon',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const { events, next } = await filled(other, make, 12)
+      const behind = { ...next, seq: 4, link: make.bytes(16) }
+      for (const from of [behind, { ...NOWHERE, epoch: next.epoch }, NOWHERE]) {
+        const watch = watching(log, from)
+        await watch.more(0, `a wake for what comes after ${from.seq}`, true)
+        await watch.stop()
+        broughtOnly(watch.events, events)
+      }
+    },
+  },
+  {
+    rule: 'watch.nowhere',
+    title: 'a watch that starts where there is no log wakes when there is one',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const watch = watching(log, NOWHERE)
+      const draft = make.draft(null, small(2))
+      const before = watch.wakes()
+      const next = await other.grow(null, draft)
+      await watch.more(before, 'a wake after the log was made', true)
+      await watch.stop()
+      broughtOnly(watch.events, draft.events)
+      const again = watching(log, next)
+      const woken = again.wakes()
+      await other.grow(next, make.draft(next, small(1)))
+      await again.more(woken, 'a wake after the next append')
+      await again.stop()
+    },
+  },
+  {
+    rule: 'watch.epoch',
+    title: 'a watch wakes or ends when the log begins anew',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next } = await filled(log, make, 6)
+      const watch = watching(log, next)
+      const before = watch.wakes()
+      const head = await other.grow(next, make.draft(next, small(2), { epoch: make.epoch() }))
+      await watch.more(before, 'a wake after a new epoch', true)
+      await watch.stop()
+      const again = watching(log, head)
+      const woken = again.wakes()
+      await other.grow(head, make.draft(head, small(1)))
+      await again.more(woken, 'a wake in the new epoch')
+      await again.stop()
+    },
+  },
+  {
+    rule: 'watch.abort',
+    title: 'a watch settles soon after it is aborted, or at once if it was before',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, make }) {
+      const { next } = await filled(log, make, 2)
+      const { feed } = log
+      const settled = feed.watch?.(next, () => {}, AbortSignal.abort()).catch(() => undefined)
+      await soon(settled ?? Promise.resolve(), 'the end of a watch that was aborted before')
+      await watching(log, next).stop()
+      const woken = watching(log, NOWHERE)
+      await woken.more(0, 'a wake for what is there', true)
+      await woken.stop()
+      await woken.stop()
+    },
+  },
+  {
+    rule: 'watch.silent',
+    title: 'a watch that has settled wakes nobody',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      let { next } = await filled(log, make, 2)
+      const first = watching(log, next)
+      const before = first.wakes()
+      next = await other.grow(next, make.draft(next, small(1)))
+      await first.more(before, 'a wake')
+      await first.stop()
+      const count = first.wakes()
+      const second = watching(log, next)
+      for (let round = 0; round < 3; round++) {
+        const woken = second.wakes()
+        next = await other.grow(next, make.draft(next, small(1)))
+        await second.more(woken, 'a wake of the second watch')
+      }
+      await second.stop()
+      same(first.wakes(), count, 'how often a watch woke that had settled')
+    },
+  },
+  {
+    rule: 'watch.many',
+    title: 'a watch can be started many times, and the last one works',
+    needs: ['watch'],
+    async run({ log, make }) {
+      const { next } = await filled(log, make, 2)
+      for (let round = 0; round < 25; round++) await watching(log, next).stop()
+      await Promise.all(Array.from({ length: 5 }, () => watching(log, next).stop()))
+      const watch = watching(log, next)
+      const before = watch.wakes()
+      await log.grow(next, make.draft(next, small(1)))
+      await watch.more(before, 'a wake of the last watch')
+      await watch.stop()
+    },
+  },
+  {
+    rule: 'watch.two',
+    title: 'of two watches at once both wake, and one goes on without the other',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, other, make }) {
+      let { next } = await filled(log, make, 2)
+      const watches = [watching(log, next), watching(other, next)]
+      const before = watches.map(({ wakes }) => wakes())
+      next = await other.grow(next, make.draft(next, small(1)))
+      for (const [index, watch] of watches.entries()) {
+        await watch.more(before[index] ?? 0, `a wake of watch ${index + 1} of two`)
+      }
+      const [first, second] = watches
+      await first?.stop()
+      const woken = second?.wakes() ?? 0
+      await log.grow(next, make.draft(next, small(1)))
+      await second?.more(woken, 'a wake of the watch that is left')
+      await second?.stop()
+    },
+  },
+  {
+    rule: 'watch.close',
+    title: 'closing the feed ends its watches',
+    needs: ['watch'],
+    across: 'also',
+    async run({ log, make }) {
+      const { next } = await filled(log, make, 2)
+      const ends = [NOWHERE, next].map((from) =>
+        log.feed.watch?.(from, () => {}, new AbortController().signal).catch(() => undefined),
+      )
+      await log.feed.close()
+      for (const end of ends) await soon(end ?? Promise.resolve(), 'the end of a watch after close')
+    },
+  },
+]
