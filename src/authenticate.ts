@@ -33,6 +33,7 @@ export function authenticator(parts: Parts) {
   const direct: Direct<unknown> = {
     check: (token, needs, context) => check(parts, { token, needs, context }),
     clock: parts.clock,
+    timeoutMs: parts.options.timeoutMs,
     graceMs: (policy) => graceMsOf(parts, policy),
   }
   return Object.assign(authenticate, { [DIRECT]: direct })

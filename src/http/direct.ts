@@ -23,6 +23,8 @@ export interface Direct<Claims> {
     context: RequestContext | undefined,
   ): VerifyResult<Claims> | Promise<VerifyResult<Claims>>
   readonly clock: ResolvedClock
+  /** How long one call to the store may take, in milliseconds. */
+  readonly timeoutMs: number
   /** How long a rotated token of this policy goes on working, in milliseconds; infinite: until its successor is used. */
   graceMs(policy: string): number
 }

@@ -1,0 +1,43 @@
+/**
+ * Guards for `(request, response, next)`: Express, Connect and their kin, and `node:http` itself.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { keepAuth, keepNamed } from './auth.js'
+import type { Guard, Outcome } from './bearer.js'
+import { send, setHeaders } from './incoming.js'
+import { refusalError } from './refusal.js'
+
+/**
+ * A guard in the form of Connect. It calls `next()` to let the request pass; otherwise it answers, or, with
+ * `throwErrors`, calls `next` with a `RefusalError`.
+ */
+export type ConnectGuard = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Puts a guard into the form of Connect. It never throws and never rejects: Express 4 would not catch that. */
+export function connectGuard<Request extends IncomingMessage, Claims>(
+  guard: Guard<Request, Claims>,
+): ConnectGuard {
+  const { property, throwErrors } = guard.options
+  return function requireToken(request, response, next) {
+    const settle = (outcome: Outcome<Claims>): void => {
+      const refused = guard.admit(request as Request, outcome, (passed) => {
+        keepAuth(request, passed)
+        keepNamed(request, property, passed)
+        setHeaders(response, passed.headers)
+      })
+      // Outside of all that catches: what the handlers behind `next` throw is theirs.
+      if (refused === undefined) next()
+      else if (throwErrors) next(refusalError(refused))
+      else send(response, refused)
+    }
+    const outcome = guard.check(request as Request)
+    if ('then' in outcome) void outcome.then(settle)
+    else settle(outcome)
+  }
+}

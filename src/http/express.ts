@@ -1,0 +1,56 @@
+/**
+ * Express 4 and 5: a guard for an application, a router or a route.
+ *
+ * @module
+ */
+import type { Request } from 'express'
+import { type Carrier, makeGuard } from './bearer.js'
+import { type ConnectGuard, connectGuard } from './connect.js'
+import { authorizationOf, formOf, requestIdOf } from './incoming.js'
+import type { TokenAuthority, TokenOptions } from './options.js'
+
+export { authOf, optionalAuthOf } from './auth.js'
+export type { ConnectGuard } from './connect.js'
+export type { TokenAuthority, TokenOptions } from './options.js'
+export type { RefusalError } from './refusal.js'
+
+/** What Express's request is to a guard; both versions have all of it. */
+const CARRIER: Carrier<Request> = {
+  authorization: authorizationOf,
+  url: ({ url }) => url,
+  form: (request) => formOf(request, request.body),
+  isSecure: ({ secure }) => secure,
+  context: (request) => {
+    const { method, ip, route } = request
+    const pattern: unknown = (route as { path?: unknown } | undefined)?.path
+    return {
+      method,
+      ...(typeof pattern === 'string' ? { route: pattern } : {}),
+      ...(ip === undefined ? {} : { address: ip }),
+      ...requestIdOf(request as { id?: unknown }),
+    }
+  },
+}
+
+/**
+ * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
+ * RFC 6750 has it. Handlers read who it is by {@link authOf}. It holds for every method, `HEAD` and `OPTIONS` included.
+ * Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import express from 'express'
+ * import { authOf, requireToken } from 'watchword/express'
+ *
+ * const app = express()
+ * app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (request, response) => {
+ *   response.json({ subject: authOf(request).subject })
+ * })
+ * ```
+ */
+export function requireToken<Claims>(
+  authority: TokenAuthority<Claims>,
+  options: TokenOptions<Request> = {},
+): ConnectGuard {
+  return connectGuard(makeGuard(authority, options, CARRIER))
+}

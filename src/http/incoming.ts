@@ -1,0 +1,106 @@
+/**
+ * Node's own requests and responses, which Express, Koa, Fastify and, on a Node server, Hono are built on.
+ *
+ * @module
+ */
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Answer } from './refusal.js'
+
+/** What is read of a request, over HTTP/1 as over HTTP/2. */
+export interface Incoming {
+  readonly headers: { readonly authorization?: string | undefined }
+  readonly rawHeaders?: readonly string[]
+}
+
+const NAME = 'authorization'
+
+/**
+ * Every `Authorization` header as it was received. Node itself keeps the first and drops the others in silence. What the
+ * application made of a single one, by a middleware before this one, counts.
+ */
+export function authorizationOf({ headers, rawHeaders }: Incoming): readonly string[] {
+  const { authorization } = headers
+  if (rawHeaders !== undefined && isRepeated(rawHeaders)) return rawValues(rawHeaders)
+  return authorization === undefined ? [] : [authorization]
+}
+
+function isRepeated(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (isName(rawHeaders[i])) count++
+  return count > 1
+}
+
+function rawValues(rawHeaders: readonly string[]): readonly string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && isName(rawHeaders[i - 1]))
+}
+
+const isName = (name: string | undefined): boolean =>
+  name?.length === NAME.length && name.toLowerCase() === NAME
+
+/** Whether the connection itself is TLS. */
+export function isEncrypted({ socket }: { readonly socket?: Socket | undefined }): boolean {
+  return (socket as { encrypted?: unknown } | undefined)?.encrypted === true
+}
+
+/** The fields of a form that a body parser left on the request; nothing for a body of another kind. */
+export function formOf(
+  { headers }: { readonly headers: { readonly 'content-type'?: string | undefined } },
+  body: unknown,
+): unknown {
+  const type = headers['content-type']
+  return type !== undefined && /^application\/x-www-form-urlencoded\b/i.test(type)
+    ? body
+    : undefined
+}
+
+/** A name that an application or a middleware gave the request; header values are the client's own text. */
+export function requestIdOf({ id }: { readonly id?: unknown }): { readonly requestId?: string } {
+  if (typeof id === 'string') return { requestId: id }
+  return typeof id === 'number' ? { requestId: String(id) } : {}
+}
+
+/** Sends a complete answer, unless another one is on its way already. */
+export function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  if (response.headersSent || response.writableEnded) return
+  response.statusCode = status
+  setHeaders(response, headers)
+  response.end(body)
+}
+
+/** Sets headers on an answer to come. One that carries a token stays `no-store`, whatever the handler sets later. */
+export function setHeaders(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+): void {
+  for (const name in headers) response.setHeader(name, headers[name] as string)
+  if ('token-successor' in headers) neverCached(response)
+}
+
+type Head = readonly [message?: unknown, headers?: unknown]
+
+/** Keeps an answer `no-store`. Every one passes through `writeHead`, also when its handler never calls that. */
+export function neverCached(response: ServerResponse): void {
+  const writeHead = response.writeHead.bind(response)
+  response.writeHead = (status: number, ...head: Head) => {
+    const [message, headers] = typeof head[0] === 'string' ? head : [undefined, head[0] ?? head[1]]
+    for (const [name, value] of pairsOf(headers)) response.setHeader(name, value)
+    response.setHeader('cache-control', 'no-store')
+    return typeof message === 'string' ? writeHead(status, message) : writeHead(status)
+  }
+}
+
+/** What `writeHead` may be given: an object, a list of pairs, or a flat list in which names may come again. */
+function pairsOf(headers: unknown): Iterable<readonly [string, OutgoingHttpHeader]> {
+  if (typeof headers !== 'object' || headers === null) return []
+  if (!Array.isArray(headers)) return Object.entries(headers)
+  const pairs = Array.isArray(headers[0])
+    ? (headers as [string, OutgoingHttpHeader][])
+    : headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1]] as const] : []))
+  const merged = new Map<string, OutgoingHttpHeader>()
+  for (const [name, value] of pairs) {
+    const known = merged.get(name.toLowerCase())
+    merged.set(name.toLowerCase(), known === undefined ? value : [known, value].flat().map(String))
+  }
+  return merged
+}

@@ -1,0 +1,84 @@
+/**
+ * `node:http`, without a framework: a guard for Connect-like routers, and a wrapper for one handler.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Carrier, makeGuard } from './bearer.js'
+import { type ConnectGuard, connectGuard } from './connect.js'
+import { authorizationOf, formOf, isEncrypted, requestIdOf, send } from './incoming.js'
+import type { TokenAuthority, TokenOptions } from './options.js'
+import type { RefusalError } from './refusal.js'
+
+export { authOf, optionalAuthOf } from './auth.js'
+export type { ChallengeParams } from './challenge.js'
+export { formatChallenge } from './challenge.js'
+export type { ConnectGuard } from './connect.js'
+export type { TokenAuthority, TokenOptions } from './options.js'
+export type { RefusalError } from './refusal.js'
+
+const CARRIER: Carrier<IncomingMessage> = {
+  authorization: authorizationOf,
+  url: ({ url }) => url ?? '',
+  form: (request) => formOf(request, (request as { body?: unknown }).body),
+  isSecure: isEncrypted,
+  context: (request) => {
+    const { method, socket } = request
+    return {
+      ...(method === undefined ? {} : { method }),
+      // The connection's other end: there is nobody here to say which proxies are trusted.
+      ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
+      ...requestIdOf(request as { id?: unknown }),
+    }
+  },
+}
+
+/**
+ * A guard for routers that call `(request, response, next)`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { authOf, requireToken } from 'watchword/node'
+ *
+ * const guard = requireToken(watchword, { scopes: ['orders:read'] })
+ * createServer((request, response) => {
+ *   guard(request, response, () => response.end(authOf(request).subject))
+ * }).close()
+ * ```
+ */
+export function requireToken<Claims>(
+  authority: TokenAuthority<Claims>,
+  options: TokenOptions<IncomingMessage> = {},
+): ConnectGuard {
+  return connectGuard(makeGuard(authority, options, CARRIER))
+}
+
+/**
+ * Wraps a handler: it runs only for requests that carry a good token. A refusal is always answered, since there is
+ * nobody to hand an error to: `throwErrors` has no effect. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { authOf, protect } from 'watchword/node'
+ *
+ * const handler = protect(watchword, (request, response) => {
+ *   response.end(`hello, ${authOf(request).subject}`)
+ * })
+ * createServer(handler).close()
+ * ```
+ */
+export function protect<Claims>(
+  authority: TokenAuthority<Claims>,
+  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
+  options: TokenOptions<IncomingMessage> = {},
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const guard = requireToken(authority, options)
+  return (request, response) => {
+    guard(request, response, (error) => {
+      if (error === undefined) handler(request, response)
+      else send(response, (error as RefusalError).answer)
+    })
+  }
+}
