@@ -1,0 +1,94 @@
+/**
+ * Koa 2 and 3: a guard for an application, a router or a route.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Context } from 'koa'
+import { keepAuth, keepNamed } from './auth.js'
+import { type Carrier, makeGuard } from './bearer.js'
+import { authorizationOf, formOf, neverCached, requestIdOf } from './incoming.js'
+import type { TokenAuthority, TokenOptions } from './options.js'
+import { refusalError } from './refusal.js'
+
+export { authOf, optionalAuthOf } from './auth.js'
+export type { TokenAuthority, TokenOptions } from './options.js'
+export type { RefusalError } from './refusal.js'
+
+/** What is used of Koa's context; both versions have all of it. */
+export interface KoaContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly request: object
+  readonly state: object
+  readonly url: string
+  readonly method: string
+  readonly secure: boolean
+  readonly ip: string
+  status: number
+  body: unknown
+  set(fields: { [name: string]: string }): void
+}
+
+/** A guard in the form of Koa. */
+export type KoaGuard = (context: KoaContext, next: () => Promise<unknown>) => Promise<void>
+
+const CARRIER: Carrier<KoaContext> = {
+  authorization: ({ req }) => authorizationOf(req),
+  url: ({ url }) => url,
+  form: ({ req, request }) => formOf(req, (request as { body?: unknown }).body),
+  isSecure: ({ secure }) => secure,
+  context: (context) => {
+    const { method, ip, req } = context
+    // Where @koa/router keeps the pattern, once it has chosen a route.
+    const { _matchedRoute: route } = context as { _matchedRoute?: unknown }
+    return {
+      method,
+      address: ip,
+      ...(typeof route === 'string' ? { route } : {}),
+      ...requestIdOf(req as { id?: unknown }),
+    }
+  },
+}
+
+/**
+ * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
+ * RFC 6750 has it. Middleware after it reads who it is by {@link authOf} with the context; `property` is one of
+ * `ctx.state`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import Koa from 'koa'
+ * import { authOf, requireToken } from 'watchword/koa'
+ *
+ * const app = new Koa()
+ * app.use(requireToken(watchword, { scopes: ['orders:read'] }))
+ * app.use((ctx) => {
+ *   ctx.body = { subject: authOf(ctx).subject }
+ * })
+ * ```
+ */
+export function requireToken<Claims>(
+  authority: TokenAuthority<Claims>,
+  options: TokenOptions<Context> = {},
+): KoaGuard {
+  const guard = makeGuard<Context, Claims>(authority, options, CARRIER)
+  const { property, throwErrors } = guard.options
+  return async function requireToken(context, next) {
+    const koa = context as Context
+    const refused = guard.admit(koa, await guard.check(koa), (passed) => {
+      keepAuth(context, passed)
+      keepNamed(context.state, property, passed)
+      context.set(passed.headers)
+      if ('token-successor' in passed.headers) neverCached(context.res)
+    })
+    if (refused === undefined) {
+      await next()
+      return
+    }
+    if (throwErrors) throw refusalError(refused)
+    context.status = refused.status
+    context.set(refused.headers)
+    context.body = refused.body
+  }
+}

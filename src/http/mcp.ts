@@ -1,0 +1,89 @@
+/**
+ * The Model Context Protocol: a token verifier for the `requireBearerAuth` of its SDK.
+ *
+ * @module
+ */
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
+import { WatchwordError } from '../errors.js'
+import type { CompiledRequirement } from '../requirement.js'
+import type { Rejected, Requirement, Verified } from '../types.js'
+import type { TokenAuthority } from './options.js'
+
+export type { TokenAuthority } from './options.js'
+
+/** What a verifier is made from, besides the authority. */
+export interface McpVerifierOptions extends Requirement {
+  /**
+   * The SDK's own error classes, from `@modelcontextprotocol/sdk/server/auth/errors.js`: its middleware tells a refusal
+   * from a failure by them, and this package does not load the SDK.
+   */
+  readonly errors: {
+    readonly InvalidTokenError: new (message: string) => Error
+    readonly InsufficientScopeError: new (message: string) => Error
+  }
+}
+
+/** What the SDK's `requireBearerAuth` takes as `verifier`. */
+export interface McpVerifier {
+  /**
+   * Rejects with `InvalidTokenError` or `InsufficientScopeError` for a refused token, which the SDK answers with 401 and
+   * 403; and with `ERR_STORE_UNAVAILABLE` for an outage, or `ERR_FEED_UNAVAILABLE` on a stale node, for which it has 500.
+   */
+  verifyAccessToken(token: string): Promise<AuthInfo>
+}
+
+/**
+ * Makes a verifier. `scopes` of the requirement are judged here, wildcards included; those that the token covers are
+ * listed in `AuthInfo.scopes` besides its own, so that the SDK's `requiredScopes` may name the same ones for the
+ * challenge. The SDK wants a client: it is the token's subject. The result of the check is `extra.auth`. Throws
+ * `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'
+ * import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
+ * import { mcpVerifier } from 'watchword/mcp'
+ *
+ * const requiredScopes = ['tools:call']
+ * const verifier = mcpVerifier(watchword, { errors, scopes: requiredScopes })
+ * const guard = requireBearerAuth({ verifier, requiredScopes })
+ * ```
+ */
+export function mcpVerifier<Claims>(
+  authority: TokenAuthority<Claims>,
+  { errors, ...requirement }: McpVerifierOptions,
+): McpVerifier {
+  const needs = authority.require(requirement)
+  return {
+    async verifyAccessToken(token) {
+      const result = await authority.authenticate(token, needs)
+      if (!result.ok) throw errorOf(result, errors)
+      return authInfoOf(token, result, needs)
+    },
+  }
+}
+
+function errorOf({ code }: Rejected, errors: McpVerifierOptions['errors']): Error {
+  if (code === 'stale') {
+    return new WatchwordError('ERR_FEED_UNAVAILABLE', 'the token cannot be checked right now')
+  }
+  return code === 'insufficient_scope'
+    ? new errors.InsufficientScopeError('The token does not cover this request.')
+    : new errors.InvalidTokenError('The token was not accepted.')
+}
+
+function authInfoOf(
+  token: string,
+  auth: Verified<unknown>,
+  { allOf }: CompiledRequirement,
+): AuthInfo {
+  const { subject, audience, scopes, expiresAt } = auth
+  return {
+    token,
+    clientId: subject,
+    scopes: [...new Set([...scopes, ...allOf])],
+    expiresAt: Math.floor(expiresAt / 1000),
+    ...(URL.canParse(audience) ? { resource: new URL(audience) } : {}),
+    extra: { auth },
+  }
+}
