@@ -29,7 +29,10 @@ export interface NodeRedisCluster {
 export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster
 
 /** Sends one command that names `key`, and answers the reply as the client gives it. */
-export type Command = (key: string, args: readonly [string, ...string[]]) => Promise<unknown>
+export type Command<Argument = string> = (
+  key: string,
+  args: readonly [string, ...(string | Argument)[]],
+) => Promise<unknown>
 
 /** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
 export function commandOf(client: RedisClient): Command {
@@ -49,7 +52,8 @@ export function commandOf(client: RedisClient): Command {
   )
 }
 
-function has(client: unknown, method: string): boolean {
+/** Whether a client has a method. */
+export function has(client: unknown, method: string): boolean {
   return (
     typeof client === 'object' &&
     client !== null &&

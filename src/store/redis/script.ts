@@ -31,33 +31,49 @@ export interface Reply {
 }
 
 /** Runs a script with its arguments. */
-export type Run = (script: Script, ...args: readonly string[]) => Promise<Reply>
+export type Run<Argument = string> = (
+  script: Script,
+  ...args: readonly (string | Argument)[]
+) => Promise<Reply>
 
 /** Makes the function through which a store runs its scripts, until `isClosed`. */
 export function scriptRunner(command: Command, prefix: string, isClosed: () => boolean): Run {
   // The braces put every key that begins with the prefix in one slot of a cluster. Scripts derive the names of all other
   // keys from this one, and so also follow a `keyPrefix` that the client puts before it.
-  const root = `{${prefix}}:schema`
-  const store = randomBytes(9).toString('base64url')
+  const run = callRunner(command, `{${prefix}}:schema`, () => {
+    if (isClosed()) throw new Error('the redis store is closed')
+  })
+  return async (script, ...args) => {
+    const reply = await run(script, ...args)
+    if (reply.tag === 'schema') throw schemaError(textOf(reply.rest[0]))
+    return reply
+  }
+}
+
+/** Makes a function that runs scripts on the key `root`, after `check`, which throws once there is nothing to run. */
+export function callRunner<Argument>(
+  command: Command<Argument>,
+  root: string,
+  check: () => void,
+): Run<Argument> {
+  const caller = randomBytes(9).toString('base64url')
   let calls = 0
   return async (script, ...args) => {
-    if (isClosed()) throw new Error('the redis store is closed')
-    const call = `${store}${++calls}`
+    check()
+    const call = `${caller}${++calls}`
     const reply = await evaluate(command, script, root, [call, ...args])
     // A connection that has lost count gives one caller the answer of another: each answer says whose it is.
     if (!Array.isArray(reply) || textOf(reply[0]) !== call)
       throw new Error('redis answered something else than what was asked')
-    const tag = textOf(reply[1])
-    if (tag === 'schema') throw schemaError(textOf(reply[2]))
-    return { tag, rest: reply.slice(2) }
+    return { tag: textOf(reply[1]), rest: reply.slice(2) }
   }
 }
 
-async function evaluate(
-  command: Command,
+async function evaluate<Argument>(
+  command: Command<Argument>,
   { sha, source }: Script,
   root: string,
-  args: readonly string[],
+  args: readonly (string | Argument)[],
 ): Promise<unknown> {
   try {
     return await command(root, ['EVALSHA', sha, '1', root, ...args])

@@ -1,0 +1,197 @@
+/**
+ * A feed in Redis 7 or Valkey, over the caller's own client: the log is a stream, the head a hash.
+ *
+ * Every call is one Lua script, and so one round trip and one atomic step. Blocking reads of the stream tell at once of
+ * what is new, on a connection of their own. All keys share one hash tag, so a cluster keeps them on one node.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
+import type {
+  Appended,
+  CallOptions,
+  Durability,
+  Position,
+  RevocationFeed,
+  SealedEvent,
+  SealedHead,
+} from './feed.js'
+import { binaryCommandOf, bytesOf, type RedisFeedClient, subscriberOf } from './redis/client.js'
+import * as lua from './redis/lua.js'
+import { openFeed } from './redis/open.js'
+import { onOwnConnection } from './redis/own-connection.js'
+import { redisSnapshot } from './redis/snapshot.js'
+import { watchLog } from './redis/watch.js'
+
+export type {
+  IoRedisFeedClient,
+  NodeRedisFeedClient,
+  NodeRedisFeedCluster,
+  RedisFeedClient,
+} from './redis/client.js'
+
+/** The options of {@link redisFeed}. */
+export interface RedisFeedOptions {
+  /** Begins the name of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
+  readonly prefix?: string
+  /** Accept a server that may drop keys when memory is full (`maxmemory-policy`). Default: `false`. */
+  readonly allowEviction?: boolean
+  /**
+   * Makes a client that the feed blocks by its reads and throws away: a new one each time, of the same server, database
+   * and `keyPrefix`. Required where the client has no `duplicate()`, as a pool. Default: a duplicate of the client, that
+   * does not reconnect.
+   */
+  readonly subscriber?: () => RedisFeedClient | Promise<RedisFeedClient>
+}
+
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+/**
+ * A feed in Redis, which may share the server and the prefix of a `redisStore`. The client stays the caller's: the feed
+ * adds no listener to it and never closes it. Better let its commands fail while the server is away, by
+ * `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true` of node-redis, than be sent late.
+ *
+ * What was appended survives the end of the server's machine with `appendonly yes` and `appendfsync always`; otherwise a
+ * server that ends, or a replica that takes over, may lose the newest events. Nodes notice, and append again what they
+ * know.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { Redis } from 'ioredis'
+ * import { redisFeed } from 'watchword/feed/redis'
+ *
+ * const redis = new Redis({ lazyConnect: true, maxRetriesPerRequest: 1 })
+ * const feed = redisFeed(redis, { prefix: 'tokens' })
+ * console.log(feed.info.name, feed.info.push)
+ * redis.disconnect()
+ * ```
+ */
+export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {}): RevocationFeed {
+  const { prefix, allowEviction } = checkOptions(options)
+  const command = binaryCommandOf(client)
+  const subscriber = subscriberOf(client, options.subscriber)
+  const key = `{${prefix}}:feed`
+  const closing = new AbortController()
+  const run = callRunner(command, key, () => {
+    if (closing.signal.aborted) throw new Error('the redis feed is closed')
+  })
+  let durability: Durability = 'unknown'
+  return {
+    get info() {
+      return { name: 'redis', push: true, durability, suggestedPollMs: 1000 }
+    },
+    open: async (signal) => {
+      signal.throwIfAborted()
+      durability = await openFeed(run, command, key, allowEviction)
+    },
+    ...logMethods(run),
+    watch: async (from, wake, signal) => {
+      closing.signal.throwIfAborted()
+      const stop = new AbortController()
+      const end = () => stop.abort()
+      const signals = [signal, closing.signal]
+      if (signal.aborted) return
+      for (const each of signals) each.addEventListener('abort', end)
+      await onOwnConnection(subscriber, stop.signal, (own, within) =>
+        watchLog(own, within, key, from, wake),
+      ).finally(() => {
+        for (const each of signals) each.removeEventListener('abort', end)
+      })
+    },
+    snapshot: redisSnapshot(run),
+    close: async () => closing.abort(),
+  }
+}
+
+type LogMethods = Pick<RevocationFeed, 'head' | 'read' | 'append'> &
+  Required<Pick<RevocationFeed, 'touch' | 'trim'>>
+
+function logMethods(run: Run<Buffer>): LogMethods {
+  return {
+    head: async ({ signal }) => {
+      signal.throwIfAborted()
+      return headOf(await run(lua.HEAD_OF_LOG))
+    },
+    read: async ({ epoch, seq }, limit, { signal }) => {
+      signal.throwIfAborted()
+      const most = String(Math.min(limit, lua.MOST_READ))
+      const { rest } = await run(lua.READ, epoch, String(seq), most)
+      const [floor, first, ...events] = rest
+      return { events: eventsOf(Number(textOf(first)), events), floor: Number(textOf(floor)) }
+    },
+    append: (expect, events, next, { signal }) => append(run, expect, events, next, signal),
+    touch: async (expect, next, { signal }) => {
+      signal.throwIfAborted()
+      const seal = [String(next.beaconAt), Buffer.from(next.bytes)]
+      const { tag } = await run(lua.TOUCH, ...positionArgs(expect), ...seal)
+      return tag === 'touched'
+    },
+    trim: async (upTo, { signal }) => {
+      for (let tag = 'more'; tag === 'more'; ) {
+        signal.throwIfAborted()
+        tag = (await run(lua.TRIM, String(upTo))).tag
+      }
+    },
+  }
+}
+
+async function append(
+  run: Run<Buffer>,
+  expect: Position | null,
+  events: readonly SealedEvent[],
+  next: SealedHead,
+  signal: CallOptions['signal'],
+): Promise<Appended> {
+  signal.throwIfAborted()
+  const reply = await run(
+    lua.APPEND,
+    ...positionArgs(expect),
+    ...positionArgs(next),
+    String(next.beaconAt),
+    // Copies: a client that is not connected sends them later.
+    Buffer.from(next.bytes),
+    ...events.map(({ bytes }) => Buffer.from(bytes)),
+  )
+  return reply.tag === 'appended' ? { ok: true } : { ok: false, head: headOf(reply) }
+}
+
+function positionArgs(position: Position | null): readonly (string | Buffer)[] {
+  if (position === null) return ['', '', '']
+  return [position.epoch, String(position.seq), Buffer.from(position.link)]
+}
+
+function headOf({ rest }: Reply): SealedHead | null {
+  if (rest.length === 0) return null
+  const [epoch, seq, link, floor, beaconAt, bytes] = rest
+  return {
+    epoch: textOf(epoch),
+    seq: Number(textOf(seq)),
+    link: bytesOf(link),
+    floor: Number(textOf(floor)),
+    beaconAt: Number(textOf(beaconAt)),
+    bytes: bytesOf(bytes),
+  }
+}
+
+function eventsOf(first: number, events: readonly unknown[]): SealedEvent[] {
+  return events.map((bytes, index) => ({ seq: first + index, bytes: bytesOf(bytes) }))
+}
+
+function checkOptions(options: RedisFeedOptions): { prefix: string; allowEviction: boolean } {
+  const { prefix = 'watchword', allowEviction = false, subscriber: _, ...rest } = options
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined)
+    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      "prefix: expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+    )
+  }
+  if (typeof allowEviction !== 'boolean')
+    throw new WatchwordError('ERR_INVALID_OPTION', 'allowEviction: expected true or false')
+  return { prefix, allowEviction }
+}

@@ -1,0 +1,220 @@
+/**
+ * The scripts of the feed: each is one atomic step.
+ *
+ * The keys, after `{prefix}:`
+ *
+ * - `feed`: a hash, the head: `epoch`, `seq`, `link`, `floor`, `beaconAt`, `bytes`, and `no`, the epoch's number
+ * - `feed:log`: a stream of the events, each with the id `<no>-<seq>` and the one field `e`
+ * - `feed:snapshot`: a hash, the complete snapshot: its `generation`, and the `count` of its chunks
+ * - `feed:snapshot:<generation>`: a list, its chunks
+ *
+ * Others may have trimmed the log, or added to it, or dropped it: what covers is the head, and what is there is what the
+ * stream says. Only a snapshot that is not complete yet, or was replaced, has a time to live.
+ *
+ * @module
+ */
+import { defineScript } from '../../store/redis/script.js'
+
+/** The most events that one call reads, and the most of them that one step drops: the server does nothing else meanwhile. */
+export const MOST_READ = 1000
+const MOST_DROPPED = 10_000
+
+/** The most chunks that one call reads. */
+export const CHUNKS_READ = 16
+// A chunk keeps an unfinished snapshot for an hour, and who reads one that is replaced has five minutes to finish.
+const UNFINISHED_SECONDS = 3600
+const REPLACED_SECONDS = 300
+
+// `#!lua` makes a replica refuse even what only reads, and the server refuse the whole script rather than its last half
+// when memory is full. What revokes, frees memory or only reads runs even then.
+const HEAD = '#!lua'
+const HEAD_WHEN_FULL = '#!lua flags=allow-oom'
+
+const LOG = `
+local log = KEYS[1] .. ':log'
+local epoch, seq, link, floor, beaconAt, bytes, no = unpack(redis.call(
+  'HMGET', KEYS[1], 'epoch', 'seq', 'link', 'floor', 'beaconAt', 'bytes', 'no'))
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function seqOf(id)
+  return tonumber(string.match(id, '%d+$'))
+end
+
+-- Events that the head covers, from one number on.
+local function range(from, count)
+  return redis.call('XRANGE', log, no .. '-' .. from, no .. '-' .. seq, 'COUNT', count)
+end
+
+-- The floor that the log itself shows: others may have trimmed it, or dropped it.
+local function shownFloor()
+  local first = range(floor, 1)[1]
+  return first and seqOf(first[1]) or tonumber(seq) + 1
+end
+
+local function reply(tag)
+  if not epoch then return { ARGV[1], tag } end
+  return { ARGV[1], tag, epoch, seq, link, text(shownFloor()), beaconAt, bytes }
+end
+
+-- Whether the log stands at the epoch, seq and link in the arguments from the second on.
+local function isExpected()
+  if not epoch then return ARGV[2] == '' end
+  return epoch == ARGV[2] and seq == ARGV[3] and link == ARGV[4]
+end
+`
+
+const over = (head: string, body: string) => defineScript(`${head}${LOG}${body}`)
+
+/** Answers the head, if there is one: epoch, seq, link, floor, beaconAt, bytes. */
+export const HEAD_OF_LOG = over(HEAD_WHEN_FULL, `return reply('head')`)
+
+/**
+ * Reads events. Arguments: an epoch, the seq to begin after, the most to answer. Answers the floor, the seq of the first
+ * event, and the events without a hole: what a hole hides is told as trimmed.
+ */
+export const READ = over(
+  HEAD_WHEN_FULL,
+  `
+if not epoch then return { ARGV[1], 'events', '1', '1' } end
+local lowest = shownFloor()
+if epoch ~= ARGV[2] then return { ARGV[1], 'events', text(lowest), '1' } end
+local first = math.max(tonumber(ARGV[3]) + 1, tonumber(floor))
+local out = { ARGV[1], 'events', '', '' }
+local entries = range(text(first), ARGV[4])
+for _, entry in ipairs(entries) do
+  local at = seqOf(entry[1])
+  if #out == 4 and at > first then
+    first = at
+    lowest = math.max(lowest, at)
+  end
+  if at ~= first + #out - 4 then break end
+  out[#out + 1] = entry[2][2]
+end
+if #entries == 0 and first <= tonumber(seq) then lowest = tonumber(seq) + 1 end
+out[3], out[4] = text(lowest), text(first)
+return out
+`,
+)
+
+/**
+ * Appends events. Arguments: the epoch, seq and link expected, an empty epoch if none; those of the new head, its
+ * beaconAt and bytes; the events. Answers `appended`, or `refused` and the head.
+ */
+export const APPEND = over(
+  HEAD_WHEN_FULL,
+  `
+if not isExpected() then return reply('refused') end
+local FIRST = 10
+local first = tonumber(ARGV[6]) - (#ARGV - FIRST)
+
+local function beginAnew()
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  -- Higher than the one before, so that those who wait for the next id see it.
+  no = text(math.max(now, tonumber(no or 0) + 1))
+  floor = '1'
+  redis.call('UNLINK', log)
+end
+
+-- Removes what others put where the events go, and tells as trimmed what others took away before it.
+local function makeRoom()
+  local top = no .. '-' .. text(first - 1)
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  if last and last[1] == top then return end
+  repeat
+    local junk = redis.call('XRANGE', log, '(' .. top, '+', 'COUNT', 1000)
+    for _, entry in ipairs(junk) do redis.call('XDEL', log, entry[1]) end
+  until #junk == 0
+  if #redis.call('XRANGE', log, top, top) == 0 then floor = text(first) end
+end
+
+local function add(at, event)
+  local id = no .. '-' .. text(at)
+  local added = redis.pcall('XADD', log, id, 'e', event)
+  if type(added) ~= 'table' then return end
+  -- The stream remembers the highest id that it ever had, also of what was removed.
+  redis.call('XSETID', log, no .. '-' .. text(at - 1))
+  redis.call('XADD', log, id, 'e', event)
+end
+
+if epoch ~= ARGV[5] then beginAnew() else makeRoom() end
+for at = FIRST, #ARGV do add(first + at - FIRST, ARGV[at]) end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[5], 'seq', ARGV[6], 'link', ARGV[7], 'floor', floor,
+  'beaconAt', ARGV[8], 'bytes', ARGV[9], 'no', no)
+return { ARGV[1], 'appended' }
+`,
+)
+
+/** Seals the head anew. Arguments: the position expected, the new beaconAt and bytes. Answers `touched` or `refused`. */
+export const TOUCH = over(
+  HEAD_WHEN_FULL,
+  `
+if not epoch or not isExpected() then return { ARGV[1], 'refused' } end
+redis.call('HSET', KEYS[1], 'beaconAt', ARGV[5], 'bytes', ARGV[6])
+return { ARGV[1], 'touched' }
+`,
+)
+
+/** Moves the floor, and drops a batch of what is below. Argument: the last seq to drop. Answers `done` or `more`. */
+export const TRIM = over(
+  HEAD_WHEN_FULL,
+  `
+if not epoch then return { ARGV[1], 'done' } end
+local lowest = math.min(tonumber(ARGV[2]), tonumber(seq)) + 1
+if lowest <= tonumber(floor) then lowest = tonumber(floor) end
+redis.call('HSET', KEYS[1], 'floor', text(lowest))
+local first = range('0', 1)[1]
+local upTo = first and math.min(lowest, seqOf(first[1]) + ${MOST_DROPPED}) or lowest
+redis.call('XTRIM', log, 'MINID', '=', no .. '-' .. text(upTo))
+return { ARGV[1], upTo < lowest and 'more' or 'done' }
+`,
+)
+
+const SNAPSHOT = `
+local current = KEYS[1] .. ':snapshot'
+local function chunksOf(generation)
+  return current .. ':' .. generation
+end
+`
+
+/** Adds a chunk. Arguments: the generation, the chunk. */
+export const ADD_CHUNK = defineScript(`${HEAD}${SNAPSHOT}
+redis.call('RPUSH', chunksOf(ARGV[2]), ARGV[3])
+redis.call('EXPIRE', chunksOf(ARGV[2]), ${UNFINISHED_SECONDS})
+return { ARGV[1], 'added' }
+`)
+
+/** Makes a generation the snapshot. Arguments: the generation, the number of its chunks. Answers `done` or `lost`. */
+export const COMPLETE_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
+if redis.call('LLEN', chunksOf(ARGV[2])) ~= tonumber(ARGV[3]) then return { ARGV[1], 'lost' } end
+local replaced = redis.call('HGET', current, 'generation')
+redis.call('HSET', current, 'generation', ARGV[2], 'count', ARGV[3])
+redis.call('PERSIST', chunksOf(ARGV[2]))
+if replaced then redis.call('EXPIRE', chunksOf(replaced), ${REPLACED_SECONDS}) end
+return { ARGV[1], 'done' }
+`)
+
+/** Drops a generation that is given up. Argument: the generation. */
+export const DROP_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
+redis.call('UNLINK', chunksOf(ARGV[2]))
+return { ARGV[1], 'dropped' }
+`)
+
+/** Finds the snapshot. Answers `found`, its generation and the number of its chunks, or `none`. */
+export const FIND_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
+local generation, count = unpack(redis.call('HMGET', current, 'generation', 'count'))
+if not generation or redis.call('LLEN', chunksOf(generation)) ~= tonumber(count) then
+  return { ARGV[1], 'none' }
+end
+return { ARGV[1], 'found', generation, count }
+`)
+
+/** Reads chunks. Arguments: the generation, how many to pass over. Answers the chunks. */
+export const READ_CHUNKS = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
+local from = tonumber(ARGV[3])
+local chunks = redis.call('LRANGE', chunksOf(ARGV[2]), from, from + ${CHUNKS_READ} - 1)
+return { ARGV[1], 'chunks', unpack(chunks) }
+`)

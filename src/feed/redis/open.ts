@@ -1,0 +1,77 @@
+/**
+ * Looks at the server before the log is entrusted to it.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { defineScript, type Run, textOf } from '../../store/redis/script.js'
+import type { Durability } from '../feed.js'
+import type { BinaryCommand } from './client.js'
+
+// Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. INFO is allowed
+// by hosted servers where they block CONFIG, and is asked on the very node that has the data.
+const OPEN = defineScript(`
+if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
+local function ask(section, field)
+  local info = redis.pcall('INFO', section)
+  return type(info) == 'string' and string.match(info, field .. ':([%w%-]+)') or ''
+end
+return { ARGV[1], ask('replication', 'role'), ask('memory', 'maxmemory_policy'), ask('persistence', 'aof_enabled') }
+`)
+
+/** Rejects when the server is too old, a replica, or may drop keys. Answers what a write survives. Safe to repeat. */
+export async function openFeed(
+  run: Run<Buffer>,
+  command: BinaryCommand,
+  key: string,
+  allowEviction: boolean,
+): Promise<Durability> {
+  const { tag, rest } = await run(OPEN)
+  if (tag === 'old')
+    throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
+  // It may become the primary yet, so it is an outage and not a wrong option.
+  if (tag === 'slave')
+    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'client: expected the primary, not a replica')
+  const [policy, appendOnly] = rest.map(textOf)
+  if (!allowEviction) checkPolicy(policy ?? '')
+  return appendOnly === '0' ? 'process' : await durabilityOf(command, key)
+}
+
+// Every write reaches the disk before it is acknowledged only with `always`.
+async function durabilityOf(command: BinaryCommand, key: string): Promise<Durability> {
+  const reply = await command(key, ['CONFIG', 'GET', 'appendfsync']).catch(() => undefined)
+  const policy = valueIn(reply)
+  if (!Buffer.isBuffer(policy)) return 'unknown'
+  return policy.toString() === 'always' ? 'fsync' : 'process'
+}
+
+/** The one value in a reply of names and values: a list, or with RESP3 whatever the client makes of a map. */
+function valueIn(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply[1]
+  if (reply instanceof Map) return [...reply.values()][0]
+  return Object.values(reply ?? {})[0]
+}
+
+function checkPolicy(policy: string): void {
+  if (policy === '') warnOfPolicy()
+  if (policy === '' || policy === 'noeviction') return
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `client: the server's maxmemory-policy is ${policy}, which may drop revocations when memory is full; set it to noeviction, or pass allowEviction: true if the log may be lost (volatile policies spare it, since it has no expiry)`,
+  )
+}
+
+let warned = false
+
+function warnOfPolicy(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'the redis server does not say what it does when memory is full: it may drop revocations',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_REDIS_CONFIG',
+      detail: 'Check that its maxmemory-policy is noeviction, then pass allowEviction: true.',
+    },
+  )
+}
