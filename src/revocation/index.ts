@@ -2,13 +2,29 @@
  * The revocation index: a node's view, in memory, of everything that is revoked and could still be alive.
  *
  * It only grows until entries expire: of two times from when a token is dead the earlier stands, of two watermarks the
- * later. So entries may come twice, late or in any order, and nothing undoes a revocation.
+ * later. So entries may come twice, late or in any order, and nothing undoes a revocation. When it is full it refuses
+ * what is new, and says so; it never gives up what it has.
  *
  * @module
  */
-import { decodeTime } from 'ulid'
+import { WatchwordError } from '../errors.js'
 import type { RevocationKind } from '../store/store.js'
-import type { RevocationEntry, TokenEntry, WatermarkEntry } from './event.js'
+import { Digest } from './digest.js'
+import type { EntrySink, RevocationEntry, TokenEntry } from './event.js'
+import { isFree, PLACING, type Placing } from './id-table.js'
+import { LooseTokens } from './loose-tokens.js'
+import {
+  bucketEnd,
+  type HeldToken,
+  NOT_REVOKED,
+  type Outcome,
+  REVOKED,
+  TokenBuckets,
+} from './token-buckets.js'
+import { readUlid, timeOfWords, writeUlid } from './ulid-words.js'
+import { Watermarks } from './watermarks.js'
+
+export { NOT_REVOKED, REVOKED }
 
 /** What the index has to know of a token. */
 export interface TokenFacts {
@@ -21,44 +37,47 @@ export interface TokenFacts {
   readonly expiresAt: number
 }
 
-interface TokenState {
-  /** From when the token is dead: `REVOKED` for a revocation, a time for a rotation. */
-  from: number
-  expiresAt: number
+/** Bounds of the index. */
+export interface IndexOptions {
+  /** The most entries. Default: 20 million, which take some 400 MB. */
+  readonly max?: number
+  /** @internal For tests that want ids to meet in one place. */
+  readonly placing?: Placing
 }
 
-interface Watermark {
-  before: number
-  expiresAt: number
-}
+const MAX_ENTRIES_HELD = 20_000_000
 
-/** What {@link RevocationIndex.deadline} answers for a revoked token: earlier than any time. */
-export const REVOKED = Number.NEGATIVE_INFINITY
-/** What {@link RevocationIndex.deadline} answers for a token that nothing has named. */
-export const NOT_REVOKED = Number.POSITIVE_INFINITY
-
-type WatermarkKind = WatermarkEntry['kind']
-// These name things that never come back to life, so the time of issue does not matter.
-const ABSOLUTE: ReadonlySet<WatermarkKind> = new Set(['family', 'key'])
+const words = new Int32Array(4)
 
 /** The tables of one node. */
-export class RevocationIndex {
+export class RevocationIndex implements EntrySink {
   /** Changes whenever an entry changed something, so that a cached token is asked about again only then. */
   version = 0
-  readonly #tokens = new Map<string, TokenState>()
-  readonly #watermarks: Readonly<Record<WatermarkKind, Map<string, Watermark>>> = {
-    family: new Map(),
-    subject: new Map(),
-    key: new Map(),
-    audience: new Map(),
-    all: new Map(),
+  readonly #max: number
+  readonly #tokens: TokenBuckets
+  readonly #loose = new LooseTokens()
+  readonly #watermarks = new Watermarks()
+  #forgotten = Number.NEGATIVE_INFINITY
+  #full = false
+
+  constructor({ max = MAX_ENTRIES_HELD, placing = PLACING }: IndexOptions = {}) {
+    this.#max = max
+    this.#tokens = new TokenBuckets(placing)
   }
 
   /** How many entries are held. */
   get size(): number {
-    let size = this.#tokens.size
-    for (const table of Object.values(this.#watermarks)) size += table.size
-    return size
+    return this.#tokens.size + this.#loose.size + this.#watermarks.size
+  }
+
+  /** How much memory they take, in bytes: an estimate. */
+  get bytes(): number {
+    return this.#tokens.bytes + this.#loose.bytes + this.#watermarks.bytes
+  }
+
+  /** Whether an entry was refused for want of room since the last time that forgetting made some. */
+  get full(): boolean {
+    return this.#full
   }
 
   /** Has every cached token asked about again, after a change that was none of an entry's. */
@@ -66,36 +85,50 @@ export class RevocationIndex {
     this.version++
   }
 
-  /** Takes one entry in. Anything already known, or weaker than what is known, changes nothing. */
-  apply(entry: RevocationEntry): void {
-    const changed = entry.kind === 'token' ? this.#applyToken(entry) : this.#applyWatermark(entry)
-    if (changed) this.version++
+  /**
+   * Takes one entry in. Anything already known, or weaker than what is known, changes nothing, and neither does what
+   * was to be forgotten by the last `forget`.
+   *
+   * @returns `false` only if there was no room for it: then this node does not refuse what the entry revokes.
+   */
+  apply(entry: RevocationEntry): boolean {
+    if (entry.kind !== 'token') {
+      return this.#isPast(entry.expiresAt) || this.#took(this.#watermarks.apply(entry, this.#room))
+    }
+    if (!readUlid(entry.value, words)) {
+      throw new WatchwordError('ERR_INVALID_ARGUMENT', 'value: expected a ULID')
+    }
+    return entry.loose
+      ? this.#applyLoose(entry)
+      : this.applyWords(words, entry.expiresAt, entry.from)
   }
 
-  #applyToken(entry: TokenEntry): boolean {
-    const from = entry.from ?? REVOKED
-    const known = this.#tokens.get(entry.value)
-    if (known === undefined) {
-      this.#tokens.set(entry.value, { from, expiresAt: entry.expiresAt })
-      return true
-    }
-    known.expiresAt = Math.max(known.expiresAt, entry.expiresAt)
-    if (from >= known.from) return false
-    known.from = from
-    return true
+  applyWords(id: Int32Array, expiresAt: number, from: number = REVOKED): boolean {
+    // The one id that the tables cannot hold. No token has it that was issued after 1970.
+    if (isFree(id, 0)) return this.#applyLoose(tokenEntry(id, expiresAt, from))
+    if (this.#isPast(bucketEnd(expiresAt))) return true
+    return this.#took(this.#tokens.apply(id, expiresAt, from, this.#room))
   }
 
-  #applyWatermark(entry: WatermarkEntry): boolean {
-    const table = this.#watermarks[entry.kind]
-    const before = ABSOLUTE.has(entry.kind) ? NOT_REVOKED : entry.before
-    const known = table.get(entry.value)
-    if (known === undefined) {
-      table.set(entry.value, { before, expiresAt: entry.expiresAt })
-      return true
+  #applyLoose(entry: TokenEntry): boolean {
+    return this.#isPast(entry.expiresAt) || this.#took(this.#loose.apply(entry, this.#room))
+  }
+
+  get #room(): boolean {
+    return this.size < this.#max
+  }
+
+  // What is read once more, from the start of a log, must not fill the memory with what was forgotten before.
+  #isPast(end: number): boolean {
+    return end <= this.#forgotten
+  }
+
+  #took(outcome: Outcome): boolean {
+    if (outcome === 'refused') {
+      this.#full = true
+      return false
     }
-    known.expiresAt = Math.max(known.expiresAt, entry.expiresAt)
-    if (before <= known.before) return false
-    known.before = before
+    if (outcome !== 'known') this.version++
     return true
   }
 
@@ -107,23 +140,20 @@ export class RevocationIndex {
    */
   deadline(token: TokenFacts): number {
     const marks = this.#watermarks
-    if (marks.family.size > 0 && marks.family.has(token.family)) return REVOKED
-    if (marks.key.size > 0 && marks.key.has(token.keyId)) return REVOKED
-    if (marks.subject.size + marks.audience.size + marks.all.size > 0) {
-      const born = Math.min(token.issuedAt, decodeTime(token.family))
-      if (born <= this.watermark(token.subject, token.audience)) return REVOKED
-    }
-    return this.#tokens.get(token.id)?.from ?? NOT_REVOKED
+    if (marks.hasFamily(token.family) || marks.hasKey(token.keyId)) return REVOKED
+    if (marks.timed && bornAt(token) <= this.watermark(token.subject, token.audience))
+      return REVOKED
+    const { id, expiresAt } = token
+    const loose = this.#loose.size === 0 ? NOT_REVOKED : this.#loose.deadline(id)
+    if (this.#tokens.size === 0) return loose
+    // What has no id of ours cannot be told from what is revoked.
+    if (!readUlid(id, words)) return REVOKED
+    return Math.min(loose, this.#tokens.deadline(words, expiresAt))
   }
 
   /** The latest time up to which tokens of this subject and audience are revoked, or -1. */
   watermark(subject: string, audience: string): number {
-    const { subject: subjects, audience: audiences, all } = this.#watermarks
-    return Math.max(
-      subjects.get(subject)?.before ?? -1,
-      audiences.get(audience)?.before ?? -1,
-      all.get('')?.before ?? -1,
-    )
+    return this.#watermarks.latest(subject, audience)
   }
 
   /**
@@ -131,29 +161,73 @@ export class RevocationIndex {
    * the target must reach past it, or it would spare what was issued in the same millisecond as the one before.
    */
   latestAround(kind: RevocationKind, value: string): number {
-    const { subject: subjects, audience: audiences, all } = this.#watermarks
-    let latest = all.get('')?.before ?? -1
-    if (kind === 'subject') latest = Math.max(latest, subjects.get(value)?.before ?? -1)
-    else for (const { before } of subjects.values()) latest = Math.max(latest, before)
-    if (kind === 'audience') return Math.max(latest, audiences.get(value)?.before ?? -1)
-    for (const { before } of audiences.values()) latest = Math.max(latest, before)
-    return latest
+    return this.#watermarks.latestAround(kind, value)
   }
 
   /** Whether the key was revoked. */
   isKeyRevoked(keyId: string): boolean {
-    return this.#watermarks.key.has(keyId)
+    return this.#watermarks.hasKey(keyId)
   }
 
-  /** Whether the family was revoked. */
-  isFamilyRevoked(family: string): boolean {
-    return this.#watermarks.family.has(family)
-  }
-
-  /** Forgets what only concerns tokens that expired at or before this time. */
-  forget(before: number): void {
-    for (const table of [this.#tokens, ...Object.values(this.#watermarks)]) {
-      for (const [value, { expiresAt }] of table) if (expiresAt <= before) table.delete(value)
+  /**
+   * Everything that is held, as it would be written to another index: an entry says no more of a token's expiry than
+   * the hour. Entries may be applied meanwhile; then some may come twice, but none is left out that was there before.
+   */
+  *entries(): Generator<RevocationEntry> {
+    for (const { id, expiresAt, from } of this.#tokens.held()) {
+      yield tokenEntry(id, expiresAt, from)
     }
+    yield* this.#loose.entries()
+    yield* this.#watermarks.entries()
+  }
+
+  /** What this index holds, and the other one has to be told: it lacks it, or has it weaker. */
+  *missingFrom(other: RevocationIndex): Generator<RevocationEntry> {
+    for (const { id, expiresAt, from } of this.#tokens.held()) {
+      if (other.#tokens.deadline(id, expiresAt) > from && !other.#isPast(bucketEnd(expiresAt)))
+        yield tokenEntry(id, expiresAt, from)
+    }
+    for (const entry of this.#loose.entries())
+      if (!other.#loose.covers(entry) && !other.#isPast(entry.expiresAt)) yield entry
+    for (const entry of this.#watermarks.entries())
+      if (!other.#watermarks.covers(entry) && !other.#isPast(entry.expiresAt)) yield entry
+  }
+
+  /** Says what is held, in 32 characters: equal on nodes that hold the same. Takes a while for millions of entries. */
+  digest(): string {
+    const digest = new Digest()
+    for (const token of this.#tokens.held()) digest.addWords(numbersOf(token))
+    for (const entry of this.#loose.entries()) digest.addText(JSON.stringify(entry))
+    for (const entry of this.#watermarks.entries()) digest.addText(JSON.stringify(entry))
+    return digest.toString()
+  }
+
+  /** Forgets what only concerns tokens that expired at or before this time; tokens go by the hour. */
+  forget(before: number): void {
+    const { size } = this
+    this.#tokens.forget(before)
+    this.#loose.forget(before)
+    this.#watermarks.forget(before)
+    this.#forgotten = before
+    if (this.size < size) this.#full = false
   }
 }
+
+// The family is as old as its first token, whose id it has.
+function bornAt({ issuedAt, family }: TokenFacts): number {
+  return readUlid(family, words) ? Math.min(issuedAt, timeOfWords(words)) : 0
+}
+
+function tokenEntry(id: Int32Array, expiresAt: number, from: number): TokenEntry {
+  const token = { kind: 'token', value: writeUlid(id), expiresAt } as const
+  return from === REVOKED ? token : { ...token, from }
+}
+
+function numbersOf({ id, expiresAt, from }: HeldToken): number[] {
+  const [a, b, c, d] = id as unknown as [number, number, number, number]
+  // No time is all ones.
+  const time = from === REVOKED ? -1 : from
+  return [a, b, c, d, highOf(expiresAt), expiresAt, highOf(time), time]
+}
+
+const highOf = (time: number): number => Math.floor(time / 2 ** 32)

@@ -37,7 +37,7 @@ const entry: fc.Arbitrary<FeedEntry> = fc.oneof(
     expiresAt: time,
   }),
   fc.record({
-    kind: fc.constantFrom('join', 'leave', 'ack', 'lease', 'trim', 'snapshot'),
+    kind: fc.constantFrom('join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'),
     value: name,
     until: time,
   }),

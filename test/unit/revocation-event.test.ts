@@ -32,6 +32,7 @@ const EXAMPLES: readonly FeedEntry[] = [
   { kind: 'lease', value: 'n', until: NOW },
   { kind: 'trim', value: 'n', until: 1 },
   { kind: 'snapshot', value: 'n', until: 0 },
+  { kind: 'call', value: 'n', until: NOW },
 ]
 
 const invalid = (message: string) =>
@@ -96,7 +97,7 @@ describe('the bytes of an event', () => {
     ['value: expected a ULID', { kind: 'token', value: `8${ID.slice(1)}`, expiresAt: 1 }],
     ['value: expected a ULID', { kind: 'token', value: `${ID.slice(1)}U`, expiresAt: 1 }],
     ['value: expected a ULID', { kind: 'token', value: `${ID}0`, expiresAt: 1 }],
-    // The last seven bits of this character are those of a digit.
+    // The low seven bits of this character are those of a digit.
     ['value: expected a ULID', { kind: 'token', value: `${ID.slice(0, -1)}\u0130`, expiresAt: 1 }],
     ['expiresAt: expected', { kind: 'token', value: ID, expiresAt: -1 }],
     ['from: expected', { kind: 'token', value: ID, expiresAt: 1, from: 0.5 }],
@@ -127,7 +128,7 @@ describe('the bytes of an event', () => {
     ['entries without a count', '0000 14 0000 000000000001 000000000002'],
     ['an unknown flag', '0001 04 01941f297c0052d8d73e1194e95b5f19 010203040506'],
     ['an unknown kind', '0001 15 0000 000000000001 000000000002'],
-    ['an unknown message', '0001 26 0001 61 000000000001'],
+    ['an unknown message', '0001 27 0001 61 000000000001'],
     ['a cut token', '0001 01 01941f297c0052d8d73e1194e95b5f19 010203040506'],
     ['a cut text', '0001 14 0002 61'],
     ['a cut time', '0001 14 0000 000000000001 0000000000'],
@@ -176,7 +177,7 @@ describe('applying an event', () => {
 describe('entries', () => {
   it('are grouped into events that are small enough, in their order', () => {
     const entries = EXAMPLES.flatMap((entry) => Array.from({ length: 300 }, () => entry))
-    const groups = groupEntries(entries, 40_000)
+    const groups = [...groupEntries(entries, 40_000)]
     expect(groups.flat()).toEqual(entries)
     const sizes = groups.map((group) => encodeEntries(group).length)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(40_000)
@@ -186,7 +187,7 @@ describe('entries', () => {
       const larger = group.length === MAX_ENTRIES || encodeEntries([...group, next]).length > 40_000
       expect(larger).toBe(true)
     })
-    expect(groupEntries([], 40_000)).toEqual([])
+    expect([...groupEntries([], 40_000)]).toEqual([])
   })
 
   it('expire when the last of them does', () => {

@@ -1,0 +1,44 @@
+/**
+ * A digest of a set that does not depend on the order of its members: each is hashed by itself, and the hashes are
+ * added. It tells whether two nodes hold the same; it does not stand up to somebody who makes up the members.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+
+const SEEDS = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344] as const
+
+/** The sum of a set so far. */
+export class Digest {
+  readonly #sums = new Int32Array(SEEDS.length)
+
+  /** Adds a member that is numbers; of each the lowest 32 bits count. */
+  addWords(words: readonly number[]): void {
+    SEEDS.forEach((seed, lane) => {
+      this.#sums[lane] = (this.#sums[lane] as number) + hash(seed, words)
+    })
+  }
+
+  /** Adds a member that is text. */
+  addText(text: string): void {
+    const { buffer, byteOffset } = createHash('sha256').update(text).digest()
+    this.addWords([...new Int32Array(buffer.slice(byteOffset, byteOffset + 32))])
+  }
+
+  /** 32 hexadecimal digits. */
+  toString(): string {
+    return Array.from(this.#sums, (sum) => (sum >>> 0).toString(16).padStart(8, '0')).join('')
+  }
+}
+
+// Multiplying spreads a bit upwards, shifting brings it down again.
+function hash(seed: number, words: readonly number[]): number {
+  let sum: number = seed
+  for (const word of words) {
+    sum = Math.imul(sum ^ word, 0x85eb_ca6b)
+    sum ^= sum >>> 13
+    sum = Math.imul(sum, 0xc2b2_ae35)
+    sum ^= sum >>> 16
+  }
+  return sum
+}

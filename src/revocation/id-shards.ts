@@ -1,0 +1,112 @@
+/**
+ * One table of ids while it is small; when it is large it splits in two by the next bit of the ids' places, and each
+ * half goes on so. A table that grows holds everything else up, and one of these has grown before anybody notices.
+ *
+ * This is extendible hashing: a directory has, for each value of the highest bits of a place, the table to look in.
+ *
+ * @see Fagin, Nievergelt, Pippenger and Strong, "Extendible hashing: a fast access method for dynamic files", 1979
+ * @module
+ */
+import { IdTable, isFree, type Placing, placeOf } from './id-table.js'
+
+/** How many ids a table holds before it splits: that many are moved in half a millisecond. */
+const SPLIT_AT = 16_384
+
+// More bits of a place than this are not for the directory: the rest must say where in a table an id belongs.
+const MAX_BITS = 16
+
+/** What comes with every table, beside its slots: the bytes of the objects that it is made of. */
+const TABLE_BYTES = 320
+
+/** A table of ids that splits when it is large. */
+export class IdShards {
+  readonly #placing: Placing
+  readonly #stride: number
+  /** How many bits of a place say where in the directory to look. */
+  #bits = 0
+  // Never changed in place, so that whoever walks along it can go on. Some tables are there several times, in a row.
+  #directory: readonly IdTable[]
+
+  /** @param stride - Words of a slot: four for the id, and those of the payload. */
+  constructor(placing: Placing, stride: number) {
+    this.#placing = placing
+    this.#stride = stride
+    this.#directory = [new IdTable({ placing, stride, shared: 0 })]
+  }
+
+  /** The table in which ids of this place are. */
+  at(place: number): IdTable {
+    // A shift by 32 is a shift by none.
+    const index = this.#bits === 0 ? 0 : place >>> (32 - this.#bits)
+    return this.#directory[index] as IdTable
+  }
+
+  /** Whether the id is held. */
+  has(id: Int32Array, place: number): boolean {
+    return this.at(place).find(id, place) >= 0
+  }
+
+  /** Puts in an id that is not held, with its payload: the first words of `slot`, as many as the stride. */
+  add(slot: Int32Array, place: number): void {
+    const table = this.at(place)
+    if (table.crowded && table.size >= SPLIT_AT && table.shared < MAX_BITS) this.#split(table)
+    this.at(place).add(slot, 0, place)
+  }
+
+  /**
+   * Every slot that was taken when this began, and maybe some that are taken before it ends: one after the other in one
+   * array, which the next one overwrites.
+   */
+  *slots(): Generator<Int32Array> {
+    const slot = new Int32Array(this.#stride)
+    for (const table of tablesOf(this.#directory)) {
+      // In the table itself, ids move when others are added.
+      const words = table.words.slice()
+      for (let at = 0; at < words.length; at += slot.length) {
+        if (isFree(words, at)) continue
+        for (let i = 0; i < slot.length; i++) slot[i] = words[at + i] as number
+        yield slot
+      }
+    }
+  }
+
+  /** How much memory they take, in bytes. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { bytes: more } of tablesOf(this.#directory)) bytes += more + TABLE_BYTES
+    return bytes
+  }
+
+  #split(table: IdTable): void {
+    const { words, shared, size } = table
+    if (shared === this.#bits) {
+      this.#directory = this.#directory.flatMap((each) => [each, each])
+      this.#bits++
+    }
+    const halves = [this.#newHalf(shared + 1, size), this.#newHalf(shared + 1, size)] as const
+    const half = (bits: number, width: number) =>
+      halves[(bits >>> (width - shared - 1)) & 1 ? 1 : 0]
+    for (let at = 0; at < words.length; at += this.#stride) {
+      if (isFree(words, at)) continue
+      const place = placeOf(this.#placing, words, at)
+      half(place, 32).add(words, at, place)
+    }
+    this.#directory = this.#directory.map((each, index) =>
+      each === table ? half(index, this.#bits) : each,
+    )
+  }
+
+  #newHalf(shared: number, ids: number): IdTable {
+    const half = new IdTable({ placing: this.#placing, stride: this.#stride, shared })
+    half.reserve(ids / 2)
+    return half
+  }
+}
+
+function* tablesOf(directory: readonly IdTable[]): Generator<IdTable> {
+  let last: IdTable | undefined
+  for (const table of directory) {
+    if (table !== last) yield table
+    last = table
+  }
+}
