@@ -101,6 +101,8 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
 const SCHEME = 'Bearer '
+// Proxies and Web requests join the headers of one name into a list: what was two headers is still two credentials.
+const JOINED = /,\s*bearer\s/i
 
 class Check<Request, Claims> {
   readonly #parts: Parts<Request, Claims>
@@ -151,7 +153,9 @@ class Check<Request, Claims> {
     if (value === undefined) return this.#absent()
     if (values.length > 1 || hasOtherToken(carrier, request)) return refusals.malformed
     if (value.startsWith(SCHEME)) return value.slice(SCHEME.length)
-    if (value.slice(0, SCHEME.length - 1).toLowerCase() !== 'bearer') return refusals.missing
+    if (value.slice(0, SCHEME.length - 1).toLowerCase() !== 'bearer') {
+      return JOINED.test(value) ? refusals.malformed : refusals.missing
+    }
     const next = value.charAt(SCHEME.length - 1)
     if (next === ' ') return value.slice(SCHEME.length)
     // A longer name is another scheme: an unsupported method is answered like none (RFC 6750, section 3.1).

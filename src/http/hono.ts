@@ -33,18 +33,16 @@ function nodeRequestOf({ env }: Context): NodeRequest | undefined {
     : undefined
 }
 
-// A Web request has joined the headers of one name; a comma stands in no token, so this tells two credentials.
-function separate(value: string | null | undefined): readonly string[] {
-  if (value === null || value === undefined) return []
-  return /,\s*bearer\s/i.test(value) ? value.split(/,\s*(?=bearer\s)/i) : [value]
-}
+// A Web request has joined the headers of one name; the decision tells a list from a token.
+const joined = (value: string | null | undefined): readonly string[] =>
+  value === null || value === undefined ? [] : [value]
 
 const isHttps = (url: string): boolean => url.startsWith('https:')
 
 const CARRIER: Carrier<Context> = {
   authorization: (c) => {
     const node = nodeRequestOf(c)
-    return node === undefined ? separate(c.req.header('authorization')) : authorizationOf(node)
+    return node === undefined ? joined(c.req.header('authorization')) : authorizationOf(node)
   },
   url: ({ req }) => req.url,
   // Hono parses a body when the handler asks for it, so there is none by now.
@@ -121,7 +119,7 @@ export function requireToken<Claims>(
 }
 
 const WEB_CARRIER: Carrier<Request> = {
-  authorization: ({ headers }) => separate(headers.get('authorization')),
+  authorization: ({ headers }) => joined(headers.get('authorization')),
   url: ({ url }) => url,
   form: () => undefined,
   isSecure: ({ url }) => isHttps(url),
