@@ -16,6 +16,7 @@ import { raceCases } from './feed/races.js'
 import { readCases } from './feed/reads.js'
 import { refusalCases } from './feed/refusals.js'
 import { snapshotCases } from './feed/snapshots.js'
+import { within } from './feed/soon.js'
 import { touchCases } from './feed/touches.js'
 import { trimCases } from './feed/trims.js'
 import { watchCases } from './feed/watches.js'
@@ -43,6 +44,8 @@ export interface FeedContractOptions {
    * epoch of the head that stands, without moving the head. Default: the case of junk is tested without any.
    */
   readonly plantEvent?: (feed: RevocationFeed, event: SealedEvent) => Promise<void>
+  /** How long a push, or the end of what was aborted, may take, in milliseconds. Default: 20 seconds. */
+  readonly withinMs?: number
   /** Removes what `createFeed` made, after the feed was closed. Default: nothing. */
   readonly destroyFeed?: (feed: RevocationFeed) => Promise<void>
 }
@@ -69,7 +72,7 @@ export const FEED_RULES: readonly string[] = [
 
 /**
  * Registers the cases that every feed must pass, one or more for each sentence of the contract. Needs no server, no
- * sleeps and no particular runner; waits for a push until it comes, and gives up after twenty seconds.
+ * sleeps and no particular runner; waits for a push until it comes, and gives up when it has not come within `withinMs`.
  *
  * @example
  * ```ts
@@ -127,19 +130,20 @@ async function runCase(
 ): Promise<Optional | undefined> {
   const opened: RevocationFeed[] = []
   const feed = await options.createFeed()
-  const log = logOf(feed)
+  const soon = within(options.withinMs ?? 20_000)
+  const log = logOf(feed, soon)
   const instance = async (): Promise<Log> => {
     const twin = await createTwin?.(feed)
     if (twin === undefined) return log
     opened.push(twin)
-    return await openLog(twin)
+    return await openLog(twin, soon)
   }
   const { plantEvent } = options
   const plant = plantEvent && ((event: SealedEvent) => plantEvent(feed, event))
   let lacking: Optional | undefined
   try {
     opened.push(feed)
-    await openLog(feed)
+    await openLog(feed, soon)
     lacking = needs.find((name) => feed[name] === undefined)
     if (lacking === undefined) {
       const make = fixtures(rule + title)

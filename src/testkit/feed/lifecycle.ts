@@ -8,7 +8,6 @@ import { holds, same } from '../store/case.js'
 import { type FeedCase, sameEvents, sameHead } from './case.js'
 import type { Fixtures } from './fixtures.js'
 import { callOptions, filled, small, startOf } from './log.js'
-import { soon } from './soon.js'
 
 const DURABILITIES: readonly unknown[] = ['none', 'process', 'fsync', 'quorum', 'unknown']
 
@@ -113,7 +112,7 @@ export const lifecycleCases: readonly FeedCase[] = [
     title: 'an open that was given up can be tried again',
     async run({ log, reopen, make }) {
       const again = await reopen()
-      await soon(
+      await log.soon(
         again.feed.open(AbortSignal.abort()).catch(() => undefined),
         'the end of an open that was given up',
       )
@@ -142,7 +141,7 @@ export const lifecycleCases: readonly FeedCase[] = [
           () => 'resolved',
           (error: unknown) => (error instanceof Error ? 'rejected' : `rejected with ${error}`),
         )
-        same(await soon(answer, `the end of ${name}`), 'rejected', `${name} after close`)
+        same(await log.soon(answer, `the end of ${name}`), 'rejected', `${name} after close`)
       }
     },
   },
@@ -191,7 +190,7 @@ export const lifecycleCases: readonly FeedCase[] = [
     across: 'also',
     async run({ log, other, make }) {
       for (const [name, call] of calls(log.feed, make, AbortSignal.abort())) {
-        await soon(
+        await log.soon(
           call().catch(() => undefined),
           `the end of ${name} with an aborted signal`,
         )

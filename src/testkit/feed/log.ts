@@ -14,6 +14,7 @@ import type {
 import { holds, same } from '../store/case.js'
 import { sameHead } from './case.js'
 import type { Draft, Fixtures } from './fixtures.js'
+import type { Soon } from './soon.js'
 
 /** The core's own deadline is shorter; a case must not fail because a machine is slow. */
 const DEADLINE_MS = 20_000
@@ -35,6 +36,7 @@ export const startOf = ({ epoch }: { readonly epoch: string }) => ({ epoch, seq:
 /** One instance of a feed. */
 export interface Log {
   readonly feed: RevocationFeed
+  readonly soon: Soon
   head(): Promise<SealedHead | null>
   read(after: { readonly epoch: string; readonly seq: number }, limit?: number): Promise<Page>
   /** Everything after a place, page by page; asserts that each page follows the one before. */
@@ -50,7 +52,7 @@ export interface Log {
 }
 
 /** The feed, with what the cases need around it. */
-export function logOf(feed: RevocationFeed): Log {
+export function logOf(feed: RevocationFeed, soon: Soon): Log {
   const read = (after: { readonly epoch: string; readonly seq: number }, limit = 1000) =>
     feed.read(after, limit, callOptions())
   const append = (expect: Position | null, { events, next }: Draft) =>
@@ -58,6 +60,7 @@ export function logOf(feed: RevocationFeed): Log {
 
   return {
     feed,
+    soon,
     head: () => feed.head(callOptions()),
     read,
     async all({ epoch, seq }, limit = 500) {
@@ -89,9 +92,9 @@ export function logOf(feed: RevocationFeed): Log {
 }
 
 /** Opens an instance. */
-export async function openLog(feed: RevocationFeed): Promise<Log> {
+export async function openLog(feed: RevocationFeed, soon: Soon): Promise<Log> {
   await feed.open(callOptions().signal)
-  return logOf(feed)
+  return logOf(feed, soon)
 }
 
 /** Lengths of so many small events. */

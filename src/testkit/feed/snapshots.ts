@@ -6,7 +6,7 @@
 import { holds, same } from '../store/case.js'
 import { type FeedCase, hex, sameEvents, sameHead } from './case.js'
 import { callOptions, filled, type Log, startOf } from './log.js'
-import { soon, turn } from './soon.js'
+import { turn } from './soon.js'
 
 type Chunks = readonly Uint8Array[]
 
@@ -132,7 +132,7 @@ export const snapshotCases: readonly FeedCase[] = [
         controller.abort()
         yield* slowly(chunks.slice(4))
       }
-      const took = await soon(
+      const took = await log.soon(
         settled(save(log, aborting(), controller.signal)),
         'the end of a save that was aborted',
       )

@@ -5,19 +5,22 @@
  */
 import { AssertionError } from 'node:assert'
 
-const BOUND_MS = 20_000
+/** Waits for a promise, and fails with what was waited for when it does not settle. */
+export type Soon = <T>(promise: Promise<T>, what: string) => Promise<T>
 
-/** What the promise answers, or a failure that says what did not come. */
-export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const message = `waited ${BOUND_MS / 1000} s for ${what}`
-    timer = setTimeout(() => reject(new AssertionError({ message })), BOUND_MS)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
+/** Waits so many milliseconds at the longest. */
+export function within(boundMs: number): Soon {
+  return async (promise, what) => {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      const message = `waited ${boundMs} ms in vain for ${what}`
+      timer = setTimeout(() => reject(new AssertionError({ message })), boundMs)
+    })
+    try {
+      return await Promise.race([promise, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

@@ -7,7 +7,6 @@ import type { Position, SealedEvent, WatchHint } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
 import { type FeedCase, hex } from './case.js'
 import { filled, type Log, small } from './log.js'
-import { soon } from './soon.js'
 
 /** What a node asks for that has not seen any log yet. */
 const NOWHERE: Position = { epoch: '', seq: 0, link: new Uint8Array(16) }
@@ -24,7 +23,7 @@ interface Watching {
   stop(): Promise<void>
 }
 
-function watching({ feed }: Log, from: Position): Watching {
+function watching({ feed, soon }: Log, from: Position): Watching {
   holds(feed.watch !== undefined, 'the feed has no watch')
   const controller = new AbortController()
   const events: SealedEvent[] = []
@@ -158,7 +157,7 @@ export const watchCases: readonly FeedCase[] = [
       const { next } = await filled(log, make, 2)
       const { feed } = log
       const settled = feed.watch?.(next, () => {}, AbortSignal.abort()).catch(() => undefined)
-      await soon(settled ?? Promise.resolve(), 'the end of a watch that was aborted before')
+      await log.soon(settled ?? Promise.resolve(), 'the end of a watch that was aborted before')
       await watching(log, next).stop()
       const woken = watching(log, NOWHERE)
       await woken.more(0, 'a wake for what is there', true)
@@ -236,7 +235,8 @@ export const watchCases: readonly FeedCase[] = [
         log.feed.watch?.(from, () => {}, new AbortController().signal).catch(() => undefined),
       )
       await log.feed.close()
-      for (const end of ends) await soon(end ?? Promise.resolve(), 'the end of a watch after close')
+      for (const end of ends)
+        await log.soon(end ?? Promise.resolve(), 'the end of a watch after close')
     },
   },
 ]
