@@ -86,12 +86,8 @@ function facade(parts: Parts): Watchword {
       rotate: (audience?: string) => open(() => rotateKeys(parts, audience)),
       revoke: (id: string, options: RevokeOptions) =>
         open(() => revoke(parts, { key: id }, options)),
-      rewrap: () =>
-        open(async () => (await keyring.rewrap()) + (await parts.feedKeyring.rewrap())),
-      refresh: () =>
-        open(async () => {
-          await Promise.all([keyring.refresh(), parts.feedKeyring.refresh()])
-        }),
+      rewrap: () => open(() => keyring.rewrap()),
+      refresh: () => open(() => keyring.refresh()),
     }),
     health: () => health(parts),
     close,
@@ -116,12 +112,11 @@ function needsOf(requirement: Requirement | CompiledRequirement): CompiledRequir
 }
 
 async function rotateKeys(
-  { keyring, feedKeyring, options }: Parts,
+  { keyring, options }: Parts,
   audience: string | undefined,
 ): Promise<readonly KeyInfo[]> {
   if (audience !== undefined && !options.audiences.includes(audience)) {
     throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
   }
-  if (audience === undefined) await feedKeyring.rotate()
   return keyring.rotate(audience)
 }

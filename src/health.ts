@@ -8,7 +8,7 @@ import type { Parts } from './wiring.js'
 
 /** Takes the measure of every part. */
 export function health(parts: Parts): Health {
-  const { clock, follower, index, keyring, feedKeyring, options, cache, store, state } = parts
+  const { clock, follower, index, keyring, options, cache, store, state } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.now()
@@ -27,7 +27,7 @@ export function health(parts: Parts): Health {
     store: store.name,
     feed: follower.name,
     keys: keyring.list().map((key) => ({ ...key, ageMs: now - key.createdAt })),
-    unreadableKeys: keyring.unreadable + feedKeyring.unreadable,
+    unreadableKeys: keyring.unreadable,
     cache: { tokens: cache.size, bytes: cache.bytes },
   }
 }

@@ -16,11 +16,12 @@ const PURGE_EVERY_MS = 3_600_000
 
 /** Starts the parts, in the order in which they need each other. */
 export async function startParts(parts: Parts): Promise<void> {
-  const { options, store, callStore, keyring, feedKeyring, follower, verifier } = parts
+  const { options, store, callStore, keyring, follower, verifier } = parts
   holdAdapter(store)
   follower.hold()
   await callStore(() => store.open())
-  await feedKeyring.start()
+  // The keys first: without them no seal of the feed can be read.
+  await keyring.start()
   const following = follower.start()
   if (options.onStart === 'wait') await following
   else {
@@ -32,7 +33,6 @@ export async function startParts(parts: Parts): Promise<void> {
       () => undefined,
     )
   }
-  await keyring.start()
   scheduleSweep(parts)
 }
 
@@ -50,9 +50,11 @@ function scheduleSweep(parts: Parts, passed: () => number = certainTime(parts.cl
   }, SWEEP_EVERY_MS)
 }
 
-async function purge({ store, callStore, state }: Parts, now: number): Promise<void> {
+async function purge({ store, callStore, state, options }: Parts, now: number): Promise<void> {
   const past = now - MAX_SKEW_MS
-  const before = { tokens: past - KEEP_RECORDS_MS, keys: past, revocations: past }
+  // What a key sealed in the feed may concern the tokens of its successor, which was published before it retired.
+  const keys = past - 2 * (options.keys.rotateEveryMs + options.keys.publishAheadMs)
+  const before = { tokens: past - KEEP_RECORDS_MS, keys, revocations: past }
   await callStore(() => store.purge(before))
   // Each node comes at a time of its own within the hour.
   state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())

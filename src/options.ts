@@ -168,9 +168,6 @@ const DEFAULTS = {
   maxRevocations: 20_000_000,
 } as const
 
-/** The audience of the keys that seal the feed: no token is ever for it. */
-export const FEED_AUDIENCE = 'watchword:feed'
-
 /**
  * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the message names the field and the fix,
  * never a value.
@@ -182,7 +179,6 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
   if (new Set(audiences).size !== audiences.length)
     throw invalid('audience', 'expected each name once')
-  if (audiences.includes(FEED_AUDIENCE)) throw invalid('audience', 'expected another name')
   const policies = new Map<string, Policy>()
   for (const [policyName, policy] of Object.entries(data.policies))
     policies.set(policyName, resolvePolicy(policyName, policy))

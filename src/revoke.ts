@@ -111,7 +111,16 @@ export async function revoke(
   core.index.apply(entry)
   const { kind, value, expiresAt } = aim
   const { actor, reason = null } = options
-  const revocation: Revocation = { id, kind, value, before: aim.loose ? 0 : before, at, actor, reason, expiresAt }
+  const revocation: Revocation = {
+    id,
+    kind,
+    value,
+    before: aim.loose ? 0 : before,
+    at,
+    actor,
+    reason,
+    expiresAt,
+  }
   const mark = () => core.callStore(() => core.store.revoke(revocation))
   const { position, nodes } = await publish(core, entry, options).catch(
     async (uncertain: unknown) => {
@@ -197,7 +206,7 @@ function horizon(core: Core): number {
   let last = core.clock.now()
   for (const policy of core.options.policies.values())
     last = Math.max(last, core.clock.now() + policy.ttlMs)
-  for (const key of core.keyring.list()) last = Math.max(last, key.expiresAt)
+  for (const key of core.keyring.stored) last = Math.max(last, key.expiresAt)
   return last + MAX_SKEW_MS
 }
 

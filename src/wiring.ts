@@ -11,13 +11,14 @@ import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
 import { WatchwordError } from './errors.js'
 import { memoryFeed } from './feed/memory.js'
+import { FeedKeyring } from './keys/feed-keyring.js'
 import { Keyring } from './keys/keyring.js'
 import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { UsageRecorder } from './observe/usage.js'
-import { FEED_AUDIENCE, type ResolvedOptions } from './options.js'
+import type { ResolvedOptions } from './options.js'
 import { Follower } from './revocation/follower.js'
-import type { FollowerKeys, IncidentKind } from './revocation/follower-options.js'
+import type { IncidentKind } from './revocation/follower-options.js'
 import { RevocationIndex } from './revocation/index.js'
 import { refillIndex } from './revocation/refill.js'
 import { retirePredecessor } from './rotate.js'
@@ -28,14 +29,11 @@ import { type Entry, Verifier } from './verify.js'
 // Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
 const RETIRE_AGAIN_MS = 1000
 
-// How often a seal of unknown make can make a node read the store for keys.
-const FEED_KEY_COOL_DOWN_MS = 1000
 const INCIDENT_EVERY_MS = 10_000
 
 /** The parts of one authority, and how it stands. */
 export interface Parts extends Core {
-  /** The keys of the feed's seals: apart from those of tokens, so that neither can pass for the other. */
-  readonly feedKeyring: Keyring
+  readonly feedKeyring: FeedKeyring
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
@@ -57,22 +55,31 @@ export function buildParts(options: ResolvedOptions): Parts {
   const assertionOf = assertionMaker(options.issuer)
   const index = new RevocationIndex({ max: options.maxRevocations })
   clock.onStepBack = () => index.touch()
-  const keys = keyringOptions(options, store, clock, callStore)
-  const feedKeyring = new Keyring({
-    ...keys,
-    audiences: [FEED_AUDIENCE],
-    schedule: feedSchedule(options),
-    coolDownMs: FEED_KEY_COOL_DOWN_MS,
-    assertionOf: () => new Uint8Array(0),
-    isRevoked: () => false,
-    onRevoked: () => {},
+  const cache = new VerifiedCache<Entry>(options.cache)
+  const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
+  const roots = resolveRoots(options, store, clock)
+  const isRevoked = (id: string) => index.isKeyRevoked(id)
+  const keyring = new Keyring({
+    store,
+    clock,
+    roots,
+    call: callStore,
+    refreshEveryMs: options.keys.refreshEveryMs,
+    audiences: options.audiences,
+    schedule: scheduleOf(options),
+    coolDownMs: options.keys.coolDownMs,
+    assertionOf: (audience) => assertionOf(audience, ''),
+    isRevoked,
+    onRevoked: ({ id, expiresAt }) =>
+      index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
     onEvent: (action, { id, audience }) =>
       audit(core, { action, actor: 'system', keyId: id, audience }),
   })
+  const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
   const follower = new Follower({
     feed,
     index,
-    keys: followerKeys(feedKeyring),
+    keys: feedKeyring,
     clock,
     node: options.node,
     deadlineMs: options.timeoutMs,
@@ -86,20 +93,6 @@ export function buildParts(options: ResolvedOptions): Parts {
     onIncident: incidentTeller(clock, (kind, count) =>
       audit(core, { action: `feed.${kind}`, actor: 'system', count }),
     ),
-  })
-  const cache = new VerifiedCache<Entry>(options.cache)
-  const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
-  const keyring = new Keyring({
-    ...keys,
-    audiences: options.audiences,
-    schedule: scheduleOf(options),
-    coolDownMs: options.keys.coolDownMs,
-    assertionOf: (audience) => assertionOf(audience, ''),
-    isRevoked: (id) => index.isKeyRevoked(id),
-    onRevoked: ({ id, expiresAt }) =>
-      index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
-    onEvent: (action, { id, audience }) =>
-      audit(core, { action, actor: 'system', keyId: id, audience }),
   })
   const verifier = new Verifier({
     ...options,
@@ -137,41 +130,6 @@ function assertionMaker(issuer: string): (audience: string, binding: string) => 
   const encoder = new TextEncoder()
   return (audience, binding) =>
     PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
-}
-
-function keyringOptions(
-  options: ResolvedOptions,
-  store: Store,
-  clock: ResolvedClock,
-  call: Parts['callStore'],
-) {
-  const { refreshEveryMs } = options.keys
-  return { store, clock, call, roots: resolveRoots(options, store, clock), refreshEveryMs }
-}
-
-// An event outlives its key in what it says of the newest tokens of the newest keys: its own key stays that long, too.
-function feedSchedule(options: ResolvedOptions) {
-  const schedule = scheduleOf(options)
-  const { maxTokenMs, rotateEveryMs, publishAheadMs } = schedule
-  const longest = maxTokenMs + 2 * (rotateEveryMs + publishAheadMs) + 4 * MAX_SKEW_MS
-  return { ...schedule, maxTokenMs: longest }
-}
-
-function followerKeys(keyring: Keyring): FollowerKeys {
-  return {
-    sealing() {
-      const ringKey = keyring.issuingNow(FEED_AUDIENCE)
-      if (ringKey !== undefined) return ringKey.key
-      throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
-    },
-    opening: (id) => keyring.get(id)?.key,
-    ready: () => keyring.issuing(FEED_AUDIENCE),
-    refresh: () =>
-      keyring.refreshForUnknown().then(
-        () => undefined,
-        () => undefined,
-      ),
-  }
 }
 
 /** Tells of each kind of incident at most once in a while, with how many there were: a flood must not become one of ours. */

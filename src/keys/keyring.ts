@@ -72,6 +72,7 @@ export class Keyring {
   #corrupt = 0
   readonly #unreadable = new Set<string>()
   #records: readonly KeyRecord[] = []
+  #others: readonly KeyRecord[] = []
   #refreshing: Promise<void> | undefined
   #askedAt = Number.NEGATIVE_INFINITY
   #timer: Timer | undefined
@@ -129,6 +130,16 @@ export class Keyring {
     if (made === undefined)
       throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
     return made
+  }
+
+  /** A key that seals for any audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
+  issuingAny(): Promise<RingKey> {
+    return this.issuing(this.#options.audiences[0] as string)
+  }
+
+  /** Every record that the store had when it was last read, those of other audiences and expired ones included. */
+  get stored(): readonly KeyRecord[] {
+    return [...this.#records, ...this.#others]
   }
 
   /** The key that seals for this audience now, if it is at hand. */
@@ -232,7 +243,9 @@ export class Keyring {
     const known = this.#records
     const rows = await call(() => readKeys(store))
     this.#corrupt = corruptIdsOf(rows).length
-    const read = recordsOf(rows).filter((record) => audiences.includes(record.audience))
+    const everything = recordsOf(rows)
+    const read = everything.filter((record) => audiences.includes(record.audience))
+    this.#others = everything.filter((record) => !audiences.includes(record.audience))
     for (const record of read) if (record.revokedAt !== null) this.#options.onRevoked(record)
     // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
     for (const record of read) {

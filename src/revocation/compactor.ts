@@ -67,7 +67,17 @@ export class Compactor {
 
   // One node at a time: it says so in the log, and whoever said so first does it.
   async #snapshot(): Promise<void> {
-    const { calls, keys, clock, replica, index, nodes, publish, node, maxLog = MAX_LOG } = this.#options
+    const {
+      calls,
+      keys,
+      clock,
+      replica,
+      index,
+      nodes,
+      publish,
+      node,
+      maxLog = MAX_LOG,
+    } = this.#options
     if (!nodes.mayLead()) return
     await publish([{ kind: 'lease', value: node, until: clock.now() + LEASE_MS }])
     if (!nodes.leads()) return

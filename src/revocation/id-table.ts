@@ -102,8 +102,9 @@ export class IdTable {
       const found = lastOf(words, at)
       if (found < last) return -1
       if (found === last) {
-        if (hasId(words, at, id)) return at
+        // Asked first, so that the id that cannot be held is not found in a free slot.
         if (isFree(words, at)) return -1
+        if (hasId(words, at, id)) return at
       }
       at += this.#stride
       if (at === words.length) at = 0

@@ -211,7 +211,9 @@ export class Nodes {
 
   /** Whether this node is the one that compacts the log. */
   leads(): boolean {
-    return this.#lease?.holder === this.#options.name && this.#lease.until > this.#options.clock.now()
+    return (
+      this.#lease?.holder === this.#options.name && this.#lease.until > this.#options.clock.now()
+    )
   }
 
   /** What a snapshot has to say of nodes. */

@@ -15,7 +15,6 @@ import { linkOf, MAX_PAYLOAD, seal, sealHead } from './seal.js'
 // An append carries at most this many events: a quarter of a megabyte or more of them would hold everybody else up.
 const MAX_EVENTS = 10
 const MAX_ATTEMPTS = 100
-// Of an append without an answer nobody knows whether it will still arrive, so it is not repeated for ever.
 const MAX_UNANSWERED = 4
 const MAX_BACKOFF_MS = 50
 
@@ -25,12 +24,16 @@ export interface PublisherOptions {
   readonly replica: Replica
   readonly keys: FollowerKeys
   readonly clock: ResolvedClock
+  /** How long a call may take, in milliseconds; also how long an append without an answer is tried again. */
+  readonly deadlineMs: number
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
   /** Brings the replica up to the head; rejects when that cannot be done. */
   readonly pull: () => Promise<void>
   /** Called when the log took this node's events, all of which it has applied by then. */
   readonly onAppended: () => void
+  /** The name of a new life of the log. */
+  readonly newEpoch: () => string
   /** A number in [0, 1). */
   readonly random: () => number
 }
@@ -107,22 +110,26 @@ export class Publisher {
   }
 
   async #append(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
-    const { replica, keys, pull } = this.#options
+    const { replica, keys, pull, clock, deadlineMs } = this.#options
     // Every draft that the log may have taken: a request that was given up may still arrive.
     const drafts: Draft[] = []
     let unanswered = 0
+    const until = clock.monotonic() + deadlineMs
     for (let attempt = 0; attempt < MAX_ATTEMPTS && unanswered < MAX_UNANSWERED; attempt++) {
       if (replica.position.epoch === '') await pull().catch(uncertain)
       await keys.ready().catch(uncertain)
-      const draft = this.#draft(replica.position, groups)
+      const { position } = replica
+      const draft = this.#draft(position, groups)
       drafts.push(draft)
-      const answer = await this.#try(replica.position, draft)
+      const answer = await this.#try(position, draft)
       if (answer === 'appended') return draft.next
-      if (answer === 'unanswered') unanswered++
       await pull().catch(uncertain)
       const landed = drafts.find(({ next }) => replica.agrees(next))
       if (landed !== undefined) return landed.next
-      await this.#pause(attempt)
+      if (answer === 'refused') await this.#pause(attempt - unanswered)
+      // Not without end: what was not answered may still arrive, and the caller is waiting.
+      else if (clock.monotonic() < until) unanswered++
+      else break
     }
     return uncertain(undefined)
   }
@@ -132,28 +139,32 @@ export class Publisher {
     { events, next }: Draft,
   ): Promise<'appended' | 'refused' | 'unanswered'> {
     const { calls, replica, onAppended } = this.#options
-    const answer = await calls.append(expect, events, next).catch(() => undefined)
+    const standing = expect.epoch === '' ? null : expect
+    const answer = await calls.append(standing, events, next).catch(() => undefined)
     if (answer === undefined) return 'unanswered'
     if (!answer.ok) return 'refused'
+    if (standing === null && replica.position.epoch === '') replica.enter(next.epoch)
     for (const event of events) replica.take(event, event.seq)
     if (replica.agrees(next)) onAppended()
     return 'appended'
   }
 
   #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): Draft {
-    const { keys, clock, writer, replica } = this.#options
+    const { keys, clock, writer, replica, newEpoch } = this.#options
     const at = clock.now()
+    // No log, and nobody who had anything to put into one: the first event founds it.
+    const epoch = after.epoch === '' ? newEpoch() : after.epoch
     const events: SealedEvent[] = []
     let { seq, link } = after
     for (const entries of groups) {
-      const header = { epoch: after.epoch, seq: seq + 1, link, at, second: 0, writer }
+      const header = { epoch, seq: seq + 1, link, at, second: 0, writer }
       const payload = encodeEntries(entries)
       const bytes = seal(keys, 'event', { ...header, first: expiryOf(entries) }, payload)
       events.push({ seq: ++seq, bytes })
       link = linkOf(bytes)
     }
     const { floor: first, snapshotSeq: second } = replica
-    const head = { epoch: after.epoch, seq, link, at, first, second, writer }
+    const head = { epoch, seq, link, at, first, second, writer }
     return { events, next: sealHead(keys, head) }
   }
 

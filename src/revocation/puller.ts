@@ -7,10 +7,10 @@ import type { Position, SealedEvent, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
-import { unavailable } from './unavailable.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
 import { type Opened, openHead, sealHead } from './seal.js'
+import { unavailable } from './unavailable.js'
 
 const READ_LIMIT = 500
 // Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
@@ -76,8 +76,12 @@ export class Puller {
       const sent = this.#replica.position
       const mark = freshness.mark()
       const head = await this.#calls.head()
-      if (head === null) await recovery.found()
-      else if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
+      if (head === null) {
+        if (await recovery.found()) continue
+        freshness.prove(mark)
+        return attempt.read
+      }
+      if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
     }
     throw unavailable('the feed has a head that it cannot be read up to')
   }

@@ -10,10 +10,10 @@ import type { FeedCalls } from './calls.js'
 import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions, IncidentKind } from './follower-options.js'
 import { RevocationIndex } from './index.js'
-import { unavailable } from './unavailable.js'
 import type { Replica } from './replica.js'
 import { type Opened, sealHead, type Unopened, ZERO_LINK } from './seal.js'
 import { loadSnapshot } from './snapshot.js'
+import { unavailable } from './unavailable.js'
 
 const READ_LIMIT = 500
 const REPAIR_GROUP = 4000
@@ -44,6 +44,8 @@ export class Recovery {
   #incomplete = false
   // Whether this node founded the log, so that giving back is for nobody else to do first.
   #founder = false
+  // The store is read once for a log that was not there; from then on this node hears of everything.
+  #refilled = false
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -59,12 +61,24 @@ export class Recovery {
     return this.#owed.length
   }
 
-  /** There is no log. Founds one; what this node and the store know goes into it as soon as it is there. */
-  async found(): Promise<void> {
-    const { replica, onIncident } = this.#options
-    if (replica.position.epoch === '') await this.#refill()
-    else onIncident('vanished', 1)
-    await this.#begin(null)
+  /**
+   * There is no log. Founds one; what this node and the store know goes into it as soon as it is there. Answers whether
+   * to look again; if not, nothing is known that a log could hold, and the first to revoke something founds it.
+   */
+  async found(): Promise<boolean> {
+    const { feed, replica, onIncident } = this.#options
+    const first = replica.position.epoch === ''
+    if (!first) onIncident('vanished', 1)
+    else if (!this.#refilled) await this.#refill()
+    // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
+    const nothing = first && replica.shadow === undefined
+    if (nothing && feed.peek !== undefined) return false
+    const founded = this.#begin(null)
+    if (!nothing) return founded.then(() => true)
+    return founded.then(
+      () => true,
+      () => false,
+    )
   }
 
   /**
@@ -126,8 +140,11 @@ export class Recovery {
   async #refill(): Promise<void> {
     const { refill } = this.#options
     if (refill === undefined) return
+    const { replica, index } = this.#options
     this.#compare()
     await refill()
+    this.#refilled = true
+    if (index.size === 0) replica.shadow = undefined
   }
 
   /**
@@ -168,9 +185,9 @@ export class Recovery {
   async #begin(standing: SealedHead | null): Promise<void> {
     const { calls, keys, replica, index, newEpoch } = this.#options
     await keys.ready()
-    if (replica.position.epoch !== '' || replica.shadow === undefined) this.#compare()
+    if (replica.position.epoch !== '') this.#compare()
     const epoch = newEpoch()
-    const lacks = index.size > 0
+    const lacks = replica.shadow !== undefined && index.size > 0
     const { ok } = await calls.append(standing, [], this.#head(epoch, 0, ZERO_LINK, lacks))
     if (!ok) return
     replica.enter(epoch)

@@ -2,7 +2,8 @@
  * Seals: what makes events, heads and the chunks of a snapshot unreadable and unforgeable to whoever carries them.
  *
  * Each is a header in the clear, which a log needs to be followed, and a PASETO v4.local body that authenticates the
- * header and encrypts the rest. The key is one of the keyring's, kept for this use alone; the header names it.
+ * header and encrypts the rest. The key is derived from one of the keyring's for this use alone; the header names
+ * that one.
  *
  * ```
  * 0 version  1 type  2 key id (33)  35 epoch (16)  51 seq (6)  57 link (16)  73 sealed at (6)
@@ -19,8 +20,8 @@ import { decodeBase64url } from '../token/wire.js'
 
 /** The keys that seal and open; see the keyring. */
 export interface SealKeys {
-  /** The key to seal with now. Throws `ERR_NO_SIGNING_KEY`. */
-  sealing(): LocalKey
+  /** The key to seal with now, and the id to find it by. Throws `ERR_NO_SIGNING_KEY`. */
+  sealing(): { readonly id: string; readonly key: LocalKey }
   /** The key of this id, if it is at hand. */
   opening(id: string): LocalKey | undefined
 }
@@ -79,8 +80,8 @@ export function seal(
   header: SealHeader,
   payload: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
-  const key = keys.sealing()
-  const clear = writeHeader(key.id, type, header)
+  const { id, key } = keys.sealing()
+  const clear = writeHeader(id, type, header)
   const body = sealBytes(key, payload, clear, PURPOSE)
   const sealed = new Uint8Array(HEADER_BYTES + SEAL_BYTES + payload.length)
   sealed.set(clear)

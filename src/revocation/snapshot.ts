@@ -11,7 +11,13 @@ import { randomBytes } from 'node:crypto'
 import type { ResolvedClock } from '../clock.js'
 import type { Position } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
-import { applyEntries, encodeEntries, type FeedEntry, groupEntries, type NodeEntry } from './event.js'
+import {
+  applyEntries,
+  encodeEntries,
+  type FeedEntry,
+  groupEntries,
+  type NodeEntry,
+} from './event.js'
 import type { RevocationIndex } from './index.js'
 import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
 

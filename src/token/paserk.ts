@@ -252,6 +252,23 @@ export function unwrapKey(wrappingKey: LocalKey, paserk: string, extractable = t
 }
 
 /**
+ * A key for another purpose: keyed BLAKE2b-256 of the purpose's name, as PASETO derives its own keys. It cannot be
+ * exported, and says nothing of the key it comes from.
+ *
+ * @param purpose - At least one character, and no name that PASETO uses: those begin with `paseto-`.
+ * @throws WatchwordError `ERR_INVALID_KEY` when `key` is no living key.
+ * @see PASETO, Version4.md, "Encrypt", steps 4 and 5
+ */
+export function deriveKey(key: LocalKey, purpose: string): LocalKey {
+  const derived = hashBytes(keyAddress(key), KEY_BYTES, new TextEncoder().encode(purpose))
+  return makeKey(false, (at) => {
+    libsodium().heap.set(derived, at)
+    derived.fill(0)
+    return true
+  })
+}
+
+/**
  * Wipes a key from memory. Every later use of it throws `ERR_INVALID_KEY`; its `id` stays readable.
  *
  * @throws WatchwordError `ERR_INVALID_KEY` when it is no v4.local key. Destroying one twice does

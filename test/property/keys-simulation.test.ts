@@ -327,6 +327,8 @@ async function simulate(seed: number): Promise<World> {
   return world
 }
 
+const KEPT = 2 * (30 * DAY + PUBLISH_AHEAD)
+
 describe('five authorities on one store that is slow and fails, over two years', () => {
   it('refuse no good token and agree on the one key that issues', {
     timeout: 120_000,
@@ -338,10 +340,10 @@ describe('five authorities on one store that is slow and fails, over two years',
         // About one a month for each audience; rotating ahead of time adds a few.
         expect(made).toBeGreaterThan(40)
         expect(made).toBeLessThan(120)
-        // Nothing is kept once it is past its use.
+        // Nothing is kept once it is past its use: a key's events in the feed may concern the tokens of its successor.
         const now = fleet.clock.now()
         const keys = await fleet.store.listKeys()
-        expect(keys.filter(({ expiresAt }) => expiresAt + 2 * DAY < now)).toEqual([])
+        expect(keys.filter(({ expiresAt }) => expiresAt + KEPT + 2 * DAY < now)).toEqual([])
       }),
       { numRuns: 3, endOnFailure: true },
     )

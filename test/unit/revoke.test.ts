@@ -1,8 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { IssuedToken, RevokeTarget, Watchword } from 'watchword'
-import type { RevocationEntry } from '../../src/revocation/event.js'
-import { NOT_REVOKED, REVOKED, RevocationIndex } from '../../src/revocation/index.js'
 import {
   ACTOR,
   around,
@@ -261,33 +259,43 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
 })
 
 describe('when the feed fails', () => {
-  it.each(['before', 'after'] as const)(
-    'the revocation is uncertain, holds here, and succeeds when tried again (%s it took it)',
-    async (when) => {
-      fleet = await newFleet()
-      let broken = true
-      const feed = feedOver(fleet.feed, {
-        append: async (...args) => {
-          if (broken && when === 'before') throw new Error('connection reset')
-          const answer = await fleet.feed.append(...args)
-          if (broken) throw new Error('connection reset')
-          return answer
-        },
-      })
-      const a = await fleet.start({ feed })
-      const b = await fleet.start()
-      const token = await issueOn(a)
-      const error = await errorOf(a.revoke({ id: token.id }, ACTOR))
-      expect(error.code).toBe('ERR_REVOCATION_UNCERTAIN')
-      expect(error.cause).toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
-      expect(verdict(a.verify(token.token))).toBe('revoked')
-      expect(verdict(b.verify(token.token))).toBe(when === 'before' ? 'ok' : 'revoked')
-      expect(await codeOf(b.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
-      broken = false
-      await a.revoke({ id: token.id }, ACTOR)
-      expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
-    },
-  )
+  it('before it took a revocation, that is uncertain, holds here, and is offered until it is taken', async () => {
+    fleet = await newFleet()
+    let broken = true
+    const feed = feedOver(fleet.feed, {
+      append: (...args) =>
+        broken ? Promise.reject(new Error('connection reset')) : fleet.feed.append(...args),
+    })
+    const [a, b] = [await fleet.start({ feed }), await fleet.start()]
+    const token = await issueOn(a)
+    const error = await errorOf(a.revoke({ id: token.id }, ACTOR))
+    expect(error.code).toBe('ERR_REVOCATION_UNCERTAIN')
+    expect(await verdicts([a], token.token)).toEqual(only('revoked'))
+    expect(verdict(b.verify(token.token))).toBe('ok')
+    expect(await codeOf(b.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
+    expect(a.health().owedRevocations).toBe(1)
+    broken = false
+    await fleet.clock.advance(2 * SECOND)
+    expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
+    expect(a.health().owedRevocations).toBe(0)
+    await a.revoke({ id: token.id }, ACTOR)
+    expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
+  })
+
+  it('after it took a revocation, the log itself settles that', async () => {
+    fleet = await newFleet()
+    const feed = feedOver(fleet.feed, {
+      append: async (...args) => {
+        await fleet.feed.append(...args)
+        throw new Error('connection reset')
+      },
+    })
+    const [a, b] = [await fleet.start({ feed }), await fleet.start()]
+    const tokens = [await issueOn(a), await issueOn(a)]
+    for (const { id } of tokens) await a.revoke({ id }, ACTOR)
+    for (const { token } of tokens) expect(await verdicts([a, b], token)).toEqual(only('revoked'))
+    expect(a.health().position.seq).toBe(2)
+  })
 
   it('and never answers, the revocation is uncertain after the deadline', async () => {
     fleet = await newFleet({ timeout: '2s' })
@@ -390,144 +398,12 @@ describe('after a revocation has resolved', () => {
 })
 
 describe('the revocation index', () => {
-  const FACTS = {
-    family: '01JGFJJZ000000000000000000',
-    subject: 's1',
-    audience: 'a1',
-    keyId: 'k1',
-    issuedAt: 1_735_689_600_000,
-    expiresAt: 1_735_689_700_000,
-  } as const
-  const BASE = FACTS.issuedAt
-  const time = fc.integer({ min: BASE - 5, max: BASE + 5 })
-  const expiresAt = fc.integer({ min: BASE + 10, max: BASE + 14 })
-  const ids = ['t1', 't2'] as const
-  const entry: fc.Arbitrary<RevocationEntry> = fc.oneof(
-    fc.record({ kind: fc.constant('token' as const), value: fc.constantFrom(...ids), expiresAt }),
-    fc.record({
-      kind: fc.constant('token' as const),
-      value: fc.constantFrom(...ids),
-      expiresAt,
-      from: time,
-    }),
-    fc.record({
-      kind: fc.constantFrom('family', 'subject', 'key', 'audience', 'all'),
-      value: fc.constantFrom(FACTS.family, 's1', 'a1', 'k1', '', 'other'),
-      before: time,
-      expiresAt,
-    }),
-  )
-  const tokens = ids.flatMap((id) =>
-    [-4, -1, 0, 2, 4].map((shift) => ({ ...FACTS, id, issuedAt: BASE + shift })),
-  )
-  const view = (index: RevocationIndex) => [
-    ...tokens.map((token) => index.deadline(token)),
-    index.watermark('s1', 'a1'),
-    index.isKeyRevoked('k1'),
-    index.isFamilyRevoked(FACTS.family),
-    index.size,
-  ]
-  const indexOf = (entries: readonly RevocationEntry[]) => {
-    const index = new RevocationIndex()
-    for (const each of entries) index.apply(each)
-    return index
-  }
-
-  /** The deadline by the definition, with no tables. */
-  function naive(entries: readonly RevocationEntry[], token: (typeof tokens)[number]): number {
-    let deadline = NOT_REVOKED
-    // The family's first token is as old as its id says.
-    const born = Math.min(token.issuedAt, BASE)
-    for (const each of entries) {
-      if (each.kind === 'token') {
-        if (each.value === token.id) deadline = Math.min(deadline, each.from ?? REVOKED)
-      } else if (
-        (each.kind === 'family' && each.value === token.family) ||
-        (each.kind === 'key' && each.value === token.keyId) ||
-        (each.kind === 'subject' && each.value === token.subject && born <= each.before) ||
-        (each.kind === 'audience' && each.value === token.audience && born <= each.before) ||
-        (each.kind === 'all' && each.value === '' && born <= each.before)
-      ) {
-        deadline = REVOKED
-      }
-    }
-    return deadline
-  }
-
-  it('comes to one state by every order, with every entry any number of times', () => {
-    fc.assert(
-      fc.property(
-        fc.array(entry, { maxLength: 12 }).chain((entries) =>
-          fc.tuple(
-            fc.constant(entries),
-            fc.shuffledSubarray([...entries, ...entries], {
-              minLength: 2 * entries.length,
-              maxLength: 2 * entries.length,
-            }),
-          ),
-        ),
-        ([entries, shuffled]) => {
-          expect(view(indexOf(shuffled))).toEqual(view(indexOf(entries)))
-          const index = indexOf(shuffled)
-          for (const token of tokens) expect(index.deadline(token)).toBe(naive(entries, token))
-        },
-      ),
-      { numRuns: 1000 },
-    )
-  })
-
-  it('only ever moves a deadline earlier, and changes its version when it does', () => {
-    fc.assert(
-      fc.property(fc.array(entry, { maxLength: 20 }), (entries) => {
-        const index = new RevocationIndex()
-        for (const each of entries) {
-          const before = tokens.map((token) => index.deadline(token))
-          const { version } = index
-          index.apply(each)
-          const after = tokens.map((token) => index.deadline(token))
-          after.forEach((deadline, i) => {
-            expect(deadline).toBeLessThanOrEqual(before[i] as number)
-          })
-          if (after.some((deadline, i) => deadline !== before[i]))
-            expect(index.version).not.toBe(version)
-        }
-      }),
-      { numRuns: 500 },
-    )
-  })
-
-  it('forgets nothing before the last expiry it was told, in any order', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.oneof(entry, fc.integer({ min: BASE, max: BASE + 16 })), { maxLength: 16 }),
-        (script) => {
-          const index = new RevocationIndex()
-          const applied: RevocationEntry[] = []
-          let forgotten = 0
-          for (const step of script) {
-            if (typeof step === 'number') {
-              index.forget(step)
-              forgotten = Math.max(forgotten, step)
-            } else {
-              index.apply(step)
-              applied.push(step)
-            }
-          }
-          // What is younger than everything that was forgotten must still hold.
-          const kept = applied.filter((each) => each.expiresAt > forgotten)
-          for (const token of tokens)
-            expect(index.deadline(token)).toBeLessThanOrEqual(naive(kept, token))
-        },
-      ),
-      { numRuns: 1000 },
-    )
-  })
-
   it('is bounded by what can still be alive', async () => {
     const [a] = await pair()
     for (let i = 0; i < 50; i++) await a.revoke({ id: (await issueOn(a)).id }, ACTOR)
     expect(a.health().revocations).toBe(50)
-    await fleet.clock.advance(12 * MINUTE)
+    // They are kept by the hour of their expiry.
+    await fleet.clock.advance(72 * MINUTE)
     expect(a.health().revocations).toBe(0)
   })
 

@@ -260,7 +260,8 @@ describe('the order of refusals', () => {
     expect2(sealed(setup, claimsText({ ...old, iss: 'x', aud: 'y' })), needs, 'wrong_issuer')
     expect2(sealed(setup, claimsText({ ...old, aud: 'y' })), needs, 'wrong_audience')
     expect2(sealed(setup, claimsText({ ...old, jti: dead.id })), needs, 'expired')
-    expect2(sealed(setup, claimsText({ jti: dead.id, ver: 0 })), needs, 'revoked')
+    const life = { jti: dead.id, exp: iso(dead.expiresAt) }
+    expect2(sealed(setup, claimsText({ ...life, ver: 0 })), needs, 'revoked')
     const future = { iat: iso(START + HOUR), exp: iso(START + 2 * HOUR) }
     expect2(sealed(setup, claimsText({ ...future, ver: 0 })), needs, 'not_yet_valid')
     expect2(sealed(setup, claimsText({ ver: 0 })), needs, 'outdated')

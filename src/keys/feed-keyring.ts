@@ -1,0 +1,116 @@
+/**
+ * The keys that seal the feed, each derived from a key of the keyring, so that a token and an event never share one.
+ *
+ * The nodes of one feed may serve different audiences, so the keys of all of them count here: this node opens those of
+ * others when it meets a seal of theirs, and uses them for nothing else.
+ *
+ * @module
+ */
+import type { ResolvedClock } from '../clock.js'
+import { WatchwordError } from '../errors.js'
+import type { KeyRecord } from '../store/store.js'
+import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
+import type { Keyring } from './keyring.js'
+import { openKey, type RootKey } from './root-key.js'
+
+/** What the feed keyring needs. */
+export interface FeedKeyringOptions {
+  readonly keyring: Keyring
+  readonly roots: readonly RootKey[]
+  readonly clock: ResolvedClock
+  /** Whether the node knows the key to be revoked. */
+  readonly isRevoked: (keyId: string) => boolean
+}
+
+const PURPOSE = 'watchword/feed/v1'
+// How often a seal of unknown make can make a node read the store for keys.
+const COOL_DOWN_MS = 1000
+
+/** The keys of the seals of one authority. */
+export class FeedKeyring {
+  readonly #options: FeedKeyringOptions
+  readonly #derived = new Map<string, LocalKey>()
+  #askedAt = Number.NEGATIVE_INFINITY
+  #refreshing: Promise<void> | undefined
+
+  constructor(options: FeedKeyringOptions) {
+    this.#options = options
+  }
+
+  /** The key to seal with now, and the id of the key that it is derived from. Throws `ERR_NO_SIGNING_KEY`. */
+  sealing(): { readonly id: string; readonly key: LocalKey } {
+    for (const { id } of this.#candidates()) {
+      const key = this.opening(id)
+      if (key !== undefined) return { id, key }
+    }
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
+  }
+
+  /** The key that opens what was sealed under this id, if it is at hand. */
+  opening(id: string): LocalKey | undefined {
+    const known = this.#derived.get(id)
+    if (known !== undefined) return known
+    const source = this.#options.keyring.get(id)?.key
+    return source === undefined ? undefined : this.#derive(id, source)
+  }
+
+  /** Sees to it that there is a key to seal with. Rejects with `ERR_NO_SIGNING_KEY` or as the store does. */
+  async ready(): Promise<void> {
+    const [best] = this.#candidates()
+    if (best !== undefined && this.opening(best.id) !== undefined) return
+    if (best !== undefined) await this.#open(best)
+    if (this.#candidates().some(({ id }) => this.opening(id) !== undefined)) return
+    await this.#options.keyring.issuingAny()
+  }
+
+  /** Reads the store for keys that are not at hand, unless that was just done. Never rejects. */
+  refresh(): Promise<void> {
+    const now = this.#options.clock.monotonic()
+    if (this.#refreshing === undefined && now - this.#askedAt < COOL_DOWN_MS)
+      return Promise.resolve()
+    this.#askedAt = now
+    this.#refreshing ??= this.#refresh()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#refreshing = undefined
+      })
+    return this.#refreshing
+  }
+
+  /** Forgets every key. */
+  stop(): void {
+    for (const key of this.#derived.values()) destroyKey(key)
+    this.#derived.clear()
+  }
+
+  // The key that lives longest comes first: until it has gone, whatever an event concerns has gone as well. One that is
+  // revoked, or not yet known everywhere, is better than none.
+  #candidates(): KeyRecord[] {
+    const { keyring, clock, isRevoked } = this.#options
+    const now = clock.now()
+    const rank = ({ id, revokedAt, activatesAt }: KeyRecord) =>
+      (revokedAt !== null || isRevoked(id) ? 2 : 0) + (activatesAt > now ? 1 : 0)
+    return keyring.stored
+      .filter(({ expiresAt }) => now < expiresAt)
+      .sort((a, b) => rank(a) - rank(b) || b.expiresAt - a.expiresAt)
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#options.keyring.refresh()
+    for (const record of this.#options.keyring.stored)
+      if (this.opening(record.id) === undefined) await this.#open(record)
+  }
+
+  async #open(record: KeyRecord): Promise<void> {
+    const source = await openKey(record, this.#options.roots)
+    if (source === undefined) return
+    this.#derive(record.id, source)
+    destroyKey(source)
+  }
+
+  #derive(id: string, source: LocalKey): LocalKey {
+    const key = deriveKey(source, PURPOSE)
+    this.#derived.set(id, key)
+    return key
+  }
+}
