@@ -23,6 +23,7 @@ import { openFeed } from './redis/open.js'
 import { onOwnConnection } from './redis/own-connection.js'
 import { redisSnapshot } from './redis/snapshot.js'
 import { watchLog } from './redis/watch.js'
+import { withSignals } from './signals.js'
 
 export type {
   IoRedisFeedClient,
@@ -90,16 +91,11 @@ export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {
     ...logMethods(run),
     watch: async (from, wake, signal) => {
       closing.signal.throwIfAborted()
-      const stop = new AbortController()
-      const end = () => stop.abort()
-      const signals = [signal, closing.signal]
-      if (signal.aborted) return
-      for (const each of signals) each.addEventListener('abort', end)
-      await onOwnConnection(subscriber, stop.signal, (own, within) =>
-        watchLog(own, within, key, from, wake),
-      ).finally(() => {
-        for (const each of signals) each.removeEventListener('abort', end)
-      })
+      await withSignals([signal, closing.signal], (stop) =>
+        onOwnConnection(subscriber, stop.signal, (own, within) =>
+          watchLog(own, within, key, from, wake),
+        ),
+      )
     },
     snapshot: redisSnapshot(run),
     close: async () => closing.abort(),

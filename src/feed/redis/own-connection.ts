@@ -17,6 +17,7 @@ export async function onOwnConnection(
   signal: AbortSignal,
   work: (client: RedisFeedClient, within: Within) => Promise<void>,
 ): Promise<void> {
+  if (signal.aborted) return
   const within: Within = (step) => answered(step, signal)
   const made = Promise.resolve().then(subscriber)
   try {

@@ -1,0 +1,154 @@
+/**
+ * Wake-ups over any feed: a push channel that is not a log, such as Redis pub/sub or core NATS.
+ *
+ * A message is the version of this form, the `seq` of an event in eight bytes, and the sealed event itself. Nothing that
+ * it says is believed: the core checks what it brings like any other event, and pulls what the channel lost.
+ *
+ * @module
+ */
+import { MAX_EVENT_BYTES, type RevocationFeed, type WatchHint } from './feed.js'
+import { withSignals } from './signals.js'
+import type { WakeupChannel } from './wakeups/channel.js'
+
+export type { RedisFeedClient } from './redis/client.js'
+export type { WakeupChannel } from './wakeups/channel.js'
+export {
+  type NatsWakeupsConnection,
+  type NatsWakeupsOptions,
+  natsWakeups,
+} from './wakeups/nats.js'
+export { type RedisWakeupsOptions, redisWakeups } from './wakeups/redis.js'
+
+const VERSION = 1
+const HEADER_BYTES = 9
+// What a channel that hangs may hold back: some megabytes at worst.
+const MOST_UNSETTLED = 100
+
+/**
+ * Lays a push channel over a feed: each event that this node appends is sent to the other nodes, which otherwise find it
+ * when they ask next. What the channel does, or fails to do, changes how fast they hear of it, and nothing else. Where
+ * the feed has a push channel of its own, both are used.
+ *
+ * Every node wraps its feed alike; the feed that comes back takes the place of the one that went in, and closing it closes
+ * that one.
+ *
+ * @example
+ * ```ts
+ * import { memoryFeed } from 'watchword/feed/memory'
+ * import { type WakeupChannel, withWakeups } from 'watchword/feed/wakeups'
+ *
+ * const listeners = new Set<(message: Uint8Array) => void>()
+ * const channel: WakeupChannel = {
+ *   publish: (message) => {
+ *     for (const listener of listeners) listener(message)
+ *   },
+ *   subscribe: async (onMessage, signal) => {
+ *     listeners.add(onMessage)
+ *     await new Promise((resolve) => signal.addEventListener('abort', resolve))
+ *     listeners.delete(onMessage)
+ *   },
+ * }
+ * const feed = withWakeups(memoryFeed(), channel)
+ * ```
+ */
+export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): RevocationFeed {
+  const send = sender(channel)
+  const closing = new AbortController()
+  return {
+    get info() {
+      return { ...feed.info, push: true }
+    },
+    open: (signal) => feed.open(signal),
+    head: (options) => feed.head(options),
+    read: (after, limit, options) => feed.read(after, limit, options),
+    append: async (expect, events, next, options) => {
+      const messages = events.map(({ seq, bytes }) => messageOf(seq, bytes))
+      const appended = await feed.append(expect, events, next, options)
+      if (!appended.ok) return appended
+      if (messages.length === 0) send(messageOf(next.seq))
+      for (const message of messages) send(message)
+      return appended
+    },
+    watch: async (from, wake, signal) => {
+      closing.signal.throwIfAborted()
+      await withSignals([signal, closing.signal], async (stop) => {
+        const wakeUntilStopped = (hint?: WatchHint) => {
+          if (!stop.signal.aborted) wake(hint)
+        }
+        const onMessage = (message: Uint8Array) => wakeUntilStopped(hintOf(message))
+        const channels = [async () => channel.subscribe(onMessage, stop.signal)]
+        if (feed.watch !== undefined && feed.info.push)
+          channels.push(async () => feed.watch?.(from, wakeUntilStopped, stop.signal))
+        await firstToEnd(channels, stop)
+      })
+    },
+    close: async () => {
+      closing.abort()
+      await feed.close()
+    },
+    ...optionalMethods(feed),
+  }
+}
+
+type Optional = 'touch' | 'trim' | 'peek' | 'snapshot'
+
+function optionalMethods(feed: RevocationFeed): Pick<RevocationFeed, Optional> {
+  const { touch, trim, peek, snapshot } = feed
+  return {
+    ...(touch && { touch: touch.bind(feed) }),
+    ...(trim && { trim: trim.bind(feed) }),
+    ...(peek && { peek: peek.bind(feed) }),
+    ...(snapshot && { snapshot }),
+  }
+}
+
+/** Settles as the first of the channels does, and stops the others: the core starts all of them again. */
+async function firstToEnd(
+  channels: readonly (() => Promise<void>)[],
+  stop: AbortController,
+): Promise<void> {
+  if (stop.signal.aborted) return
+  const aborted = new Promise<void>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  try {
+    // One that does not heed the signal is not waited for.
+    await Promise.race([aborted, ...channels.map((start) => start())])
+  } finally {
+    stop.abort()
+  }
+}
+
+/** Sends without waiting, and gives up what cannot be sent. */
+function sender(channel: WakeupChannel): (message: Uint8Array) => void {
+  let unsettled = 0
+  const publish = async (message: Uint8Array) => channel.publish(message)
+  return (message) => {
+    if (unsettled >= MOST_UNSETTLED) return
+    unsettled++
+    const settled = () => {
+      unsettled--
+    }
+    publish(message).then(settled, settled)
+  }
+}
+
+function messageOf(seq: number, bytes: Uint8Array = new Uint8Array(0)): Uint8Array {
+  // One that is too long for a channel is told without its bytes.
+  const carried = bytes.length > MAX_EVENT_BYTES ? 0 : bytes.length
+  const message = new Uint8Array(HEADER_BYTES + carried)
+  message[0] = VERSION
+  new DataView(message.buffer).setBigUint64(1, BigInt(seq))
+  message.set(bytes.subarray(0, carried), HEADER_BYTES)
+  return message
+}
+
+/** What a message brings; one that makes no sense brings nothing, and wakes all the same. */
+function hintOf(message: Uint8Array): WatchHint | undefined {
+  const length = message.length - HEADER_BYTES
+  if (length <= 0 || length > MAX_EVENT_BYTES || message[0] !== VERSION) return undefined
+  const seq = Number(new DataView(message.buffer, message.byteOffset).getBigUint64(1))
+  if (!Number.isSafeInteger(seq)) return undefined
+  // The client may use its buffer again.
+  return { events: [{ seq, bytes: new Uint8Array(message.subarray(HEADER_BYTES)) }] }
+}

@@ -1,0 +1,89 @@
+/**
+ * Wake-ups by core NATS.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import type { WakeupChannel } from './channel.js'
+
+/** What is used of a connection of `@nats-io/transport-node` 3, or of another transport of NATS. */
+export interface NatsWakeupsConnection {
+  publish(subject: string, payload: Uint8Array): void
+  flush(): Promise<void>
+  subscribe(
+    subject: string,
+    options: {
+      callback(error: Error | null, message: { readonly data: Uint8Array }): void
+    },
+  ): { readonly closed: Promise<unknown>; unsubscribe(): void }
+}
+
+/** The options of {@link natsWakeups}. */
+export interface NatsWakeupsOptions {
+  /** The subject of the messages: names of letters, digits, `_` and `-`, with dots between. Default: `'watchword.wakeups'`. */
+  readonly subject?: string
+}
+
+const SUBJECT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/
+const LONGEST_SUBJECT = 200
+
+/**
+ * Wake-ups by core NATS, over the caller's own connection, which is never closed. A server that is lost is noticed by the
+ * connection's pings: a `pingInterval` of a second or two brings the wake-ups back soon.
+ *
+ * @throws `ERR_INVALID_OPTION` when an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { connect } from '@nats-io/transport-node'
+ * import { memoryFeed } from 'watchword/feed/memory'
+ * import { natsWakeups, withWakeups } from 'watchword/feed/wakeups'
+ *
+ * const connection = await connect({ servers: 'nats.example:4222', pingInterval: 2000 })
+ * const feed = withWakeups(memoryFeed(), natsWakeups(connection))
+ * console.log(feed.info.push)
+ * await connection.close()
+ * ```
+ */
+export function natsWakeups(
+  connection: NatsWakeupsConnection,
+  options: NatsWakeupsOptions = {},
+): WakeupChannel {
+  const subject = checkedSubject(options)
+  return {
+    publish: (message) => connection.publish(subject, message),
+    subscribe: async (onMessage, signal) => {
+      if (signal.aborted) return
+      const subscription = connection.subscribe(subject, {
+        // With an error the subscription is over, which `closed` tells.
+        callback: (error, message) => {
+          if (error === null && !signal.aborted) onMessage(message.data)
+        },
+      })
+      const end = () => subscription.unsubscribe()
+      signal.addEventListener('abort', end)
+      try {
+        // What was sent before the server knew of the subscription went past.
+        await Promise.race([connection.flush(), subscription.closed])
+        if (!signal.aborted) onMessage(new Uint8Array(0))
+        const ended = await subscription.closed
+        if (ended instanceof Error) throw ended
+      } finally {
+        end()
+        signal.removeEventListener('abort', end)
+      }
+    },
+  }
+}
+
+function checkedSubject({ subject = 'watchword.wakeups', ...rest }: NatsWakeupsOptions): string {
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined)
+    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  if (typeof subject === 'string' && SUBJECT.test(subject) && subject.length <= LONGEST_SUBJECT)
+    return subject
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    "subject: expected names of letters, digits, '_' and '-', with dots between, at most 200 characters",
+  )
+}
