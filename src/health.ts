@@ -8,7 +8,7 @@ import type { Parts } from './wiring.js'
 
 /** Takes the measure of every part. */
 export function health(parts: Parts): Health {
-  const { clock, follower, index, keyring, options, cache, store, state } = parts
+  const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.now()
@@ -20,6 +20,7 @@ export function health(parts: Parts): Health {
     lag: follower.lag,
     rejectedEvents: follower.rejected,
     pushes: follower.push,
+    incidents: Object.fromEntries(incidents),
     owedRevocations: follower.owed,
     revocations: index.size,
     revocationBytes: index.bytes,

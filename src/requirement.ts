@@ -126,7 +126,8 @@ function singleScopeOf(requirement: Requirement): string | undefined {
   for (const field in requirement) if (field !== 'scopes') return undefined
   const { scopes, audience, binding, maxStaleness, minPosition, freshness } = requirement
   // A field that is inherited, or hidden from the loop, counts all the same.
-  if ((audience ?? binding ?? maxStaleness ?? minPosition ?? freshness) !== undefined) return undefined
+  if ((audience ?? binding ?? maxStaleness ?? minPosition ?? freshness) !== undefined)
+    return undefined
   if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
   const [scope] = scopes as readonly unknown[]
   return typeof scope === 'string' ? scope : undefined

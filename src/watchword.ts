@@ -9,6 +9,7 @@ import type { IssuedToken } from './issued-token.js'
 import type { KeyInfo } from './keys/keyring.js'
 import type { RequestContext } from './observe/channels.js'
 import type { CompiledRequirement } from './requirement.js'
+import type { IncidentKind } from './revocation/follower-options.js'
 import type { RevokeOptions, RevokeReceipt } from './revoke.js'
 import type { RotateOptions } from './rotate.js'
 import type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
@@ -39,6 +40,8 @@ export interface Health {
   readonly rejectedEvents: number
   /** How the push channel does: how often it ended, and how often a poll found what it had not brought. */
   readonly pushes: { readonly ends: number; readonly misses: number }
+  /** What went wrong with the feed since this node started, and how often; see {@link IncidentKind}. */
+  readonly incidents: Readonly<Partial<Record<IncidentKind, number>>>
   /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
   readonly owedRevocations: number
   /** How many revocations are held in memory, and in how many bytes. */

@@ -34,6 +34,8 @@ const INCIDENT_EVERY_MS = 10_000
 /** The parts of one authority, and how it stands. */
 export interface Parts extends Core {
   readonly feedKeyring: FeedKeyring
+  /** What went wrong with the feed so far, and how often. */
+  readonly incidents: ReadonlyMap<IncidentKind, number>
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
@@ -75,6 +77,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     onEvent: (action, { id, audience }) =>
       audit(core, { action, actor: 'system', keyId: id, audience }),
   })
+  const incidents = new Map<IncidentKind, number>()
   const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
   const follower = new Follower({
     feed,
@@ -90,7 +93,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     refill: store.supports.durable
       ? () => refillIndex({ store, index, now: clock.now(), call: callStore })
       : undefined,
-    onIncident: incidentTeller(clock, (kind, count) =>
+    onIncident: incidentTeller(clock, incidents, (kind, count) =>
       audit(core, { action: `feed.${kind}`, actor: 'system', count }),
     ),
   })
@@ -113,6 +116,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     callStore,
     keyring,
     feedKeyring,
+    incidents,
     index,
     follower,
     verifier,
@@ -132,13 +136,15 @@ function assertionMaker(issuer: string): (audience: string, binding: string) => 
     PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
 }
 
-/** Tells of each kind of incident at most once in a while, with how many there were: a flood must not become one of ours. */
+/** Counts incidents, and tells of each kind at most once in a while, with how many there were: a flood must not become one of ours. */
 function incidentTeller(
   clock: ResolvedClock,
+  totals: Map<IncidentKind, number>,
   tell: (kind: IncidentKind, count: number) => void,
 ): (kind: IncidentKind, count: number) => void {
   const quiet = new Map<IncidentKind, { until: number; count: number }>()
   return (kind, count) => {
+    totals.set(kind, (totals.get(kind) ?? 0) + count)
     const known = quiet.get(kind) ?? { until: Number.NEGATIVE_INFINITY, count: 0 }
     known.count += count
     quiet.set(kind, known)
