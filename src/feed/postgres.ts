@@ -88,7 +88,8 @@ export interface PostgresFeedOptions {
  * A feed in PostgreSQL 12 or later: an append is one statement, and the other nodes are told at once. It may share its
  * database, its schema and its prefix with a store; each has a `migrate` of its own. The pool stays the caller's: the
  * feed never ends it, and takes one connection more, to listen. Give the pool a listener for `error`, as `pg` asks for,
- * and a primary to connect to: answers of a replica are refused. Unless `synchronous_commit` is off, a revocation that
+ * a `connectionTimeoutMillis`, without which it waits for a lost server for ever, and a primary to connect to: answers
+ * of a replica are refused. Unless `synchronous_commit` is off, a revocation that
  * was acknowledged survives a loss of power; if it is, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
@@ -98,7 +99,10 @@ export interface PostgresFeedOptions {
  * import pg from 'pg'
  * import { postgresFeed } from 'watchword/feed/postgres'
  *
- * const pool = new pg.Pool({ connectionString: 'postgres://app@db.example/app' })
+ * const pool = new pg.Pool({
+ *   connectionString: 'postgres://app@db.example/app',
+ *   connectionTimeoutMillis: 2000,
+ * })
  * pool.on('error', (error) => console.error('an idle connection was lost', error.message))
  * const feed = postgresFeed(pool, { schema: 'auth' })
  * console.log(feed.migrationSql())

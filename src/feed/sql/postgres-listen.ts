@@ -78,9 +78,13 @@ export async function listen(
     client.on('end', () => reject(new Error('the connection that listens has ended')))
     signal.addEventListener('abort', () => resolve(), { signal: ended.signal })
   })
-  client.on('notification', ({ payload }) => wake(hintOf(payload ?? '')))
+  // What still comes while the connection is being closed is for nobody.
+  const tell = (hint?: WatchHint): void => {
+    if (!ended.signal.aborted) wake(hint)
+  }
+  client.on('notification', ({ payload }) => tell(hintOf(payload ?? '')))
   try {
-    await Promise.race([over, keepListening(client, channel, wake, ended.signal)])
+    await Promise.race([over, keepListening(client, channel, tell, ended.signal)])
   } finally {
     ended.abort()
     // Not waited for: the other end may be gone without a word, and never say goodbye.

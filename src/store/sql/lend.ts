@@ -12,9 +12,13 @@ export interface Lender<C> {
   destroy(connection: C, error: Error): void
 }
 
+// A server that is merely slow answers in that time, and keeps its connection: making new ones would slow it down more.
+const LATE_MS = 1000
+
 /**
- * Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. So is one whose
- * work nobody waits for any more, or else a few calls that hang would keep a whole pool from the calls after them.
+ * Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. So is one that
+ * does not answer soon after the signal has aborted, or else a few calls that hang would keep a whole pool from those
+ * after them.
  */
 export async function lend<C, T>(
   lender: Lender<C>,
@@ -22,33 +26,39 @@ export async function lend<C, T>(
   signal?: AbortSignal,
 ): Promise<T> {
   signal?.throwIfAborted()
-  const connection = await lender.take()
-  if (signal?.aborted) {
-    lender.release(connection)
-    throw signal.reason
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let held: C | undefined
+  const giveUp = (): void => {
+    const end = (): void => late.abort(signal?.reason)
+    if (held === undefined) end()
+    else timer = setTimeout(end, LATE_MS)
   }
-  let isHeld = true
-  const destroy = (reason: unknown): void => {
-    if (!isHeld) return
-    isHeld = false
-    lender.destroy(connection, reason instanceof Error ? reason : new Error(String(reason)))
-  }
-  let giveUp = (): void => {}
   const givenUp = new Promise<never>((_, reject) => {
-    giveUp = () => {
-      destroy(signal?.reason)
-      reject(signal?.reason)
-    }
+    late.signal.addEventListener('abort', () => reject(late.signal.reason))
   })
   signal?.addEventListener('abort', giveUp)
   try {
-    const result = await Promise.race([work(connection), givenUp])
-    if (isHeld) lender.release(connection)
+    const working = lender.take().then((connection) => {
+      if (late.signal.aborted) {
+        lender.release(connection)
+        throw late.signal.reason
+      }
+      held = connection
+      return work(connection)
+    })
+    const result = await Promise.race([working, givenUp])
+    if (held !== undefined) lender.release(held)
     return result
   } catch (error) {
-    destroy(error)
+    if (held !== undefined) lender.destroy(held, asError(error))
     throw error
   } finally {
+    clearTimeout(timer)
     signal?.removeEventListener('abort', giveUp)
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }

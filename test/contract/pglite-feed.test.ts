@@ -1,0 +1,60 @@
+import { PGlite } from '@electric-sql/pglite'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { RevocationFeed } from '../../src/feed/feed.js'
+import { postgresFeed } from '../../src/feed/postgres.js'
+import { feedContract } from '../../src/testkit/feed-contract.js'
+import { uniqueName } from './servers.js'
+
+const database = await PGlite.create()
+afterAll(() => database.close())
+
+// PostgreSQL itself, within the process: a machine without a server proves the statements too.
+describe('postgresFeed over PGlite', () => {
+  const schemas = new WeakMap<RevocationFeed, string>()
+  const { signal } = new AbortController()
+
+  const feedIn = (schema: string) => {
+    const feed = postgresFeed(database, { schema })
+    schemas.set(feed, schema)
+    return feed
+  }
+
+  feedContract({
+    describe,
+    it,
+    createFeed: async () => {
+      const feed = feedIn(uniqueName())
+      await feed.migrate()
+      return feed
+    },
+    createTwin: async (feed) => feedIn(schemas.get(feed) ?? ''),
+    plantEvent: async (feed, { seq, bytes }) => {
+      const table = `"${schemas.get(feed)}".watchword_feed_`
+      await database.query(
+        `INSERT INTO ${table}log (feed, epoch, seq, bytes)
+          SELECT feed, epoch, $1, $2 FROM ${table}head`,
+        [seq, bytes],
+      )
+    },
+    destroyFeed: async (feed) => {
+      await database.exec(`DROP SCHEMA "${schemas.get(feed)}" CASCADE`)
+    },
+  })
+
+  it('migrates twice, and refuses to open before', async () => {
+    const feed = feedIn(uniqueName())
+    await expect(feed.open(signal)).rejects.toMatchObject({ code: 'ERR_STORE_SCHEMA' })
+    await feed.migrate()
+    await feed.migrate()
+    await feed.open(signal)
+    expect(feed.info).toMatchObject({ push: true, durability: 'process' })
+  })
+
+  it('only polls if it is told to, and needs no client that listens', () => {
+    const feed = postgresFeed(database, { listen: false })
+    expect(feed.info).toMatchObject({ push: false, suggestedPollMs: 250 })
+    expect(feed.watch).toBeUndefined()
+    const listen = () => ({}) as never
+    expect(() => postgresFeed(database, { listen })).toThrow('listen: expected false')
+  })
+})
