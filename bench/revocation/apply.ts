@@ -1,0 +1,62 @@
+/**
+ * Events applied from their bytes, and the longest that anybody else has to wait meanwhile.
+ *
+ * @module
+ */
+import { setImmediate } from 'node:timers/promises'
+import {
+  applyEntries,
+  encodeEntries,
+  MAX_ENTRIES,
+  type TokenEntry,
+} from '../../src/revocation/event.js'
+import { RevocationIndex } from '../../src/revocation/index.js'
+import { writeUlid } from '../../src/revocation/ulid-words.js'
+import { demand } from '../expect.js'
+import { HOUR, ISSUED, nextId, numbers } from './ids.js'
+
+/** What {@link apply} found. */
+export interface ApplyFigures {
+  readonly entries: number
+  readonly seconds: number
+  readonly entriesPerSecond: number
+  /** The longest time between two turns of the event loop, in milliseconds. */
+  readonly longestStallMs: number
+}
+
+/**
+ * Applies events of a thousand entries each, and lets everybody else have a turn after each.
+ *
+ * @param hours - Over how many hours the expiries of the tokens are spread.
+ */
+export async function apply(entries = 1_000_000, hours = 1): Promise<ApplyFigures> {
+  const events = [...eventsOf(entries, hours)]
+  const index = new RevocationIndex()
+  await setImmediate()
+  const start = performance.now()
+  let last = start
+  let longestStallMs = 0
+  for (const bytes of events) {
+    demand('apply', applyEntries(bytes, { index })?.refused === 0)
+    await setImmediate()
+    const now = performance.now()
+    longestStallMs = Math.max(longestStallMs, now - last)
+    last = now
+  }
+  const seconds = (last - start) / 1000
+  demand('apply', index.size === entries)
+  return { entries, seconds, entriesPerSecond: entries / seconds, longestStallMs }
+}
+
+function* eventsOf(entries: number, hours: number): Generator<Uint8Array> {
+  const next = numbers(4)
+  const id = new Int32Array(4)
+  for (let done = 0; done < entries; done += MAX_ENTRIES) {
+    const event: TokenEntry[] = []
+    for (let i = done; i < Math.min(done + MAX_ENTRIES, entries); i++) {
+      nextId(next, id)
+      event.push({ kind: 'token', value: writeUlid(id), expiresAt: ISSUED + (i % hours) * HOUR })
+    }
+    yield encodeEntries(event)
+  }
+}

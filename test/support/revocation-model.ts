@@ -1,0 +1,113 @@
+/**
+ * What the revocation index does, said slowly: plain Maps, no tables, no words.
+ *
+ * @module
+ */
+import { decodeTime } from 'ulid'
+import type { RevocationEntry, TokenEntry, WatermarkEntry } from '../../src/revocation/event.js'
+import { NOT_REVOKED, REVOKED, type TokenFacts } from '../../src/revocation/index.js'
+
+const HOUR = 3_600_000
+const NO_ID = '0'.repeat(26)
+
+const endOf = (expiresAt: number) => (Math.floor(expiresAt / HOUR) + 1) * HOUR
+
+/** Held by what it is about; of a token, its hour is a part of that. */
+type Held = Map<string, RevocationEntry>
+
+/** One node's view. */
+export class RevocationModel {
+  readonly #held: Held = new Map()
+  readonly #max: number
+  #forgotten = Number.NEGATIVE_INFINITY
+  full = false
+
+  constructor(max = Number.POSITIVE_INFINITY) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  get entries(): RevocationEntry[] {
+    return [...this.#held.values()]
+  }
+
+  apply(raw: RevocationEntry): boolean {
+    const entry = normal(raw)
+    if (lastsUntil(entry) <= this.#forgotten) return true
+    const key = keyOf(entry)
+    const known = this.#held.get(key)
+    if (known === undefined && this.size >= this.#max) {
+      this.full = true
+      return false
+    }
+    this.#held.set(key, known === undefined ? entry : merge(known, entry))
+    return true
+  }
+
+  forget(before: number): void {
+    const { size } = this
+    for (const [key, entry] of this.#held) if (lastsUntil(entry) <= before) this.#held.delete(key)
+    this.#forgotten = before
+    if (this.size < size) this.full = false
+  }
+
+  deadline(token: TokenFacts): number {
+    const born = Math.min(token.issuedAt, decodeTime(token.family))
+    const times = this.entries.map((entry) =>
+      entry.kind === 'token' ? deathBy(entry, token) : killed(entry, token, born),
+    )
+    return Math.min(NOT_REVOKED, ...times)
+  }
+
+  watermark(subject: string, audience: string): number {
+    const named = { subject, audience, all: '' } as Readonly<Record<string, string>>
+    const times = this.entries.map((entry) =>
+      'before' in entry && named[entry.kind] === entry.value ? entry.before : -1,
+    )
+    return Math.max(-1, ...times)
+  }
+}
+
+/** As it is held: a token by its hour, or loosely; a family or a key for good. */
+function normal(entry: RevocationEntry): RevocationEntry {
+  if (entry.kind !== 'token') return isAbsolute(entry) ? { ...entry, before: 0 } : entry
+  if (entry.loose) return entry
+  return entry.value === NO_ID
+    ? { ...entry, loose: true }
+    : { ...entry, expiresAt: endOf(entry.expiresAt) - 1 }
+}
+
+const isAbsolute = ({ kind }: WatermarkEntry) => kind === 'family' || kind === 'key'
+
+const lastsUntil = (entry: RevocationEntry) =>
+  entry.kind === 'token' && !entry.loose ? entry.expiresAt + 1 : entry.expiresAt
+
+function keyOf(entry: RevocationEntry): string {
+  if (entry.kind !== 'token') return `${entry.kind} ${entry.value}`
+  return entry.loose ? `loose ${entry.value}` : `${entry.expiresAt} ${entry.value}`
+}
+
+function merge(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
+  const expiresAt = Math.max(a.expiresAt, b.expiresAt)
+  if (a.kind !== 'token' || b.kind !== 'token') {
+    const before = Math.max((a as WatermarkEntry).before, (b as WatermarkEntry).before)
+    return { ...(a as WatermarkEntry), before, expiresAt }
+  }
+  const { from: _, ...rest } = a
+  const from = Math.min(a.from ?? REVOKED, b.from ?? REVOKED)
+  return from === REVOKED ? { ...rest, expiresAt } : { ...rest, expiresAt, from }
+}
+
+function deathBy(entry: TokenEntry, { id, expiresAt }: TokenFacts): number {
+  const meant = entry.loose || endOf(entry.expiresAt) === endOf(expiresAt)
+  return meant && entry.value === id ? (entry.from ?? REVOKED) : NOT_REVOKED
+}
+
+function killed({ kind, value, before }: WatermarkEntry, token: TokenFacts, born: number): number {
+  const named = { ...token, key: token.keyId, all: '' }
+  if (named[kind] !== value) return NOT_REVOKED
+  return kind === 'family' || kind === 'key' || born <= before ? REVOKED : NOT_REVOKED
+}
