@@ -1,0 +1,169 @@
+/**
+ * A feed in NATS JetStream, over the caller's own client: the log is a stream, and everybody's push channel a consumer.
+ *
+ * Each append is one message, published on condition that nobody published before it. A touch is one too, without
+ * events; the one that it supersedes is deleted.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
+import type { JetStreamClient } from './nats/client.js'
+import { headOf, Log, standsAt, type Tail } from './nats/log.js'
+import { Reader } from './nats/read.js'
+import { snapshotsOf } from './nats/snapshot.js'
+import { namesOf } from './nats/streams.js'
+import { watchLog } from './nats/watch.js'
+
+export type { JetStreamClient } from './nats/client.js'
+
+/** The options of {@link natsFeed}. */
+export interface NatsFeedOptions {
+  /**
+   * Begins the names of the streams, such as `watchword_LOG`, and of their subjects, such as `watchword.log`: letters,
+   * digits, `_` and `-`, at most 64. Default: `'watchword'`.
+   */
+  readonly prefix?: string
+  /** On how many servers of a cluster each stream is kept: 1 to 5, best odd. Default: `1`. */
+  readonly replicas?: number
+}
+
+const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+
+/**
+ * A feed in NATS JetStream 2.9 or newer. The client stays the caller's: the feed never closes it. An acknowledged
+ * revocation is as durable as the servers make it: by default they write to disk every two minutes only, so set their
+ * `sync_interval: always`, or keep three replicas.
+ *
+ * The streams are made when they are missing. Where the account may not do that, make them as the feed would: without
+ * limits, and with deleting and purging allowed. A server that went silent is noticed within seconds by the feed, but by
+ * the connection only when `pingInterval` says so.
+ *
+ * @example
+ * ```ts
+ * import { jetstream } from '@nats-io/jetstream'
+ * import { connect } from '@nats-io/transport-node'
+ * import { natsFeed } from 'watchword/feed/nats'
+ *
+ * export async function openFeed() {
+ *   const connection = await connect({ maxReconnectAttempts: -1, pingInterval: 2000, maxPingOut: 2 })
+ *   return natsFeed(jetstream(connection), { prefix: 'tokens', replicas: 3 })
+ * }
+ * ```
+ */
+export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): RevocationFeed {
+  const { prefix, replicas } = checkOptions(js, options)
+  const closing = new AbortController()
+  const releasing = new Set<Promise<unknown>>()
+  let opened: { readonly log: Log; readonly reader: Reader } | undefined
+
+  async function open(signal: AbortSignal): Promise<void> {
+    rejectClosed()
+    if (opened !== undefined) return
+    const log = new Log(js, await js.jetstreamManager(false), namesOf(prefix), replicas)
+    signal.throwIfAborted()
+    await log.open()
+    opened ??= { log, reader: new Reader(log) }
+  }
+  function rejectClosed(): void {
+    if (closing.signal.aborted) throw new Error('the nats feed is closed')
+  }
+  async function parts(): Promise<{ readonly log: Log; readonly reader: Reader }> {
+    rejectClosed()
+    if (opened === undefined) throw new Error('the nats feed was not opened')
+    return opened
+  }
+  function release(done: Promise<unknown>): void {
+    const settled = done.catch(() => undefined).finally(() => releasing.delete(settled))
+    releasing.add(settled)
+  }
+
+  return {
+    info: {
+      name: 'nats',
+      push: true,
+      durability: replicas > 1 ? 'quorum' : 'unknown',
+      suggestedPollMs: 1000,
+    },
+    open,
+    head: async ({ signal }) => headOf(await (await parts()).log.tail(signal)),
+    read: async (after, limit, call) => (await parts()).reader.read(after, limit, call),
+    append: async (expect, events, next, { signal }) =>
+      append((await parts()).log, { expect, events, next, signal }),
+    touch: async (expect, next, { signal }) => {
+      const { log } = await parts()
+      const { at } = await log.publish((tail) => reseal(tail, expect, next), signal)
+      return at !== undefined
+    },
+    watch: async (from, wake, signal) => {
+      const both = AbortSignal.any([signal, closing.signal])
+      return watchLog({ ...(await parts()), from, wake, signal: both, release })
+    },
+    snapshot: snapshotsOf(async () => (await parts()).log),
+    trim: async (upTo, { signal }) => {
+      const { log, reader } = await parts()
+      const { tail } = await log.publish((end) => raiseFloor(end, upTo), signal)
+      if (tail !== undefined) await reader.drop(tail, upTo, signal)
+    },
+    close: async () => {
+      closing.abort()
+      await Promise.all(releasing)
+    },
+  }
+}
+
+interface Append {
+  readonly expect: Position | null
+  readonly events: readonly SealedEvent[]
+  readonly next: SealedHead
+  readonly signal: AbortSignal
+}
+
+async function append(log: Log, { expect, events, next, signal }: Append): Promise<Appended> {
+  const isNew = next.epoch !== expect?.epoch
+  const { tail, at } = await log.publish((end) => {
+    if (!standsAt(end, expect)) return undefined
+    const floor = isNew ? 1 : floorOf(end)
+    return { head: { ...next, floor }, events }
+  }, signal)
+  if (at === undefined) return { ok: false, head: headOf(tail) }
+  // What stays when this fails is of another epoch, and nobody reads it.
+  if (isNew && tail !== undefined) await log.dropBefore(at, tail).catch(() => undefined)
+  return { ok: true }
+}
+
+function reseal(tail: Tail | undefined, expect: Position, next: SealedHead) {
+  if (!standsAt(tail, expect)) return undefined
+  return { head: { ...next, floor: floorOf(tail) }, events: [] }
+}
+
+function raiseFloor(tail: Tail | undefined, upTo: number) {
+  const head = headOf(tail)
+  if (head === null) return undefined
+  const floor = Math.min(upTo, head.seq) + 1
+  return floor > head.floor ? { head: { ...head, floor }, events: [] } : undefined
+}
+
+function floorOf(tail: Tail | undefined): number {
+  return tail?.newest?.frame.head.floor ?? 1
+}
+
+function checkOptions(js: JetStreamClient, options: NatsFeedOptions): Required<NatsFeedOptions> {
+  const { prefix = 'watchword', replicas = 1, ...rest } = options
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined) throw invalid(`unknown option '${unknown}'`)
+  if (typeof js?.jetstreamManager !== 'function')
+    throw invalid('js: expected what jetstream(connection) of @nats-io/jetstream answers')
+  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
+    throw invalid(
+      "prefix: expected 1 to 64 letters, digits, '_' or '-', the first a letter or digit",
+    )
+  }
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
+    throw invalid('replicas: expected a whole number from 1 to 5')
+  return { prefix, replicas }
+}
+
+function invalid(message: string): WatchwordError {
+  return new WatchwordError('ERR_INVALID_OPTION', message)
+}

@@ -1,0 +1,126 @@
+/**
+ * The caller's own JetStream client, as far as the feed uses it, and what its errors mean.
+ *
+ * @module
+ */
+
+/** What `jetstream(connection)` of `@nats-io/jetstream` 3 answers. */
+export interface JetStreamClient {
+  readonly consumers: { getConsumerFromInfo(info: never): Consumer }
+  publish(
+    subject: string,
+    payload?: Uint8Array,
+    options?: { readonly expect?: Expectation },
+  ): Promise<{ readonly seq: number }>
+  jetstreamManager(checkAPI?: boolean): Promise<JetStreamManager>
+}
+
+/** What the server compares before it stores a message. */
+export interface Expectation {
+  readonly streamName: string
+  readonly lastSequence?: number
+}
+
+/** What `jetstreamManager()` answers. */
+export interface JetStreamManager {
+  readonly streams: {
+    info(name: string, options?: { readonly subjects_filter: string }): Promise<StreamInfo>
+    add(config: object): Promise<unknown>
+    purge(
+      name: string,
+      options: { readonly seq: number } | { readonly filter: string },
+    ): Promise<unknown>
+    deleteMessage(name: string, seq: number, erase?: boolean): Promise<unknown>
+    getMessage(name: string, query: { readonly seq: number }): Promise<StoredMessage | null>
+  }
+  readonly consumers: {
+    add(stream: string, config: object): Promise<{ readonly name: string }>
+    delete(stream: string, name: string): Promise<unknown>
+  }
+}
+
+/** A stream, as its leader sees it. */
+export interface StreamInfo {
+  readonly created: string
+  readonly config: object
+  readonly state: {
+    readonly messages: number
+    readonly bytes: number
+    readonly first_seq: number
+    readonly last_seq: number
+    readonly last_ts: string
+    readonly subjects?: Readonly<Record<string, number>>
+  }
+}
+
+/** A message that was asked for by its number. */
+export interface StoredMessage {
+  readonly seq: number
+  readonly data: Uint8Array
+  /** RFC 3339, to the nanosecond. */
+  readonly timestamp: string
+}
+
+/** A message that a consumer delivers. */
+export interface DeliveredMessage {
+  readonly seq: number
+  readonly data: Uint8Array
+  readonly info: { readonly deliverySequence: number; readonly timestampNanos: number }
+}
+
+/** A pull consumer. */
+export interface Consumer {
+  fetch(options: {
+    readonly max_messages: number
+    readonly expires: number
+  }): Promise<Messages & AsyncIterable<DeliveredMessage>>
+  consume(options: {
+    readonly expires: number
+    readonly idle_heartbeat: number
+    readonly abort_on_missing_resource: true
+    readonly callback: (message: DeliveredMessage) => void
+  }): Promise<Messages>
+}
+
+/** What is under way at a consumer. */
+export interface Messages {
+  close(): Promise<unknown>
+  /** Resolves, with the error if there was one, when no more will come. */
+  closed(): Promise<unknown>
+  status(): AsyncIterable<{ readonly type: string }>
+}
+
+/** How the connection fares: there in every client so far, though its types leave it out. */
+export interface ConnectionStatus extends AsyncIterable<{ readonly type: string }> {
+  stop?(): void
+}
+
+/** The events of the client's connection, which tell of its loss at once; `undefined` where they cannot be had. */
+export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefined {
+  const { getConnection } = js as { getConnection?: () => { status?: () => ConnectionStatus } }
+  return getConnection?.call(js).status?.()
+}
+
+// https://github.com/nats-io/nats-server/blob/main/server/errors.json
+const STREAM_NOT_FOUND = 10059
+const WRONG_LAST_SEQUENCE = [10071, 10164]
+
+/** Whether the stream does not exist. */
+export function isStreamMissing(error: unknown): boolean {
+  return codeOf(error) === STREAM_NOT_FOUND
+}
+
+/** Whether somebody else wrote to the stream first. */
+export function isConflict(error: unknown): boolean {
+  return WRONG_LAST_SEQUENCE.includes(codeOf(error))
+}
+
+/** Whether the client refused to send so much. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('max_payload')
+}
+
+function codeOf(error: unknown): number {
+  const { code } = (error ?? {}) as { readonly code?: unknown }
+  return typeof code === 'number' ? code : 0
+}

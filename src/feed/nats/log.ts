@@ -1,0 +1,205 @@
+/**
+ * The log as one stream: every message is a frame with the head that it made, so the newest frame is the head.
+ *
+ * A frame is published on condition that the stream's last message is still the one that was looked at. That makes an
+ * append or a touch one atomic step, excludes the two from each other, and, since the stream's majority has to agree,
+ * proves that what was looked at is the log and not a picture of it.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { type Position, type SealedHead, samePosition } from '../feed.js'
+import {
+  isConflict,
+  isStreamMissing,
+  isTooLarge,
+  type JetStreamClient,
+  type JetStreamManager,
+} from './client.js'
+import { type Cut, decodeFrame, encodeFrame, type Frame } from './frame.js'
+import { type Names, openStreams } from './streams.js'
+
+// Anybody may be able to publish something that is no frame. It is passed over, up to so many.
+const MAX_JUNK = 512
+const JUNK_STEP = 32
+// Others who touch the same head, or publish junk, get in between; nobody does so for ever.
+const MAX_ATTEMPTS = 32
+// A log is set back only when it is mended.
+const MAX_CUTS = 16
+
+/** A frame and where it stands in the stream. */
+export interface Placed {
+  readonly at: number
+  readonly frame: Frame
+}
+
+/** What one append or touch writes. */
+export type Draft = Omit<Frame, 'cuts'>
+
+/** The end of the stream, as its leader sees it. */
+export interface Tail {
+  readonly created: string
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** How many bytes a message has on average. */
+  readonly averageBytes: number
+  /** The newest frame; `undefined` when there is none, so that there is no log. */
+  readonly newest: Placed | undefined
+}
+
+/** A message by its number and its time, in Unix milliseconds: no two are the same, whatever became of the stream. */
+interface Mark {
+  readonly seq: number
+  readonly time: number
+}
+
+/** The log of one feed. */
+export class Log {
+  readonly js: JetStreamClient
+  readonly manager: JetStreamManager
+  readonly names: Names
+  readonly #replicas: number
+  #known: (Mark & { readonly newest: Placed | undefined }) | undefined
+
+  constructor(js: JetStreamClient, manager: JetStreamManager, names: Names, replicas: number) {
+    this.js = js
+    this.manager = manager
+    this.names = names
+    this.#replicas = replicas
+  }
+
+  /** Makes the streams that are missing, and looks at those that are there. */
+  open(): Promise<void> {
+    return openStreams(this.manager, this.names, this.#replicas)
+  }
+
+  /** Asks the leader where the stream ends; `undefined` when there is no stream. */
+  async tail(signal: AbortSignal): Promise<Tail | undefined> {
+    const info = await this.manager.streams.info(this.names.log).catch((error: unknown) => {
+      if (isStreamMissing(error)) return undefined
+      throw error
+    })
+    if (info === undefined) return undefined
+    const { messages, bytes, first_seq: firstSeq, last_seq: lastSeq, last_ts } = info.state
+    const mark = { seq: lastSeq, time: Date.parse(last_ts) }
+    const newest = messages === 0 ? undefined : await this.#newest(mark, firstSeq, signal)
+    const averageBytes = messages === 0 ? 0 : bytes / messages
+    return { created: info.created, firstSeq, lastSeq, averageBytes, newest }
+  }
+
+  /** Notes a frame that a consumer delivered, which spares the next question for it. */
+  saw(mark: Mark, newest: Placed): void {
+    if (mark.seq > (this.#known?.seq ?? 0)) this.#known = { ...mark, newest }
+  }
+
+  async #newest(mark: Mark, firstSeq: number, signal: AbortSignal): Promise<Placed | undefined> {
+    const known = this.#known
+    if (known?.seq === mark.seq && known.time === mark.time) return known.newest
+    const newest = await this.#search(mark.seq, firstSeq, signal)
+    this.#known = { ...mark, newest }
+    return newest
+  }
+
+  // Back from the end, past what is no frame, or was deleted by others than the feed.
+  async #search(
+    lastSeq: number,
+    firstSeq: number,
+    signal: AbortSignal,
+  ): Promise<Placed | undefined> {
+    const { streams } = this.manager
+    const lowest = Math.max(firstSeq, lastSeq - MAX_JUNK)
+    for (let high = lastSeq, step = 1; high >= lowest; high -= step, step = JUNK_STEP) {
+      signal.throwIfAborted()
+      const seqs = Array.from({ length: Math.min(step, high - lowest + 1) }, (_, i) => high - i)
+      const found = await Promise.all(
+        seqs.map((seq) => streams.getMessage(this.names.log, { seq })),
+      )
+      for (const message of found) {
+        const frame = message === null ? undefined : decodeFrame(message.data)
+        if (message !== null && frame !== undefined) return { at: message.seq, frame }
+      }
+    }
+    if (lowest <= firstSeq) return undefined
+    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the end of the stream is not readable', {
+      detail: `none of the last ${MAX_JUNK} messages of ${this.names.log} is a frame`,
+    })
+  }
+
+  /**
+   * Publishes what `make` makes of the end of the stream, unless it makes nothing; tries again when others were first.
+   * Answers the end that it was made of, and its own place in the stream, if it was published.
+   */
+  async publish(
+    make: (tail: Tail | undefined) => Draft | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly tail: Tail | undefined; readonly at: number | undefined }> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const tail = await this.tail(signal)
+      const draft = make(tail)
+      if (draft === undefined) return { tail, at: undefined }
+      signal.throwIfAborted()
+      // Somebody deleted the stream.
+      if (tail === undefined) await this.open()
+      const frame = { ...draft, cuts: cutsAfter(tail, draft.head) }
+      const at = await this.#publish(frame, tail?.lastSeq ?? 0)
+      if (at !== undefined) {
+        this.#retire(tail?.newest)
+        return { tail, at }
+      }
+    }
+    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'others wrote to the stream all the time')
+  }
+
+  // Without a message id, by which the server drops what it has seen before: after a purge it would still drop it, and
+  // whoever may publish could use up an id in advance. The core finds out itself whether an append without an answer
+  // took place.
+  async #publish(frame: Frame, lastSequence: number): Promise<number | undefined> {
+    const { log: streamName, logSubject } = this.names
+    const bytes = encodeFrame(frame)
+    try {
+      return (await this.js.publish(logSubject, bytes, { expect: { streamName, lastSequence } }))
+        .seq
+    } catch (error) {
+      if (isConflict(error)) return undefined
+      if (!isTooLarge(error)) throw error
+      throw new WatchwordError(
+        'ERR_FEED_UNAVAILABLE',
+        `append: expected at most the server's max_payload, got ${bytes.length} bytes`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Drops what comes before `seq` in the stream. */
+  async dropBefore(seq: number, { firstSeq }: Tail): Promise<void> {
+    // A purge up to 1 is one of everything; in an empty stream the first message has the number 0.
+    if (seq > Math.max(1, firstSeq)) await this.manager.streams.purge(this.names.log, { seq })
+  }
+
+  // A frame without events says nothing once there is a newer one. In the background, since nothing depends on it.
+  #retire(superseded: Placed | undefined): void {
+    if (superseded === undefined || superseded.frame.events.length > 0) return
+    this.manager.streams.deleteMessage(this.names.log, superseded.at, false).catch(() => false)
+  }
+}
+
+function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cut[] {
+  if (tail?.newest?.frame.head.epoch !== head.epoch) return []
+  const { firstSeq, lastSeq, newest } = tail
+  const cuts = newest.frame.cuts.filter(({ at }) => at > firstSeq && at <= lastSeq)
+  if (head.seq >= newest.frame.head.seq) return cuts
+  // Further back covers what went less far.
+  const others = cuts.filter(({ seq }) => seq < head.seq)
+  return [...others, { at: lastSeq + 1, seq: head.seq }].slice(-MAX_CUTS)
+}
+
+/** The head that a tail shows, as bytes of its own. */
+export function headOf(tail: Tail | undefined): SealedHead | null {
+  const head = tail?.newest?.frame.head
+  return head === undefined ? null : { ...head, link: head.link.slice(), bytes: head.bytes.slice() }
+}
+
+/** Whether the log stands exactly there. */
+export function standsAt(tail: Tail | undefined, expect: Position | null): boolean {
+  return samePosition(tail?.newest?.frame.head ?? null, expect)
+}

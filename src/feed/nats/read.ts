@@ -1,0 +1,175 @@
+/**
+ * Reads events, and drops old ones.
+ *
+ * @module
+ */
+import type { CallOptions, SealedEvent } from '../feed.js'
+import { decodeFrame, type Frame } from './frame.js'
+import type { Log, Placed, Tail } from './log.js'
+import { scan } from './scan.js'
+import { Trail } from './trail.js'
+
+// Others may publish events of their own making beside the true one: so many of one `seq` are kept, the newest.
+const MAX_CANDIDATES = 16
+
+interface Place {
+  readonly epoch: string
+  readonly seq: number
+}
+
+interface Page {
+  readonly events: readonly SealedEvent[]
+  readonly floor: number
+}
+
+interface Range {
+  readonly tail: Tail
+  readonly end: Placed
+  /** The first event that is wanted. */
+  readonly first: number
+  readonly limit: number
+  /** Whether whatever may be true is wanted, or only what the log holds by its own account. */
+  readonly thorough: boolean
+  readonly signal: AbortSignal
+}
+
+/** What was found of one `seq`, the newest first. */
+interface Found {
+  readonly live: SealedEvent[]
+  /** Overwritten, if that is true. */
+  readonly stale: SealedEvent[]
+}
+
+/** Reads one node's log. */
+export class Reader {
+  readonly #log: Log
+  #trail = new Trail('', '')
+  #asked: Place = { epoch: '', seq: 0 }
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** As {@link RevocationFeed.read}. */
+  async read(after: Place, limit: number, { signal }: CallOptions): Promise<Page> {
+    const tail = await this.#log.tail(signal)
+    const end = tail?.newest
+    if (tail === undefined || end === undefined) return { events: [], floor: 1 }
+    const { head } = end.frame
+    if (head.epoch !== after.epoch) return { events: [], floor: head.floor }
+    // Who asks the same again was not helped by the answer: then all that may be true is looked for.
+    const thorough = this.#asked.epoch === after.epoch && this.#asked.seq === after.seq
+    const first = Math.max(after.seq + 1, head.floor)
+    const events = await this.#find({ tail, end, first, limit, thorough, signal })
+    if (events.length > 0) this.#asked = { epoch: after.epoch, seq: after.seq }
+    return { events, floor: Math.max(head.floor, missingBelow(events, first)) }
+  }
+
+  async #find(range: Range): Promise<readonly SealedEvent[]> {
+    const { first, end, tail, thorough } = range
+    const trail = this.#follow(tail)
+    const { events } = thorough ? { events: [] } : await this.#collect(range, trail)
+    if (!thorough && (events[0]?.seq === first || first > end.frame.head.seq)) return events
+    // The trail does not lead there: the stream is not the one any more that it was made in.
+    this.#trail = new Trail(trail.created, trail.epoch)
+    const found = await this.#collect(range, this.#trail)
+    if (found.events.length > 0 || found.beyond === Number.POSITIVE_INFINITY) return found.events
+    return (await this.#collect({ ...range, first: found.beyond }, this.#trail)).events
+  }
+
+  /** Drops all that comes before the first event above `upTo`, as far as it gets. */
+  async drop(tail: Tail, upTo: number, signal: AbortSignal): Promise<void> {
+    const trail = this.#follow(tail)
+    const newest = tail.newest?.at ?? 0
+    if (trail.highest <= upTo && trail.passedTo < newest)
+      await this.#walk(tail, trail, trail.passedTo + 1, signal, () => trail.highest > upTo)
+    await this.#log.dropBefore(Math.min(trail.startFor(upTo), newest), tail)
+  }
+
+  /** Notes a message that a consumer delivered, all before it having been delivered since `previous`. */
+  saw(previous: number, at: number, frame: Frame): void {
+    const { epoch, seq } = frame.head
+    const trail = this.#trail
+    if (trail.epoch === epoch && trail.passedTo >= previous) trail.pass(at, frame, seq)
+  }
+
+  #follow({ created, newest, lastSeq }: Tail): Trail {
+    const { epoch = '', seq = 0 } = newest?.frame.head ?? {}
+    const { passedTo, highest } = this.#trail
+    const isSame = this.#trail.created === created && this.#trail.epoch === epoch
+    // A stream that ends earlier than before, or a head that went back, was restored from a copy.
+    if (!isSame || lastSeq < passedTo || seq < highest) this.#trail = new Trail(created, epoch)
+    return this.#trail
+  }
+
+  /** Answers what there is from `first` on, and the lowest `seq` that is too far from it to be answered. */
+  async #collect(range: Range, trail: Trail) {
+    const { tail, end, first, limit, thorough, signal } = range
+    const { head, cuts } = end.frame
+    const found = new Map<number, Found>()
+    let live = 0
+    let beyond = Number.POSITIVE_INFINITY
+    await this.#walk(tail, trail, trail.startFor(first - 1), signal, (frame, at) => {
+      for (const event of frame.head.epoch === head.epoch ? frame.events : []) {
+        if (event.seq >= first + limit) beyond = Math.min(beyond, event.seq)
+        else if (event.seq >= first) {
+          const isStale = cuts.some((cut) => at < cut.at && event.seq > cut.seq)
+          live += note(found, event, isStale)
+        }
+      }
+      return !thorough && live === limit
+    })
+    const seqs = [...found.keys()].sort((a, b) => a - b)
+    const events = seqs.flatMap((seq) => candidates(found.get(seq), thorough)).slice(0, limit)
+    return { events, beyond }
+  }
+
+  async #walk(
+    tail: Tail,
+    trail: Trail,
+    from: number,
+    signal: AbortSignal,
+    isEnough: (frame: Frame, at: number) => boolean,
+  ): Promise<void> {
+    const end = tail.newest
+    if (end === undefined) return
+    const start = Math.max(from, tail.firstSeq)
+    if (start > end.at) return
+    const visit = (at: number, frame: Frame | undefined): boolean => {
+      const own = frame?.head.epoch === end.frame.head.epoch ? frame : undefined
+      trail.pass(at, own, end.frame.head.seq)
+      return (frame !== undefined && isEnough(frame, at)) || at >= end.at
+    }
+    // Mostly it is the newest frame alone that is new.
+    if (start === end.at) return void visit(end.at, end.frame)
+    const { js, manager, names } = this.#log
+    const { averageBytes } = tail
+    const options = { stream: names.log, subject: names.logSubject, start, averageBytes, signal }
+    for await (const { seq, data } of scan(js, manager, options))
+      if (visit(seq, decodeFrame(data))) return
+  }
+}
+
+// The newest first: what was appended in place of something else is the true one. Answers how many more `seq` have
+// something live.
+function note(found: Map<number, Found>, event: SealedEvent, isStale: boolean): number {
+  const { live, stale } = found.get(event.seq) ?? { live: [], stale: [] }
+  const list = isStale ? stale : live
+  list.unshift(event)
+  if (list.length > MAX_CANDIDATES) list.pop()
+  found.set(event.seq, { live, stale })
+  return !isStale && live.length === 1 ? 1 : 0
+}
+
+// Others may say of what is true that it was overwritten: better that than nothing.
+function candidates(found: Found | undefined, thorough: boolean): readonly SealedEvent[] {
+  const { live = [], stale = [] } = found ?? {}
+  if (thorough) return [...live, ...stale]
+  return live.length > 0 ? live : stale
+}
+
+// What is missing at the beginning was not trimmed by the feed, and is gone all the same.
+function missingBelow(events: readonly SealedEvent[], first: number): number {
+  const [event] = events
+  return event === undefined || event.seq === first ? 0 : event.seq
+}

@@ -1,0 +1,91 @@
+/**
+ * The two streams of a feed: which settings they need, and whether those that are there have them.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { isStreamMissing, type JetStreamManager } from './client.js'
+
+/** The names of a feed's streams and subjects. */
+export interface Names {
+  /** The stream of the log, with one subject. */
+  readonly log: string
+  readonly logSubject: string
+  /** The stream of snapshots: one subject for what says that one is complete, and one more for the chunks of each. */
+  readonly snapshots: string
+  readonly manifests: string
+  readonly chunks: (generation: string) => string
+}
+
+/** The names that follow from a prefix. */
+export function namesOf(prefix: string): Names {
+  return {
+    log: `${prefix}_LOG`,
+    logSubject: `${prefix}.log`,
+    snapshots: `${prefix}_SNAP`,
+    manifests: `${prefix}.snapshot`,
+    chunks: (generation) => `${prefix}.snapshot.${generation}`,
+  }
+}
+
+// Nothing goes by itself: not by age, number or size. Messages are deleted and purged by the feed alone. Reads are
+// answered by the leader, never by a replica that may lag behind it (`allow_direct`).
+const REQUIRED = {
+  retention: 'limits',
+  storage: 'file',
+  max_age: 0,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_msgs_per_subject: -1,
+  max_msg_size: -1,
+  deny_delete: false,
+  deny_purge: false,
+  allow_rollup_hdrs: false,
+} as const
+
+/** Makes the streams that are missing, and rejects with `ERR_INVALID_OPTION` when one that is there could lose events. */
+export async function openStreams(
+  manager: JetStreamManager,
+  names: Names,
+  replicas: number,
+): Promise<void> {
+  await openStream(manager, names.log, [names.logSubject], replicas)
+  await openStream(manager, names.snapshots, [names.manifests, names.chunks('*')], replicas)
+}
+
+async function openStream(
+  { streams }: JetStreamManager,
+  name: string,
+  subjects: readonly string[],
+  replicas: number,
+): Promise<void> {
+  try {
+    const { config } = await streams.info(name)
+    checkStream(name, config as Readonly<Record<string, unknown>>, replicas)
+  } catch (error) {
+    if (!isStreamMissing(error)) throw error
+    // Another node may do so at the same moment: the same settings twice are one stream.
+    await streams.add({ name, subjects, num_replicas: replicas, allow_direct: false, ...REQUIRED })
+  }
+}
+
+function checkStream(
+  name: string,
+  config: Readonly<Record<string, unknown>>,
+  replicas: number,
+): void {
+  for (const [field, wanted] of Object.entries(REQUIRED)) {
+    // Servers leave out what is off, by their version; 0 and -1 both mean no limit.
+    const found = config[field] ?? wanted
+    const unlimited = wanted === -1 && found === 0
+    if (found !== wanted && !unlimited) throw streamError(name, field, wanted)
+  }
+  if (typeof config['num_replicas'] !== 'number' || config['num_replicas'] < replicas)
+    throw streamError(name, 'num_replicas', `at least ${replicas}`)
+}
+
+function streamError(name: string, field: string, wanted: string | number | boolean) {
+  return new WatchwordError('ERR_INVALID_OPTION', `stream: expected ${field} to be ${wanted}`, {
+    detail: `the stream is ${name}`,
+  })
+}

@@ -1,0 +1,69 @@
+/**
+ * Where in the stream the events are: enough to begin reading just before the one that is wanted.
+ *
+ * The stream numbers its messages, and the log its events, and nothing ties one to the other: a message holds several
+ * events or none, and what others publish counts too. What this node has passed while reading from the beginning tells.
+ *
+ * @module
+ */
+import type { Frame } from './frame.js'
+
+// Between two marks so many events are read in vain at most.
+const SPACING = 64
+
+/** That no event above `seq` is at `at` in the stream or before it. */
+interface Mark {
+  readonly seq: number
+  readonly at: number
+}
+
+/** The trail of one node through one life of one log. */
+export class Trail {
+  /** When the stream was made. */
+  readonly created: string
+  readonly epoch: string
+  readonly #marks: Mark[] = []
+  #reached: Mark = { seq: 0, at: 0 }
+
+  constructor(created: string, epoch: string) {
+    this.created = created
+    this.epoch = epoch
+  }
+
+  /** Up to where in the stream everything was passed. */
+  get passedTo(): number {
+    return this.#reached.at
+  }
+
+  /** The highest event that was passed. */
+  get highest(): number {
+    return this.#reached.seq
+  }
+
+  /** Where in the stream to begin, to find every event above `seq`. */
+  startFor(seq: number): number {
+    if (this.#reached.seq <= seq) return this.#reached.at + 1
+    let low = 0
+    let high = this.#marks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#marks[middle] as Mark).seq <= seq) low = middle + 1
+      else high = middle
+    }
+    return (this.#marks[low - 1]?.at ?? 0) + 1
+  }
+
+  /**
+   * Notes that everything up to `at` was passed, there being this frame, if it belongs to this log. What claims to be
+   * above the head is nothing that the log holds: it must not make all that comes after it look like old.
+   */
+  pass(at: number, frame: Frame | undefined, head: number): void {
+    if (at <= this.#reached.at) return
+    const last = frame?.events.at(-1)?.seq ?? 0
+    const seq = last <= head ? Math.max(last, this.#reached.seq) : this.#reached.seq
+    const before = this.#marks.at(-1)?.seq ?? 0
+    if (seq > this.#reached.seq && this.#reached.seq - before >= SPACING)
+      this.#marks.push(this.#reached)
+    this.#reached = { seq, at }
+  }
+}

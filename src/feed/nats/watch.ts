@@ -1,0 +1,123 @@
+/**
+ * The push channel: a consumer at the end of the stream, believed for as long as nothing speaks against it.
+ *
+ * @module
+ */
+import { type Position, samePosition, type WatchHint } from '../feed.js'
+import { type ConnectionStatus, connectionStatus, type DeliveredMessage } from './client.js'
+import { decodeFrame } from './frame.js'
+import type { Log } from './log.js'
+import type { Reader } from './read.js'
+import { EPHEMERAL } from './scan.js'
+
+// The client takes note of a silence of two heartbeats and a bit: three seconds at most. Its default is a minute.
+const CONSUME = { expires: 5000, idle_heartbeat: 1000, abort_on_missing_resource: true } as const
+
+/** What says that the channel may have lost something, at the consumer and at the connection. */
+const DOUBTS: ReadonlySet<string> = new Set([
+  'heartbeats_missed',
+  'consumer_deleted',
+  'consumer_not_found',
+  'stream_not_found',
+  'no_responders',
+  'exceeded_limits',
+  'disconnect',
+  'reconnect',
+  'staleConnection',
+  'slowConsumer',
+  'close',
+])
+
+/** What a watch works on. */
+export interface WatchOptions {
+  readonly log: Log
+  readonly reader: Reader
+  readonly from: Position
+  readonly wake: (hint?: WatchHint) => void
+  readonly signal: AbortSignal
+  /** Keeps what is still to be given back to the server. */
+  readonly release: (done: Promise<unknown>) => void
+}
+
+/**
+ * Wakes for each new position, beginning with the one that stands. Resolves when the signal aborts, and rejects as soon
+ * as there is doubt, since an interrupted consumer would go on as if nothing had been missed.
+ */
+export async function watchLog(options: WatchOptions): Promise<void> {
+  const { log, signal, release } = options
+  const { manager, js, names } = log
+  const ended = endOf(signal)
+  const connection = connectionStatus(js)
+  let consumer: string | undefined
+  try {
+    const info = await manager.consumers.add(names.log, { ...EPHEMERAL, deliver_policy: 'last' })
+    consumer = info.name
+    if (signal.aborted) return
+    const callback = (message: DeliveredMessage): void => {
+      if (!receive(message)) ended.fail(new Error('the nats consumer lost a message'))
+    }
+    const receive = receiver(options)
+    const pull = js.consumers.getConsumerFromInfo(info as never)
+    const messages = await pull.consume({ ...CONSUME, callback })
+    try {
+      void messages.closed().then((error) => ended.fail(error ?? new Error('the consumer ended')))
+      void failOnDoubt(messages.status(), ended.fail)
+      if (connection !== undefined) void failOnDoubt(connection, ended.fail)
+      await ended.promise
+    } finally {
+      release(messages.close())
+    }
+  } finally {
+    connection?.stop?.()
+    if (consumer !== undefined) release(manager.consumers.delete(names.log, consumer))
+  }
+}
+
+interface End {
+  readonly promise: Promise<void>
+  readonly fail: (error: unknown) => void
+}
+
+function endOf(signal: AbortSignal): End {
+  let fail: (error: unknown) => void = () => {}
+  const promise = new Promise<void>((resolve, reject) => {
+    fail = reject
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  // It may fail before anyone waits for it.
+  promise.catch(() => undefined)
+  return { promise, fail }
+}
+
+/** Takes messages one by one; answers `false` when one is missing before it. */
+function receiver({ log, reader, from, wake }: WatchOptions) {
+  let position: Position = from
+  let delivered = 0
+  let previous = Number.POSITIVE_INFINITY
+  return ({ seq: at, data, info }: DeliveredMessage): boolean => {
+    if (info.deliverySequence !== ++delivered) return false
+    const frame = decodeFrame(data)
+    if (frame === undefined) {
+      // What stood before it is not known: only the first message has to tell.
+      if (delivered === 1) wake()
+      return true
+    }
+    log.saw({ seq: at, time: Math.floor(info.timestampNanos / 1e6) }, { at, frame })
+    reader.saw(previous, at, frame)
+    previous = at
+    const { head, events } = frame
+    const isNew = !samePosition(head, position)
+    position = head
+    if (isNew) wake(events.length > 0 ? { events } : undefined)
+    return true
+  }
+}
+
+async function failOnDoubt(
+  status: ConnectionStatus,
+  fail: (error: unknown) => void,
+): Promise<void> {
+  for await (const { type } of status)
+    if (DOUBTS.has(type)) return fail(new Error(`the nats channel is in doubt: ${type}`))
+}
