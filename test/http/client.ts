@@ -5,6 +5,8 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { TLS_CLIENT } from './servers.js'
 
 /** What came back. */
 export interface Reply {
@@ -24,13 +26,21 @@ export interface Sent {
 }
 
 /** Sends one request over a connection of its own. */
-export async function send(
-  port: number,
+export function send(port: number, sent: Sent): Promise<Reply> {
+  return exchange(connect(port, '127.0.0.1'), sent)
+}
+
+/** Sends one request over TLS. */
+export function sendSecure(port: number, sent: Sent): Promise<Reply> {
+  return exchange(connectTls({ ...TLS_CLIENT, port, host: '127.0.0.1' }), sent)
+}
+
+async function exchange(
+  socket: Socket,
   { method = 'GET', path = '/orders', headers = [], body }: Sent,
 ): Promise<Reply> {
   const length = body === undefined ? [] : [`content-length: ${Buffer.byteLength(body)}`]
   const lines = [`${method} ${path} HTTP/1.1`, 'host: api.example', ...length, ...headers]
-  const socket = connect(port, '127.0.0.1')
   // Latin-1 keeps each character one byte, whatever it is.
   socket.write(`${lines.join('\r\n')}\r\nconnection: close\r\n\r\n${body ?? ''}`, 'latin1')
   const chunks: Buffer[] = []

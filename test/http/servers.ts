@@ -7,7 +7,9 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { ConnectionOptions, TlsOptions } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import Router from '@koa/router'
 import express from 'express'
@@ -32,6 +34,10 @@ export interface Site {
   readonly whole?: SharedOptions
   /** Guarded routes, by path; they take every method. */
   readonly routes?: Readonly<Record<string, SharedOptions>>
+  /** Whether to serve over TLS. */
+  readonly secure?: boolean
+  /** Sets headers of its own in every handler. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A service that runs. */
@@ -54,6 +60,22 @@ const PATH = '/orders'
 function said(request: object): string {
   return forNode.optionalAuthOf(request)?.subject ?? 'anonymous'
 }
+
+// A shared key instead of a certificate: nothing to make, nothing to expire.
+const PSK = Buffer.alloc(32, 7)
+const CIPHERS = 'PSK-AES128-GCM-SHA256'
+
+/** How the client of a secure site proves that it is one of us. */
+export const TLS_CLIENT: ConnectionOptions = {
+  ciphers: CIPHERS,
+  maxVersion: 'TLSv1.2',
+  pskCallback: () => ({ psk: PSK, identity: 'test' }),
+  checkServerIdentity: () => undefined,
+}
+const TLS_SERVER: TlsOptions = { ciphers: CIPHERS, maxVersion: 'TLSv1.2', pskCallback: () => PSK }
+
+const serverOf = ({ secure }: Site, listener: RequestListener): Server =>
+  secure ? createTlsServer(TLS_SERVER, listener) : createServer(listener)
 
 interface Counter {
   count: number
@@ -79,11 +101,12 @@ async function listen(server: Listening, counter: Counter): Promise<Running> {
 
 const overExpress = (name: string, make: typeof express): Framework => ({
   name,
-  serve({ authority, whole, routes = {} }) {
+  serve(site) {
+    const { authority, whole, routes = {}, headers = {} } = site
     const counter = { count: 0 }
     const handler: express.RequestHandler = (request, response) => {
       counter.count++
-      response.set('content-type', 'text/plain').end(said(request))
+      response.set({ 'content-type': 'text/plain', ...headers }).end(said(request))
     }
     const app = make()
     app.use(make.urlencoded({ extended: false }))
@@ -97,16 +120,18 @@ const overExpress = (name: string, make: typeof express): Framework => ({
       app.use(MOUNTED, part)
       app.all(PATH, handler)
     }
-    return listen(createServer(app), counter)
+    return listen(serverOf(site, app), counter)
   },
 })
 
 const overKoa = (name: string, Make: typeof Koa): Framework => ({
   name,
-  serve({ authority, whole, routes = {} }) {
+  serve(site) {
+    const { authority, whole, routes = {}, headers = {} } = site
     const counter = { count: 0 }
     const handler = (context: Koa.Context): void => {
       counter.count++
+      context.set(headers)
       context.body = said(context)
     }
     const app = new Make()
@@ -133,19 +158,17 @@ const overKoa = (name: string, Make: typeof Koa): Framework => ({
       router.all(PATH, handler)
     }
     app.use(router.routes())
-    return listen(createServer(app.callback()), counter)
+    return listen(serverOf(site, app.callback()), counter)
   },
 })
 
-async function fastifyApp(
-  { authority, whole, routes = {} }: Site,
-  counter: Counter,
-  http2: boolean,
-) {
-  const app = (http2 ? fastify({ http2: true }) : fastify()) as unknown as FastifyInstance
+async function fastifyApp(site: Site, counter: Counter, http2: boolean) {
+  const { authority, whole, routes = {}, secure, headers = {} } = site
+  const options = { ...(http2 ? { http2 } : {}), ...(secure ? { https: TLS_SERVER } : {}) }
+  const app = fastify(options as object) as unknown as FastifyInstance
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     counter.count++
-    return reply.type('text/plain').send(said(request))
+    return reply.type('text/plain').headers(headers).send(said(request))
   }
   // The guard answers before a body would be read, and the handler wants none.
   app.removeAllContentTypeParsers()
@@ -186,11 +209,12 @@ function runningFastify(app: Awaited<ReturnType<typeof fastifyApp>>, counter: Co
   }
 }
 
-function honoApp({ authority, whole, routes = {} }: Site, counter: Counter): Hono {
+function honoApp(site: Site, counter: Counter): Hono {
+  const { authority, whole, routes = {}, headers = {} } = site
   const app = new Hono()
   const handler = (c: HonoContext) => {
     counter.count++
-    return c.text(said(c))
+    return c.text(said(c), 200, headers)
   }
   if (whole !== undefined) app.use(forHono.requireToken(authority, whole))
   for (const [path, options] of Object.entries(routes)) {
@@ -210,17 +234,18 @@ const overHono: Framework = {
   serve(site) {
     const counter = { count: 0 }
     const app = honoApp(site, counter)
-    return listen(createServer(getRequestListener(app.fetch)), counter)
+    return listen(serverOf(site, getRequestListener(app.fetch)), counter)
   },
 }
 
 const overNode: Framework = {
   name: 'node:http',
-  serve({ authority, whole, routes = {} }) {
+  serve(site) {
+    const { authority, whole, routes = {}, headers = {} } = site
     const counter = { count: 0 }
     const handler: RequestListener = (request, response) => {
       counter.count++
-      response.end(said(request))
+      response.writeHead(200, 'Fine', headers).end(said(request))
     }
     const guarded = new Map(
       Object.entries(routes).map(
@@ -233,7 +258,7 @@ const overNode: Framework = {
       else response.writeHead(404).end()
     }
     const all = whole === undefined ? undefined : forNode.protect(authority, rest, whole)
-    const server = createServer((request, response) => {
+    const server = serverOf(site, (request, response) => {
       const listener = guarded.get(pathOf(request.url)) ?? all
       if (listener !== undefined) listener(request, response)
       else response.writeHead(404).end()
