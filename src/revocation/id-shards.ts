@@ -72,9 +72,7 @@ export class IdShards {
 
   /** How much memory they take, in bytes. */
   get bytes(): number {
-    let bytes = 0
-    for (const { bytes: more } of tablesOf(this.#directory)) bytes += more + TABLE_BYTES
-    return bytes
+    return tablesOf(this.#directory).reduce((sum, { bytes }) => sum + bytes + TABLE_BYTES, 0)
   }
 
   #split(table: IdTable): void {
@@ -103,10 +101,5 @@ export class IdShards {
   }
 }
 
-function* tablesOf(directory: readonly IdTable[]): Generator<IdTable> {
-  let last: IdTable | undefined
-  for (const table of directory) {
-    if (table !== last) yield table
-    last = table
-  }
-}
+const tablesOf = (directory: readonly IdTable[]): readonly IdTable[] =>
+  directory.filter((table, index) => table !== directory[index - 1])
