@@ -1,4 +1,5 @@
 /** A database that no longer answers: calls that were given up do not keep the pool from those after them. */
+import type { Socket } from 'node:net'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
@@ -8,6 +9,9 @@ import { serverUrl, uniqueName } from '../contract/servers.js'
 import { tcpProxy } from '../support/tcp-proxy.js'
 import { CALL, following, newHead } from './sql-feed-places.js'
 
+/** Where the clients keep their sockets. */
+type Inner = pg.PoolClient & { readonly connection: { readonly stream: Socket } }
+
 const DATABASES = [
   {
     name: 'postgres' as const,
@@ -15,8 +19,17 @@ const DATABASES = [
     open(url: string, prefix: string) {
       const pool = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 500 })
       pool.on('error', () => {})
+      const sockets = new Set<Socket>()
+      pool.on('connect', (client) => sockets.add((client as Inner).connection.stream))
       const query = (sql: string): Promise<unknown> => pool.query(sql)
-      return { feed: postgresFeed(pool, { prefix, listen: false }), query, end: () => pool.end() }
+      const feed = postgresFeed(pool, { prefix, listen: false })
+      return { feed, sockets, query, end: () => pool.end() }
+    },
+    async lock(url: string, table: string) {
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      await client.query(`BEGIN; SELECT * FROM ${table} FOR UPDATE`)
+      return () => client.end()
     },
   },
   {
@@ -24,13 +37,23 @@ const DATABASES = [
     port: 3306,
     open(url: string, prefix: string) {
       const pool = mysql.createPool({ uri: url, connectionLimit: 2, connectTimeout: 500 })
+      const sockets = new Set<Socket>()
+      pool.pool.on('connection', (connection) =>
+        sockets.add((connection as unknown as Inner['connection']).stream),
+      )
       const query = (sql: string): Promise<unknown> => pool.query(sql)
-      return { feed: mysqlFeed(pool, { prefix }), query, end: () => pool.end() }
+      return { feed: mysqlFeed(pool, { prefix }), sockets, query, end: () => pool.end() }
+    },
+    async lock(url: string, table: string) {
+      const connection = await mysql.createConnection(url)
+      await connection.query('BEGIN')
+      await connection.query(`SELECT * FROM ${table} FOR UPDATE`)
+      return () => connection.end()
     },
   },
 ]
 
-for (const { name, port, open } of DATABASES) {
+for (const { name, port, open, lock } of DATABASES) {
   const url = await serverUrl(name)
   describe.skipIf(url === undefined)(`a feed in ${name}`, () => {
     it('answers again after more calls hung than its pool has connections', async () => {
@@ -60,10 +83,39 @@ for (const { name, port, open } of DATABASES) {
       const aborted = { signal: AbortSignal.abort(new Error('too late')), deadlineMs: 1 }
       await expect(feed.head(aborted)).rejects.toThrow('too late')
 
-      for (const table of ['head', 'log', 'snapshots', 'chunks', 'schema'])
-        await query(`DROP TABLE ${prefix}feed_${table}`)
+      await drop(query, prefix)
       await end()
       await proxy.close()
+    })
+
+    it('ends the connection of an append that waits for a lock in vain, and of no head that does not', async () => {
+      const prefix = `${uniqueName()}_`
+      const { feed, sockets, query, end } = open(url ?? '', prefix)
+      await feed.migrate()
+      const head = newHead()
+      await feed.append(null, [], head, CALL)
+      const unlock = await lock(url ?? '', `${prefix}feed_head`)
+
+      const giveUp = new AbortController()
+      const { events, next } = following(head, [10])
+      const refused = expect(
+        feed.append(head, events, next, { signal: giveUp.signal, deadlineMs: 100 }),
+      ).rejects.toThrow('given up')
+      expect(await feed.head(CALL)).toEqual(head)
+      giveUp.abort(new Error('given up'))
+      await refused
+      expect([...sockets].filter(({ destroyed }) => destroyed)).toHaveLength(1)
+      expect(await feed.head(CALL)).toEqual(head)
+
+      await unlock()
+      // The server may have gone on without anybody who listened: the log says whether it did.
+      const other = following(head, [20])
+      const answer = await feed.append(head, other.events, other.next, CALL)
+      if (!answer.ok) expect(answer.head).toEqual(next)
+      const written = answer.ok ? other.events : events
+      expect((await feed.read(head, 10, CALL)).events).toEqual(written)
+      await drop(query, prefix)
+      await end()
     })
   })
 }
@@ -77,4 +129,9 @@ async function eventually<T>(work: () => Promise<T>): Promise<T> {
       if (attempt === 50) throw error
     }
   }
+}
+
+async function drop(query: (sql: string) => Promise<unknown>, prefix: string): Promise<void> {
+  for (const table of ['head', 'log', 'snapshots', 'chunks', 'schema'])
+    await query(`DROP TABLE ${prefix}feed_${table}`)
 }
