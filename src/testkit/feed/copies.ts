@@ -63,6 +63,7 @@ export const copyCases: readonly FeedCase[] = [
       const page = await log.read(startOf(next))
       const refusal = await log.append(null, make.draft(null, small(1)))
       const second = await log.grow(next, make.draft(next, small(2)))
+      sameHead(await log.head(), second, 'the head after an append')
       sameHead(answered, next, 'a head that was answered before an append')
       sameEvents(page.events, events, 'events that were answered before an append')
       if (!refusal.ok) sameHead(refusal.head, next, 'the head of a refusal before an append')

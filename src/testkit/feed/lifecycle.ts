@@ -42,7 +42,7 @@ async function drain(chunks: AsyncIterable<Uint8Array> | undefined): Promise<voi
 }
 
 function has(feed: RevocationFeed, name: string): boolean {
-  return (name.split('.')[0] as keyof RevocationFeed) in feed
+  return feed[name.split('.')[0] as keyof RevocationFeed] !== undefined
 }
 
 function promiseOf(name: string, call: () => Promise<unknown>, when: string): Promise<unknown> {

@@ -59,6 +59,24 @@ async function write(log: Log, make: CaseContext['make'], lengths: readonly numb
   return acked
 }
 
+/** Looks on until the work has ended. Nothing of a case may go on after it, so a failure waits for the work too. */
+async function whileRunning<T>(work: Promise<T>, look: () => Promise<void>): Promise<T> {
+  let running = true
+  const stop = () => {
+    running = false
+  }
+  work.then(stop, stop)
+  try {
+    while (running) {
+      await look()
+      await turn()
+    }
+  } finally {
+    await Promise.allSettled([work])
+  }
+  return await work
+}
+
 const bySeq = (events: readonly SealedEvent[]) => [...events].sort((a, b) => a.seq - b.seq)
 
 export const raceCases: readonly FeedCase[] = [
@@ -130,23 +148,18 @@ export const raceCases: readonly FeedCase[] = [
     across: 'also',
     async run({ log, other, make }) {
       const { next: first } = await filled(log, make, 3)
-      let writing = true
       const writers = Promise.all(
         [log, other, log].map((one) => write(one, make, Array(8).fill(small(3)))),
-      ).finally(() => {
-        writing = false
-      })
-      while (writing) {
+      )
+      const written = await whileRunning(writers, async () => {
         for (const reader of [log, other]) {
           const head = present((await reader.head()) ?? undefined, 'the head')
           // Asserts that it is dense.
           const events = await reader.all(startOf(first), 5)
           holds(events.length >= head.seq, `the head is at ${head.seq}, the events end before it`)
         }
-        await turn()
-      }
-      const acked = (await writers).flat()
-      sameEvents(await log.all(first), bySeq(acked), 'the events')
+      })
+      sameEvents(await log.all(first), bySeq(written.flat()), 'the events')
     },
   },
   {
@@ -156,21 +169,16 @@ export const raceCases: readonly FeedCase[] = [
     across: 'also',
     async run({ log, other, make }) {
       const { next } = await filled(log, make, 60)
-      let trimming = true
-      const trims = (async () => {
+      const trims = async () => {
         for (let upTo = 3; upTo < 60; upTo += 3) {
           await Promise.all([other.trim(upTo), other.trim(upTo - 2)])
         }
-      })().finally(() => {
-        trimming = false
-      })
-      while (trimming) {
+      }
+      await whileRunning(trims(), async () => {
         const { events, floor } = await log.read({ epoch: next.epoch, seq: 0 })
         same(events[0]?.seq ?? floor, floor, 'the seq of the first event beside the floor')
         same(events.length, 60 - floor + 1, `how many events there are from the floor ${floor}`)
-        await turn()
-      }
-      await trims
+      })
     },
   },
   {

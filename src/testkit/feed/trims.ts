@@ -21,6 +21,8 @@ export const trimCases: readonly FeedCase[] = [
         const page = await other.read(after)
         sameEvents(page.events, events.slice(upTo), `the events after a trim up to ${upTo}`)
         same(page.floor, upTo + 1, `the floor after a trim up to ${upTo}`)
+        const whole = await other.read(startOf(next))
+        sameEvents(whole.events, events.slice(upTo), `all events after a trim up to ${upTo}`)
         sameHead(await other.head(), { ...next, floor: upTo + 1 }, 'the head')
       }
     },

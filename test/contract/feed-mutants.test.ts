@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { FEED_RULES } from '../../src/testkit/feed-contract.js'
+import { appendMutants, refusalMutants } from './feed-mutants-appends.js'
+import { lifecycleMutants } from './feed-mutants-lifecycle.js'
+import { crashMutants, raceMutants } from './feed-mutants-races.js'
+import { copyMutants, readMutants, touchMutants, trimMutants } from './feed-mutants-reads.js'
+import { runContract } from './feed-mutants-runner.js'
+import { peekMutants, snapshotMutants, watchMutants } from './feed-mutants-watches.js'
+
+const MUTANTS = [
+  ...lifecycleMutants,
+  ...appendMutants,
+  ...refusalMutants,
+  ...readMutants,
+  ...trimMutants,
+  ...touchMutants,
+  ...copyMutants,
+  ...raceMutants,
+  ...crashMutants,
+  ...watchMutants,
+  ...snapshotMutants,
+  ...peekMutants,
+]
+
+describe('the feed contract', () => {
+  it('passes a good feed, on one instance and across two', async () => {
+    const results = await runContract({})
+    expect(results.length).toBeGreaterThan(100)
+    expect(results.filter(({ error, skipped }) => error ?? skipped)).toEqual([])
+  })
+
+  it('starts each title with its rule, and tells no two cases by the same one', async () => {
+    const titles = (await runContract({})).map(({ title }) => title)
+    expect(new Set(titles).size).toBe(titles.length)
+    expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
+      [...FEED_RULES].sort(),
+    )
+  })
+
+  it('passes a feed without the optional methods, and says which cases are not for it', async () => {
+    const without = {
+      touch: undefined as never,
+      watch: undefined as never,
+      snapshot: undefined as never,
+      trim: undefined as never,
+      peek: undefined as never,
+    }
+    const results = await runContract({
+      methods: (_, good) => ({ ...without, info: { ...good.info, push: false } }),
+    })
+    expect(results.filter(({ error }) => error !== undefined)).toEqual([])
+    const skipped = results.filter((result) => result.skipped !== undefined)
+    const areas = new Set(skipped.map(({ title }) => title.split('.')[0]))
+    expect(areas).toEqual(
+      new Set(['append', 'trim', 'touch', 'races', 'watch', 'snapshot', 'peek']),
+    )
+    expect(new Set(skipped.map((result) => result.skipped))).toEqual(
+      new Set(Object.keys(without).map((name) => `not applicable: the feed has no ${name}`)),
+    )
+  })
+
+  it('has a broken feed for every rule', () => {
+    const proved = new Set(MUTANTS.map(({ rule }) => rule))
+    expect(FEED_RULES.filter((rule) => !proved.has(rule))).toEqual([])
+    expect([...proved].filter((rule) => !FEED_RULES.includes(rule))).toEqual([])
+  })
+
+  it.each(MUTANTS)('catches, by $rule, a feed with a fault: $fault', async (mutant) => {
+    const results = await runContract(mutant, mutant.rule)
+    const caught = results.filter(({ error }) => error !== undefined)
+    expect(caught).not.toEqual([])
+    for (const { error } of caught) expect(error?.message).toMatch(`${mutant.rule}: `)
+  })
+
+  it('tells both sides of a failure', async () => {
+    const [mutant] = MUTANTS.filter(({ rule }) => rule === 'trim.past-end')
+    const [failed] = (await runContract(mutant ?? {}, 'trim.past-end')).filter(({ error }) => error)
+    expect(failed?.error?.message).toBe(
+      'trim.past-end: the head, at .floor\n  expected: 6\n  actual: 101',
+    )
+  })
+})
