@@ -7,7 +7,8 @@ import { parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
-import type { LogPosition, Requirement } from './types.js'
+import { REJECTED } from './rejections.js'
+import type { LogPosition, Rejected, Requirement, Verified } from './types.js'
 
 const NONE: readonly string[] = Object.freeze([])
 const FIELDS: ReadonlySet<string> = new Set([
@@ -196,6 +197,25 @@ export function missingScopes(
   if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope)))
     missing.push(...anyOf)
   return Object.freeze(missing)
+}
+
+/** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */
+export function unmetBy(
+  { audience, scopes }: Verified<unknown>,
+  requirement: CompiledRequirement,
+): Rejected | undefined {
+  if (requirement.audience !== undefined && requirement.audience !== audience) {
+    return REJECTED.wrongAudience
+  }
+  return satisfies(scopes, requirement) ? undefined : insufficient(scopes, requirement)
+}
+
+function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {
+  return Object.freeze({
+    ok: false,
+    code: 'insufficient_scope',
+    missing: missingScopes(granted, requirement),
+  })
 }
 
 function invalid(field: string, fix: string): WatchwordError {

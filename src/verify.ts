@@ -17,7 +17,7 @@ import { type Decision, decisions, type RequestContext, tellable } from './obser
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
 import { REJECTED } from './rejections.js'
-import { type CompiledRequirement, missingScopes, satisfies } from './requirement.js'
+import { type CompiledRequirement, unmetBy } from './requirement.js'
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { readClaims, type TokenClaims } from './token/claims.js'
@@ -289,7 +289,8 @@ export class Verifier {
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
-    if (requirement.fromStore || !this.#reached(requirement)) return false
+    // An index without room has refused an entry, and which tokens that would have killed nobody knows.
+    if (requirement.fromStore || this.#index.full || !this.#reached(requirement)) return false
     const limit = requirement.maxStalenessMs ?? this.#options.maxStalenessMs
     return this.#follower.freshness.within(limit, now) || this.#follower.renew()
   }
@@ -332,23 +333,4 @@ export class Verifier {
     const { id, subject, audience, policy } = found.principal
     decisions.publish({ ...decision, id, subject, audience, policy })
   }
-}
-
-/** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */
-function unmetBy(
-  { audience, scopes }: Verified<unknown>,
-  requirement: CompiledRequirement,
-): Rejected | undefined {
-  if (requirement.audience !== undefined && requirement.audience !== audience) {
-    return REJECTED.wrongAudience
-  }
-  return satisfies(scopes, requirement) ? undefined : insufficient(scopes, requirement)
-}
-
-function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {
-  return Object.freeze({
-    ok: false,
-    code: 'insufficient_scope',
-    missing: missingScopes(granted, requirement),
-  })
 }

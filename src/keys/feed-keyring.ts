@@ -22,7 +22,7 @@ export interface FeedKeyringOptions {
   readonly isRevoked: (keyId: string) => boolean
 }
 
-const PURPOSE = 'watchword/feed/v1'
+const PURPOSE = 'watchword-feed-v1'
 // How often a seal of unknown make can make a node read the store for keys.
 const COOL_DOWN_MS = 1000
 

@@ -36,6 +36,8 @@ export class Follower {
   readonly #nodes: Nodes
   readonly #compactor: Compactor
   readonly #stop = new AbortController()
+  // Spreads the nodes of a fleet in time; nobody gains by guessing it.
+  readonly #random = Math.random
   #watcher: Watcher | undefined
   #poll: Timer | undefined
   #pollMs = FIRST_POLL_MS
@@ -62,7 +64,7 @@ export class Follower {
       freshness: this.freshness,
       signal: this.#stop.signal,
       writer: new Uint8Array(randomBytes(16)),
-      random: Math.random,
+      random: this.#random,
       newEpoch: () => randomBytes(16).toString('base64url'),
       publish,
     }
@@ -139,7 +141,7 @@ export class Follower {
       replica: this.#replica,
       signal: this.#stop.signal,
       wake: (hint) => this.#wake(hint),
-      random: Math.random,
+      random: this.#random,
     })
     try {
       await this.pull()
@@ -259,10 +261,10 @@ export class Follower {
   #nextPoll(): number {
     const { feed, maxStalenessMs } = this.#options
     // In one process nothing is ever missed, and looking proves nothing that a verification would not.
-    if (feed.peek !== undefined) return feed.info.suggestedPollMs * (0.8 + Math.random() * 0.4)
+    if (feed.peek !== undefined) return feed.info.suggestedPollMs * (0.8 + this.#random() * 0.4)
     const calm = this.#watcher?.reliable === true ? feed.info.suggestedPollMs : this.#pollMs
     this.#pollMs = Math.min(QUIET_POLL_MS, feed.info.suggestedPollMs, this.#pollMs * 1.5)
-    return Math.min(calm, maxStalenessMs / 4) * (0.8 + Math.random() * 0.4)
+    return Math.min(calm, maxStalenessMs / 4) * (0.8 + this.#random() * 0.4)
   }
 
   #wake(hint?: WatchHint): void {

@@ -28,6 +28,8 @@ export interface NodesOptions {
   readonly writer: Uint8Array
   readonly maxStalenessMs: number
   readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 /** A call that is older than this is answered by nobody: whoever made it has stopped waiting. */
@@ -112,7 +114,7 @@ export class Nodes {
     const { feed, clock, name, publish } = this.#options
     if (feed.peek !== undefined || this.#stopped || this.#joining !== undefined) return
     if (this.#members.has(name)) return
-    const delay = Math.floor(Math.random() * MAX_JOIN_DELAY_MS)
+    const delay = Math.floor(this.#options.random() * MAX_JOIN_DELAY_MS)
     this.#joining = clock.setTimer(() => {
       const joined = publish([{ kind: 'join', value: name, until: clock.now() }])
       void joined

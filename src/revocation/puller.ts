@@ -30,6 +30,8 @@ export interface PullerOptions extends FollowerOptions {
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 interface Attempt {
@@ -189,7 +191,7 @@ export class Puller {
       throw unavailable('the feed shows a head that its log does not have')
     }
     freshness.prove(mark, head.at)
-    const due = Math.min(BEACON_MS, maxStalenessMs * 0.4) * (1 + Math.random() / 2)
+    const due = Math.min(BEACON_MS, maxStalenessMs * 0.4) * (1 + this.#options.random() / 2)
     // In the background, while the old one will do: of several nodes that do so at once, all are right.
     if (age > due) void this.#touch(head).catch(() => false)
     return true

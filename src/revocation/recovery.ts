@@ -31,6 +31,8 @@ export interface RecoveryOptions extends FollowerOptions {
   readonly signal: AbortSignal
   readonly newEpoch: () => string
   readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 /** Mends what can be mended, and says so. */
@@ -230,7 +232,7 @@ export class Recovery {
     this.#repairing = true
     try {
       if (!this.#founder) {
-        const delay = Math.floor(Math.random() * MAX_REPAIR_DELAY_MS)
+        const delay = Math.floor(this.#options.random() * MAX_REPAIR_DELAY_MS)
         await new Promise<void>((resolve) => void clock.setTimer(resolve, delay))
       }
       const { shadow } = replica

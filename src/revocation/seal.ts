@@ -67,7 +67,7 @@ const HEADER_BYTES = 107
 const SEAL_BYTES = 64
 const VERSION = 1
 const TYPES: readonly SealType[] = ['event', 'head', 'chunk']
-const PURPOSE = new TextEncoder().encode('watchword/feed/v1')
+const PURPOSE = new TextEncoder().encode('watchword-feed-v1')
 const KEY_ID = 'k4.lid.'
 
 /** The most bytes that an event or a chunk can carry. */
