@@ -17,6 +17,7 @@ import {
 import { feedContract } from '../../src/testkit/feed-contract.js'
 import { serverUrl, uniqueName } from './servers.js'
 
+const soon = (isSo: () => boolean | Promise<boolean>) => vi.waitUntil(isSo, { timeout: 20_000 })
 const NOWHERE: Position = { epoch: '', seq: 0, link: new Uint8Array(16) }
 const call = { signal: new AbortController().signal, deadlineMs: 1000 }
 
@@ -68,7 +69,7 @@ describe('wake-ups over a feed', () => {
     expect(reader.info).toEqual({ ...log.info, push: true })
     const stop = new AbortController()
     const over = reader.watch?.(NOWHERE, (hint) => hints.push(hint), stop.signal)
-    await vi.waitUntil(() => listeners.size === 1)
+    await soon(() => listeners.size === 1)
     const events = [{ seq: 1, bytes: new Uint8Array([7, 8]) }]
     await withWakeups(log, channel).append(null, events, headAt(1), call)
     expect(hints).toEqual([{ events }])
@@ -83,7 +84,7 @@ describe('wake-ups over a feed', () => {
     const hints: (WatchHint | undefined)[] = []
     const stop = new AbortController()
     const over = feed.watch?.(NOWHERE, (hint) => hints.push(hint), stop.signal)
-    await vi.waitUntil(() => listeners.size === 1)
+    await soon(() => listeners.size === 1)
     const messages = fc.oneof(
       fc.uint8Array({ maxLength: 20 }),
       fc.uint8Array({ maxLength: 20 }).map((bytes) => Uint8Array.of(1, 0, 0, ...bytes)),
@@ -152,12 +153,12 @@ describe('wake-ups over a feed', () => {
           }),
       }
       const over = withWakeups(feed, channel).watch?.(NOWHERE, () => {}, call.signal)
-      await vi.waitUntil(() => listeners.size === 1)
+      await soon(() => listeners.size === 1)
       if (first === 'channel') end(new Error('lost'))
       else lose(new Error('lost'))
       await expect(over).rejects.toThrow('lost')
       expect(stopped).toBe(true)
-      await vi.waitUntil(() => listeners.size === 0)
+      await soon(() => listeners.size === 0)
     }
   })
 
@@ -239,16 +240,16 @@ describe.skipIf(redisUrl === undefined)('wake-ups by redis', async () => {
         heard[index]?.push(Buffer.from(message).toString('hex'))
       }, stop.signal),
     )
-    await vi.waitUntil(() => heard.every((messages) => messages.includes('')))
+    await soon(() => heard.every((messages) => messages.includes('')))
     await sleep(2500)
     for (const [index, client] of clients.entries())
       await redisWakeups(client, { channel }).publish(Uint8Array.of(0, 255, index))
-    await vi.waitUntil(() => heard.every(({ length }) => length === 5))
+    await soon(() => heard.every(({ length }) => length === 5))
     for (const messages of heard)
       expect(messages).toEqual(['', '00ff00', '00ff01', '00ff02', '00ff03'])
     stop.abort()
     await Promise.all(ends)
-    await vi.waitUntil(async () => (await io.pubsub('NUMSUB', channel))[1] === 0)
+    await soon(async () => (await io.pubsub('NUMSUB', channel))[1] === 0)
   })
 })
 
@@ -263,7 +264,7 @@ describe.skipIf(natsUrl === undefined)('wake-ups by nats', async () => {
     const own = await connect({ servers: natsUrl ?? '' })
     let heard = 0
     const over = natsWakeups(own, { subject: uniqueName() }).subscribe(() => heard++, call.signal)
-    await vi.waitUntil(() => heard === 1)
+    await soon(() => heard === 1)
     await own.close()
     await over
     const again = natsWakeups(own).subscribe(() => {}, call.signal)

@@ -33,11 +33,9 @@ export async function watchLog(
   const head = () => within(readHead(command, key))
   const { epoch, ...top } = await head()
   let cursor: Cursor = top
-  if (epoch !== undefined && epoch !== from.epoch) wake()
-  if (epoch === from.epoch) {
-    if (from.seq > Number(top.seq)) wake()
-    else cursor = { no: top.no, seq: String(from.seq) }
-  }
+  if (epoch === from.epoch && from.seq <= Number(top.seq))
+    cursor = { no: top.no, seq: String(from.seq) }
+  else if (from.epoch !== (epoch ?? '') || from.seq > 0) wake()
   for (;;) {
     const entries = await within(readNext(command, `${key}:log`, cursor))
     const last = entries.at(-1)

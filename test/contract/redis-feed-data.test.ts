@@ -1,0 +1,315 @@
+/** What the feed makes of data that others have trimmed, dropped, set back or added to. */
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Position, SealedEvent, SealedHead, WatchHint } from '../../src/feed/feed.js'
+import { redisFeed } from '../../src/feed/redis.js'
+import { hasRedisServer, ownServer } from './redis-server.js'
+
+const KEY = '{watchword}:feed'
+const LOG = `${KEY}:log`
+const EPOCH = 'epoch-of-22-characters'
+const call = { signal: new AbortController().signal, deadlineMs: 1000 }
+const available = hasRedisServer()
+
+const soon = (isSo: () => boolean | Promise<boolean>) => vi.waitUntil(isSo, { timeout: 20_000 })
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
+const eventAt = (seq: number, life = ''): SealedEvent => ({ seq, bytes: bytesOf(`e${seq}${life}`) })
+
+function headAt(seq: number, life = '', epoch = EPOCH): SealedHead {
+  const link = bytesOf(`link of ${seq}${life}`.padEnd(16).slice(0, 16))
+  return { epoch, seq, link, floor: 1, beaconAt: 1000 + seq, bytes: bytesOf(`head ${seq}${life}`) }
+}
+
+describe.skipIf(!available)('the data of the redis feed', async () => {
+  const server = available ? await ownServer('--appendfsync', 'no') : undefined
+  const client = new Redis({ port: server?.port ?? 0, lazyConnect: true })
+  const node = createClient({ url: server?.url ?? '' })
+  node.on('error', () => undefined)
+  if (server !== undefined) await node.connect()
+  const feed = redisFeed(client)
+  const stops: AbortController[] = []
+  beforeEach(async () => {
+    await client.flushall()
+    await feed.open(call.signal)
+  })
+  afterEach(async () => {
+    for (const stop of stops.splice(0)) stop.abort()
+    await soon(async () => !(await isWatched()))
+  })
+  afterAll(async () => {
+    client.disconnect()
+    node.destroy()
+    await server?.remove()
+  })
+
+  async function grow(
+    expect_: Position | null,
+    upTo: number,
+    life = '',
+    epoch = EPOCH,
+  ): Promise<SealedHead> {
+    const first = expect_?.epoch === epoch ? expect_.seq + 1 : 1
+    const events = Array.from({ length: upTo - first + 1 }, (_, at) => eventAt(first + at, life))
+    const next = headAt(upTo, life, epoch)
+    expect(await feed.append(expect_, events, next, call)).toEqual({ ok: true })
+    return next
+  }
+
+  async function read(after: number, limit = 100): Promise<{ seqs: number[]; floor: number }> {
+    const { events, floor } = await feed.read({ epoch: EPOCH, seq: after }, limit, call)
+    return { seqs: events.map(({ seq }) => seq), floor }
+  }
+
+  const isWatched = async () => String(await client.client('LIST')).includes('cmd=xread')
+  const no = async (): Promise<string> => (await client.hget(KEY, 'no')) ?? ''
+
+  /** A watch, with what it brought, and whether it is over. */
+  function watching(from: Position, watched: Redis | typeof node = client) {
+    const stop = new AbortController()
+    stops.push(stop)
+    const hints: (WatchHint | undefined)[] = []
+    let over = false
+    void redisFeed(watched)
+      .watch?.(from, (hint) => hints.push(hint), stop.signal)
+      .finally(() => {
+        over = true
+      })
+    const seqs = () => hints.flatMap((hint) => hint?.events?.map(({ seq }) => seq) ?? [])
+    return { hints, seqs, isOver: () => over }
+  }
+
+  it('that others trimmed show a floor, and never a gap', async () => {
+    const head = await grow(null, 10)
+    await client.xtrim(LOG, 'MINID', `${await no()}-6`)
+    expect(await feed.head(call)).toEqual({ ...head, floor: 6 })
+    expect(await read(2)).toEqual({ seqs: [6, 7, 8, 9, 10], floor: 6 })
+    expect(await read(8)).toEqual({ seqs: [9, 10], floor: 6 })
+    await client.xtrim(LOG, 'MAXLEN', 0)
+    expect(await feed.head(call)).toEqual({ ...head, floor: 11 })
+    expect(await read(2)).toEqual({ seqs: [], floor: 11 })
+    await grow(head, 11)
+    expect((await feed.head(call))?.floor).toBe(11)
+    expect(await read(10)).toEqual({ seqs: [11], floor: 11 })
+  })
+
+  it('with a hole are read up to it, and then as if trimmed', async () => {
+    const head = await grow(null, 10)
+    await client.xdel(LOG, `${await no()}-4`)
+    expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
+    expect(await read(3)).toEqual({ seqs: [5, 6, 7, 8, 9, 10], floor: 5 })
+    await client.xdel(LOG, `${await no()}-10`, `${await no()}-9`)
+    expect(await read(7)).toEqual({ seqs: [8], floor: 1 })
+    expect(await read(8)).toEqual({ seqs: [], floor: 11 })
+    await grow(head, 12)
+    expect((await feed.head(call))?.floor).toBe(11)
+    expect(await read(0)).toEqual({ seqs: [11, 12], floor: 11 })
+  })
+
+  it.each([
+    ['a leap', async () => `${await no()}-99`],
+    ['an id of the server', async () => '*'],
+    ['the last id there is', async () => '18446744073709551615-18446744073709551615'],
+  ])('above the head are junk: %s', async (_, id) => {
+    const head = await grow(null, 3)
+    await client.xadd(LOG, await id(), 'e', 'junk')
+    expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
+    const next = await grow(head, 5)
+    expect(await read(0)).toEqual({ seqs: [1, 2, 3, 4, 5], floor: 1 })
+    expect(await client.xlen(LOG)).toBe(5)
+    const added = await client.xadd(LOG, await id(), 'e', 'junk')
+    await client.xdel(LOG, added ?? '')
+    await grow(next, 6)
+    expect(await read(3)).toEqual({ seqs: [4, 5, 6], floor: 1 })
+  })
+
+  it('above the head go, however many', async () => {
+    const head = await grow(null, 2)
+    const first = await no()
+    const pipeline = client.pipeline()
+    for (let seq = 3; seq < 2600; seq++) pipeline.xadd(LOG, `${first}-${seq}`, 'x', 'junk')
+    await pipeline.exec()
+    await grow(head, 3)
+    expect(await client.xlen(LOG)).toBe(3)
+    expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
+  })
+
+  it('in place of the events are answered, for the core to tell', async () => {
+    await grow(null, 2)
+    const first = await no()
+    await client.del(LOG)
+    await client.xadd(LOG, `${first}-1`, 'e', 'forged')
+    await client.xadd(LOG, `${first}-2`, 'other', 'forged', 'e', 'too')
+    const { events } = await feed.read({ epoch: EPOCH, seq: 0 }, 10, call)
+    expect(events).toEqual([1, 2].map((seq) => ({ seq, bytes: bytesOf('forged') })))
+  })
+
+  it('that are gone show no log, and a new one can be made', async () => {
+    const head = await grow(null, 3)
+    await client.flushall()
+    expect(await feed.head(call)).toBeNull()
+    expect(await read(0)).toEqual({ seqs: [], floor: 1 })
+    expect(await feed.append(head, [eventAt(4)], headAt(4), call)).toEqual({
+      ok: false,
+      head: null,
+    })
+    expect(await feed.touch?.(head, head, call)).toBe(false)
+    await feed.trim?.(2, call)
+    expect(await client.dbsize()).toBe(0)
+    expect(await grow(null, 2)).toEqual(await feed.head(call))
+  })
+
+  it('of which the head alone is gone show no log', async () => {
+    await grow(null, 3)
+    await client.del(KEY)
+    expect(await feed.head(call)).toBeNull()
+    expect(await read(0)).toEqual({ seqs: [], floor: 1 })
+    await grow(null, 1, ' anew', 'another-epoch-of-22-ch')
+    expect(await client.xlen(LOG)).toBe(1)
+  })
+
+  it('of which the log alone is gone show that nothing can be read', async () => {
+    const head = await grow(null, 3)
+    await client.del(LOG)
+    expect(await feed.head(call)).toEqual({ ...head, floor: 4 })
+    expect(await read(0)).toEqual({ seqs: [], floor: 4 })
+    await grow(head, 5)
+    expect(await read(0)).toEqual({ seqs: [4, 5], floor: 4 })
+  })
+
+  it('that were set back and grew again show another link', async () => {
+    const three = await grow(null, 3)
+    const backup = [await client.dumpBuffer(KEY), await client.dumpBuffer(LOG)] as const
+    const five = await grow(three, 5)
+    for (const [at, key] of [KEY, LOG].entries())
+      await client.restore(key, 0, backup[at] ?? '', 'REPLACE')
+    expect(await feed.head(call)).toEqual(three)
+    const refused = await feed.append(five, [eventAt(6)], headAt(6), call)
+    expect(refused).toEqual({ ok: false, head: three })
+    const other = await grow(three, 5, ' of another life')
+    expect(other.link).not.toEqual(five.link)
+    expect(await feed.append(five, [eventAt(6)], headAt(6), call)).toEqual({
+      ok: false,
+      head: other,
+    })
+    expect((await feed.read({ epoch: EPOCH, seq: 3 }, 9, call)).events).toEqual(
+      [4, 5].map((seq) => eventAt(seq, ' of another life')),
+    )
+  })
+
+  it('of a broken head are refused', async () => {
+    const head = await grow(null, 3)
+    await client.hdel(KEY, 'bytes')
+    await expect(feed.head(call)).rejects.toThrow('no bytes')
+    await client.del(KEY)
+    await client.set(KEY, 'text')
+    await expect(feed.head(call)).rejects.toThrow('WRONGTYPE')
+    await expect(feed.append(head, [], head, call)).rejects.toThrow('WRONGTYPE')
+  })
+
+  it('that are many are trimmed in steps', async () => {
+    let head = await grow(null, 5000)
+    for (const upTo of [10_000, 15_000, 20_000, 25_000]) head = await grow(head, upTo)
+    await feed.trim?.(24_990, call)
+    expect(await client.xlen(LOG)).toBe(10)
+    expect(await read(3)).toEqual({
+      seqs: Array.from({ length: 10 }, (_, at) => 24_991 + at),
+      floor: 24_991,
+    })
+    await feed.trim?.(7, call)
+    expect((await feed.head(call))?.floor).toBe(24_991)
+    await feed.trim?.(99_999, call)
+    expect(await feed.head(call)).toEqual({ ...head, floor: 25_001 })
+    await grow(head, 25_001)
+    expect(await read(25_000)).toEqual({ seqs: [25_001], floor: 25_001 })
+  })
+
+  it('have no time to live, but for a snapshot that is not finished or was replaced', async () => {
+    await grow(null, 3)
+    async function* chunks(text: string, fails = false) {
+      for (let at = 0; at < 40; at++) yield bytesOf(text + at)
+      if (fails) throw new Error('no more chunks')
+    }
+    await feed.snapshot?.save(chunks('a'), call.signal)
+    await feed.snapshot?.save(chunks('b'), call.signal)
+    await expect(feed.snapshot?.save(chunks('c', true), call.signal)).rejects.toThrow('no more')
+    const lives = new Map<string, number>()
+    for (const key of await client.keys('*')) lives.set(key, await client.ttl(key))
+    const current = `${KEY}:snapshot:${await client.hget(`${KEY}:snapshot`, 'generation')}`
+    for (const key of [KEY, LOG, `${KEY}:snapshot`, current]) expect(lives.get(key)).toBe(-1)
+    const [replaced, ...others] = [...lives].filter(([, ttl]) => ttl !== -1)
+    expect(replaced?.[1]).toBeGreaterThan(200)
+    expect(others).toEqual([])
+    await client.del(current)
+    for await (const chunk of feed.snapshot?.load(call.signal) ?? []) expect(chunk).toBeUndefined()
+  })
+
+  describe.each([
+    ['ioredis', client],
+    ['node-redis', node],
+  ])('watched with %s', (_, watched) => {
+    it('bring each event with its bytes, from where the watch began', async () => {
+      const head = await grow(null, 3)
+      const watch = watching({ ...head, seq: 1 }, watched)
+      await soon(() => watch.seqs().length === 2)
+      await grow(head, 200)
+      await soon(() => watch.seqs().length === 199)
+      const events = watch.hints.flatMap((hint) => hint?.events ?? [])
+      expect(events).toEqual(Array.from({ length: 199 }, (_, at) => eventAt(2 + at)))
+      expect(watch.isOver()).toBe(false)
+    })
+
+    it.each([
+      ['are gone', async () => client.flushall()],
+      ['lost their head', async () => client.del(KEY)],
+      ['were set back', async () => client.hset(KEY, 'seq', 2)],
+      [
+        'began anew with a lower number',
+        async () => {
+          await client.flushall()
+          await grow(null, 2, '', 'another-epoch-of-22-ch')
+          await client.hset(KEY, 'no', 5)
+        },
+      ],
+    ])('end the watch when they %s', async (_, change) => {
+      const head = await grow(null, 3)
+      const watch = watching(head, watched)
+      await soon(isWatched)
+      await change()
+      await soon(() => watch.isOver())
+      expect(watch.hints.length).toBeGreaterThan(0)
+    })
+
+    it('that are gone when the watch begins wake, and so does the next log', async () => {
+      const watch = watching(headAt(3), watched)
+      await soon(() => watch.hints.length === 1)
+      await grow(null, 1)
+      await soon(() => watch.hints.length > 1)
+      expect(watch.seqs()).toEqual([])
+    })
+
+    it('wake when they begin anew, and go on in the new epoch', async () => {
+      const head = await grow(null, 3)
+      const watch = watching(head, watched)
+      await soon(isWatched)
+      const next = await grow(head, 1, '', 'another-epoch-of-22-ch')
+      await soon(() => watch.hints.length > 0)
+      expect(watch.seqs()).toEqual([])
+      await grow(next, 2, '', 'another-epoch-of-22-ch')
+      await soon(() => watch.seqs().length > 0)
+      expect(watch.seqs()).toEqual([2])
+    })
+
+    it('of junk wake, and the next events are still heard of', async () => {
+      const head = await grow(null, 3)
+      const watch = watching(head, watched)
+      await soon(isWatched)
+      await client.xadd(LOG, `${await no()}-9`, 'x', 'junk')
+      await soon(() => watch.hints.length > 0)
+      expect(watch.seqs()).toEqual([])
+      const before = watch.hints.length
+      await grow(head, 4)
+      await soon(() => watch.hints.length > before)
+    })
+  })
+})
