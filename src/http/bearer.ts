@@ -122,9 +122,7 @@ class Check<Request, Claims> {
     try {
       const { getToken } = this.#parts.options
       const outcome =
-        getToken === undefined
-          ? this.#ask(request, this.#readHeader(request))
-          : this.#askOwn(request, getToken(request))
+        getToken === undefined ? this.#askHeader(request) : this.#askOwn(request, getToken(request))
       return isPromise(outcome) ? this.#bounded(request, outcome) : outcome
     } catch (error) {
       return this.#unavailable(request, error)
@@ -143,6 +141,11 @@ class Check<Request, Claims> {
     } catch (error) {
       return this.#unavailable(request, error)
     }
+  }
+
+  #askHeader(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
+    const found = this.#readHeader(request)
+    return typeof found === 'string' ? this.#ask(request, found) : found
   }
 
   /** The token of the header, or what becomes of a request without exactly one. */
@@ -172,15 +175,12 @@ class Check<Request, Claims> {
     source: TokenSource | Promise<TokenSource>,
   ): Outcome<Claims> | Promise<Outcome<Claims>> {
     if (isPromise(source)) return source.then((found) => this.#askOwn(request, found))
-    const isAbsent = source === undefined || source === null || source === ''
-    return this.#ask(request, isAbsent ? this.#absent() : source)
+    if (source === undefined || source === null || source === '') return this.#absent()
+    // An application may hand on what a client sent: any JSON, also such as looks like one of our own answers.
+    return typeof source === 'string' ? this.#ask(request, source) : this.#parts.refusals.malformed
   }
 
-  #ask(
-    request: Request,
-    token: string | Outcome<Claims>,
-  ): Outcome<Claims> | Promise<Outcome<Claims>> {
-    if (typeof token === 'object') return token
+  #ask(request: Request, token: string): Outcome<Claims> | Promise<Outcome<Claims>> {
     const { authority, direct, needs } = this.#parts
     const context = decisions.hasSubscribers ? this.#contextOf(request) : undefined
     const result =
@@ -197,7 +197,7 @@ class Check<Request, Claims> {
     token: string,
     result: VerifyResult<Claims>,
   ): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const { refusals, options, handover, carrier, authority } = this.#parts
+    const { refusals, options, handover, authority } = this.#parts
     if (result.ok !== true) {
       // Asked last, since a token that is good is well written.
       if (!B64TOKEN.test(token)) return refusals.malformed
@@ -205,10 +205,20 @@ class Check<Request, Claims> {
     }
     if (!options.expiryHeaders && !options.rotateDue) return this.#pass(result, NO_HEADERS)
     const headers = options.expiryHeaders ? expiryHeaders(result) : NO_HEADERS
-    if (!handover.isDue(result) || !carrier.isSecure(request)) return this.#pass(result, headers)
+    if (!this.#mayHandOver(request, result)) return this.#pass(result, headers)
     return handover
       .successorOf(token, result)
       .then((more) => ({ ok: true, auth: result, by: authority, headers: { ...headers, ...more } }))
+  }
+
+  // The token is good whatever this comes to.
+  #mayHandOver(request: Request, auth: Verified<Claims>): boolean {
+    const { handover, carrier } = this.#parts
+    try {
+      return handover.isDue(auth) && carrier.isSecure(request)
+    } catch {
+      return false
+    }
   }
 
   #pass(auth: Verified<Claims>, headers: Readonly<Record<string, string>>): Passed<Claims> {

@@ -10,12 +10,14 @@ import type { Verified } from '../types.js'
 import type { Direct } from './direct.js'
 import { invalid, type ResolvedTokenOptions, type TokenAuthority } from './options.js'
 
+type SuccessorHeaders = Readonly<Record<string, string>>
+
 /** Hands successors over. */
 export interface Handover<Claims> {
   /** Whether the token is to be rotated now. */
   isDue(auth: Verified<Claims>): boolean
   /** The headers that carry the successor; none when there is none to be had. Never rejects. */
-  successorOf(token: string, auth: Verified<Claims>): Promise<Readonly<Record<string, string>>>
+  successorOf(token: string, auth: Verified<Claims>): Promise<SuccessorHeaders>
 }
 
 // What a rotation reads here and in `rotate`, one after the other, each within the authority's own timeout.
@@ -27,11 +29,16 @@ const INTERVAL_MS = 15_000
 const MAX_REMEMBERED = 10_000
 const MAX_ACTOR_LENGTH = 256
 
+type HandoverOptions = Pick<
+  ResolvedTokenOptions<unknown>,
+  'rotateDue' | 'requirement' | 'timeoutMs'
+>
+
 /** Makes a handover, or one that does nothing where none is asked for. Throws `ERR_INVALID_OPTION`. */
 export function makeHandover<Claims>(
   authority: TokenAuthority<Claims>,
   direct: Direct<Claims> | undefined,
-  { rotateDue, requirement }: ResolvedTokenOptions<never>,
+  { rotateDue, requirement, timeoutMs }: HandoverOptions,
 ): Handover<Claims> {
   if (!rotateDue) return { isDue: () => false, successorOf: async () => ({}) }
   const rotate = authority.rotate?.bind(authority)
@@ -51,9 +58,10 @@ export function makeHandover<Claims>(
     return clock.monotonic() - last >= INTERVAL_MS
   }
 
-  const successorOf = async (token: string, { id, subject }: Verified<Claims>) => {
-    if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
-    askedAt.set(id, clock.monotonic())
+  const exchange = async (
+    token: string,
+    { id, subject }: Verified<Claims>,
+  ): Promise<SuccessorHeaders> => {
     try {
       if (!(await isSafe(tokens, id, clock.judged() + safeMs))) return {}
       const actor = subject.slice(0, MAX_ACTOR_LENGTH).toWellFormed()
@@ -63,6 +71,19 @@ export function makeHandover<Claims>(
       // The token is good: that it could not be rotated now is for the audit, and for the next request.
       return {}
     }
+  }
+
+  const successorOf = (token: string, auth: Verified<Claims>): Promise<SuccessorHeaders> => {
+    if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
+    askedAt.set(auth.id, clock.monotonic())
+    return new Promise((resolve) => {
+      // A request waits for one answer of the store at most. A successor that comes later is handed over next time.
+      const timer = clock.setTimer(() => resolve({}), Math.min(direct.timeoutMs, timeoutMs / 2))
+      void exchange(token, auth).then((headers) => {
+        timer.cancel()
+        resolve(headers)
+      })
+    })
   }
 
   return { isDue, successorOf }

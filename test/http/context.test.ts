@@ -43,7 +43,9 @@ beforeEach(() => {
 afterEach(() => void unsubscribe('watchword:decision', onDecision))
 
 /** What is told of one request, which claims what it likes in its headers. */
-async function told(listener: RequestListener): Promise<Decision> {
+async function told(
+  listener: (...exchange: Parameters<RequestListener>) => unknown,
+): Promise<Decision> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, ADDRESS, resolve))
   const claims = ['x-forwarded-for: 203.0.113.9', 'x-real-ip: 203.0.113.9', 'x-request-id: forged']

@@ -34,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(closeAll)
 
-type Listener = (request: IncomingMessage, response: ServerResponse) => void
+type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
 
 /** Sends requests to a listener, one after the other. */
 async function asking(listener: Listener, use: (port: number) => Promise<void>): Promise<void> {
@@ -345,12 +345,28 @@ describe('getToken', () => {
     }
   })
 
-  it('that answers no text is answered like a credential that is none', async () => {
-    const getToken = (() => 42) as unknown as () => string
-    const listener = forNode.protect(watchword, (_, response) => response.end(), { getToken })
-    await asking(listener, async (port) => {
-      expect((await send(port, {})).status).toBe(401)
-    })
+  // What an application takes from a parsed body is whatever the client makes of it.
+  it.each<[string, unknown]>([
+    ['a number', 42],
+    ['a flag', true],
+    ['a list', [1]],
+    ['what looks like a result', { ok: true, subject: 'root' }],
+    ['what looks like a verdict', { ok: true, auth: { subject: 'root' }, headers: {} }],
+    ['what looks like an answer', { ok: false, status: 200, headers: {}, body: 'fine' }],
+  ])('that answers %s is answered as a credential that is malformed', async (_name, source) => {
+    let ran = 0
+    const handler: Listener = (_, response) => {
+      ran++
+      response.end()
+    }
+    const sources = [() => source, async () => source] as (() => string)[]
+    for (const getToken of sources) {
+      const listener = forNode.protect(watchword, handler, { getToken, optional: true })
+      await asking(listener, async (port) => {
+        expect(ours(await send(port, {}))).toEqual(MALFORMED)
+      })
+    }
+    expect(ran).toBe(0)
   })
 })
 

@@ -3,8 +3,12 @@
  *
  * @module
  */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Store } from 'watchword'
+import { requireToken } from '../../src/http/express.js'
 import { closeAll, codeOf, MINUTE, outcome, rig, SECOND, sharedStore } from '../unit/harness.js'
 import { type Reply, send, sendSecure } from './client.js'
 import { FRAMEWORKS, type Framework, type Running, type Site } from './servers.js'
@@ -176,6 +180,50 @@ describe('a successor', () => {
     })
   })
 
+  it('that takes its time fails no request', async () => {
+    const state = { hung: false }
+    const store = new Proxy(sharedStore(), {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name)
+        return state.hung && name === 'getToken' ? () => new Promise(() => {}) : method
+      },
+    }) as Store
+    const { watchword, clock } = await rig({ policies: POLICIES, timeout: '2s' }, { store })
+    const { token } = await watchword.issue(INPUT)
+    await clock.advance(DUE)
+    state.hung = true
+    // Shorter than what the store is given.
+    for (const timeout of ['10s', '1s']) {
+      const routes = { '/orders': { ...ROTATING, timeout } }
+      await served(framework, { authority: watchword, routes, secure: true }, async ({ port }) => {
+        const pending = asking(sendSecure, port)(token)
+        let reply: Reply | undefined
+        const settled = pending.then((received) => {
+          reply = received
+        })
+        for (let i = 0; i < 1000 && reply === undefined; i++) await clock.advance(50)
+        await settled
+        expect([reply?.status, reply?.headers['token-successor']]).toEqual([200, undefined])
+      })
+    }
+  })
+
+  it('is not handed over where nobody can say whether the request came over TLS', async () => {
+    const { watchword, clock } = await rig({ policies: POLICIES })
+    const { token } = await watchword.issue(INPUT)
+    await clock.advance(DUE)
+    const app = express().set('trust proxy', () => {
+      throw new Error('oops')
+    })
+    app.use(requireToken(watchword, ROTATING), (_, response) => void response.end('fine'))
+    const server = createServer(app)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { status, headers } = await asking(send, port)(token)
+    await new Promise((resolve) => server.close(resolve))
+    expect([status, headers['token-successor']]).toEqual([200, undefined])
+  })
+
   it('is bound as the token is', async () => {
     const binding = 'thumbprint'
     const { watchword, clock } = await rig({ policies: POLICIES })
@@ -191,7 +239,6 @@ describe('a successor', () => {
   it('is not promised of an authority that only verifies', async () => {
     const { watchword } = await rig({ policies: POLICIES })
     const { authenticate, require } = watchword
-    const { requireToken } = await import('../../src/http/node.js')
     const make = () => requireToken({ authenticate, require }, { rotateDue: true })
     expect(await codeOf(make)).toBe('ERR_INVALID_OPTION')
   })

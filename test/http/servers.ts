@@ -74,7 +74,9 @@ export const TLS_CLIENT: ConnectionOptions = {
 }
 const TLS_SERVER: TlsOptions = { ciphers: CIPHERS, maxVersion: 'TLSv1.2', pskCallback: () => PSK }
 
-const serverOf = ({ secure }: Site, listener: RequestListener): Server =>
+type Listener = (...exchange: Parameters<RequestListener>) => unknown
+
+const serverOf = ({ secure }: Site, listener: Listener): Server =>
   secure ? createTlsServer(TLS_SERVER, listener) : createServer(listener)
 
 interface Counter {
@@ -229,12 +231,18 @@ function honoApp(site: Site, counter: Counter): Hono {
   return app
 }
 
+// What it promises is that the answer was sent; a server has no use for that.
+const listenerOf = (app: Hono): ((...exchange: Parameters<HonoListener>) => unknown) =>
+  getRequestListener(app.fetch)
+
+type HonoListener = ReturnType<typeof getRequestListener>
+
 const overHono: Framework = {
   name: 'hono 4',
   serve(site) {
     const counter = { count: 0 }
     const app = honoApp(site, counter)
-    return listen(serverOf(site, getRequestListener(app.fetch)), counter)
+    return listen(serverOf(site, listenerOf(app)), counter)
   },
 }
 
@@ -296,7 +304,7 @@ export const HTTP2_FRAMEWORKS: readonly Framework[] = [
     serve(site) {
       const counter = { count: 0 }
       const app = honoApp(site, counter)
-      return listen(createHttp2Server(getRequestListener(app.fetch)), counter)
+      return listen(createHttp2Server(listenerOf(app)), counter)
     },
   },
 ]
