@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,6 +55,15 @@ function distFiles(ending: RegExp): Array<readonly [path: string, text: string]>
   return readdirSync(installed('dist'), { recursive: true, encoding: 'utf8' })
     .filter((path) => ending.test(path))
     .map((path) => [path, readFileSync(installed(`dist/${path}`), 'utf8')] as const)
+}
+
+/** The entries whose types are about a framework: whoever imports one of them has it. */
+const FRAMEWORKS: Readonly<Record<string, string>> = {
+  'http/express': 'express',
+  'http/fastify': 'fastify',
+  'http/hono': 'hono',
+  'http/koa': 'koa',
+  'http/mcp': '@modelcontextprotocol/sdk/server/auth/types.js',
 }
 
 /** Every module a file of dist loads or takes types from. */
@@ -161,40 +178,65 @@ describe('the built files', () => {
     }
   })
 
-  it('have declarations that need no package, and never name zod', () => {
+  it('have declarations that need no package but the framework that an entry is for, and never name zod', () => {
     const files = distFiles(/\.d\.c?ts$/)
     expect(files.length).toBeGreaterThanOrEqual(2 * specifiers.length)
     for (const [path, text] of files) {
       // The examples in comments import the package itself.
       const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
-      expect([path, loaded(code).filter((name) => !/^(\.|node:)/.test(name))]).toEqual([path, []])
+      const packages = loaded(code).filter((name) => !/^(\.|node:)/.test(name))
+      const own = FRAMEWORKS[path.replace(/\.d\.c?ts$/, '')]
+      expect([path, packages.filter((name) => name !== own)]).toEqual([path, []])
       expect([path, /\bzod\b|\bZod[A-Z]/i.test(code)]).toEqual([path, false])
     }
   })
 })
 
 describe('a TypeScript consumer', () => {
-  it('compiles against the packed types from a module of either format', () => {
-    const lines = specifiers.map((path, index) => `import * as part${index} from '${path}'`)
-    const used = `export const parts = [${specifiers.map((_, index) => `part${index}`).join(', ')}]`
+  const needsFramework = (specifier: string) =>
+    specifier.replace(manifest.name, 'http') in FRAMEWORKS
+
+  /** Compiles a module of either format that imports these subpaths, and answers what the compiler says. */
+  function compile(name: string, subpaths: readonly string[], options: object): string {
+    const lines = subpaths.map((path, index) => `import * as part${index} from '${path}'`)
+    const used = `export const parts = [${subpaths.map((_, index) => `part${index}`).join(', ')}]`
     // A misspelt name has to fail, or the compiler saw no types at all.
-    const misspelt = `// @ts-expect-error: no such name\npart0.createWatchwords`
-    const text = [...lines, used, misspelt, ''].join('\n')
-    mkdirSync(join(folder, 'consumer'))
-    for (const name of ['a.mts', 'b.cts']) writeFileSync(join(folder, 'consumer', name), text)
+    const misspelt = subpaths.map(
+      (_, index) => `// @ts-expect-error: none\npart${index}.noSuchName`,
+    )
+    const text = [...lines, used, ...misspelt, ''].join('\n')
+    const place = join(folder, name)
+    mkdirSync(place)
+    for (const file of ['a.mts', 'b.cts']) writeFileSync(join(place, file), text)
     const compilerOptions = {
       target: 'ES2022',
       module: 'NodeNext',
       strict: true,
       exactOptionalPropertyTypes: true,
-      skipLibCheck: false,
       noEmit: true,
       lib: ['ES2023', 'ESNext.Disposable'],
       types: ['node'],
       typeRoots: [`${ROOT}/node_modules/@types`],
+      ...options,
     }
     const config = JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] })
-    writeFileSync(join(folder, 'consumer', 'tsconfig.json'), config)
-    expect(runTool('typescript/bin/tsc', ['-p', join(folder, 'consumer')])).toBe('')
+    writeFileSync(join(place, 'tsconfig.json'), config)
+    return runTool('typescript/bin/tsc', ['-p', place])
+  }
+
+  it('compiles against the packed types from a module of either format', () => {
+    const subpaths = specifiers.filter((specifier) => !needsFramework(specifier))
+    expect(subpaths.length).toBeGreaterThan(10)
+    expect(compile('consumer', subpaths, { skipLibCheck: false })).toBe('')
+  })
+
+  it('compiles against those of the frameworks that it has', () => {
+    const names = ['fastify', 'hono', '@modelcontextprotocol', '@types']
+    for (const name of names)
+      symlinkSync(`${ROOT}/node_modules/${name}`, join(folder, 'node_modules', name))
+    const subpaths = specifiers.filter(needsFramework)
+    expect(subpaths).toHaveLength(Object.keys(FRAMEWORKS).length)
+    // Not all frameworks' own types pass the check of libraries.
+    expect(compile('frameworks', subpaths, { skipLibCheck: true })).toBe('')
   })
 })
