@@ -14,6 +14,7 @@ import { Reader } from './nats/read.js'
 import { snapshotsOf } from './nats/snapshot.js'
 import { namesOf } from './nats/streams.js'
 import { watchLog } from './nats/watch.js'
+import { withSignals } from './signals.js'
 
 export type { JetStreamClient } from './nats/client.js'
 
@@ -96,8 +97,10 @@ export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): Re
       return at !== undefined
     },
     watch: async (from, wake, signal) => {
-      const both = AbortSignal.any([signal, closing.signal])
-      return watchLog({ ...(await parts()), from, wake, signal: both, release })
+      const open = await parts()
+      await withSignals([signal, closing.signal], (stop) =>
+        watchLog({ ...open, from, wake, signal: stop.signal, release }),
+      )
     },
     snapshot: snapshotsOf(async () => (await parts()).log),
     trim: async (upTo, { signal }) => {

@@ -48,6 +48,7 @@ export interface StreamInfo {
     readonly bytes: number
     readonly first_seq: number
     readonly last_seq: number
+    /** RFC 3339, to the nanosecond. */
     readonly last_ts: string
     readonly subjects?: Readonly<Record<string, number>>
   }
@@ -57,15 +58,13 @@ export interface StreamInfo {
 export interface StoredMessage {
   readonly seq: number
   readonly data: Uint8Array
-  /** RFC 3339, to the nanosecond. */
-  readonly timestamp: string
 }
 
 /** A message that a consumer delivers. */
 export interface DeliveredMessage {
   readonly seq: number
   readonly data: Uint8Array
-  readonly info: { readonly deliverySequence: number; readonly timestampNanos: number }
+  readonly info: { readonly deliverySequence: number }
 }
 
 /** A pull consumer. */

@@ -47,10 +47,12 @@ export interface Tail {
   readonly newest: Placed | undefined
 }
 
-/** A message by its number and its time, in Unix milliseconds: no two are the same, whatever became of the stream. */
+/** What the end of a stream was when it was looked at: when it is the same, nothing was added or deleted since. */
 interface Mark {
-  readonly seq: number
-  readonly time: number
+  readonly lastSeq: number
+  /** To the nanosecond: a stream that was set back to a copy and has grown again differs in it. */
+  readonly lastTime: string
+  readonly messages: number
 }
 
 /** The log of one feed. */
@@ -81,21 +83,18 @@ export class Log {
     })
     if (info === undefined) return undefined
     const { messages, bytes, first_seq: firstSeq, last_seq: lastSeq, last_ts } = info.state
-    const mark = { seq: lastSeq, time: Date.parse(last_ts) }
+    const mark = { lastSeq, lastTime: last_ts, messages }
     const newest = messages === 0 ? undefined : await this.#newest(mark, firstSeq, signal)
     const averageBytes = messages === 0 ? 0 : bytes / messages
     return { created: info.created, firstSeq, lastSeq, averageBytes, newest }
   }
 
-  /** Notes a frame that a consumer delivered, which spares the next question for it. */
-  saw(mark: Mark, newest: Placed): void {
-    if (mark.seq > (this.#known?.seq ?? 0)) this.#known = { ...mark, newest }
-  }
-
   async #newest(mark: Mark, firstSeq: number, signal: AbortSignal): Promise<Placed | undefined> {
     const known = this.#known
-    if (known?.seq === mark.seq && known.time === mark.time) return known.newest
-    const newest = await this.#search(mark.seq, firstSeq, signal)
+    const { lastSeq, lastTime, messages } = mark
+    const isSame = known?.lastSeq === lastSeq && known.lastTime === lastTime
+    if (isSame && known.messages === messages) return known.newest
+    const newest = await this.#search(lastSeq, firstSeq, signal)
     this.#known = { ...mark, newest }
     return newest
   }

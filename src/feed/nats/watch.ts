@@ -46,52 +46,56 @@ export interface WatchOptions {
 export async function watchLog(options: WatchOptions): Promise<void> {
   const { log, signal, release } = options
   const { manager, js, names } = log
-  const ended = endOf(signal)
+  if (signal.aborted) return
+  const end = endOn(signal)
   const connection = connectionStatus(js)
-  let consumer: string | undefined
+  if (connection !== undefined) void failOnDoubt(connection, end)
+  const adding = manager.consumers.add(names.log, { ...EPHEMERAL, deliver_policy: 'last' })
   try {
-    const info = await manager.consumers.add(names.log, { ...EPHEMERAL, deliver_policy: 'last' })
-    consumer = info.name
-    if (signal.aborted) return
-    const callback = (message: DeliveredMessage): void => {
-      if (!receive(message)) ended.fail(new Error('the nats consumer lost a message'))
-    }
-    const receive = receiver(options)
-    const pull = js.consumers.getConsumerFromInfo(info as never)
-    const messages = await pull.consume({ ...CONSUME, callback })
-    try {
-      void messages.closed().then((error) => ended.fail(error ?? new Error('the consumer ended')))
-      void failOnDoubt(messages.status(), ended.fail)
-      if (connection !== undefined) void failOnDoubt(connection, ended.fail)
-      await ended.promise
-    } finally {
-      release(messages.close())
-    }
+    await Promise.race([consume(options, adding, end), end.promise])
   } finally {
+    end.isOver = true
     connection?.stop?.()
-    if (consumer !== undefined) release(manager.consumers.delete(names.log, consumer))
+    release(adding.then(({ name }) => manager.consumers.delete(names.log, name)))
   }
 }
 
+async function consume(options: WatchOptions, adding: Promise<object>, end: End): Promise<void> {
+  const { log, release } = options
+  const consumer = log.js.consumers.getConsumerFromInfo((await adding) as never)
+  if (end.isOver) return
+  const receive = receiver(options)
+  const callback = (message: DeliveredMessage): void => {
+    if (!end.isOver && !receive(message)) end.fail(new Error('the nats consumer lost a message'))
+  }
+  const messages = await consumer.consume({ ...CONSUME, callback })
+  try {
+    void messages.closed().then((error) => end.fail(error ?? new Error('the consumer ended')))
+    void failOnDoubt(messages.status(), end)
+    await end.promise
+  } finally {
+    release(messages.close())
+  }
+}
+
+/** How a watch comes to its end. */
 interface End {
   readonly promise: Promise<void>
   readonly fail: (error: unknown) => void
+  isOver: boolean
 }
 
-function endOf(signal: AbortSignal): End {
+function endOn(signal: AbortSignal): End {
   let fail: (error: unknown) => void = () => {}
   const promise = new Promise<void>((resolve, reject) => {
     fail = reject
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
+    signal.addEventListener('abort', () => resolve(), { once: true })
   })
-  // It may fail before anyone waits for it.
-  promise.catch(() => undefined)
-  return { promise, fail }
+  return { promise, fail, isOver: false }
 }
 
 /** Takes messages one by one; answers `false` when one is missing before it. */
-function receiver({ log, reader, from, wake }: WatchOptions) {
+function receiver({ reader, from, wake }: WatchOptions) {
   let position: Position = from
   let delivered = 0
   let previous = Number.POSITIVE_INFINITY
@@ -103,7 +107,6 @@ function receiver({ log, reader, from, wake }: WatchOptions) {
       if (delivered === 1) wake()
       return true
     }
-    log.saw({ seq: at, time: Math.floor(info.timestampNanos / 1e6) }, { at, frame })
     reader.saw(previous, at, frame)
     previous = at
     const { head, events } = frame
@@ -114,10 +117,7 @@ function receiver({ log, reader, from, wake }: WatchOptions) {
   }
 }
 
-async function failOnDoubt(
-  status: ConnectionStatus,
-  fail: (error: unknown) => void,
-): Promise<void> {
+async function failOnDoubt(status: ConnectionStatus, { fail }: End): Promise<void> {
   for await (const { type } of status)
     if (DOUBTS.has(type)) return fail(new Error(`the nats channel is in doubt: ${type}`))
 }
