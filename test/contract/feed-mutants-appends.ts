@@ -61,7 +61,7 @@ export const appendMutants: readonly Mutant[] = [
   },
   {
     rule: 'head.round-trip',
-    fault: 'keeps the time in whole seconds of 32 bits',
+    fault: 'keeps the time in whole seconds',
     methods: (_, good) => ({
       append: (expect, events, next, options) =>
         good.append(

@@ -96,7 +96,7 @@ export const readMutants: readonly Mutant[] = [
   },
   {
     rule: 'read.pages',
-    fault: 'keeps the seq in sixteen bits, and a sign',
+    fault: 'keeps the seq in twelve bits',
     rules: { isOf: (row, epoch) => row.epoch === epoch && row.seq < 4096 },
   },
 ]

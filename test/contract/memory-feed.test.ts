@@ -1,7 +1,35 @@
 import { describe, it } from 'vitest'
+import type { RevocationFeed } from 'watchword'
 import { memoryFeed } from 'watchword/feed/memory'
-import { feedContract } from 'watchword/testkit'
+import { type ChaosLog, chaosFeed, chaosLog, feedContract } from 'watchword/testkit'
 
 describe('memoryFeed', () => {
   feedContract({ describe, it, createFeed: async () => memoryFeed() })
+})
+
+describe.each<[string, (log: ChaosLog) => RevocationFeed]>([
+  ['the feeds of a chaosLog', (log) => log.feed()],
+  [
+    'a chaosFeed on a calm day',
+    (log) => {
+      const feed = chaosFeed(log.feed(), 1)
+      feed.calm()
+      return feed
+    },
+  ],
+])('%s', (_, feedOf) => {
+  const logs = new WeakMap<RevocationFeed, ChaosLog>()
+  const on = (log: ChaosLog): RevocationFeed => {
+    const feed = feedOf(log)
+    logs.set(feed, log)
+    return feed
+  }
+  const logOf = (feed: RevocationFeed) => logs.get(feed) as ChaosLog
+  feedContract({
+    describe,
+    it,
+    createFeed: async () => on(chaosLog()),
+    createTwin: async (feed) => on(logOf(feed)),
+    plantEvent: async (feed, event) => logOf(feed).plant(event),
+  })
 })

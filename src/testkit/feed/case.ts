@@ -44,7 +44,8 @@ export function hex(bytes: unknown, what: string): string {
 }
 
 function plainHead(head: SealedHead | null, what: string): unknown {
-  if (head === null) return null
+  // Only null stands for no log, but what stands in its place is to be printed.
+  if (!head) return head
   const { epoch, seq, link, floor, beaconAt, bytes } = head
   return { epoch, seq, link: hex(link, what), floor, beaconAt, bytes: hex(bytes, what) }
 }

@@ -1,0 +1,190 @@
+/**
+ * A feed with faults: what a node must survive, on any feed and by a seed.
+ *
+ * @module
+ */
+import { type Clock, resolveClock, systemClock } from '../clock.js'
+import type { RevocationFeed, SealedEvent, SealedHead } from '../feed/feed.js'
+import { watchThrough } from './chaos/channel.js'
+import {
+  CALM,
+  type Chance,
+  type ChaosRates,
+  chanceOf,
+  DEFAULT_RATES,
+  type Throw,
+} from './chaos/dice.js'
+import { type Gate, openGate } from './chaos/gate.js'
+import { chaosSnapshot } from './chaos/snapshot.js'
+
+const FREEZE_WITHIN_MS = 10_000
+
+type Later = (share: number, work: () => void) => void
+
+interface Frozen {
+  readonly head: SealedHead | null
+}
+
+interface Page {
+  readonly events: readonly SealedEvent[]
+  readonly floor: number
+}
+
+/** How a {@link chaosFeed} misbehaves. */
+export interface ChaosOptions {
+  /** How often what goes wrong. Default: each in a few calls of a hundred. */
+  readonly rates?: Partial<ChaosRates>
+  /** The longest delay of an answer or a push, in milliseconds. Default: 50. */
+  readonly maxDelayMs?: number
+  /** Where delays wait; a manual clock makes them wait until it is moved. Default: the machine's clock. */
+  readonly clock?: Clock
+}
+
+/** A feed with faults, and the controls of them. */
+export interface ChaosFeed extends RevocationFeed {
+  /** How often what goes wrong from now on. Assign it whole. */
+  rates: ChaosRates
+  /** How often what went wrong so far. */
+  readonly faults: Readonly<Record<keyof ChaosRates, number>>
+  /** Cuts this node off: calls reject, watches end, answers on their way are lost. */
+  partition(): void
+  /** Ends a partition. */
+  heal(): void
+  /**
+   * From now on the head is the one of this moment, and reads end with it, while appends and touches go through: what
+   * somebody does who hides what is new. Pushes are lost.
+   */
+  freeze(): Promise<void>
+  /** Ends a freeze. */
+  thaw(): void
+  /** From now on no call settles, not even one that is given up. */
+  hang(): void
+  /** Ends a hang: what was asked for meanwhile takes place now, whoever still waits for it. */
+  resume(): void
+  /** Ends everything that was begun, and lets nothing more go wrong. */
+  calm(): void
+}
+
+/**
+ * Wraps a feed for one node, and makes what can go wrong go wrong: calls that fail before they took effect or after it,
+ * late answers, repeated events, pushes that are lost, repeated, late or in another order, channels that end.
+ *
+ * The same seed and the same calls meet the same faults: the nth call of each method has its fate whatever the others
+ * do. What is answered is always something that the log really holds or held; for a log that lies, see `chaosLog`.
+ * It has no `peek`, since a call that cannot fail is not one to another machine. `close` always works.
+ *
+ * @example
+ * ```ts
+ * import { createWatchword } from 'watchword'
+ * import { memoryFeed } from 'watchword/feed/memory'
+ * import { chaosFeed } from 'watchword/testkit'
+ *
+ * const feed = chaosFeed(memoryFeed(), 'seed 1', { rates: { failBefore: 0, failAfter: 0, pushDropped: 0.5 } })
+ * const policies = { job: { ttl: '5m', scopes: [] } } as const
+ * const watchword = await createWatchword({ issuer: 'https://auth.example', audience: 'api', feed, policies })
+ * feed.partition()
+ * // Here verify goes on until the node cannot prove that it is fresh, and then answers `stale`.
+ * feed.heal()
+ * await watchword.close()
+ * ```
+ */
+export function chaosFeed(
+  feed: RevocationFeed,
+  seed: string | number,
+  { rates, maxDelayMs = 50, clock = systemClock }: ChaosOptions = {},
+): ChaosFeed {
+  const { setTimer } = resolveClock(clock)
+  const chance = chanceOf(seed, { ...DEFAULT_RATES, ...rates })
+  const gate = openGate()
+  let frozen: Frozen | undefined
+
+  const later: Later = (share, work) =>
+    void setTimer(() => gate.whenFree(work), Math.ceil(share * maxDelayMs))
+  const call = callThrough(chance, gate, later)
+  const channel = { chance, gate, later, isHidden: () => frozen !== undefined }
+  const { touch, trim, watch, snapshot } = feed
+
+  return {
+    get info() {
+      return feed.info
+    },
+    open: (signal) => call('open', () => feed.open(signal)),
+    head: (options) =>
+      call('head', async () => (frozen === undefined ? await feed.head(options) : frozen.head)),
+    async read(after, limit, options) {
+      const read = async () => hideNew(frozen, after, await feed.read(after, limit, options))
+      return await call('read', read, ({ events, floor }, thrown) => {
+        return { events: repeatSome(chance, events, thrown).slice(0, limit), floor }
+      })
+    },
+    append: (...args) => call('append', () => feed.append(...args)),
+    ...(touch && { touch: (...args) => call('touch', () => touch.apply(feed, args)) }),
+    ...(trim && { trim: (...args) => call('trim', () => trim.apply(feed, args)) }),
+    ...(watch && {
+      watch: (from, wake, signal) =>
+        watchThrough(channel, (...rest) => watch.call(feed, from, ...rest), wake, signal),
+    }),
+    ...(snapshot && { snapshot: chaosSnapshot(snapshot, call) }),
+    close: () => feed.close(),
+
+    get rates() {
+      return chance.rates
+    },
+    set rates(next) {
+      chance.rates = next
+    },
+    faults: chance.faults,
+    partition: gate.partition,
+    heal: gate.heal,
+    hang: gate.hang,
+    resume: gate.resume,
+    async freeze() {
+      const { signal } = new AbortController()
+      frozen = { head: await feed.head({ signal, deadlineMs: FREEZE_WITHIN_MS }) }
+    },
+    thaw() {
+      frozen = undefined
+    },
+    calm() {
+      chance.rates = CALM
+      frozen = undefined
+      gate.heal()
+      gate.resume()
+    },
+  }
+}
+
+/** How every call fares. */
+function callThrough(chance: Chance, gate: Gate, later: Later) {
+  return async <T>(
+    method: string,
+    run: () => Promise<T>,
+    change: (answer: T, thrown: Throw) => T = (answer) => answer,
+  ): Promise<T> => {
+    const thrown = chance.toss(method)
+    await gate.pass(method)
+    const fate = chance.pick(thrown.fate, ['failBefore', 'failAfter'])
+    if (fate === 'failBefore') throw new Error(`chaos: ${method} failed, and did nothing`)
+    const answer = await run()
+    if (fate === 'failAfter') throw new Error(`chaos: ${method} failed, after it was done`)
+    if (chance.isHit('delayed', thrown.late)) {
+      await new Promise<void>((resolve) => later(thrown.length, resolve))
+    }
+    // The answer may be lost on its way, too.
+    await gate.pass(method)
+    return change(answer, thrown)
+  }
+}
+
+function hideNew(frozen: Frozen | undefined, after: { readonly epoch: string }, page: Page): Page {
+  if (frozen === undefined) return page
+  const { head } = frozen
+  const last = after.epoch === head?.epoch ? head.seq : 0
+  return { events: page.events.filter(({ seq }) => seq <= last), floor: page.floor }
+}
+
+function repeatSome<T>(chance: Chance, events: readonly T[], { again, length }: Throw): T[] {
+  if (events.length === 0 || !chance.isHit('repeated', again)) return [...events]
+  const at = Math.floor(length * events.length)
+  return [...events.slice(0, at + 1), ...events.slice(at)]
+}
