@@ -197,6 +197,14 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     )
   })
 
+  it('begin anew with a higher number, though the clock of the server was set back', async () => {
+    const head = await grow(null, 3)
+    const far = 4_000_000_000_000
+    await client.hset(KEY, 'no', far)
+    await grow(head, 1, '', 'another-epoch-of-22-ch')
+    expect(await no()).toBe(String(far + 1))
+  })
+
   it('of a broken head are refused', async () => {
     const head = await grow(null, 3)
     await client.hdel(KEY, 'bytes')
@@ -278,6 +286,16 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       await change()
       await soon(() => watch.isOver())
       expect(watch.hints.length).toBeGreaterThan(0)
+    })
+
+    it('that were set back when the watch begins wake, and so do the next events', async () => {
+      const head = await grow(null, 3)
+      const watch = watching({ ...head, seq: 9 }, watched)
+      await soon(() => watch.hints.length > 0)
+      expect(watch.seqs()).toEqual([])
+      await grow(head, 4)
+      await soon(() => watch.seqs().length > 0)
+      expect(watch.seqs()).toEqual([4])
     })
 
     it('that are gone when the watch begins wake, and so does the next log', async () => {
