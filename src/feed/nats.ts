@@ -148,7 +148,7 @@ function raiseFloor(tail: Tail | undefined, upTo: number) {
 }
 
 function floorOf(tail: Tail | undefined): number {
-  return tail?.newest?.frame.head.floor ?? 1
+  return tail?.floor ?? 1
 }
 
 function checkOptions(js: JetStreamClient, options: NatsFeedOptions): Required<NatsFeedOptions> {

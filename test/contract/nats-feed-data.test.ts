@@ -303,6 +303,11 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       const page = await feed.read({ epoch: EPOCH, seq: 2 }, 100, call)
       expect(page.events.map(({ seq }) => seq)).toEqual([6, 7, 8, 9])
       expect(page.floor).toBe(6)
+      expect(await feed.head(call)).toEqual({ ...headAt(9), floor: 6 })
+      await grow(headAt(9), 10)
+      expect(await feed.head(call)).toEqual({ ...headAt(10), floor: 6 })
+      await manager.streams.purge(`${prefix}_LOG`, { keep: 1 })
+      expect((await feed.head(call))?.floor).toBe(10)
     })
 
     it('when somebody deleted from the middle is what comes after the hole, too', async () => {
@@ -358,6 +363,39 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       await vi.waitUntil(() => watch.wakes.length === 1)
       expect(watch.wakes[0]).toEqual(eventsTo(2))
     })
+  })
+
+  it('asks again when what it was about to look at was superseded meanwhile', async () => {
+    const old = await growSingly(9)
+    const back = headAt(4)
+    await feed.append(old, [], back, call)
+    let meanwhile: (() => Promise<unknown>) | undefined
+    const slow = natsFeed(
+      Object.create(jetstream(connection), {
+        jetstreamManager: {
+          value: async () => {
+            const { streams, consumers } = manager
+            const getMessage = async (...args: Parameters<typeof streams.getMessage>) => {
+              const act = meanwhile
+              meanwhile = undefined
+              await act?.()
+              return streams.getMessage(...args)
+            }
+            return {
+              consumers,
+              streams: Object.create(streams, { getMessage: { value: getMessage } }),
+            }
+          },
+        },
+      }),
+      { prefix },
+    )
+    await slow.open(call.signal)
+    meanwhile = async () => {
+      await grow(back, 5, ' new')
+      await vi.waitFor(async () => expect((await state()).messages).toBe(10))
+    }
+    expect(await slow.head(call)).toEqual(headAt(5, ' new'))
   })
 
   it('wakes for no touch and no junk', async () => {

@@ -15,6 +15,7 @@ import {
   isTooLarge,
   type JetStreamClient,
   type JetStreamManager,
+  type StreamInfo,
 } from './client.js'
 import { type Cut, decodeFrame, encodeFrame, type Frame } from './frame.js'
 import { type Names, openStreams } from './streams.js'
@@ -45,6 +46,8 @@ export interface Tail {
   readonly averageBytes: number
   /** The newest frame; `undefined` when there is none, so that there is no log. */
   readonly newest: Placed | undefined
+  /** The lowest event that is there: what the newest frame says, unless others dropped more. */
+  readonly floor: number
 }
 
 /** What the end of a stream was when it was looked at: when it is the same, nothing was added or deleted since. */
@@ -55,6 +58,13 @@ interface Mark {
   readonly messages: number
 }
 
+/** The first message of a stream. */
+interface Front {
+  readonly created: string
+  readonly seq: number
+  readonly first: Frame | undefined
+}
+
 /** The log of one feed. */
 export class Log {
   readonly js: JetStreamClient
@@ -62,6 +72,7 @@ export class Log {
   readonly names: Names
   readonly #replicas: number
   #known: (Mark & { readonly newest: Placed | undefined }) | undefined
+  #front: Front | undefined
 
   constructor(js: JetStreamClient, manager: JetStreamManager, names: Names, replicas: number) {
     this.js = js
@@ -77,35 +88,59 @@ export class Log {
 
   /** Asks the leader where the stream ends; `undefined` when there is no stream. */
   async tail(signal: AbortSignal): Promise<Tail | undefined> {
-    const info = await this.manager.streams.info(this.names.log).catch((error: unknown) => {
-      if (isStreamMissing(error)) return undefined
-      throw error
-    })
-    if (info === undefined) return undefined
-    const { messages, bytes, first_seq: firstSeq, last_seq: lastSeq, last_ts } = info.state
-    const mark = { lastSeq, lastTime: last_ts, messages }
-    const newest = messages === 0 ? undefined : await this.#newest(mark, firstSeq, signal)
-    const averageBytes = messages === 0 ? 0 : bytes / messages
-    return { created: info.created, firstSeq, lastSeq, averageBytes, newest }
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const info = await this.#info()
+      if (info === undefined) return undefined
+      const newest = info.state.messages === 0 ? undefined : await this.#newest(info, signal)
+      if (newest === 'changed') continue
+      const { bytes, messages, first_seq: firstSeq, last_seq: lastSeq } = info.state
+      const averageBytes = messages === 0 ? 0 : bytes / messages
+      const floor = newest === undefined ? 1 : await this.#floor(info, newest)
+      return { created: info.created, firstSeq, lastSeq, averageBytes, newest, floor }
+    }
+    throw busy()
   }
 
-  async #newest(mark: Mark, firstSeq: number, signal: AbortSignal): Promise<Placed | undefined> {
-    const known = this.#known
-    const { lastSeq, lastTime, messages } = mark
-    const isSame = known?.lastSeq === lastSeq && known.lastTime === lastTime
-    if (isSame && known.messages === messages) return known.newest
-    const newest = await this.#search(lastSeq, firstSeq, signal)
+  async #info(): Promise<StreamInfo | undefined> {
+    try {
+      return await this.manager.streams.info(this.names.log)
+    } catch (error) {
+      if (isStreamMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  async #newest(info: StreamInfo, signal: AbortSignal): Promise<Placed | 'changed' | undefined> {
+    const mark = markOf(info)
+    if (this.#known !== undefined && isSame(this.#known, mark)) return this.#known.newest
+    const newest = await this.#search(info, signal)
+    if (newest?.at !== mark.lastSeq) {
+      // Nobody deletes the last frame but to publish another one first: then this is not the newest.
+      const now = await this.#info()
+      if (now === undefined || !isSame(markOf(now), mark)) return 'changed'
+    }
     this.#known = { ...mark, newest }
     return newest
   }
 
+  async #floor({ created, state }: StreamInfo, { frame }: Placed): Promise<number> {
+    const { head } = frame
+    const { first_seq: seq } = state
+    if (this.#front?.seq !== seq || this.#front.created !== created) {
+      const message = await this.manager.streams.getMessage(this.names.log, { seq })
+      const first = message === null ? undefined : decodeFrame(message.data)
+      this.#front = { created, seq, first }
+    }
+    const { first } = this.#front
+    if (first?.head.epoch !== head.epoch) return head.floor
+    const lowest = first.events[0]?.seq ?? first.head.seq + 1
+    return Math.max(head.floor, Math.min(lowest, head.seq + 1))
+  }
+
   // Back from the end, past what is no frame, or was deleted by others than the feed.
-  async #search(
-    lastSeq: number,
-    firstSeq: number,
-    signal: AbortSignal,
-  ): Promise<Placed | undefined> {
+  async #search({ state }: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
     const { streams } = this.manager
+    const { first_seq: firstSeq, last_seq: lastSeq } = state
     const lowest = Math.max(firstSeq, lastSeq - MAX_JUNK)
     for (let high = lastSeq, step = 1; high >= lowest; high -= step, step = JUNK_STEP) {
       signal.throwIfAborted()
@@ -146,7 +181,7 @@ export class Log {
         return { tail, at }
       }
     }
-    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'others wrote to the stream all the time')
+    throw busy()
   }
 
   // Without a message id, by which the server drops what it has seen before: after a purge it would still drop it, and
@@ -182,6 +217,18 @@ export class Log {
   }
 }
 
+function markOf({ state }: StreamInfo): Mark {
+  return { lastSeq: state.last_seq, lastTime: state.last_ts, messages: state.messages }
+}
+
+function isSame(a: Mark, b: Mark): boolean {
+  return a.lastSeq === b.lastSeq && a.lastTime === b.lastTime && a.messages === b.messages
+}
+
+function busy(): WatchwordError {
+  return new WatchwordError('ERR_FEED_UNAVAILABLE', 'others wrote to the stream all the time')
+}
+
 function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cut[] {
   if (tail?.newest?.frame.head.epoch !== head.epoch) return []
   const { firstSeq, lastSeq, newest } = tail
@@ -195,7 +242,8 @@ function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cut[] {
 /** The head that a tail shows, as bytes of its own. */
 export function headOf(tail: Tail | undefined): SealedHead | null {
   const head = tail?.newest?.frame.head
-  return head === undefined ? null : { ...head, link: head.link.slice(), bytes: head.bytes.slice() }
+  if (tail === undefined || head === undefined) return null
+  return { ...head, floor: tail.floor, link: head.link.slice(), bytes: head.bytes.slice() }
 }
 
 /** Whether the log stands exactly there. */

@@ -56,13 +56,13 @@ export class Reader {
     const end = tail?.newest
     if (tail === undefined || end === undefined) return { events: [], floor: 1 }
     const { head } = end.frame
-    if (head.epoch !== after.epoch) return { events: [], floor: head.floor }
+    if (head.epoch !== after.epoch) return { events: [], floor: tail.floor }
     // Who asks the same again was not helped by the answer: then all that may be true is looked for.
     const thorough = this.#asked.epoch === after.epoch && this.#asked.seq === after.seq
-    const first = Math.max(after.seq + 1, head.floor)
+    const first = Math.max(after.seq + 1, tail.floor)
     const events = await this.#find({ tail, end, first, limit, thorough, signal })
     if (events.length > 0) this.#asked = { epoch: after.epoch, seq: after.seq }
-    return { events, floor: Math.max(head.floor, missingBelow(events, first)) }
+    return { events, floor: tail.floor }
   }
 
   async #find(range: Range): Promise<readonly SealedEvent[]> {
@@ -166,10 +166,4 @@ function candidates(found: Found | undefined, thorough: boolean): readonly Seale
   const { live = [], stale = [] } = found ?? {}
   if (thorough) return [...live, ...stale]
   return live.length > 0 ? live : stale
-}
-
-// What is missing at the beginning was not trimmed by the feed, and is gone all the same.
-function missingBelow(events: readonly SealedEvent[], first: number): number {
-  const [event] = events
-  return event === undefined || event.seq === first ? 0 : event.seq
 }
