@@ -370,6 +370,27 @@ describe('getToken', () => {
   })
 })
 
+describe('an authority that answers what is no result', () => {
+  it.each<[string, unknown]>([
+    ['an empty object', {}],
+    ['a flag', true],
+    ['a text', 'ok'],
+    ['a result that is not quite one', { ok: 'yes', subject: 'root' }],
+    ['a code that nobody knows', { ok: false, code: 'fine' }],
+  ])('lets nobody pass: %s', async (_name, result) => {
+    let ran = 0
+    const handler: Listener = (_, response) => {
+      ran++
+      response.end()
+    }
+    const authority = { ...watchword, authenticate: async () => result } as unknown as Watchword
+    await asking(forNode.protect(authority, handler), async (port) => {
+      expect(ours(await send(port, { headers: bearer }))).toEqual(INVALID)
+    })
+    expect(ran).toBe(0)
+  })
+})
+
 describe('a header that an application sets', () => {
   it('counts, unless the client sent two', async () => {
     const handler: Listener = (request, response) => {
