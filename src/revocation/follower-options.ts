@@ -19,7 +19,7 @@ export interface FollowerKeys extends SealKeys {
 /**
  * What can go wrong with a log: `refused`: somebody wrote what only a key holder may; `tampered`: a head without a good
  * seal; `frozen`: an old head, shown again; `rollback`: the log was set back; `fork`: set back, and gone on; `epoch`:
- * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `unreadable`: sealed with a key, or in a form,
+ * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `torn`: with a hole; `unreadable`: sealed with a key, or in a form,
  * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost.
  */
 export type IncidentKind =
@@ -31,6 +31,7 @@ export type IncidentKind =
   | 'epoch'
   | 'vanished'
   | 'trimmed'
+  | 'torn'
   | 'unreadable'
   | 'full'
   | 'repaired'

@@ -15,7 +15,9 @@ import { unavailable } from './unavailable.js'
 const READ_LIMIT = 500
 // Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
 const MAX_ROUNDS = 200_000
-const MAX_STUCK = 3
+const MAX_STUCK = 2
+const MAX_SHOWN = 3
+const MAX_TEARS = 3
 // Between two of these the event loop gets its turn: a few milliseconds of work.
 const BYTES_A_TURN = 100_000
 /** A seal older than this is renewed by whichever node comes by first. */
@@ -54,6 +56,8 @@ export class Puller {
   readonly #calls: FeedCalls
   readonly #replica: Replica
   #head: SealedHead | null = null
+  // How many pulls in a row found a head that no chain of events leads to.
+  #tears = 0
 
   constructor(options: PullerOptions) {
     this.#options = options
@@ -103,11 +107,14 @@ export class Puller {
     replica.learn(head, opened)
     // An authoritative head is never behind what was applied before it was asked for.
     const behind = sent.epoch === epoch && head.seq < sent.seq
-    if (replica.agrees(head) && !behind) return this.#prove(opened, mark, attempt)
+    if (replica.agrees(head) && !behind) {
+      this.#tears = 0
+      return this.#prove(opened, mark, attempt)
+    }
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
-    else if (head.seq <= seq || attempt.stuck > 1) {
+    else if (head.seq <= seq || attempt.stuck >= MAX_STUCK) {
       // Something was applied that is not in the log: the log was set back, and may have gone on from there.
-      if (attempt.rewound) throw unavailable('the feed ends before its head')
+      if (attempt.rewound) return this.#torn(head)
       attempt.rewound = true
       attempt.stuck = 0
       await recovery.enter(head, opened, head.seq < seq ? 'rollback' : 'fork')
@@ -138,7 +145,14 @@ export class Puller {
     }
     // The log may have been trimmed or restarted between the two questions: the next head tells.
     attempt.stuck++
-    if (attempt.stuck > MAX_STUCK) throw unavailable('the feed ends before its head')
+  }
+
+  // Something in the middle is gone, and no event can be put there. A reading that failed may do better the next time;
+  // a log that stays torn is begun anew, with what the nodes and the store know.
+  async #torn(head: SealedHead): Promise<never> {
+    this.#tears++
+    if (this.#tears >= MAX_TEARS) await this.#options.recovery.replace(head)
+    throw unavailable('the feed ends before its head')
   }
 
   async #takeAll(events: readonly SealedEvent[], covered: number): Promise<void> {
@@ -186,7 +200,7 @@ export class Puller {
       if (await this.#touch(head)) return true
       // Somebody may have appended in between. Whoever shows the same head again shows a picture.
       attempt.frozen++
-      if (attempt.frozen <= MAX_STUCK) return false
+      if (attempt.frozen <= MAX_SHOWN) return false
       onIncident('frozen', 1)
       throw unavailable('the feed shows a head that its log does not have')
     }

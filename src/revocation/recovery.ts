@@ -9,6 +9,7 @@ import type { Position, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
 import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions, IncidentKind } from './follower-options.js'
+import type { Freshness } from './freshness.js'
 import { RevocationIndex } from './index.js'
 import type { Replica } from './replica.js'
 import { type Opened, sealHead, type Unopened, ZERO_LINK } from './seal.js'
@@ -27,6 +28,7 @@ const INCOMPLETE = 2 ** 48 - 1
 export interface RecoveryOptions extends FollowerOptions {
   readonly calls: FeedCalls
   readonly replica: Replica
+  readonly freshness: Freshness
   readonly writer: Uint8Array
   readonly signal: AbortSignal
   readonly newEpoch: () => string
@@ -168,6 +170,15 @@ export class Recovery {
         throw unavailable('the head of the feed is not authentic')
       await this.#refill()
     } else this.#compare()
+    await this.#begin(head)
+  }
+
+  /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
+  async replace(head: SealedHead): Promise<void> {
+    const { freshness, refill, onIncident } = this.#options
+    if (!freshness.proven && refill === undefined) return
+    onIncident('torn', 1)
+    if (!freshness.proven) await this.#refill()
     await this.#begin(head)
   }
 
