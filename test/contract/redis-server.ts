@@ -1,11 +1,12 @@
 /**
- * A redis-server of the test's own: on a free port, in a temporary folder, which may be killed and started again.
+ * A redis-server of the test's own: on a free port, in a temporary folder, which may be killed, started again, and set
+ * back to an earlier copy of its data.
  *
  * @module
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +22,16 @@ export interface OwnServer {
   kill(): Promise<void>
   /** Starts it again on the same port and data. */
   start(): Promise<void>
+  /** `SIGSTOP`: it is there, and does not answer. */
+  freeze(): void
+  /** `SIGCONT`. */
+  thaw(): void
+  /** Removes the data of a server that was killed. */
+  wipe(): void
+  /** Keeps a copy of the data of a server that was killed. */
+  backUp(): void
+  /** Replaces the data of a server that was killed by the copy. */
+  restore(): void
   /** Ends it and removes its data. */
   remove(): Promise<void>
 }
@@ -40,8 +51,11 @@ export function hasRedisServer(): boolean {
 /** Starts a server with further settings, such as `'--cluster-enabled', 'yes'`. */
 export async function ownServer(...settings: readonly string[]): Promise<OwnServer> {
   const folder = mkdtempSync(join(tmpdir(), 'watchword-redis-'))
+  const data = join(folder, 'data')
+  const copy = join(folder, 'copy')
+  mkdirSync(data)
   const port = await freePort()
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--save', '']
   const persistence = ['--appendonly', 'yes', '--appendfsync', 'always']
   let child: ChildProcess | undefined
 
@@ -57,6 +71,10 @@ export async function ownServer(...settings: readonly string[]): Promise<OwnServ
     child = spawn('redis-server', [...args, ...persistence, ...settings], { stdio: 'ignore' })
     await accepting(port)
   }
+  function replace(target: string, source: string): void {
+    rmSync(target, { recursive: true, force: true })
+    cpSync(source, target, { recursive: true })
+  }
 
   await start()
   return {
@@ -64,6 +82,14 @@ export async function ownServer(...settings: readonly string[]): Promise<OwnServ
     url: `redis://127.0.0.1:${port}/0`,
     kill,
     start,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    wipe() {
+      rmSync(data, { recursive: true, force: true })
+      mkdirSync(data)
+    },
+    backUp: () => replace(copy, data),
+    restore: () => replace(data, copy),
     async remove() {
       await kill()
       rmSync(folder, { recursive: true, force: true })

@@ -8,17 +8,30 @@ export interface TcpProxy {
   readonly port: number
   /** Swallows everything, both ways, without closing anything: what a lost network looks like from inside. */
   blackHole(): void
+  /** Swallows what the server answers, and lets through what it is asked. */
+  swallowAnswers(): void
+  /** Lets one byte a second of each answer through. */
+  trickle(): void
+  /** Swallows everything on the connections that there are, and lets new ones through: what a lost NAT table looks like. */
+  halfOpen(): void
   /** Cuts every connection and refuses new ones. */
   cut(): void
+  /** Like `cut`, by RST instead of FIN. */
+  reset(): void
   /** Lets everything through again, on new connections. */
   heal(): void
   close(): Promise<void>
 }
 
+type Mode = 'open' | 'hole' | 'deaf' | 'slow' | 'cut' | 'reset'
+
+const TRICKLE_MS = 1000
+
 /** Starts a proxy in front of `host:port`. */
 export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
-  let mode: 'open' | 'hole' | 'cut' = 'open'
+  let mode: Mode = 'open'
   const sockets = new Set<Socket>()
+  const dead = new WeakSet<Socket>()
 
   function track(socket: Socket): Socket {
     sockets.add(socket)
@@ -31,19 +44,29 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
     for (const socket of sockets) socket.destroy()
   }
 
+  function isSilent(socket: Socket): boolean {
+    return mode === 'hole' || dead.has(socket)
+  }
+
   const server = createServer((client) => {
     track(client)
     if (mode === 'cut') return client.destroy()
+    if (mode === 'reset') return client.resetAndDestroy()
     const upstream = track(connect(port, host))
+    client.on('data', (data) => {
+      if (!isSilent(client)) upstream.write(data)
+    })
+    upstream.on('data', (data) => {
+      if (isSilent(upstream) || mode === 'deaf') return
+      if (mode === 'slow') dripInto(client, upstream, data)
+      else client.write(data)
+    })
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
     ] as const) {
-      from.on('data', (data) => {
-        if (mode === 'open') to.write(data)
-      })
       from.on('close', () => {
-        if (mode !== 'hole') to.destroy()
+        if (!isSilent(from)) to.destroy()
       })
     }
   })
@@ -53,9 +76,22 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
     blackHole() {
       mode = 'hole'
     },
+    swallowAnswers() {
+      mode = 'deaf'
+    },
+    trickle() {
+      mode = 'slow'
+    },
+    halfOpen() {
+      for (const socket of sockets) dead.add(socket)
+    },
     cut() {
       mode = 'cut'
       cutAll()
+    },
+    reset() {
+      mode = 'reset'
+      for (const socket of sockets) socket.resetAndDestroy()
     },
     heal() {
       mode = 'open'
@@ -67,4 +103,16 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+function dripInto(client: Socket, upstream: Socket, data: Buffer): void {
+  upstream.pause()
+  let at = 0
+  const timer = setInterval(() => {
+    if (at < data.length && !client.destroyed) client.write(data.subarray(at, ++at))
+    else {
+      clearInterval(timer)
+      upstream.resume()
+    }
+  }, TRICKLE_MS)
 }

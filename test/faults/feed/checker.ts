@@ -1,0 +1,117 @@
+/**
+ * The checker: holds what the nodes said against what they had been told, and answers every promise that was broken.
+ */
+import { LONGEST_GAP_MS, type NodeLog, type NodeState, type Run } from './observer.js'
+
+/** A revocation that its node acknowledged. */
+export interface Acknowledged {
+  /** The number of the token. */
+  readonly token: number
+  readonly by: string
+  readonly at: number
+}
+
+/** A stretch of time in which nobody could reach the log. */
+export interface Silence {
+  readonly from: number
+  readonly to: number
+  readonly nodes: readonly string[]
+}
+
+/** Everything that is known of one run. */
+export interface History {
+  readonly maxStalenessMs: number
+  readonly acknowledged: readonly Acknowledged[]
+  /** The tokens that somebody tried to revoke, acknowledged or not. */
+  readonly attempted: ReadonlySet<number>
+  readonly silences: readonly Silence[]
+  readonly logs: readonly NodeLog[]
+  /** The nodes that were there at the end, when everything had come to rest. */
+  readonly states: ReadonlyMap<string, NodeState>
+  /** The codes of errors that no outage accounts for. */
+  readonly errors: readonly string[]
+}
+
+// Authorities count whole milliseconds on one of their clocks, and processes compare theirs.
+const SLACK_MS = 25
+
+/** Every promise that was broken; none in a sound run. */
+export function faultsOf(history: History): string[] {
+  return [
+    ...acceptedTooLate(history),
+    ...forgotten(history),
+    ...resurrected(history),
+    ...liveInSilence(history),
+    ...deniedForNothing(history),
+    ...history.errors.map((code) => `a revocation was answered ${code}`),
+  ]
+}
+
+// I1
+function acceptedTooLate({ acknowledged, logs, maxStalenessMs }: History): string[] {
+  const faults: string[] = []
+  for (const { token, by, at } of acknowledged) {
+    for (const { node, sightings } of logs) {
+      const { acceptedAt, provenAt } = sightings[token] ?? NEVER
+      const late = acceptedAt - at
+      const what = `I1 ${node} accepted token ${token}`
+      if (node === by && late > 0) faults.push(`${what} ${late} ms after it had revoked it`)
+      else if (late > maxStalenessMs + SLACK_MS) faults.push(`${what} ${late} ms after its end`)
+      else if (provenAt > at) faults.push(`${what}, which had ended before its last proof`)
+    }
+  }
+  return faults
+}
+
+const NEVER = { acceptedAt: 0, provenAt: 0, revokedAt: 0 }
+
+// I2
+function forgotten({ acknowledged, logs, states }: History): string[] {
+  const faults: string[] = []
+  for (const { node, sightings } of logs) {
+    if (!states.has(node)) continue
+    const lost = acknowledged.filter(({ token }) => (sightings[token] ?? NEVER).revokedAt === 0)
+    if (lost.length > 0) faults.push(`I2 ${node} does not know of ${lost.length} revocations`)
+  }
+  for (const field of ['position', 'revocations', 'live', 'owed'] as const) {
+    const values = new Set([...states.values()].map((state) => state[field]))
+    if (values.size > 1) faults.push(`I2 the nodes differ in ${field}: ${[...values].join(', ')}`)
+  }
+  return faults
+}
+
+// I3
+function resurrected({ logs }: History): string[] {
+  return logs.flatMap(({ node, sightings }) => {
+    const count = sightings.filter(({ resurrectedAt }) => resurrectedAt > 0).length
+    return count === 0 ? [] : [`I3 ${node} accepted ${count} tokens that it had refused`]
+  })
+}
+
+// I4
+function liveInSilence({ silences, logs, maxStalenessMs }: History): string[] {
+  return silences.flatMap(({ from, to, nodes }) => {
+    const end = from + maxStalenessMs + SLACK_MS
+    return logs
+      .filter(({ node, runs }) => nodes.includes(node) && runs.some((run) => isIn(run, end, to)))
+      .map(({ node }) => `I4 ${node} was live in a silence`)
+  })
+}
+
+// A run is known by its ends; in between, no more than a gap passes without a verdict.
+function isIn(run: Run, from: number, to: number): boolean {
+  if (!run.accepted || run.to <= from || run.from >= to) return false
+  return run.to < to || run.from > from || to - from > LONGEST_GAP_MS
+}
+
+// I6
+function deniedForNothing({ logs, attempted }: History): string[] {
+  return logs.flatMap(({ node, sightings, odd }) => {
+    const wronged = sightings.filter(
+      ({ revokedAt }, token) => revokedAt > 0 && !attempted.has(token),
+    )
+    const faults = odd.map((code) => `I6 ${node} answered ${code}`)
+    if (wronged.length > 0) faults.push(`I6 ${node} refused ${wronged.length} tokens for nothing`)
+    return faults
+  })
+}

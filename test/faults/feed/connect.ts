@@ -1,0 +1,118 @@
+/**
+ * How a node comes to its feed: with a client of its own, set up as one would be that has to get through outages.
+ */
+import { jetstream } from '@nats-io/jetstream'
+import { connect as connectNats } from '@nats-io/transport-node'
+import { Redis } from 'ioredis'
+import mysql from 'mysql2/promise'
+import pg from 'pg'
+import { createClient } from 'redis'
+import type { RevocationFeed } from 'watchword'
+import { mysqlFeed } from '../../../src/feed/mysql.js'
+import { natsFeed } from '../../../src/feed/nats.js'
+import { postgresFeed } from '../../../src/feed/postgres.js'
+import { type RedisFeedClient, redisFeed } from '../../../src/feed/redis.js'
+
+/** Where a log is, and the port by which this node gets there. */
+export interface Place {
+  readonly kind: 'redis' | 'nats' | 'postgres' | 'mysql'
+  readonly port: number
+  /** A name that no other log on the server has. */
+  readonly log: string
+  /** The number of the node, for those who have the choice between clients. */
+  readonly number: number
+}
+
+/** A feed, and how to let go of its client. */
+export interface Connection {
+  readonly feed: RevocationFeed
+  readonly end: () => Promise<void>
+}
+
+/** Connects one node. The server must be there. */
+export function connect(place: Place): Promise<Connection> {
+  return CONNECT[place.kind](place)
+}
+
+type Connect = (place: Place) => Promise<Connection>
+
+const RETRY_MS = 50
+const SILENCE_MS = 1000
+
+const redis: Connect = async ({ port, log, number }) => {
+  const client = number % 2 === 0 ? await ioredis(port) : await nodeRedis(port)
+  return {
+    feed: redisFeed(client, { prefix: log }),
+    end: async () => ('destroy' in client ? client.destroy() : client.disconnect()),
+  }
+}
+
+async function ioredis(port: number): Promise<Redis> {
+  const client = new Redis({
+    port,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: SILENCE_MS,
+    socketTimeout: SILENCE_MS,
+    retryStrategy: () => RETRY_MS,
+  })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function nodeRedis(port: number) {
+  const client = createClient({
+    disableOfflineQueue: true,
+    socket: {
+      port,
+      connectTimeout: SILENCE_MS,
+      socketTimeout: SILENCE_MS,
+      reconnectStrategy: RETRY_MS,
+    },
+  })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client satisfies RedisFeedClient
+}
+
+const nats: Connect = async ({ port, log }) => {
+  const connection = await connectNats({
+    servers: `127.0.0.1:${port}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RETRY_MS,
+    reconnectJitter: RETRY_MS,
+    pingInterval: SILENCE_MS / 2,
+    maxPingOut: 2,
+    timeout: SILENCE_MS,
+  })
+  return { feed: natsFeed(jetstream(connection), { prefix: log }), end: () => connection.close() }
+}
+
+const postgres: Connect = async ({ port, log }) => {
+  const pool = new pg.Pool({
+    host: '127.0.0.1',
+    port,
+    user: 'postgres',
+    database: 'postgres',
+    max: 4,
+    connectionTimeoutMillis: SILENCE_MS,
+  })
+  pool.on('error', () => undefined)
+  return { feed: postgresFeed(pool, { schema: log }), end: () => pool.end() }
+}
+
+const maria: Connect = async ({ port, log }) => {
+  const pool = mysql.createPool({
+    host: '127.0.0.1',
+    port,
+    user: 'root',
+    database: 'test',
+    connectionLimit: 4,
+    connectTimeout: SILENCE_MS,
+  })
+  return { feed: mysqlFeed(pool, { prefix: `${log}_` }), end: () => pool.end() }
+}
+
+const CONNECT: Readonly<Record<Place['kind'], Connect>> = { redis, nats, postgres, mysql: maria }

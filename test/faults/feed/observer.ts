@@ -1,0 +1,156 @@
+/**
+ * The observer of one node: verifies all tokens over and over, and notes what matters of each verdict and when.
+ */
+import type { Watchword } from 'watchword'
+import { instant } from './time.js'
+
+/** What one node said of one token. Times are instants at which a verification began; 0 stands for never. */
+export interface Sighting {
+  /** When it was last accepted. */
+  acceptedAt: number
+  /** When the proof began that its last acceptance rested on. */
+  provenAt: number
+  /** When it was first refused as revoked. */
+  revokedAt: number
+  /** When it was accepted after that. */
+  resurrectedAt: number
+}
+
+/** A stretch of time in which every round of verifications came to the same end, without a longer gap. */
+export interface Run {
+  /** Whether any token was accepted. */
+  readonly accepted: boolean
+  readonly from: number
+  to: number
+}
+
+/** All that was noted of one node. */
+export interface NodeLog {
+  readonly node: string
+  readonly sightings: readonly Sighting[]
+  readonly runs: readonly Run[]
+  /** Verdicts that nothing in the test accounts for. */
+  readonly odd: readonly string[]
+}
+
+/** How a node stands at the end. */
+export interface NodeState {
+  readonly live: boolean
+  readonly position: string
+  readonly revocations: number
+  readonly owed: number
+  readonly pushes: { readonly ends: number; readonly misses: number }
+  readonly incidents: Readonly<Record<string, number>>
+}
+
+/** Within a run, verdicts follow each other at least as closely as this. */
+export const LONGEST_GAP_MS = 50
+const EVERY_MS = 3
+// Tokens that were refused before are looked at again, some in each round.
+const REVISITED = 50
+const REFUSALS: ReadonlySet<string> = new Set(['revoked', 'stale'])
+
+/** Watches one authority. */
+export class Observer {
+  readonly #node: string
+  readonly #watchword: Watchword
+  readonly #expected: ReadonlySet<string>
+  readonly #tokens: string[] = []
+  readonly #sightings: Sighting[] = []
+  readonly #unsettled = new Set<number>()
+  readonly #runs: Run[] = []
+  readonly #odd = new Set<string>()
+  #revisited = 0
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param codes - Further verdicts that the test accounts for. */
+  constructor(node: string, watchword: Watchword, codes: readonly string[] = []) {
+    this.#node = node
+    this.#watchword = watchword
+    this.#expected = new Set([...REFUSALS, ...codes])
+  }
+
+  /** Takes more tokens to look after. */
+  add(tokens: readonly string[]): void {
+    for (const token of tokens) {
+      this.#unsettled.add(this.#tokens.length)
+      this.#tokens.push(token)
+      this.#sightings.push({ acceptedAt: 0, provenAt: 0, revokedAt: 0, resurrectedAt: 0 })
+    }
+  }
+
+  /** Begins, and goes on until `stop`. */
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.round()
+      this.start()
+    }, EVERY_MS)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** One round of verifications; `all` leaves out no token. */
+  round(all = false): void {
+    const from = instant()
+    const provenAt = from - this.#watchword.health().freshnessMs
+    let accepted = false
+    for (const index of all ? this.#tokens.keys() : this.#choice())
+      accepted = this.#look(index, provenAt) || accepted
+    const run = this.#runs.at(-1)
+    if (run?.accepted === accepted && from - run.to <= LONGEST_GAP_MS) run.to = from
+    else this.#runs.push({ accepted, from, to: from })
+  }
+
+  *#choice(): Iterable<number> {
+    yield* this.#unsettled
+    for (let i = 0; i < Math.min(REVISITED, this.#tokens.length); i++) {
+      this.#revisited = (this.#revisited + 1) % this.#tokens.length
+      yield this.#revisited
+    }
+  }
+
+  #look(index: number, provenAt: number): boolean {
+    const sighting = this.#sightings[index] as Sighting
+    const at = instant()
+    const result = this.#watchword.verify(this.#tokens[index])
+    if (result.ok && result.stale !== true) {
+      sighting.acceptedAt = at
+      sighting.provenAt = provenAt
+      if (sighting.revokedAt > 0) sighting.resurrectedAt ||= at
+      return true
+    }
+    if (result.ok) return false
+    if (!this.#expected.has(result.code)) this.#odd.add(result.code)
+    if (result.code === 'revoked') {
+      sighting.revokedAt ||= at
+      this.#unsettled.delete(index)
+    }
+    return false
+  }
+
+  /** Whether it has refused these tokens as revoked. */
+  hasRefused(indexes: Iterable<number>): boolean {
+    for (const index of indexes) if (this.#unsettled.has(index)) return false
+    return true
+  }
+
+  log(): NodeLog {
+    const odd = [...this.#odd]
+    return { node: this.#node, sightings: this.#sightings, runs: this.#runs, odd }
+  }
+
+  state(): NodeState {
+    const { status, position, revocations, owedRevocations, pushes, incidents } =
+      this.#watchword.health()
+    return {
+      live: status === 'live',
+      position: `${position.epoch}/${position.seq}`,
+      revocations,
+      owed: owedRevocations,
+      pushes,
+      incidents,
+    }
+  }
+}

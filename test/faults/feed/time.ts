@@ -1,0 +1,22 @@
+/**
+ * Time as all processes of this machine share it, whatever the clock of an authority says.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Milliseconds, in fractions. */
+export function instant(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+/** Waits until it is so. Answers whether it came to be in time. */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  withinMs: number,
+): Promise<boolean> {
+  const deadline = instant() + withinMs
+  while (!(await isSo())) {
+    if (instant() > deadline) return false
+    await sleep(5)
+  }
+  return true
+}

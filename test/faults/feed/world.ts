@@ -1,0 +1,232 @@
+/**
+ * The world of one fault: some nodes on one log and one store, each behind a proxy of its own, writers that never stop
+ * revoking, and the history of it all.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Libsql from 'libsql'
+import type { IssuedToken, WatchwordOptions } from 'watchword'
+import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { type SqliteDatabase, sqliteStore } from '../../../src/store/sqlite.js'
+import { uniqueName } from '../../contract/servers.js'
+import { type TcpProxy, tcpProxy } from '../../support/tcp-proxy.js'
+import type { Broker } from './broker.js'
+import type { Acknowledged, History, Silence } from './checker.js'
+import { type LocalNode, MAX_STALENESS_MS, type Node, type NodeOrders, openNode } from './node.js'
+import type { NodeLog, NodeState } from './observer.js'
+import { instant, until } from './time.js'
+
+/** How long anything may take that a test waits for; never reached but by what does not happen at all. */
+export const PATIENCE_MS = 20_000
+// Never revoked, so that it shows whether a node accepts anything.
+const CONTROLS = 10
+const STOCK = 100
+const EVERY_MS = 8
+const MOST_IN_FLIGHT = 30
+// What an outage is answered with: nobody knows what became of it, and it has to be asked for again.
+const OUTAGES: ReadonlySet<unknown> = new Set(['ERR_REVOCATION_UNCERTAIN', 'ERR_FEED_UNAVAILABLE'])
+
+/** How a world is set up. */
+export interface WorldOptions {
+  readonly nodes?: number
+  /** Verdicts that the fault accounts for. */
+  readonly codes?: readonly string[]
+}
+
+/** One world. */
+export class World {
+  readonly broker: Broker
+  readonly log = uniqueName()
+  readonly nodes: Node[] = []
+  readonly writers: LocalNode[] = []
+  readonly proxies: TcpProxy[] = []
+  readonly #codes: readonly string[]
+  readonly #folder = mkdtempSync(join(tmpdir(), 'watchword-world-'))
+  readonly #rootKey = exportKey(generateKey())
+  readonly #tokens: IssuedToken[] = []
+  readonly #acknowledged: Acknowledged[] = []
+  readonly #attempted = new Set<number>()
+  readonly #uncertain: { readonly token: number; readonly writer: LocalNode }[] = []
+  readonly #inFlight = new Set<Promise<void>>()
+  readonly #silences: Silence[] = []
+  readonly #errors = new Set<string>()
+  #states: ReadonlyMap<string, NodeState> = new Map()
+  #next = CONTROLS
+  #writing: Promise<unknown> | undefined
+  #stopped = false
+
+  private constructor(broker: Broker, codes: readonly string[]) {
+    this.broker = broker
+    this.#codes = codes
+  }
+
+  /** Makes a world, in which everything is well and two nodes write. */
+  static async open(broker: Broker, { nodes = 3, codes = [] }: WorldOptions = {}): Promise<World> {
+    await ready
+    const world = new World(broker, codes)
+    await broker.prepare(world.log)
+    await world.#migrate()
+    for (let i = 0; i < nodes; i++) await world.addLocal()
+    world.writers.push(...(world.nodes.slice(0, 2) as LocalNode[]))
+    await world.#supply()
+    world.#writing = Promise.all(world.writers.map((writer) => world.#write(writer)))
+    return world
+  }
+
+  async #migrate(): Promise<void> {
+    const database = new Libsql(this.#database) as unknown as SqliteDatabase & { close(): void }
+    await sqliteStore(database).migrate()
+    database.close()
+  }
+
+  get #database(): string {
+    return join(this.#folder, 'store.db')
+  }
+
+  /** What the next node is told; its proxy is there. */
+  async orders(): Promise<NodeOrders> {
+    const number = this.proxies.length
+    const proxy = await tcpProxy('127.0.0.1', this.broker.server.port)
+    this.proxies.push(proxy)
+    return {
+      name: `node-${number}`,
+      place: { kind: this.broker.kind, port: proxy.port, log: this.log, number },
+      database: this.#database,
+      rootKey: this.#rootKey,
+      codes: this.#codes,
+    }
+  }
+
+  /** Starts a node more in this process. */
+  async addLocal(options: Pick<WatchwordOptions, 'clock' | 'onStart'> = {}): Promise<LocalNode> {
+    const node = await openNode(await this.orders(), options)
+    this.join(node)
+    return node
+  }
+
+  /** Takes in a node that was started with orders of this world. */
+  join(node: Node): void {
+    node.add(this.#tokens.map(({ token }) => token))
+    this.nodes.push(node)
+  }
+
+  async #supply(): Promise<void> {
+    const input = { policy: 'job', subject: 'svc', actor: 'test' }
+    const [writer] = this.writers
+    const issued = (await writer?.watchword.issueMany(Array(STOCK).fill(input))) ?? []
+    this.#tokens.push(...issued)
+    for (const node of this.nodes) node.add(issued.map(({ token }) => token))
+  }
+
+  async #write(writer: LocalNode): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#inFlight.size < MOST_IN_FLIGHT) await this.revokeNext(writer)
+      await sleep(EVERY_MS)
+    }
+  }
+
+  /** Revokes one token more, without waiting for what becomes of it. */
+  async revokeNext(writer: LocalNode): Promise<Promise<void>> {
+    const token = this.#next++
+    while (this.#tokens.length <= token) await this.#supply()
+    return this.#revoke(writer, token)
+  }
+
+  #revoke(writer: LocalNode, token: number): Promise<void> {
+    this.#attempted.add(token)
+    const { token: text } = this.#tokens[token] as IssuedToken
+    const done = writer.watchword
+      .revoke({ token: text }, { actor: 'test' })
+      .then(
+        () => void this.#acknowledged.push({ token, by: writer.name, at: instant() }),
+        (error: { readonly code?: string }) => {
+          if (!OUTAGES.has(error.code)) this.#errors.add(String(error.code ?? error))
+          this.#uncertain.push({ token, writer })
+        },
+      )
+      .finally(() => this.#inFlight.delete(done))
+    this.#inFlight.add(done)
+    return done
+  }
+
+  /** How many revocations were acknowledged. */
+  get acknowledged(): number {
+    return this.#acknowledged.length
+  }
+
+  /** Waits until so many more were acknowledged. */
+  async more(count: number): Promise<void> {
+    const goal = this.acknowledged + count
+    if (!(await until(() => this.acknowledged >= goal, PATIENCE_MS)))
+      throw new Error('the writers got nothing acknowledged')
+  }
+
+  /** Notes that nodes could not reach the log. */
+  silence(from: number, to: number, nodes: readonly Node[] = this.nodes): void {
+    this.#silences.push({ from, to, nodes: nodes.map(({ name }) => name) })
+  }
+
+  /** Waits until every node is live. */
+  async live(): Promise<void> {
+    const all = async () => (await this.#look()).every(({ live }) => live)
+    if (!(await until(all, PATIENCE_MS))) throw new Error(`not live again: ${await this.#told()}`)
+  }
+
+  /** Stops the writers, has everything acknowledged that was not, and waits until all nodes know all of it. */
+  async settle(): Promise<void> {
+    this.#stopped = true
+    await this.#writing
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+    const again = async () => {
+      const left = this.#uncertain.splice(0)
+      await Promise.all(left.map(({ writer, token }) => this.#revoke(writer, token)))
+      return this.#uncertain.length === 0
+    }
+    if (!(await until(again, PATIENCE_MS))) throw new Error('revocations stay uncertain')
+    const tokens = this.#acknowledged.map(({ token }) => token)
+    const settled = async () => {
+      const [first, ...others] = await this.#look()
+      const same = others.every(({ position }) => position === first?.position)
+      const paid = [first, ...others].every((state) => state?.owed === 0 && state.live)
+      const known = await Promise.all(this.nodes.map((node) => node.hasRefused(tokens)))
+      return same && paid && !known.includes(false)
+    }
+    // What does not come to rest is for the checker to name.
+    await until(settled, PATIENCE_MS)
+  }
+
+  async #look(): Promise<NodeState[]> {
+    const states = await Promise.all(this.nodes.map((node) => node.state()))
+    this.#states = new Map(this.nodes.map(({ name }, i) => [name, states[i] as NodeState]))
+    return states
+  }
+
+  async #told(): Promise<string> {
+    return JSON.stringify(Object.fromEntries(this.#states))
+  }
+
+  /** Everything that is known, for the checker. */
+  async history(): Promise<History> {
+    const logs: NodeLog[] = await Promise.all(this.nodes.map((node) => node.log()))
+    return {
+      maxStalenessMs: MAX_STALENESS_MS,
+      acknowledged: this.#acknowledged,
+      attempted: this.#attempted,
+      silences: this.#silences,
+      logs,
+      states: this.#states,
+      errors: [...this.#errors],
+    }
+  }
+
+  /** Ends everything that this world began. */
+  async close(): Promise<void> {
+    this.#stopped = true
+    await this.#writing
+    await Promise.all(this.nodes.map((node) => node.close()))
+    await Promise.all(this.proxies.map((proxy) => proxy.close()))
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
