@@ -4,9 +4,10 @@
  * @module
  */
 import { holds, same } from '../store/case.js'
-import { type FeedCase, sameEvents, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import { NOW } from './fixtures.js'
 import { filled, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 
 const DURABILITIES: readonly unknown[] = [
   undefined,

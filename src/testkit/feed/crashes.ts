@@ -6,9 +6,10 @@
  */
 import type { SealedHead } from '../../feed/feed.js'
 import { holds, present } from '../store/case.js'
-import { type CaseContext, type FeedCase, sameEvents, sameHead } from './case.js'
+import type { CaseContext, FeedCase } from './case.js'
 import type { Draft } from './fixtures.js'
 import { callOptions, filled, type Log, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 import { turn } from './soon.js'
 
 // How many turns of the event loop the append is given before it is cut off: from none to more than it needs.

@@ -5,9 +5,10 @@
  */
 import type { RevocationFeed } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
-import { type FeedCase, sameEvents, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import type { Fixtures } from './fixtures.js'
 import { callOptions, filled, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 
 const DURABILITIES: readonly unknown[] = ['none', 'process', 'fsync', 'quorum', 'unknown']
 

@@ -12,8 +12,8 @@ import type {
   SealedHead,
 } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
-import { sameHead } from './case.js'
 import type { Draft, Fixtures } from './fixtures.js'
+import { sameHead } from './same.js'
 import type { Soon } from './soon.js'
 
 /** The core's own deadline is shorter; a case must not fail because a machine is slow. */

@@ -4,8 +4,9 @@
  * @module
  */
 import { holds } from '../store/case.js'
-import { type FeedCase, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import { filled, type Log, small } from './log.js'
+import { sameHead } from './same.js'
 
 function peek({ feed }: Log) {
   holds(feed.peek !== undefined, 'the feed has no peek')

@@ -5,9 +5,10 @@
  */
 import type { Appended, SealedEvent, SealedHead } from '../../feed/feed.js'
 import { holds, present, same } from '../store/case.js'
-import { type CaseContext, type FeedCase, sameEvents, sameHead } from './case.js'
+import type { CaseContext, FeedCase } from './case.js'
 import type { Draft } from './fixtures.js'
 import { filled, type Log, refused, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 import { turn } from './soon.js'
 
 const WRITERS = 8

@@ -5,8 +5,9 @@
  */
 import type { SealedEvent, SealedHead } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
-import { type FeedCase, sameEvents, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import { filled, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 
 export const readCases: readonly FeedCase[] = [
   {

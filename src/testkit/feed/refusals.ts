@@ -4,9 +4,10 @@
  * @module
  */
 import type { Position, SealedHead } from '../../feed/feed.js'
-import { type CaseContext, type FeedCase, sameEvents, sameHead } from './case.js'
+import type { CaseContext, FeedCase } from './case.js'
 import type { Draft } from './fixtures.js'
 import { filled, refused, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 
 /** Appends on a position that is not the head, and looks whether anything changed. */
 async function expectRefusal(

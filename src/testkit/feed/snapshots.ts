@@ -4,8 +4,9 @@
  * @module
  */
 import { holds, same } from '../store/case.js'
-import { type FeedCase, hex, sameEvents, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import { callOptions, filled, type Log, startOf } from './log.js'
+import { hex, sameEvents, sameHead } from './same.js'
 import { turn } from './soon.js'
 
 type Chunks = readonly Uint8Array[]

@@ -4,8 +4,9 @@
  * @module
  */
 import { same } from '../store/case.js'
-import { type FeedCase, sameEvents, sameHead } from './case.js'
+import type { FeedCase } from './case.js'
 import { filled, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
 
 export const trimCases: readonly FeedCase[] = [
   {

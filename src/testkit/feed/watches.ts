@@ -5,8 +5,9 @@
  */
 import type { Position, SealedEvent, WatchHint } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
-import { type FeedCase, hex } from './case.js'
+import type { FeedCase } from './case.js'
 import { filled, type Log, small } from './log.js'
+import { hex } from './same.js'
 
 /** What a node asks for that has not seen any log yet. */
 const NOWHERE: Position = { epoch: '', seq: 0, link: new Uint8Array(16) }
