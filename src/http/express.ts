@@ -6,11 +6,30 @@
 import type { Request } from 'express'
 import { type Carrier, makeGuard } from './bearer.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
+import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/carriers.js'
+import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
+import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, formOf, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ConnectGuard } from './connect.js'
+export type { ConnectEndpoint } from './endpoints/carriers.js'
+export type { TokenEndpoints } from './endpoints/endpoints.js'
+export type {
+  AuthorizedOptions,
+  Caller,
+  EndpointAuthority,
+  EndpointCall,
+  EndpointName,
+  EndpointsOptions,
+  IntrospectionOptions,
+  LeakOptions,
+  LimitAnswer,
+  ReadCall,
+  RevocationOptions,
+  RotationOptions,
+} from './endpoints/options.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
@@ -53,4 +72,34 @@ export function requireToken<Claims>(
   options: TokenOptions<Request> = {},
 ): ConnectGuard {
   return connectGuard(makeGuard(authority, options, CARRIER))
+}
+
+const ENDPOINT_CARRIER = {
+  ...CARRIER,
+  ...nodeReading<Request>(
+    (request) => request,
+    ({ body }) => body,
+  ),
+}
+
+/**
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
+ * Mount each for every method, before or after a body parser. Throws `ERR_INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import express from 'express'
+ * import { tokenEndpoints } from 'watchword/express'
+ *
+ * const app = express()
+ * const endpoints = tokenEndpoints(watchword)
+ * app.all('/token/rotate', endpoints.rotation())
+ * app.all('/token/leaked', endpoints.leak())
+ * ```
+ */
+export function tokenEndpoints<Claims>(
+  authority: EndpointAuthority<Claims>,
+  options: EndpointsOptions<Request> = {},
+): TokenEndpoints<Request, ConnectEndpoint, Claims> {
+  return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<Request>)
 }

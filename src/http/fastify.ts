@@ -7,11 +7,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { keepAuth, keepNamed } from './auth.js'
 import { type Carrier, makeGuard, type Outcome } from './bearer.js'
+import { nodeReading } from './endpoints/carriers.js'
+import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
+import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
+export type { TokenEndpoints } from './endpoints/endpoints.js'
+export type {
+  AuthorizedOptions,
+  Caller,
+  EndpointAuthority,
+  EndpointCall,
+  EndpointName,
+  EndpointsOptions,
+  IntrospectionOptions,
+  LeakOptions,
+  LimitAnswer,
+  ReadCall,
+  RevocationOptions,
+  RotationOptions,
+} from './endpoints/options.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
@@ -21,7 +39,7 @@ export interface FastifyReplyLike {
   readonly sent: boolean
   code(status: number): unknown
   headers(fields: Readonly<Record<string, string>>): unknown
-  send(body: Uint8Array): unknown
+  send(body?: Uint8Array): unknown
 }
 
 /** A guard in the form of an `onRequest` hook. */
@@ -132,5 +150,64 @@ export function tokenPlugin<Claims>(
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'watchword',
     [Symbol.for('plugin-meta')]: { name: 'watchword', fastify: '5.x' },
+  })
+}
+
+/** What is used of Fastify's instance to mount an endpoint. */
+export interface FastifyRouterLike {
+  all(path: string, options: { readonly onRequest: FastifyGuard }, handler: () => void): unknown
+}
+
+/** An endpoint in the form of a plugin: its path is the `prefix` it is registered with. */
+export type FastifyEndpoint = (
+  instance: FastifyRouterLike,
+  options: unknown,
+  done: () => void,
+) => void
+
+const ENDPOINT_CARRIER = {
+  ...CARRIER,
+  ...nodeReading<FastifyRequest>(
+    ({ raw }) => raw as IncomingMessage,
+    ({ raw }) => (raw as { body?: unknown }).body,
+  ),
+}
+
+/**
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
+ * Register each with its path as `prefix`; `onRequest` hooks of the application run before it. Throws
+ * `ERR_INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import fastify from 'fastify'
+ * import { tokenEndpoints } from 'watchword/fastify'
+ *
+ * const app = fastify()
+ * const endpoints = tokenEndpoints(watchword)
+ * app.register(endpoints.rotation(), { prefix: '/token/rotate' })
+ * app.register(endpoints.leak(), { prefix: '/token/leaked' })
+ * ```
+ */
+export function tokenEndpoints<Claims>(
+  authority: EndpointAuthority<Claims>,
+  options: EndpointsOptions<FastifyRequest> = {},
+): TokenEndpoints<FastifyRequest, FastifyEndpoint, Claims> {
+  return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => {
+    // In a hook, before Fastify looks at the body: its parsers would refuse types and lengths in words of their own.
+    const onRequest: FastifyGuard = (request, reply) => {
+      void answer(request as FastifyRequest).then(({ status, headers, body }) => {
+        if (reply.sent) return
+        reply.code(status)
+        reply.headers(headers)
+        // Fastify gives bytes a type, also where there are none.
+        if (body === '') reply.send()
+        else reply.send(Buffer.from(body))
+      })
+    }
+    return (instance, _options, done) => {
+      instance.all('/', { onRequest }, () => undefined)
+      done()
+    }
   })
 }

@@ -7,11 +7,30 @@ import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Verified } from '../types.js'
 import { keepAuth, keepNamed } from './auth.js'
 import { type Carrier, makeGuard } from './bearer.js'
+import { isForm, readWebStream } from './endpoints/body.js'
+import type { EndpointCarrier } from './endpoints/endpoint.js'
+import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
+import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, type Incoming, isEncrypted } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { type Answer, refusalError } from './refusal.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
+export type { TokenEndpoints } from './endpoints/endpoints.js'
+export type {
+  AuthorizedOptions,
+  Caller,
+  EndpointAuthority,
+  EndpointCall,
+  EndpointName,
+  EndpointsOptions,
+  IntrospectionOptions,
+  LeakOptions,
+  LimitAnswer,
+  ReadCall,
+  RevocationOptions,
+  RotationOptions,
+} from './endpoints/options.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
@@ -64,7 +83,7 @@ const CARRIER: Carrier<Context> = {
 }
 
 const responseOf = ({ status, headers, body }: Answer): Response =>
-  new Response(body, { status, headers })
+  new Response(body === '' ? null : body, { status, headers })
 
 /**
  * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
@@ -167,4 +186,46 @@ function withHeaders(response: Response, headers: Readonly<Record<string, string
   const copy = new Response(response.body, { status, statusText, headers: response.headers })
   for (const [name, value] of entries) copy.headers.set(name, value)
   return copy
+}
+
+/** An endpoint in the form of Hono. */
+export type HonoEndpoint = (c: Context) => Promise<Response>
+
+const ENDPOINT_CARRIER: EndpointCarrier<Context> = {
+  ...CARRIER,
+  method: ({ req }) => req.method,
+  header: ({ req }, name) => req.header(name),
+  body: async ({ req }, maxBytes) => {
+    if (!req.raw.bodyUsed) return readWebStream(req.raw.body, maxBytes)
+    // Read by a handler before, and kept by Hono in a form that depends on who asked.
+    if (!isForm(req.header('content-type') ?? '')) return { text: await req.text() }
+    const fields = new URLSearchParams()
+    for (const [name, value] of await req.formData()) fields.append(name, String(value))
+    return { text: fields.toString() }
+  },
+}
+
+/**
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
+ * Mount each for every method. Hono does not know the client's address: give it by `context`, for
+ * `limit` to count by. Throws `ERR_INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import { Hono } from 'hono'
+ * import { tokenEndpoints } from 'watchword/hono'
+ *
+ * const app = new Hono()
+ * const endpoints = tokenEndpoints(watchword)
+ * app.all('/token/rotate', endpoints.rotation())
+ * app.all('/token/leaked', endpoints.leak())
+ * ```
+ */
+export function tokenEndpoints<Claims>(
+  authority: EndpointAuthority<Claims>,
+  options: EndpointsOptions<Context> = {},
+): TokenEndpoints<Context, HonoEndpoint, Claims> {
+  const mount = (answer: (c: Context) => Promise<Answer>) => async (c: Context) =>
+    responseOf(await answer(c))
+  return makeEndpoints(authority, options, ENDPOINT_CARRIER, mount)
 }

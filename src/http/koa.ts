@@ -7,11 +7,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'koa'
 import { keepAuth, keepNamed } from './auth.js'
 import { type Carrier, makeGuard } from './bearer.js'
+import { nodeReading } from './endpoints/carriers.js'
+import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
+import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
+export type { TokenEndpoints } from './endpoints/endpoints.js'
+export type {
+  AuthorizedOptions,
+  Caller,
+  EndpointAuthority,
+  EndpointCall,
+  EndpointName,
+  EndpointsOptions,
+  IntrospectionOptions,
+  LeakOptions,
+  LimitAnswer,
+  ReadCall,
+  RevocationOptions,
+  RotationOptions,
+} from './endpoints/options.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
@@ -91,4 +109,44 @@ export function requireToken<Claims>(
     context.set(refused.headers)
     context.body = refused.body
   }
+}
+
+/** An endpoint in the form of Koa: it answers, and calls nothing after it. */
+export type KoaEndpoint = (context: KoaContext) => Promise<void>
+
+const ENDPOINT_CARRIER = {
+  ...CARRIER,
+  ...nodeReading<KoaContext>(
+    ({ req }) => req,
+    ({ request }) => (request as { body?: unknown }).body,
+  ),
+}
+
+/**
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
+ * Mount each for every method, before or after a body parser. Throws `ERR_INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import Router from '@koa/router'
+ * import { tokenEndpoints } from 'watchword/koa'
+ *
+ * const router = new Router()
+ * const endpoints = tokenEndpoints(watchword)
+ * router.all('/token/rotate', endpoints.rotation())
+ * router.all('/token/leaked', endpoints.leak())
+ * ```
+ */
+export function tokenEndpoints<Claims>(
+  authority: EndpointAuthority<Claims>,
+  options: EndpointsOptions<Context> = {},
+): TokenEndpoints<Context, KoaEndpoint, Claims> {
+  return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => async (context) => {
+    const { status, headers, body } = await answer(context as Context)
+    context.status = status
+    context.set(headers)
+    context.body = body
+    // Koa gives text a type, also where there is none.
+    if (body === '') context.res.removeHeader('content-type')
+  })
 }

@@ -6,6 +6,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Carrier, makeGuard } from './bearer.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
+import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/carriers.js'
+import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
+import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, formOf, isEncrypted, requestIdOf, send } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RefusalError } from './refusal.js'
@@ -14,6 +17,22 @@ export { authOf, optionalAuthOf } from './auth.js'
 export type { ChallengeParams } from './challenge.js'
 export { formatChallenge } from './challenge.js'
 export type { ConnectGuard } from './connect.js'
+export type { ConnectEndpoint } from './endpoints/carriers.js'
+export type { TokenEndpoints } from './endpoints/endpoints.js'
+export type {
+  AuthorizedOptions,
+  Caller,
+  EndpointAuthority,
+  EndpointCall,
+  EndpointName,
+  EndpointsOptions,
+  IntrospectionOptions,
+  LeakOptions,
+  LimitAnswer,
+  ReadCall,
+  RevocationOptions,
+  RotationOptions,
+} from './endpoints/options.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
@@ -81,4 +100,35 @@ export function protect<Claims>(
       else send(response, (error as RefusalError).answer)
     })
   }
+}
+
+const ENDPOINT_CARRIER = {
+  ...CARRIER,
+  ...nodeReading<IncomingMessage>(
+    (request) => request,
+    (request) => (request as { body?: unknown }).body,
+  ),
+}
+
+/**
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
+ * Each is a request listener. Throws `ERR_INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { tokenEndpoints } from 'watchword/node'
+ *
+ * const rotate = tokenEndpoints(watchword).rotation()
+ * createServer((request, response) => {
+ *   if (request.url === '/token/rotate') rotate(request, response)
+ *   else response.writeHead(404).end()
+ * }).close()
+ * ```
+ */
+export function tokenEndpoints<Claims>(
+  authority: EndpointAuthority<Claims>,
+  options: EndpointsOptions<IncomingMessage> = {},
+): TokenEndpoints<IncomingMessage, ConnectEndpoint, Claims> {
+  return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<IncomingMessage>)
 }

@@ -1,0 +1,109 @@
+/**
+ * What the token endpoints answer: status, headers and body, made once where they are always the same.
+ *
+ * @module
+ */
+import type { Answer } from '../refusal.js'
+
+const TITLES = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+} as const
+
+/** What a problem says. */
+export interface Problem {
+  readonly status: keyof typeof TITLES
+  readonly code: string
+  readonly detail: string
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const NO_STORE = { 'cache-control': 'no-store' } as const
+
+/** A problem (RFC 9457), in the shape of the guards' refusals. */
+export function problem({ status, code, detail, headers = {} }: Problem): Answer {
+  return Object.freeze({
+    status,
+    headers: Object.freeze({
+      ...NO_STORE,
+      'content-type': 'application/problem+json',
+      ...headers,
+    }),
+    body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, code, detail }),
+  })
+}
+
+/** An answer that is not to be kept by anybody on the way. */
+export function json(value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return {
+    status: 200,
+    headers: { ...NO_STORE, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(value),
+  }
+}
+
+/** It is done, or there was nothing to do; which of the two is nobody's business. */
+export const DONE: Answer = Object.freeze({ status: 200, headers: NO_STORE, body: '' })
+
+/** The request is not what the endpoint takes. */
+export const invalidRequest = (detail: string): Answer =>
+  problem({ status: 400, code: 'invalid_request', detail })
+
+/** The body is not of a kind that the endpoint takes. */
+export const unsupportedType = (types: string): Answer =>
+  problem({ status: 415, code: 'invalid_request', detail: `Send a body of type ${types}.` })
+
+/** Only `POST` keeps a token out of the logs of whatever is on the way. */
+export const NOT_POST: Answer = problem({
+  status: 405,
+  code: 'invalid_request',
+  detail: 'Use POST.',
+  headers: { allow: 'POST' },
+})
+
+/** Who calls may not, or did not say who it is. */
+export function unknownCaller(challenge: string): Answer {
+  const headers = { 'www-authenticate': challenge }
+  const detail = 'The caller is not known here.'
+  return problem({ status: 401, code: 'invalid_client', detail, headers })
+}
+
+/** The body did not arrive. */
+export const NO_BODY: Answer = problem({
+  status: 408,
+  code: 'invalid_request',
+  detail: 'The body of the request did not arrive in time.',
+})
+
+/** The body is longer than the endpoint takes. */
+export const TOO_LONG: Answer = problem({
+  status: 413,
+  code: 'invalid_request',
+  detail: 'The body of the request is too long.',
+})
+
+/** The work could not be done, or not for certain; asking again is safe. */
+export const UNAVAILABLE: Answer = problem({
+  status: 503,
+  code: 'temporarily_unavailable',
+  detail: 'This cannot be done right now. Try again.',
+  headers: { 'retry-after': '1' },
+})
+
+/** The client has called too often. */
+export function tooMany(retryAfterMs: number): Answer {
+  return problem({
+    status: 429,
+    code: 'too_many_requests',
+    detail: 'Too many requests. Try again later.',
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) },
+  })
+}

@@ -1,0 +1,97 @@
+/**
+ * The body of a request: read within bounds, or taken from the parser that has read it before.
+ *
+ * @module
+ */
+import type { IncomingMessage } from 'node:http'
+import { parseJsonObject } from '../../token/json.js'
+
+/** What a request carries: its text; what a parser made of it; or more than was to be read. */
+export type Body = { readonly text: string } | { readonly parsed: unknown } | 'too_long'
+
+/** Fields of a form, each of them once. */
+export type Fields = Readonly<Record<string, string>>
+
+/**
+ * Reads the body of a Node request, unless somebody else has; then `parsed` is what became of it. What a parser leaves
+ * on a request that it did not read, as that of Express 4 does, does not count.
+ */
+export function readStream(
+  stream: IncomingMessage,
+  parsed: unknown,
+  maxBytes: number,
+): Promise<Body> {
+  if (stream.readableDidRead || stream.readableEnded) return Promise.resolve(bodyOf(parsed))
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    stream.on('data', (chunk: Uint8Array) => {
+      length += chunk.length
+      // The rest flows by unread: a stream that is stopped would take the connection, and the answer, with it.
+      if (length > maxBytes) resolve('too_long')
+      else chunks.push(chunk)
+    })
+    stream.on('end', () => resolve(textOf(chunks)))
+    stream.on('error', reject)
+    stream.on('close', () => reject(new Error('the request was aborted')))
+  })
+}
+
+/** Reads the body of a Web request. */
+export async function readWebStream(
+  stream: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+): Promise<Body> {
+  if (stream === null) return { text: '' }
+  const reader = stream.getReader()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return textOf(chunks)
+    length += value.length
+    if (length > maxBytes) return 'too_long'
+    chunks.push(value)
+  }
+}
+
+const textOf = (chunks: readonly Uint8Array[]): Body => ({ text: Buffer.concat(chunks).toString() })
+
+function bodyOf(parsed: unknown): Body {
+  if (typeof parsed === 'string') return { text: parsed }
+  if (parsed instanceof Uint8Array) return textOf([parsed])
+  return parsed instanceof URLSearchParams ? { text: parsed.toString() } : { parsed }
+}
+
+/** Whether the body is a form as HTML sends it, which is what the RFCs of OAuth demand. */
+export const isForm = (type: string): boolean => isType(type, 'application/x-www-form-urlencoded')
+
+/** Whether the body is JSON. */
+export const isJson = (type: string): boolean => isType(type, 'application/json')
+
+const isType = (type: string, name: string): boolean =>
+  type.split(';', 1)[0]?.trim().toLowerCase() === name
+
+/** The fields of a form; `undefined` when one of them comes twice (RFC 6749, section 3.2). */
+export function readForm(body: Exclude<Body, string>): Fields | undefined {
+  const pairs = 'text' in body ? new URLSearchParams(body.text) : Object.entries(body.parsed ?? {})
+  const fields: Record<string, string> = Object.create(null)
+  for (const [name, value] of pairs) {
+    // Parsers make a list of what comes twice.
+    if (name in fields || Array.isArray(value)) return undefined
+    if (typeof value === 'string') fields[name] = value
+  }
+  return fields
+}
+
+const JSON_LIMITS = { maxDepth: 4, maxKeys: 64 } as const
+
+/** The members of a JSON object; `undefined` for anything else. */
+export function readJson(
+  body: Exclude<Body, string>,
+): Readonly<Record<string, unknown>> | undefined {
+  if ('text' in body) return parseJsonObject(body.text.trim(), JSON_LIMITS)
+  const { parsed } = body
+  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+  return isObject ? { ...parsed } : undefined
+}

@@ -1,0 +1,249 @@
+/**
+ * What every token endpoint does, whichever it is: ask the limit, read the body, do its work in time, and answer.
+ *
+ * @module
+ */
+import { type ResolvedClock, resolveClock, systemClock } from '../../clock.js'
+import { type Deadline, withDeadline } from '../../deadline.js'
+import { parseDuration, SECOND } from '../../duration.js'
+import { WatchwordError } from '../../errors.js'
+import { isName } from '../../name.js'
+import type { Carrier } from '../bearer.js'
+import { DIRECT, type Direct } from '../direct.js'
+import type { Answer } from '../refusal.js'
+import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
+import type { Body, Fields } from './body.js'
+import {
+  type AuthorizedOptions,
+  type Caller,
+  challengeOf,
+  type EndpointAuthority,
+  type EndpointCall,
+  type EndpointName,
+  type ReadCall,
+  type ResolvedEndpointsOptions,
+} from './options.js'
+
+/** How to read a framework's request, its body included. */
+export interface EndpointCarrier<Request> extends Carrier<Request> {
+  method(request: Request): string
+  header(request: Request, name: 'content-type' | 'content-length'): string | undefined
+  /** The body, or that it is longer than it may be. Rejects when it does not arrive. */
+  body(request: Request, maxBytes: number): Promise<Body>
+}
+
+/** What the endpoints of one authority share. */
+export interface Shared<Request, Claims> {
+  readonly authority: EndpointAuthority<Claims>
+  readonly options: ResolvedEndpointsOptions<Request>
+  readonly carrier: EndpointCarrier<Request>
+  readonly clock: ResolvedClock
+}
+
+/** A request whose body was read. */
+export interface Visit<Request> {
+  readonly request: Request
+  readonly call: EndpointCall
+  /** As the request names it; empty when it names none. */
+  readonly contentType: string
+  readonly body: Exclude<Body, string>
+}
+
+/** What a step came to: something to go on with, or the answer. */
+export type Step<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly answer: Answer }
+
+/** One endpoint. */
+export interface Endpoint<Request> {
+  readonly name: EndpointName
+  readonly maxBytes: number
+  /** The endpoint's own work. May reject: the answer is 503 then. */
+  serve(visit: Visit<Request>): Promise<Answer>
+}
+
+/** The longest form, in bytes. */
+export const MAX_FORM_BYTES = 16 * 1024
+// A killed token hurts nobody, so a report does not wait long for a limiter that may be what is being attacked.
+const LEAK_LIMIT_MS = SECOND
+
+const SYSTEM_CLOCK = resolveClock(systemClock)
+
+/** The clock of an authority; for one that somebody wrapped, the machine's. */
+export function clockOf<Claims>({ authenticate }: EndpointAuthority<Claims>): ResolvedClock {
+  return (authenticate as { [DIRECT]?: Direct<Claims> })[DIRECT]?.clock ?? SYSTEM_CLOCK
+}
+
+/** Makes what answers an endpoint's requests. It never throws, and never rejects. */
+export function answering<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  endpoint: Endpoint<Request>,
+): (request: Request) => Promise<Answer> {
+  return async (request) => {
+    try {
+      return await answer(shared, endpoint, request)
+    } catch (error) {
+      tell(shared, error, request)
+      return UNAVAILABLE
+    }
+  }
+}
+
+async function answer<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  endpoint: Endpoint<Request>,
+  request: Request,
+): Promise<Answer> {
+  const admitted = await admit(shared, endpoint.name, request)
+  if (!admitted.ok) return admitted.answer
+  const { carrier } = shared
+  if (carrier.method(request) !== 'POST') return NOT_POST
+  const body = await read(shared, endpoint, request)
+  if (body === undefined) return NO_BODY
+  if (body === 'too_long') return TOO_LONG
+  const contentType = carrier.header(request, 'content-type') ?? ''
+  const visit = { request, call: admitted.value, contentType, body }
+  return within(shared, `the ${endpoint.name} endpoint`, async () => endpoint.serve(visit))
+}
+
+/** Asks the limit; answers what is known of the call, or why it may not go on. */
+async function admit<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  endpoint: EndpointName,
+  request: Request,
+): Promise<Step<EndpointCall>> {
+  const { options, carrier } = shared
+  let call: EndpointCall = { endpoint }
+  try {
+    const known = carrier.context(request)
+    call = Object.freeze({ ...known, ...options.context?.(request), endpoint })
+    const refused = await overLimit(shared, call, request)
+    return refused === undefined ? { ok: true, value: call } : { ok: false, answer: refused }
+  } catch (error) {
+    if (endpoint !== 'leak') throw error
+    tell(shared, error, request)
+    return { ok: true, value: call }
+  }
+}
+
+async function overLimit<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  call: EndpointCall,
+  request: Request,
+): Promise<Answer | undefined> {
+  const { limit, timeoutMs } = shared.options
+  if (limit === undefined) return undefined
+  const deadlineMs = call.endpoint === 'leak' ? Math.min(timeoutMs, LEAK_LIMIT_MS) : timeoutMs
+  const allowed: unknown = await within(
+    shared,
+    'limit',
+    async () => limit(call, request),
+    deadlineMs,
+  )
+  if (allowed === true) return undefined
+  if (allowed === false) return tooMany(0)
+  const { retryAfter } = Object(allowed) as { retryAfter?: unknown }
+  // Limiters count in fractions of a millisecond.
+  const ms = parseDuration(typeof retryAfter === 'number' ? Math.ceil(retryAfter) : retryAfter)
+  if (ms === undefined) throw wrong('limit', 'true, false or { retryAfter }')
+  return tooMany(ms)
+}
+
+/** Reads the body; `undefined` when it does not arrive, which is the client's affair and no error of the service. */
+async function read<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  { maxBytes }: Endpoint<Request>,
+  request: Request,
+): Promise<Body | undefined> {
+  const { carrier } = shared
+  if (Number(carrier.header(request, 'content-length')) > maxBytes) return 'too_long'
+  const reading = within(shared, 'the body', async () => carrier.body(request, maxBytes))
+  return reading.catch(() => undefined)
+}
+
+/** Who calls, or the answer to somebody who may not. */
+export async function authorized<Request>(
+  { authorize, ...options }: AuthorizedOptions<Request>,
+  call: ReadCall,
+  request: Request,
+): Promise<Step<Caller>> {
+  const caller = await authorize(call, request)
+  // What a hook in plain JavaScript says instead of `undefined`.
+  if (caller === undefined || caller === null || (caller as unknown) === false) {
+    return { ok: false, answer: unknownCaller(challengeOf(options)) }
+  }
+  const { actor, audiences } = caller
+  if (!isName(actor, 256) || (audiences !== undefined && !Array.isArray(audiences))) {
+    throw wrong('authorize', '{ actor } with 1 to 256 characters, and audiences in a list')
+  }
+  return { ok: true, value: caller }
+}
+
+/** What the token is bound to, as an option of the verbs. */
+export async function bindingOf<Request, Claims>(
+  { options }: Shared<Request, Claims>,
+  call: ReadCall,
+  request: Request,
+): Promise<{ readonly binding?: string }> {
+  const binding = await options.binding?.(call, request)
+  return binding === undefined || binding === null ? {} : { binding }
+}
+
+/** The call with the fields of its form, but for the token, which is no business of a hook. */
+export function readCall(call: EndpointCall, form: Fields): ReadCall {
+  const fields: Record<string, string> = Object.assign(Object.create(null), form)
+  delete fields['token']
+  return Object.freeze({ ...call, fields: Object.freeze(fields) })
+}
+
+/**
+ * Runs a verb, and once more when it refused the token for a key that is not at hand: `authenticate` looks for it, at
+ * most once per cool-down.
+ */
+export async function withKey<Claims, T>(
+  { authenticate }: EndpointAuthority<Claims>,
+  { token, binding }: { readonly token: string; readonly binding?: string },
+  verb: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await verb()
+  } catch (error) {
+    if (rejectionOf(error) !== 'unknown_key') throw error
+  }
+  await authenticate(token, binding === undefined ? {} : { binding })
+  return verb()
+}
+
+/** Why a verb refused a token; `undefined` for every other error, which is an outage. */
+export function rejectionOf(error: unknown): string | undefined {
+  if (!(error instanceof WatchwordError) || error.code !== 'ERR_TOKEN_REJECTED') return undefined
+  // A node that was closed knows nothing of any token.
+  return error.reason === 'stale' ? undefined : error.reason
+}
+
+function within<Request, Claims, T>(
+  { clock, options }: Shared<Request, Claims>,
+  name: string,
+  run: () => Promise<T>,
+  deadlineMs: number = options.timeoutMs,
+): Promise<T> {
+  const deadline: Deadline = { clock, deadlineMs, code: 'ERR_STORE_UNAVAILABLE', name }
+  return withDeadline(deadline, run)
+}
+
+function tell<Request, Claims>(
+  { options }: Shared<Request, Claims>,
+  error: unknown,
+  request: Request,
+): void {
+  try {
+    const told: unknown = options.onError?.(error, request)
+    if (told instanceof Promise) told.catch(() => undefined)
+  } catch {
+    // Whoever is told of an error can add none.
+  }
+}
+
+function wrong(hook: string, expected: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `${hook}: expected it to answer ${expected}`)
+}

@@ -1,0 +1,77 @@
+/**
+ * The introspection endpoint of RFC 7662: what a token is good for, told to those who may ask.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import type { Verified } from '../../types.js'
+import type { Answer } from '../refusal.js'
+import { json, UNAVAILABLE } from './answers.js'
+import {
+  authorized,
+  bindingOf,
+  type Endpoint,
+  MAX_FORM_BYTES,
+  readCall,
+  type Shared,
+} from './endpoint.js'
+import { formOf } from './form.js'
+import type { IntrospectionOptions } from './options.js'
+
+/** The same for every token that is not good for this caller, whatever it is. */
+const INACTIVE = Object.freeze(json({ active: false }))
+
+/** The endpoint of RFC 7662. */
+export function introspection<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  options: IntrospectionOptions<Request, Claims>,
+): Endpoint<Request> {
+  return {
+    name: 'introspection',
+    maxBytes: MAX_FORM_BYTES,
+    async serve(visit) {
+      const { request, call } = visit
+      const form = formOf(visit)
+      if (!form.ok) return form.answer
+      const { token, fields } = form.value
+      const read = readCall(call, fields)
+      const caller = await authorized(options, read, request)
+      if (!caller.ok) return caller.answer
+      const bound = await bindingOf(shared, read, request)
+      const result = await shared.authority.authenticate(token, bound, call)
+      if (result.ok !== true) return result.code === 'stale' ? UNAVAILABLE : INACTIVE
+      // Whoever asks somebody else wants to know for certain, whatever `onStale` lets pass here.
+      if (result.stale === true) return UNAVAILABLE
+      const { audiences } = caller.value
+      const mayAsk = audiences === undefined || audiences.includes(result.audience)
+      return mayAsk ? active(result, options) : INACTIVE
+    },
+  }
+}
+
+function active<Request, Claims>(
+  auth: Verified<Claims>,
+  { issuer, claims }: IntrospectionOptions<Request, Claims>,
+): Answer {
+  const { id, subject, audience, scopes, issuedAt, expiresAt } = auth
+  const more: unknown = claims?.(auth) ?? {}
+  if (typeof more !== 'object') {
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'claims: expected it to answer an object')
+  }
+  // Members without a value are not written, and keep those of the hook from taking their place.
+  return json({
+    ...more,
+    active: true,
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+    token_type: 'Bearer',
+    sub: subject,
+    aud: audience,
+    iss: issuer,
+    exp: seconds(expiresAt),
+    iat: seconds(issuedAt),
+    nbf: undefined,
+    jti: id,
+  })
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000)

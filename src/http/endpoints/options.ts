@@ -1,0 +1,218 @@
+/**
+ * What the token endpoints are made from: what they ask of an authority, and the options.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { type Duration, MINUTE, parseDuration, SECOND } from '../../duration.js'
+import { isName } from '../../name.js'
+import type { RequestContext } from '../../observe/channels.js'
+import type { AnyClaims, Verified } from '../../types.js'
+import { invalid, type TokenAuthority } from '../options.js'
+
+/** What the token endpoints ask of an authority. What `createWatchword` answers is one. */
+export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
+  rotate(
+    token: string,
+    options: { readonly actor: string; readonly binding?: string },
+  ): Promise<{
+    readonly token: string
+    readonly scopes: readonly string[]
+    readonly expiresAt: number
+  }>
+  revoke(
+    target: { readonly token: string },
+    options: { readonly actor: string; readonly reason?: string; readonly binding?: string },
+  ): Promise<unknown>
+}
+
+/** Which endpoint it is. */
+export type EndpointName = 'revocation' | 'introspection' | 'rotation' | 'leak'
+
+/**
+ * A call of an endpoint, for the hooks. `address` is the client's, as far as the framework trusts who says so: count
+ * calls by that, and never by a header.
+ */
+export interface EndpointCall extends RequestContext {
+  readonly endpoint: EndpointName
+}
+
+/** A call whose body was read. */
+export interface ReadCall extends EndpointCall {
+  /** The fields of the form, such as `client_id`; never the token. Empty for a body of another kind. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** Whether a call may go on; if not, how long the client should wait. */
+export type LimitAnswer = boolean | { readonly retryAfter: Duration }
+
+/** The options that all endpoints of one authority share. Every hook is given the framework's own request as well. */
+export interface EndpointsOptions<Request> {
+  /**
+   * Asked before anything else, for every request: `true` lets it go on, everything else is answered 429. When it throws
+   * or hangs, the answer is 503; only a leak report goes on, after a second at most, since to kill a token is always
+   * safe, and whoever floods the limiter must not be able to keep others from it. Default: no limit.
+   */
+  readonly limit?: (call: EndpointCall, request: Request) => LimitAnswer | Promise<LimitAnswer>
+  /**
+   * What the token in question is bound to, as given to `issue`. A bound token is unknown without it, also to a leak
+   * report. Default: nothing.
+   */
+  readonly binding?: (
+    call: ReadCall,
+    request: Request,
+  ) => string | undefined | Promise<string | undefined>
+  /** What to tell of the request, on top of what the framework knows; for Hono, the `address`. Default: nothing more. */
+  readonly context?: (request: Request) => RequestContext
+  /** Told of each error that kept an endpoint from its work; the client sees 503. Default: nobody is. */
+  readonly onError?: (error: unknown, request: Request) => void
+  /**
+   * How long `limit` may take, and the body, and all the rest, before the answer is 503 or, for the body, 408. Default:
+   * `'10s'`.
+   */
+  readonly timeout?: Duration
+}
+
+/** Who calls an endpoint that is not for everybody. */
+export interface Caller {
+  /** For the record of a revocation: 1 to 256 characters. */
+  readonly actor: string
+  /** The audiences whose tokens this caller may introspect. Default: all that the authority serves. */
+  readonly audiences?: readonly string[]
+}
+
+/** The options of an endpoint that is not for everybody. */
+export interface AuthorizedOptions<Request> {
+  /** Who calls; `undefined` for nobody who may, which is answered 401. There is no default: somebody has to say. */
+  readonly authorize: (
+    call: ReadCall,
+    request: Request,
+  ) => Caller | undefined | Promise<Caller | undefined>
+  /** The challenge of that 401, one printable line. Default: `Basic realm="api"`. */
+  readonly challenge?: string
+}
+
+/** The options of the revocation endpoint. */
+export interface RevocationOptions<Request> extends AuthorizedOptions<Request> {}
+
+/** The options of the introspection endpoint. */
+export interface IntrospectionOptions<Request, Claims = AnyClaims>
+  extends AuthorizedOptions<Request> {
+  /** The authority's issuer, to be told as `iss`. Default: it is not told. */
+  readonly issuer?: string
+  /** Further members of the answer, of the custom claims or of one's own; none replaces a standard one. Default: none. */
+  readonly claims?: (auth: Verified<Claims>) => Readonly<Record<string, unknown>>
+}
+
+/** The options of the rotation endpoint. */
+export interface RotationOptions {
+  /**
+   * Hands tokens out over plain HTTP as well: for tests on one machine, and where TLS ends before a proxy that the
+   * framework cannot be told to trust. Default: `false`.
+   */
+  readonly allowHttp?: boolean
+  /** The realm of the challenge. Default: `'api'`. */
+  readonly realm?: string
+  /** Whether a refusal says why, such as `expired` or `revoked`. Default: `false`, since a thief would learn it too. */
+  readonly reasons?: boolean
+}
+
+/** The options of the endpoint for leak reports. */
+export interface LeakOptions {
+  /** What the record of the revocation says: 1 to 1024 characters. Default: `'reported as leaked'`. */
+  readonly reason?: string
+}
+
+/** The shared options, with every default filled in. */
+export interface ResolvedEndpointsOptions<Request> {
+  readonly limit: EndpointsOptions<Request>['limit']
+  readonly binding: EndpointsOptions<Request>['binding']
+  readonly context: EndpointsOptions<Request>['context']
+  readonly onError: EndpointsOptions<Request>['onError']
+  readonly timeoutMs: number
+}
+
+const DEFAULT_TIMEOUT_MS = 10 * SECOND
+const MAX_TIMEOUT_MS = 10 * MINUTE
+const DEFAULT_CHALLENGE = 'Basic realm="api"'
+const DEFAULT_REASON = 'reported as leaked'
+
+const hook = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'expected a function',
+)
+const flag = z.optional(z.boolean('expected true or false'))
+const text = (max: number) =>
+  z.optional(
+    z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters of text`),
+  )
+const line = z.optional(
+  z
+    .string('expected one line of printable ASCII')
+    .check(z.regex(/^[ -~]{1,512}$/, 'expected one line of printable ASCII')),
+)
+const authorized = { authorize: hook, challenge: line }
+const UNKNOWN = 'expected an object of options'
+
+const sharedSchema = z.strictObject(
+  {
+    limit: z.optional(hook),
+    binding: z.optional(hook),
+    context: z.optional(hook),
+    onError: z.optional(hook),
+    timeout: z.optional(
+      z.custom<Duration>(isTimeout, "expected a duration such as '10s', from 10 ms to 10 minutes"),
+    ),
+  },
+  UNKNOWN,
+)
+const SCHEMAS = {
+  revocation: z.strictObject(authorized, UNKNOWN),
+  introspection: z.strictObject(
+    { ...authorized, issuer: text(1024), claims: z.optional(hook) },
+    UNKNOWN,
+  ),
+  rotation: z.strictObject({ allowHttp: flag, realm: line, reasons: flag }, UNKNOWN),
+  leak: z.strictObject({ reason: text(1024) }, UNKNOWN),
+} as const
+
+/** Checks the shared options and fills in the defaults. Throws `ERR_INVALID_OPTION`. */
+export function resolveEndpointsOptions<Request>(
+  options: EndpointsOptions<Request>,
+): ResolvedEndpointsOptions<Request> {
+  check(sharedSchema, options)
+  const { limit, binding, context, onError, timeout } = options
+  const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : (parseDuration(timeout) as number)
+  return { limit, binding, context, onError, timeoutMs }
+}
+
+/** Checks the options of one endpoint. Throws `ERR_INVALID_OPTION`. */
+export function checkOptions(endpoint: EndpointName, options: unknown): void {
+  check(SCHEMAS[endpoint], options)
+}
+
+/** The challenge of an endpoint that is not for everybody. */
+export function challengeOf({ challenge }: { readonly challenge?: string }): string {
+  return challenge ?? DEFAULT_CHALLENGE
+}
+
+/** What the record of a reported token says. */
+export function reasonOf({ reason }: LeakOptions): string {
+  return reason ?? DEFAULT_REASON
+}
+
+function check(schema: z.ZodMiniType, options: unknown): void {
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return
+  const [issue] = parsed.error.issues
+  if (issue?.code === 'unrecognized_keys') {
+    throw invalid(String(issue.keys[0]), 'unknown field: remove it, or mend its spelling')
+  }
+  const path = (issue?.path ?? []).map(String).join('.')
+  throw invalid(path === '' ? 'options' : path, issue?.message ?? UNKNOWN)
+}
+
+function isTimeout(value: unknown): boolean {
+  const ms = parseDuration(value)
+  return ms !== undefined && ms >= 10 && ms <= MAX_TIMEOUT_MS
+}

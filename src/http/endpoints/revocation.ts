@@ -1,0 +1,137 @@
+/**
+ * Killing tokens: the revocation endpoint of RFC 7009, and the one that anybody may tell of a leaked token.
+ *
+ * Neither tells a token that was killed from one that is unknown, foreign, expired or no token at all.
+ *
+ * @module
+ */
+import { hash } from 'node:crypto'
+import { DONE, invalidRequest, unsupportedType } from './answers.js'
+import { type Fields, isForm, isJson, readForm, readJson } from './body.js'
+import {
+  authorized,
+  bindingOf,
+  type Endpoint,
+  MAX_FORM_BYTES,
+  readCall,
+  rejectionOf,
+  type Shared,
+  type Step,
+  type Visit,
+  withKey,
+} from './endpoint.js'
+import { formOf } from './form.js'
+import { type LeakOptions, type RevocationOptions, reasonOf } from './options.js'
+
+/** The endpoint of RFC 7009. */
+export function revocation<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  options: RevocationOptions<Request>,
+): Endpoint<Request> {
+  return {
+    name: 'revocation',
+    maxBytes: MAX_FORM_BYTES,
+    async serve(visit) {
+      const { request, call } = visit
+      const form = formOf(visit)
+      if (!form.ok) return form.answer
+      const { token, fields } = form.value
+      const read = readCall(call, fields)
+      const caller = await authorized(options, read, request)
+      if (!caller.ok) return caller.answer
+      const bound = await bindingOf(shared, read, request)
+      await kill(shared, { token, ...bound }, { actor: caller.value.actor })
+      return DONE
+    },
+  }
+}
+
+/** How many tokens one report may name. */
+const MAX_TOKENS = 100
+// As many tokens of the default length, and what JSON puts around them.
+const MAX_REPORT_BYTES = 512 * 1024
+const MAX_REMEMBERED = 10_000
+const MALFORMED = invalidRequest(
+  `Send \`token\` once, or in JSON \`tokens\`: a list of 1 to ${MAX_TOKENS}.`,
+)
+const TYPES = unsupportedType('application/x-www-form-urlencoded or application/json')
+
+/** The endpoint for leak reports. */
+export function leak<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  options: LeakOptions,
+): Endpoint<Request> {
+  const record = { actor: 'leak-report', reason: reasonOf(options) }
+  // Whoever holds one token could otherwise make the log grow for as long as they like.
+  const killed = new Set<string>()
+
+  const report = async (target: Target): Promise<void> => {
+    const print = hash('sha256', `${target.binding ?? ''}\0${target.token}`)
+    if (killed.has(print) || !(await kill(shared, target, record))) return
+    if (killed.size >= MAX_REMEMBERED) killed.clear()
+    killed.add(print)
+  }
+
+  return {
+    name: 'leak',
+    maxBytes: MAX_REPORT_BYTES,
+    async serve(visit) {
+      const { request, call } = visit
+      const reported = reportOf(visit)
+      if (!reported.ok) return reported.answer
+      const { tokens, fields } = reported.value
+      const bound = await bindingOf(shared, readCall(call, fields), request)
+      // All at once: each is refused here from this tick on, and the log takes them together.
+      const results = await Promise.allSettled(tokens.map((token) => report({ token, ...bound })))
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+      return DONE
+    },
+  }
+}
+
+interface Target {
+  readonly token: string
+  readonly binding?: string
+}
+
+/** Revokes a token for good; answers whether there was one. Rejects when that is not certain. */
+async function kill<Request, Claims>(
+  { authority }: Shared<Request, Claims>,
+  target: Target,
+  record: { readonly actor: string; readonly reason?: string },
+): Promise<boolean> {
+  const { token, ...bound } = target
+  try {
+    await withKey(authority, target, () => authority.revoke({ token }, { ...record, ...bound }))
+    return true
+  } catch (error) {
+    if (rejectionOf(error) === undefined) throw error
+    return false
+  }
+}
+
+interface Report {
+  /** Each once. */
+  readonly tokens: readonly string[]
+  readonly fields: Fields
+}
+
+function reportOf<Request>({ contentType, body }: Visit<Request>): Step<Report> {
+  if (isForm(contentType)) {
+    const fields = readForm(body)
+    const tokens = tokensOf([fields?.['token']])
+    if (fields !== undefined && tokens !== undefined) return { ok: true, value: { tokens, fields } }
+  } else if (isJson(contentType)) {
+    const { token, tokens: list } = readJson(body) ?? {}
+    // Either the one or the other.
+    const tokens = tokensOf(token === undefined ? list : list === undefined ? [token] : undefined)
+    if (tokens !== undefined) return { ok: true, value: { tokens, fields: {} } }
+  } else return { ok: false, answer: TYPES }
+  return { ok: false, answer: MALFORMED }
+}
+
+function tokensOf(list: unknown): readonly string[] | undefined {
+  if (!Array.isArray(list) || list.length === 0 || list.length > MAX_TOKENS) return undefined
+  const areTexts = list.every((each) => typeof each === 'string' && each !== '')
+  return areTexts ? [...new Set(list as string[])] : undefined
+}

@@ -1,0 +1,152 @@
+/**
+ * The rotation endpoint: whoever presents a token exchanges it for its successor.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { REJECTED } from '../../rejections.js'
+import type { Rejected, Verified, VerifyResult } from '../../types.js'
+import { type Carrier, makeGuard } from '../bearer.js'
+import { formatChallenge } from '../challenge.js'
+import type { Answer } from '../refusal.js'
+import { invalidRequest, json, problem } from './answers.js'
+import { type Fields, isForm, readForm } from './body.js'
+import {
+  bindingOf,
+  type Endpoint,
+  type EndpointCarrier,
+  MAX_FORM_BYTES,
+  readCall,
+  rejectionOf,
+  type Shared,
+  withKey,
+} from './endpoint.js'
+import type { EndpointAuthority, RotationOptions } from './options.js'
+
+type Successor = Awaited<ReturnType<EndpointAuthority['rotate']>>
+
+/** A request that presents a token, with the form that came along. */
+interface Presented<Request> {
+  readonly request: Request
+  readonly form: Fields
+}
+
+/** What became of a token that was presented. */
+interface Exchange {
+  successor?: Successor
+  familyEnded?: true
+}
+
+// Who rotates, for the record; the record itself has the subject.
+const ACTOR = 'holder'
+const MALFORMED = invalidRequest('Send each parameter once, or no form at all.')
+const INSECURE = problem({
+  status: 403,
+  code: 'https_required',
+  detail: 'Use HTTPS: no token is handed out in the open.',
+})
+// All that the guard asks of a result.
+const PASSED = Object.freeze({ ok: true })
+
+/** The endpoint. */
+export function rotation<Request, Claims>(
+  shared: Shared<Request, Claims>,
+  { allowHttp = false, realm = 'api', reasons = false }: RotationOptions,
+): Endpoint<Request> {
+  const { authority, options, carrier } = shared
+  const reader = presentedIn(carrier)
+  const ended = familyEnded(realm)
+  return {
+    name: 'rotation',
+    maxBytes: MAX_FORM_BYTES,
+    async serve({ request, call, contentType, body }) {
+      if (!allowHttp && !carrier.isSecure(request)) return INSECURE
+      const form = isForm(contentType) ? readForm(body) : {}
+      if (form === undefined) return MALFORMED
+      const bound = await bindingOf(shared, readCall(call, form), request)
+      const exchange: Exchange = {}
+      // The rules and the refusals of a guard, of which rotating is the check; the binding is this request's own.
+      const guard = makeGuard<Presented<Request>, Claims>(
+        { require: authority.require, authenticate: exchanging(authority, bound, exchange) },
+        { realm, reasons, timeout: options.timeoutMs },
+        reader,
+      )
+      const outcome = await guard.check({ request, form })
+      if (exchange.successor !== undefined) return granted(shared, exchange.successor)
+      if (exchange.familyEnded) return ended
+      if (outcome.ok || outcome.status === 503) throw (outcome as { cause?: unknown }).cause
+      return outcome
+    },
+  }
+}
+
+function presentedIn<Request>(carrier: EndpointCarrier<Request>): Carrier<Presented<Request>> {
+  return {
+    authorization: ({ request }) => carrier.authorization(request),
+    url: ({ request }) => carrier.url(request),
+    form: ({ form }) => form,
+    isSecure: ({ request }) => carrier.isSecure(request),
+    context: ({ request }) => carrier.context(request),
+  }
+}
+
+/** Rotates in the form of `authenticate`, and notes what became of it. Rejects when that is not certain. */
+function exchanging<Claims>(
+  authority: EndpointAuthority<Claims>,
+  bound: { readonly binding?: string },
+  exchange: Exchange,
+): (token: unknown) => Promise<VerifyResult<Claims>> {
+  return async (presented) => {
+    const token = presented as string
+    const rotate = () => authority.rotate(token, { actor: ACTOR, ...bound })
+    try {
+      exchange.successor = await withKey(authority, { token, ...bound }, rotate)
+      return PASSED as Verified<Claims>
+    } catch (error) {
+      if (codeOf(error) === 'ERR_FAMILY_ENDED') exchange.familyEnded = true
+      return refusalOf(error)
+    }
+  }
+}
+
+const codeOf = (error: unknown) => (error instanceof WatchwordError ? error.code : undefined)
+
+/** The rejection that an error of `rotate` stands for; throws what stands for none. */
+function refusalOf(error: unknown): Rejected {
+  const reason = rejectionOf(error)
+  if (reason !== undefined)
+    return { ok: false, code: reason as Exclude<Rejected['code'], 'insufficient_scope'> }
+  const code = codeOf(error)
+  if (code === 'ERR_TOKEN_REUSED') return REJECTED.superseded
+  if (code === 'ERR_FAMILY_ENDED') return REJECTED.expired
+  // As `authenticate` has it with `freshness: 'store'`: what the store does not know of is dead.
+  if (code === 'ERR_TOKEN_UNKNOWN') return REJECTED.revoked
+  throw error
+}
+
+/** RFC 6749, section 5.1. */
+function granted<Request, Claims>(
+  { clock }: Shared<Request, Claims>,
+  { token, scopes, expiresAt }: Successor,
+): Answer {
+  const answer = {
+    access_token: token,
+    token_type: 'Bearer',
+    expires_in: Math.max(0, Math.floor((expiresAt - clock.now()) / 1000)),
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+  }
+  return json(answer, { pragma: 'no-cache' })
+}
+
+/**
+ * The one refusal that says why: the token is dead like any other that is answered 401, but a client that knows the
+ * reason asks for a new token instead of looking for its mistake.
+ */
+function familyEnded(realm: string): Answer {
+  return problem({
+    status: 401,
+    code: 'family_ended',
+    detail: 'The token cannot be rotated any more. Ask for a new one.',
+    headers: { 'www-authenticate': formatChallenge({ realm, error: 'invalid_token' }) },
+  })
+}
