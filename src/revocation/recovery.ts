@@ -9,10 +9,9 @@ import type { Position, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
 import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions, IncidentKind } from './follower-options.js'
-import type { Freshness } from './freshness.js'
 import { RevocationIndex } from './index.js'
 import type { Replica } from './replica.js'
-import { type Opened, sealHead, type Unopened, ZERO_LINK } from './seal.js'
+import { type Opened, openHead, sealHead, type Unopened, ZERO_LINK } from './seal.js'
 import { loadSnapshot } from './snapshot.js'
 import { unavailable } from './unavailable.js'
 
@@ -28,7 +27,6 @@ const INCOMPLETE = 2 ** 48 - 1
 export interface RecoveryOptions extends FollowerOptions {
   readonly calls: FeedCalls
   readonly replica: Replica
-  readonly freshness: Freshness
   readonly writer: Uint8Array
   readonly signal: AbortSignal
   readonly newEpoch: () => string
@@ -73,7 +71,7 @@ export class Recovery {
     const { feed, replica, onIncident } = this.#options
     const first = replica.position.epoch === ''
     if (!first) onIncident('vanished', 1)
-    else if (!this.#refilled) await this.#refill()
+    if (!first || !this.#refilled) await this.#refill()
     // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
@@ -91,17 +89,18 @@ export class Recovery {
    * @param reason - What happened to the log that this node was following, if anything did.
    */
   async enter(head: SealedHead, opened: Opened, reason: IncidentKind | undefined): Promise<void> {
-    const { replica, onIncident } = this.#options
+    if (reason !== undefined) this.#options.onIncident(reason, 1)
+    await this.#enter(head, opened, reason !== undefined)
+  }
+
+  async #enter(head: SealedHead, opened: Opened, isDamaged: boolean): Promise<void> {
+    const { replica } = this.#options
     const first = replica.position.epoch === ''
-    if (reason !== undefined) {
-      onIncident(reason, 1)
-      this.#compare()
-    } else if (first && (this.#isAsleep(opened) || opened.second === INCOMPLETE)) {
-      await this.#refill()
-    }
+    const isDoubtful = first && (this.#isAsleep(opened) || opened.second === INCOMPLETE)
+    if (isDamaged || isDoubtful) await this.#refill()
     if (opened.second === INCOMPLETE) this.#incomplete = true
     if (head.floor <= 1) replica.enter(head.epoch)
-    else await this.#enterTrimmed(head, opened, first)
+    else await this.#enterTrimmed(head, opened, isDamaged)
     replica.learn(head, opened)
   }
 
@@ -111,7 +110,7 @@ export class Recovery {
     return clock.judged() - at > maxStalenessMs + toleranceMs
   }
 
-  async #enterTrimmed(head: SealedHead, opened: Opened, first: boolean): Promise<void> {
+  async #enterTrimmed(head: SealedHead, opened: Opened, isDamaged: boolean): Promise<void> {
     const { replica, onIncident, refill } = this.#options
     const { epoch, seq, floor, link } = head
     const loaded = opened.second > 0 && opened.second < INCOMPLETE ? await this.#load() : undefined
@@ -120,9 +119,10 @@ export class Recovery {
     const whole = floor <= opened.first && (opened.second === 0 || covers)
     if (!whole) {
       onIncident('trimmed', 1)
-      if (first && refill === undefined) throw unavailable('the feed lost events that nobody has')
-      if (first) await this.#refill()
-      else this.#compare()
+      // What was trimmed is what this node has not read.
+      if (!isDamaged && refill === undefined)
+        throw unavailable('the feed lost events that nobody has')
+      if (!isDamaged) await this.#refill()
       this.#incomplete = true
     }
     if (covers && loaded.seq >= floor - 1) replica.enter(epoch, loaded.seq, loaded.link)
@@ -141,14 +141,18 @@ export class Recovery {
     replica.shadow = new RevocationIndex({ max: maxEntries })
   }
 
+  /**
+   * The log may have lost what this node has not read: the store knows, and from here on what is read is compared with
+   * everything that is known.
+   */
   async #refill(): Promise<void> {
-    const { refill } = this.#options
-    if (refill === undefined) return
-    const { replica, index } = this.#options
+    const { refill, replica, index } = this.#options
+    const first = replica.position.epoch === ''
+    if (first && refill === undefined) return
     this.#compare()
-    await refill()
+    await refill?.()
     this.#refilled = true
-    if (index.size === 0) replica.shadow = undefined
+    if (first && index.size === 0) replica.shadow = undefined
   }
 
   /**
@@ -165,20 +169,19 @@ export class Recovery {
       )
     onIncident('tampered', 1)
     if (epoch !== '' && epoch === head.epoch) return this.#restoreHead(head)
-    if (epoch === '') {
-      if (failure === 'forged' && refill === undefined)
-        throw unavailable('the head of the feed is not authentic')
-      await this.#refill()
-    } else this.#compare()
+    if (epoch === '' && failure === 'forged' && refill === undefined)
+      throw unavailable('the head of the feed is not authentic')
+    await this.#refill()
     await this.#begin(head)
   }
 
   /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
   async replace(head: SealedHead): Promise<void> {
-    const { freshness, refill, onIncident } = this.#options
-    if (!freshness.proven && refill === undefined) return
+    const { replica, refill, onIncident } = this.#options
+    const knows = replica.reached(head.epoch, head.seq)
+    if (!knows && refill === undefined) return
     onIncident('torn', 1)
-    if (!freshness.proven) await this.#refill()
+    if (!knows) await this.#refill()
     await this.#begin(head)
   }
 
@@ -191,7 +194,11 @@ export class Recovery {
     }
     const { position } = replica
     await keys.ready()
-    await calls.append(forged, [], this.#head(position.epoch, position.seq, position.link))
+    const head = this.#head(position.epoch, position.seq, position.link)
+    const { ok } = await calls.append(forged, [], head)
+    const opened = openHead(keys, head)
+    // Its end may have been cut off before this node had read it.
+    if (ok && !('failure' in opened)) await this.#enter(head, opened, true)
   }
 
   // Of several nodes that come at once the log takes one; the others find its log when they look again.
