@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Position, SealedEvent, SealedHead } from '../feed/feed.js'
+import type { SealedEvent, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
@@ -45,7 +45,8 @@ interface Attempt {
 }
 
 interface Round {
-  readonly sent: Position
+  /** What this node knew of the log when it asked for the head. */
+  readonly sent: { readonly epoch: string; readonly seq: number }
   readonly mark: Mark
   readonly attempt: Attempt
 }
@@ -79,7 +80,8 @@ export class Puller {
     const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
     for (let round = 0; round < MAX_ROUNDS; round++) {
       if (signal.aborted) throw unavailable('the authority was closed')
-      const sent = this.#replica.position
+      const { position, seen } = this.#replica
+      const sent = { epoch: position.epoch, seq: seen }
       const mark = freshness.mark()
       const head = await this.#calls.head()
       if (head === null) {
@@ -105,19 +107,20 @@ export class Puller {
       return false
     }
     replica.learn(head, opened)
-    // An authoritative head is never behind what was applied before it was asked for.
+    // An authoritative head is never behind what was there before it was asked for.
     const behind = sent.epoch === epoch && head.seq < sent.seq
-    if (replica.agrees(head) && !behind) {
+    const whole = replica.agrees(head) && !replica.contradicted
+    if (whole && !behind) {
       this.#tears = 0
       return this.#prove(opened, mark, attempt)
     }
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
-    else if (head.seq <= seq || attempt.stuck >= MAX_STUCK) {
+    else if (head.seq <= seq || behind || attempt.stuck >= MAX_STUCK) {
       // Something was applied that is not in the log: the log was set back, and may have gone on from there.
       if (attempt.rewound) return this.#torn(head)
       attempt.rewound = true
       attempt.stuck = 0
-      await recovery.enter(head, opened, head.seq < seq ? 'rollback' : 'fork')
+      await recovery.enter(head, opened, behind ? 'rollback' : 'fork')
     } else await this.#readOn(head, attempt)
     return false
   }

@@ -54,6 +54,10 @@ export class Replica {
   #position: Position = NOWHERE
   // After a trim nobody has the link of the event before the first one: what that one says, sealed, is taken for it.
   #adopts = false
+  readonly #ahead = new Map<number, Uint8Array>()
+  #seen = 0
+  /** Whether the log holds another event where it once held one that this node has seen. */
+  contradicted = false
   /** What the log holds, while that is compared with what this node knows. */
   shadow: RevocationIndex | undefined
   /** The lowest `seq` that the log has by its own account. */
@@ -72,6 +76,11 @@ export class Replica {
     return this.#position
   }
 
+  /** The highest `seq` of this life of the log that this node has seen an authentic event of. */
+  get seen(): number {
+    return Math.max(this.#seen, this.#position.seq)
+  }
+
   /** Goes to a place in the log; what is known stays known. Without a link, that of the next event is taken. */
   enter(epoch: string, seq = 0, link: Uint8Array | undefined = undefined): void {
     this.#remember()
@@ -82,6 +91,9 @@ export class Replica {
     this.#position = { epoch, seq, link: link ?? ZERO_LINK }
     this.#adopts = link === undefined && seq > 0
     this.#links.clear()
+    this.#ahead.clear()
+    this.#seen = seq
+    this.contradicted = false
     this.#expiries.clear()
     if (!this.#adopts) this.#links.set(seq, this.#position.link)
   }
@@ -135,10 +147,19 @@ export class Replica {
     if (applied !== 'applied') return applied
     if (opened.epoch !== epoch) return 'foreign'
     if (seq <= last) return 'fork'
-    if (seq > last + 1) return 'ahead'
+    if (seq > last + 1) return this.#note(event)
     if (!this.#adopts && !sameBytes(opened.link, this.#position.link)) return 'fork'
+    // Only what is read along the chain is known to be in the log.
+    if (this.shadow !== undefined) applyEntries(opened.payload, { index: this.shadow })
     this.#advance(event, opened.first)
     return 'applied'
+  }
+
+  // The log had this event. If it turns out not to have it any more, it was set back in between.
+  #note({ seq, bytes }: SealedEvent): Taken {
+    if (this.#ahead.size < LINKS) this.#ahead.set(seq, linkOf(bytes))
+    this.#seen = Math.max(this.#seen, seq)
+    return 'ahead'
   }
 
   #knows({ seq, bytes }: SealedEvent): boolean {
@@ -166,7 +187,6 @@ export class Replica {
     const outcome = applyEntries(opened.payload, { index, latest, onNode })
     if (outcome === undefined) return 'unreadable'
     if (outcome.refused > 0) return 'full'
-    if (this.shadow !== undefined) applyEntries(opened.payload, { index: this.shadow, latest })
     return 'applied'
   }
 
@@ -182,6 +202,9 @@ export class Replica {
   #advance({ seq, bytes }: SealedEvent, expiresAt: number): void {
     this.#adopts = false
     const link = linkOf(bytes)
+    const ahead = this.#ahead.get(seq)
+    if (ahead !== undefined && !sameBytes(ahead, link)) this.contradicted = true
+    this.#ahead.delete(seq)
     this.#position = { epoch: this.#position.epoch, seq, link }
     this.#links.set(seq, link)
     this.#links.delete(seq - LINKS)
