@@ -48,7 +48,7 @@ export interface CallOptions {
   readonly deadlineMs: number
 }
 
-/** What an acknowledged append survives: nothing, the end of no process, of the machine, of some machines. */
+/** What an acknowledged append survives: nothing, the end of the process, of the machine, of some machines. */
 export type Durability = 'none' | 'process' | 'fsync' | 'quorum' | 'unknown'
 
 /** Whether an append took place; if not, where the log stands instead. */
@@ -115,7 +115,7 @@ export interface RevocationFeed {
    * (`null`: if there is no log), in one atomic step; otherwise changes nothing and answers the head that stands.
    *
    * With another epoch in `next` than in `expect`, the log begins anew: its events start at 1, and those of the old
-   * epoch are gone. Whatever lies at or above the first event's `seq` without being covered by the head is junk that
+   * epoch are gone. Without events it moves the head alone, even back. Whatever lies at or above the first event's `seq` without being covered by the head is junk that
    * somebody else put there, and is overwritten. Once it answers `ok`, every later `head` and `read` shows it.
    */
   append(
@@ -132,7 +132,7 @@ export interface RevocationFeed {
   touch?(expect: Position, next: SealedHead, options: CallOptions): Promise<boolean>
 
   /**
-   * Calls `wake` when there may be something after `from`, with the events if it has them. May drop, repeat, reorder or
+   * Calls `wake` when there may be something after `from`, also at once, with the events if it has them. May drop, repeat, reorder or
    * lie. Resolves or rejects when the channel is gone, and soon after the signal aborts; the core starts it again.
    */
   watch?(from: Position, wake: (hint?: WatchHint) => void, signal: AbortSignal): Promise<void>
@@ -140,13 +140,16 @@ export interface RevocationFeed {
   /** Where a compacted state is kept. Without it the log is read from its floor at every start. */
   readonly snapshot?: FeedSnapshot
 
-  /** Drops the events with `seq <= upTo`, and moves the floor to `upTo + 1`; never lowers it. The head stays. */
+  /** Drops the events with `seq <= upTo`, at most up to the head, and moves the floor past them; never lowers it. */
   trim?(upTo: number, options: CallOptions): Promise<void>
 
   /** Only for a log in this very process: answers the head at once, so that freshness is a fact and not a lease. */
   peek?(): SealedHead | null
 
-  /** Lets go of what `open` and `watch` took, never of the caller's own client. Idempotent; later calls of others reject. */
+  /**
+   * Ends running watches and lets go of what `open` took, never of the caller's own client. Idempotent; later calls of
+   * others reject.
+   */
   close(): Promise<void>
 }
 

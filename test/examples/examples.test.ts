@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
-// One is there to be imported: use-custom-store.ts runs it, and the contract holds it to account.
+// Two are there to be imported: use-custom-store.ts and use-custom-feed.ts run them, and the contracts hold them to account.
 const files = readdirSync(`${root}/examples`).filter(
-  (name) => name.endsWith('.ts') && name !== 'custom-store.ts',
+  (name) => name.endsWith('.ts') && !name.startsWith('custom-store') && name !== 'custom-feed.ts',
 )
 
 describe('the examples', () => {
