@@ -35,12 +35,10 @@ export interface Broker {
   drop(log: string): Promise<void>
   /** Ends every push channel. Answers how many there were. */
   cutPushes(): Promise<number>
-  /** Ends every connection but its own. */
-  cutAll(): Promise<void>
-  /** How many connections and consumers there are. */
+  /** How many connections there are; where these cannot be counted, how many consumers. */
   clients(): Promise<number>
-  /** Drops the newest event of the log, or some in its middle, without telling the head. */
-  erase(log: string, head: SealedHead): Promise<void>
+  /** Removes events that the log has, shortly before its end, without a word in the head. */
+  punch(log: string, head: SealedHead): Promise<void>
   /** Lets go of its own connection. */
   end(): Promise<void>
 }

@@ -1,6 +1,7 @@
 /**
  * How a node comes to its feed: with a client of its own, set up as one would be that has to get through outages.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
 import { connect as connectNats } from '@nats-io/transport-node'
 import { Redis } from 'ioredis'
@@ -29,7 +30,7 @@ export interface Connection {
   readonly end: () => Promise<void>
 }
 
-/** Connects one node. The server must be there. */
+/** Connects one node. */
 export function connect(place: Place): Promise<Connection> {
   return CONNECT[place.kind](place)
 }
@@ -58,7 +59,7 @@ async function ioredis(port: number): Promise<Redis> {
     retryStrategy: () => RETRY_MS,
   })
   client.on('error', () => undefined)
-  await client.connect()
+  await inTime(client.connect())
   return client
 }
 
@@ -73,8 +74,13 @@ async function nodeRedis(port: number) {
     },
   })
   client.on('error', () => undefined)
-  await client.connect()
+  await inTime(client.connect())
   return client satisfies RedisFeedClient
+}
+
+// A server that is away does not keep the node from starting: the client goes on trying.
+async function inTime(connected: Promise<unknown>): Promise<void> {
+  await Promise.race([connected.catch(() => undefined), sleep(SILENCE_MS)])
 }
 
 const nats: Connect = async ({ port, log }) => {

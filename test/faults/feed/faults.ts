@@ -1,25 +1,27 @@
 /**
- * The faults: what is done to the log and to the ways to it, and how it is undone.
+ * The faults of servers and networks: what is done to the log's server and to the ways to it, and how it is undone.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TcpProxy } from '../../support/tcp-proxy.js'
+import type { Place } from './connect.js'
 import type { World, WorldOptions } from './world.js'
 
 /** One fault. */
 export interface Fault extends WorldOptions {
   readonly name: string
+  /** The servers for which there is no such thing. */
+  readonly notFor?: readonly Place['kind'][]
   /** Whether nobody reaches the log while it lasts. */
   readonly silent?: boolean
-  /** How long it lasts, where that is not for the run to say. */
+  /** How long it lasts once it has begun, where that is not for the run to say. */
   readonly lastsMs?: number
   /** What the nodes must have noticed. */
   readonly incidents?: RegExp
-  prepare?(world: World): Promise<void>
-  hurt(world: World): Promise<void>
-  heal?(world: World): Promise<void>
+  readonly prepare?: (world: World) => Promise<void>
+  readonly hurt: (world: World) => Promise<void>
+  readonly heal?: (world: World) => Promise<void>
 }
 
-/** The process of the server. */
 export const killed: Fault = {
   name: 'kill -9, restart with data',
   silent: true,
@@ -32,7 +34,7 @@ export const wiped: Fault = {
   silent: true,
   incidents: /vanished|epoch/,
   hurt: ({ broker }) => broker.server.kill(),
-  async heal({ broker, log }) {
+  heal: async ({ broker, log }) => {
     broker.server.wipe()
     await broker.server.start()
     await broker.prepare(log)
@@ -46,15 +48,14 @@ export const frozen: Fault = {
   heal: async ({ broker }) => broker.server.thaw(),
 }
 
-/** The network. */
 function network(name: string, hurt: (proxy: TcpProxy) => void): Fault {
   return {
     name,
     silent: true,
-    async hurt({ proxies }) {
+    hurt: async ({ proxies }) => {
       for (const proxy of proxies) hurt(proxy)
     },
-    async heal({ proxies }) {
+    heal: async ({ proxies }) => {
       for (const proxy of proxies) proxy.heal()
     },
   }
@@ -76,11 +77,26 @@ export const halfOpen: Fault = {
 
 export const pushesCut: Fault = {
   name: 'push connections killed, again and again',
+  notFor: ['mysql'],
   lastsMs: 0,
-  async hurt({ broker }) {
+  hurt: async ({ broker }) => {
     for (let i = 0; i < 8; i++) {
       await broker.cutPushes()
       await sleep(150)
+    }
+  },
+}
+
+// Appends take place, and whoever asked for them does not hear of it.
+export const answersLost: Fault = {
+  name: 'answers to racing writers lost, off and on',
+  lastsMs: 0,
+  hurt: async ({ proxies }) => {
+    for (let i = 0; i < 8; i++) {
+      for (const proxy of proxies) proxy.swallowAnswers()
+      await sleep(60)
+      for (const proxy of proxies) proxy.heal()
+      await sleep(120)
     }
   },
 }

@@ -10,6 +10,9 @@ import { type NodeLog, type NodeState, Observer } from './observer.js'
 /** How old a proof may be in these tests. */
 export const MAX_STALENESS_MS = 1000
 
+/** The code of what was asked of a process that is gone. */
+export const GONE = 'GONE'
+
 /** What a node is made from; plain data, so that a process can be told. */
 export interface NodeOrders {
   readonly name: string
@@ -19,12 +22,16 @@ export interface NodeOrders {
   readonly rootKey: string
   /** Verdicts that its fault accounts for. */
   readonly codes: readonly string[]
+  /** How often it verifies, in milliseconds. */
+  readonly everyMs: number
 }
 
 /** A node in this process, or in one of its own. */
 export interface Node {
   readonly name: string
   add(tokens: readonly string[]): void
+  /** Rejects with an error that has a `code`. */
+  revoke(token: string): Promise<unknown>
   /** Whether it has refused these tokens as revoked. */
   hasRefused(indexes: readonly number[]): Promise<boolean>
   /** Verifies every token once more, and answers all that it has noted. */
@@ -33,7 +40,7 @@ export interface Node {
   close(): Promise<void>
 }
 
-/** A node in this process, which can also issue and revoke. */
+/** A node in this process, which can also issue. */
 export interface LocalNode extends Node {
   readonly watchword: Watchword
 }
@@ -53,7 +60,7 @@ export async function nodeOn(
   { feed, end }: Connection,
   options: Partial<WatchwordOptions> = {},
 ): Promise<LocalNode> {
-  const { name, codes, rootKey } = orders
+  const { name, codes, rootKey, everyMs } = orders
   const database = new Libsql(orders.database, { timeout: 5000 }) as unknown as SqliteDatabase & {
     close(): void
   }
@@ -72,11 +79,12 @@ export async function nodeOn(
     ...options,
   })
   const observer = new Observer(name, watchword, codes)
-  observer.start()
+  observer.start(everyMs)
   return {
     name,
     watchword,
     add: (tokens) => observer.add(tokens),
+    revoke: (token) => watchword.revoke({ token }, { actor: 'test' }),
     hasRefused: async (indexes) => observer.hasRefused(indexes),
     async log() {
       observer.round(true)

@@ -45,7 +45,6 @@ export interface NodeState {
 
 /** Within a run, verdicts follow each other at least as closely as this. */
 export const LONGEST_GAP_MS = 50
-const EVERY_MS = 3
 // Tokens that were refused before are looked at again, some in each round.
 const REVISITED = 50
 const REFUSALS: ReadonlySet<string> = new Set(['revoked', 'stale'])
@@ -80,11 +79,11 @@ export class Observer {
   }
 
   /** Begins, and goes on until `stop`. */
-  start(): void {
+  start(everyMs: number): void {
     this.#timer = setTimeout(() => {
       this.round()
-      this.start()
-    }, EVERY_MS)
+      this.start(everyMs)
+    }, everyMs)
   }
 
   stop(): void {

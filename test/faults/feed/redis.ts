@@ -28,12 +28,11 @@ export async function redisBroker(): Promise<Broker> {
     prepare: async () => {},
     drop: async () => void (await admin.flushall()),
     cutPushes: async () => kill((await clients()).filter((line) => line.includes('cmd=xread'))),
-    cutAll: async () => void (await kill(await clients())),
     clients: async () => (await clients()).length,
-    erase: async (log, { seq }) => {
+    punch: async (log, { seq }) => {
       const key = `{${log}}:feed`
       const no = await admin.hget(key, 'no')
-      await admin.xdel(`${key}:log`, `${no}-${seq}`)
+      await admin.xdel(`${key}:log`, `${no}-${seq - 1}`, `${no}-${seq - 2}`)
     },
     end: async () => admin.disconnect(),
   }

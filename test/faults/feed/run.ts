@@ -5,40 +5,60 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Broker } from './broker.js'
 import { faultsOf } from './checker.js'
+import type { Place } from './connect.js'
 import type { Fault } from './faults.js'
+import * as outside from './faults.js'
+import * as ofLogs from './log-faults.js'
+import * as ofNodes from './node-faults.js'
+import { removeProgram } from './remote-node.js'
 import { figuresOf, lineOf } from './report.js'
 import { instant } from './time.js'
 import { World } from './world.js'
 
-/** Whether everything is done at length: `WATCHWORD_FAULTS=full npm run test:faults`. */
-export const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
+// Everything, at length: `WATCHWORD_FAULTS=full npm run test:faults`.
+const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
 const OUTAGE_MS = FULL ? 10_000 : 1600
 // The goal is two seconds; more than this is no matter of a busy machine.
 const LATEST_MS = 10_000
 const WARM_UP = 30
 
-/** Declares a suite with one test for each fault. */
-export function sufferFaults(open: () => Promise<Broker>, faults: readonly Fault[]): void {
+const { storm, outages, ...rest } = ofNodes
+const crowds = { storm: storm(FULL ? 100 : 16), outages: outages(FULL ? 1000 : 12) }
+
+/** Every fault there is. */
+export const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
+  Record<string, Fault>
+>
+
+/** Declares a suite with one test for each fault: those that are named, or at full length all. */
+export function sufferFaults(
+  kind: Place['kind'],
+  open: () => Promise<Broker>,
+  names: readonly (keyof typeof FAULTS)[],
+): void {
+  const all = Object.values<Fault>(FAULTS).filter(({ notFor }) => !notFor?.includes(kind))
+  const faults = FULL ? all : names.map((name) => FAULTS[name])
   describe('whatever happens to the log', () => {
     const lines: string[] = []
-    let broker: Broker
+    let broker: Broker | undefined
     beforeAll(async () => {
       broker = await open()
     })
     afterAll(async () => {
       console.info(lines.join('\n'))
-      await broker.end()
-      await broker.server.remove()
+      await broker?.end()
+      await broker?.server.remove()
+      await removeProgram()
     })
 
-    it.each(faults)('$name', { timeout: 120_000 }, async (fault) => {
-      lines.push(await suffer(broker, fault))
+    it.each(faults)('$name', { timeout: FULL ? 600_000 : 120_000 }, async (fault) => {
+      lines.push(await suffer(broker as Broker, fault))
     })
   })
 }
 
 async function suffer(broker: Broker, fault: Fault): Promise<string> {
-  const { name, silent = false, lastsMs = OUTAGE_MS } = fault
+  const { name, silent = false, lastsMs = OUTAGE_MS, incidents = /^/ } = fault
   const world = await World.open(broker, fault)
   try {
     await world.more(WARM_UP)
@@ -56,7 +76,7 @@ async function suffer(broker: Broker, fault: Fault): Promise<string> {
     const figures = figuresOf(history, { hurtAt, healedAt, silent })
     expect(faultsOf(history)).toEqual([])
     expect(figures.liveAfterMs).toBeLessThan(LATEST_MS)
-    expect(figures.incidents).toMatch(fault.incidents ?? /^/)
+    expect(figures.incidents).toMatch(incidents)
     return lineOf(broker.kind, name, figures)
   } finally {
     await world.close()

@@ -7,26 +7,41 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Libsql from 'libsql'
-import type { IssuedToken, WatchwordOptions } from 'watchword'
+import type { IssuedToken, RevocationFeed, WatchwordOptions } from 'watchword'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
 import { type SqliteDatabase, sqliteStore } from '../../../src/store/sqlite.js'
 import { uniqueName } from '../../contract/servers.js'
 import { type TcpProxy, tcpProxy } from '../../support/tcp-proxy.js'
 import type { Broker } from './broker.js'
 import type { Acknowledged, History, Silence } from './checker.js'
-import { type LocalNode, MAX_STALENESS_MS, type Node, type NodeOrders, openNode } from './node.js'
+import { connect } from './connect.js'
+import {
+  GONE,
+  type LocalNode,
+  MAX_STALENESS_MS,
+  type Node,
+  type NodeOrders,
+  openNode,
+} from './node.js'
 import type { NodeLog, NodeState } from './observer.js'
+import { RemoteNode } from './remote-node.js'
 import { instant, until } from './time.js'
 
 /** How long anything may take that a test waits for; never reached but by what does not happen at all. */
 export const PATIENCE_MS = 20_000
 // Never revoked, so that it shows whether a node accepts anything.
 const CONTROLS = 10
+const WRITERS = 2
 const STOCK = 100
-const EVERY_MS = 8
+const REVOKE_EVERY_MS = 8
+const VERIFY_EVERY_MS = 3
 const MOST_IN_FLIGHT = 30
 // What an outage is answered with: nobody knows what became of it, and it has to be asked for again.
-const OUTAGES: ReadonlySet<unknown> = new Set(['ERR_REVOCATION_UNCERTAIN', 'ERR_FEED_UNAVAILABLE'])
+const OUTAGES: ReadonlySet<unknown> = new Set([
+  'ERR_REVOCATION_UNCERTAIN',
+  'ERR_FEED_UNAVAILABLE',
+  GONE,
+])
 
 /** How a world is set up. */
 export interface WorldOptions {
@@ -48,7 +63,7 @@ export class World {
   readonly #tokens: IssuedToken[] = []
   readonly #acknowledged: Acknowledged[] = []
   readonly #attempted = new Set<number>()
-  readonly #uncertain: { readonly token: number; readonly writer: LocalNode }[] = []
+  #uncertain: number[] = []
   readonly #inFlight = new Set<Promise<void>>()
   readonly #silences: Silence[] = []
   readonly #errors = new Set<string>()
@@ -66,13 +81,22 @@ export class World {
   static async open(broker: Broker, { nodes = 3, codes = [] }: WorldOptions = {}): Promise<World> {
     await ready
     const world = new World(broker, codes)
-    await broker.prepare(world.log)
-    await world.#migrate()
-    for (let i = 0; i < nodes; i++) await world.addLocal()
-    world.writers.push(...(world.nodes.slice(0, 2) as LocalNode[]))
-    await world.#supply()
-    world.#writing = Promise.all(world.writers.map((writer) => world.#write(writer)))
-    return world
+    try {
+      await world.#begin(nodes)
+      return world
+    } catch (error) {
+      await world.close()
+      throw error
+    }
+  }
+
+  async #begin(nodes: number): Promise<void> {
+    await this.broker.prepare(this.log)
+    await this.#migrate()
+    for (let i = 0; i < nodes; i++) this.writers.push(await this.addLocal())
+    this.writers.splice(WRITERS)
+    await this.#supply()
+    this.#writing = Promise.all(this.writers.map((writer) => this.#write(writer)))
   }
 
   async #migrate(): Promise<void> {
@@ -96,6 +120,8 @@ export class World {
       database: this.#database,
       rootKey: this.#rootKey,
       codes: this.#codes,
+      // So that a crowd leaves each other room.
+      everyMs: VERIFY_EVERY_MS * Math.ceil((number + 1) / 4),
     }
   }
 
@@ -104,6 +130,18 @@ export class World {
     const node = await openNode(await this.orders(), options)
     this.join(node)
     return node
+  }
+
+  /** Starts a node more in a process of its own. */
+  async addRemote(): Promise<RemoteNode> {
+    const node = await RemoteNode.open(await this.orders())
+    this.join(node)
+    return node
+  }
+
+  /** Forgets a node that is no more, and all that it said. */
+  leave(node: Node): void {
+    this.nodes.splice(this.nodes.indexOf(node), 1)
   }
 
   /** Takes in a node that was started with orders of this world. */
@@ -120,30 +158,38 @@ export class World {
     for (const node of this.nodes) node.add(issued.map(({ token }) => token))
   }
 
-  async #write(writer: LocalNode): Promise<void> {
+  async #write(writer: Node): Promise<void> {
     while (!this.#stopped) {
       if (this.#inFlight.size < MOST_IN_FLIGHT) await this.revokeNext(writer)
-      await sleep(EVERY_MS)
+      await sleep(REVOKE_EVERY_MS)
     }
   }
 
-  /** Revokes one token more, without waiting for what becomes of it. */
-  async revokeNext(writer: LocalNode): Promise<Promise<void>> {
+  /** Has a node revoke one token more, without waiting for what becomes of it. */
+  async revokeNext(writer: Node): Promise<void> {
     const token = this.#next++
     while (this.#tokens.length <= token) await this.#supply()
-    return this.#revoke(writer, token)
+    void this.#revoke(writer, token)
   }
 
-  #revoke(writer: LocalNode, token: number): Promise<void> {
+  /** Has a node revoke for a while, at the pace of a writer. */
+  async revokeMany(writer: Node, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      await this.revokeNext(writer)
+      await sleep(REVOKE_EVERY_MS)
+    }
+  }
+
+  #revoke(writer: Node, token: number): Promise<void> {
     this.#attempted.add(token)
     const { token: text } = this.#tokens[token] as IssuedToken
-    const done = writer.watchword
-      .revoke({ token: text }, { actor: 'test' })
+    const done = writer
+      .revoke(text)
       .then(
         () => void this.#acknowledged.push({ token, by: writer.name, at: instant() }),
         (error: { readonly code?: string }) => {
           if (!OUTAGES.has(error.code)) this.#errors.add(String(error.code ?? error))
-          this.#uncertain.push({ token, writer })
+          this.#uncertain.push(token)
         },
       )
       .finally(() => this.#inFlight.delete(done))
@@ -151,9 +197,27 @@ export class World {
     return done
   }
 
+  /** A token that nobody revokes. */
+  get control(): string {
+    return this.#tokens[0]?.token ?? ''
+  }
+
   /** How many revocations were acknowledged. */
   get acknowledged(): number {
     return this.#acknowledged.length
+  }
+
+  /** The log as somebody sees it who has access to the server and no key. */
+  async tamper<T>(work: (feed: RevocationFeed) => Promise<T>): Promise<T> {
+    const { kind, server } = this.broker
+    const { feed, end } = await connect({ kind, port: server.port, log: this.log, number: 0 })
+    try {
+      await feed.open(new AbortController().signal)
+      return await work(feed)
+    } finally {
+      await feed.close()
+      await end()
+    }
   }
 
   /** Waits until so many more were acknowledged. */
@@ -180,8 +244,9 @@ export class World {
     await this.#writing
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
     const again = async () => {
+      const [writer] = this.writers
       const left = this.#uncertain.splice(0)
-      await Promise.all(left.map(({ writer, token }) => this.#revoke(writer, token)))
+      await Promise.all(left.map((token) => this.#revoke(writer as Node, token)))
       return this.#uncertain.length === 0
     }
     if (!(await until(again, PATIENCE_MS))) throw new Error('revocations stay uncertain')
@@ -224,9 +289,12 @@ export class World {
   /** Ends everything that this world began. */
   async close(): Promise<void> {
     this.#stopped = true
-    await this.#writing
-    await Promise.all(this.nodes.map((node) => node.close()))
-    await Promise.all(this.proxies.map((proxy) => proxy.close()))
-    rmSync(this.#folder, { recursive: true, force: true })
+    try {
+      await this.#writing
+      await Promise.all(this.nodes.map((node) => node.close()))
+      await Promise.all(this.proxies.map((proxy) => proxy.close()))
+    } finally {
+      rmSync(this.#folder, { recursive: true, force: true })
+    }
   }
 }

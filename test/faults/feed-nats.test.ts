@@ -1,0 +1,9 @@
+/** What the nodes of a fleet make of everything that can happen to a revocation log in NATS JetStream. */
+import { describe } from 'vitest'
+import { hasNatsServer } from '../contract/nats-server.js'
+import { natsBroker } from './feed/nats.js'
+import { FAULTS, sufferFaults } from './feed/run.js'
+
+describe.skipIf(!hasNatsServer())('nats', () => {
+  sufferFaults('nats', natsBroker, Object.keys(FAULTS) as never)
+})

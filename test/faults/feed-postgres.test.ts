@@ -1,0 +1,9 @@
+/** What the nodes of a fleet make of everything that can happen to a revocation log in PostgreSQL. */
+import { describe } from 'vitest'
+import { hasServer } from './feed/database-server.js'
+import { POSTGRES, postgresBroker } from './feed/postgres.js'
+import { FAULTS, sufferFaults } from './feed/run.js'
+
+describe.skipIf(!hasServer(POSTGRES))('postgres', () => {
+  sufferFaults('postgres', postgresBroker, Object.keys(FAULTS) as never)
+})

@@ -1,0 +1,150 @@
+/**
+ * The faults of the log itself: lost, set back, cut short, torn, and written to by somebody who has no key.
+ */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RevocationFeed, SealedHead } from 'watchword'
+import type { Fault } from './faults.js'
+import { PATIENCE_MS, type World } from './world.js'
+
+const call = { signal: new AbortController().signal, deadlineMs: PATIENCE_MS }
+
+async function backUp(world: World): Promise<void> {
+  const { server } = world.broker
+  await server.kill()
+  server.backUp()
+  await server.start()
+  await world.live()
+  await world.more(20)
+}
+
+async function restore({ broker: { server } }: World): Promise<void> {
+  await server.kill()
+  server.restore()
+}
+
+/** What a replica does as well that takes over and has not heard of the newest events. */
+export const restored: Fault = {
+  name: 'kill -9, restored from an old copy',
+  silent: true,
+  incidents: /rollback|fork/,
+  prepare: backUp,
+  hurt: restore,
+  heal: ({ broker }) => broker.server.start(),
+}
+
+/** The nodes see nothing of the log until it has grown past where they were. */
+export const refilled: Fault = {
+  name: 'restored, and refilled before anybody looks',
+  silent: false,
+  incidents: /rollback|fork/,
+  lastsMs: 0,
+  prepare: backUp,
+  hurt: async (world) => {
+    const before = await world.tamper((feed) => feed.head(call))
+    await restore(world)
+    for (const proxy of world.proxies) proxy.cut()
+    await world.broker.server.start()
+    // Long enough for the copy to look asleep.
+    await sleep(1500)
+    const late = await world.addLocal()
+    const { seq } = (await world.tamper((feed) => feed.head(call))) as SealedHead
+    await world.revokeMany(late, Math.max(0, (before?.seq ?? 0) - seq) + 5)
+  },
+  heal: async ({ proxies }) => {
+    for (const proxy of proxies) proxy.heal()
+  },
+}
+
+export const dropped: Fault = {
+  name: 'log dropped while the server runs',
+  lastsMs: 300,
+  incidents: /vanished|epoch/,
+  hurt: ({ broker, log }) => broker.drop(log),
+}
+
+/** One node is away while others trim what it has not read. */
+export const trimmed: Fault = {
+  name: 'trimmed past a node that was cut off',
+  lastsMs: 300,
+  incidents: /trimmed/,
+  hurt: async (world) => {
+    const [, , away] = world.proxies
+    away?.blackHole()
+    await world.more(60)
+    await world.tamper(async (feed) => {
+      const { seq } = (await feed.head(call)) as SealedHead
+      await feed.trim?.(seq, call)
+    })
+    away?.heal()
+  },
+}
+
+export const holed: Fault = {
+  name: 'events removed that a node had not read',
+  lastsMs: 300,
+  incidents: /torn|epoch|trimmed/,
+  hurt: async (world) => {
+    const { broker, log, proxies } = world
+    const [, , away] = proxies
+    away?.blackHole()
+    await world.more(60)
+    const head = await world.tamper((feed) => feed.head(call))
+    await broker.punch(log, head as SealedHead)
+    away?.heal()
+  },
+}
+
+/** What somebody writes who has no key. Each answers whether it was done before anybody else wrote. */
+type Prank = (feed: RevocationFeed, head: SealedHead) => Promise<boolean>
+
+const junkEvent: Prank = async (feed, head) => {
+  const bytes = new Uint8Array(randomBytes(200))
+  const next = { ...head, seq: head.seq + 1, link: new Uint8Array(randomBytes(16)) }
+  return (await feed.append(head, [{ seq: next.seq, bytes }], next, call)).ok
+}
+
+const replayedEvent: Prank = async (feed, head) => {
+  const { epoch, seq } = head
+  const { events } = await feed.read({ epoch, seq: Math.max(0, seq - 5) }, 1, call)
+  const bytes = events[0]?.bytes ?? new Uint8Array(1)
+  const next = { ...head, seq: seq + 1, link: new Uint8Array(randomBytes(16)) }
+  return (await feed.append(head, [{ seq: seq + 1, bytes }], next, call)).ok
+}
+
+const junkSeal: Prank = async (feed, head) =>
+  (await feed.touch?.(head, { ...head, bytes: new Uint8Array(randomBytes(150)) }, call)) ?? false
+
+// A head that is authentic, and was true a while ago.
+function oldHead(): Prank {
+  let old: SealedHead | undefined
+  return async (feed, head) => {
+    if (old?.epoch !== head.epoch) old = head
+    return (await feed.append(head, [], old, call)).ok
+  }
+}
+
+const trimmedAll: Prank = async (feed, head) => {
+  await feed.trim?.(head.seq, call)
+  return true
+}
+
+export const vandalised: Fault = {
+  name: 'junk, replays, forged and old heads, trims',
+  lastsMs: 0,
+  incidents: /tampered/,
+  hurt: async (world) => {
+    const pranks = [oldHead(), junkEvent, replayedEvent, junkSeal, trimmedAll]
+    for (let i = 0; i < 15; i++) {
+      await world.tamper((feed) => play(feed, pranks[i % pranks.length] as Prank))
+      await sleep(80)
+    }
+  },
+}
+
+async function play(feed: RevocationFeed, prank: Prank): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const head = await feed.head(call)
+    if (head !== null && (await prank(feed, head))) return
+  }
+}
