@@ -222,7 +222,8 @@ export class Puller {
     const { floor: first, snapshotSeq: second } = this.#replica
     const header = { epoch, seq, link, at, first, second, writer }
     const touched = await this.#calls.touch({ epoch, seq, link }, sealHead(keys, header))
-    if (touched && this.#replica.agrees({ epoch, seq, link })) freshness.prove(mark, at)
+    // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
+    if (touched && this.#replica.agrees({ epoch, seq, link })) freshness.prove(mark, mark[0])
     return touched
   }
 }
