@@ -163,8 +163,7 @@ export class Publisher {
       events.push({ seq: ++seq, bytes })
       link = linkOf(bytes)
     }
-    const { floor: first, snapshotSeq: second } = replica
-    const head = { epoch, seq, link, at, first, second, writer }
+    const head = { epoch, seq, link, at, ...extentOf(replica, groups.flat()), writer }
     return { events, next: sealHead(keys, head) }
   }
 
@@ -177,6 +176,16 @@ export class Publisher {
       ? Promise.resolve()
       : new Promise((resolve) => void clock.setTimer(resolve, delay))
   }
+}
+
+// Where the log begins with these entries in it: whoever comes next must find the head say so.
+function extentOf(replica: Replica, entries: readonly FeedEntry[]) {
+  let { floor: first, snapshotSeq: second } = replica
+  for (const entry of entries) {
+    if (entry.kind === 'trim') first = Math.max(first, entry.until)
+    if (entry.kind === 'snapshot') second = entry.until
+  }
+  return { first, second }
 }
 
 function uncertain(cause: unknown): never {
