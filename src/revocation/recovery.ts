@@ -46,6 +46,8 @@ export class Recovery {
   #incomplete = false
   // Whether this node founded the log, so that giving back is for nobody else to do first.
   #founder = false
+  // Whether the log began too late when it was entered last.
+  #isShort = false
   // The store is read once for a log that was not there; from then on this node hears of everything.
   #refilled = false
 
@@ -111,22 +113,31 @@ export class Recovery {
   }
 
   async #enterTrimmed(head: SealedHead, opened: Opened, isDamaged: boolean): Promise<void> {
-    const { replica, onIncident, refill } = this.#options
+    const { replica } = this.#options
     const { epoch, seq, floor, link } = head
     const loaded = opened.second > 0 && opened.second < INCOMPLETE ? await this.#load() : undefined
     // An older snapshot does not have what was trimmed after it; one of another life of the log has nothing of it.
     const covers = loaded !== undefined && loaded.epoch === epoch && loaded.seq >= opened.second
     const whole = floor <= opened.first && (opened.second === 0 || covers)
-    if (!whole) {
-      onIncident('trimmed', 1)
-      // What was trimmed is what this node has not read.
-      if (!isDamaged && refill === undefined)
-        throw unavailable('the feed lost events that nobody has')
-      if (!isDamaged) await this.#refill()
-      this.#incomplete = true
-    }
+    if (!whole) return this.#beginAfterTrim(head, isDamaged)
+    this.#isShort = false
     if (covers && loaded.seq >= floor - 1) replica.enter(epoch, loaded.seq, loaded.link)
     else replica.enter(epoch, floor - 1, seq === floor - 1 ? link : undefined)
+  }
+
+  // What was trimmed is known to nodes that have read it, and see nothing wrong: in a new life of the log each gives back
+  // what it has.
+  async #beginAfterTrim(head: SealedHead, isDamaged: boolean): Promise<void> {
+    const { onIncident, refill } = this.#options
+    const isSure = this.#isShort
+    this.#isShort = true
+    // A snapshot may just be replaced by the next: what is seen twice is so.
+    if (!isSure) return
+    onIncident('trimmed', 1)
+    if (!isDamaged && refill === undefined)
+      throw unavailable('the feed lost events that nobody has')
+    if (!isDamaged) await this.#refill()
+    await this.#begin(head)
   }
 
   #load(): Promise<Position | undefined> {

@@ -96,6 +96,20 @@ describe('what the log lost before a node had read it', () => {
     expect(missed.map((token) => verdict(late.watchword.verify(token)))).toEqual(REVOKED)
   })
 
+  it('comes from whoever knows, of a log that somebody trimmed before the store had it', async () => {
+    fleet = await newFleet()
+    const log = chaosLog()
+    const store: Store = { ...around(fleet.store), supports: { durable: true } }
+    const ahead = await start(log, { ...store, listRevocations: async () => [] })
+    const behind = await start(log, { ...store, listRevocations: async () => [] })
+    behind.feed.partition()
+    const { token } = await issueOn(ahead.watchword)
+    await drive(fleet.clock, ahead.watchword.revoke({ token }, ACTOR))
+    log.truncate(log.head?.seq ?? 0)
+    const { final } = await verdictsOf(behind, [token])
+    expect(final).toEqual(['revoked'])
+  })
+
   it('cannot be told without a store that outlives the process, and then nothing is accepted', async () => {
     const { log, behind, missed, ok } = await leftBehind({ durable: false })
     log.truncate(log.head?.seq ?? 0)
