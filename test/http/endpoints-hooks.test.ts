@@ -1,0 +1,596 @@
+/**
+ * What becomes of the token endpoints when a hook, the store or the feed fails, and what they keep to themselves.
+ *
+ * @module
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import express from 'express'
+import fastify from 'fastify'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Store, Watchword } from 'watchword'
+import type { EndpointAuthority, EndpointsOptions } from '../../src/http/endpoints/options.js'
+import * as forExpress from '../../src/http/express.js'
+import * as forFastify from '../../src/http/fastify.js'
+import {
+  closeAll,
+  DAY,
+  HOUR,
+  MINUTE,
+  outcome,
+  remoteFeed,
+  rig,
+  SECOND,
+  sharedStore,
+} from '../unit/harness.js'
+import { type Reply, type Sent, send } from './client.js'
+import {
+  AUTHORIZED,
+  ENDPOINT_FRAMEWORKS,
+  type EndpointFramework,
+  type EndpointSite,
+  PATHS,
+  whole,
+} from './endpoints-servers.js'
+
+// What an endpoint decides is the same for every framework; the table shows how each of them answers.
+const framework = ENDPOINT_FRAMEWORKS.find(({ name }) => name === 'node:http') as EndpointFramework
+
+const INPUT = {
+  policy: 'service',
+  subject: 'svc_billing',
+  actor: 'ops',
+  scopes: ['orders:read'],
+} as const
+const FORM = 'content-type: application/x-www-form-urlencoded'
+const NAMES = ['revocation', 'introspection', 'rotation', 'leak'] as const
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((close) => close()))
+  await closeAll()
+})
+
+type Ask = (name: (typeof NAMES)[number], token: string) => Promise<Reply>
+
+async function asking(site: EndpointSite): Promise<Ask> {
+  const server = await framework.serve(site)
+  closing.push(() => server.close())
+  return async (name, token) => whole(await send(server.port, requestOf(name, token)))
+}
+
+function requestOf(name: (typeof NAMES)[number], token: string): Sent {
+  const bearer = { headers: [`authorization: Bearer ${token}`] }
+  const form = {
+    headers: [FORM],
+    body: new URLSearchParams({ token, client_id: 'ops' }).toString(),
+  }
+  return { method: 'POST', path: PATHS[name], ...(name === 'rotation' ? bearer : form) }
+}
+
+// The clock of the rig stands still, and a deadline on it never comes: only what is wrapped has a clock of its own.
+function systemClocked(watchword: Watchword): EndpointAuthority {
+  const { authenticate } = watchword
+  return { ...watchword, authenticate: (...args) => authenticate(...args) }
+}
+
+const oops = (): never => {
+  throw new Error('oops')
+}
+const hung = new Promise<never>(() => {})
+
+/** A store of which one method fails while it is down. */
+function failing(method: keyof Store): { readonly store: Store; down: boolean } {
+  const state = { down: false }
+  const store = new Proxy(sharedStore(), {
+    get(target, name) {
+      const known: unknown = Reflect.get(target, name)
+      return state.down && name === method
+        ? () => Promise.reject(new Error('connection refused'))
+        : known
+    },
+  }) as Store
+  return Object.assign(state, { store })
+}
+
+describe('a hook that fails', () => {
+  const faults: readonly (readonly [string, () => unknown])[] = [
+    ['throws', oops],
+    ['rejects', async () => oops()],
+    ['hangs', () => hung],
+    ['answers nonsense', () => 42],
+    ['answers nonsense in an object', () => ({ actor: '', retryAfter: 'soon' })],
+  ]
+
+  it.each(faults)(
+    'closes every endpoint but that for leaks when the limit %s',
+    async (_, fault) => {
+      const { watchword } = await rig()
+      const errors: unknown[] = []
+      const shared = {
+        limit: fault as () => boolean,
+        timeout: '50ms',
+        onError: (error: unknown) => {
+          errors.push(error)
+          // Whoever is told cannot make it worse.
+          throw new Error('later')
+        },
+      }
+      const ask = await asking({ authority: systemClocked(watchword), shared })
+      for (const [i, name] of NAMES.entries()) {
+        const { token } = await watchword.issue(INPUT)
+        const { status, headers } = await ask(name, token)
+        const isLeak = name === 'leak'
+        expect([status, headers['retry-after']]).toEqual(isLeak ? [200, undefined] : [503, '1'])
+        expect(outcome(watchword.verify(token))).toBe(isLeak ? 'revoked' : 'ok')
+        expect(errors).toHaveLength(i + 1)
+      }
+    },
+  )
+
+  it('closes every endpoint but that for leaks when the context cannot be had', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword, shared: { context: oops } })
+    const { token } = await watchword.issue(INPUT)
+    const statuses: number[] = []
+    for (const name of NAMES) statuses.push((await ask(name, token)).status)
+    expect(statuses).toEqual([503, 503, 503, 200])
+  })
+
+  it.each(faults)('closes the endpoints that need it when authorize %s', async (_, fault) => {
+    const { watchword } = await rig()
+    const errors: unknown[] = []
+    const authorize = fault as typeof AUTHORIZED.authorize
+    const ask = await asking({
+      authority: systemClocked(watchword),
+      shared: { timeout: '50ms', onError: (error) => void errors.push(error) },
+      revocation: { authorize },
+      introspection: { authorize },
+    })
+    const { token } = await watchword.issue(INPUT)
+    expect((await ask('revocation', token)).status).toBe(503)
+    expect((await ask('introspection', token)).status).toBe(503)
+    expect(errors).toHaveLength(2)
+    expect(outcome(watchword.verify(token))).toBe('ok')
+  })
+
+  it.each([undefined, null, false])('takes %s from authorize for nobody', async (nobody) => {
+    const { watchword } = await rig()
+    const authorize = () => nobody as undefined
+    const challenge = 'Bearer realm="ops"'
+    const options = { authorize, challenge }
+    const ask = await asking({ authority: watchword, revocation: options, introspection: options })
+    const { token } = await watchword.issue(INPUT)
+    for (const name of ['revocation', 'introspection'] as const) {
+      const { status, headers } = await ask(name, token)
+      expect([status, headers['www-authenticate']]).toEqual([401, challenge])
+    }
+    expect(outcome(watchword.verify(token))).toBe('ok')
+  })
+
+  it.each(faults)('closes every endpoint when the binding %s', async (_, fault) => {
+    const { watchword } = await rig()
+    const shared = { binding: fault as () => string, timeout: '50ms' }
+    const ask = await asking({ authority: systemClocked(watchword), shared })
+    const { token } = await watchword.issue(INPUT)
+    for (const name of NAMES) expect((await ask(name, token)).status).toBe(503)
+    expect(outcome(watchword.verify(token))).toBe('ok')
+  })
+
+  it('closes the introspection when the claims cannot be had', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    for (const claims of [oops, () => 'root', () => ({ count: 1n })]) {
+      const introspection = { ...AUTHORIZED, claims: claims as () => object as never }
+      const ask = await asking({ authority: watchword, introspection })
+      expect((await ask('introspection', token)).status).toBe(503)
+    }
+  })
+})
+
+describe('a body', () => {
+  it('that does not arrive is answered in time, and is no error of the service', async () => {
+    const { watchword } = await rig()
+    const errors: unknown[] = []
+    const shared = { timeout: '50ms', onError: (error: unknown) => void errors.push(error) }
+    const server = await framework.serve({ authority: systemClocked(watchword), shared })
+    closing.push(() => server.close())
+    const headers = [FORM, 'content-length: 100']
+    const reply = await send(server.port, { method: 'POST', path: PATHS.leak, headers })
+    expect(reply.status).toBe(408)
+    expect(errors).toEqual([])
+  })
+})
+
+describe('a hook', () => {
+  it('is given the fields of the form, but never the token', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const calls: { readonly fields: object }[] = []
+    const authorize: typeof AUTHORIZED.authorize = (call) => {
+      calls.push(call)
+      return { actor: 'ops' }
+    }
+    const shared: EndpointsOptions<unknown> = {
+      binding: (call) => {
+        calls.push(call)
+        return undefined
+      },
+    }
+    const options = { authorize }
+    const site = { authority: watchword, shared, revocation: options, introspection: options }
+    const ask = await asking(site)
+    for (const name of ['introspection', 'leak', 'revocation'] as const) await ask(name, token)
+    expect(calls.map(({ fields }) => ({ ...fields }))).toEqual(Array(5).fill({ client_id: 'ops' }))
+    expect(calls.every((call) => Object.isFrozen(call) && Object.isFrozen(call.fields))).toBe(true)
+    expect(inspect(calls, { depth: 9 })).not.toContain(token)
+  })
+
+  it('is given the request that a guard let pass before, in Express and in Fastify', async () => {
+    const { watchword } = await rig()
+    const policy = { ...INPUT, subject: 'svc_admin' }
+    const { token: admin } = await watchword.issue(policy)
+    const scopes = ['orders:read']
+    const app = express()
+    const actors: string[] = []
+    const revocation = forExpress.tokenEndpoints(watchword).revocation({
+      authorize: (_call, request) => {
+        const actor = forExpress.authOf(request, watchword).subject
+        actors.push(actor)
+        return { actor }
+      },
+    })
+    app.all('/revoke', forExpress.requireToken(watchword, { scopes }), revocation)
+    const server = createServer(app)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closing.push(() => new Promise((resolve) => server.close(resolve)))
+
+    const inner = fastify()
+    await inner.register(async (part) => {
+      await part.register(forFastify.tokenPlugin(watchword, { scopes }))
+      const endpoints = forFastify.tokenEndpoints(watchword)
+      const authorize = (_call: object, request: object) => {
+        const actor = forFastify.authOf(request, watchword).subject
+        actors.push(actor)
+        return { actor }
+      }
+      await part.register(endpoints.revocation({ authorize }), { prefix: '/revoke' })
+    })
+    await inner.listen({ port: 0, host: '127.0.0.1' })
+    closing.push(() => inner.close())
+
+    for (const { port } of [server.address(), inner.server.address()] as AddressInfo[]) {
+      const { token } = await watchword.issue(INPUT)
+      const body = new URLSearchParams({ token }).toString()
+      const sent = { method: 'POST', path: '/revoke', body }
+      expect((await send(port, { ...sent, headers: [FORM] })).status).toBe(401)
+      expect(outcome(watchword.verify(token))).toBe('ok')
+      const headers = [FORM, `authorization: Bearer ${admin}`]
+      expect((await send(port, { ...sent, headers })).status).toBe(200)
+      expect(outcome(watchword.verify(token))).toBe('revoked')
+    }
+    expect(actors).toEqual(['svc_admin', 'svc_admin'])
+  })
+})
+
+describe('a revocation', () => {
+  it.each(['revocation', 'leak'] as const)(
+    'that is not certain is answered 503 by the %s endpoint, until it is',
+    async (name) => {
+      const feed = remoteFeed()
+      const { watchword, store, root, clock } = await rig({}, { feed })
+      const ask = await asking({ authority: watchword })
+      const { token } = await watchword.issue(INPUT)
+      feed.cut = true
+      const uncertain = await ask(name, token)
+      expect([uncertain.status, uncertain.headers['retry-after']]).toEqual([503, '1'])
+      expect(outcome(watchword.verify(token))).toBe('revoked')
+      // What is no token is none of the feed's affairs.
+      expect((await ask(name, 'x')).status).toBe(200)
+      feed.cut = false
+      expect((await ask(name, token)).status).toBe(200)
+      const { watchword: other } = await rig({}, { feed, store, root, clock })
+      expect(outcome(other.verify(token))).toBe('revoked')
+    },
+  )
+
+  it.each(['revocation', 'leak'] as const)(
+    'that the store does not take is answered 503 by the %s endpoint',
+    async (name) => {
+      const down = failing('revoke')
+      const { watchword } = await rig({}, { store: down.store })
+      const ask = await asking({ authority: watchword })
+      const { token } = await watchword.issue(INPUT)
+      down.down = true
+      expect((await ask(name, token)).status).toBe(503)
+      down.down = false
+      expect((await ask(name, token)).status).toBe(200)
+    },
+  )
+
+  it('says who wanted it, and of a leak why', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword, leak: { reason: 'found by a scanner' } })
+    const told: object[] = []
+    const onAudit = (message: unknown) => void told.push(message as object)
+    subscribe('watchword:audit', onAudit)
+    try {
+      for (const name of ['revocation', 'leak'] as const) {
+        const { token, id } = await watchword.issue(INPUT)
+        told.length = 0
+        await ask(name, token)
+        const [actor, reason] =
+          name === 'leak' ? ['leak-report', 'found by a scanner'] : ['ops', null]
+        expect(told).toEqual([expect.objectContaining({ action: 'revoked', actor, reason, id })])
+      }
+    } finally {
+      unsubscribe('watchword:audit', onAudit)
+    }
+  })
+
+  it('is made once, however often the leak of one token is reported', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword })
+    const { token } = await watchword.issue(INPUT)
+    await ask('leak', token)
+    const { position } = watchword.health()
+    expect(position.seq).toBe(1)
+    for (let i = 0; i < 5; i++) expect((await ask('leak', token)).status).toBe(200)
+    expect(watchword.health().position).toEqual(position)
+  })
+
+  it('goes on for the rest of a report when one of its tokens is not certain', async () => {
+    const { watchword } = await rig()
+    const all = await Promise.all(Array.from({ length: 20 }, () => watchword.issue(INPUT)))
+    const [first] = all
+    const authority: EndpointAuthority = {
+      ...watchword,
+      revoke: (target, options) =>
+        target.token === first?.token
+          ? Promise.reject(new Error('oops'))
+          : watchword.revoke(target, options),
+    }
+    const server = await framework.serve({ authority })
+    closing.push(() => server.close())
+    const body = JSON.stringify({ tokens: all.map(({ token }) => token) })
+    const headers = ['content-type: application/json']
+    const reply = await send(server.port, { method: 'POST', path: PATHS.leak, headers, body })
+    expect(reply.status).toBe(503)
+    const outcomes = all.map(({ token }) => outcome(watchword.verify(token)))
+    expect(outcomes).toEqual(['ok', ...Array(19).fill('revoked')])
+  })
+
+  it('reaches a bound token through the binding alone', async () => {
+    const { watchword } = await rig()
+    const binding = 'thumbprint'
+    for (const name of ['revocation', 'leak'] as const) {
+      const { token } = await watchword.issue({ ...INPUT, binding })
+      await (await asking({ authority: watchword }))(name, token)
+      expect(outcome(watchword.verify(token, { binding }))).toBe('ok')
+      const bound = await asking({ authority: watchword, shared: { binding: () => binding } })
+      await bound(name, token)
+      expect(outcome(watchword.verify(token, { binding }))).toBe('revoked')
+    }
+  })
+})
+
+describe('a token of a key that this node has not seen', () => {
+  it('is looked up before it is called unknown', async () => {
+    for (const name of NAMES) {
+      const { watchword, ...shared } = await rig()
+      const ask = await asking({ authority: watchword })
+      const { watchword: other } = await rig({}, shared)
+      const [key] = other.keys.list()
+      // Its successor is in use at once, without having been published ahead.
+      await other.keys.revoke(key?.id ?? '', { actor: 'ops' })
+      const issued = await other.issue(INPUT)
+      expect(watchword.keys.list().map(({ id }) => id)).not.toContain(issued.keyId)
+      const reply = await ask(name, issued.token)
+      expect(reply.status).toBe(200)
+      if (name === 'introspection') expect(reply.body).toContain('"active":true')
+      if (name === 'rotation') expect(reply.body).toContain('access_token')
+      if (name === 'leak' || name === 'revocation') {
+        expect(outcome(watchword.verify(issued.token))).toBe('revoked')
+      }
+    }
+  })
+})
+
+describe('an introspection', () => {
+  it('never calls a token active on a node that cannot be sure, whatever onStale says', async () => {
+    for (const onStale of ['accept', 'reject'] as const) {
+      const feed = remoteFeed()
+      const { watchword, clock } = await rig({ onStale }, { feed })
+      const ask = await asking({ authority: watchword })
+      const { token } = await watchword.issue(INPUT)
+      feed.cut = true
+      await clock.advance(MINUTE)
+      expect(outcome(watchword.verify(token))).toBe(onStale === 'accept' ? 'ok' : 'stale')
+      expect((await ask('introspection', token)).status).toBe(503)
+    }
+  })
+
+  it('adds what the service wants told, and lets none of it pass for a standard member', async () => {
+    const { watchword } = await rig()
+    const { token, id } = await watchword.issue({ ...INPUT, scopes: [], claims: { tenant: 't_1' } })
+    const claims = (auth: { readonly claims: object }) => ({
+      ...auth.claims,
+      client_id: 'billing',
+      active: false,
+      scope: 'root',
+      sub: 'root',
+      iss: 'root',
+      nbf: 1,
+    })
+    const introspection = { ...AUTHORIZED, claims }
+    const ask = await asking({ authority: watchword, introspection })
+    const told = JSON.parse((await ask('introspection', token)).body) as object
+    const standard = { active: true, token_type: 'Bearer', sub: 'svc_billing', jti: id }
+    expect(told).toMatchObject({ tenant: 't_1', client_id: 'billing', ...standard })
+    for (const name of ['scope', 'iss', 'nbf']) expect(told).not.toHaveProperty(name)
+  })
+
+  it('knows a bound token through the binding alone', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue({ ...INPUT, binding: 'thumbprint' })
+    const plain = await asking({ authority: watchword })
+    expect((await plain('introspection', token)).body).toBe('{"active":false}')
+    const bound = await asking({ authority: watchword, shared: { binding: () => 'thumbprint' } })
+    expect((await bound('introspection', token)).body).toContain('"active":true')
+  })
+})
+
+describe('a rotation', () => {
+  const rotated = ({ body }: Reply): string =>
+    (JSON.parse(body) as { access_token: string }).access_token
+
+  it('takes a token that comes back after its grace for stolen, and says no more than of any other', async () => {
+    const { watchword, clock } = await rig()
+    const ask = await asking({ authority: watchword })
+    const { token } = await watchword.issue(INPUT)
+    const successor = rotated(await ask('rotation', token))
+    await clock.advance(2 * MINUTE)
+    const reused = await ask('rotation', token)
+    expect(reused).toEqual(await ask('rotation', 'x'))
+    expect(reused.status).toBe(401)
+    expect(outcome(watchword.verify(successor))).toBe('revoked')
+  })
+
+  it('says why only where that was asked for', async () => {
+    const { watchword, clock } = await rig()
+    const rotation = { allowHttp: true, reasons: true, realm: 'orders' }
+    const ask = await asking({ authority: watchword, rotation })
+    const { token } = await watchword.issue({ ...INPUT, ttl: '1h' })
+    await clock.advance(HOUR)
+    const { body, headers } = await ask('rotation', token)
+    expect(JSON.parse(body)).toMatchObject({ status: 401, reason: 'expired' })
+    expect(headers['www-authenticate']).toContain('realm="orders"')
+  })
+
+  it('tells the holder of the last token of a family to ask for a new one', async () => {
+    const policies = { service: { ttl: '1d', maxLifetime: '2d', scopes: ['orders:*'] } }
+    const { watchword, clock } = await rig({ policies })
+    const ask = await asking({ authority: watchword })
+    const first = await watchword.issue(INPUT)
+    await clock.advance(DAY - MINUTE)
+    const second = rotated(await ask('rotation', first.token))
+    await clock.advance(DAY - MINUTE)
+    const last = await ask('rotation', second)
+    const { access_token: third, expires_in: seconds } = JSON.parse(last.body) as {
+      access_token: string
+      expires_in: number
+    }
+    expect(seconds).toBe(120)
+    await clock.advance(120 * SECOND)
+    const ended = await ask('rotation', third)
+    expect(ended.status).toBe(401)
+    expect(ended.headers['www-authenticate']).toBe('Bearer realm="api", error="invalid_token"')
+    expect(JSON.parse(ended.body)).toMatchObject({ code: 'family_ended' })
+  })
+
+  it('keeps the binding', async () => {
+    const { watchword } = await rig()
+    const binding = 'thumbprint'
+    const { token } = await watchword.issue({ ...INPUT, binding })
+    expect((await (await asking({ authority: watchword }))('rotation', token)).status).toBe(401)
+    const ask = await asking({ authority: watchword, shared: { binding: () => binding } })
+    const successor = rotated(await ask('rotation', token))
+    expect(outcome(watchword.verify(successor, { binding }))).toBe('ok')
+    expect(outcome(watchword.verify(successor))).toBe('invalid')
+  })
+
+  it.each(['getToken', 'succeed'] as const)(
+    'that cannot be made now is answered 503 (%s), and leaves the token as it is',
+    async (method) => {
+      const down = failing(method)
+      const { watchword } = await rig({}, { store: down.store })
+      const errors: unknown[] = []
+      const shared = { onError: (error: unknown) => void errors.push(error) }
+      const ask = await asking({ authority: watchword, shared })
+      const { token } = await watchword.issue(INPUT)
+      down.down = true
+      expect((await ask('rotation', token)).status).toBe(503)
+      expect(errors).toEqual([expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE' })])
+      down.down = false
+      expect(outcome(watchword.verify(token))).toBe('ok')
+      expect((await ask('rotation', token)).status).toBe(200)
+    },
+  )
+
+  it('of a token that the store does not know is refused as any other', async () => {
+    const { watchword, root, clock, feed, store } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    // The keys are there, the record is not.
+    const bare = { ...store, getToken: async () => undefined } as Store
+    const { watchword: other } = await rig({}, { store: bare, root, clock, feed })
+    const ask = await asking({ authority: other })
+    expect(await ask('rotation', token)).toEqual(await ask('rotation', 'x'))
+  })
+})
+
+describe('the text of a token', () => {
+  it('is in no answer but the rotation, in no header, in no message and in no error', async () => {
+    const feed = remoteFeed()
+    const { watchword } = await rig({ prefix: 'acme_live' }, { feed })
+    const told: unknown[] = []
+    const tell = (message: unknown) => void told.push(message)
+    const channels = ['watchword:decision', 'watchword:audit']
+    for (const name of channels) subscribe(name, tell)
+    try {
+      const shared = { onError: tell, limit: (call: object) => told.push(call) > 0 }
+      const ask = await asking({ authority: watchword, shared })
+      const secrets: string[] = []
+      for (const cut of [false, true]) {
+        for (const name of NAMES) {
+          const { token } = await watchword.issue(INPUT)
+          feed.cut = cut
+          const { status, headers, body } = await ask(name, token)
+          feed.cut = false
+          secrets.push(token)
+          told.push(headers)
+          if (name === 'rotation' && status === 200) secrets.push(JSON.parse(body).access_token)
+          else told.push(body)
+        }
+      }
+      const text = inspect(told, {
+        depth: 20,
+        showHidden: true,
+        maxStringLength: null,
+        maxArrayLength: null,
+      })
+      expect(told.length).toBeGreaterThan(20)
+      // Whatever half of it would be enough to tell it from chance.
+      const parts = secrets.flatMap((token) => [token.slice(60, 100), token.slice(-60)])
+      expect(parts.filter((part) => text.includes(part))).toEqual([])
+    } finally {
+      for (const name of channels) unsubscribe(name, tell)
+    }
+  })
+})
+
+describe('the options of the endpoints', () => {
+  it('are checked when the endpoints are made', async () => {
+    const { watchword } = await rig()
+    const bad: readonly (readonly [string, () => unknown])[] = [
+      ['limit', () => forExpress.tokenEndpoints(watchword, { limit: 5 as never })],
+      ['timeout', () => forExpress.tokenEndpoints(watchword, { timeout: '1ms' })],
+      ['limits', () => forExpress.tokenEndpoints(watchword, { limits: oops } as never)],
+      ['options', () => forExpress.tokenEndpoints(watchword, null as never)],
+      ['allowHttp', () => forExpress.tokenEndpoints(watchword).rotation({ allowHttp: 1 as never })],
+      ['realm', () => forExpress.tokenEndpoints(watchword).rotation({ realm: 'a\r\nb' })],
+      ['reason', () => forExpress.tokenEndpoints(watchword).leak({ reason: '' })],
+      ['authorize', () => forExpress.tokenEndpoints(watchword).revocation({} as never)],
+      ['options', () => forExpress.tokenEndpoints(watchword).introspection(undefined as never)],
+    ]
+    for (const [field, make] of bad) {
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'ERR_INVALID_OPTION',
+          message: expect.stringMatching(new RegExp(`^${field}: `)) as string,
+        }),
+      )
+    }
+  })
+})
