@@ -1,0 +1,94 @@
+// How do clients rotate their own tokens, and how does anybody who finds one have it killed?
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { createWatchword } from 'watchword'
+import { authOf, requireToken, tokenEndpoints } from 'watchword/express'
+
+const watchword = await createWatchword({
+  issuer: 'https://auth.acme.example',
+  audience: 'orders-api',
+  policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
+})
+
+// Ten calls a minute for each address and endpoint. With several nodes, use the limiter's Redis or SQL store.
+const limiter = new RateLimiterMemory({ points: 10, duration: 60 })
+const endpoints = tokenEndpoints(watchword, {
+  limit: ({ endpoint, address }) =>
+    limiter.consume(`${endpoint} ${address}`).then(
+      () => true,
+      (refused: unknown) => {
+        if (!(refused instanceof RateLimiterRes)) throw refused
+        return { retryAfter: refused.msBeforeNext }
+      },
+    ),
+})
+const authorize = (_call: object, request: object) => ({ actor: authOf(request).subject })
+
+const app = express()
+app.all('/token/rotate', endpoints.rotation({ allowHttp: true })) // a real service has HTTPS
+app.all('/token/leaked', endpoints.leak())
+app.all(
+  '/oauth/revoke',
+  requireToken(watchword, { scopes: ['tokens:revoke'] }),
+  endpoints.revocation({ authorize }),
+)
+app.all(
+  '/oauth/introspect',
+  requireToken(watchword, { scopes: ['tokens:read'] }),
+  endpoints.introspection({ authorize }),
+)
+
+// From here on we are clients.
+const server = app.listen(0)
+await once(server, 'listening')
+const url = `http://localhost:${(server.address() as AddressInfo).port}`
+const actor = 'ops@acme.example'
+const issue = async (subject: string, scopes: readonly string[]) =>
+  (await watchword.issue({ policy: 'service', subject, scopes, actor })).token
+const service = await issue('svc_mail', ['orders:read'])
+const operator = await issue('ops', ['tokens:read', 'tokens:revoke'])
+
+async function post(path: string, bearer: string, fields: Record<string, string> = {}) {
+  const headers = bearer === '' ? {} : { authorization: `Bearer ${bearer}` }
+  const body = new URLSearchParams(fields)
+  const response = await fetch(url + path, { method: 'POST', headers, body })
+  const text = await response.text()
+  return { status: response.status, text, headers: response.headers }
+}
+
+// The holder exchanges its token, and needs nothing else for it.
+const rotated = await post('/token/rotate', service)
+const { access_token: token, expires_in } = JSON.parse(rotated.text)
+assert.equal(rotated.status, 200)
+console.log(`rotate: ${rotated.status}, the successor expires in ${expires_in} s`)
+
+// A service that cannot verify tokens itself asks what one is good for.
+const active = await post('/oauth/introspect', operator, { token })
+assert.equal(JSON.parse(active.text).active, true)
+console.log(`introspect: ${active.status} for ${JSON.parse(active.text).sub}`)
+
+// Whoever has found the token may kill it, and learns nothing by it.
+const killed = await post('/token/leaked', '', { token })
+const unknown = await post('/token/leaked', '', { token: 'v4.local.unknown' })
+assert.deepEqual([killed.status, killed.text], [unknown.status, unknown.text])
+const inactive = await post('/oauth/introspect', operator, { token })
+assert.equal(inactive.text, '{"active":false}')
+console.log(`report a leak: ${killed.status}; introspect: ${inactive.text}`)
+
+// Revocation by those who may is answered alike, also for a token that is dead already.
+const revoked = await post('/oauth/revoke', operator, { token })
+const nobody = await post('/oauth/revoke', '', { token })
+assert.deepEqual([revoked.status, nobody.status], [200, 401])
+console.log(`revoke: ${revoked.status}; by nobody: ${nobody.status}`)
+
+// The limiter has had enough.
+for (let i = 0; i < 8; i++) await post('/token/leaked', '', { token: 'x' })
+const limited = await post('/token/leaked', '', { token: 'x' })
+assert.equal(limited.status, 429)
+console.log(`the eleventh report of a minute: ${limited.status}`)
+
+server.close()
+await watchword.close()
