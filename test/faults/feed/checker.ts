@@ -21,6 +21,11 @@ export interface Silence {
 /** Everything that is known of one run. */
 export interface History {
   readonly maxStalenessMs: number
+  /**
+   * Whether the log lost what it had acknowledged. A node that had not read it takes what is left for the log, until
+   * those who have read it give it back.
+   */
+  readonly lossy: boolean
   readonly acknowledged: readonly Acknowledged[]
   /** The tokens that somebody tried to revoke, acknowledged or not. */
   readonly attempted: ReadonlySet<number>
@@ -48,16 +53,16 @@ export function faultsOf(history: History): string[] {
 }
 
 // I1
-function acceptedTooLate({ acknowledged, logs, maxStalenessMs }: History): string[] {
+function acceptedTooLate({ acknowledged, logs, maxStalenessMs, lossy }: History): string[] {
   const faults: string[] = []
   for (const { token, by, at } of acknowledged) {
     for (const { node, sightings } of logs) {
       const { acceptedAt, provenAt } = sightings[token] ?? NEVER
-      const late = acceptedAt - at
-      const what = `I1 ${node} accepted token ${token}`
-      if (node === by && late > 0) faults.push(`${what} ${late} ms after it had revoked it`)
-      else if (late > maxStalenessMs + SLACK_MS) faults.push(`${what} ${late} ms after its end`)
-      else if (provenAt > at) faults.push(`${what}, which had ended before its last proof`)
+      const late = Math.round(acceptedAt - at)
+      const what = `I1 ${node} accepted token ${token} ${late} ms after its end`
+      if (node === by && acceptedAt > at) faults.push(`${what}, which it had acknowledged`)
+      else if (late > maxStalenessMs + SLACK_MS) faults.push(what)
+      else if (provenAt > at && !lossy) faults.push(`${what}, with a proof from after that`)
     }
   }
   return faults

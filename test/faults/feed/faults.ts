@@ -31,6 +31,7 @@ export const killed: Fault = {
 
 export const wiped: Fault = {
   name: 'kill -9, restart without data',
+  lossy: true,
   silent: true,
   incidents: /vanished|epoch/,
   hurt: ({ broker }) => broker.server.kill(),

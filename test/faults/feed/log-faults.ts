@@ -26,6 +26,7 @@ async function restore({ broker: { server } }: World): Promise<void> {
 /** What a replica does as well that takes over and has not heard of the newest events. */
 export const restored: Fault = {
   name: 'kill -9, restored from an old copy',
+  lossy: true,
   silent: true,
   incidents: /rollback|fork/,
   prepare: backUp,
@@ -36,7 +37,7 @@ export const restored: Fault = {
 /** The nodes see nothing of the log until it has grown past where they were. */
 export const refilled: Fault = {
   name: 'restored, and refilled before anybody looks',
-  silent: false,
+  lossy: true,
   incidents: /rollback|fork/,
   lastsMs: 0,
   prepare: backUp,
@@ -58,6 +59,7 @@ export const refilled: Fault = {
 
 export const dropped: Fault = {
   name: 'log dropped while the server runs',
+  lossy: true,
   lastsMs: 300,
   incidents: /vanished|epoch/,
   hurt: ({ broker, log }) => broker.drop(log),
@@ -66,6 +68,7 @@ export const dropped: Fault = {
 /** One node is away while others trim what it has not read. */
 export const trimmed: Fault = {
   name: 'trimmed past a node that was cut off',
+  lossy: true,
   lastsMs: 300,
   incidents: /trimmed/,
   hurt: async (world) => {
@@ -82,6 +85,7 @@ export const trimmed: Fault = {
 
 export const holed: Fault = {
   name: 'events removed that a node had not read',
+  lossy: true,
   lastsMs: 300,
   incidents: /torn|epoch|trimmed/,
   hurt: async (world) => {
@@ -131,6 +135,7 @@ const trimmedAll: Prank = async (feed, head) => {
 
 export const vandalised: Fault = {
   name: 'junk, replays, forged and old heads, trims',
+  lossy: true,
   lastsMs: 0,
   incidents: /tampered/,
   hurt: async (world) => {

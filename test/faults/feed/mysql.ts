@@ -43,11 +43,12 @@ function asRoot(): readonly string[] {
 
 type Rows = mysql.RowDataPacket[]
 
-async function ask(port: number, text: string): Promise<Rows> {
+async function ask(port: number, ...texts: readonly string[]): Promise<Rows> {
   const connection = await mysql.createConnection({ host: '127.0.0.1', port, user: 'root' })
   connection.on('error', () => undefined)
   try {
-    const [rows] = await connection.query<Rows>(text)
+    let rows: Rows = []
+    for (const text of texts) [rows] = await connection.query<Rows>(text)
     return rows
   } finally {
     connection.destroy()
@@ -71,7 +72,8 @@ export async function mysqlBroker(): Promise<Broker> {
       await pool.end()
     },
     drop: async (log) => {
-      for (const name of ['head', 'log']) await ask(port, `DELETE FROM ${tableOf(log, name)}`)
+      const deletions = ['head', 'log'].map((name) => `DELETE FROM ${tableOf(log, name)}`)
+      await ask(port, 'BEGIN', ...deletions, 'COMMIT')
     },
     cutPushes: async () => 0,
     clients: async () => (await ask(port, OTHERS)).length,

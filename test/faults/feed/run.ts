@@ -26,7 +26,7 @@ const { storm, outages, ...rest } = ofNodes
 const crowds = { storm: storm(FULL ? 100 : 16), outages: outages(FULL ? 1000 : 12) }
 
 /** Every fault there is. */
-export const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
+const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
   Record<string, Fault>
 >
 
@@ -36,8 +36,9 @@ export function sufferFaults(
   open: () => Promise<Broker>,
   names: readonly (keyof typeof FAULTS)[],
 ): void {
-  const all = Object.values<Fault>(FAULTS).filter(({ notFor }) => !notFor?.includes(kind))
-  const faults = FULL ? all : names.map((name) => FAULTS[name])
+  const faults = FULL
+    ? Object.values<Fault>(FAULTS).filter(({ notFor }) => !notFor?.includes(kind))
+    : names.map((name) => FAULTS[name])
   describe('whatever happens to the log', () => {
     const lines: string[] = []
     let broker: Broker | undefined

@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly nodes?: number
   /** Verdicts that the fault accounts for. */
   readonly codes?: readonly string[]
+  /** Whether the log loses what it has acknowledged. */
+  readonly lossy?: boolean
 }
 
 /** One world. */
@@ -58,6 +60,7 @@ export class World {
   readonly writers: LocalNode[] = []
   readonly proxies: TcpProxy[] = []
   readonly #codes: readonly string[]
+  readonly #lossy: boolean
   readonly #folder = mkdtempSync(join(tmpdir(), 'watchword-world-'))
   readonly #rootKey = exportKey(generateKey())
   readonly #tokens: IssuedToken[] = []
@@ -72,17 +75,18 @@ export class World {
   #writing: Promise<unknown> | undefined
   #stopped = false
 
-  private constructor(broker: Broker, codes: readonly string[]) {
+  private constructor(broker: Broker, { codes = [], lossy = false }: WorldOptions) {
     this.broker = broker
     this.#codes = codes
+    this.#lossy = lossy
   }
 
   /** Makes a world, in which everything is well and two nodes write. */
-  static async open(broker: Broker, { nodes = 3, codes = [] }: WorldOptions = {}): Promise<World> {
+  static async open(broker: Broker, options: WorldOptions): Promise<World> {
     await ready
-    const world = new World(broker, codes)
+    const world = new World(broker, options)
     try {
-      await world.#begin(nodes)
+      await world.#begin(options.nodes ?? 3)
       return world
     } catch (error) {
       await world.close()
@@ -277,6 +281,7 @@ export class World {
     const logs: NodeLog[] = await Promise.all(this.nodes.map((node) => node.log()))
     return {
       maxStalenessMs: MAX_STALENESS_MS,
+      lossy: this.#lossy,
       acknowledged: this.#acknowledged,
       attempted: this.#attempted,
       silences: this.#silences,
