@@ -4,16 +4,22 @@
  * @module
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { connect, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
+import { getRequestListener } from '@hono/node-server'
 import express from 'express'
+import express4 from 'express4'
 import fastify from 'fastify'
+import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Store, Watchword } from 'watchword'
+import { type Store, type Watchword, WatchwordError } from 'watchword'
 import type { EndpointAuthority, EndpointsOptions } from '../../src/http/endpoints/options.js'
 import * as forExpress from '../../src/http/express.js'
 import * as forFastify from '../../src/http/fastify.js'
+import * as forHono from '../../src/http/hono.js'
 import {
   closeAll,
   DAY,
@@ -204,6 +210,60 @@ describe('a body', () => {
   })
 })
 
+describe('a body parser', () => {
+  it.each([
+    ['takes another type', express4.urlencoded({ extended: true })],
+    ['makes text of everything', express4.text({ type: () => true })],
+    ['makes bytes of everything', express4.raw({ type: () => true })],
+    ['makes an object of it', express4.json()],
+  ])('of Express 4 that %s is no concern of the endpoints', async (_, parser) => {
+    const { watchword } = await rig()
+    const app = express4().use(parser)
+    app.all(PATHS.leak, forExpress.tokenEndpoints(watchword).leak())
+    const server = createServer(app)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closing.push(() => new Promise((resolve) => server.close(resolve)))
+    const { port } = server.address() as AddressInfo
+    const { token } = await watchword.issue(INPUT)
+    const headers = ['content-type: application/json']
+    const body = JSON.stringify({ token })
+    const reply = await send(port, { method: 'POST', path: PATHS.leak, headers, body })
+    expect(reply.status).toBe(200)
+    expect(outcome(watchword.verify(token))).toBe('revoked')
+  })
+})
+
+describe('over HTTP/2', () => {
+  it('Fastify and Hono read the body alike', async () => {
+    const { watchword } = await rig()
+    const app = fastify({ http2: true })
+    const endpoints = forFastify.tokenEndpoints(watchword)
+    await app.register(endpoints.leak(), { prefix: PATHS.leak })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    closing.push(() => app.close())
+    const hono = new Hono().all(PATHS.leak, forHono.tokenEndpoints(watchword).leak())
+    const listener = getRequestListener(hono.fetch)
+    const server = createHttp2Server((...exchange) => void listener(...exchange))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closing.push(() => new Promise((resolve) => void server.close(resolve)))
+    for (const { port } of [app.server.address(), server.address()] as AddressInfo[]) {
+      const { token } = await watchword.issue(INPUT)
+      const client = connect(`http://127.0.0.1:${port}`)
+      const stream = client.request({
+        ':method': 'POST',
+        ':path': PATHS.leak,
+        'content-type': 'application/x-www-form-urlencoded',
+      })
+      stream.end(new URLSearchParams({ token }).toString())
+      const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+      stream.resume()
+      client.close()
+      expect(headers[':status']).toBe(200)
+      expect(outcome(watchword.verify(token))).toBe('revoked')
+    }
+  })
+})
+
 describe('a hook', () => {
   it('is given the fields of the form, but never the token', async () => {
     const { watchword } = await rig()
@@ -309,6 +369,17 @@ describe('a revocation', () => {
       expect((await ask(name, token)).status).toBe(200)
     },
   )
+
+  it('is not taken for done by a node that was closed meanwhile', async () => {
+    const { watchword } = await rig()
+    const reason = 'stale'
+    const late = new WatchwordError('ERR_TOKEN_REJECTED', 'the token was refused', { reason })
+    const authority = { ...watchword, revoke: () => Promise.reject(late) }
+    const ask = await asking({ authority })
+    for (const name of ['revocation', 'leak'] as const) {
+      expect((await ask(name, 'x')).status).toBe(503)
+    }
+  })
 
   it('says who wanted it, and of a leak why', async () => {
     const { watchword } = await rig()

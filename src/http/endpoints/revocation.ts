@@ -66,7 +66,7 @@ export function leak<Request, Claims>(
   const killed = new Set<string>()
 
   const report = async (target: Target): Promise<void> => {
-    const print = hash('sha256', `${target.binding ?? ''}\0${target.token}`)
+    const print = hash('sha256', target.token)
     if (killed.has(print) || !(await kill(shared, target, record))) return
     if (killed.size >= MAX_REMEMBERED) killed.clear()
     killed.add(print)
