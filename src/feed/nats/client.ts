@@ -10,7 +10,7 @@ export interface JetStreamClient {
   publish(
     subject: string,
     payload?: Uint8Array,
-    options?: { readonly expect?: Expectation },
+    options?: { readonly expect?: Expectation; readonly msgID?: string },
   ): Promise<{ readonly seq: number }>
   jetstreamManager(checkAPI?: boolean): Promise<JetStreamManager>
 }
@@ -19,6 +19,8 @@ export interface JetStreamClient {
 export interface Expectation {
   readonly streamName: string
   readonly lastSequence?: number
+  /** The id of the last message. */
+  readonly lastMsgID?: string
 }
 
 /** What `jetstreamManager()` answers. */
@@ -31,7 +33,10 @@ export interface JetStreamManager {
       options: { readonly seq: number } | { readonly filter: string },
     ): Promise<unknown>
     deleteMessage(name: string, seq: number, erase?: boolean): Promise<unknown>
-    getMessage(name: string, query: { readonly seq: number }): Promise<StoredMessage | null>
+    getMessage(
+      name: string,
+      query: { readonly seq: number } | { readonly last_by_subj: string },
+    ): Promise<StoredMessage | null>
   }
   readonly consumers: {
     add(stream: string, config: object): Promise<{ readonly name: string }>
@@ -54,9 +59,11 @@ export interface StreamInfo {
   }
 }
 
-/** A message that was asked for by its number. */
+/** A message that was asked for by itself. */
 export interface StoredMessage {
   readonly seq: number
+  /** RFC 3339, to the nanosecond. */
+  readonly timestamp: string
   readonly data: Uint8Array
 }
 
@@ -102,7 +109,7 @@ export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefi
 
 // https://github.com/nats-io/nats-server/blob/main/server/errors.json
 const STREAM_NOT_FOUND = 10059
-const WRONG_LAST_SEQUENCE = [10071, 10164]
+const WRONG_LAST = [10070, 10071, 10164]
 
 /** Whether the stream does not exist. */
 export function isStreamMissing(error: unknown): boolean {
@@ -111,7 +118,12 @@ export function isStreamMissing(error: unknown): boolean {
 
 /** Whether somebody else wrote to the stream first. */
 export function isConflict(error: unknown): boolean {
-  return WRONG_LAST_SEQUENCE.includes(codeOf(error))
+  return WRONG_LAST.includes(codeOf(error))
+}
+
+/** Whether no stream listens to the subject, so that nothing was stored. */
+export function isUnheard(error: unknown): boolean {
+  return error instanceof Error && error.name === 'JetStreamNotEnabled'
 }
 
 /** Whether the client refused to send so much. */

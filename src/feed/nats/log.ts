@@ -7,14 +7,18 @@
  *
  * @module
  */
+import { randomUUID } from 'node:crypto'
 import { WatchwordError } from '../../errors.js'
 import { type Position, type SealedHead, samePosition } from '../feed.js'
 import {
+  type Expectation,
   isConflict,
   isStreamMissing,
   isTooLarge,
+  isUnheard,
   type JetStreamClient,
   type JetStreamManager,
+  type StoredMessage,
   type StreamInfo,
 } from './client.js'
 import { type Cut, decodeFrame, encodeFrame, type Frame } from './frame.js'
@@ -65,6 +69,12 @@ interface Front {
   readonly first: Frame | undefined
 }
 
+/** What this feed published last: unless somebody else did since, it is the end of the stream. */
+interface Own {
+  readonly tail: Tail
+  readonly id: string
+}
+
 /** The log of one feed. */
 export class Log {
   readonly js: JetStreamClient
@@ -73,6 +83,7 @@ export class Log {
   readonly #replicas: number
   #known: (Mark & { readonly newest: Placed | undefined }) | undefined
   #front: Front | undefined
+  #own: Own | undefined
 
   constructor(js: JetStreamClient, manager: JetStreamManager, names: Names, replicas: number) {
     this.js = js
@@ -86,12 +97,17 @@ export class Log {
     return openStreams(this.manager, this.names, this.#replicas)
   }
 
-  /** Asks the leader where the stream ends; `undefined` when there is no stream. */
-  async tail(signal: AbortSignal): Promise<Tail | undefined> {
+  /**
+   * Asks the leader where the stream ends; `undefined` when there is no stream.
+   *
+   * @param eager - Whether to ask for the last message at the same time, since it is likely to be a new one.
+   */
+  async tail(signal: AbortSignal, eager = false): Promise<Tail | undefined> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const last = eager ? this.#last() : undefined
       const info = await this.#info()
       if (info === undefined) return undefined
-      const newest = info.state.messages === 0 ? undefined : await this.#newest(info, signal)
+      const newest = info.state.messages === 0 ? undefined : await this.#newest(info, signal, last)
       if (newest === 'changed') continue
       const { bytes, messages, first_seq: firstSeq, last_seq: lastSeq } = info.state
       const averageBytes = messages === 0 ? 0 : bytes / messages
@@ -110,10 +126,23 @@ export class Log {
     }
   }
 
-  async #newest(info: StreamInfo, signal: AbortSignal): Promise<Placed | 'changed' | undefined> {
+  // No answer is no harm: then the message is asked for by its number.
+  #last(): Promise<StoredMessage | null> {
+    const { log, logSubject } = this.names
+    return this.manager.streams.getMessage(log, { last_by_subj: logSubject }).catch(() => null)
+  }
+
+  async #newest(
+    info: StreamInfo,
+    signal: AbortSignal,
+    last: Promise<StoredMessage | null> | undefined,
+  ): Promise<Placed | 'changed' | undefined> {
     const mark = markOf(info)
     if (this.#known !== undefined && isSame(this.#known, mark)) return this.#known.newest
-    const newest = await this.#search(info, signal)
+    const message = await last
+    const frame = message && isMarked(message, mark) ? decodeFrame(message.data) : undefined
+    const newest =
+      frame === undefined ? await this.#search(info, signal) : { at: mark.lastSeq, frame }
     if (newest?.at !== mark.lastSeq) {
       // Nobody deletes the last frame but to publish another one first: then this is not the newest.
       const now = await this.#info()
@@ -167,34 +196,56 @@ export class Log {
     make: (tail: Tail | undefined) => Draft | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly tail: Tail | undefined; readonly at: number | undefined }> {
+    const own = this.#own
+    this.#own = undefined
+    // What moves the head alone, as a trim does, changes more than its own message.
+    const quick = own === undefined ? undefined : make(own.tail)
+    if (own !== undefined && quick !== undefined && quick.events.length > 0) {
+      const at = await this.#publishAfter(own.tail, quick, own.id)
+      if (at !== undefined) return { tail: own.tail, at }
+    }
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const tail = await this.tail(signal)
+      const tail = await this.tail(signal, true)
       const draft = make(tail)
       if (draft === undefined) return { tail, at: undefined }
       signal.throwIfAborted()
       // Somebody deleted the stream.
       if (tail === undefined) await this.open()
-      const frame = { ...draft, cuts: cutsAfter(tail, draft.head) }
-      const at = await this.#publish(frame, tail?.lastSeq ?? 0)
-      if (at !== undefined) {
-        this.#retire(tail?.newest)
-        return { tail, at }
-      }
+      const at = await this.#publishAfter(tail, draft)
+      if (at !== undefined) return { tail, at }
     }
     throw busy()
   }
 
-  // Without a message id, by which the server drops what it has seen before: after a purge it would still drop it, and
-  // whoever may publish could use up an id in advance. The core finds out itself whether an append without an answer
-  // took place.
-  async #publish(frame: Frame, lastSequence: number): Promise<number | undefined> {
-    const { log: streamName, logSubject } = this.names
+  async #publishAfter(
+    tail: Tail | undefined,
+    draft: Draft,
+    lastMsgID?: string,
+  ): Promise<number | undefined> {
+    const frame = { ...draft, cuts: cutsAfter(tail, draft.head) }
+    const id = randomUUID()
+    const at = await this.#publish(frame, id, {
+      streamName: this.names.log,
+      lastSequence: tail?.lastSeq ?? 0,
+      ...(lastMsgID === undefined ? {} : { lastMsgID }),
+    })
+    if (at === undefined) return undefined
+    this.#retire(tail?.newest)
+    if (tail !== undefined && frame.events.length > 0)
+      this.#own = { tail: { ...tail, lastSeq: at, newest: { at, frame } }, id }
+    return at
+  }
+
+  // The id is new for each message, so the server, which drops what it has seen before, never takes one for another. It
+  // is there to be named by the next one of this feed: nobody else's message has it, whatever its number is.
+  async #publish(frame: Frame, msgID: string, expect: Expectation): Promise<number | undefined> {
+    const { logSubject } = this.names
     const bytes = encodeFrame(frame)
     try {
-      return (await this.js.publish(logSubject, bytes, { expect: { streamName, lastSequence } }))
-        .seq
+      return (await this.js.publish(logSubject, bytes, { expect, msgID })).seq
     } catch (error) {
-      if (isConflict(error)) return undefined
+      if (isConflict(error) || (expect.lastMsgID !== undefined && isUnheard(error)))
+        return undefined
       if (!isTooLarge(error)) throw error
       throw new WatchwordError(
         'ERR_FEED_UNAVAILABLE',
@@ -219,6 +270,11 @@ export class Log {
 
 function markOf({ state }: StreamInfo): Mark {
   return { lastSeq: state.last_seq, lastTime: state.last_ts, messages: state.messages }
+}
+
+// The two were not asked for in one step: by its time, a message of a stream that was set back meanwhile is told apart.
+function isMarked({ seq, timestamp }: StoredMessage, { lastSeq, lastTime }: Mark): boolean {
+  return seq === lastSeq && timestamp === lastTime
 }
 
 function isSame(a: Mark, b: Mark): boolean {
