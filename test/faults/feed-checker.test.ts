@@ -1,0 +1,215 @@
+/** The checker of the faults, put to the test itself: histories that break one promise each, and nodes that lie. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Libsql from 'libsql'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { RevocationFeed, SealedHead, WatchwordOptions } from 'watchword'
+import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
+import { type SqliteDatabase, sqliteStore } from '../../src/store/sqlite.js'
+import { faultsOf, type History } from './feed/checker.js'
+import { type LocalNode, MAX_STALENESS_MS, nodeOn } from './feed/node.js'
+import type { NodeLog, NodeState, Sighting } from './feed/observer.js'
+import { figuresOf, lineOf } from './feed/report.js'
+import { instant } from './feed/time.js'
+
+const QUIET: NodeState = {
+  live: true,
+  position: 'a/1',
+  revocations: 1,
+  owed: 0,
+  pushes: { ends: 0, misses: 0 },
+  incidents: {},
+}
+const REFUSED: Sighting = { acceptedAt: 1000, provenAt: 900, revokedAt: 1010, resurrectedAt: 0 }
+const ACCEPTED: Sighting = { acceptedAt: 9000, provenAt: 8990, revokedAt: 0, resurrectedAt: 0 }
+
+function logOf(
+  node: string,
+  revoked: Partial<Sighting> = {},
+  more: Partial<NodeLog> = {},
+): NodeLog {
+  const sightings = [{ ...REFUSED, ...revoked }, ACCEPTED]
+  return { node, sightings, runs: [{ accepted: true, from: 0, to: 9000 }], odd: [], ...more }
+}
+
+/** Token 0 was revoked on node a at 1001; token 1 never. */
+function historyOf(changes: Partial<History> = {}): History {
+  return {
+    maxStalenessMs: 1000,
+    lossy: false,
+    acknowledged: [{ token: 0, by: 'a', at: 1001 }],
+    attempted: new Set([0]),
+    silences: [],
+    logs: [logOf('a'), logOf('b')],
+    states: new Map([
+      ['a', QUIET],
+      ['b', QUIET],
+    ]),
+    errors: [],
+    ...changes,
+  }
+}
+
+const ofB = (revoked: Partial<Sighting>, more: Partial<NodeLog> = {}) => ({
+  logs: [logOf('a'), logOf('b', revoked, more)],
+})
+const stateOfB = (state: Partial<NodeState>) => ({
+  states: new Map([
+    ['a', QUIET],
+    ['b', { ...QUIET, ...state }],
+  ]),
+})
+
+describe('the checker', () => {
+  it('has nothing against a sound history', () => {
+    expect(faultsOf(historyOf())).toEqual([])
+    expect(faultsOf(historyOf(ofB({ acceptedAt: 1900, revokedAt: 1910 })))).toEqual([])
+  })
+
+  it.each<[string, Partial<History>, RegExp]>([
+    ['accepts after its own word', { logs: [logOf('a', { acceptedAt: 1002 })] }, /^I1 a .*ackn/],
+    ['accepts too late', ofB({ acceptedAt: 2100, revokedAt: 2110 }), /^I1 b .* 1099 ms/],
+    ['has a proof, and does not know', ofB({ acceptedAt: 1500, provenAt: 1400 }), /^I1 b .*proof/],
+    ['never refuses', ofB({ revokedAt: 0 }), /^I2 b does not know of 1/],
+    ['is elsewhere at the end', stateOfB({ position: 'a/2' }), /^I2 .* position: a\/1, a\/2/],
+    ['has another number of revocations', stateOfB({ revocations: 2 }), /^I2 .* revocations/],
+    ['is in debt', stateOfB({ owed: 1 }), /^I2 .* owed/],
+    ['accepts again', ofB({ resurrectedAt: 1500 }), /^I3 b accepted 1/],
+    ['is live in a silence', { silences: [{ from: 3000, to: 8000, nodes: ['b'] }] }, /^I4 b/],
+    ['refuses for nothing', { attempted: new Set() }, /^I6 a refused 1/],
+    ['answers something odd', ofB({}, { odd: ['expired'] }), /^I6 b answered expired/],
+    ['rejects with what is no outage', { errors: ['ERR_NO_SIGNING_KEY'] }, /ERR_NO_SIGNING_KEY/],
+  ])('finds a node that %s', (_, changes, fault) => {
+    expect(faultsOf(historyOf(changes)).join('\n')).toMatch(fault)
+  })
+
+  it.each([
+    ['ends before the lease does', [{ accepted: true, from: 0, to: 3900 }], 0],
+    ['begins after the silence', [{ accepted: true, from: 8001, to: 9000 }], 0],
+    ['refuses', [{ accepted: false, from: 0, to: 9000 }], 0],
+    ['begins in the silence', [{ accepted: true, from: 7000, to: 9000 }], 1],
+    ['ends in the silence', [{ accepted: true, from: 0, to: 4100 }], 1],
+  ])('knows of a run that %s what it means', (_, runs, faults) => {
+    const silences = [{ from: 3000, to: 8000, nodes: ['b'] }]
+    const history = historyOf({ silences, ...ofB({}, { runs }) })
+    expect(faultsOf(history)).toHaveLength(faults)
+  })
+
+  it('makes one line of the figures', () => {
+    const history = historyOf(
+      ofB(
+        { acceptedAt: 1031 },
+        {
+          runs: [
+            { accepted: true, from: 0, to: 3900 },
+            { accepted: true, from: 8200, to: 9000 },
+          ],
+        },
+      ),
+    )
+    const figures = figuresOf(
+      { ...history, logs: history.logs.slice(1) },
+      { hurtAt: 3000, healedAt: 8000, silent: true },
+    )
+    expect(figures).toEqual({
+      acknowledged: 1,
+      lost: 0,
+      staleAfterMs: 900,
+      liveAfterMs: 200,
+      slowestMs: 30,
+      incidents: '',
+    })
+    expect(lineOf('redis', 'kill', figures)).toMatch(
+      /^redis +kill +1 acked +0 lost +stale after 0\.90 s +live after 0\.20 s +slowest 30 ms$/,
+    )
+  })
+})
+
+describe('a node that lies is found out', async () => {
+  await ready
+  const ends: (() => unknown)[] = []
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
+
+  /** An honest node, and another one, whose feed or clock is not. */
+  async function pair(
+    lie: (feed: ChaosFeed, log: ChaosLog) => RevocationFeed,
+    options: Partial<WatchwordOptions> = {},
+  ) {
+    const folder = mkdtempSync(join(tmpdir(), 'watchword-liar-'))
+    ends.push(() => rmSync(folder, { recursive: true, force: true }))
+    const database = join(folder, 'store.db')
+    const handle = new Libsql(database) as unknown as SqliteDatabase & { close(): void }
+    await sqliteStore(handle).migrate()
+    handle.close()
+    const log = chaosLog()
+    const rootKey = exportKey(generateKey())
+    const start = async (name: string, feed: RevocationFeed, more = {}): Promise<LocalNode> => {
+      const orders = { name, database, rootKey, codes: [], everyMs: 3 }
+      const node = await nodeOn(orders, { feed, end: async () => {} }, more)
+      ends.push(() => node.close())
+      return node
+    }
+    const remote = chaosFeed(log.feed(), 'calm')
+    remote.calm()
+    const honest = await start('honest', log.feed())
+    const liar = await start('liar', lie(remote, log), options)
+    const input = { policy: 'job', subject: 'svc', actor: 'test' }
+    const tokens = await honest.watchword.issueMany([input, input])
+    for (const node of [honest, liar]) node.add(tokens.map(({ token }) => token))
+    return { honest, liar, remote, tokens: tokens.map(({ token }) => token) }
+  }
+
+  async function faultsIn(
+    nodes: readonly LocalNode[],
+    acknowledgedAt: number,
+    silences: History['silences'] = [],
+  ): Promise<string> {
+    const history: History = {
+      maxStalenessMs: MAX_STALENESS_MS,
+      lossy: false,
+      acknowledged: acknowledgedAt === 0 ? [] : [{ token: 0, by: 'honest', at: acknowledgedAt }],
+      attempted: new Set([0]),
+      silences,
+      logs: await Promise.all(nodes.map((node) => node.log())),
+      states: new Map(),
+      errors: [],
+    }
+    return faultsOf(history).join('\n')
+  }
+
+  it('when its feed hides what is new, and answers and seals a head of its own', async () => {
+    let own: SealedHead | null = null
+    const { honest, liar, tokens } = await pair((feed) => ({
+      info: feed.info,
+      open: (signal) => feed.open(signal),
+      head: async (options) => (own ??= await feed.head(options)),
+      read: (...args) => feed.read(...args),
+      append: () => Promise.reject(new Error('not now')),
+      touch: async (_, next) => {
+        own = next
+        return true
+      },
+      close: () => feed.close(),
+    }))
+    await honest.revoke(tokens[0] as string)
+    const at = instant()
+    await sleep(MAX_STALENESS_MS + 300)
+    expect(await faultsIn([honest, liar], at)).toMatch(/^I1 liar accepted token 0 \d{4} ms/)
+  })
+
+  it('when its clock stands still, so that no proof ever grows old', async () => {
+    const time = Date.now()
+    const clock = { now: () => time, monotonic: () => 0 }
+    const { honest, liar, remote } = await pair((feed) => feed, { clock })
+    remote.partition()
+    const from = instant()
+    await sleep(MAX_STALENESS_MS + 300)
+    const silences = [{ from, to: instant(), nodes: ['liar'] }]
+    expect(await faultsIn([honest, liar], 0, silences)).toBe('I4 liar was live in a silence')
+  })
+})
