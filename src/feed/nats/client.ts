@@ -109,11 +109,17 @@ export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefi
 
 // https://github.com/nats-io/nats-server/blob/main/server/errors.json
 const STREAM_NOT_FOUND = 10059
+const STREAM_STORE_FAILED = 10077
 const WRONG_LAST = [10070, 10071, 10164]
 
 /** Whether the stream does not exist. */
 export function isStreamMissing(error: unknown): boolean {
   return codeOf(error) === STREAM_NOT_FOUND
+}
+
+/** Whether the server could not make the files of a new stream. */
+export function isStoreFailed(error: unknown): boolean {
+  return codeOf(error) === STREAM_STORE_FAILED
 }
 
 /** Whether somebody else wrote to the stream first. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { isStreamMissing, type JetStreamManager } from './client.js'
+import { isStoreFailed, isStreamMissing, type JetStreamManager } from './client.js'
 
 /** The names of a feed's streams and subjects. */
 export interface Names {
@@ -65,7 +65,12 @@ async function openStream(
   } catch (error) {
     if (!isStreamMissing(error)) throw error
     // Another node may do so at the same moment: the same settings twice are one stream.
-    await streams.add({ name, subjects, num_replicas: replicas, allow_direct: false, ...REQUIRED })
+    const config = { name, subjects, num_replicas: replicas, allow_direct: false, ...REQUIRED }
+    await streams.add(config).catch((failure: unknown) => {
+      if (!isStoreFailed(failure)) throw failure
+      // Servers drop the folder of all streams with the last one, even from under a new one: the second time it is made.
+      return streams.add(config)
+    })
   }
 }
 
