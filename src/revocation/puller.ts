@@ -9,7 +9,7 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
-import { type Opened, openHead, sealHead } from './seal.js'
+import { type Opened, open, openHead, sealHead } from './seal.js'
 import { unavailable } from './unavailable.js'
 
 const READ_LIMIT = 500
@@ -85,6 +85,7 @@ export class Puller {
       const mark = freshness.mark()
       const head = await this.#calls.head()
       if (head === null) {
+        this.#suspect(attempt)
         if (await recovery.found()) continue
         freshness.prove(mark)
         return attempt.read
@@ -98,7 +99,10 @@ export class Puller {
   async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
     const { recovery } = this.#options
     const opened = await this.#open(head)
-    if (opened === undefined) return false
+    if (opened === undefined) {
+      this.#suspect(attempt)
+      return false
+    }
     this.#head = head
     const replica = this.#replica
     const { epoch, seq } = replica.position
@@ -141,7 +145,7 @@ export class Puller {
   async #readOn(head: SealedHead, attempt: Attempt): Promise<void> {
     const before = this.#replica.position
     const { events } = await this.#calls.read(before, READ_LIMIT)
-    await this.#takeAll(events, head.seq)
+    await this.#takeAll(events, head)
     if (this.#replica.position !== before) {
       attempt.read += events.length
       return
@@ -158,19 +162,16 @@ export class Puller {
     throw unavailable('the feed ends before its head')
   }
 
-  async #takeAll(events: readonly SealedEvent[], covered: number): Promise<void> {
+  async #takeAll(events: readonly SealedEvent[], head: SealedHead): Promise<void> {
     const { onIncident } = this.#options
     let bytes = 0
     for (const event of events) {
-      const taken = await this.#take(event, covered)
+      const taken = await this.#take(event, head.seq)
       if (taken === 'refused') onIncident('refused', 1)
-      if (taken === 'full' || taken === 'unreadable') {
+      if (taken === 'unreadable') await this.#unreadable(event, head)
+      if (taken === 'full') {
         onIncident(taken, 1)
-        throw unavailable(
-          taken === 'full'
-            ? 'the revocation index is full'
-            : 'the feed holds an event that this node cannot read',
-        )
+        throw unavailable('the revocation index is full')
       }
       bytes += event.bytes.length
       if (bytes > BYTES_A_TURN) {
@@ -178,6 +179,16 @@ export class Puller {
         await new Promise((resolve) => setImmediate(resolve))
       }
     }
+  }
+
+  // A bit that flipped can name another key. An event of a form to come is left to those who know it.
+  async #unreadable(event: SealedEvent, head: SealedHead): Promise<never> {
+    const { keys, recovery, onIncident } = this.#options
+    onIncident('unreadable', 1)
+    const opened = open(keys, 'event', event.bytes)
+    if ('claimed' in opened && ++this.#tears >= MAX_TEARS)
+      await recovery.replaceUnreadable(head, opened.claimed.at)
+    throw unavailable('the feed holds an event that this node cannot read')
   }
 
   // A key that is not at hand may be a new one.
@@ -193,7 +204,7 @@ export class Puller {
    * renewed: the log that takes the new one is the log.
    */
   async #prove(head: Opened, mark: Mark, attempt: Attempt): Promise<boolean> {
-    const { feed, freshness, clock, maxStalenessMs, toleranceMs, onIncident } = this.#options
+    const { feed, freshness, clock, maxStalenessMs, toleranceMs } = this.#options
     if (feed.touch === undefined || feed.peek !== undefined) {
       freshness.prove(mark)
       return true
@@ -202,16 +213,22 @@ export class Puller {
     if (age > maxStalenessMs || age < -toleranceMs) {
       if (await this.#touch(head)) return true
       // Somebody may have appended in between. Whoever shows the same head again shows a picture.
-      attempt.frozen++
-      if (attempt.frozen <= MAX_SHOWN) return false
-      onIncident('frozen', 1)
-      throw unavailable('the feed shows a head that its log does not have')
+      this.#suspect(attempt)
+      return false
     }
     freshness.prove(mark, head.at)
     const due = Math.min(BEACON_MS, maxStalenessMs * 0.4) * (1 + this.#options.random() / 2)
     // In the background, while the old one will do: of several nodes that do so at once, all are right.
     if (age > due) void this.#touch(head).catch(() => false)
     return true
+  }
+
+  /** Notes a head that should be another one by the next time. */
+  #suspect(attempt: Attempt): void {
+    attempt.frozen++
+    if (attempt.frozen <= MAX_SHOWN) return
+    this.#options.onIncident('frozen', 1)
+    throw unavailable('the feed shows a head that its log does not have')
   }
 
   async #touch({ epoch, seq, link }: Opened): Promise<boolean> {

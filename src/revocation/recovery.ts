@@ -77,12 +77,8 @@ export class Recovery {
     // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
-    const founded = this.#begin(null)
-    if (!nothing) return founded.then(() => true)
-    return founded.then(
-      () => true,
-      () => false,
-    )
+    await this.#begin(null)
+    return true
   }
 
   /**
@@ -106,10 +102,12 @@ export class Recovery {
     replica.learn(head, opened)
   }
 
-  // Nobody has sealed it for a while: whatever was done to it since, nobody has mended.
+  // Nobody has sealed it for a while: whatever was done to it since, nobody has mended. A seal of a time to come does not
+  // tell for how long.
   #isAsleep({ at }: Opened): boolean {
     const { clock, maxStalenessMs, toleranceMs } = this.#options
-    return clock.judged() - at > maxStalenessMs + toleranceMs
+    const age = clock.judged() - at
+    return age > maxStalenessMs + toleranceMs || age < -toleranceMs
   }
 
   async #enterTrimmed(head: SealedHead, opened: Opened, isDamaged: boolean): Promise<void> {
@@ -171,10 +169,10 @@ export class Recovery {
    * the log still goes, or with a new life of the log. It does not take a log away from others who have other keys.
    */
   async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
-    const { clock, replica, onIncident, refill } = this.#options
+    const { replica, onIncident, refill } = this.#options
     const { epoch } = replica.position
     const claimed = 'claimed' in rest ? rest.claimed.at : 0
-    if (failure === 'unknown_key' && Math.abs(clock.judged() - claimed) < ABANDONED_MS)
+    if (failure === 'unknown_key' && !this.#isAbandoned(claimed))
       throw unavailable(
         'the feed is sealed with a key that the store does not have; the nodes of one feed share one store',
       )
@@ -184,6 +182,18 @@ export class Recovery {
       throw unavailable('the head of the feed is not authentic')
     await this.#refill()
     await this.#begin(head)
+  }
+
+  /**
+   * An event is sealed with a key that neither this node nor the store has. Begins the log anew, as one with a hole, unless
+   * there may be somebody who has the key.
+   */
+  async replaceUnreadable(head: SealedHead, sealedAt: number): Promise<void> {
+    if (this.#isAbandoned(sealedAt)) await this.replace(head)
+  }
+
+  #isAbandoned(sealedAt: number): boolean {
+    return Math.abs(this.#options.clock.judged() - sealedAt) >= ABANDONED_MS
   }
 
   /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */

@@ -30,7 +30,10 @@ export interface LogFleet extends Fleet {
 }
 
 /** Makes one; with a store that outlives its processes, or without. */
-export async function newLogFleet({ durable = true, ...shared }: LogOptions = {}): Promise<LogFleet> {
+export async function newLogFleet({
+  durable = true,
+  ...shared
+}: LogOptions = {}): Promise<LogFleet> {
   const fleet = await newFleet(shared)
   const { clock } = fleet
   const log = chaosLog()
