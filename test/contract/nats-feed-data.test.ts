@@ -55,6 +55,27 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     await other.open(call.signal)
     return other
   }
+  /** Another instance, each of whose requests of this kind waits for something first. */
+  const delayed = async (
+    kind: 'getMessage' | 'info',
+    before: () => Promise<unknown> | undefined,
+  ) => {
+    const { streams, consumers } = manager
+    const value = async (...args: readonly unknown[]) => {
+      await before()
+      return Reflect.apply(streams[kind], streams, args)
+    }
+    const jetstreamManager = async () => ({
+      consumers,
+      streams: Object.create(streams, { [kind]: { value } }),
+    })
+    const js = Object.create(jetstream(connection), {
+      jetstreamManager: { value: jetstreamManager },
+    })
+    const other = natsFeed(js, { prefix })
+    await other.open(call.signal)
+    return other
+  }
   const publish = async (bytes: Uint8Array, subject = 'log') =>
     (await jetstream(connection).publish(`${prefix}.${subject}`, bytes)).seq
   const forge = (
@@ -370,32 +391,31 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     const back = headAt(4)
     await feed.append(old, [], back, call)
     let meanwhile: (() => Promise<unknown>) | undefined
-    const slow = natsFeed(
-      Object.create(jetstream(connection), {
-        jetstreamManager: {
-          value: async () => {
-            const { streams, consumers } = manager
-            const getMessage = async (...args: Parameters<typeof streams.getMessage>) => {
-              const act = meanwhile
-              meanwhile = undefined
-              await act?.()
-              return streams.getMessage(...args)
-            }
-            return {
-              consumers,
-              streams: Object.create(streams, { getMessage: { value: getMessage } }),
-            }
-          },
-        },
-      }),
-      { prefix },
-    )
-    await slow.open(call.signal)
+    const slow = await delayed('getMessage', () => meanwhile?.())
     meanwhile = async () => {
+      meanwhile = undefined
       await grow(back, 5, ' new')
       await vi.waitFor(async () => expect((await state()).messages).toBe(10))
     }
     expect(await slow.head(call)).toEqual(headAt(5, ' new'))
+  })
+
+  it('appends to no picture of a log that was set back and filled again meanwhile', async () => {
+    const old = await growSingly(3)
+    let meanwhile: (() => Promise<unknown>) | undefined
+    const slow = await delayed('info', () => meanwhile?.())
+    let anew: SealedHead | undefined
+    meanwhile = async () => {
+      meanwhile = undefined
+      // By then the server has answered what was asked for along with it.
+      await connection.flush()
+      await manager.streams.delete(`${prefix}_LOG`)
+      for (let seq = 1; seq <= 3; seq++) anew = await grow(anew ?? null, seq, ' new')
+    }
+    const answer = await slow.append(old, [eventAt(4)], headAt(4), call)
+    expect(answer).toEqual({ ok: false, head: anew })
+    expect(anew).toEqual(headAt(3, ' new'))
+    expect(await slow.head(call)).toEqual(anew)
   })
 
   it('wakes for no touch and no junk', async () => {
