@@ -104,9 +104,9 @@ async function measure(
   await Promise.all(children.map((child) => ask(child, { watch: texts })))
   await setTimeout(500)
   const sent = { ours: [] as number[], raw: [] as number[] }
-  for (const [i, { id }] of tokens.entries()) {
+  for (const [i, { token }] of tokens.entries()) {
     sent.ours.push(now())
-    await watchword.revoke({ id }, { actor: 'bench' })
+    await watchword.revoke({ token }, { actor: 'bench' })
     await setTimeout(APART_MS)
     sent.raw.push(now())
     await broker.publish(i)
