@@ -18,10 +18,10 @@ export function describeFramework(framework: Framework, result: FrameworkResult)
     '',
     `${framework} ${version}`,
     '',
-    `  ${''.padEnd(NAME)}${row('requests/s', '× bare', 'µs of CPU', 'busy')}`,
+    `  ${''.padEnd(NAME)}${row('requests/s', '× bare', '±', 'µs of CPU', 'busy')}`,
     ...lines.map(
-      ({ name, perSecond, toBare, cpu, busy }) =>
-        `  ${name.padEnd(NAME)}${row(count(perSecond), toBare.toFixed(3), cpu.toFixed(1), busy.toFixed(2))}`,
+      ({ name, perSecond, toBare, toBareMad, cpu, busy }) =>
+        `  ${name.padEnd(NAME)}${row(count(perSecond), toBare.toFixed(3), toBareMad.toFixed(3), cpu.toFixed(1), busy.toFixed(2))}`,
     ),
     '',
     `  soak: ${count(soak.passed)} of ${count(soak.good)} good ones answered 200, ${count(soak.refused)} of ${count(soak.forged)} forged ones 401, ${soak.errors} errors`,

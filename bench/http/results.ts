@@ -14,6 +14,8 @@ export interface Line {
   readonly perSecond: number
   /** By the rate of the bare server: the median, over the rounds, of the ratio within each. */
   readonly toBare: number
+  /** The median deviation of that ratio: a difference smaller than this is noise. */
+  readonly toBareMad: number
   /** Microseconds on a processor for each request, in the process of the server: the median of the rounds. */
   readonly cpu: number
   /** How much of the time its event loop was busy, from 0 to 1: where much is left, the client was the slower one. */

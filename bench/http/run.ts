@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { demand } from '../expect.js'
-import { median } from '../statistics.js'
+import { median, medianDeviation } from '../statistics.js'
 import { type Server, startServer } from './child.js'
 import { ANYONE, type Contender, type Framework, PATH } from './kit.js'
 import { press, soak, warmUp } from './load.js'
@@ -43,7 +43,9 @@ export async function runFramework(framework: Framework, pace: Pace): Promise<Fr
     return {
       version: versionOf(framework),
       lines,
-      toPeers: Object.fromEntries(peers.map((peer) => [peer.name, ratio(ours, peer)])),
+      toPeers: Object.fromEntries(
+        peers.map((peer) => [peer.name, median(ratios(ours.rounds, peer.rounds))]),
+      ),
       soak: await soak(server.url, server.tokens, pace.soak),
     }
   } finally {
@@ -102,7 +104,8 @@ function linesOf(runners: readonly Runner[]): Line[] {
     name,
     kind,
     perSecond: median(rates),
-    toBare: ratio({ rounds: rates }, { rounds: bare.rates }),
+    toBare: median(ratios(rates, bare.rates)),
+    toBareMad: medianDeviation(ratios(rates, bare.rates)),
     cpu: median(cpus),
     busy: median(loads),
     rounds: rates,
@@ -110,10 +113,9 @@ function linesOf(runners: readonly Runner[]): Line[] {
   }))
 }
 
-type Rounds = Pick<Line, 'rounds'>
-
-function ratio(one: Rounds, other: Rounds): number {
-  return median(one.rounds.map((rate, round) => rate / (other.rounds[round] as number)))
+/** By how much one was faster than another, in each round. */
+function ratios(one: readonly number[], other: readonly number[]): number[] {
+  return one.map((rate, round) => rate / (other[round] as number))
 }
 
 function versionOf(framework: Framework): string {
