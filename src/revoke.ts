@@ -102,7 +102,10 @@ export async function revoke(
   const target = parseInput(targetSchema, rawTarget)
   // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.
   const aim =
-    'id' in target ? await aimAtId(core, target.id) : aimOf(core, target, options.binding ?? '')
+    'id' in target
+      ? await aimAtId(core, target.id)
+      : (aimOf(core, target, options.binding ?? '') ??
+        (await aimAtNewKey(core, target, options.binding ?? '')))
   const at = core.clock.now()
   const id = core.newId(at)
   const before = reach(core, aim)
@@ -176,7 +179,11 @@ function entryOf({ kind, value, expiresAt, loose }: Aim, before: number): Revoca
   return loose ? { kind, value, expiresAt, loose } : { kind, value, expiresAt }
 }
 
-function aimOf(core: Core, target: Exclude<Target, { id: string }>, binding: string): Aim {
+function aimOf(
+  core: Core,
+  target: Exclude<Target, { id: string }>,
+  binding: string,
+): Aim | undefined {
   if ('token' in target) return aimAtToken(core, target.token, binding)
   if ('family' in target) return { kind: 'family', value: target.family, expiresAt: horizon(core) }
   if ('subject' in target)
@@ -188,10 +195,22 @@ function aimOf(core: Core, target: Exclude<Target, { id: string }>, binding: str
 }
 
 // Whoever presents an authentic token may have it killed, be it expired, outdated or revoked already.
-function aimAtToken(core: Core, token: string, binding: string): Aim {
+function aimAtToken(core: Core, token: string, binding: string): Aim | undefined {
   const found = core.verifier.find(token, binding)
-  if ('ok' in found) throw rejected(found.code)
-  return { kind: 'token', value: found.principal.id, expiresAt: found.principal.expiresAt }
+  if ('principal' in found) {
+    const { id, expiresAt } = found.principal
+    return { kind: 'token', value: id, expiresAt }
+  }
+  if (found.code === 'unknown_key') return undefined
+  throw rejected(found.code)
+}
+
+// Its key may be one that this node has yet to read. When that cannot be found out, nobody may take the token for dead.
+async function aimAtNewKey(core: Core, target: Target, binding: string): Promise<Aim> {
+  await core.keyring.lookForUnknown()
+  const aim = 'token' in target ? aimAtToken(core, target.token, binding) : undefined
+  if (aim === undefined) throw rejected('unknown_key')
+  return aim
 }
 
 // An id that nobody has seen is revoked all the same, for as long as any token could live: its record may be late.

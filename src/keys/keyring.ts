@@ -75,6 +75,8 @@ export class Keyring {
   #others: readonly KeyRecord[] = []
   #refreshing: Promise<void> | undefined
   #askedAt = Number.NEGATIVE_INFINITY
+  // What became of the last read, if it failed.
+  #failure: unknown
   #timer: Timer | undefined
   #closed = false
   // Where in the rotation's window this node acts, so that the nodes of a fleet do not all act at once.
@@ -150,9 +152,19 @@ export class Keyring {
 
   /** Reads the store now. One read at a time; joiners share it. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined
-    })
+    this.#refreshing ??= this.#refresh()
+      .then(
+        () => {
+          this.#failure = undefined
+        },
+        (failure: unknown) => {
+          this.#failure = failure
+          throw failure
+        },
+      )
+      .finally(() => {
+        this.#refreshing = undefined
+      })
     return this.#refreshing
   }
 
@@ -169,6 +181,15 @@ export class Keyring {
     }
     await this.refresh()
     return true
+  }
+
+  /**
+   * Like `refreshForUnknown`, for who must not mistake an outage for an answer: rejects with `ERR_STORE_UNAVAILABLE`
+   * also within the cool-down, when the last read failed.
+   */
+  async lookForUnknown(): Promise<void> {
+    const asked = await this.refreshForUnknown()
+    if (!asked && this.#failure !== undefined) throw this.#failure
   }
 
   /** Makes every key that is due. */

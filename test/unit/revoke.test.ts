@@ -397,6 +397,27 @@ describe('after a revocation has resolved', () => {
   })
 })
 
+describe('a token of a key that this node has yet to read', () => {
+  it('is revoked all the same, or an outage is said to be one', async () => {
+    fleet = await newFleet({ keys: { coolDown: '10s' } })
+    let down = false
+    const store = around(fleet.store, (_method, call) =>
+      down ? Promise.reject(new Error('down')) : call(),
+    )
+    const [a, b] = [await fleet.start(), await fleet.start({ store })]
+    const [key] = a.keys.list()
+    await a.keys.revoke(key?.id ?? '', ACTOR)
+    const token = await issueOn(a)
+    down = true
+    for (let i = 0; i < 2; i++)
+      expect(await codeOf(b.revoke({ token: token.token }, ACTOR))).toBe('ERR_STORE_UNAVAILABLE')
+    down = false
+    await fleet.clock.advance(10 * SECOND)
+    await b.revoke({ token: token.token }, ACTOR)
+    expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
+  })
+})
+
 describe('the revocation index', () => {
   it('is bounded by what can still be alive', async () => {
     const [a] = await pair()
