@@ -21,7 +21,7 @@ import {
 } from '../../src/revocation/seal.js'
 import { deriveKey, destroyKey, type LocalKey } from '../../src/token/paserk.js'
 import { decryptInto, sealText, wipePlaintext } from '../../src/token/v4local.js'
-import { headerOf, sealKeys } from '../support/log-fleet.js'
+import { headerOf, sealKeys } from '../support/feed-writer.js'
 import { failureOf } from './harness.js'
 
 const TYPES: readonly SealType[] = ['event', 'head', 'chunk']
