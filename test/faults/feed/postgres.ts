@@ -13,7 +13,8 @@ export const POSTGRES: Recipe = {
   user: 'postgres',
   install: (data) => ['initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'],
   run: (data, port) => {
-    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=']
+    const address = ['listen_addresses=127.0.0.1', 'unix_socket_directories=']
+    const settings = [...address, 'max_connections=500']
     return ['postgres', '-D', data, '-p', `${port}`, ...settings.flatMap((each) => ['-c', each])]
   },
   answers: (port) =>

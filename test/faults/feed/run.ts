@@ -23,7 +23,7 @@ const LATEST_MS = 10_000
 const WARM_UP = 30
 
 const { storm, outages, ...rest } = ofNodes
-const crowds = { storm: storm(FULL ? 100 : 16), outages: outages(FULL ? 1000 : 12) }
+const crowds = { storm: storm(FULL ? 50 : 16), outages: outages(FULL ? 1000 : 12) }
 
 /** Every fault there is. */
 const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
