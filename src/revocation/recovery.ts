@@ -304,13 +304,14 @@ export class Recovery {
     return count + group.length
   }
 
-  // With everything back in it, the log is whole, wherever it begins.
+  // With everything back in it, the log is whole from where it began when it was compared; what somebody cut off since is
+  // not in it.
   async #tellWhole(): Promise<void> {
     const { calls, publish, replica, node: value } = this.#options
     const head = await calls.head()
     if (head === null || head.epoch !== replica.position.epoch) return
     await publish([
-      { kind: 'trim', value, until: head.floor },
+      { kind: 'trim', value, until: replica.floor },
       { kind: 'snapshot', value, until: 0 },
     ])
     this.#incomplete = false

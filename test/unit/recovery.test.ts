@@ -53,6 +53,24 @@ describe('a feed that says that there is no log', () => {
   })
 })
 
+describe('a log that is being made whole', () => {
+  it('is not called whole by a node that saw what was cut off since', async () => {
+    fleet = await newLogFleet({ durable: false })
+    const [founder] = [await fleet.startNode(), await fleet.startNode()]
+    const token = await fleet.revokeOne(founder)
+    await fleet.pass(SECOND)
+    fleet.log.wipe()
+    while (fleet.log.events.length === 0) await fleet.pass(1)
+    fleet.log.truncate(fleet.log.head?.seq ?? 0)
+    await fleet.pass(2 * SECOND)
+    const late = await fleet.startNode({ onStart: 'reject' })
+    for (let i = 0; i < 20; i++) {
+      await fleet.pass(100)
+      expect(verdict(late.watchword.verify(token))).not.toBe('ok')
+    }
+  })
+})
+
 describe('a log that nobody watched over', () => {
   it('is made whole from the store, also when its seal is of a time to come', async () => {
     fleet = await newLogFleet()
