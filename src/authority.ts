@@ -8,7 +8,7 @@ import { authenticator } from './authenticate.js'
 import { WatchwordError } from './errors.js'
 import { health } from './health.js'
 import { issue, issueMany } from './issue.js'
-import type { KeyInfo } from './keys/keyring.js'
+import type { KeyInfo } from './keys/key-info.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import { resolveOptions, type WatchwordOptions } from './options.js'
 import {

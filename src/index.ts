@@ -23,7 +23,7 @@ export type {
 export { memoryFeed } from './feed/memory.js'
 export type { IssueInput } from './issue.js'
 export type { IssuedToken, IssuedTokenInfo } from './issued-token.js'
-export type { KeyInfo } from './keys/keyring.js'
+export type { KeyInfo } from './keys/key-info.js'
 export type { KeyWrapper } from './keys/root-key.js'
 export type { KeyState } from './keys/rotation.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'

@@ -6,7 +6,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { IssueInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
-import type { KeyInfo } from './keys/keyring.js'
+import type { KeyInfo } from './keys/key-info.js'
 import type { RequestContext } from './observe/channels.js'
 import type { CompiledRequirement } from './requirement.js'
 import type { IncidentKind } from './revocation/follower-options.js'

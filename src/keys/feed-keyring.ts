@@ -23,14 +23,16 @@ export interface FeedKeyringOptions {
 }
 
 const PURPOSE = 'watchword-feed-v1'
-// How often a seal of unknown make can make a node read the store for keys.
-const COOL_DOWN_MS = 1000
+// How often seals of unknown make can make a node read the store for keys: so many times in so long.
+const WINDOW_MS = 1000
+const READS = 10
 
 /** The keys of the seals of one authority. */
 export class FeedKeyring {
   readonly #options: FeedKeyringOptions
   readonly #derived = new Map<string, LocalKey>()
-  #askedAt = Number.NEGATIVE_INFINITY
+  #windowAt = Number.NEGATIVE_INFINITY
+  #reads = 0
   #refreshing: Promise<void> | undefined
 
   constructor(options: FeedKeyringOptions) {
@@ -63,13 +65,16 @@ export class FeedKeyring {
     await this.#options.keyring.issuingAny()
   }
 
-  /** Reads the store for keys that are not at hand, unless that was just done. Never rejects. */
+  /** Reads the store for keys that are not at hand, unless that was just done often enough. Never rejects. */
   refresh(): Promise<void> {
+    if (this.#refreshing !== undefined) return this.#refreshing
     const now = this.#options.clock.monotonic()
-    if (this.#refreshing === undefined && now - this.#askedAt < COOL_DOWN_MS)
-      return Promise.resolve()
-    this.#askedAt = now
-    this.#refreshing ??= this.#refresh()
+    if (now - this.#windowAt >= WINDOW_MS) {
+      this.#windowAt = now
+      this.#reads = 0
+    }
+    if (++this.#reads > READS) return Promise.resolve()
+    this.#refreshing = this.#refresh()
       .catch(() => undefined)
       .finally(() => {
         this.#refreshing = undefined

@@ -11,32 +11,17 @@ import { WatchwordError } from '../errors.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
+import type { KeyInfo } from './key-info.js'
 import { Ring, type RingKey } from './ring.js'
 import { openKey, type RootKey } from './root-key.js'
 import {
   issuingKey,
   type KeySchedule,
-  type KeyState,
   keyState,
   newestKey,
   nextKey,
   rotationDueAt,
 } from './rotation.js'
-
-/** What an operator sees of a key. */
-export interface KeyInfo {
-  readonly id: string
-  readonly audience: string
-  readonly generation: number
-  readonly state: KeyState
-  readonly createdAt: number
-  readonly activatesAt: number
-  readonly retiresAt: number
-  readonly expiresAt: number
-  readonly revokedAt: number | null
-  /** The id of the root key that wraps it at rest. */
-  readonly wrappedBy: string
-}
 
 /** What the keyring needs. */
 export interface KeyringOptions {
@@ -153,15 +138,13 @@ export class Keyring {
   /** Reads the store now. One read at a time; joiners share it. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh()
-      .then(
-        () => {
-          this.#failure = undefined
-        },
-        (failure: unknown) => {
-          this.#failure = failure
-          throw failure
-        },
-      )
+      .then(() => {
+        this.#failure = undefined
+      })
+      .catch((failure: unknown) => {
+        this.#failure = failure
+        throw failure
+      })
       .finally(() => {
         this.#refreshing = undefined
       })

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Requirement, RevokeTarget, Watchword } from 'watchword'
 import { type Fingerprinted, VerifiedCache } from '../../src/cache/verified-cache.js'
 import { ready } from '../../src/paseto.js'
+import { flush } from '../support/fleet.js'
 import { AUDIENCE, closeAll, DAY, HOUR, outcome, rig } from '../unit/harness.js'
 
 beforeAll(() => ready)
@@ -268,6 +269,8 @@ describe('a verdict', () => {
           await perform(each, { ...setup, tokens, ids, issue })
           // A key that was made in place of a revoked one seals at once, before the other node has read it.
           await cold.watchword.keys.refresh()
+          // What it sealed in the feed is read once it is.
+          while (cold.watchword.health().status !== 'live') await flush()
           compareAll()
         }
         await closeAll()

@@ -1,0 +1,21 @@
+/**
+ * What an operator sees of a key.
+ *
+ * @module
+ */
+import type { KeyState } from './rotation.js'
+
+/** What an operator sees of a key. */
+export interface KeyInfo {
+  readonly id: string
+  readonly audience: string
+  readonly generation: number
+  readonly state: KeyState
+  readonly createdAt: number
+  readonly activatesAt: number
+  readonly retiresAt: number
+  readonly expiresAt: number
+  readonly revokedAt: number | null
+  /** The id of the root key that wraps it at rest. */
+  readonly wrappedBy: string
+}
