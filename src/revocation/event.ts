@@ -203,11 +203,6 @@ export interface EntrySink {
 /** How {@link applyEntries} applies. */
 export interface ApplyOptions {
   readonly index: EntrySink
-  /**
-   * The latest time, in Unix milliseconds, that a watermark is believed to reach to; a later one counts as this. So
-   * whoever has the key of the feed can kill what there is, but not what has yet to be issued. Default: no limit.
-   */
-  readonly latest?: number
   /** Told what nodes say to each other. */
   readonly onNode?: (entry: NodeEntry) => void
 }
@@ -219,7 +214,7 @@ export interface ApplyOptions {
  */
 export function applyEntries(
   bytes: Uint8Array,
-  { index, latest = Number.POSITIVE_INFINITY, onNode }: ApplyOptions,
+  { index, onNode }: ApplyOptions,
 ): { readonly refused: number } | undefined {
   if (!readEach(bytes, NOBODY)) return undefined
   let refused = 0
@@ -231,8 +226,7 @@ export function applyEntries(
       if (!taken) refused++
     },
     watermark: (entry) => {
-      const believed = entry.before > latest ? { ...entry, before: latest } : entry
-      if (!index.apply(believed)) refused++
+      if (!index.apply(entry)) refused++
     },
     node: (entry) => onNode?.(entry),
   })

@@ -181,10 +181,9 @@ export class Replica {
 
   // Authentic entries hold wherever they stand: a revocation is never wrong, only early or repeated.
   #apply(opened: Opened): Taken {
-    const { index, clock, maxSkewMs } = this.#options
-    const latest = clock.judged() + maxSkewMs
+    const { index } = this.#options
     const onNode = (entry: NodeEntry) => this.hear(entry, opened)
-    const outcome = applyEntries(opened.payload, { index, latest, onNode })
+    const outcome = applyEntries(opened.payload, { index, onNode })
     if (outcome === undefined) return 'unreadable'
     if (outcome.refused > 0) return 'full'
     return 'applied'

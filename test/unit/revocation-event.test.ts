@@ -160,18 +160,6 @@ describe('applying an event', () => {
     const outcome = applyEntries(encodeEntries(EXAMPLES), { index: new List(false) })
     expect(outcome).toEqual({ refused: held.length })
   })
-
-  it('believes no watermark that reaches past the latest time', () => {
-    const index = new List()
-    const late = { kind: 'subject', value: 's', before: NOW + 2, expiresAt: NOW } as const
-    const entries = [late, { ...late, before: NOW + 1 }, { ...late, before: NOW }]
-    applyEntries(encodeEntries(entries), { index, latest: NOW + 1 })
-    expect(index.entries.map((entry) => 'before' in entry && entry.before)).toEqual([
-      NOW + 1,
-      NOW + 1,
-      NOW,
-    ])
-  })
 })
 
 describe('entries', () => {
