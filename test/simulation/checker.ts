@@ -1,0 +1,243 @@
+/**
+ * The checker: holds what every node says against what was acknowledged, and when.
+ *
+ * @module
+ */
+import {
+  decodeEntries,
+  type RevocationEntry,
+  type TokenEntry,
+  type WatermarkEntry,
+} from '../../src/revocation/event.js'
+import type { TokenFacts } from '../../src/revocation/index.js'
+import { open, type SealKeys } from '../../src/revocation/seal.js'
+import type { ChaosLog } from '../../src/testkit/chaos/log.js'
+import type { LocalKey } from '../../src/token/paserk.js'
+import { MAX_STALENESS_MS, type Process, TOLERANCE_MS } from './node.js'
+import type { Time } from './time.js'
+
+/** A promise that was broken. */
+export class Violation extends Error {
+  override readonly name = 'Violation'
+}
+
+/** A revocation that was acknowledged. */
+export interface Acked {
+  readonly name: string
+  readonly entry: RevocationEntry
+  /** What must be denied. */
+  readonly tokens: readonly TokenFacts[]
+  /** When it was acknowledged. */
+  readonly at: number
+  /** When the log last did not have it, because somebody took it away; infinite while that lasts. */
+  lackedUntil: number
+}
+
+/** What may be at the end of a world. */
+export interface Rest {
+  /** All nodes were gone at once, and the log lost something: they must have it from the store, and nothing is excused. */
+  readonly isForgotten: boolean
+  /** A node may refuse everything, for the log is damaged and there is no store. */
+  readonly mayBeDown: boolean
+}
+
+/** What the checker looks at. */
+export interface CheckerOptions {
+  readonly time: Time
+  readonly log: ChaosLog
+  readonly vault: ReadonlyMap<string, LocalKey>
+  readonly running: readonly Process[]
+}
+
+// A timer of a whole millisecond may fall due within the next one.
+const ROUNDING_MS = 1
+// An old head is believed for as long as its seal is young, by the clock of a node that may be behind that of another.
+const FROZEN_MS = MAX_STALENESS_MS + 2 * TOLERANCE_MS
+
+/** Watches one world. */
+export class Checker {
+  readonly acked: Acked[] = []
+  /** Whether a process was killed, and knowledge with it. */
+  lostProcesses = 0
+  readonly #options: CheckerOptions
+  readonly #keys: SealKeys
+  readonly #contents = new WeakMap<object, readonly RevocationEntry[]>()
+  readonly #missing = new WeakMap<Process, Set<Acked>>()
+  readonly #frozenAt = new WeakMap<Process, number>()
+  readonly #tokens = new Set<string>()
+  readonly #subjects = new Map<string, number>()
+
+  constructor(options: CheckerOptions) {
+    this.#options = options
+    this.#keys = {
+      opening: (id) => options.vault.get(id),
+      sealing: () => {
+        throw new Error('the checker seals nothing')
+      },
+    }
+  }
+
+  /** Notes what somebody has begun to revoke. */
+  attempted(entry: RevocationEntry): void {
+    if (entry.kind === 'token') this.#tokens.add(entry.value)
+    else
+      this.#subjects.set(entry.value, Math.max(entry.before, this.#subjects.get(entry.value) ?? 0))
+  }
+
+  /** Notes what was acknowledged. */
+  acknowledged(name: string, entry: RevocationEntry, tokens: readonly TokenFacts[]): void {
+    const at = this.#options.time.now
+    const acked = { name, entry, tokens, at, lackedUntil: Number.NEGATIVE_INFINITY }
+    this.acked.push(acked)
+    for (const process of this.#options.running) this.#missing.get(process)?.add(acked)
+    this.logChanged()
+  }
+
+  /** Notes that a process began. */
+  started(process: Process): void {
+    this.#missing.set(process, new Set(this.acked))
+  }
+
+  /** I3: notes that a process ends, which must deny until then all that it ever denied. */
+  ended(process: Process): void {
+    this.lostProcesses++
+    this.#stillDenies(process)
+  }
+
+  #stillDenies(process: Process): void {
+    const missing = this.#missing.get(process)
+    for (const acked of this.acked) {
+      if (missing?.has(acked) || acked.tokens.every((token) => process.refuses(token))) continue
+      throw new Violation(`I3: ${process.name} accepts ${acked.name} again`)
+    }
+  }
+
+  /** Notes that a process is shown an old head from now on. */
+  froze(process: Process): void {
+    this.#frozenAt.set(process, this.#options.time.now)
+  }
+
+  /** Notes that the log is another one than before. */
+  logChanged(): void {
+    const { now } = this.#options.time
+    const has = this.#holdings()
+    for (const acked of this.acked) {
+      if (!has(acked.entry)) acked.lackedUntil = Number.POSITIVE_INFINITY
+      else if (acked.lackedUntil === Number.POSITIVE_INFINITY) acked.lackedUntil = now
+    }
+  }
+
+  /** I1 and I4: looks at every node that could decide something at this moment. */
+  watch(): void {
+    for (const process of this.#options.running) {
+      if (process.owner.suspended || !process.isFresh) continue
+      this.#confirmed(process)
+      const missing = this.#missing.get(process)
+      if (missing !== undefined && missing.size > 0) this.#denies(process, missing)
+    }
+  }
+
+  #confirmed(process: Process): void {
+    const age = this.#options.time.now - process.line.confirmedAt
+    if (age <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) return
+    throw new Violation(`I4: ${process.name} is live, and the log last answered ${age} ms ago`)
+  }
+
+  #denies(process: Process, missing: Set<Acked>): void {
+    const { now } = this.#options.time
+    for (const acked of missing) {
+      if (acked.tokens.every((token) => process.denies(token))) {
+        missing.delete(acked)
+        continue
+      }
+      if (acked.tokens.every((token) => process.refuses(token))) continue
+      const since = Math.max(acked.at, acked.lackedUntil)
+      if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
+      throw new Violation(
+        `I1: ${process.name} accepts ${acked.name}, revoked ${now - acked.at} ms ago`,
+      )
+    }
+  }
+
+  #isShownAPicture(process: Process): boolean {
+    return this.#options.time.now - (this.#frozenAt.get(process) ?? -Infinity) <= FROZEN_MS
+  }
+
+  /** I2, I3, I5 and I6: when everything has come to rest. */
+  atRest(tokens: readonly TokenFacts[], { isForgotten, mayBeDown }: Rest): void {
+    const all = this.#options.running
+    const running = all.filter(({ isFresh }) => isFresh)
+    const down = all.find(({ isFresh }) => !isFresh)
+    if (down !== undefined && !mayBeDown)
+      throw new Violation(`I2: ${down.name} does not come back to life`)
+    const has = this.#holdings()
+    for (const process of running) {
+      if (process.follower.owed > 0) throw new Violation(`I5: ${process.name} still owes`)
+      this.#stillDenies(process)
+      this.#deniesOnly(process, tokens)
+    }
+    for (const acked of this.acked) {
+      const { entry, tokens: meant } = acked
+      if (running.every((process) => meant.every((token) => process.refuses(token)))) continue
+      const knowing = running.filter((process) => meant.every((token) => process.denies(token)))
+      // Who had it is gone, and so is the log that had it: then only the store could tell.
+      if (knowing.length === 0 && !has(entry) && this.lostProcesses > 0 && !isForgotten) continue
+      const names = knowing.map(({ name }) => name).join(', ')
+      throw new Violation(`I2: ${acked.name} is denied by no node but (${names})`)
+    }
+  }
+
+  /** I2: what nodes hold is equal, where the log lost nothing. */
+  sameEverywhere(): void {
+    const digests = this.#options.running.map(({ index }) => index.digest())
+    if (new Set(digests).size > 1) throw new Violation(`I2: digests ${digests.join(' ')}`)
+  }
+
+  #deniesOnly(process: Process, tokens: readonly TokenFacts[]): void {
+    for (const token of tokens) {
+      const isMeant =
+        this.#tokens.has(token.id) || token.issuedAt <= (this.#subjects.get(token.subject) ?? -1)
+      if (process.denies(token) && !isMeant)
+        throw new Violation(`I6: ${process.name} denies ${token.id}, which nobody revoked`)
+    }
+  }
+
+  /** Everything that somebody who reads the log as it is would know of. */
+  #holdings(): (entry: RevocationEntry) => boolean {
+    const { log } = this.#options
+    const tokens = new Set<string>()
+    const subjects = new Map<string, number>()
+    const add = (entry: RevocationEntry) => {
+      if (entry.kind === 'token') tokens.add(entry.value)
+      else subjects.set(entry.value, Math.max(entry.before, subjects.get(entry.value) ?? -1))
+    }
+    const { head, floor } = log
+    if (head === null) return () => false
+    for (const event of log.events) {
+      if (event.seq > head.seq || event.seq < floor) continue
+      for (const entry of this.#contentOf(event, 'event', event.bytes)) add(entry)
+    }
+    for (const chunk of log.chunks)
+      for (const entry of this.#contentOf(chunk, 'chunk', chunk)) add(entry)
+    return (entry) =>
+      entry.kind === 'token'
+        ? tokens.has(entry.value)
+        : (subjects.get(entry.value) ?? -1) >= entry.before
+  }
+
+  #contentOf(
+    holder: object,
+    type: 'event' | 'chunk',
+    bytes: Uint8Array,
+  ): readonly RevocationEntry[] {
+    const known = this.#contents.get(holder)
+    if (known !== undefined) return known
+    const opened = open(this.#keys, type, bytes)
+    const entries = 'failure' in opened ? [] : (decodeEntries(opened.payload) ?? [])
+    const content = entries.filter(
+      (entry): entry is TokenEntry | WatermarkEntry => !('until' in entry),
+    )
+    this.#contents.set(holder, content)
+    return content
+  }
+}

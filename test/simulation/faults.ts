@@ -1,0 +1,165 @@
+/**
+ * What a seed lets happen: each fault does its harm once, or ends what it began.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { CALM } from './network.js'
+import type { Process } from './node.js'
+import { type Place, storm, type World } from './world.js'
+
+/** Does some harm to a world. */
+export type Fault = (world: World) => void
+
+/** Where the id of its key ends in a seal. */
+const KEY_ID_END = 35
+
+const backups = new WeakMap<World, () => void>()
+
+/** All faults, by name. */
+export const FAULTS = {
+  /** Calls and pushes are lost, late, repeated. */
+  storm: (world) => {
+    world.network.weather = world.network.weather === CALM ? storm(world.dice, false) : CALM
+    world.say(`the weather: ${JSON.stringify(world.network.weather)}`)
+  },
+  pushes: (world) => {
+    world.network.weather = world.network.weather === CALM ? storm(world.dice, true) : CALM
+    world.say('pushes are lost, or not any more')
+  },
+  partition: (world) =>
+    toSome(world, (process) => {
+      process.line.cut = !process.line.cut
+      world.say(`${process.name} is ${process.line.cut ? 'cut off' : 'back'}`)
+    }),
+  freeze: (world) =>
+    toSome(world, (process) => {
+      // How long a picture can pass for the log is bounded by clocks that agree.
+      if (world.clocksAgree) world.freeze(process)
+    }),
+  crash: (world) => {
+    const place = world.dice.pick(world.places)
+    if (place.process === undefined) world.start(place)
+    else world.kill(place)
+  },
+  leave: (world) => {
+    const place = world.dice.pick(world.places)
+    if (place.process === undefined) world.start(place)
+    else world.stop(place)
+  },
+  suspend: (world) =>
+    toSome(world, (process) => {
+      if (process.owner.suspended) world.resume(process)
+      else world.suspend(process)
+    }),
+  /** Clocks that are wrong by up to half of what a watermark bears, and are set. */
+  clocks: (world) => setClock(world),
+  /** Clocks that are wrong by minutes: then only what goes by no clock can be promised. */
+  wildClocks: (world) => setClock(world),
+  rollback: (world) => {
+    const events = 1 + world.dice.below(4)
+    world.log.rollback(events)
+    changed(world, `the log is set back by ${events}`)
+  },
+  wipe: (world) => {
+    world.log.wipe()
+    changed(world, 'the log is gone')
+  },
+  restore: (world) => {
+    const restore = backups.get(world)
+    if (restore === undefined) backups.set(world, world.log.backup())
+    else {
+      restore()
+      backups.delete(world)
+    }
+    changed(world, restore === undefined ? 'the log is backed up' : 'the log is restored')
+  },
+  truncate: (world) => {
+    const { head } = world.log
+    if (head === null) return
+    const upTo = world.dice.below(head.seq + 1)
+    world.log.truncate(upTo)
+    changed(world, `the log is cut up to ${upTo}`)
+  },
+  hole: (world) => {
+    const { events } = world.log
+    const at = world.dice.below(events.length)
+    world.log.events = events.filter((_, i) => i !== at)
+    changed(world, `event ${events[at]?.seq} is gone`)
+  },
+  flip: (world) => {
+    const { events } = world.log
+    if (events.length === 0) return
+    const { seq, bytes } = world.dice.pick(events)
+    // In a key's id it is another key's for a minute, in case that somebody has it: longer than a world lasts.
+    world.log.flip(seq, (KEY_ID_END + world.dice.below(bytes.length - KEY_ID_END)) * 8)
+    changed(world, `a bit of event ${seq} is flipped`)
+  },
+  junk: (world) => {
+    const seq = (world.log.head?.seq ?? 0) + world.dice.below(5) - 1
+    const junk = { seq: Math.max(1, seq), bytes: new Uint8Array(randomBytes(200)) }
+    world.log.plant(junk)
+    world.network.push({ events: [junk] })
+    changed(world, `junk at ${junk.seq}`)
+  },
+  head: (world) => {
+    const { head } = world.log
+    if (head === null) return
+    const how = world.dice.below(3)
+    if (how === 0) world.log.head = { ...head, bytes: new Uint8Array(randomBytes(200)) }
+    else if (how === 1) world.log.head = { ...head, seq: head.seq + 1 + world.dice.below(3) }
+    else world.log.head = { ...head, link: new Uint8Array(16) }
+    changed(world, `the head is forged (${how})`)
+  },
+  /** A snapshot loses a chunk, has two swapped, or one flipped. */
+  snapshot: (world) => {
+    const { chunks } = world.log
+    if (chunks.length === 0) return compact(world)
+    const at = world.dice.below(chunks.length)
+    const how = world.dice.below(3)
+    if (how === 0) world.log.chunks = chunks.filter((_, i) => i !== at)
+    else if (how === 1) world.log.chunks = chunks.toReversed()
+    else world.log.chunks = chunks.map((chunk, i) => (i === at ? chunk.toReversed() : chunk))
+    changed(world, `the snapshot is damaged (${how})`)
+  },
+  store: (world) => {
+    world.store.isDown = !world.store.isDown
+    world.say(`the store is ${world.store.isDown ? 'down' : 'back'}`)
+  },
+  compact: (world) => compact(world),
+  keys: (world) => {
+    if (world.dice.chance(0.5) && world.store.keys.length < 4) world.addKey()
+    else
+      toSome(world, (process) => {
+        world.say(`${process.name} reads the keys`)
+        process.readKeys().catch(() => undefined)
+      })
+  },
+} satisfies Readonly<Record<string, Fault>>
+
+/** The name of a fault. */
+export type FaultName = keyof typeof FAULTS
+
+function compact(world: World): void {
+  toSome(world, (process) => {
+    world.say(`${process.name} compacts`)
+    void process.follower.compact(world.time.now)
+  })
+}
+
+function toSome(world: World, harm: (process: Process, place: Place) => void): void {
+  const place = world.dice.pick(world.places)
+  if (place.process !== undefined) harm(place.process, place)
+}
+
+function setClock(world: World): void {
+  const place = world.dice.pick(world.places)
+  place.offset = world.someOffset()
+  if (place.process !== undefined) place.process.machine.offset = place.offset
+  world.say(`the clock of ${place.name} is off by ${place.offset}`)
+}
+
+function changed(world: World, line: string): void {
+  world.say(line)
+  world.checker.logChanged()
+}

@@ -1,0 +1,289 @@
+/**
+ * The network between the nodes and the log: each call has a way there and a way back, and either can be lost or long.
+ *
+ * @module
+ */
+import type {
+  CallOptions,
+  RevocationFeed,
+  SealedEvent,
+  SealedHead,
+  WatchHint,
+} from '../../src/feed/feed.js'
+import type { ChaosLog } from '../../src/testkit/chaos/log.js'
+import type { Dice } from './dice.js'
+import type { Owner, Time } from './time.js'
+
+/** How often what goes wrong, from 0 to 1. */
+export interface Weather {
+  readonly lostBefore: number
+  readonly lostAfter: number
+  /** The way there or back takes as long as a node waits, or longer. */
+  readonly slow: number
+  readonly pushLost: number
+  readonly pushTwice: number
+  readonly pushLate: number
+  readonly pushEnds: number
+}
+
+/** Everything arrives, and soon. */
+export const CALM: Weather = {
+  lostBefore: 0,
+  lostAfter: 0,
+  slow: 0,
+  pushLost: 0,
+  pushTwice: 0,
+  pushLate: 0,
+  pushEnds: 0,
+}
+
+/** One node's way to the log. */
+export interface Line {
+  readonly feed: RevocationFeed
+  cut: boolean
+  /** From when on the node was shown an old head; none: it sees the log. */
+  frozenSince: number | undefined
+  /** When the last call was sent that the log itself answered. */
+  confirmedAt: number
+  /** Shows the node from now on the log as it is now, or none at all. */
+  freeze(isHidden: boolean): void
+  thaw(): void
+}
+
+interface Picture {
+  readonly head: SealedHead | null
+}
+
+interface Watch {
+  readonly owner: Owner
+  readonly line: Line
+  readonly wake: (hint?: WatchHint) => void
+  readonly end: () => void
+}
+
+/** What the network needs. */
+export interface NetworkOptions {
+  readonly time: Time
+  readonly dice: Dice
+  readonly log: ChaosLog
+  /** The longest that a node waits for an answer, in milliseconds. */
+  readonly deadlineMs: number
+  /** Called after every call that may have changed the log. */
+  readonly onChange: () => void
+}
+
+/** All ways to one log. */
+export class Network {
+  weather: Weather = CALM
+  readonly #options: NetworkOptions
+  readonly #watches = new Set<Watch>()
+  readonly #log: RevocationFeed
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+    this.#log = options.log.feed()
+  }
+
+  /** Tells every watch of something, as the log itself would. */
+  push(hint?: WatchHint): void {
+    for (const watch of this.#watches) this.#send(watch, hint)
+  }
+
+  /** Lays a line for one process. */
+  line(owner: Owner): Line {
+    const { time, log, onChange } = this.#options
+    const real = this.#log
+    let picture: Picture | undefined
+    const line: Line = {
+      cut: false,
+      frozenSince: undefined,
+      confirmedAt: Number.NEGATIVE_INFINITY,
+      freeze(isHidden) {
+        const { head, floor } = log
+        picture = { head: head === null || isHidden ? null : { ...head, floor } }
+        line.frozenSince = time.now
+      },
+      thaw() {
+        picture = undefined
+        line.frozenSince = undefined
+      },
+      feed: this.#feedOf({
+        head: async (options) => (picture === undefined ? await real.head(options) : picture.head),
+        read: async (after, limit, options) => {
+          const page = await real.read(after, limit, options)
+          if (picture === undefined) return page
+          const last = picture.head?.epoch === after.epoch ? picture.head.seq : 0
+          return { ...page, events: page.events.filter(({ seq }) => seq <= last) }
+        },
+        append: async (expect, events, next, options) => {
+          const answer = await real.append(expect, events, next, options)
+          if (answer.ok) {
+            onChange()
+            this.push({ events })
+          }
+          return answer
+        },
+        touch: async (...args) => (await real.touch?.(...args)) ?? false,
+        trim: async (...args) => {
+          await real.trim?.(...args)
+          onChange()
+        },
+        save: async (chunks) => {
+          await real.snapshot?.save(chunks, new AbortController().signal)
+          onChange()
+        },
+        owner,
+        line: () => line,
+        isFrozen: () => picture !== undefined,
+      }),
+    }
+    return line
+  }
+
+  #feedOf({ owner, line, isFrozen, ...real }: Ends): RevocationFeed {
+    const call = <T>(effect: () => Promise<T>, confirms: (answer: T) => boolean = () => false) =>
+      this.#call(owner, line(), effect, (answer) => !isFrozen() && confirms(answer))
+    return {
+      info: { name: 'simulated', push: true, durability: 'process', suggestedPollMs: 1000 },
+      open: () => Promise.resolve(),
+      head: (options) =>
+        call(
+          () => real.head(options),
+          () => true,
+        ),
+      read: (after, limit, options) => call(() => real.read(after, limit, options)),
+      append: (expect, events, next, options) =>
+        call(
+          () => real.append(expect, events, next, options),
+          ({ ok }) => ok,
+        ),
+      // A log that takes a new seal is the log, whatever else is shown.
+      touch: (expect, next, options) =>
+        this.#call(
+          owner,
+          line(),
+          () => real.touch(expect, next, options),
+          (touched) => touched,
+        ),
+      trim: (upTo, options) => call(() => real.trim(upTo, options)),
+      watch: (_from, wake, signal) => this.#watch(owner, line(), wake, signal),
+      snapshot: {
+        load: (signal) => this.#load(owner, line(), signal),
+        save: async (chunks) => {
+          const all: Uint8Array[] = []
+          for await (const chunk of chunks) all.push(chunk)
+          await call(() => real.save(listed(all)))
+        },
+      },
+      close: async () => {},
+    }
+  }
+
+  async *#load(owner: Owner, line: Line, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const chunks = this.#log.snapshot?.load(signal)[Symbol.asyncIterator]()
+    for (;;) {
+      const next = await this.#call(owner, line, async () => chunks?.next())
+      if (next === undefined || next.done) return
+      yield next.value
+    }
+  }
+
+  #call<T>(
+    owner: Owner,
+    line: Line,
+    effect: () => Promise<T>,
+    confirms: (answer: T) => boolean = () => false,
+  ): Promise<T> {
+    const { time, dice } = this.#options
+    const { lostBefore, lostAfter } = this.weather
+    const sent = time.now
+    const fate = dice.next()
+    const [there, back] = [this.#delay(), this.#delay()]
+    const isTold = dice.next() < 0.5
+    return new Promise((resolve, reject) => {
+      // What is lost may be noticed, or be waited for in vain.
+      const lose = () => {
+        if (isTold) time.after(back, owner, () => reject(new Error('the network lost it')))
+      }
+      time.after(there, undefined, () => {
+        if (line.cut || fate < lostBefore) return lose()
+        void effect().then(
+          (answer) => {
+            if (line.cut || fate < lostBefore + lostAfter) return lose()
+            time.after(back, owner, () => {
+              if (confirms(answer)) line.confirmedAt = Math.max(line.confirmedAt, sent)
+              resolve(answer)
+            })
+          },
+          (error: unknown) => void time.after(back, owner, () => reject(error)),
+        )
+      })
+    })
+  }
+
+  #delay(): number {
+    const { dice, deadlineMs } = this.#options
+    return dice.next() < this.weather.slow
+      ? Math.floor(dice.next() * 2 * deadlineMs)
+      : Math.floor(dice.next() * 3)
+  }
+
+  #watch(
+    owner: Owner,
+    line: Line,
+    wake: (hint?: WatchHint) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      const watch: Watch = {
+        owner,
+        line,
+        wake,
+        end: () => {
+          this.#watches.delete(watch)
+          resolve()
+        },
+      }
+      if (signal.aborted) return resolve()
+      signal.addEventListener('abort', watch.end, { once: true })
+      this.#watches.add(watch)
+    })
+  }
+
+  #send(watch: Watch, hint?: WatchHint): void {
+    const { time, dice, deadlineMs } = this.#options
+    const { pushLost, pushTwice, pushLate, pushEnds } = this.weather
+    if (watch.owner.dead) {
+      this.#watches.delete(watch)
+      return
+    }
+    const { owner, line, wake, end } = watch
+    if (dice.next() < pushEnds) time.after(1, owner, end)
+    const times = dice.next() < pushLost ? 0 : dice.next() < pushTwice ? 2 : 1
+    for (let i = 0; i < times; i++) {
+      const delay = dice.next() < pushLate ? dice.next() * deadlineMs : dice.next() * 3
+      time.after(delay, owner, () => {
+        if (!line.cut && line.frozenSince === undefined) wake(hint)
+      })
+    }
+  }
+}
+
+interface Ends {
+  readonly owner: Owner
+  readonly line: () => Line
+  readonly isFrozen: () => boolean
+  head(options: CallOptions): Promise<SealedHead | null>
+  readonly read: RevocationFeed['read']
+  readonly append: RevocationFeed['append']
+  readonly touch: NonNullable<RevocationFeed['touch']>
+  readonly trim: NonNullable<RevocationFeed['trim']>
+  save(chunks: AsyncIterable<Uint8Array>): Promise<void>
+}
+
+async function* listed(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void> {
+  yield* chunks
+}
+
+/** For tests that plant what a network could bring. */
+export type Push = (hint?: { readonly events?: readonly SealedEvent[] }) => void
