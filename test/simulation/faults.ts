@@ -52,10 +52,13 @@ export const FAULTS = {
       if (process.owner.suspended) world.resume(process)
       else world.suspend(process)
     }),
-  /** Clocks that are wrong by up to half of what a watermark bears, and are set. */
-  clocks: (world) => setClock(world),
-  /** Clocks that are wrong by minutes: then only what goes by no clock can be promised. */
-  wildClocks: (world) => setClock(world),
+  /** Clocks are wrong by minutes, and are set to something else. */
+  clocks: (world) => {
+    const place = world.dice.pick(world.places)
+    place.offset = world.someOffset()
+    if (place.process !== undefined) place.process.machine.offset = place.offset
+    world.say(`the clock of ${place.name} is off by ${place.offset}`)
+  },
   rollback: (world) => {
     const events = 1 + world.dice.below(4)
     world.log.rollback(events)
@@ -150,13 +153,6 @@ function compact(world: World): void {
 function toSome(world: World, harm: (process: Process, place: Place) => void): void {
   const place = world.dice.pick(world.places)
   if (place.process !== undefined) harm(place.process, place)
-}
-
-function setClock(world: World): void {
-  const place = world.dice.pick(world.places)
-  place.offset = world.someOffset()
-  if (place.process !== undefined) place.process.machine.offset = place.offset
-  world.say(`the clock of ${place.name} is off by ${place.offset}`)
 }
 
 function changed(world: World, line: string): void {

@@ -103,17 +103,12 @@ export class World {
 
   /** Whether every clock can be trusted to be within the tolerance. */
   get clocksAgree(): boolean {
-    return !this.faults.includes('clocks') && !this.hasWildClocks
-  }
-
-  /** Whether clocks may differ by more than watermarks bear. */
-  get hasWildClocks(): boolean {
-    return this.faults.includes('wildClocks')
+    return !this.faults.includes('clocks')
   }
 
   /** How far a clock may be off in this world. */
   someOffset(): number {
-    const farthest = this.hasWildClocks ? 300_000 : this.clocksAgree ? TOLERANCE_MS / 2 : 29_000
+    const farthest = this.clocksAgree ? TOLERANCE_MS / 2 : 300_000
     return Math.round((this.dice.next() * 2 - 1) * farthest)
   }
 
@@ -246,10 +241,9 @@ export class World {
     for (const place of this.places) if (place.process === undefined) this.start(place)
     await this.#pass(REST_MS)
     for (const process of this.running) this.say(`${process.name} ends at ${positionOf(process)}`)
-    // A log that loses something may leave a part of the nodes with what was never acknowledged; and to a clock that is
-    // far behind, a watermark reaches less far.
+    // A log that loses something may leave a part of the nodes with what was never acknowledged.
     const isWhole = !LOSSES.some((name) => this.faults.includes(name))
-    if (isWhole && this.clocksAgree) this.checker.sameEverywhere()
+    if (isWhole) this.checker.sameEverywhere()
     this.checker.atRest(this.tokens, { isForgotten, mayBeDown: this.#isBeyondRepair })
   }
 
@@ -315,7 +309,7 @@ export class World {
   #revokeSubject(): void {
     const subject = this.dice.pick(SUBJECTS)
     const process = this.#awake()
-    if (process === undefined || this.hasWildClocks) return
+    if (process === undefined) return
     const before = process.reach(subject)
     const expiresAt = START + TOKEN_TTL_MS
     // A token that was stamped past a watermark of which this node has not heard is not meant.
