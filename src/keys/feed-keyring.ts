@@ -26,6 +26,8 @@ const PURPOSE = 'watchword-feed-v1'
 // How often seals of unknown make can make a node read the store for keys: so many times in so long.
 const WINDOW_MS = 1000
 const READS = 10
+// After this long every node has read a new key, unless it is told to do so less often than by default.
+const FAMILIAR_MS = 120_000
 
 /** The keys of the seals of one authority. */
 export class FeedKeyring {
@@ -88,13 +90,20 @@ export class FeedKeyring {
     this.#derived.clear()
   }
 
-  // The key that lives longest comes first: until it has gone, whatever an event concerns has gone as well. One that is
-  // revoked, or not yet known everywhere, is better than none.
+  // A key that every node has read by now comes first, be it revoked: whoever has it could seal all the same, and what
+  // nobody else can open yet is heard of late. Of those, the one that lives longest: until it has gone, whatever an event
+  // concerns has gone as well. While all are young, the first one is the one that most nodes know.
   #candidates(): KeyRecord[] {
     const { keyring, clock, isRevoked } = this.#options
     const now = clock.now()
-    const rank = ({ id, revokedAt, activatesAt }: KeyRecord) =>
-      (revokedAt !== null || isRevoked(id) ? 2 : 0) + (activatesAt > now ? 1 : 0)
+    const isYoung = ({ createdAt }: KeyRecord) => now - createdAt < FAMILIAR_MS
+    const rank = (record: KeyRecord) => {
+      if (isYoung(record)) return 4 + record.generation
+      return (
+        (record.revokedAt !== null || isRevoked(record.id) ? 2 : 0) +
+        (record.activatesAt > now ? 1 : 0)
+      )
+    }
     return keyring.stored
       .filter(({ expiresAt }) => now < expiresAt)
       .sort((a, b) => rank(a) - rank(b) || b.expiresAt - a.expiresAt)

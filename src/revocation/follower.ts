@@ -277,8 +277,6 @@ export class Follower {
     }
     if (events.length > 0) this.#moved()
     if (certain || this.renew()) return
-    // In one process it is a fact that something is missing here, and no lease outweighs it.
-    if (this.#options.feed.peek !== undefined) this.freshness.revoke()
     // A pull that has begun may have asked too early.
     if (this.#pulling === undefined) void this.pull().catch(() => undefined)
     else this.#again = true
