@@ -82,18 +82,15 @@ export class Compactor {
     await publish([{ kind: 'lease', value: node, until: clock.now() + LEASE_MS }])
     if (!nodes.leads()) return
     const { position } = replica
-    const entries = function* () {
-      yield* nodes.entries()
-      yield* index.entries()
-    }
-    await saveSnapshot({ calls, keys, clock, position, entries: entries() })
+    await saveSnapshot({ calls, keys, clock, position, entries: index.entries() })
     const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))
     await this.#cut(upTo, [{ kind: 'snapshot', value: node, until: position.seq }])
   }
 
   async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
-    const { calls, publish, node } = this.#options
-    await publish([...also, { kind: 'trim', value: node, until: upTo + 1 }])
+    const { calls, publish, node, nodes } = this.#options
+    // Who is there may be known only by what is cut off.
+    await publish([...nodes.entries(), ...also, { kind: 'trim', value: node, until: upTo + 1 }])
     await calls.trim(upTo)
   }
 }

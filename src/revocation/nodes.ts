@@ -64,18 +64,20 @@ export class Nodes {
     neighbours.set(options.feed, here.add(this))
   }
 
-  /** Takes in what a node said in an event, or in a snapshot. */
-  hear({ kind, value, until }: NodeEntry, event?: Opened): void {
-    if (event !== undefined && event.epoch !== this.#epoch) this.#forget(event.epoch)
+  /** Takes in what a node said in an event. */
+  hear({ kind, value, until }: NodeEntry, event: Opened): void {
+    this.#follow()
     if (kind === 'join') this.#members.set(value, until)
     else if (kind === 'leave') this.#left(value)
     else if (kind === 'ack') this.#acknowledged(value, until)
     else if (kind === 'lease') this.#leased(value, until)
-    else if (kind === 'call' && event !== undefined) this.#called(event)
+    else if (kind === 'call') this.#called(event)
   }
 
   // In another life of the log everybody says again who they are.
-  #forget(epoch: string): void {
+  #follow(): void {
+    const { epoch } = this.#options.replica.position
+    if (epoch === this.#epoch) return
     this.#epoch = epoch
     this.#members.clear()
     this.#acked.clear()
@@ -113,6 +115,7 @@ export class Nodes {
   live(): void {
     const { feed, clock, name, publish } = this.#options
     if (feed.peek !== undefined || this.#stopped || this.#joining !== undefined) return
+    this.#follow()
     if (this.#members.has(name)) return
     const delay = Math.floor(this.#options.random() * MAX_JOIN_DELAY_MS)
     this.#joining = clock.setTimer(() => {
@@ -188,7 +191,9 @@ export class Nodes {
     if (this.#pending(call).length === 0) call.done()
   }
 
-  #callHere(position: Position): RollCall {
+  async #callHere(position: Position): Promise<RollCall> {
+    // The first event of a log only makes the others look at it.
+    await new Promise((resolve) => setImmediate(resolve))
     const here = [...(neighbours.get(this.#options.feed) ?? [])]
     const has = ({ replica }: NodesOptions) => replica.reached(position.epoch, position.seq)
     const names = (applied: boolean) =>
@@ -218,7 +223,7 @@ export class Nodes {
     )
   }
 
-  /** What a snapshot has to say of nodes. */
+  /** What has to be said of nodes by whoever cuts off where they said so themselves. */
   *entries(): Iterable<NodeEntry> {
     for (const [value, until] of this.#members) yield { kind: 'join', value, until }
   }

@@ -141,7 +141,7 @@ export class Recovery {
   #load(): Promise<Position | undefined> {
     const { calls, index, keys, replica } = this.#options
     const indexes = replica.shadow === undefined ? [index] : [index, replica.shadow]
-    return loadSnapshot({ calls, keys, indexes, onNode: (entry) => replica.hear(entry) })
+    return loadSnapshot({ calls, keys, indexes })
   }
 
   /** From here on everything that is read is compared with everything that is known. */

@@ -41,8 +41,8 @@ export interface ReplicaOptions {
   readonly clock: ResolvedClock
   /** How far the clocks of nodes may differ, in milliseconds. */
   readonly maxSkewMs: number
-  /** Told of what nodes say to each other, with the event that says it; without one, a snapshot does. */
-  readonly onNode: (entry: NodeEntry, event: Opened | undefined) => void
+  /** Told of what nodes say to each other, with the event that says it. */
+  readonly onNode: (entry: NodeEntry, event: Opened) => void
 }
 
 /** One node's copy of the log, as far as it needs one. */
@@ -143,12 +143,13 @@ export class Replica {
       return this.#refuse()
     }
     if (opened.seq !== seq) return this.#refuse()
-    const applied = this.#apply(opened)
+    const follows = this.#adopts || sameBytes(opened.link, this.#position.link)
+    const isNext = opened.epoch === epoch && seq === last + 1 && follows
+    const applied = this.#apply(opened, isNext)
     if (applied !== 'applied') return applied
     if (opened.epoch !== epoch) return 'foreign'
-    if (seq <= last) return 'fork'
     if (seq > last + 1) return this.#note(event)
-    if (!this.#adopts && !sameBytes(opened.link, this.#position.link)) return 'fork'
+    if (!isNext) return 'fork'
     // Only what is read along the chain is known to be in the log.
     if (this.shadow !== undefined) applyEntries(opened.payload, { index: this.shadow })
     this.#advance(event, opened.first)
@@ -172,18 +173,18 @@ export class Replica {
     return 'refused'
   }
 
-  /** Takes in what a node said, in an event or in a snapshot. */
-  hear(entry: NodeEntry, event?: Opened): void {
+  #hear(entry: NodeEntry, event: Opened): void {
     if (entry.kind === 'trim') this.floor = Math.max(this.floor, entry.until)
     if (entry.kind === 'snapshot') this.snapshotSeq = entry.until
     this.#options.onNode(entry, event)
   }
 
-  // Authentic entries hold wherever they stand: a revocation is never wrong, only early or repeated.
-  #apply(opened: Opened): Taken {
+  // Authentic entries hold wherever they stand: a revocation is never wrong, only early or repeated. What nodes say of
+  // themselves and of the log is of its time and place: shown again elsewhere, it would be a lie.
+  #apply(opened: Opened, isNext: boolean): Taken {
     const { index } = this.#options
-    const onNode = (entry: NodeEntry) => this.hear(entry, opened)
-    const outcome = applyEntries(opened.payload, { index, onNode })
+    const onNode = (entry: NodeEntry) => this.#hear(entry, opened)
+    const outcome = applyEntries(opened.payload, isNext ? { index, onNode } : { index })
     if (outcome === undefined) return 'unreadable'
     if (outcome.refused > 0) return 'full'
     return 'applied'

@@ -11,13 +11,7 @@ import { randomBytes } from 'node:crypto'
 import type { ResolvedClock } from '../clock.js'
 import type { Position } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
-import {
-  applyEntries,
-  encodeEntries,
-  type FeedEntry,
-  groupEntries,
-  type NodeEntry,
-} from './event.js'
+import { applyEntries, encodeEntries, groupEntries, type RevocationEntry } from './event.js'
 import type { RevocationIndex } from './index.js'
 import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
 
@@ -27,7 +21,6 @@ export interface LoadOptions {
   readonly keys: SealKeys
   /** Where the entries go. */
   readonly indexes: readonly RevocationIndex[]
-  readonly onNode: (entry: NodeEntry) => void
 }
 
 /**
@@ -43,8 +36,7 @@ export async function loadSnapshot(options: LoadOptions): Promise<Position | und
     const snapshot = Buffer.from(opened.writer).toString('hex')
     if (id !== undefined && id !== snapshot) return undefined
     id = snapshot
-    for (const index of options.indexes)
-      applyEntries(opened.payload, { index, onNode: options.onNode })
+    for (const index of options.indexes) applyEntries(opened.payload, { index })
     if (opened.second === 1) return { epoch: opened.epoch, seq: opened.seq, link: opened.link }
     number++
     await nextTurn()
@@ -58,7 +50,7 @@ export interface SaveOptions {
   readonly keys: SealKeys
   readonly clock: ResolvedClock
   readonly position: Position
-  readonly entries: Iterable<FeedEntry>
+  readonly entries: Iterable<RevocationEntry>
 }
 
 /** Saves a snapshot of everything that the entries say. Rejects with `ERR_FEED_UNAVAILABLE`. */
@@ -70,7 +62,7 @@ export function saveSnapshot(options: SaveOptions): Promise<void> {
 async function* chunksOf({ keys, clock, position, entries }: SaveOptions) {
   const writer = new Uint8Array(randomBytes(16))
   let number = 0
-  const chunk = (group: readonly FeedEntry[], last: boolean) =>
+  const chunk = (group: readonly RevocationEntry[], last: boolean) =>
     seal(
       keys,
       'chunk',
