@@ -7,6 +7,7 @@
  */
 import type { Position, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
+import { Debts } from './debts.js'
 import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions, IncidentKind } from './follower-options.js'
 import { RevocationIndex } from './index.js'
@@ -39,7 +40,7 @@ export interface RecoveryOptions extends FollowerOptions {
 export class Recovery {
   readonly #options: RecoveryOptions
   // What this node has revoked, and the log may not have.
-  #owed: FeedEntry[] = []
+  readonly #owed = new Debts()
   #paying = false
   #repairing = false
   // Whether the log has to be told that it is whole again, and where it begins now.
@@ -57,12 +58,12 @@ export class Recovery {
 
   /** Keeps entries that the log may not have taken, to offer them again when it answers. */
   owe(entries: readonly FeedEntry[]): void {
-    this.#owed.push(...entries)
+    this.#owed.add(entries)
   }
 
   /** How many entries wait for the log. */
   get owed(): number {
-    return this.#owed.length
+    return this.#owed.size
   }
 
   /**
@@ -249,15 +250,15 @@ export class Recovery {
   settle(): void {
     const { replica } = this.#options
     if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
-    if (this.#owed.length > 0 && !this.#paying) void this.#pay()
+    if (this.#owed.size > 0 && !this.#paying) void this.#pay()
   }
 
   async #pay(): Promise<void> {
     this.#paying = true
-    const entries = this.#owed.slice(0, REPAIR_GROUP)
+    const entries = this.#owed.first(REPAIR_GROUP)
     try {
       await this.#options.publish(entries)
-      this.#owed.splice(0, entries.length)
+      this.#owed.settle(entries)
     } catch {
       // They are offered again after the next proof.
     } finally {

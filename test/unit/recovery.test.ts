@@ -1,6 +1,6 @@
 /** What a node does about a log that is not what it should be, where a feed itself plays false. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { codeOf, drive, issueOn, MINUTE, SECOND, verdict } from '../support/fleet.js'
+import { ACTOR, codeOf, drive, issueOn, MINUTE, SECOND, verdict } from '../support/fleet.js'
 import { type LogFleet, MAX_STALENESS_MS, newLogFleet } from '../support/log-fleet.js'
 
 let fleet: LogFleet
@@ -114,5 +114,30 @@ describe('a log that nobody watched over', () => {
     expect(late.watchword.health()).toMatchObject({ status: 'stale' })
     expect(fleet.log.head?.epoch).toBe(first.watchword.health().position.epoch)
     await drive(fleet.clock, late.watchword.close())
+  })
+})
+
+describe('what a node owes the log', () => {
+  it('is what it revoked, however often that was asked for', async () => {
+    fleet = await newLogFleet()
+    const { watchword, feed } = await fleet.startNode()
+    const { token, subject } = await issueOn(watchword)
+    await fleet.pass(SECOND)
+    feed.partition()
+    for (let i = 0; i < 5; i++) {
+      for (const target of [{ token }, { subject }])
+        for (const waitFor of ['local', 'all'] as const) {
+          const revoking = watchword.revoke(target, { ...ACTOR, waitFor })
+          expect(await codeOf(drive(fleet.clock, revoking))).toBe('ERR_REVOCATION_UNCERTAIN')
+        }
+    }
+    expect(watchword.health().owedRevocations).toBe(2)
+    const { length } = fleet.log.events
+    feed.heal()
+    await fleet.pass(2 * SECOND)
+    expect(watchword.health()).toMatchObject({ status: 'live', owedRevocations: 0 })
+    expect(fleet.log.events.length - length).toBe(1)
+    const late = await fleet.startNode()
+    expect(verdict(late.watchword.verify(token))).toBe('revoked')
   })
 })
