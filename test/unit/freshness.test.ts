@@ -110,7 +110,7 @@ describe('a lease', () => {
           for (const { advance, step } of moves) {
             await source.advance(advance)
             source.step(step)
-          // A clock that is set between two looks shows what it is set to.
+            // A clock that is set between two looks shows what it is set to.
             highest = Math.max(highest, source.now())
             const isWithin = isFresh()
             if (source.monotonic() - mark[1] > MAX_AGE_MS) expect(isWithin).toBe(false)
