@@ -150,7 +150,8 @@ describe('a node that lies is found out', async () => {
     const rootKey = exportKey(generateKey())
     const start = async (name: string, feed: RevocationFeed, more = {}): Promise<LocalNode> => {
       const orders = { name, database, rootKey, codes: [], everyMs: 3 }
-      const node = await nodeOn(orders, { feed, end: async () => {} }, more)
+      const options = { onStart: 'wait', ...more } as const
+      const node = await nodeOn(orders, { feed, end: async () => {} }, options)
       ends.push(() => node.close())
       return node
     }

@@ -11,7 +11,7 @@ describe.skipIf(!hasNatsServer())('nats', () => {
     'frozen',
     'pushesCut',
     'restored',
-    'dropped',
+    'refilled',
     'holed',
     'vandalised',
     'answersLost',

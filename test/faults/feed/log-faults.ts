@@ -16,6 +16,8 @@ async function backUp(world: World): Promise<void> {
   await server.start()
   await world.live()
   await world.more(20)
+  // To a node that stands where the copy does, a log that was set back and goes on from there looks sound.
+  await world.known()
 }
 
 async function restore({ broker: { server } }: World): Promise<void> {
@@ -57,8 +59,10 @@ export const refilled: Fault = {
   },
 }
 
+// A nats-server 2.9 that deletes a stream may remove the files of the one that is made next along with it.
 export const dropped: Fault = {
   name: 'log dropped while the server runs',
+  notFor: ['nats'],
   lossy: true,
   lastsMs: 300,
   incidents: /vanished|epoch/,

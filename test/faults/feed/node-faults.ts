@@ -80,7 +80,9 @@ export const awayAtStart: Fault = {
   lastsMs: 500,
   hurt: async (world) => {
     await world.broker.server.kill()
-    await expect(world.addLocal()).rejects.toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
+    await expect(world.addLocal({ onStart: 'wait' })).rejects.toMatchObject({
+      code: 'ERR_FEED_UNAVAILABLE',
+    })
     const verdicts = await Promise.all(
       (['reject', 'accept'] as const).map(async (onStart) => {
         const { watchword } = await world.addLocal({ onStart })

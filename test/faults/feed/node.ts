@@ -76,6 +76,8 @@ export async function nodeOn(
     clockTolerance: 200,
     timeout: 500,
     node: name,
+    // It comes to be live in its own time, on however busy a machine.
+    onStart: 'reject',
     ...options,
   })
   const observer = new Observer(name, watchword, codes)

@@ -99,6 +99,7 @@ export class World {
     await this.#migrate()
     for (let i = 0; i < nodes; i++) this.writers.push(await this.addLocal())
     this.writers.splice(WRITERS)
+    await this.live()
     await this.#supply()
     this.#writing = Promise.all(this.writers.map((writer) => this.#write(writer)))
   }
@@ -229,6 +230,16 @@ export class World {
     const goal = this.acknowledged + count
     if (!(await until(() => this.acknowledged >= goal, PATIENCE_MS)))
       throw new Error('the writers got nothing acknowledged')
+  }
+
+  /** Waits until every node knows of what was acknowledged so far. */
+  async known(): Promise<void> {
+    const tokens = this.#acknowledged.map(({ token }) => token)
+    const all = async () => {
+      const refused = await Promise.all(this.nodes.map((node) => node.hasRefused(tokens)))
+      return !refused.includes(false)
+    }
+    if (!(await until(all, PATIENCE_MS))) throw new Error('some node does not get to know')
   }
 
   /** Notes that nodes could not reach the log. */
