@@ -7,12 +7,12 @@ import type { ApplyFigures } from './apply.js'
 import type { HotFigures } from './hot.js'
 import type { MemoryFigures } from './memory.js'
 import type { PropagationFigures } from './propagation.js'
+import type { StartUpFigures } from './startup.js'
 
 /** What a run found; a case that was not asked for is missing. */
 export interface Results {
   readonly propagation: Record<string, PropagationFigures>
-  /** Milliseconds. */
-  readonly startUp: Record<string, number>
+  readonly startUp: Record<string, StartUpFigures>
   apply?: ApplyFigures
   hot?: HotFigures
   memory?: MemoryFigures
@@ -67,8 +67,13 @@ export function barsOf({ propagation, startUp, apply, hot, memory }: Results): B
       ),
     )
   }
-  for (const [name, ms] of Object.entries(startUp))
-    bars.push(less(`${name}: a million revocations at start-up`, 'ms', ms, 2000, 500))
+  for (const [name, { events, snapshot }] of Object.entries(startUp)) {
+    const what = `${name}: a million revocations at start-up`
+    bars.push(
+      less(`${what}, a thousand to an event`, 'ms', events, 2000, 500),
+      less(`${what}, from a snapshot`, 'ms', snapshot, 2000, 500),
+    )
+  }
   if (apply !== undefined) {
     const { entriesPerSecond, longestStallMs } = apply
     const rate = { what: 'entries applied', unit: '/s', value: entriesPerSecond }

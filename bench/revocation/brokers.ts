@@ -3,28 +3,37 @@
  *
  * @module
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { Redis } from 'ioredis'
+import Database from 'libsql'
 import pg from 'pg'
 import { natsFeed } from '../../src/feed/nats.js'
 import { postgresFeed } from '../../src/feed/postgres.js'
 import { redisFeed } from '../../src/feed/redis.js'
+import { type SqliteDatabase, sqliteFeed } from '../../src/feed/sqlite.js'
 import type { RevocationFeed } from '../../src/index.js'
 import { serverUrl } from '../../test/contract/servers.js'
 
-/** One connection of a process to a broker. */
-export interface Broker {
+/** One connection of a process to where a log is. */
+export interface Place {
   readonly feed: RevocationFeed
   /** Makes what the feed and the raw messages need; once, by the parent. */
   prepare(): Promise<void>
+  /** Removes everything; by the parent, when the others have gone. */
+  drop(): Promise<void>
+  close(): Promise<void>
+}
+
+/** One that tells all processes of what it got. */
+export interface Broker extends Place {
   /** Sends a raw message of its number. */
   publish(number: number): Promise<void>
   /** Calls back at each raw message, until the process ends. */
   subscribe(heard: (number: number) => void): Promise<void>
-  /** Removes everything; by the parent, when the others have gone. */
-  drop(): Promise<void>
-  close(): Promise<void>
 }
 
 /** As long as a sealed event of one entry. */
@@ -38,6 +47,12 @@ export const BROKERS: Readonly<Record<string, (name: string) => Promise<Broker |
   redis: openRedis,
   nats: openNats,
   postgres: openPostgres,
+}
+
+/** The brokers, and the log that is a file. */
+export const PLACES: Readonly<Record<string, (name: string) => Promise<Place | undefined>>> = {
+  ...BROKERS,
+  sqlite: openSqlite,
 }
 
 async function openRedis(name: string): Promise<Broker | undefined> {
@@ -135,5 +150,22 @@ async function openPostgres(name: string): Promise<Broker | undefined> {
       await pool.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`)
     },
     close: () => pool.end(),
+  }
+}
+
+async function openSqlite(name: string): Promise<Place> {
+  const folder = mkdtempSync(join(tmpdir(), `watchword-bench-${name}-`))
+  const database = new Database(join(folder, 'feed.db'))
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
+  const feed = sqliteFeed(database as unknown as SqliteDatabase)
+  return {
+    feed,
+    prepare: () => feed.migrate(),
+    drop: async () => {},
+    close: async () => {
+      database.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { describeMachine, type Machine } from '../machine.js'
 import { apply } from './apply.js'
 import { type Bar, barsOf, type Results } from './bars.js'
-import { BROKERS } from './brokers.js'
+import { BROKERS, PLACES } from './brokers.js'
 import { hot } from './hot.js'
 import { memory } from './memory.js'
 import { followFeed, propagation } from './propagation.js'
@@ -42,10 +42,10 @@ async function run(): Promise<void> {
     const figures = await propagation(name, quick ? 100 : 500)
     if (figures !== undefined) results.propagation[name] = figures
   }
-  for (const name of Object.keys(BROKERS)) {
+  for (const name of Object.keys(PLACES)) {
     if (!chosen('startup')) continue
-    const ms = await startUp(name, quick ? 200_000 : 1_000_000)
-    if (ms !== undefined) results.startUp[name] = ms
+    const figures = await startUp(name, quick ? 200_000 : 1_000_000)
+    if (figures !== undefined) results.startUp[name] = figures
   }
   if (chosen('apply')) results.apply = await apply(quick ? 200_000 : 1_000_000)
   if (chosen('hot')) results.hot = await hot(held)

@@ -24,7 +24,7 @@ export function describeForReadme(machine: Machine, results: Results): string {
   const { propagation, startUp, apply, hot, memory } = results
   const feeds = Object.entries(propagation).map(([name, { ours, raw }]) => {
     const cells = [ours.p50, ours.p99, ours.lastOfAll, raw.p50, raw.p99].map(digits)
-    return `| ${name} | ${cells.join(' | ')} | ${seconds(startUp[name])} |`
+    return `| ${name} | ${cells.join(' | ')} | ${seconds(startUp[name]?.events)} |`
   })
   const rest = [
     memory && `${digits(memory.bytesPerToken)} bytes each with ${digits(memory.tokens)} held`,

@@ -2,6 +2,8 @@ import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { RevocationFeed } from '../../src/feed/feed.js'
 import { type PostgresFeedOptions, postgresFeed } from '../../src/feed/postgres.js'
+import { selectEvents } from '../../src/feed/sql/log.js'
+import { postgresFeedDialect } from '../../src/feed/sql/postgres-dialect.js'
 import { postgresStore } from '../../src/store/postgres.js'
 import { feedContract } from '../../src/testkit/feed-contract.js'
 import { serverUrl, uniqueName } from './servers.js'
@@ -75,6 +77,24 @@ describe.skipIf(url === undefined)('postgresFeed', () => {
     expect(await feed.head({ signal, deadlineMs: 1000 })).toBe(null)
     await there.query(`DROP SCHEMA "${schema}" CASCADE`)
     await there.end()
+  })
+
+  // Postgres has no statistics of a table that has just grown.
+  it('looks at no more of a long log than the page that it reads', async () => {
+    const schema = uniqueName()
+    const feed = postgresFeed(pool, { schema })
+    await feed.migrate()
+    await pool.query(`INSERT INTO "${schema}".watchword_feed_log
+      SELECT 'main', 'epoch', n, '' FROM generate_series(1, 5000) n`)
+    await pool.query(`INSERT INTO "${schema}".watchword_feed_head
+      VALUES ('main', 'epoch', 5000, '', 1, 0, '')`)
+    const dialect = postgresFeedDialect('watchword_', schema)
+    const { text, values } = selectEvents(dialect, 'main', { epoch: 'epoch', seq: 1000 }, 100)
+    const numbered = text.replace(/\?/g, (_, at) => `$${text.slice(0, at).split('?').length}`)
+    const { rows } = await pool.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${numbered}`, [...values])
+    const scans = JSON.stringify(rows[0]).matchAll(/_feed_log".*?"Actual Rows":(\d+)/g)
+    expect(Math.max(...Array.from(scans, ([, count]) => Number(count)))).toBe(100)
+    await pool.query(`DROP SCHEMA "${schema}" CASCADE`)
   })
 
   it('leaves the caller’s pool as it was', async () => {

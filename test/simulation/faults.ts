@@ -105,6 +105,15 @@ export const FAULTS = {
     world.network.push({ events: [junk] })
     changed(world, `junk at ${junk.seq}`)
   },
+  /** What was true once is pushed again, or put where it does not belong. */
+  replay: (world) => {
+    const { network, log, dice } = world
+    if (network.seen.length === 0) return
+    const events = Array.from({ length: 1 + dice.below(3) }, () => dice.pick(network.seen))
+    network.push({ events })
+    if (dice.chance(0.5)) for (const event of events) log.plant(event)
+    changed(world, `events ${events.map(({ seq }) => seq)} are shown again`)
+  },
   head: (world) => {
     const { head } = world.log
     if (head === null) return

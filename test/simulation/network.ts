@@ -75,6 +75,8 @@ export interface NetworkOptions {
 /** All ways to one log. */
 export class Network {
   weather: Weather = CALM
+  /** Every event that a log ever took: what somebody who listens could show again. */
+  readonly seen: SealedEvent[] = []
   readonly #options: NetworkOptions
   readonly #watches = new Set<Watch>()
   readonly #log: RevocationFeed
@@ -118,6 +120,7 @@ export class Network {
         append: async (expect, events, next, options) => {
           const answer = await real.append(expect, events, next, options)
           if (answer.ok) {
+            this.seen.push(...events)
             onChange()
             this.push({ events })
           }
@@ -284,6 +287,3 @@ interface Ends {
 async function* listed(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void> {
   yield* chunks
 }
-
-/** For tests that plant what a network could bring. */
-export type Push = (hint?: { readonly events?: readonly SealedEvent[] }) => void

@@ -39,6 +39,7 @@ const LOSSES: readonly FaultName[] = [
   'flip',
   'head',
   'junk',
+  'replay',
   'snapshot',
 ]
 

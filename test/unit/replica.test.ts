@@ -62,7 +62,7 @@ const holds = (index: RevocationIndex, number: number) => {
 /** Events of one chain, each of which revokes one token. */
 function chainOf(length: number, { link = ZERO_LINK, from = 1, keys = ours } = {}): SealedEvent[] {
   const events: SealedEvent[] = []
-  let last = link
+  let last: Uint8Array = link
   for (let seq = from; seq < from + length; seq++) {
     const event = sealedEvent(keys, [entryOf(seq)], { epoch: EPOCH, seq, link: last })
     last = linkOf(event.bytes)

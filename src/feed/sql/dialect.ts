@@ -25,6 +25,9 @@ export interface FeedTables {
   readonly versions: Sql
 }
 
+/** Where `RevocationFeed.read` reads on. */
+export type ReadAfter = Pick<Position, 'epoch' | 'seq'>
+
 /** How one database spells what the others spell differently. */
 export interface FeedDialect extends Schema {
   readonly tables: FeedTables
@@ -35,6 +38,8 @@ export interface FeedDialect extends Schema {
   /** Ends a SELECT whose rows are about to be written. */
   readonly forUpdate: Sql
   limit(count: number): Sql
+  /** What reads events, where the statement that the others share is not fast. */
+  selectEvents?(feed: string, after: ReadAfter, limit: number): Sql
   /** Inserts one row, unless its key is there: then nothing is written. */
   insertUnlessThere(table: Sql, columns: Sql, values: readonly SqlScalar[]): Sql
   /** Makes a generation the snapshot of a feed, and what was the snapshot the one before. */

@@ -5,10 +5,10 @@
  */
 import { type Row, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
 import type { Position, SealedHead } from '../feed.js'
-import type { Append, FeedDialect, SteppedDialect } from './dialect.js'
+import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.js'
 
 // An answer is as many events as there are in 4 MiB: a node that reads on costs nobody much memory.
-const READ_BYTES = 4 * 1024 * 1024
+export const READ_BYTES = 4 * 1024 * 1024
 
 /** The head. One row, even if there is none: the server says in any case whether it is a replica. */
 export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sql {
@@ -23,9 +23,10 @@ export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sq
 export function selectEvents(
   dialect: FeedDialect,
   feed: string,
-  after: { readonly epoch: string; readonly seq: number },
+  after: ReadAfter,
   limit: number,
 ): Sql {
+  if (dialect.selectEvents !== undefined) return dialect.selectEvents(feed, after, limit)
   const { tables, isReplica } = dialect
   const { epoch, seq } = after
   const sizes = sql`SELECT l.seq, LENGTH(l.bytes) AS size

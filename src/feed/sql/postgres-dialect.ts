@@ -5,8 +5,15 @@
  */
 import { postgresVersions } from '../../store/sql/postgres-dialect.js'
 import { listed, raw, type Sql, sql } from '../../store/sql/statement.js'
-import { type Append, type FeedDialect, feedTablesOf, feedTablesOfVersion1 } from './dialect.js'
-import { beginsEpoch, moveHead, removeOtherEpochs } from './log.js'
+import {
+  type Append,
+  type FeedDialect,
+  type FeedTables,
+  feedTablesOf,
+  feedTablesOfVersion1,
+  type ReadAfter,
+} from './dialect.js'
+import { beginsEpoch, moveHead, READ_BYTES, removeOtherEpochs } from './log.js'
 
 // The order of "C" is that of the bytes, whatever the database's own is; it is also the fastest.
 const TYPES = {
@@ -17,12 +24,15 @@ const TYPES = {
   tableEnd: '',
 }
 
+const IS_REPLICA = raw('pg_is_in_recovery()')
+
 /** The dialect over tables with this prefix, in a schema of their own or where the search path leads. */
 export function postgresFeedDialect(prefix: string, schema: string | undefined): FeedDialect {
   const tables = feedTablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
   return {
     tables,
-    isReplica: raw('pg_is_in_recovery()'),
+    isReplica: IS_REPLICA,
+    selectEvents: (feed, after, limit) => selectInOrder(tables, feed, after, limit),
     now: raw('EXTRACT(EPOCH FROM now())::bigint'),
     forUpdate: raw(' FOR UPDATE'),
     limit: (count) => sql`LIMIT ${count}`,
@@ -36,6 +46,28 @@ export function postgresFeedDialect(prefix: string, schema: string | undefined):
     ...postgresVersions(tables.versions, schema),
     migrations: [feedTablesOfVersion1(tables, TYPES)],
   }
+}
+
+// One scan, in the order of its index, and no join of the log. Postgres takes a log for a short one until it has
+// statistics, and would sort all that are left for each page, or go over all that were before for each event of it.
+function selectInOrder(
+  { head, log }: FeedTables,
+  feed: string,
+  { epoch, seq }: ReadAfter,
+  limit: number,
+): Sql {
+  const ofHead = (column: 'floor' | 'seq') =>
+    sql`(SELECT g.${raw(column)} FROM ${head} g WHERE g.feed = ${feed} AND g.epoch = ${epoch})`
+  const events = sql`SELECT l.seq, l.bytes, LENGTH(l.bytes) AS size FROM ${log} l
+    WHERE l.feed = ${feed} AND l.epoch = ${epoch} AND l.seq > ${seq}
+      AND l.seq >= ${ofHead('floor')} AND l.seq <= ${ofHead('seq')}
+    ORDER BY l.seq LIMIT ${limit}`
+  return sql`SELECT r.replica, h.floor, e.seq, e.bytes
+    FROM (SELECT ${IS_REPLICA} AS replica) r LEFT JOIN ${head} h ON h.feed = ${feed}
+    LEFT JOIN (
+      SELECT s.seq, s.bytes, SUM(s.size) OVER (ORDER BY s.seq) - s.size AS earlier FROM (${events}) s
+    ) e ON e.earlier < ${raw(String(READ_BYTES))}
+    ORDER BY e.seq`
 }
 
 /** What is sent to those who listen. */
