@@ -67,8 +67,9 @@ function told(
 }
 
 async function ask(parts: Parts, question: Question, decision: Decision): Promise<Decision> {
-  const known = isUnknownKey(decision.result) ? await refreshKeys(parts, question) : decision
-  const { found, result } = known ?? decision
+  const { found, result } = isUnknownKey(decision.result)
+    ? await lookAgain(parts, question)
+    : decision
   if ('ok' in found || !isStale(result)) return { found, result }
   const { needs } = question
   if (needs.fromStore) return { found, result: await askStore(parts, found, needs) }
@@ -89,10 +90,10 @@ const isStale = (result: VerifyResult<unknown>) =>
 
 const isOccasion = (result: VerifyResult<unknown>) => isUnknownKey(result) || isStale(result)
 
-async function refreshKeys(parts: Parts, question: Question): Promise<Decision | undefined> {
-  // An outage leaves the answer as it is: the key is not known.
-  const asked = await parts.keyring.refreshForUnknown().catch(() => false)
-  return asked ? decideNow(parts, question) : undefined
+// Rejects in an outage: whether the token is good cannot be known then, and its client must not throw it away.
+async function lookAgain(parts: Parts, question: Question): Promise<Decision> {
+  await parts.keyring.lookForUnknown()
+  return decideNow(parts, question)
 }
 
 /** Lets the store decide about one token, after everything else has passed. */

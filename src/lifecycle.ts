@@ -44,6 +44,7 @@ function scheduleSweep(parts: Parts, passed: () => number = certainTime(parts.cl
     // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
     index.forget(now - MAX_SKEW_MS)
     void follower.compact(now - MAX_SKEW_MS)
+    follower.doubt()
     // An outage only puts it off to the next sweep.
     if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
     scheduleSweep(parts, passed)

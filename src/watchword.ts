@@ -78,9 +78,10 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
   verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
   /**
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
-   * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store was
-   * demanded and does not answer, and with `ERR_INVALID_ARGUMENT` for a requirement that does not parse. The context is
-   * told with the decision on the channel `watchword:decision`, and decides nothing.
+   * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store has to be
+   * asked and does not answer, with `ERR_ROOT_KEY` when a key that it has cannot be opened, and with
+   * `ERR_INVALID_ARGUMENT` for a requirement that does not parse. The context is told with the decision on the channel
+   * `watchword:decision`, and decides nothing.
    */
   authenticate(
     token: unknown,

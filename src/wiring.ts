@@ -20,7 +20,7 @@ import type { ResolvedOptions } from './options.js'
 import { Follower } from './revocation/follower.js'
 import type { IncidentKind } from './revocation/follower-options.js'
 import { RevocationIndex } from './revocation/index.js'
-import { refillIndex } from './revocation/refill.js'
+import { recallRevocations, refillIndex } from './revocation/refill.js'
 import { retirePredecessor } from './rotate.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
@@ -93,6 +93,11 @@ export function buildParts(options: ResolvedOptions): Parts {
     refill: store.supports.durable
       ? () => refillIndex({ store, index, now: clock.now(), call: callStore })
       : undefined,
+    // Where the log is in this process, nobody can set it back behind its back.
+    recall:
+      store.supports.durable && feed.peek === undefined
+        ? (into, since) => recallRevocations({ store, index: into, call: callStore }, since)
+        : undefined,
     onIncident: incidentTeller(clock, incidents, (kind, count) =>
       audit(core, { action: `feed.${kind}`, actor: 'system', count }),
     ),

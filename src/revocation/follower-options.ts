@@ -20,7 +20,8 @@ export interface FollowerKeys extends SealKeys {
  * What can go wrong with a log: `refused`: somebody wrote what only a key holder may; `tampered`: a head without a good
  * seal; `frozen`: an old head, shown again; `rollback`: the log was set back; `fork`: set back, and gone on; `epoch`:
  * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `torn`: with a hole; `unreadable`: sealed with a key, or in a form,
- * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost.
+ * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost;
+ * `recalled`: the store told of revocations that this node had not heard of.
  */
 export type IncidentKind =
   | 'refused'
@@ -35,6 +36,7 @@ export type IncidentKind =
   | 'unreadable'
   | 'full'
   | 'repaired'
+  | 'recalled'
 
 /** What the follower needs. */
 export interface FollowerOptions {
@@ -56,6 +58,8 @@ export interface FollowerOptions {
   readonly maxEntries: number
   /** Puts into the index what the store knows to be revoked, where the store outlives the process. */
   readonly refill: (() => Promise<void>) | undefined
+  /** Puts into another index what the store knows to have been revoked since then (Unix milliseconds). */
+  readonly recall: ((into: RevocationIndex, since: number) => Promise<void>) | undefined
   /** Told of what went wrong with the log, and how many events or entries that concerned. */
   readonly onIncident: (kind: IncidentKind, count: number) => void
 }

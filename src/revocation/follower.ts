@@ -17,6 +17,7 @@ import { Freshness } from './freshness.js'
 import { Nodes, type RollCall } from './nodes.js'
 import { Publisher } from './publisher.js'
 import { Puller } from './puller.js'
+import { Recall } from './recall.js'
 import { Recovery } from './recovery.js'
 import { Replica } from './replica.js'
 import { Watcher } from './watcher.js'
@@ -32,6 +33,7 @@ export class Follower {
   readonly #replica: Replica
   readonly #publisher: Publisher
   readonly #recovery: Recovery
+  readonly #recall: Recall
   readonly #puller: Puller
   readonly #nodes: Nodes
   readonly #compactor: Compactor
@@ -74,7 +76,8 @@ export class Follower {
       onAppended: () => this.#moved(),
     })
     this.#recovery = new Recovery(shared)
-    this.#puller = new Puller({ ...shared, recovery: this.#recovery })
+    this.#recall = new Recall({ ...shared, owe: (entries) => this.#recovery.owe(entries) })
+    this.#puller = new Puller({ ...shared, recovery: this.#recovery, recalling: this.#recall })
     this.#nodes = new Nodes({ ...shared, name })
     this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
   }
@@ -141,6 +144,7 @@ export class Follower {
       replica: this.#replica,
       signal: this.#stop.signal,
       wake: (hint) => this.#wake(hint),
+      onEnd: () => this.doubt(),
       random: this.#random,
     })
     try {
@@ -190,6 +194,7 @@ export class Follower {
     } catch (error) {
       const now = this.#options.clock.monotonic()
       this.#restUntil = now + (now - start)
+      this.doubt()
       throw error
     }
   }
@@ -202,6 +207,11 @@ export class Follower {
   async confirm(): Promise<void> {
     if (this.#options.clock.monotonic() < this.#restUntil) return
     await this.pull().catch(() => undefined)
+  }
+
+  /** Has the store asked, at the next proof, for what was revoked lately: the log may not be the one that it was. */
+  doubt(): void {
+    this.#recall.suspect()
   }
 
   /** Renews the lease without waiting, where the feed lives in this process. Answers whether it did. */

@@ -7,6 +7,7 @@ import type { SealedEvent, SealedHead } from '../feed/feed.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
+import type { Recall } from './recall.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
 import { type Opened, open, openHead, sealHead } from './seal.js'
@@ -29,6 +30,7 @@ export interface PullerOptions extends FollowerOptions {
   readonly replica: Replica
   readonly freshness: Freshness
   readonly recovery: Recovery
+  readonly recalling: Recall
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
@@ -97,7 +99,7 @@ export class Puller {
 
   /** Goes one step towards this head. Answers whether it is reached, and proved to be the head. */
   async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
-    const { recovery } = this.#options
+    const { recovery, recalling } = this.#options
     const opened = await this.#open(head)
     if (opened === undefined) {
       this.#suspect(attempt)
@@ -116,6 +118,7 @@ export class Puller {
     const whole = replica.agrees(head) && !replica.contradicted
     if (whole && !behind) {
       this.#tears = 0
+      await recalling.settle(mark)
       return this.#prove(opened, mark, attempt)
     }
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)

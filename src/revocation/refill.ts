@@ -1,8 +1,9 @@
 /**
- * Refilling the index from the store, for a feed whose log does not outlive the process.
+ * Reading revocations back from the store: all of them where the log is lost, or the latest where it may have lost some.
  *
  * @module
  */
+import { encodeTime } from 'ulid'
 import { WatchwordError } from '../errors.js'
 import {
   type CheckedRow,
@@ -16,15 +17,21 @@ import type { Store } from '../store/store.js'
 import type { RevocationIndex } from './index.js'
 
 const PAGE = 1000
+const ULID_TIME = 10
+const ULID_RANDOM = 16
 
-/** What a refill needs. */
-export interface RefillOptions {
+/** Where revocations are read from, and where they go. */
+export interface RecallOptions {
   readonly store: Store
   readonly index: RevocationIndex
-  /** Unix milliseconds: what expired by then is left out. */
-  readonly now: number
   /** Runs a call to the store under the authority's deadline. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>
+}
+
+/** What a refill needs. */
+export interface RefillOptions extends RecallOptions {
+  /** Unix milliseconds: what expired by then is left out. */
+  readonly now: number
 }
 
 /**
@@ -36,7 +43,20 @@ export async function refillIndex(options: RefillOptions): Promise<void> {
   await refillRotations(options)
 }
 
-async function refillRevocations({ store, index, call }: RefillOptions): Promise<void> {
+/**
+ * Puts into the index every kept revocation that was asked for at or after `since` (Unix milliseconds), by the clock of
+ * whoever did. Rejects as `refillIndex` does.
+ */
+export async function recallRevocations(options: RecallOptions, since: number): Promise<void> {
+  // Just below the first ULID of that time.
+  const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
+  await refillRevocations(options, after)
+}
+
+async function refillRevocations(
+  { store, index, call }: RecallOptions,
+  after?: string,
+): Promise<void> {
   await eachPage(
     (page) => call(() => readRevocations(store, page)),
     ({ kind, value, before, expiresAt }) => {
@@ -47,6 +67,7 @@ async function refillRevocations({ store, index, call }: RefillOptions): Promise
       if (!index.apply(entry))
         throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
     },
+    after,
   )
 }
 
@@ -67,8 +88,9 @@ async function eachPage<T>(
     readonly after?: string
   }) => Promise<readonly CheckedRow<T>[]>,
   take: (record: T) => void,
+  from?: string,
 ): Promise<void> {
-  let after: string | undefined
+  let after = from
   for (;;) {
     const rows = await read(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
     const [corrupt] = corruptIdsOf(rows)

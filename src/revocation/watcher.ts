@@ -21,6 +21,8 @@ export interface WatcherOptions {
   readonly signal: AbortSignal
   /** Called with what the channel brings, and without anything when it has to be assumed that something was missed. */
   readonly wake: (hint?: WatchHint) => void
+  /** Told each time that the channel is gone. */
+  readonly onEnd: () => void
   readonly random: () => number
 }
 
@@ -52,7 +54,7 @@ export class Watcher {
   }
 
   async #loop(): Promise<void> {
-    const { clock, signal, wake } = this.#options
+    const { clock, signal, wake, onEnd } = this.#options
     let failures = 0
     while (!signal.aborted) {
       const since = clock.monotonic()
@@ -60,6 +62,7 @@ export class Watcher {
       this.#running = false
       if (signal.aborted) return
       this.ends++
+      onEnd()
       failures = clock.monotonic() - since > DOUBT_MS ? 0 : failures + 1
       // What was sent since the channel ended went nowhere.
       wake()

@@ -40,7 +40,7 @@ beforeAll(async () => {
   const failing = new Proxy(inner, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name)
-      if (!state.down || name !== 'getToken') return method
+      if (!state.down || (name !== 'getToken' && name !== 'listKeys')) return method
       return async () => {
         throw new Error('connection refused')
       }
@@ -112,6 +112,16 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       const headers = [`authorization: Bearer ${store.token}`]
       const reply = await send(server.port, { headers })
       expect(ours(reply)).toEqual(UNAVAILABLE)
+      expect(server.ran()).toBe(0)
+    })
+  })
+
+  it('answers 503 and runs no handler when the keys cannot be read that would tell', async () => {
+    await served(framework, { authority: store.watchword, whole: {} }, async (server) => {
+      const headers = [`authorization: Bearer ${token}`]
+      for (let i = 0; i < 3; i++) {
+        expect(ours(await send(server.port, { headers }))).toEqual(UNAVAILABLE)
+      }
       expect(server.ran()).toBe(0)
     })
   })

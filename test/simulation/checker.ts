@@ -47,6 +47,8 @@ export interface CheckerOptions {
   readonly log: ChaosLog
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly running: readonly Process[]
+  /** Whether a node that comes back to life has the store to tell it what it missed, and can trust its clock to ask. */
+  readonly isTold: boolean
 }
 
 // A timer of a whole millisecond may fall due within the next one.
@@ -64,6 +66,7 @@ export class Checker {
   readonly #contents = new WeakMap<object, readonly RevocationEntry[]>()
   readonly #missing = new WeakMap<Process, Set<Acked>>()
   readonly #frozenAt = new WeakMap<Process, number>()
+  readonly #staleAt = new WeakMap<Process, number>()
   readonly #tokens = new Set<string>()
   readonly #subjects = new Map<string, number>()
 
@@ -130,7 +133,11 @@ export class Checker {
   /** I1 and I4: looks at every node that could decide something at this moment. */
   watch(): void {
     for (const process of this.#options.running) {
-      if (process.owner.suspended || !process.isFresh) continue
+      if (process.owner.suspended) continue
+      if (!process.isFresh) {
+        this.#staleAt.set(process, this.#options.time.now)
+        continue
+      }
       this.#confirmed(process)
       const missing = this.#missing.get(process)
       if (missing !== undefined && missing.size > 0) this.#denies(process, missing)
@@ -151,12 +158,18 @@ export class Checker {
         continue
       }
       if (acked.tokens.every((token) => process.refuses(token))) continue
-      const since = Math.max(acked.at, acked.lackedUntil)
+      const since = this.#wasTold(process, acked) ? acked.at : Math.max(acked.at, acked.lackedUntil)
       if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
       throw new Violation(
         `I1: ${process.name} accepts ${acked.name}, revoked ${now - acked.at} ms ago`,
       )
     }
+  }
+
+  // Whoever was stale asks the store before anything is accepted again, and not before the head that proves it fresh.
+  #wasTold(process: Process, { at }: Acked): boolean {
+    const staleAt = this.#staleAt.get(process) ?? Number.NEGATIVE_INFINITY
+    return this.#options.isTold && at < staleAt - MAX_STALENESS_MS
   }
 
   #isShownAPicture(process: Process): boolean {

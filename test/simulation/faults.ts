@@ -64,6 +64,24 @@ export const FAULTS = {
     world.log.rollback(events)
     changed(world, `the log is set back by ${events}`)
   },
+  /** Whoever read further than a node that is cut off is killed, and the log set back to where that one stands. */
+  amnesia: (world) => {
+    const left = world.places.find(({ process }) => process?.line.cut)
+    if (left?.process === undefined) {
+      toSome(world, (process) => {
+        process.line.cut = true
+        world.say(`${process.name} is cut off`)
+      })
+      return
+    }
+    const { line, follower } = left.process
+    for (const place of world.places) if (place !== left) world.kill(place)
+    const { epoch, seq } = follower.position
+    const { head } = world.log
+    if (head?.epoch === epoch && head.seq > seq) world.log.rollback(head.seq - seq)
+    line.cut = false
+    changed(world, `only ${left.name} is left, and the log is set back to ${seq}`)
+  },
   wipe: (world) => {
     world.log.wipe()
     changed(world, 'the log is gone')

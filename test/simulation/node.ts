@@ -20,11 +20,17 @@ export const DEADLINE_MS = 600
 const MAX_SKEW_MS = 60_000
 const KEY_COOL_DOWN_MS = 1000
 
+/** A revocation in the store, with when it was asked for by the clock of whoever did. */
+export interface KeptRevocation {
+  readonly entry: RevocationEntry
+  readonly at: number
+}
+
 /** What the nodes of a world share beside the log. It answers late, or not at all. */
 export interface Store {
   readonly durable: boolean
   isDown: boolean
-  readonly revocations: RevocationEntry[]
+  readonly revocations: KeptRevocation[]
   /** The ids of the keys, oldest first. */
   readonly keys: string[]
 }
@@ -75,6 +81,9 @@ export class Process {
       maxSkewMs: MAX_SKEW_MS,
       maxEntries: 100_000,
       refill: store.durable ? () => this.refill() : undefined,
+      recall: store.durable
+        ? (into: RevocationIndex, since: number) => this.recall(into, since)
+        : undefined,
       onIncident,
       maxLog,
     }
@@ -123,10 +132,11 @@ export class Process {
   /** Revokes as an authority does: here, in the feed, in the store. */
   async revoke(entry: RevocationEntry): Promise<Position> {
     const { store } = this.#options
+    const at = this.machine.clock.now()
     this.index.apply(entry)
     const mark = async () => {
       await this.#askStore()
-      store.revocations.push(entry)
+      store.revocations.push({ entry, at })
     }
     const position = await this.follower.publish([entry]).catch(async (error: unknown) => {
       await mark().catch(() => undefined)
@@ -140,7 +150,14 @@ export class Process {
   async refill(): Promise<void> {
     const { store } = this.#options
     await this.#askStore()
-    for (const entry of store.revocations) this.index.apply(entry)
+    for (const { entry } of store.revocations) this.index.apply(entry)
+  }
+
+  /** Puts into an index what the store has of late. */
+  async recall(into: RevocationIndex, since: number): Promise<void> {
+    const { store } = this.#options
+    await this.#askStore()
+    for (const { entry, at } of store.revocations) if (at >= since) into.apply(entry)
   }
 
   /** Reads the keys that the store has. */

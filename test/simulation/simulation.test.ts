@@ -53,6 +53,7 @@ describe('the revocation feed', () => {
         'epoch',
         'fork',
         'frozen',
+        'recalled',
         'refused',
         'repaired',
         'rollback',
@@ -126,6 +127,10 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
   },
   'reads nothing from the store': () => {
     vi.spyOn(Process.prototype, 'refill').mockImplementation(async () => {})
+    vi.spyOn(Process.prototype, 'recall').mockImplementation(async () => {})
+  },
+  'comes back without asking the store': () => {
+    vi.spyOn(Process.prototype, 'recall').mockImplementation(async () => {})
   },
   'confirms what it cannot know': () => {
     const { publish } = Publisher.prototype

@@ -32,6 +32,7 @@ const MAX_FAULTS = 4
 /** What takes something from the log. */
 const LOSSES: readonly FaultName[] = [
   'rollback',
+  'amnesia',
   'wipe',
   'restore',
   'truncate',
@@ -89,7 +90,8 @@ export class World {
     this.#maxLog = dice.pick([4, 12, 1000])
     this.store = { durable: dice.chance(0.6), isDown: false, revocations: [], keys: [] }
     this.addKey()
-    this.checker = new Checker({ time, log, vault, running: this.running })
+    const isTold = this.store.durable && this.clocksAgree
+    this.checker = new Checker({ time, log, vault, running: this.running, isTold })
     const onChange = () => this.checker.logChanged()
     this.network = new Network({ time, dice, log, deadlineMs: DEADLINE_MS, onChange })
     this.places = Array.from({ length: 3 + dice.below(2) }, (_, i) => ({

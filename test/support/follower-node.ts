@@ -19,6 +19,7 @@ export interface FollowerWish {
   readonly keys: SealKeys
   readonly node?: string
   readonly refill?: (index: RevocationIndex) => Promise<void>
+  readonly recall?: (into: RevocationIndex, since: number) => Promise<void>
   /** The longest log without a snapshot, in events. */
   readonly maxLog?: number
   readonly maxEntries?: number
@@ -34,7 +35,7 @@ export interface FollowerNode {
 }
 
 export function followerNode(wish: FollowerWish): FollowerNode {
-  const { clock, feed, keys, node = 'node', refill, maxLog, maxEntries = 1_000_000 } = wish
+  const { clock, feed, keys, node = 'node', refill, recall, maxLog, maxEntries = 1_000_000 } = wish
   const index = new RevocationIndex({ max: maxEntries })
   const incidents: Partial<Record<IncidentKind, number>> = {}
   const options = {
@@ -49,6 +50,7 @@ export function followerNode(wish: FollowerWish): FollowerNode {
     maxSkewMs: MINUTE,
     maxEntries,
     refill: refill && (() => refill(index)),
+    recall,
     onIncident: (kind: IncidentKind, count: number) => {
       incidents[kind] = (incidents[kind] ?? 0) + count
     },

@@ -1,0 +1,91 @@
+/**
+ * Recalling: asking the store what was revoked lately, where the log may not be the one that this node knew.
+ *
+ * A log that was set back to exactly where a node stands looks to that node as if nothing had happened. Whoever had read
+ * on mends it, if anybody who had still lives; the store knows in any case.
+ *
+ * @module
+ */
+import type { ResolvedClock } from '../clock.js'
+import type { RevocationEntry } from './event.js'
+import type { FollowerOptions } from './follower-options.js'
+import type { Freshness, Mark } from './freshness.js'
+import { RevocationIndex } from './index.js'
+
+/** What recalling needs. */
+export interface RecallOptions
+  extends Pick<
+    FollowerOptions,
+    'index' | 'maxStalenessMs' | 'toleranceMs' | 'maxSkewMs' | 'maxEntries' | 'onIncident'
+  > {
+  readonly clock: Pick<ResolvedClock, 'monotonic'>
+  readonly freshness: Freshness
+  readonly recall: FollowerOptions['recall']
+  /** Gives entries to the log, as soon as it takes them. */
+  readonly owe: (entries: readonly RevocationEntry[]) => void
+}
+
+/** Knows when the store has to be asked, and since when. */
+export class Recall {
+  readonly #options: RecallOptions
+  #suspected = false
+  #asking: Promise<void> | undefined
+  #restUntil = Number.NEGATIVE_INFINITY
+  // When this node was last sure to know everything: the wall time of a proof that nothing was in doubt at.
+  #sureAt: number | undefined
+
+  constructor(options: RecallOptions) {
+    this.#options = options
+  }
+
+  /** Notes that something happened behind which the log may have become another one. */
+  suspect(): void {
+    this.#suspected = true
+  }
+
+  /**
+   * Sees to it, before a proof that was asked for at `mark`, that nothing is missing which the store has. Where the lease
+   * ran out, or never was, that is waited for: a node that comes back knows what was revoked without it. Where it did
+   * not, the store is asked in the background, so that its outage is not the feed's. Rejects as the store does.
+   */
+  async settle(mark: Mark): Promise<void> {
+    const { freshness, maxStalenessMs, recall, clock } = this.#options
+    if (recall === undefined) return
+    const [wall] = mark
+    if (!freshness.within(maxStalenessMs, wall)) return this.#ask(wall)
+    if (!this.#suspected) this.#sureAt = wall
+    else if (clock.monotonic() >= this.#restUntil) void this.#ask(wall).catch(() => undefined)
+  }
+
+  #ask(wall: number): Promise<void> {
+    this.#asking ??= this.#recall(wall).finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  async #recall(wall: number): Promise<void> {
+    const { maxStalenessMs, toleranceMs, maxSkewMs, clock } = this.#options
+    const sureAt = this.#sureAt ?? wall - maxStalenessMs - toleranceMs
+    this.#restUntil = clock.monotonic() + maxStalenessMs
+    this.#suspected = false
+    try {
+      await this.#take(Math.max(0, sureAt - maxSkewMs))
+      this.#sureAt = wall
+    } catch (error) {
+      this.#suspected = true
+      throw error
+    }
+  }
+
+  async #take(since: number): Promise<void> {
+    const { recall, index, maxEntries, owe, onIncident } = this.#options
+    const kept = new RevocationIndex({ max: maxEntries })
+    await recall?.(kept, since)
+    const missing = [...kept.missingFrom(index)]
+    if (missing.length === 0) return
+    for (const entry of missing) index.apply(entry)
+    onIncident('recalled', missing.length)
+    owe(missing)
+  }
+}

@@ -1,0 +1,267 @@
+/** What a node asks the store, when the log may not be the one that it knew. */
+import { ulid } from 'ulid'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { memoryStore } from 'watchword'
+import { generateKey, keyId, ready } from 'watchword/paseto'
+import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
+import type { RevocationEntry } from '../../src/revocation/event.js'
+import { REVOKED, RevocationIndex } from '../../src/revocation/index.js'
+import { recallRevocations } from '../../src/revocation/refill.js'
+import type { SealKeys } from '../../src/revocation/seal.js'
+import { deriveKey } from '../../src/token/paserk.js'
+import { sealKeys } from '../support/feed-writer.js'
+import { DAY, drive, feedOver, flush, MINUTE, SECOND } from '../support/fleet.js'
+import { type FollowerNode, type FollowerWish, followerNode } from '../support/follower-node.js'
+
+const MAX_STALENESS = 5 * SECOND
+
+interface Kept {
+  readonly entry: RevocationEntry & { readonly kind: 'token' }
+  readonly at: number
+}
+
+let clock: ManualClock
+let log: ChaosLog
+let keys: SealKeys
+let started: FollowerNode[]
+/** The store that all nodes share. */
+let kept: Kept[]
+let storeIs: 'up' | 'down' | 'hung'
+/** Since when each question to it was. */
+let asked: number[]
+
+beforeEach(async () => {
+  await ready
+  clock = manualClock()
+  log = chaosLog()
+  const key = generateKey()
+  keys = sealKeys(new Map([[keyId(key), deriveKey(key, 'test')]]))
+  started = []
+  kept = []
+  storeIs = 'up'
+  asked = []
+})
+afterEach(async () => {
+  storeIs = 'up'
+  const ends = started.map(({ follower }) => follower.stop().catch(() => undefined))
+  await drive(clock, Promise.all(ends))
+})
+
+async function recall(into: RevocationIndex, since: number): Promise<void> {
+  asked.push(since)
+  if (storeIs === 'down') throw new Error('the store is down')
+  if (storeIs === 'hung') await new Promise(() => {})
+  for (const { entry, at } of kept) if (at >= since) into.apply(entry)
+}
+
+async function start(wish: Partial<FollowerWish> = {}): Promise<FollowerNode> {
+  const node = followerNode({ clock, keys, feed: log.feed(), recall, ...wish })
+  started.push(node)
+  await node.start()
+  await clock.advance(SECOND)
+  return node
+}
+
+/** Revokes a token as an authority does: in the feed, then in the store. */
+async function revoke({ follower }: FollowerNode): Promise<Kept['entry']> {
+  const at = clock.now()
+  const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const
+  await drive(clock, follower.publish([entry]), 1)
+  kept.push({ entry, at })
+  return entry
+}
+
+function denies({ index }: FollowerNode, { value: id, expiresAt }: Kept['entry']): boolean {
+  const facts = { id, family: id, subject: 's', audience: 'a', keyId: 'k', issuedAt: 1, expiresAt }
+  return index.deadline(facts) === REVOKED
+}
+
+const isFresh = ({ follower }: FollowerNode) =>
+  follower.freshness.within(MAX_STALENESS, clock.now())
+
+/** A node whose feed can be cut off. */
+async function cuttable(): Promise<{ node: FollowerNode; cut: (isCut: boolean) => void }> {
+  let isCut = false
+  const real = log.feed()
+  const down = () => Promise.reject(new Error('down'))
+  const node = await start({
+    node: 'b',
+    feed: feedOver(real, {
+      info: { ...real.info, push: false },
+      head: (options) => (isCut ? down() : real.head(options)),
+      append: (...args) => (isCut ? down() : real.append(...args)),
+    }),
+  })
+  return {
+    node,
+    cut: (now) => {
+      isCut = now
+    },
+  }
+}
+
+/** A node that was away while another one revoked and died, and the log was set back to where the first one stands. */
+async function leftBehind() {
+  const a = await start({ node: 'a' })
+  await revoke(a)
+  const { node: b, cut } = await cuttable()
+  const { seq } = b.follower.position
+  cut(true)
+  const lost = await revoke(a)
+  const cutAt = clock.now()
+  a.follower.abandon()
+  log.rollback((log.head?.seq ?? 0) - seq)
+  return { b, cut, lost, seq, cutAt }
+}
+
+describe('a node that comes back after its lease ran out', () => {
+  it('knows what was revoked meanwhile, even if the log has forgotten it and nobody else lives', async () => {
+    const { b, cut, lost } = await leftBehind()
+    await clock.advance(2 * MAX_STALENESS)
+    expect(isFresh(b)).toBe(false)
+    cut(false)
+    const asking = asked.length
+    while (!isFresh(b)) await clock.advance(50)
+    expect(denies(b, lost)).toBe(true)
+    expect(asked.length).toBe(asking + 1)
+    expect(b.incidents).toMatchObject({ recalled: 1 })
+  })
+
+  it('gives it back to the log, for those who come later', async () => {
+    const { b, cut, lost, seq } = await leftBehind()
+    await clock.advance(2 * MAX_STALENESS)
+    cut(false)
+    await clock.advance(5 * SECOND)
+    expect(b.follower.owed).toBe(0)
+    expect(log.head?.seq).toBeGreaterThan(seq)
+    const late = await start({ node: 'late', recall: async () => {} })
+    expect(denies(late, lost)).toBe(true)
+  })
+
+  it('asks for no more than it can have missed, allowing for clocks', async () => {
+    const { cut, cutAt } = await leftBehind()
+    await clock.advance(2 * MAX_STALENESS)
+    cut(false)
+    await clock.advance(5 * SECOND)
+    expect(asked.at(-1)).toBeLessThan(cutAt - MINUTE / 2)
+    expect(asked.at(-1)).toBeGreaterThan(cutAt - 2 * MINUTE)
+  })
+
+  it.each(['down', 'hung'] as const)('stays stale while the store is %s', async (state) => {
+    const { b, cut, lost } = await leftBehind()
+    await clock.advance(2 * MAX_STALENESS)
+    storeIs = state
+    cut(false)
+    for (let i = 0; i < 200; i++) {
+      await clock.advance(100)
+      expect(isFresh(b)).toBe(false)
+    }
+    if (state === 'hung') return
+    storeIs = 'up'
+    await clock.advance(2 * SECOND)
+    expect(isFresh(b)).toBe(true)
+    expect(denies(b, lost)).toBe(true)
+  })
+})
+
+describe('a node that starts', () => {
+  it('asks once, for what a log set back just now may have lost', async () => {
+    const a = await start({ node: 'a' })
+    const lost = await revoke(a)
+    await drive(clock, a.follower.stop())
+    log.rollback(log.events.length - 1)
+    asked = []
+    const late = await start({ node: 'late' })
+    expect(denies(late, lost)).toBe(true)
+    await clock.advance(5 * SECOND)
+    expect(asked).toHaveLength(1)
+  })
+})
+
+describe('a node whose lease holds', () => {
+  it('asks nothing while nothing happens', async () => {
+    await start()
+    asked = []
+    await clock.advance(MINUTE)
+    expect(asked).toEqual([])
+  })
+
+  it('asks in the background after a call that failed, and is fresh all along, also when nobody answers', async () => {
+    for (const state of ['up', 'down', 'hung'] as const) {
+      storeIs = 'up'
+      const { node, cut } = await cuttable()
+      storeIs = state
+      asked = []
+      cut(true)
+      await clock.advance(SECOND)
+      cut(false)
+      for (let i = 0; i < 100; i++) {
+        await clock.advance(100)
+        expect(isFresh(node)).toBe(true)
+      }
+      // Not at each poll, whatever comes of it.
+      expect(asked.length).toBeGreaterThan(0)
+      expect(asked.length).toBeLessThan(4)
+      node.follower.abandon()
+    }
+  })
+
+  it('asks when its push channel ended', async () => {
+    const real = log.feed()
+    let end = () => {}
+    const node = await start({
+      feed: feedOver(real, {
+        watch: () =>
+          new Promise<void>((resolve) => {
+            end = resolve
+          }),
+      }),
+    })
+    await clock.advance(MAX_STALENESS)
+    asked = []
+    end()
+    await flush()
+    await clock.advance(2 * SECOND)
+    expect(asked).toHaveLength(1)
+    expect(isFresh(node)).toBe(true)
+  })
+
+  it('learns what only the store knows when it is told to doubt', async () => {
+    const node = await start()
+    await clock.advance(MAX_STALENESS)
+    const at = clock.now()
+    const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const
+    kept.push({ entry, at })
+    await clock.advance(2 * SECOND)
+    expect(denies(node, entry)).toBe(false)
+    node.follower.doubt()
+    await clock.advance(2 * SECOND)
+    expect(denies(node, entry)).toBe(true)
+    expect(node.follower.owed).toBe(0)
+    expect(node.incidents).toEqual({ recalled: 1 })
+  })
+})
+
+describe('what is read back from a store', () => {
+  it('begins at the time that was asked for, to the millisecond', async () => {
+    const store = memoryStore()
+    const since = clock.now()
+    const times = [since - 1, since, since, since + 1]
+    for (const at of times) {
+      await store.revoke({
+        id: ulid(at),
+        kind: 'subject',
+        value: `svc ${at} ${Math.random()}`,
+        before: at,
+        at,
+        actor: 'ops',
+        reason: null,
+        expiresAt: at + DAY,
+      })
+    }
+    const index = new RevocationIndex()
+    await recallRevocations({ store, index, call: (call) => call() }, since)
+    const values = [...index.entries()].map((entry) => 'before' in entry && entry.before)
+    expect(values.sort()).toEqual([since, since, since + 1])
+  })
+})
