@@ -5,24 +5,16 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeAll, DAY, HOUR, MINUTE, rig, START } from '../unit/harness.js'
-import { bodyOverHttp2, type Reply, send } from './client.js'
+import { type Reply, type Sent, send } from './client.js'
+import { bodyOverHttp2, sendOverHttp2 } from './http2-client.js'
 import { FRAMEWORKS, type Framework, HTTP2_FRAMEWORKS, type Running } from './servers.js'
-import {
-  INVALID,
-  MALFORMED,
-  MISSING,
-  ours,
-  ROUTES,
-  type Row,
-  type Tokens,
-  table,
-  UNAVAILABLE,
-} from './table.js'
+import { ours, ROUTES, type Row, type Tokens, table, UNAVAILABLE } from './table.js'
 
 const PARSES_FORMS = /express|koa/
 
 let rows: readonly Row[]
 let tokens: Tokens
+let authority: Awaited<ReturnType<typeof rig>>['watchword']
 let stale: {
   readonly authority: Awaited<ReturnType<typeof rig>>['watchword']
   readonly token: string
@@ -34,6 +26,7 @@ beforeAll(async () => {
     audience: ['orders-api', 'stock-api'],
     policies: { service: { ttl: '30d', scopes: ['orders:*', 'eu:*'] } },
   })
+  authority = watchword
   const base = { policy: 'service', subject: 'svc_billing', audience: 'orders-api', actor: 'ops' }
   const issue = async (more: object = {}) => (await watchword.issue({ ...base, ...more })).token
   const scopes = ['orders:read', 'eu:read']
@@ -123,35 +116,35 @@ describe('a node that is stale', () => {
 })
 
 describe('over HTTP/2', () => {
-  it.each(HTTP2_FRAMEWORKS)('$name decides alike', async (framework) => {
-    const { watchword } = await rig()
-    const { token } = await watchword.issue({
-      policy: 'service',
-      subject: 'svc_billing',
-      actor: 'ops',
-      scopes: ['orders:read'],
-    })
-    const server = await framework.serve({ authority: watchword, routes: ROUTES })
-    const ask = (values: readonly string[], path = '/orders') =>
-      bodyOverHttp2(
-        server.port,
-        path,
-        values.map((value) => ['authorization', value] as const),
-      )
+  it.each(HTTP2_FRAMEWORKS)('the table is answered to the letter by $name', async (framework) => {
+    const server = await framework.serve({ authority, routes: ROUTES })
+    const wrong: unknown[] = []
+    let asked = 0
     try {
-      expect(await ask([`bearer ${token}`])).toBe('svc_billing')
-      expect(server.ran()).toBe(1)
-      expect(await ask([])).toBe(MISSING.body)
-      expect(await ask(['Basic eDp5'])).toBe(MISSING.body)
-      expect(await ask(['Bearer x'])).toBe(INVALID.body)
-      expect(await ask([`Bearer ${token}`, `Bearer ${token}`])).toBe(MALFORMED.body)
-      expect(await ask(['Basic eDp5', `Bearer ${token}`])).toBe(MALFORMED.body)
-      expect(await ask([`Bearer ${token}`, 'Basic eDp5'])).toBe(MALFORMED.body)
-      expect(await ask([`Bearer ${token}, Bearer ${token}`])).toBe(MALFORMED.body)
-      expect(await ask([`Bearer ${token}`], '/orders?access_token=x')).toBe(MALFORMED.body)
-      expect(server.ran()).toBe(1)
+      for (const row of rows) {
+        const { sent, expected, parsedForm } = row
+        // What Node refuses of HTTP/1.1 before anybody sees it has no like here.
+        if (parsedForm || isRefusedByNode(expected)) continue
+        asked++
+        const before = server.ran()
+        const reply = isDoubled(sent)
+          ? { ...filled(expected), body: await bodyOverHttp2(server.port, sent) }
+          : await sendOverHttp2(server.port, sent)
+        const found = fault(reply, row, server.ran() - before)
+        if (found !== undefined) wrong.push({ name: row.name, expected, found })
+      }
+      expect(wrong).toEqual([])
+      expect(asked).toBeGreaterThan(100)
     } finally {
       await server.close()
     }
   })
 })
+
+const isRefusedByNode = ({ status, headers }: Row['expected']) =>
+  status !== 200 && headers === undefined
+
+const isDoubled = ({ headers = [] }: Sent) =>
+  headers.filter((line) => /^authorization:/i.test(line)).length > 1
+
+const filled = ({ status, headers = {} }: Row['expected']) => ({ status, headers })
