@@ -12,7 +12,7 @@ import { CONTENDERS } from './servers/index.js'
 export interface Server {
   readonly url: string
   readonly tokens: Tokens
-  /** Answers what it has spent so far, and then collects its garbage. */
+  /** Answers what it has spent so far. */
   spent(): Promise<Spent>
   stop(): Promise<void>
 }
@@ -75,7 +75,6 @@ export async function serve(framework: Framework, name: string): Promise<void> {
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
     const { active, idle } = performance.eventLoopUtilization()
-    globalThis.gc?.()
     const spent: Spent = { cpu: user + system, busy: active, idle }
     process.send?.(spent)
   })

@@ -14,7 +14,7 @@ import { describeBars, describeForReadme, describeFramework } from './report.js'
 import type { FrameworkResult, Pace } from './results.js'
 import { runFramework } from './run.js'
 
-const FULL: Pace = { rounds: 15, sliceMs: 1000, soak: 200_000 }
+const FULL: Pace = { rounds: 21, sliceMs: 1000, soak: 200_000 }
 const QUICK: Pace = { rounds: 5, sliceMs: 400, soak: 20_000 }
 
 const { values } = parseArgs({
