@@ -22,10 +22,13 @@ const row = (...cells: readonly string[]): string => cells.map((cell) => cell.pa
 /** The table of the README. */
 export function describeForReadme(machine: Machine, results: Results): string {
   const { propagation, startUp, apply, hot, memory } = results
-  const feeds = Object.entries(propagation).map(([name, { ours, raw }]) => {
+  const feeds = Object.entries(propagation).map(([name, { ours, raw, ratio }]) => {
     const cells = [ours.p50, ours.p99, ours.lastOfAll, raw.p50, raw.p99].map(digits)
-    return `| ${name} | ${cells.join(' | ')} | ${seconds(startUp[name]?.events)} |`
+    return `| ${name} | ${cells.join(' | ')} | ${digits(ratio)} |`
   })
+  const starts = Object.entries(startUp).map(
+    ([name, { events, snapshot }]) => `${name} ${seconds(events)} and ${seconds(snapshot)}`,
+  )
   const rest = [
     memory && `${digits(memory.bytesPerToken)} bytes each with ${digits(memory.tokens)} held`,
     memory && `a look-up ${digits(memory.hitNs)} to ${digits(memory.missNs)} ns`,
@@ -36,16 +39,16 @@ export function describeForReadme(machine: Machine, results: Results): string {
   return [
     `Milliseconds of one run on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}, over loopback, eight other processes on the same two cores.`,
     '',
-    '| feed | revoke → refused, p50 | p99 | the last of 8, p50 | broker alone, p50 | p99 | start with a million |',
+    '| feed | revoke → refused, p50 | p99 | the last of 8, p50 | broker alone, p50 | p99 | times that |',
     '| --- | --- | --- | --- | --- | --- | --- |',
     ...feeds,
     '',
+    `A start with a million revocations in the log, a thousand to an event, and from a snapshot: ${starts.join(', ')}.`,
     `Revocations in memory: ${rest.join('; ')}.`,
   ].join('\n')
 }
 
-const seconds = (ms: number | undefined): string =>
-  ms === undefined ? '' : `${(ms / 1000).toFixed(2)} s`
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`
 
 /** Three significant digits, and no fraction from a hundred on. */
 function digits(value: number): string {

@@ -180,6 +180,8 @@ describe('the README', () => {
   })
 
   it('stays short enough to be read', () => {
-    expect(readme.split('\n').length).toBeLessThanOrEqual(680)
+    // The tables that the benches write are looked up, not read.
+    const written = readme.replace(/<!-- (bench\S*) -->.*?<!-- \/\1 -->/gs, '')
+    expect(written.split('\n').length).toBeLessThanOrEqual(660)
   })
 })
