@@ -154,16 +154,21 @@ export async function followFeed(text: string): Promise<void> {
   let texts: readonly string[] = []
   let watchword: Watchword | undefined
   const look = () => {
-    const token = texts[ours.length]
-    if (token !== undefined && watchword?.verify(token).ok === false) ours.push(now())
+    for (;;) {
+      const token = texts[ours.length]
+      if (token === undefined || watchword?.verify(token).ok !== false) return
+      ours.push(now())
+    }
   }
   watchword = await startNode(fleet, stamped(broker.feed, look))
   await broker.subscribe((number) => {
     raw[number] = now()
   })
   process.on('message', (question: { watch?: readonly string[] }) => {
-    if (question.watch === undefined) process.send?.({ ours, raw })
-    else {
+    if (question.watch === undefined) {
+      look()
+      process.send?.({ ours, raw })
+    } else {
       texts = question.watch
       for (const token of texts) demand('propagation', watchword?.verify(token).ok === true)
       process.send?.('watching')
@@ -172,7 +177,10 @@ export async function followFeed(text: string): Promise<void> {
   process.send?.('following')
 }
 
-/** The feed, with a look at the tokens right after the core has heard of something. */
+/**
+ * The feed, with a look at the tokens right after the core has heard of something, by a push or, where that was lost, by
+ * reading.
+ */
 function stamped(feed: RevocationFeed, look: () => void): RevocationFeed {
   return Object.create(feed, {
     watch: {
@@ -185,6 +193,13 @@ function stamped(feed: RevocationFeed, look: () => void): RevocationFeed {
           },
           signal,
         ),
+    },
+    read: {
+      value: async (...args: Parameters<RevocationFeed['read']>) => {
+        const page = await feed.read(...args)
+        setImmediate(look)
+        return page
+      },
     },
   }) as RevocationFeed
 }
