@@ -7,13 +7,18 @@ import { decodeUtf8 } from '../token/claims.js'
 
 /** Reads on through the bytes. But for `text`, whoever calls has made sure that there are enough. */
 export class ByteReader {
-  readonly #bytes: Buffer
+  readonly #bytes: Uint8Array
   readonly #view: DataView
   #at = 0
 
-  constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
-    this.#bytes = Buffer.from(buffer, byteOffset, byteLength)
-    this.#view = new DataView(buffer, byteOffset, byteLength)
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Begins again. */
+  rewind(): void {
+    this.#at = 0
   }
 
   /** Whether there is nothing left. */
@@ -54,7 +59,9 @@ export class ByteReader {
     if (!this.has(2)) return undefined
     const length = this.uint16()
     if (length > maxBytes || !this.has(length)) return undefined
+    const { buffer, byteOffset } = this.#bytes
+    const text = decodeUtf8(Buffer.from(buffer, byteOffset + this.#at, length))
     this.#at += length
-    return decodeUtf8(this.#bytes.subarray(this.#at - length, this.#at))
+    return text
   }
 }

@@ -183,7 +183,7 @@ export function expiryOf(entries: readonly FeedEntry[]): number {
 /** Reads the bytes of one event, or answers `undefined` for anything that is not exactly one. Never throws. */
 export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefined {
   const entries: FeedEntry[] = []
-  const whole = readEach(bytes, {
+  const whole = readEach(new ByteReader(bytes), {
     token: (words, expiresAt, from, loose) =>
       entries.push(tokenEntry(writeUlid(words), expiresAt, from, loose)),
     watermark: (entry) => entries.push(entry),
@@ -216,9 +216,11 @@ export function applyEntries(
   bytes: Uint8Array,
   { index, onNode }: ApplyOptions,
 ): { readonly refused: number } | undefined {
-  if (!readEach(bytes, NOBODY)) return undefined
+  const reader = new ByteReader(bytes)
+  if (!readEach(reader, NOBODY)) return undefined
   let refused = 0
-  readEach(bytes, {
+  reader.rewind()
+  readEach(reader, {
     token: (words, expiresAt, from, loose) => {
       const taken = loose
         ? index.apply(tokenEntry(writeUlid(words), expiresAt, from, loose))
@@ -258,8 +260,7 @@ interface Visitor {
 const NOBODY: Visitor = { token() {}, watermark() {}, node() {} }
 
 /** Tells the visitor of each entry up to the first fault; answers whether there is none. */
-function readEach(bytes: Uint8Array, visitor: Visitor): boolean {
-  const reader = new ByteReader(bytes)
+function readEach(reader: ByteReader, visitor: Visitor): boolean {
   if (!reader.has(COUNT_BYTES)) return false
   const count = reader.uint16()
   if (count > MAX_ENTRIES) return false

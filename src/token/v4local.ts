@@ -24,6 +24,8 @@ import { aligned, libsodium, release, reserve, STATE_BYTES } from './sodium.js'
 export const HEADER = 'v4.local.'
 /** The longest token, and the longest implicit assertion: characters and bytes, 1 MiB. */
 export const MAX_LENGTH = 1_048_576
+// Four characters hold three of them.
+const MAX_BYTES = (MAX_LENGTH / 4) * 3
 
 // Offsets in an area. The ciphertext is what stays put: at 80, a multiple of 16.
 const PREFIX = 7
@@ -80,13 +82,48 @@ export function decryptInto(
   const length = bytes - 64
   const area = areaFor(length, footer, implicitAssertion)
   const sodium = libsodium()
-  const at = area + CIPHERTEXT
-  const start = at - 32
-  const { heap, buffer } = sodium
+  const start = area + CIPHERTEXT - 32
+  const { buffer } = sodium
   if (buffer.write(body, start, bytes, 'base64url') !== bytes) return -1
   // Node's decoder overlooks a good deal; what it decoded is canonical if it encodes to the same.
   if (buffer.toString('base64url', start, start + bytes) !== body) return -1
-  heap.copyWithin(area + NONCE, start, at)
+  return finishOpen(sodium, keyAt, area, length, footer, implicitAssertion)
+}
+
+/**
+ * {@link decryptInto} of a body that is bytes, not text: nonce, ciphertext and tag, at most as long as a token could
+ * carry.
+ *
+ * @returns As `decryptInto`.
+ * @throws As `decryptInto`.
+ */
+export function decryptBytesInto(
+  key: LocalKey,
+  body: Uint8Array,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): number {
+  const keyAt = keyAddress(key)
+  const length = body.length - 64
+  if (length < 0 || body.length > MAX_BYTES) return -1
+  const area = areaFor(length, footer, implicitAssertion)
+  const sodium = libsodium()
+  sodium.heap.set(body, area + CIPHERTEXT - 32)
+  return finishOpen(sodium, keyAt, area, length, footer, implicitAssertion)
+}
+
+/** From a body in place to the plaintext in its stead. */
+function finishOpen(
+  sodium: Sodium,
+  keyAt: number,
+  area: number,
+  length: number,
+  footer: Uint8Array,
+  implicitAssertion: Uint8Array,
+): number {
+  const { heap } = sodium
+  const at = area + CIPHERTEXT
+  heap.copyWithin(area + NONCE, at - 32, at)
   heap.copyWithin(work + TAG, at + length, at + length + 32)
   authenticate(sodium, keyAt, area, length, footer, implicitAssertion, work + COMPUTED)
   if (sodium.verify32(work + COMPUTED, work + TAG) !== 0) return -1

@@ -337,8 +337,12 @@ describe('a head', () => {
       if (verdictOn(b, alive) === 'ok') lastOk = fleet.clock.monotonic()
     }
     expect(lastOk - acknowledged).toBeLessThanOrEqual(MAX_STALENESS_MS + TOLERANCE_MS)
-    expect(verdictOn(b, alive)).toBe('stale')
-    expect(b.watchword.health().incidents).toMatchObject({ frozen: expect.any(Number) })
+    expect(b.watchword.health()).toMatchObject({
+      status: 'stale',
+      incidents: { frozen: expect.any(Number), recalled: 1 },
+    })
+    // What the picture does not show, the store has told.
+    expect(verdictOn(b, alive)).toBe('revoked')
     expect(a.watchword.health().incidents).toEqual({})
     b.feed.thaw()
     await fleet.pass(SECOND)
