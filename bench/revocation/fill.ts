@@ -81,10 +81,16 @@ export async function writeSingly(
   await asNode(fleet, feed, async ({ feedKeyring, follower, clock }) => {
     const tokens = made(entries, clock.now() + 24 * HOUR)
     let position = await follower.publish(take(tokens, 1))
-    for (let page = take(tokens, PAGE); page.length > 0; page = take(tokens, PAGE)) {
+    for (let page = take(tokens, PAGE); page.length > 0; ) {
       const { events, next } = sealSingly(feedKeyring, position, page, clock.now())
-      demand('append', (await feed.append(position, events, next, call())).ok)
-      position = next
+      if ((await feed.append(position, events, next, call())).ok) {
+        position = next
+        page = take(tokens, PAGE)
+      } else {
+        // The node itself had something to say.
+        await follower.pull()
+        position = follower.position
+      }
     }
     await follower.pull()
     await follower.compact(clock.now())

@@ -20,10 +20,13 @@ export type Placing = Int32Array
 
 const PLACING_WORDS = 16 * 256
 
-/** The placing of this process. */
-export const PLACING: Placing = new Int32Array(
-  new Uint8Array(randomBytes(4 * PLACING_WORDS)).buffer,
-)
+/**
+ * Makes a placing. Each index has one of its own: ids that come in the order of another one's tables, as those of a
+ * snapshot do, would all belong near the beginning of a table that has just begun to grow, and be in each other's way.
+ */
+export function newPlacing(): Placing {
+  return new Int32Array(new Uint8Array(randomBytes(4 * PLACING_WORDS)).buffer)
+}
 
 /** Where the id in the four words from `at` on belongs: 32 bits, of which the highest count most. */
 export function placeOf(placing: Placing, words: Int32Array, at: number): number {

@@ -11,7 +11,7 @@ import { WatchwordError } from '../errors.js'
 import type { RevocationKind } from '../store/store.js'
 import { Digest } from './digest.js'
 import type { EntrySink, RevocationEntry, TokenEntry } from './event.js'
-import { isFree, PLACING, type Placing } from './id-table.js'
+import { isFree, newPlacing, type Placing } from './id-table.js'
 import { LooseTokens } from './loose-tokens.js'
 import {
   bucketEnd,
@@ -60,7 +60,7 @@ export class RevocationIndex implements EntrySink {
   #forgotten = Number.NEGATIVE_INFINITY
   #full = false
 
-  constructor({ max = MAX_ENTRIES_HELD, placing = PLACING }: IndexOptions = {}) {
+  constructor({ max = MAX_ENTRIES_HELD, placing = newPlacing() }: IndexOptions = {}) {
     this.#max = max
     this.#tokens = new TokenBuckets(placing)
   }

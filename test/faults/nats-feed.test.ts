@@ -1,4 +1,5 @@
 /** What becomes of the NATS feed when its server stops, dies, loses its data, or answers nobody. */
+import { setTimeout } from 'node:timers/promises'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -97,6 +98,28 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await vi.waitUntil(async () => (await consumers(observer)) > 0, { timeout: SOON_MS })
     return watch
   }
+
+  // Longer than the client waits for a sign of life from a server that has said everything already.
+  it('waits for a reader who takes seconds over a chunk of a snapshot', async () => {
+    const server = await serve()
+    const feed = await feedOn(server.port)
+    await append(feed, 1)
+    const chunks = Array.from({ length: 300 }, (_, i) => new Uint8Array(20_000).fill(i))
+    const { signal } = call
+    await feed.snapshot?.save(
+      (async function* () {
+        yield* chunks
+      })(),
+      signal,
+    )
+    const pauses = new Set([1, 201, 299])
+    let count = 0
+    for await (const chunk of feed.snapshot?.load(signal) ?? []) {
+      expect(Buffer.compare(chunk, chunks[count] ?? new Uint8Array())).toBe(0)
+      if (pauses.has(count++)) await setTimeout(4000)
+    }
+    expect(count).toBe(chunks.length)
+  })
 
   it('has everything that was acknowledged when the server is killed and started again', async () => {
     const server = await serve()

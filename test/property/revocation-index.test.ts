@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RevocationEntry } from '../../src/revocation/event.js'
-import { PLACING } from '../../src/revocation/id-table.js'
+import { newPlacing } from '../../src/revocation/id-table.js'
 import { RevocationIndex, type TokenFacts } from '../../src/revocation/index.js'
 import { RevocationModel } from '../support/revocation-model.js'
 
@@ -14,7 +14,7 @@ const HOUR = 3_600_000
 const BASE = 1_735_689_600_000
 
 /** Two bits of a place are left, so that most ids want to be in the same slot. */
-const CROWDED = PLACING.map((word) => word & 0xc000_0000)
+const CROWDED = newPlacing().map((word) => word & 0xc000_0000)
 
 const FAMILY = '01JGFJJZ000000000000000000'
 const ids = [

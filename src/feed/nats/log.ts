@@ -48,6 +48,8 @@ export interface Tail {
   readonly lastSeq: number
   /** How many bytes a message has on average. */
   readonly averageBytes: number
+  /** How many events a message has on average, and at least one. */
+  readonly averageEvents: number
   /** The newest frame; `undefined` when there is none, so that there is no log. */
   readonly newest: Placed | undefined
   /** The lowest event that is there: what the newest frame says, unless others dropped more. */
@@ -112,7 +114,10 @@ export class Log {
       const { bytes, messages, first_seq: firstSeq, last_seq: lastSeq } = info.state
       const averageBytes = messages === 0 ? 0 : bytes / messages
       const floor = newest === undefined ? 1 : await this.#floor(info, newest)
-      return { created: info.created, firstSeq, lastSeq, averageBytes, newest, floor }
+      const events = (newest?.frame.head.seq ?? 0) - floor + 1
+      const averageEvents = messages === 0 ? 1 : Math.max(1, events / messages)
+      const sizes = { averageBytes, averageEvents }
+      return { created: info.created, firstSeq, lastSeq, ...sizes, newest, floor }
     }
     throw busy()
   }

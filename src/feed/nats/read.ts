@@ -82,7 +82,7 @@ export class Reader {
     const trail = this.#follow(tail)
     const newest = tail.newest?.at ?? 0
     if (trail.highest <= upTo && trail.passedTo < newest)
-      await this.#walk(tail, trail, trail.passedTo + 1, signal, () => trail.highest > upTo)
+      await this.#walk({ tail, signal }, trail, trail.passedTo + 1, () => trail.highest > upTo)
     await this.#log.dropBefore(Math.min(trail.startFor(upTo), newest), tail)
   }
 
@@ -104,12 +104,12 @@ export class Reader {
 
   /** Answers what there is from `first` on, and the lowest `seq` that is too far from it to be answered. */
   async #collect(range: Range, trail: Trail) {
-    const { tail, end, first, limit, thorough, signal } = range
+    const { end, first, limit, thorough } = range
     const { head, cuts } = end.frame
     const found = new Map<number, Found>()
     let live = 0
     let beyond = Number.POSITIVE_INFINITY
-    await this.#walk(tail, trail, trail.startFor(first - 1), signal, (frame, at) => {
+    await this.#walk(range, trail, trail.startFor(first - 1), (frame, at) => {
       for (const event of frame.head.epoch === head.epoch ? frame.events : []) {
         if (event.seq >= first + limit) beyond = Math.min(beyond, event.seq)
         else if (event.seq >= first) {
@@ -125,10 +125,9 @@ export class Reader {
   }
 
   async #walk(
-    tail: Tail,
+    { tail, limit, signal }: Pick<Range, 'tail' | 'signal'> & Partial<Range>,
     trail: Trail,
     from: number,
-    signal: AbortSignal,
     isEnough: (frame: Frame, at: number) => boolean,
   ): Promise<void> {
     const end = tail.newest
@@ -143,8 +142,10 @@ export class Reader {
     // Mostly it is the newest frame alone that is new.
     if (start === end.at) return void visit(end.at, end.frame)
     const { js, manager, names } = this.#log
-    const { averageBytes } = tail
-    const options = { stream: names.log, subject: names.logSubject, start, averageBytes, signal }
+    const { averageBytes, averageEvents } = tail
+    const enough = limit === undefined ? {} : { enough: limit / averageEvents }
+    const where = { stream: names.log, subject: names.logSubject, start }
+    const options = { ...where, averageBytes, ...enough, signal }
     for await (const { seq, data } of scan(js, manager, options))
       if (visit(seq, decodeFrame(data))) return
   }

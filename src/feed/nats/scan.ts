@@ -28,6 +28,8 @@ export interface ScanOptions {
   /** The first number in the stream that is of interest. */
   readonly start: number
   readonly averageBytes: number
+  /** After how many messages the reader is likely to have enough: more are not asked for at once. */
+  readonly enough?: number
   readonly signal: AbortSignal
 }
 
@@ -38,7 +40,7 @@ export interface ScanOptions {
 export async function* scan(
   js: JetStreamClient,
   manager: JetStreamManager,
-  { stream, subject, start, averageBytes, signal }: ScanOptions,
+  { stream, subject, start, averageBytes, enough = MAX_BATCH, signal }: ScanOptions,
 ): AsyncGenerator<DeliveredMessage, void> {
   const info = await manager.consumers.add(stream, {
     ...EPHEMERAL,
@@ -47,7 +49,8 @@ export async function* scan(
     filter_subject: subject,
   })
   const consumer = js.consumers.getConsumerFromInfo(info as never)
-  const batch = Math.min(MAX_BATCH, Math.max(MIN_BATCH, BATCH_BYTES / Math.max(1, averageBytes)))
+  const most = Math.min(MAX_BATCH, Math.max(MIN_BATCH, BATCH_BYTES / Math.max(1, averageBytes)))
+  const batch = Math.max(1, Math.min(most, Math.ceil(enough)))
   let delivered = 0
   try {
     for (let found = true; found; ) {
@@ -56,7 +59,7 @@ export async function* scan(
       const options = { max_messages: Math.floor(batch), expires: EXPIRES_MS }
       const messages = await consumer.fetch(options)
       try {
-        for await (const message of messages) {
+        for await (const message of ahead(messages)) {
           signal.throwIfAborted()
           if (message.info.deliverySequence !== ++delivered)
             throw new Error('the nats consumer lost a message')
@@ -70,5 +73,36 @@ export async function* scan(
   } finally {
     // In the background: whoever has what they need does not wait for it.
     manager.consumers.delete(stream, info.name).catch(() => false)
+  }
+}
+
+/**
+ * Takes what comes as it comes, however long the reader is busy with each: the client takes a reader who pauses for
+ * seconds for a server that went silent.
+ */
+async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T, void> {
+  const taken: T[] = []
+  let isOver = false
+  let tell = () => {}
+  const all = (async () => {
+    for await (const each of source) {
+      taken.push(each)
+      tell()
+    }
+  })()
+  const end = all.finally(() => {
+    isOver = true
+    tell()
+  })
+  // Whoever stops early leaves it to whoever closes the source.
+  end.catch(() => undefined)
+  for (let at = 0; ; at++) {
+    while (at === taken.length && !isOver) {
+      await new Promise<void>((resolve) => {
+        tell = resolve
+      })
+    }
+    if (at === taken.length) return end
+    yield taken[at] as T
   }
 }
