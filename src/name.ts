@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { codeAt } from './char-code.js'
 
 /** A name as it may stand in an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
 export function isName(value: unknown, maxLength: number): value is string {
@@ -14,6 +15,6 @@ export function isName(value: unknown, maxLength: number): value is string {
   )
     return false
   for (let i = 0; i < value.length; i++)
-    if (value.charCodeAt(i) < 0x20 || value.charCodeAt(i) === 0x7f) return false
+    if (codeAt(value, i) < 0x20 || codeAt(value, i) === 0x7f) return false
   return true
 }

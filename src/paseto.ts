@@ -9,6 +9,7 @@
  */
 import { types } from 'node:util'
 import { WatchwordError } from './errors.js'
+import { HEADER } from './token/encoding.js'
 import type { KeyId, LocalKey, LocalPaserk, WrappedPaserk } from './token/paserk.js'
 import * as paserk from './token/paserk.js'
 import * as v4local from './token/v4local.js'
@@ -192,7 +193,7 @@ export function seal(key: LocalKey, payload: Uint8Array, options?: SealOptions):
   const footer = optionalBytes(given.footer, 'footer')
   const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
   const body = v4local.sealBytes(key, payload, footer, implicitAssertion)
-  const token = `${v4local.HEADER}${body}`
+  const token = `${HEADER}${body}`
   return footer.length === 0 ? token : `${token}.${asBuffer(footer).toString('base64url')}`
 }
 
@@ -223,8 +224,8 @@ export function open(key: LocalKey, token: string, options?: OpenOptions): Opene
   const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
   // The length comes first, and nothing is split: hostile text costs a scan at most.
   if (typeof token !== 'string' || token.length > v4local.MAX_LENGTH) return undefined
-  if (!token.startsWith(v4local.HEADER)) return undefined
-  const start = v4local.HEADER.length
+  if (!token.startsWith(HEADER)) return undefined
+  const start = HEADER.length
   const dot = token.indexOf('.', start)
   const end = dot < 0 ? token.length : dot
   if (end - start < SHORTEST_BODY) return undefined

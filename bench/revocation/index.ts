@@ -7,11 +7,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, type Machine } from '../machine.js'
-import { apply } from './apply.js'
+import { inOtherProcesses, runAlone } from './alone.js'
 import { type Bar, barsOf, type Results } from './bars.js'
 import { BROKERS, PLACES } from './brokers.js'
-import { hot } from './hot.js'
-import { memory } from './memory.js'
 import { followFeed, propagation } from './propagation.js'
 import { describeBars, describeForReadme } from './report.js'
 import { startUp } from './startup.js'
@@ -22,11 +20,13 @@ const { values } = parseArgs({
     only: { type: 'string' },
     // For the processes that this one starts.
     follow: { type: 'string' },
+    alone: { type: 'string' },
   },
 })
 
-if (values.follow === undefined) await run()
-else await followFeed(values.follow)
+if (values.follow !== undefined) await followFeed(values.follow)
+else if (values.alone !== undefined) await runAlone(values.alone)
+else await run()
 
 async function run(): Promise<void> {
   const { quick, only } = values
@@ -47,9 +47,9 @@ async function run(): Promise<void> {
     const figures = await startUp(name, quick ? 200_000 : 1_000_000)
     if (figures !== undefined) results.startUp[name] = figures
   }
-  if (chosen('apply')) results.apply = await apply(quick ? 200_000 : 1_000_000)
-  if (chosen('hot')) results.hot = await hot(held)
-  if (chosen('memory')) results.memory = await memory(held)
+  if (chosen('apply')) results.apply = await inOtherProcesses('apply', quick ? 200_000 : 1_000_000)
+  if (chosen('hot')) results.hot = await inOtherProcesses('hot', held)
+  if (chosen('memory')) results.memory = await inOtherProcesses('memory', held)
   const bars = barsOf(results)
   console.log(describeBars(bars))
   // Part of a run would stand beside another run's numbers, and quick ones are rough: neither is kept.

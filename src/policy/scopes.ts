@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { codeAt } from '../char-code.js'
 
 const SCOPE = /^(?:[A-Za-z0-9._~-]+:){0,7}(?:[A-Za-z0-9._~-]+|\*)$/
 
@@ -26,7 +27,7 @@ export function covers(granted: string, demanded: string): boolean {
   if (granted === demanded) return true
   const stem = granted.length - 1
   // Only a well-formed wildcard ends in an asterisk, so what precedes it is empty or ends in a colon.
-  if (granted.charCodeAt(stem) !== 0x2a) return false
+  if (codeAt(granted, stem) !== 0x2a) return false
   return demanded.length > stem && demanded.startsWith(granted.slice(0, stem))
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { codeAt } from '../char-code.js'
 
 /** Limits on a JSON text. */
 export interface JsonLimits {
@@ -20,7 +21,7 @@ export function parseJsonObject(
   limits: JsonLimits,
 ): Readonly<Record<string, unknown>> | undefined {
   // White space around the object would be a second spelling that nobody needs.
-  if (text.charCodeAt(0) !== 0x7b || text.charCodeAt(text.length - 1) !== 0x7d) return undefined
+  if (codeAt(text, 0) !== 0x7b || codeAt(text, text.length - 1) !== 0x7d) return undefined
   const keys = countKeys(text, limits)
   if (keys < 0) return undefined
   const value = tryParse(text)
@@ -44,7 +45,7 @@ function countKeys(text: string, { maxDepth, maxKeys }: JsonLimits): number {
   let depth = 0
   let keys = 0
   for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
+    const code = codeAt(text, i)
     if (code === 0x22) {
       i = endOfString(text, i)
       if (i < 0) return -1
@@ -62,7 +63,7 @@ function countKeys(text: string, { maxDepth, maxKeys }: JsonLimits): number {
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let slashes = 0
-    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++
+    while (codeAt(text, end - 1 - slashes) === 0x5c) slashes++
     if (slashes % 2 === 0) return end
   }
   return -1

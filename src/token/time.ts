@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { codeAt } from '../char-code.js'
 
 // PASETO's 04-Claims asks for capital T and Z; an offset is RFC 3339 as well. Digits after the millisecond are cut off.
 const RFC3339 =
@@ -26,11 +27,10 @@ export function formatTime(ms: number): string {
 
 // `2026-11-23T17:36:21.123Z`, as we write it ourselves: read by position, since every cold verify reads two or three.
 function parseCanonical(text: string): number | undefined {
-  if (text.length !== 24 || text.charCodeAt(23) !== 0x5a || text.charCodeAt(19) !== 0x2e)
+  if (text.length !== 24 || codeAt(text, 23) !== 0x5a || codeAt(text, 19) !== 0x2e) return undefined
+  if (codeAt(text, 10) !== 0x54 || codeAt(text, 13) !== 0x3a || codeAt(text, 16) !== 0x3a)
     return undefined
-  if (text.charCodeAt(10) !== 0x54 || text.charCodeAt(13) !== 0x3a || text.charCodeAt(16) !== 0x3a)
-    return undefined
-  if (text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d) return undefined
+  if (codeAt(text, 4) !== 0x2d || codeAt(text, 7) !== 0x2d) return undefined
   const year = two(text, 0) * 100 + two(text, 2)
   const clock = timeOfDay(two(text, 11), two(text, 14), two(text, 17))
   const fraction = two(text, 20) * 10 + digit(text, 22)
@@ -39,7 +39,7 @@ function parseCanonical(text: string): number | undefined {
 
 // Digits, or NaN, which makes every sum that it enters NaN.
 function digit(text: string, at: number): number {
-  const value = text.charCodeAt(at) - 48
+  const value = codeAt(text, at) - 48
   return value >= 0 && value <= 9 ? value : Number.NaN
 }
 

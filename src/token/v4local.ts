@@ -1,38 +1,32 @@
 /**
  * PASETO v4.local on libsodium's heap, synchronous and without allocation but for what is returned.
  *
- * A message lies in the heap as its pre-authentication encoding, so that one call computes the tag:
- *
- * ```
- * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext
- * le64(|f|) footer le64(|i|) implicit
- * ```
- *
- * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes.
+ * base64url is decoded to where the ciphertext belongs in the encoding; only the nonce then moves, by eight bytes.
  * Most tokens fit a fixed area of 16 KiB; a larger one is made when first needed, and kept.
  *
  * @module
  */
 import { randomFillSync } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
+import {
+  CIPHERTEXT,
+  HEADER,
+  NONCE,
+  OVERHEAD,
+  PREFIX,
+  writeLength,
+  writePiece,
+  writePrefix,
+} from './encoding.js'
 import type { LocalKey } from './paserk.js'
 import { authenticationState, encryptionState, keyAddress } from './paserk.js'
 import type { Sodium } from './sodium.js'
 import { aligned, libsodium, release, reserve, STATE_BYTES } from './sodium.js'
 
-/** The header of every token here. */
-export const HEADER = 'v4.local.'
 /** The longest token, and the longest implicit assertion: characters and bytes, 1 MiB. */
 export const MAX_LENGTH = 1_048_576
 // Four characters hold three of them.
 const MAX_BYTES = (MAX_LENGTH / 4) * 3
-
-// Offsets in an area. The ciphertext is what stays put: at 80, a multiple of 16.
-const PREFIX = 7
-const NONCE = PREFIX + 33
-const CIPHERTEXT = 80
-// Behind the ciphertext come the tag, while it is text, or two lengths, the footer and the rest.
-const OVERHEAD = CIPHERTEXT + 32
 const SMALL_AREA = 16_384
 
 // Offsets in the work space.
@@ -92,10 +86,7 @@ export function decryptInto(
 
 /**
  * {@link decryptInto} of a body that is bytes, not text: nonce, ciphertext and tag, at most as long as a token could
- * carry.
- *
- * @returns As `decryptInto`.
- * @throws As `decryptInto`.
+ * carry. Returns and throws as it does.
  */
 export function decryptBytesInto(
   key: LocalKey,
@@ -303,23 +294,6 @@ function derive(sodium: Sodium, state: number, nonce: number, out: number, size:
 }
 
 /**
- * One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns where the next
- * one begins.
- */
-function writePiece(sodium: Sodium, at: number, piece: Uint8Array): number {
-  const length = piece.length
-  writeLength(sodium, at, length)
-  if (length !== 0) sodium.heap.set(piece, at + 8)
-  return at + 8 + length
-}
-
-/** Common.md, "LE64": 64 bits, little-endian, the highest cleared. */
-function writeLength(sodium: Sodium, at: number, length: number): void {
-  sodium.view.setUint32(at, length, true)
-  sodium.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
-}
-
-/**
  * Moves 32 unused random bytes to `to`, and wipes them where they were, so that none is ever used
  * twice.
  */
@@ -355,7 +329,7 @@ function areaFor(length: number, footer: Uint8Array, implicit: Uint8Array): numb
   }
   if (smallArea === 0) {
     work = aligned(reserve(WORK_BYTES))
-    smallArea = writePrefix(aligned(reserve(SMALL_AREA)))
+    smallArea = writePrefix(libsodium(), aligned(reserve(SMALL_AREA)))
   }
   return needed <= SMALL_AREA ? smallArea : largeAreaFor(needed)
 }
@@ -372,15 +346,5 @@ function largeAreaFor(needed: number): number {
   }
   largeBlock = block
   largeSize = size
-  return writePrefix(aligned(block))
-}
-
-/** What every message begins with; nothing overwrites it. Returns the area. */
-function writePrefix(area: number): number {
-  const sodium = libsodium()
-  writeLength(sodium, area + PREFIX, 5)
-  writeLength(sodium, area + PREFIX + 8, HEADER.length)
-  sodium.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
-  writeLength(sodium, area + PREFIX + 25, 32)
-  return area
+  return writePrefix(libsodium(), aligned(block))
 }

@@ -1,0 +1,50 @@
+/**
+ * The encoding that a token is authenticated in, as it lies in libsodium's heap.
+ *
+ * A message lies in the heap as its pre-authentication encoding, so that one call computes the tag:
+ *
+ * ```
+ * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext
+ * le64(|f|) footer le64(|i|) implicit
+ * ```
+ *
+ * @module
+ */
+import type { Sodium } from './sodium.js'
+
+/** The header of every token here. */
+export const HEADER = 'v4.local.'
+/** Where the encoding begins in its area. */
+export const PREFIX = 7
+/** Where the nonce is in an area. */
+export const NONCE = PREFIX + 33
+/** Where the ciphertext is, which stays put: at a multiple of 16. */
+export const CIPHERTEXT = 80
+/** What an area holds beside ciphertext, footer and assertion: what comes before, the tag, while it is text, or two lengths. */
+export const OVERHEAD = CIPHERTEXT + 32
+
+/**
+ * One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns where the next
+ * one begins.
+ */
+export function writePiece(sodium: Sodium, at: number, piece: Uint8Array): number {
+  const length = piece.length
+  writeLength(sodium, at, length)
+  if (length !== 0) sodium.heap.set(piece, at + 8)
+  return at + 8 + length
+}
+
+/** Common.md, "LE64": 64 bits, little-endian, the highest cleared. */
+export function writeLength(sodium: Sodium, at: number, length: number): void {
+  sodium.view.setUint32(at, length, true)
+  sodium.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
+}
+
+/** What every message begins with; nothing overwrites it. Returns the area. */
+export function writePrefix(sodium: Sodium, area: number): number {
+  writeLength(sodium, area + PREFIX, 5)
+  writeLength(sodium, area + PREFIX + 8, HEADER.length)
+  sodium.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
+  writeLength(sodium, area + PREFIX + 25, 32)
+  return area
+}
