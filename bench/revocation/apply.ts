@@ -13,6 +13,7 @@ import {
 import { RevocationIndex } from '../../src/revocation/index.js'
 import { writeUlid } from '../../src/revocation/ulid-words.js'
 import { demand } from '../expect.js'
+import { median } from '../statistics.js'
 import { HOUR, ISSUED, nextId, numbers } from './ids.js'
 
 /** What {@link apply} found. */
@@ -27,13 +28,25 @@ export interface ApplyFigures {
   readonly longestStallMs: number
 }
 
+const TIMES = 5
+
 /**
- * Applies events of a thousand entries each, and lets everybody else have a turn after each.
+ * Applies events of a thousand entries each, and lets everybody else have a turn after each: several times, each to an
+ * index of its own. The rate is the median, the longest stall the least of all times: what else the machine did only adds
+ * to it.
  *
  * @param hours - Over how many hours the expiries of the tokens are spread.
  */
 export async function apply(entries = 1_000_000, hours = 1): Promise<ApplyFigures> {
   const events = [...eventsOf(entries, hours)]
+  const found: ApplyFigures[] = []
+  for (let i = 0; i < TIMES; i++) found.push(await applyOnce(events, entries))
+  const seconds = median(found.map((each) => each.seconds))
+  const longestStallMs = Math.min(...found.map((each) => each.longestStallMs))
+  return { entries, seconds, entriesPerSecond: entries / seconds, longestStallMs }
+}
+
+async function applyOnce(events: readonly Uint8Array[], entries: number): Promise<ApplyFigures> {
   const index = new RevocationIndex()
   await setImmediate()
   const start = performance.now()

@@ -84,6 +84,7 @@ export function barsOf({ propagation, startUp, apply, hot, memory }: Results): B
     bars.push(less('a revocation in memory', 'bytes', memory.bytesPerToken, 24, 16))
     bars.push(less('look-up, revoked', 'ns', memory.hitNs, 500, 200))
     bars.push(less('look-up, not revoked', 'ns', memory.missNs, 500, 200))
+    bars.push(less('one read at random in as much memory', 'ns', memory.readNs, NO_BAR, NO_BAR))
   }
   if (hot !== undefined)
     bars.push(less('hot verify with all of them held, by none held', '×', hot.ratio, 1.3, 1.1))

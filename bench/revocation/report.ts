@@ -31,7 +31,8 @@ export function describeForReadme(machine: Machine, results: Results): string {
   )
   const rest = [
     memory && `${digits(memory.bytesPerToken)} bytes each with ${digits(memory.tokens)} held`,
-    memory && `a look-up ${digits(memory.hitNs)} to ${digits(memory.missNs)} ns`,
+    memory &&
+      `a look-up takes ${digits(Math.max(memory.hitNs, memory.missNs))} ns, where one read at random in as much memory takes ${digits(memory.readNs)}`,
     apply && `${digits(apply.entriesPerSecond)} applied a second`,
     apply && `no pause of the event loop over ${digits(apply.longestStallMs)} ms`,
     hot && `verifying takes ${digits(hot.ratio)} times what it takes with none`,
