@@ -76,7 +76,7 @@ export class Follower {
       onAppended: () => this.#moved(),
     })
     this.#recovery = new Recovery(shared)
-    this.#recall = new Recall({ ...shared, owe: (entries) => this.#recovery.owe(entries) })
+    this.#recall = new Recall({ ...shared, publish: (entries) => this.publish(entries) })
     this.#puller = new Puller({ ...shared, recovery: this.#recovery, recalling: this.#recall })
     this.#nodes = new Nodes({ ...shared, name })
     this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })

@@ -6,23 +6,35 @@
  *
  * @module
  */
-import type { ResolvedClock } from '../clock.js'
-import type { RevocationEntry } from './event.js'
+import type { FeedEntry } from './event.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
 import { RevocationIndex } from './index.js'
+import type { Replica } from './replica.js'
+
+// Nodes that learn of the same at the same time do not all tell the log of it.
+const MAX_DELAY_MS = 1000
 
 /** What recalling needs. */
 export interface RecallOptions
   extends Pick<
     FollowerOptions,
-    'index' | 'maxStalenessMs' | 'toleranceMs' | 'maxSkewMs' | 'maxEntries' | 'onIncident'
+    | 'index'
+    | 'clock'
+    | 'maxStalenessMs'
+    | 'toleranceMs'
+    | 'maxSkewMs'
+    | 'maxEntries'
+    | 'recall'
+    | 'onIncident'
   > {
-  readonly clock: Pick<ResolvedClock, 'monotonic'>
   readonly freshness: Freshness
-  readonly recall: FollowerOptions['recall']
-  /** Gives entries to the log, as soon as it takes them. */
-  readonly owe: (entries: readonly RevocationEntry[]) => void
+  readonly replica: Replica
+  readonly signal: AbortSignal
+  /** Gives entries to the log; what it does not take is given to it again later. */
+  readonly publish: (entries: readonly FeedEntry[]) => Promise<unknown>
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 /** Knows when the store has to be asked, and since when. */
@@ -79,13 +91,38 @@ export class Recall {
   }
 
   async #take(since: number): Promise<void> {
-    const { recall, index, maxEntries, owe, onIncident } = this.#options
-    const kept = new RevocationIndex({ max: maxEntries })
-    await recall?.(kept, since)
-    const missing = [...kept.missingFrom(index)]
-    if (missing.length === 0) return
-    for (const entry of missing) index.apply(entry)
-    onIncident('recalled', missing.length)
-    owe(missing)
+    const { recall, index, maxEntries: max, replica, onIncident } = this.#options
+    const kept = new RevocationIndex({ max })
+    const missing = new RevocationIndex({ max })
+    const heard = new RevocationIndex({ max })
+    replica.heard = heard
+    try {
+      await recall?.(kept, since)
+      for (const entry of kept.missingFrom(index)) {
+        missing.apply(entry)
+        index.apply(entry)
+      }
+    } finally {
+      if (missing.size === 0) this.#heardEnough(heard)
+    }
+    if (missing.size === 0) return
+    onIncident('recalled', missing.size)
+    this.#giveBack(missing, heard)
+  }
+
+  #heardEnough(heard: RevocationIndex): void {
+    const { replica } = this.#options
+    if (replica.heard === heard) replica.heard = undefined
+  }
+
+  // Mostly the log is going to have it anyway, from whoever revoked it, or from the first node that comes by.
+  #giveBack(missing: RevocationIndex, heard: RevocationIndex): void {
+    const { clock, random, signal, publish } = this.#options
+    const give = () => {
+      this.#heardEnough(heard)
+      const lacking = [...missing.missingFrom(heard)]
+      if (lacking.length > 0 && !signal.aborted) publish(lacking).catch(() => undefined)
+    }
+    clock.setTimer(give, Math.floor(random() * MAX_DELAY_MS))
   }
 }

@@ -60,6 +60,8 @@ export class Replica {
   contradicted = false
   /** What the log holds, while that is compared with what this node knows. */
   shadow: RevocationIndex | undefined
+  /** What the log has brought since somebody began to listen for it. */
+  heard: RevocationIndex | undefined
   /** The lowest `seq` that the log has by its own account. */
   floor = 1
   /** The `seq` of the snapshot that holds what was trimmed; 0: what was trimmed had expired. */
@@ -151,7 +153,8 @@ export class Replica {
     if (seq > last + 1) return this.#note(event)
     if (!isNext) return 'fork'
     // Only what is read along the chain is known to be in the log.
-    if (this.shadow !== undefined) applyEntries(opened.payload, { index: this.shadow })
+    for (const index of [this.shadow, this.heard])
+      if (index !== undefined) applyEntries(opened.payload, { index })
     this.#advance(event, opened.first)
     return 'applied'
   }

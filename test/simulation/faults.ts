@@ -78,7 +78,11 @@ export const FAULTS = {
     for (const place of world.places) if (place !== left) world.kill(place)
     const { epoch, seq } = follower.position
     const { head } = world.log
-    if (head?.epoch === epoch && head.seq > seq) world.log.rollback(head.seq - seq)
+    if (head?.epoch === epoch && head.seq > seq) {
+      world.log.rollback(head.seq - seq)
+      // One that was saved later is lost with what it was made of.
+      world.log.chunks = []
+    }
     line.cut = false
     changed(world, `only ${left.name} is left, and the log is set back to ${seq}`)
   },

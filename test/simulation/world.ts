@@ -260,6 +260,7 @@ export class World {
       'restore',
       'junk',
       'snapshot',
+      'amnesia',
     ]
     return !this.store.durable && damages.some((name) => this.faults.includes(name))
   }

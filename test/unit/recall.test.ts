@@ -138,6 +138,28 @@ describe('a node that comes back after its lease ran out', () => {
     expect(denies(late, lost)).toBe(true)
   })
 
+  it('and others tell the log only once', async () => {
+    const a = await start({ node: 'a' })
+    const others = [await cuttable(), await cuttable(), await cuttable(), await cuttable()]
+    const { seq } = a.follower.position
+    for (const { cut } of others) cut(true)
+    const lost = await revoke(a)
+    a.follower.abandon()
+    log.rollback((log.head?.seq ?? 0) - seq)
+    await clock.advance(2 * MAX_STALENESS)
+    const before = log.head?.seq ?? 0
+    for (const { cut } of others) cut(false)
+    // Polls of a second, and as much to wait for the others: each comes at a time of its own.
+    await clock.advance(5 * SECOND)
+    for (const { node } of others) {
+      expect(denies(node, lost)).toBe(true)
+      expect(node.follower.owed).toBe(0)
+    }
+    const told = (log.head?.seq ?? 0) - before
+    expect(told).toBeGreaterThan(0)
+    expect(told).toBeLessThan(others.length)
+  })
+
   it('asks for no more than it can have missed, allowing for clocks', async () => {
     const { cut, cutAt } = await leftBehind()
     await clock.advance(2 * MAX_STALENESS)
