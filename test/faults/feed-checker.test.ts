@@ -112,7 +112,7 @@ describe('the checker', () => {
     )
     const figures = figuresOf(
       { ...history, logs: history.logs.slice(1) },
-      { hurtAt: 3000, healedAt: 8000, silent: true },
+      { hurtAt: 3000, healedAt: 7500, backAt: 8000, silent: true },
     )
     expect(figures).toEqual({
       acknowledged: 1,

@@ -8,6 +8,8 @@ import type { NodeLog } from './observer.js'
 export interface Times {
   readonly hurtAt: number
   readonly healedAt: number
+  /** When the server answered again, which may take it some time. */
+  readonly backAt: number
   readonly silent: boolean
 }
 
@@ -17,14 +19,14 @@ export interface Figures {
   readonly lost: number
   /** How long after the beginning of a silence the last node still accepted. */
   readonly staleAfterMs: number | undefined
-  /** How long after the end of the fault the last node accepted again. */
+  /** How long after the server answered again the last node accepted again. */
   readonly liveAfterMs: number
   /** For how long after its revocation was acknowledged a token was accepted anywhere, at worst. */
   readonly slowestMs: number
   readonly incidents: string
 }
 
-export function figuresOf(history: History, { hurtAt, healedAt, silent }: Times): Figures {
+export function figuresOf(history: History, { hurtAt, healedAt, backAt, silent }: Times): Figures {
   const { acknowledged, logs, states } = history
   const there = logs.filter(({ node }) => states.has(node))
   const lost = acknowledged.filter(({ token }) =>
@@ -36,7 +38,7 @@ export function figuresOf(history: History, { hurtAt, healedAt, silent }: Times)
     staleAfterMs: silent
       ? Math.max(...logs.map((log) => lastAccepted(log, hurtAt, healedAt) - hurtAt))
       : undefined,
-    liveAfterMs: Math.max(...there.map((log) => firstAccepted(log, healedAt) - healedAt)),
+    liveAfterMs: Math.max(...there.map((log) => firstAccepted(log, backAt) - backAt)),
     slowestMs: slowestOf(history),
     incidents: incidentsOf(history),
   }
