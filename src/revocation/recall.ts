@@ -64,7 +64,11 @@ export class Recall {
     const { freshness, maxStalenessMs, recall, clock } = this.#options
     if (recall === undefined) return
     const [wall] = mark
-    if (!freshness.within(maxStalenessMs, wall)) return this.#ask(wall)
+    if (!freshness.within(maxStalenessMs, wall)) {
+      // What was asked before may have been answered before the last revocation.
+      await this.#asking?.catch(() => undefined)
+      return this.#ask(wall)
+    }
     if (!this.#suspected) this.#sureAt = wall
     else if (clock.monotonic() >= this.#restUntil) void this.#ask(wall).catch(() => undefined)
   }

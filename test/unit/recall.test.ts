@@ -80,12 +80,15 @@ const isFresh = ({ follower }: FollowerNode) =>
   follower.freshness.within(MAX_STALENESS, clock.now())
 
 /** A node whose feed can be cut off. */
-async function cuttable(): Promise<{ node: FollowerNode; cut: (isCut: boolean) => void }> {
+async function cuttable(
+  recalling = recall,
+): Promise<{ node: FollowerNode; cut: (isCut: boolean) => void }> {
   let isCut = false
   const real = log.feed()
   const down = () => Promise.reject(new Error('down'))
   const node = await start({
     node: 'b',
+    recall: recalling,
     feed: feedOver(real, {
       info: { ...real.info, push: false },
       head: (options) => (isCut ? down() : real.head(options)),
@@ -182,6 +185,39 @@ describe('a node that comes back after its lease ran out', () => {
     storeIs = 'up'
     await clock.advance(2 * SECOND)
     expect(isFresh(b)).toBe(true)
+    expect(denies(b, lost)).toBe(true)
+  })
+})
+
+describe('a question that was asked before the lease ran out', () => {
+  it('is no answer to what was revoked since', async () => {
+    let release = () => {}
+    let isHeld = false
+    const slow = async (into: RevocationIndex, since: number) => {
+      const answer = kept.filter(({ at }) => at >= since)
+      if (isHeld)
+        await new Promise<void>((resolve) => {
+          release = resolve
+        })
+      for (const { entry } of answer) into.apply(entry)
+    }
+    const a = await start({ node: 'a' })
+    const { node: b, cut } = await cuttable(slow)
+    await clock.advance(MAX_STALENESS)
+    const { seq } = b.follower.position
+    isHeld = true
+    b.follower.doubt()
+    await clock.advance(2 * SECOND)
+    isHeld = false
+    cut(true)
+    const lost = await revoke(a)
+    a.follower.abandon()
+    log.rollback((log.head?.seq ?? 0) - seq)
+    await clock.advance(2 * MAX_STALENESS)
+    cut(false)
+    await clock.advance(SECOND)
+    release()
+    while (!isFresh(b)) await clock.advance(10)
     expect(denies(b, lost)).toBe(true)
   })
 })
