@@ -7,6 +7,7 @@
  *
  * @module
  */
+
 /** The UTF-16 code unit of `text` at `at`; `NaN` beyond its end. */
 export const codeAt: (text: string, at: number) => number = Function.prototype.call.bind(
   String.prototype.charCodeAt,

@@ -20,7 +20,8 @@ const MAX_LOG = 25_000
 /**
  * How many revocations are alive for each event that is worth a snapshot. An event of one revocation takes some 350 bytes and
  * ten microseconds to read, a snapshot some twenty bytes and a fraction of a microsecond for each revocation: with
- * so many events a node that starts has spent half of its time on them, and twice the snapshot has been written at most.
+ * so many events a node that starts spends about half of its time on them, and snapshots are about half of all that is
+ * written.
  */
 const ALIVE_AN_EVENT = 20
 /** Stays behind a snapshot, for nodes that are not far behind. */

@@ -21,7 +21,7 @@ const ULID_TIME = 10
 const ULID_RANDOM = 16
 
 /** Where revocations are read from, and where they go. */
-export interface RecallOptions {
+export interface ReadBackOptions {
   readonly store: Store
   readonly index: RevocationIndex
   /** Runs a call to the store under the authority's deadline. */
@@ -29,7 +29,7 @@ export interface RecallOptions {
 }
 
 /** What a refill needs. */
-export interface RefillOptions extends RecallOptions {
+export interface RefillOptions extends ReadBackOptions {
   /** Unix milliseconds: what expired by then is left out. */
   readonly now: number
 }
@@ -47,14 +47,14 @@ export async function refillIndex(options: RefillOptions): Promise<void> {
  * Puts into the index every kept revocation that was asked for at or after `since` (Unix milliseconds), by the clock of
  * whoever did. Rejects as `refillIndex` does.
  */
-export async function recallRevocations(options: RecallOptions, since: number): Promise<void> {
+export async function recallRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
   const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
   await refillRevocations(options, after)
 }
 
 async function refillRevocations(
-  { store, index, call }: RecallOptions,
+  { store, index, call }: ReadBackOptions,
   after?: string,
 ): Promise<void> {
   await eachPage(

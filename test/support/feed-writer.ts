@@ -7,7 +7,7 @@ import type { SealedEvent } from 'watchword'
 import { openKey, resolveRootKey } from '../../src/keys/root-key.js'
 import { encodeEntries, expiryOf, type FeedEntry } from '../../src/revocation/event.js'
 import { type SealHeader, type SealKeys, seal, ZERO_LINK } from '../../src/revocation/seal.js'
-import { deriveKey, type LocalKey } from '../../src/token/paserk.js'
+import { deriveKey, generateKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import type { Fleet } from './fleet.js'
 
 /** The keys of the seals of a fleet's feed. */
@@ -19,6 +19,12 @@ export async function sealKeysOf({ store, rootKey }: Fleet): Promise<SealKeys> {
     if (key !== undefined) keys.set(record.id, deriveKey(key, 'watchword-feed-v1'))
   }
   return sealKeys(keys)
+}
+
+/** The key of the seals of followers without a store: one that nobody else has. */
+export function newSealKeys(): SealKeys {
+  const key = generateKey()
+  return sealKeys(new Map([[keyId(key), deriveKey(key, 'test')]]))
 }
 
 /** Keys of seals, by id; the first one seals. */

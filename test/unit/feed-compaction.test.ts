@@ -1,13 +1,12 @@
 /** What is cut off the log, and what stands for it from then on. */
 import { monotonicFactory } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { generateKey, keyId, ready } from 'watchword/paseto'
+import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import type { RevocationEntry } from '../../src/revocation/event.js'
 import type { RevocationIndex } from '../../src/revocation/index.js'
 import type { SealKeys } from '../../src/revocation/seal.js'
-import { deriveKey } from '../../src/token/paserk.js'
-import { sealKeys } from '../support/feed-writer.js'
+import { newSealKeys } from '../support/feed-writer.js'
 import { DAY, drive, feedOver, HOUR, MINUTE, SECOND } from '../support/fleet.js'
 import { type FollowerNode, type FollowerWish, followerNode } from '../support/follower-node.js'
 
@@ -23,8 +22,7 @@ beforeEach(async () => {
   await ready
   clock = manualClock()
   log = chaosLog()
-  const key = generateKey()
-  keys = sealKeys(new Map([[keyId(key), deriveKey(key, 'test')]]))
+  keys = newSealKeys()
   started = []
 })
 afterEach(async () => {

@@ -2,14 +2,13 @@
 import { ulid } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryStore } from 'watchword'
-import { generateKey, keyId, ready } from 'watchword/paseto'
+import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import type { RevocationEntry } from '../../src/revocation/event.js'
 import { REVOKED, RevocationIndex } from '../../src/revocation/index.js'
 import { recallRevocations } from '../../src/revocation/refill.js'
 import type { SealKeys } from '../../src/revocation/seal.js'
-import { deriveKey } from '../../src/token/paserk.js'
-import { sealKeys } from '../support/feed-writer.js'
+import { newSealKeys } from '../support/feed-writer.js'
 import { DAY, drive, feedOver, flush, MINUTE, SECOND } from '../support/fleet.js'
 import { type FollowerNode, type FollowerWish, followerNode } from '../support/follower-node.js'
 
@@ -34,8 +33,7 @@ beforeEach(async () => {
   await ready
   clock = manualClock()
   log = chaosLog()
-  const key = generateKey()
-  keys = sealKeys(new Map([[keyId(key), deriveKey(key, 'test')]]))
+  keys = newSealKeys()
   started = []
   kept = []
   storeIs = 'up'
