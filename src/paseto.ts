@@ -188,11 +188,12 @@ export function unwrapKey(wrappingKey: LocalKey, text: string): LocalKey {
  */
 export function seal(key: LocalKey, payload: Uint8Array, options?: SealOptions): string {
   paserk.keyAddress(key)
-  checkBytes(payload, 'payload')
+  const clear = copyBytes(payload, 'payload')
   const given: SealOptions = checkOptions(options, ['footer', 'implicitAssertion'])
   const footer = optionalBytes(given.footer, 'footer')
   const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
-  const body = v4local.sealBytes(key, payload, footer, implicitAssertion)
+  const body = v4local.sealBytes(key, clear, footer, implicitAssertion)
+  clear.fill(0)
   const token = `${HEADER}${body}`
   return footer.length === 0 ? token : `${token}.${asBuffer(footer).toString('base64url')}`
 }
@@ -267,14 +268,17 @@ function checkOptions<T extends object>(options: T | undefined, names: readonly 
 
 function optionalBytes(value: Uint8Array | undefined, name: string): Uint8Array {
   if (value === undefined) return EMPTY
-  checkBytes(value, name)
-  if (value.length <= v4local.MAX_LENGTH) return value
+  const bytes = copyBytes(value, name)
+  if (bytes.length <= v4local.MAX_LENGTH) return bytes
   throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`${name}\` must be at most 1 MiB.`)
 }
 
-/** Memory that another thread could change between the check and the use is not taken. */
-function checkBytes(value: unknown, name: string): asserts value is Uint8Array {
-  if (types.isUint8Array(value) && types.isArrayBuffer(value.buffer)) return
+/**
+ * A plain copy, made from the array's own memory: a subclass may report another length than it has, and nothing may
+ * write past the area that was reserved. Memory that another thread could change is refused.
+ */
+function copyBytes(value: unknown, name: string): Uint8Array<ArrayBuffer> {
+  if (types.isUint8Array(value) && types.isArrayBuffer(value.buffer)) return new Uint8Array(value)
   throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`${name}\` must be a Uint8Array.`)
 }
 

@@ -105,7 +105,8 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   })
 }
 
-// Requirements that demand one scope and nothing else, as most inline ones do: a handful per service.
+// Requirements that demand one scope and nothing else, as most inline ones do: a handful per service. Shared by all
+// authorities: a compiled requirement is immutable, and depends on its scope alone.
 const singleScopes = new Map<string, CompiledRequirement>()
 const MAX_SINGLE_SCOPES = 1000
 

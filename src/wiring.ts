@@ -155,8 +155,10 @@ function incidentTeller(
     quiet.set(kind, known)
     if (clock.monotonic() < known.until) return
     known.until = clock.monotonic() + INCIDENT_EVERY_MS
-    tell(kind, known.count)
+    // Reset before the listeners run: what they cause is counted for the next report.
+    const total = known.count
     known.count = 0
+    tell(kind, total)
   }
 }
 

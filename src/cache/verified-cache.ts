@@ -24,6 +24,9 @@ export interface CacheLimits {
   readonly maxBytes: number
 }
 
+// Own fields, since lru-cache reads its options through the prototype chain, and writes this one.
+const UNSET = undefined as never
+
 /** A bounded map from fingerprints to entries; the entry used longest ago goes first. */
 export class VerifiedCache<E extends Fingerprinted> {
   readonly #entries: LRUCache<number, E> | undefined
@@ -41,22 +44,33 @@ export class VerifiedCache<E extends Fingerprinted> {
   }
 
   /** Answers the entry of this fingerprint. */
-  get(print: Fingerprint): E | undefined {
+  get(print0: number, print1: number, print2: number, print3: number): E | undefined {
     // The slot is 32 bits of the fingerprint, the entry holds all 128: two tokens may share a slot, never an answer.
     // A small integer is the cheapest key of a Map, and says nothing to whoever listens on lru-cache's own channel.
-    const entry = this.#entries?.get(print[0])
+    const entry = this.#entries?.get(print0, {
+      status: UNSET,
+      allowStale: false,
+      updateAgeOnGet: false,
+      noDeleteOnStaleGet: false,
+    })
     return entry !== undefined &&
-      entry.print0 === print[0] &&
-      entry.print1 === print[1] &&
-      entry.print2 === print[2] &&
-      entry.print3 === print[3]
+      entry.print0 === print0 &&
+      entry.print1 === print1 &&
+      entry.print2 === print2 &&
+      entry.print3 === print3
       ? entry
       : undefined
   }
 
   /** Puts an entry in. One that is larger than the whole cache is not kept. */
   set(entry: E, bytes: number): void {
-    this.#entries?.set(entry.print0, entry, { size: bytes })
+    this.#entries?.set(entry.print0, entry, {
+      size: bytes,
+      status: UNSET,
+      ttl: 0,
+      noUpdateTTL: false,
+      noDisposeOnSet: false,
+    })
   }
 
   /** Takes an entry out. */

@@ -103,6 +103,7 @@ export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array {
   return bytes
 }
 
+// Shared: a visitor copies the words or uses them up before anything else is read. Visitors call no foreign code.
 const id = new Int32Array(4)
 
 function writeToken(buffer: Buffer, start: number, entry: TokenEntry): number {

@@ -164,7 +164,7 @@ export class IdTable {
   }
 }
 
-/** The slot that is on its way. */
+/** The slot that is on its way. Shared by all tables: used up within one call, which runs no foreign code. */
 const carried = new Int32Array(8)
 
 function swap(words: Int32Array, at: number, stride: number): void {

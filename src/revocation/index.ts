@@ -47,6 +47,8 @@ export interface IndexOptions {
 
 const MAX_ENTRIES_HELD = 20_000_000
 
+// Shared by all indexes: written and read within one synchronous step that calls no foreign code. A generator never
+// holds it across a `yield`.
 const words = new Int32Array(4)
 
 /** The tables of one node. */

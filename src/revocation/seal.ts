@@ -197,5 +197,6 @@ class RecentText {
   }
 }
 
+// Shared: each call compares and copies bytes without running foreign code, and returns an immutable string.
 const KEY_IDS = new RecentText(KEY_ID, 33)
 const EPOCHS = new RecentText('', 16)

@@ -86,10 +86,9 @@ export function decodeUtf8(bytes: Buffer): string | undefined {
   }
 }
 
-/** Reads an authentic payload, or answers `undefined` if any claim is missing, doubled or malformed. */
-export function readClaims(payload: Buffer): TokenClaims | undefined {
-  const text = decodeUtf8(payload)
-  const json = text === undefined ? undefined : parseJsonObject(text, PAYLOAD_LIMITS)
+/** Reads an authentic payload, or returns `undefined` if any claim is missing, doubled or malformed. */
+export function readClaims(text: string): TokenClaims | undefined {
+  const json = parseJsonObject(text, PAYLOAD_LIMITS)
   if (json === undefined) return undefined
   const { iss, sub, aud, jti, pol, ver, fam, gen } = json
   const expiresAt = parseTime(json['exp'])

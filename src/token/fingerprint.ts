@@ -22,7 +22,10 @@ let input = new Uint8Array(0)
 let out = new Int32Array(0)
 const encoder = new TextEncoder()
 
-/** The four 32-bit words of the last fingerprint. */
+/**
+ * The four 32-bit words of the last fingerprint, of whichever authority: a nested call overwrites them. Copy them before
+ * any code of the caller can run.
+ */
 export const words: [number, number, number, number] = [0, 0, 0, 0]
 
 /**

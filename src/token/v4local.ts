@@ -39,6 +39,8 @@ const POOL = ENCRYPTION_KEY + 64
 const POOL_BYTES = 4096
 const WORK_BYTES = POOL + POOL_BYTES
 
+// Shared by all authorities of the process. No function of this module calls foreign code between its first write here
+// and its return. What a call leaves behind is the plaintext alone, which the caller copies and wipes at once.
 let work = 0
 let smallArea = 0
 let largeBlock = 0

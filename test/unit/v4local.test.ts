@@ -34,6 +34,25 @@ function withoutDecrypting(refusals: () => void): void {
   expect(calls).toBe(0)
 }
 
+describe('bytes of a class of its own', () => {
+  it('are sealed by the length that their memory has, whatever they report', () => {
+    class Liar extends Uint8Array {
+      override get length(): number {
+        return 3
+      }
+      override get byteLength(): number {
+        return 3
+      }
+    }
+    const key = generateKey()
+    const payload = new Liar(20_000).fill(7)
+    const footer = new Liar(600).fill(65)
+    const opened = open(key, seal(key, payload, { footer }))
+    expect(opened?.payload).toEqual(new Uint8Array(20_000).fill(7))
+    expect(opened?.footer).toEqual(new Uint8Array(600).fill(65))
+  })
+})
+
 describe('seal and open', () => {
   it.each([0, 1, 31, 63, 64, 65, 127, 128, 129, 1000, 16_000, 16_383, 16_384, 70_000, 700_000])(
     'carry %i bytes, whatever footer and assertion',
