@@ -24,6 +24,8 @@ export interface Timer {
 export interface ResolvedClock {
   /** Wall time in Unix milliseconds, as the source tells it: for stamping. */
   now(): number
+  /** Like `now`, for messages: the last good reading while the source returns no time. Never throws. */
+  reading(): number
   /** Wall time for judging expiry: held at its highest value when the source steps back by at most {@link HOLD_MS}. */
   judged(): number
   monotonic(): number
@@ -48,23 +50,39 @@ export const systemClock: Clock = { now: Date.now }
 /** Fills in what a caller's clock leaves out. */
 export function resolveClock(source: Clock): ResolvedClock {
   let highest = Number.NEGATIVE_INFINITY
+  let last = 0
+  let previous = Number.NEGATIVE_INFINITY
+  let left: LeftTime | undefined
   // Bound once: each verification asks for both times, and a call through two closures costs as much as the clock.
   const read = source.now === Date.now ? Date.now : wholeMilliseconds(source)
-  const monotonic = source.monotonic?.bind(source) ?? performance.now.bind(performance)
+  const monotonic = steadyMilliseconds(source)
+  const stepBack = (time: number) => {
+    // One long step is a correction. Several short ones that add up to it may be taken back as well.
+    const isOne = previous - time > HOLD_MS
+    left = isOne ? undefined : { time: highest, steppedTo: time, steppedAt: monotonic() }
+    highest = time
+    clock.onStepBack()
+  }
   const clock: ResolvedClock = {
     now() {
       const time = read()
       if (time < Number.POSITIVE_INFINITY) return time
-      throw new WatchwordError('ERR_INVALID_OPTION', 'clock: now() answered no time')
+      const message = 'clock: now() returned no time (expected Unix milliseconds, as Date.now())'
+      throw new WatchwordError('ERR_INVALID_OPTION', message)
+    },
+    reading() {
+      const time = read()
+      if (time < Number.POSITIVE_INFINITY) last = time
+      return last
     },
     monotonic,
     judged() {
       const time = read()
-      if (time >= highest) highest = time
-      else if (highest - time > HOLD_MS) {
-        highest = time
-        clock.onStepBack()
-      }
+      if (time >= highest) {
+        if (time === Number.POSITIVE_INFINITY) return time
+        highest = left === undefined ? time : (returned(left, time, monotonic()) ?? time)
+      } else if (highest - time > HOLD_MS) stepBack(time)
+      previous = time
       return highest
     },
     setTimer: source.setTimer
@@ -73,6 +91,23 @@ export function resolveClock(source: Clock): ResolvedClock {
     onStepBack: () => {},
   }
   return clock
+}
+
+/** The time that a step back left, and where and when that step led. */
+interface LeftTime {
+  readonly time: number
+  readonly steppedTo: number
+  readonly steppedAt: number
+}
+
+/**
+ * The time to judge by after a step forward has undone a step back, at least in part: the time that the step back left,
+ * so that what had expired then does not become valid again. `undefined` while the clock only goes on from where it
+ * was stepped to, or is still further back than the hold.
+ */
+function returned({ time: left, steppedTo, steppedAt }: LeftTime, time: number, steady: number) {
+  const leapt = time - steppedTo - (steady - steppedAt) > DRIFT_MS
+  return leapt && left - time <= HOLD_MS ? Math.max(left, time) : undefined
 }
 
 /**
@@ -99,8 +134,24 @@ export function certainTime(clock: ResolvedClock): () => number {
 // as the end of time, at which everything has expired.
 function wholeMilliseconds(source: Clock): () => number {
   return () => {
-    const time = Math.floor(source.now())
-    return time >= 0 ? time : Number.POSITIVE_INFINITY
+    try {
+      const time = Math.floor(source.now())
+      return time >= 0 ? time : Number.POSITIVE_INFINITY
+    } catch {
+      return Number.POSITIVE_INFINITY
+    }
+  }
+}
+
+// A steady clock that fails proves nothing: compared with anything, NaN is not within any lease.
+function steadyMilliseconds(source: Clock): () => number {
+  if (source.monotonic === undefined) return performance.now.bind(performance)
+  return () => {
+    try {
+      return Number(source.monotonic?.())
+    } catch {
+      return Number.NaN
+    }
   }
 }
 

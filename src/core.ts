@@ -85,5 +85,5 @@ export function sealToken(
 /** Tells the audit channel, if anybody listens. */
 export function audit(core: Core, event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>): void {
   if (!audits.hasSubscribers) return
-  audits.publish({ v: 1, at: core.clock.now(), issuer: core.options.issuer, ...event })
+  audits.publish({ v: 1, at: core.clock.reading(), issuer: core.options.issuer, ...event })
 }

@@ -347,7 +347,7 @@ export class Verifier {
     if (!decisions.hasSubscribers) return
     const { issuer } = this.#options
     const outcome = result.ok ? 'ok' : result.code
-    const decision: Decision = { at: this.#clock.now(), issuer, outcome, ...tellable(context) }
+    const decision: Decision = { at: this.#clock.reading(), issuer, outcome, ...tellable(context) }
     if ('ok' in found) {
       decisions.publish(decision)
       return

@@ -1,8 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
-import { createWatchword } from 'watchword'
+import { createWatchword, type Decision } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import { HOLD_MS, resolveClock } from '../../src/clock.js'
 
+const MINUTE = 60_000
 const policies = { job: { ttl: '1h', scopes: [] } } as const
 const base = { issuer: 'https://auth.example', audience: 'api', policies } as const
 
@@ -48,6 +50,81 @@ describe('a clock', () => {
     source.step(-HOLD_MS)
     expect(clock.judged()).toBe(start)
     expect(clock.now()).toBe(start - HOLD_MS)
+  })
+
+  it.each([
+    ['twice back 40 minutes', [-40, -40]],
+    ['back 20 minutes and then 50', [-20, -50]],
+    ['three times back 50 minutes', [-50, -50, -50]],
+  ])('keeps an expired token expired when it steps %s and then forward again', async (_, steps) => {
+    const source = manualClock()
+    const watchword = await createWatchword({ ...base, clock: source })
+    const { token } = await watchword.issue({ policy: 'job', subject: 'svc', actor: 'ops' })
+    await source.advance(60 * MINUTE + 1000)
+    expect(watchword.verify(token)).toMatchObject({ code: 'expired' })
+    let back = 0
+    for (const minutes of steps) {
+      source.step(minutes * MINUTE)
+      back -= minutes
+      watchword.verify(token)
+      await source.advance(MINUTE)
+    }
+    source.step((back - 10) * MINUTE)
+    expect(watchword.verify(token)).toMatchObject({ code: 'expired' })
+    await watchword.close()
+  })
+
+  it('that stays where a long step back led goes on from there', async () => {
+    const source = manualClock()
+    const clock = resolveClock(source)
+    clock.judged()
+    source.step(-2 * HOLD_MS)
+    const back = clock.judged()
+    await source.advance(90 * MINUTE)
+    expect(clock.judged()).toBe(back + 90 * MINUTE)
+  })
+
+  it.each<[string, () => number]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no clock')
+      },
+    ],
+    ['returns -1', () => -1],
+    ['returns Infinity', () => Number.POSITIVE_INFINITY],
+    ['returns NaN', () => Number.NaN],
+  ])(
+    'that %s makes verify refuse, heard or not, and is dated by its last reading',
+    async (_, broken) => {
+      let now = () => 1_767_225_600_000
+      const watchword = await createWatchword({ ...base, clock: { now: () => now() } })
+      const { token } = await watchword.issue({ policy: 'job', subject: 'svc', actor: 'ops' })
+      expect(watchword.verify(token).ok).toBe(true)
+      now = broken
+      expect(watchword.verify(token).ok).toBe(false)
+      const heard: Decision[] = []
+      const listen = (message: unknown) => void heard.push(message as Decision)
+      subscribe('watchword:decision', listen)
+      expect(watchword.verify(token).ok).toBe(false)
+      unsubscribe('watchword:decision', listen)
+      expect(heard.map(({ outcome }) => outcome)).not.toContain('ok')
+      expect(heard).toHaveLength(1)
+      now = () => 1_767_225_600_000
+      expect(watchword.verify(token).ok).toBe(true)
+      await watchword.close()
+    },
+  )
+
+  it('whose steady clock throws reads as NaN, which no lease includes', async () => {
+    let steady = () => 1
+    const clock = { now: () => 1_767_225_600_000, monotonic: () => steady() }
+    const resolved = resolveClock(clock)
+    expect(resolved.monotonic()).toBe(1)
+    steady = () => {
+      throw new Error('no clock')
+    }
+    expect(resolved.monotonic()).toBeNaN()
   })
 
   it('that steps back by more is believed, and says so', () => {
