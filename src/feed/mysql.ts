@@ -5,8 +5,10 @@
  */
 import {
   ask,
+  checkAutocommit,
   checkedPool,
   isUndone,
+  type MysqlCallbackPool,
   type MysqlPool,
   migrating,
   READ_COMMITTED,
@@ -22,6 +24,7 @@ import { appendSteps } from './sql/log.js'
 import { mysqlFeedDialect } from './sql/mysql-dialect.js'
 
 export type {
+  MysqlCallbackPool,
   MysqlConnection,
   MysqlPool,
   MysqlPoolConnection,
@@ -58,7 +61,10 @@ export interface MysqlFeedOptions {
  * console.log(feed.migrationSql())
  * ```
  */
-export function mysqlFeed(pool: MysqlPool, options: MysqlFeedOptions = {}): SqlFeed {
+export function mysqlFeed(
+  pool: MysqlPool | MysqlCallbackPool,
+  options: MysqlFeedOptions = {},
+): SqlFeed {
   checkOptions(options, ['prefix', 'name'])
   const prefix = checkedPrefix(options.prefix)
   const feed = checkedName('name', options.name ?? 'main')
@@ -95,15 +101,15 @@ function engineOf(pool: MysqlPool, prefix: string, feed: string): FeedEngine {
     transaction,
     append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),
     migrate: (steps) => withConnection(pool, (connection) => migrating(connection, prefix, steps)),
-    durability: async (signal) => durabilityOf(await run(SETTINGS, signal)),
+    durability: async (signal) => {
+      await withConnection(pool, checkAutocommit, signal)
+      return durabilityOf(await run(SETTINGS, signal))
+    },
   }
 }
 
-const SETTINGS = sql`SELECT @@innodb_flush_log_at_trx_commit AS flushing, @@autocommit AS autocommit`
+const SETTINGS = sql`SELECT @@innodb_flush_log_at_trx_commit AS flushing`
 
 function durabilityOf({ rows }: Answer): Durability {
-  // Without it, the first question would begin a transaction, and get the same answer for as long as that lasts.
-  if (Number(rows[0]?.['autocommit']) !== 1)
-    throw new Error('the mysql feed needs connections with autocommit')
   return Number(rows[0]?.['flushing']) === 1 ? 'fsync' : 'process'
 }

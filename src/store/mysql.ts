@@ -6,8 +6,10 @@
 import type { Engine, Locks } from './sql/dialect.js'
 import {
   ask,
+  checkAutocommit,
   checkedPool,
   isUndone,
+  type MysqlCallbackPool,
   type MysqlPool,
   migrating,
   READ_COMMITTED,
@@ -21,6 +23,7 @@ import { type SqlStore, sqlStore } from './sql/store.js'
 import { insertTokens } from './sql/tokens.js'
 
 export type {
+  MysqlCallbackPool,
   MysqlConnection,
   MysqlPool,
   MysqlPoolConnection,
@@ -37,8 +40,8 @@ export interface MysqlStoreOptions {
 
 /**
  * A store in MySQL 8 or MariaDB 10.6 and later, on InnoDB. The pool stays the caller's: the store never ends it. Give it
- * a primary to connect to, a database in which the tables are to be, and no binary log by statement: transactions are
- * READ COMMITTED.
+ * a primary to connect to, a database in which the tables are to be, connections that commit by themselves, as they do
+ * unless told otherwise, and no binary log by statement: transactions are READ COMMITTED.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -52,9 +55,20 @@ export interface MysqlStoreOptions {
  * console.log(store.migrationSql())
  * ```
  */
-export function mysqlStore(pool: MysqlPool, options: MysqlStoreOptions = {}): SqlStore {
+export function mysqlStore(
+  pool: MysqlPool | MysqlCallbackPool,
+  options: MysqlStoreOptions = {},
+): SqlStore {
   checkOptions(options, ['prefix'])
-  return sqlStore(engineOf(checkedPool(pool), checkedPrefix(options.prefix)))
+  const checked = checkedPool(pool)
+  const store = sqlStore(engineOf(checked, checkedPrefix(options.prefix)))
+  return {
+    ...store,
+    open: async () => {
+      await store.open()
+      await checkAutocommit(checked)
+    },
+  }
 }
 
 function engineOf(pool: MysqlPool, prefix: string): Engine {

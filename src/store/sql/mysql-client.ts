@@ -46,10 +46,39 @@ export interface MysqlPool extends MysqlConnection {
   getConnection(): Promise<MysqlPoolConnection>
 }
 
-/** The pool as it is. Throws `ERR_INVALID_OPTION` when it is none. */
-export function checkedPool(pool: MysqlPool): MysqlPool {
-  if (typeof pool?.getConnection === 'function' && typeof pool.execute === 'function') return pool
-  throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
+/** A pool of `mysql2`, whose methods call back. */
+export interface MysqlCallbackPool {
+  promise(): MysqlPool
+}
+
+/**
+ * The pool of promises: the one that was passed, or that of a pool of callbacks. Throws `ERR_INVALID_OPTION` when it is
+ * neither.
+ */
+export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
+  // Only a pool of callbacks has a `promise` method, and its `getConnection` would never resolve.
+  const promises = has(pool, 'promise') ? (pool as MysqlCallbackPool).promise() : pool
+  if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    'pool: expected a pool of mysql2/promise, such as `createPool(uri)`, rather than a connection or another package',
+  )
+}
+
+function has(object: unknown, method: string): boolean {
+  return typeof (object as Record<string, unknown> | null | undefined)?.[method] === 'function'
+}
+
+const AUTOCOMMIT = sql`SELECT @@autocommit AS autocommit`
+
+/** Rejects with `ERR_INVALID_OPTION` when what is written on the connections is not committed by itself. */
+export async function checkAutocommit(connection: MysqlConnection): Promise<void> {
+  const { rows } = await ask(connection, AUTOCOMMIT)
+  if (Number(rows[0]?.['autocommit']) === 1) return
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    'pool: its connections have autocommit off, so that nothing would be committed, and each would read an old state; remove `SET autocommit=0` from the pool and from init_connect',
+  )
 }
 
 /**
@@ -61,6 +90,7 @@ export async function migrating(
   prefix: string,
   steps: () => Steps<void>,
 ): Promise<void> {
+  await checkAutocommit(connection)
   const name = sql`CONCAT('watchword.', SHA1(CONCAT(DATABASE(), '.', ${prefix})))`
   const taken = await ask(connection, once(sql`SELECT GET_LOCK(${name}, 60) AS taken`))
   if (Number(taken.rows[0]?.['taken']) !== 1)
@@ -99,9 +129,12 @@ export async function ask(connection: MysqlConnection, statement: Sql): Promise<
   const query = { sql: statement.text, ...SHAPE }
   const values = statement.values.map((value) => toBound(value as SqlScalar))
   // Only numbers and bytes, which are written in digits alone: nothing in them can end a literal.
-  const [result] = statement.once
+  const answer: unknown = statement.once
     ? await connection.query(query, values)
     : await connection.execute(query, values)
+  if (!Array.isArray(answer))
+    throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
+  const [result] = answer as readonly unknown[]
   if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
   return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
 }

@@ -51,15 +51,18 @@ export function mysqlDialect(prefix: string): Dialect {
     insertUnlessThere: (table, names, values) =>
       sql`INSERT IGNORE INTO ${table} (${names}) VALUES (${listed(values)})`,
     together: (statements) => statements,
+    // One table alone: sql_safe_updates refuses a join. Rows are locked in the order of the reports, the highest id first.
     recordUsage: (usages) => {
-      const [first, ...more] = usages.map(({ id, at }) => sql`SELECT ${id} AS id, ${at} AS at_time`)
-      const reports = joined([first as Sql, ...more], ' UNION ALL ')
-      const update = sql`UPDATE ${tokens} t JOIN (${reports}) u ON t.id = u.id
-        SET t.last_used_at = u.at_time
-        WHERE t.last_used_at IS NULL OR t.last_used_at < u.at_time`
+      const cases = usages.map(({ id, at }) => sql`WHEN ${id} THEN ${at}`)
+      const newest = sql`CASE id ${joined(cases, ' ')} END`
+      const update = sql`UPDATE ${tokens} SET last_used_at = ${newest}
+        WHERE id IN (${listed(usages.map(({ id }) => id))})
+          AND (last_used_at IS NULL OR last_used_at < ${newest}) ORDER BY id DESC`
       return [once(update)]
     },
-    markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
+    // With a limit that none reaches: a session with sql_safe_updates refuses what has neither a key nor a limit.
+    markRevoked: (set, where) =>
+      sql`UPDATE ${tokens} SET ${set} WHERE ${where} LIMIT ${raw(String(2n ** 63n - 1n))}`,
     purgeBatch: (table, before) =>
       sql`DELETE FROM ${table} WHERE expires_at <= ${before}
         ORDER BY expires_at LIMIT ${raw(String(BATCH))}`,
