@@ -155,23 +155,23 @@ function engineOf(
   const toQuery = queries(prepare)
   const run: FeedEngine['run'] = (statement, signal) =>
     withRetries(
-      () =>
+      (attempt) =>
         withClient(
           pool,
-          async (client) => answerOf(await client.query(toQuery(statement))),
+          async (client) => answerOf(await client.query(toQuery(statement, attempt))),
           signal,
         ),
       isUndone,
     )
   const transact = <T>(first: string, steps: () => Steps<T>, signal?: AbortSignal) =>
     withRetries(
-      () =>
+      (attempt) =>
         withClient(
           pool,
           async (client) => {
             await client.query({ text: first })
             const result = await awaitSteps(steps(), async (statement) =>
-              answerOf(await client.query(toQuery(statement))),
+              answerOf(await client.query(toQuery(statement, attempt))),
             )
             await client.query({ text: 'COMMIT' })
             return result

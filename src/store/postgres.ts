@@ -106,14 +106,20 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
   const toQuery = queries(prepare)
   const begin = beginner(dialect)
   const run = (statement: Sql) =>
-    withRetries(async () => answerOf(await pool.query(toQuery(statement))), isUndone)
+    withRetries(
+      async (attempt) =>
+        await withClient(pool, async (client) =>
+          answerOf(await client.query(toQuery(statement, attempt))),
+        ),
+      isUndone,
+    )
   const transact = <T>(first: string, steps: () => Steps<T>) =>
     withRetries(
-      () =>
+      (attempt) =>
         withClient(pool, async (client) => {
           await client.query({ text: first })
           const result = await awaitSteps(steps(), async (statement) =>
-            answerOf(await client.query(toQuery(statement))),
+            answerOf(await client.query(toQuery(statement, attempt))),
           )
           await client.query({ text: 'COMMIT' })
           return result

@@ -9,6 +9,22 @@ import { serverUrl, uniqueName } from '../contract/servers.js'
 const url = await serverUrl('postgres')
 const make = fixtures('postgres')
 
+/** A pool that is wrapped, as callers do, and notes what is sent. */
+function recorded(pool: pg.Pool, sent: PostgresQuery[]) {
+  return {
+    connect: async () => {
+      const client = await pool.connect()
+      const query = client.query.bind(client)
+      return Object.assign(Object.create(client), {
+        query: (query_: PostgresQuery) => {
+          sent.push(query_)
+          return query(query_)
+        },
+      })
+    },
+  }
+}
+
 describe.skipIf(url === undefined)('postgresStore', () => {
   const schema = uniqueName()
   const pools: pg.Pool[] = []
@@ -185,22 +201,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
   it('inserts wait for a revocation, also those of one statement', async () => {
     const queries: PostgresQuery[] = []
     const pool = poolOf({ max: 4 })
-    const watched = postgresStore(
-      {
-        query: (query: PostgresQuery) => pool.query(query),
-        connect: async () => {
-          const client = await pool.connect()
-          const query = client.query.bind(client)
-          return Object.assign(Object.create(client), {
-            query: (sent: PostgresQuery) => {
-              queries.push(sent)
-              return query(sent)
-            },
-          })
-        },
-      },
-      { schema },
-    )
+    const watched = postgresStore(recorded(pool, queries), { schema })
     await watched.revoke(make.revocation('subject', 'nobody'))
     const lock = /SELECT pg_advisory_xact_lock\((\d+)\)/.exec(queries[0]?.text ?? '')?.[1]
     const holder = await admin.connect()
@@ -219,16 +220,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
 
   it('serves every list, count and purge from an index', async () => {
     const sent: PostgresQuery[] = []
-    const recording = postgresStore(
-      {
-        query: (query: PostgresQuery) => {
-          sent.push(query)
-          return admin.query(query)
-        },
-        connect: () => admin.connect(),
-      },
-      { schema, prefix: 'plans_' },
-    )
+    const recording = postgresStore(recorded(admin, sent), { schema, prefix: 'plans_' })
     await recording.migrate()
     const keys = Array.from({ length: 5 }, () => make.keyId())
     const tokens = make.tokens(5000).map((token, index) => ({

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PostgresQuery, PostgresResult } from '../../store/sql/postgres-client.js'
+import { PARSERS } from '../../store/sql/postgres-values.js'
 import type { SealedEvent, WatchHint } from '../feed.js'
 import type { Append } from './dialect.js'
 import type { Notice } from './postgres-dialect.js'
@@ -104,7 +105,10 @@ async function keepListening(
   wake()
   for (;;) {
     await pause(HEARTBEAT_MS, undefined, { signal: ended })
-    const channels = client.query({ text: 'SELECT pg_listening_channels() AS channel' })
+    const channels = client.query({
+      text: 'SELECT pg_listening_channels() AS channel',
+      types: PARSERS,
+    })
     const { rows } = await within(HEARTBEAT_DEADLINE_MS, channels)
     if (!rows.some((row) => (row as { readonly channel?: unknown }).channel === channel))
       throw new Error(

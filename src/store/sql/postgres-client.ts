@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Lender, lend } from './lend.js'
+import { PARSERS, type PostgresParsers } from './postgres-values.js'
 import type { Answer, Row, Sql } from './statement.js'
 
 /** What a query is sent as. */
@@ -13,6 +14,8 @@ export interface PostgresQuery {
   /** The name of the prepared statement. */
   readonly name?: string
   readonly values?: unknown[]
+  /** How columns are read, whatever the settings of the pool are. */
+  readonly types?: PostgresParsers
 }
 
 /** What an adapter uses of a result. */
@@ -23,8 +26,7 @@ export interface PostgresResult {
 
 /** What an adapter uses of a pool of the package `pg`. */
 export interface PostgresPool {
-  query(query: PostgresQuery): Promise<PostgresResult>
-  connect(): Promise<PostgresClient>
+  connect(done: (error: Error | null | undefined, client?: PostgresClient) => void): unknown
 }
 
 /** What an adapter uses of a client that it took from the pool. */
@@ -60,12 +62,21 @@ export const BEGIN =
   "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
 const LENDER = (pool: PostgresPool): Lender<PostgresClient> => ({
-  async take() {
-    const client = await pool.connect()
-    // A client that is lent out has no listener, and a lost connection would end the process.
-    client.on('error', ignore)
-    return client
-  },
+  take: () =>
+    new Promise((resolve, reject) => {
+      const taken = (client: PostgresClient): void => {
+        client.on('error', ignore)
+        resolve(client)
+      }
+      // By a callback: the pool takes its own listener off just before it calls back. With a promise, a connection that
+      // is lost before the promise is looked at has no listener, and its `error` event ends the process.
+      const promise = pool.connect((error, client) => {
+        if (client === undefined) reject(error ?? new Error('the pool gave no client'))
+        else taken(client)
+      })
+      // A pool that is wrapped may know promises alone.
+      if (promise instanceof Promise) promise.then(taken, reject)
+    }),
   release(client) {
     client.removeListener('error', ignore)
     client.release()
@@ -84,17 +95,22 @@ export function withClient<T>(
 
 function ignore(): void {}
 
-/** Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement. */
-export function queries(prepare: boolean): (statement: Sql) => PostgresQuery {
-  const known = new Map<string, { readonly text: string; readonly name?: string }>()
-  return ({ text, values, once }) => {
+/**
+ * Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement.
+ *
+ * A later attempt is made without names: whatever became of the prepared statements, it does not depend on them.
+ */
+export function queries(prepare: boolean): (statement: Sql, attempt?: number) => PostgresQuery {
+  const known = new Map<string, { readonly text: string; readonly name: string }>()
+  return ({ text, values, once }, attempt = 1) => {
+    const bound = { values: [...values], types: PARSERS }
+    if (once || !prepare || attempt > 1) return { text: numbered(text), ...bound }
     let query = known.get(text)
     if (query === undefined) {
-      query = { text: numbered(text) }
-      if (prepare && !once) query = { ...query, name: nameOf(text) }
-      if (!once) known.set(text, query)
+      query = { text: numbered(text), name: nameOf(text) }
+      known.set(text, query)
     }
-    return { ...query, values: [...values] }
+    return { ...query, ...bound }
   }
 }
 
@@ -112,8 +128,36 @@ export function answerOf({ rows, rowCount }: PostgresResult): Answer {
   return { rows: rows as Row[], changes: rowCount ?? 0 }
 }
 
-/** A serialization failure and a deadlock: Postgres has rolled the transaction back. */
+const NO_SUCH_STATEMENT = '26000'
+const STATEMENT_EXISTS = '42P05'
+// A serialization failure and a deadlock, after which Postgres has rolled the transaction back; and a prepared statement
+// that is gone, or somebody else's, before which nothing was run.
+const UNDONE: ReadonlySet<unknown> = new Set([
+  '40001',
+  '40P01',
+  NO_SUCH_STATEMENT,
+  STATEMENT_EXISTS,
+])
+
+/** Whether nothing of the statement, or of its transaction, was written, so that it may be run again. */
 export function isUndone(error: unknown): boolean {
   const code = (error as { readonly code?: unknown } | null)?.code
-  return code === '40001' || code === '40P01'
+  if (code === STATEMENT_EXISTS) warnOfPooler()
+  return UNDONE.has(code)
+}
+
+let warned = false
+
+// `DEALLOCATE ALL` and the like leave a statement missing. Only a pooler shows a session where it exists already.
+function warnOfPooler(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'a pooler such as PgBouncer in transaction mode mixes up prepared statements: pass prepare: false to postgresStore and postgresFeed',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_PREPARED_STATEMENTS',
+      detail: 'Until then each call that meets one is made twice.',
+    },
+  )
 }

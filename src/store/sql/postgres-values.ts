@@ -1,0 +1,43 @@
+/**
+ * How columns of Postgres are read, whatever parsers the caller has set for all of the process
+ * (`pg.types.setTypeParser`).
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+
+/** What `pg` asks for each column of a result. */
+export interface PostgresParsers {
+  getTypeParser(type: number, format?: string): (content: never) => unknown
+}
+
+// https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
+const BOOL = 16
+const BYTEA = 17
+
+const BY_TYPE: Readonly<Record<number, (text: string) => unknown>> = {
+  [BOOL]: (text) => text === 't',
+  [BYTEA]: bytesOf,
+}
+
+/** Numbers come as their digits, `bytea` as a buffer, a boolean as one, and all else as text. */
+export const PARSERS: PostgresParsers = {
+  getTypeParser: (type, format) => (format === 'binary' ? refuseBinary : (BY_TYPE[type] ?? String)),
+}
+
+// `pg` turns what it receives into text first, which no binary value survives. Thrown here, the query rejects with it.
+function refuseBinary(): never {
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    'pool: expected one without `binary: true` (of the pool, or of pg.defaults), with which pg misreads numbers and bytes',
+  )
+}
+
+// https://www.postgresql.org/docs/current/datatype-binary.html
+function bytesOf(text: string): Buffer {
+  if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
+  const unescaped = text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) =>
+    code === '\\' ? code : String.fromCharCode(Number.parseInt(code, 8)),
+  )
+  return Buffer.from(unescaped, 'latin1')
+}
