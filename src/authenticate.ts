@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DIRECT, type Direct } from './http/direct.js'
+import { type Direct, registerDirect } from './http/direct.js'
 import type { RequestContext } from './observe/channels.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
@@ -32,11 +32,13 @@ export function authenticator(parts: Parts) {
   }
   const direct: Direct<unknown> = {
     check: (token, needs, context) => check(parts, { token, needs, context }),
+    accepts: (needs) => needs instanceof CompiledRequirement,
     clock: parts.clock,
     timeoutMs: parts.options.timeoutMs,
     graceMs: (policy) => graceMsOf(parts, policy),
   }
-  return Object.assign(authenticate, { [DIRECT]: direct })
+  registerDirect(authenticate, direct)
+  return authenticate
 }
 
 interface Question {

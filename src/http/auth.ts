@@ -6,17 +6,30 @@
 import { WatchwordError } from '../errors.js'
 import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
+import { bare, shown } from './own.js'
 
 /** A request that may pass. */
-export interface Passed<Claims> {
-  readonly ok: true
-  /** Who it is; `undefined`: anonymous, which only `optional` lets pass. */
+export class Passed<Claims> {
+  readonly ok = true
+  /** Who sent it; `undefined` for an anonymous request, which only `optional` lets pass. */
   readonly auth: Verified<Claims> | undefined
-  /** The authority that says so. */
+  /** The authority that checked the token. */
   readonly by: TokenAuthority<Claims>
-  /** What to tell the client with the answer; names in lower case. */
+  /** Headers for the response; names in lower case. */
   readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    by: TokenAuthority<Claims>,
+    auth: Verified<Claims> | undefined,
+    headers: Readonly<Record<string, string>>,
+  ) {
+    this.auth = auth
+    this.by = by
+    this.headers = headers
+  }
 }
+// It inherits nothing from `Object.prototype`, where a polluted `then` would make a promise of it.
+Object.setPrototypeOf(Passed.prototype, null)
 
 // Registered, since the ESM and the CommonJS copy of the package may meet in one process. No client can send a symbol.
 const AUTH = Symbol.for('watchword.auth')
@@ -26,13 +39,13 @@ interface Slotted {
 }
 
 /**
- * Who sent the request, as the guard established it: deeply frozen, and shared between requests. Throws
- * `ERR_INVALID_ARGUMENT` when no guard let this request pass, or let it pass as anonymous: a handler that was left
- * unprotected by mistake fails.
+ * Returns who sent the request, as the guard established it: deeply frozen, and shared between requests. Throws
+ * `ERR_INVALID_ARGUMENT` when no guard ran for this request, or when the guard let it pass as anonymous. A handler that
+ * was left unprotected by mistake therefore fails.
  *
- * @param request - What the framework hands to a handler: the request, in Koa and Hono the context.
- * @param authority - The authority that must have checked the token. With it, the custom claims are typed as its schema
- * has them, and a token of another authority of the same service throws.
+ * @param request - What the framework passes to a handler: the request; in Koa and Hono the context.
+ * @param authority - The authority that must have checked the token. With it, the custom claims have the type of its
+ * schema, and a token of another authority of the same service throws.
  *
  * @example
  * ```ts
@@ -47,14 +60,16 @@ export function authOf<Claims = AnyClaims>(
   request: object,
   authority?: TokenAuthority<Claims>,
 ): Verified<Claims> {
-  const auth = optionalAuthOf(request, authority)
+  const { auth } = passedOf(request, authority, 'authOf')
   if (auth !== undefined) return auth
-  throw misuse('expected one with a token; with `optional`, use optionalAuthOf')
+  throw misuse(
+    `authOf was called for an anonymous request${placeOf(request)}; where the guard has \`optional: true\`, call optionalAuthOf`,
+  )
 }
 
 /**
- * As {@link authOf}, for guards with `optional`: `undefined` is an anonymous request. Throws `ERR_INVALID_ARGUMENT` when
- * no guard let this request pass.
+ * Like {@link authOf}, for guards with `optional`: returns `undefined` for an anonymous request. Throws
+ * `ERR_INVALID_ARGUMENT` when no guard ran for this request.
  *
  * @example
  * ```ts
@@ -71,12 +86,29 @@ export function optionalAuthOf<Claims = AnyClaims>(
   request: object,
   authority?: TokenAuthority<Claims>,
 ): Verified<Claims> | undefined {
-  const passed = (request as Slotted)[AUTH]
-  if (passed === undefined) throw misuse('expected one that a guard let pass')
-  if (authority !== undefined && passed.by !== authority) {
-    throw misuse('expected one that a guard of this authority let pass')
+  return passedOf(request, authority, 'optionalAuthOf').auth
+}
+
+function passedOf<Claims>(
+  request: object,
+  authority: TokenAuthority<Claims> | undefined,
+  caller: string,
+): Passed<Claims> {
+  if (typeof request !== 'object' || request === null) {
+    throw misuse(
+      `${caller} expects what the framework passes to the handler (in Koa and Hono the context), got ${shown(request)}`,
+    )
   }
-  return passed.auth as Verified<Claims> | undefined
+  const passed = (request as Slotted)[AUTH]
+  if (passed === undefined) {
+    throw misuse(
+      `${caller} was called where no guard ran${placeOf(request)}; put requireToken(watchword, options) before this handler`,
+    )
+  }
+  if (authority === undefined || passed.by === authority) return passed as Passed<Claims>
+  throw misuse(
+    `${caller} was called for another authority than the one that checked the token${placeOf(request)}; pass the authority that requireToken was given`,
+  )
 }
 
 /** Keeps the result on what a handler is given, over whatever was there. */
@@ -92,9 +124,33 @@ export function keepNamed(
 ): void {
   if (property === undefined) return
   const kept = { value: auth, enumerable: true, configurable: true, writable: false }
-  Object.defineProperty(holder, property, kept)
+  Object.defineProperty(holder, property, bare(kept))
 }
 
-function misuse(fix: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `request: ${fix}`)
+/** What the frameworks know of a request beside the client's own text; all of it optional. */
+interface Placed {
+  readonly method?: unknown
+  readonly route?: { readonly path?: unknown }
+  readonly routeOptions?: { readonly url?: unknown }
+  readonly _matchedRoute?: unknown
+  readonly req?: { readonly method?: unknown; readonly routePath?: unknown }
+}
+
+/** The method and the pattern of the route, for a message; never the path, which may hold a token. */
+function placeOf(request: object): string {
+  try {
+    const { method, route, routeOptions, _matchedRoute, req } = request as Placed
+    const patterns = [route?.path, routeOptions?.url, _matchedRoute, req?.routePath]
+    const known = [method ?? req?.method, patterns.find((pattern) => typeof pattern === 'string')]
+    const place = known.filter((part) => typeof part === 'string').join(' ')
+    return place === '' ? '' : ` (${place.slice(0, MAX_PLACE_LENGTH)})`
+  } catch {
+    return ''
+  }
+}
+
+const MAX_PLACE_LENGTH = 200
+
+function misuse(message: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `request: ${message}`)
 }

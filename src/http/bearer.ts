@@ -1,51 +1,41 @@
 /**
  * The bearer decision: from a request to a principal or a complete answer, the same for every framework.
  *
- * RFC 6750 to the letter: one credential, in one `Authorization` header, written `Bearer`, one space, the token.
+ * It follows RFC 6750: one credential, in one `Authorization` header, written `Bearer`, one space, the token.
  *
  * @module
  */
-import { resolveClock, systemClock } from '../clock.js'
+import { type ResolvedClock, resolveClock, systemClock } from '../clock.js'
 import { WatchwordError } from '../errors.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { CompiledRequirement } from '../requirement.js'
 import type { Verified, VerifyResult } from '../types.js'
-import type { Passed } from './auth.js'
-import { DIRECT, type Direct } from './direct.js'
+import { Passed } from './auth.js'
+import { checkAuthority, optionsOf } from './authority-check.js'
+import { type Carrier, isSecure } from './carrier.js'
+import { readHeader, refuseMisuse } from './credentials.js'
+import { type Direct, directOf } from './direct.js'
 import { type Handover, makeHandover } from './handover.js'
 import {
   type ResolvedTokenOptions,
   resolveTokenOptions,
   type TokenAuthority,
   type TokenOptions,
-  type TokenSource,
 } from './options.js'
+import { bare, own, shown } from './own.js'
+import { ignoreRejection, inTime, isPromise } from './promises.js'
 import { makeRefusals, type Refusal, type Refusals } from './refusal.js'
 
-/** How to read a framework's request. */
-export interface Carrier<Request> {
-  /** Every `Authorization` header, one by one as it was received, so that duplicates are seen. */
-  authorization(request: Request): readonly string[]
-  /** The target of the request, query included; or the query alone. */
-  url(request: Request): string
-  /** The fields of a form, where the body is one and was parsed by now. */
-  form(request: Request): unknown
-  /** Whether the request came over TLS, as far as the framework trusts who says so. */
-  isSecure(request: Request): boolean
-  /** What the framework knows of the request. */
-  context(request: Request): RequestContext
-}
-
-/** What becomes of a request. */
+/** The decision about a request. */
 export type Outcome<Claims> = Passed<Claims> | Refusal
 
 /** A guard without its framework. */
 export interface Guard<Request, Claims> {
   readonly options: ResolvedTokenOptions<Request>
-  /** Decides about a request; answers a promise only when there is I/O to do. Never throws, and never rejects. */
+  /** Decides about a request; returns a promise only when there is I/O to do. Never throws, and never rejects. */
   check(request: Request): Outcome<Claims> | Promise<Outcome<Claims>>
   /**
-   * Runs what keeps the result on the request; answers why the request may not pass, also when keeping fails. Never
+   * Keeps the result on the request by `keep`. Returns why the request may not pass, also when `keep` throws. Never
    * throws.
    */
   admit(
@@ -55,40 +45,55 @@ export interface Guard<Request, Claims> {
   ): Refusal | undefined
 }
 
-/** Makes a guard. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+/**
+ * Makes a guard. `given` are the options that `caller` was called with, if any. Throws `ERR_INVALID_OPTION` or
+ * `ERR_INVALID_ARGUMENT`, naming the field and the fix.
+ */
 export function makeGuard<Request, Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<Request>,
+  given: readonly [options?: TokenOptions<Request>],
   carrier: Carrier<Request>,
+  caller = 'requireToken',
 ): Guard<Request, Claims> {
-  const resolved = resolveTokenOptions(options)
-  const needs = authority.require(resolved.requirement)
-  const { realm, resourceMetadata, reasons } = resolved
-  const scope = scopeOf(needs)
-  const direct = (authority.authenticate as { [DIRECT]?: Direct<Claims> })[DIRECT]
+  checkAuthority(authority, caller)
+  const options = resolveTokenOptions(optionsOf(given, caller))
+  const needs = authority.require(options.requirement)
+  const { realm, resourceMetadata, reasons } = options
+  const { authenticate } = authority
+  const known = directOf<Claims>(authenticate)
+  // A wrapper may compile requirements in a way of its own, which only its own `authenticate` understands.
+  const direct = known?.accepts(needs) ? known : undefined
   const check = new Check<Request, Claims>({
     authority,
+    authenticate,
     direct,
-    options: resolved,
+    options,
     needs,
     carrier,
-    refusals: makeRefusals({ realm, resourceMetadata, reasons, scope }),
-    handover: makeHandover(authority, direct, resolved),
+    refusals: makeRefusals({ realm, resourceMetadata, reasons, scope: scopeOf(needs) }),
+    handover: makeHandover(authority, direct, options),
   })
   return {
-    options: resolved,
+    options,
     check: (request) => check.decide(request),
     admit: (request, outcome, keep) => check.admit(request, outcome, keep),
   }
 }
 
-// What would do: all of the one list, and the first of the other.
-function scopeOf({ allOf, anyOf }: CompiledRequirement): string {
-  return [...new Set([...allOf, ...anyOf.slice(0, 1)])].join(' ')
+/** The scopes for the challenge: all of the one list, and the first of the other. */
+function scopeOf(needs: unknown): string {
+  const [allOf, anyOf] = [own(needs, 'allOf'), own(needs, 'anyOf')]
+  const scopes = [
+    ...(Array.isArray(allOf) ? allOf : []),
+    ...(Array.isArray(anyOf) ? anyOf.slice(0, 1) : []),
+  ]
+  return [...new Set(scopes.filter((scope) => typeof scope === 'string'))].join(' ')
 }
 
 interface Parts<Request, Claims> {
   readonly authority: TokenAuthority<Claims>
+  /** The authority's method when the guard was made. */
+  readonly authenticate: unknown
   readonly direct: Direct<Claims> | undefined
   readonly options: ResolvedTokenOptions<Request>
   readonly needs: CompiledRequirement
@@ -97,12 +102,8 @@ interface Parts<Request, Claims> {
   readonly handover: Handover<Claims>
 }
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(bare({}))
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
-const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
-const SCHEME = 'Bearer '
-// Proxies and Web requests join the headers of one name into a list: what was two headers is still two credentials.
-const JOINED = /,\s*bearer\s/i
 
 class Check<Request, Claims> {
   readonly #parts: Parts<Request, Claims>
@@ -110,20 +111,17 @@ class Check<Request, Claims> {
 
   constructor(parts: Parts<Request, Claims>) {
     this.#parts = parts
-    this.#anonymous = Object.freeze({
-      ok: true,
-      auth: undefined,
-      by: parts.authority,
-      headers: NO_HEADERS,
-    })
+    this.#anonymous = Object.freeze(new Passed<Claims>(parts.authority, undefined, NO_HEADERS))
   }
 
   decide(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
     try {
       const { getToken } = this.#parts.options
       const outcome =
-        getToken === undefined ? this.#askHeader(request) : this.#askOwn(request, getToken(request))
-      return isPromise(outcome) ? this.#bounded(request, outcome) : outcome
+        getToken === undefined
+          ? this.#askHeader(request)
+          : this.#askSource(request, getToken(request))
+      return outcome instanceof Promise ? this.#bounded(request, outcome) : outcome
     } catch (error) {
       return this.#unavailable(request, error)
     }
@@ -144,25 +142,10 @@ class Check<Request, Claims> {
   }
 
   #askHeader(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const found = this.#readHeader(request)
-    return typeof found === 'string' ? this.#ask(request, found) : found
-  }
-
-  /** The token of the header, or what becomes of a request without exactly one. */
-  #readHeader(request: Request): string | Outcome<Claims> {
     const { carrier, refusals } = this.#parts
-    const values = carrier.authorization(request)
-    const [value] = values
-    if (value === undefined) return this.#absent()
-    if (values.length > 1 || hasOtherToken(carrier, request)) return refusals.malformed
-    if (value.startsWith(SCHEME)) return value.slice(SCHEME.length)
-    if (value.slice(0, SCHEME.length - 1).toLowerCase() !== 'bearer') {
-      return JOINED.test(value) ? refusals.malformed : refusals.missing
-    }
-    const next = value.charAt(SCHEME.length - 1)
-    if (next === ' ') return value.slice(SCHEME.length)
-    // A longer name is another scheme: an unsupported method is answered like none (RFC 6750, section 3.1).
-    return TCHAR.test(next) ? refusals.missing : refusals.malformed
+    const found = readHeader(carrier, request, refusals)
+    if (found === undefined) return this.#absent()
+    return typeof found === 'string' ? this.#ask(request, found) : found
   }
 
   #absent(): Outcome<Claims> {
@@ -170,26 +153,47 @@ class Check<Request, Claims> {
     return options.optional ? this.#anonymous : refusals.missing
   }
 
-  #askOwn(
-    request: Request,
-    source: TokenSource | Promise<TokenSource>,
-  ): Outcome<Claims> | Promise<Outcome<Claims>> {
-    if (isPromise(source)) return source.then((found) => this.#askOwn(request, found))
+  #askSource(request: Request, source: unknown): Outcome<Claims> | Promise<Outcome<Claims>> {
+    return isPromise(source) ? this.#awaitSource(request, source) : this.#askText(request, source)
+  }
+
+  async #awaitSource(request: Request, source: Promise<unknown>): Promise<Outcome<Claims>> {
+    const { direct, options } = this.#parts
+    const ms = Math.min(direct?.timeoutMs ?? options.timeoutMs, options.timeoutMs)
+    const found = await inTime(this.#clock, ms, source, () =>
+      late(`getToken: its promise did not settle within ${ms} ms`),
+    )
+    return this.#askText(request, found)
+  }
+
+  #askText(request: Request, source: unknown): Outcome<Claims> | Promise<Outcome<Claims>> {
+    if (typeof source === 'string' && source !== '') return this.#ask(request, source)
     if (source === undefined || source === null || source === '') return this.#absent()
-    // An application may hand on what a client sent: any JSON, also such as looks like one of our own answers.
-    return typeof source === 'string' ? this.#ask(request, source) : this.#parts.refusals.malformed
+    refuseMisuse(source)
+    // An application may return what a client sent: any JSON, also one that looks like a result of this library.
+    return this.#parts.refusals.malformed
   }
 
   #ask(request: Request, token: string): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const { authority, direct, needs } = this.#parts
+    const { authority, authenticate, direct, needs } = this.#parts
     const context = decisions.hasSubscribers ? this.#contextOf(request) : undefined
-    const result =
-      direct === undefined
-        ? authority.authenticate(token, needs, context)
-        : direct.check(token, needs, context)
-    return isPromise(result)
+    // By identity, on every call: what wraps or replaces the library's own function is never passed by.
+    if (direct === undefined || authority.authenticate !== authenticate) {
+      return this.#askAuthority(request, token, context)
+    }
+    const result = direct.check(token, needs, context)
+    return result instanceof Promise
       ? result.then((decided) => this.#judge(request, token, decided))
       : this.#judge(request, token, result)
+  }
+
+  async #askAuthority(
+    request: Request,
+    token: string,
+    context: RequestContext | undefined,
+  ): Promise<Outcome<Claims>> {
+    const { authority, needs } = this.#parts
+    return this.#judge(request, token, await authority.authenticate(token, needs, context))
   }
 
   #judge(
@@ -197,35 +201,50 @@ class Check<Request, Claims> {
     token: string,
     result: VerifyResult<Claims>,
   ): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const { refusals, options, handover, authority } = this.#parts
-    if (result.ok !== true) {
-      // Asked last, since a token that is good is well written.
-      if (!B64TOKEN.test(token)) return refusals.malformed
-      return refusals.of(result.code)
+    const { refusals } = this.#parts
+    if (result === undefined || result === null) {
+      throw new WatchwordError(
+        'ERR_INVALID_ARGUMENT',
+        `authority: authenticate resolved with ${shown(result)}; expected the result of a check`,
+      )
     }
+    if (own(result, 'ok') !== true) {
+      // Tested last, since a valid token is well written.
+      if (!B64TOKEN.test(token)) return refusals.malformed
+      return refusals.of(own(result, 'code'))
+    }
+    return this.#accept(request, token, result as Verified<Claims>)
+  }
+
+  #accept(
+    request: Request,
+    token: string,
+    result: Verified<Claims>,
+  ): Outcome<Claims> | Promise<Outcome<Claims>> {
+    const { options, handover } = this.#parts
     if (!options.expiryHeaders && !options.rotateDue) return this.#pass(result, NO_HEADERS)
     const headers = options.expiryHeaders ? expiryHeaders(result) : NO_HEADERS
     if (!this.#mayHandOver(request, result)) return this.#pass(result, headers)
     return handover
       .successorOf(token, result)
-      .then((more) => ({ ok: true, auth: result, by: authority, headers: { ...headers, ...more } }))
+      .then((more) => this.#pass(result, bare({ ...headers, ...more })))
   }
 
-  // The token is good whatever this comes to.
+  // The token is valid, whatever this returns.
   #mayHandOver(request: Request, auth: Verified<Claims>): boolean {
-    const { handover, carrier } = this.#parts
+    const { handover, carrier, options } = this.#parts
     try {
-      return handover.isDue(auth) && carrier.isSecure(request)
+      return handover.isDue(auth) && isSecure(carrier, request, options.isSecure)
     } catch {
       return false
     }
   }
 
   #pass(auth: Verified<Claims>, headers: Readonly<Record<string, string>>): Passed<Claims> {
-    return { ok: true, auth, by: this.#parts.authority, headers }
+    return new Passed(this.#parts.authority, auth, headers)
   }
 
-  // Observation decides nothing: if it fails, there is none.
+  // Observation decides nothing: when it fails, the decision is published without a context.
   #contextOf(request: Request): RequestContext | undefined {
     const { carrier, options } = this.#parts
     try {
@@ -236,30 +255,24 @@ class Check<Request, Claims> {
     }
   }
 
-  /** An answer in time, whatever is waited for: the authority bounds its own I/O, but not an application's. */
+  /** A decision in time, whatever is awaited: the authority bounds its own I/O, but not an application's. */
   #bounded(request: Request, outcome: Promise<Outcome<Claims>>): Promise<Outcome<Claims>> {
-    const { direct, options } = this.#parts
-    const clock = direct?.clock ?? SYSTEM_CLOCK
-    return new Promise((resolve) => {
-      const timer = clock.setTimer(() => {
-        const late = `the token was not checked within ${options.timeoutMs} ms`
-        resolve(this.#unavailable(request, new WatchwordError('ERR_STORE_UNAVAILABLE', late)))
-      }, options.timeoutMs)
-      const settle = (final: Outcome<Claims>) => {
-        timer.cancel()
-        resolve(final)
-      }
-      outcome.then(settle, (error: unknown) => settle(this.#unavailable(request, error)))
-    })
+    const ms = this.#parts.options.timeoutMs
+    return inTime(this.#clock, ms, outcome, () =>
+      late(`the token was not checked within ${ms} ms`),
+    ).catch((error: unknown) => this.#unavailable(request, error))
+  }
+
+  get #clock(): ResolvedClock {
+    return this.#parts.direct?.clock ?? SYSTEM_CLOCK
   }
 
   #unavailable(request: Request, error: unknown): Refusal {
     const { options, refusals } = this.#parts
     try {
-      const told: unknown = options.onError?.(error, request)
-      if (isPromise(told)) told.catch(() => undefined)
+      ignoreRejection(options.onError?.(error, request))
     } catch {
-      // Whoever is told of an error can add none.
+      // An error of the hook changes nothing.
     }
     return refusals.unavailable(error)
   }
@@ -267,18 +280,7 @@ class Check<Request, Claims> {
 
 const SYSTEM_CLOCK = resolveClock(systemClock)
 
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
-}
-
-// RFC 6750 knows two more places for a token. One in either of them beside the header makes two credentials.
-function hasOtherToken<Request>(carrier: Carrier<Request>, request: Request): boolean {
-  const url = carrier.url(request)
-  const query = url.indexOf('?')
-  if (query >= 0 && new URLSearchParams(url.slice(query)).has('access_token')) return true
-  const form = carrier.form(request)
-  return typeof form === 'object' && form !== null && Object.hasOwn(form, 'access_token')
-}
+const late = (message: string) => new WatchwordError('ERR_STORE_UNAVAILABLE', message)
 
 /** RFC 3339, in UTC. The names are our own: no standard has any. */
 function expiryHeaders({

@@ -10,7 +10,7 @@ import { send, setHeaders } from './incoming.js'
 import { refusalError } from './refusal.js'
 
 /**
- * A guard in the form of Connect. It calls `next()` to let the request pass; otherwise it answers, or, with
+ * A guard in the form of Connect. It calls `next()` to let the request pass; otherwise it responds, or, with
  * `throwErrors`, calls `next` with a `RefusalError`.
  */
 export type ConnectGuard = (
@@ -31,13 +31,13 @@ export function connectGuard<Request extends IncomingMessage, Claims>(
         keepNamed(request, property, passed)
         setHeaders(response, passed.headers)
       })
-      // Outside of all that catches: what the handlers behind `next` throw is theirs.
+      // Outside of every try block: an error of the handlers behind `next` is theirs.
       if (refused === undefined) next()
       else if (throwErrors) next(refusalError(refused))
       else send(response, refused)
     }
     const outcome = guard.check(request as Request)
-    if ('then' in outcome) void outcome.then(settle)
+    if (outcome instanceof Promise) void outcome.then(settle)
     else settle(outcome)
   }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Request } from 'express'
-import { type Carrier, makeGuard } from './bearer.js'
+import { makeGuard } from './bearer.js'
+import type { Carrier } from './carrier.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
 import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
@@ -69,7 +70,7 @@ const CARRIER: Carrier<Request> = {
  */
 export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<Request> = {},
+  ...options: [options?: TokenOptions<Request>]
 ): ConnectGuard {
   return connectGuard(makeGuard(authority, options, CARRIER))
 }

@@ -6,11 +6,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { keepAuth, keepNamed } from './auth.js'
-import { type Carrier, makeGuard, type Outcome } from './bearer.js'
+import { type Guard, makeGuard, type Outcome } from './bearer.js'
+import type { Carrier } from './carrier.js'
 import { nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
-import { authorizationOf, formOf, neverCached, requestIdOf } from './incoming.js'
+import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
 
@@ -95,9 +96,12 @@ const CARRIER: Carrier<FastifyRequest> = {
  */
 export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<FastifyRequest> = {},
+  ...options: [options?: TokenOptions<FastifyRequest>]
 ): FastifyGuard {
-  const guard = makeGuard<FastifyRequest, Claims>(authority, options, CARRIER)
+  return guardHook(makeGuard<FastifyRequest, Claims>(authority, options, CARRIER))
+}
+
+function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
   const { property, throwErrors } = guard.options
   return function requireToken(request, reply, done) {
     const settle = (outcome: Outcome<Claims>): void => {
@@ -105,7 +109,7 @@ export function requireToken<Claims>(
         keepAuth(request, passed)
         keepNamed(request, property, passed)
         reply.headers(passed.headers)
-        if ('token-successor' in passed.headers) neverCached(reply.raw as ServerResponse)
+        if (carriesToken(passed.headers)) neverCached(reply.raw as ServerResponse)
       })
       if (refused === undefined) done()
       else if (throwErrors) done(refusalError(refused))
@@ -117,7 +121,7 @@ export function requireToken<Claims>(
       }
     }
     const outcome = guard.check(request as FastifyRequest)
-    if ('then' in outcome) void outcome.then(settle)
+    if (outcome instanceof Promise) void outcome.then(settle)
     else settle(outcome)
   }
 }
@@ -138,9 +142,11 @@ export function requireToken<Claims>(
  */
 export function tokenPlugin<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<FastifyRequest> = {},
+  ...options: [options?: TokenOptions<FastifyRequest>]
 ): FastifyGuardPlugin {
-  const guard = requireToken(authority, options)
+  const guard = guardHook(
+    makeGuard<FastifyRequest, Claims>(authority, options, CARRIER, 'tokenPlugin'),
+  )
   const plugin: FastifyGuardPlugin = (instance, _options, done) => {
     instance.addHook('onRequest', guard)
     done()

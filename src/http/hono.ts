@@ -6,13 +6,15 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Verified } from '../types.js'
 import { keepAuth, keepNamed } from './auth.js'
-import { type Carrier, makeGuard } from './bearer.js'
+import { makeGuard } from './bearer.js'
+import type { Carrier } from './carrier.js'
 import { isForm, readWebStream } from './endpoints/body.js'
 import type { EndpointCarrier } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { authorizationOf, type Incoming, isEncrypted } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
+import { bare, own } from './own.js'
 import { type Answer, refusalError } from './refusal.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
@@ -46,7 +48,7 @@ type NodeRequest = Incoming & Parameters<typeof isEncrypted>[0]
 
 // On a Node server the request underneath still has each header by itself, and its socket.
 function nodeRequestOf({ env }: Context): NodeRequest | undefined {
-  const incoming = (env as { incoming?: Partial<NodeRequest> } | undefined)?.incoming
+  const incoming = own(env, 'incoming') as Partial<NodeRequest> | undefined
   return Array.isArray(incoming?.rawHeaders) && incoming.headers !== undefined
     ? (incoming as NodeRequest)
     : undefined
@@ -83,7 +85,7 @@ const CARRIER: Carrier<Context> = {
 }
 
 const responseOf = ({ status, headers, body }: Answer): Response =>
-  new Response(body === '' ? null : body, { status, headers })
+  new Response(body === '' ? null : body, bare({ status, headers }))
 
 /**
  * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
@@ -112,7 +114,7 @@ export function requireToken<Claims>(
 ): MiddlewareHandler<{ Variables: TokenVariables<Verified<Claims> | undefined> }>
 export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<Context> = {},
+  ...options: [options?: TokenOptions<Context>]
 ): unknown {
   const guard = makeGuard(authority, options, CARRIER)
   const { property, throwErrors } = guard.options
@@ -162,7 +164,7 @@ const WEB_CARRIER: Carrier<Request> = {
 export function protect<Claims, R extends Request = Request, Rest extends unknown[] = []>(
   authority: TokenAuthority<Claims>,
   handler: (request: R, ...rest: Rest) => Response | Promise<Response>,
-  options: TokenOptions<R> = {},
+  ...options: [options?: TokenOptions<R>]
 ): (request: R, ...rest: Rest) => Promise<Response> {
   const guard = makeGuard<R, Claims>(authority, options, WEB_CARRIER)
   const { property } = guard.options

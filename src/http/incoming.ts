@@ -5,6 +5,7 @@
  */
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { own } from './own.js'
 import type { Answer } from './refusal.js'
 
 /** What is read of a request, over HTTP/1 as over HTTP/2. */
@@ -16,13 +17,19 @@ export interface Incoming {
 const NAME = 'authorization'
 
 /**
- * Every `Authorization` header as it was received. Node itself keeps the first and drops the others in silence. What the
- * application made of a single one, by a middleware before this one, counts.
+ * Every `Authorization` header as it was received. Node itself keeps the first and silently drops the others. A header
+ * that the application replaced, by a middleware before this one, counts as it is now.
  */
 export function authorizationOf({ headers, rawHeaders }: Incoming): readonly string[] {
-  const { authorization } = headers
   if (rawHeaders !== undefined && isRepeated(rawHeaders)) return rawValues(rawHeaders)
+  const authorization = headerOf(headers, NAME)
   return authorization === undefined ? [] : [authorization]
+}
+
+/** One header of a request; `undefined` when it is absent. */
+export function headerOf(headers: object, name: string): string | undefined {
+  const value = own(headers, name)
+  return typeof value === 'string' ? value : undefined
 }
 
 function isRepeated(rawHeaders: readonly string[]): boolean {
@@ -44,11 +51,8 @@ export function isEncrypted({ socket }: { readonly socket?: Socket | undefined }
 }
 
 /** The fields of a form that a body parser left on the request; nothing for a body of another kind. */
-export function formOf(
-  { headers }: { readonly headers: { readonly 'content-type'?: string | undefined } },
-  body: unknown,
-): unknown {
-  const type = headers['content-type']
+export function formOf({ headers }: { readonly headers: object }, body: unknown): unknown {
+  const type = headerOf(headers, 'content-type')
   return type !== undefined && /^application\/x-www-form-urlencoded\b/i.test(type)
     ? body
     : undefined
@@ -60,26 +64,31 @@ export function requestIdOf({ id }: { readonly id?: unknown }): { readonly reque
   return typeof id === 'number' ? { requestId: String(id) } : {}
 }
 
-/** Sends a complete answer, unless another one is on its way already. */
+/** Sends a complete response, unless another one was started before. */
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  if (response.headersSent || response.writableEnded) return
+  if (response.headersSent || response.writableEnded || response.destroyed) return
   response.statusCode = status
   setHeaders(response, headers)
   response.end(body)
 }
 
-/** Sets headers on an answer to come. One that carries a token stays `no-store`, whatever the handler sets later. */
+/** Sets headers for the response. One that carries a token stays `no-store`, whatever the handler sets later. */
 export function setHeaders(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
 ): void {
-  for (const name in headers) response.setHeader(name, headers[name] as string)
-  if ('token-successor' in headers) neverCached(response)
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (carriesToken(headers)) neverCached(response)
+}
+
+/** Whether the headers carry a successor. */
+export function carriesToken(headers: Readonly<Record<string, string>>): boolean {
+  return Object.hasOwn(headers, 'token-successor')
 }
 
 type Head = readonly [message?: unknown, headers?: unknown]
 
-/** Keeps an answer `no-store`. Every one passes through `writeHead`, also when its handler never calls that. */
+/** Keeps a response `no-store`. Every one passes through `writeHead`, also when its handler never calls that. */
 export function neverCached(response: ServerResponse): void {
   const writeHead = response.writeHead.bind(response)
   response.writeHead = (status: number, ...head: Head) => {

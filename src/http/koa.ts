@@ -6,11 +6,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'koa'
 import { keepAuth, keepNamed } from './auth.js'
-import { type Carrier, makeGuard } from './bearer.js'
+import { makeGuard } from './bearer.js'
+import type { Carrier } from './carrier.js'
 import { nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
-import { authorizationOf, formOf, neverCached, requestIdOf } from './incoming.js'
+import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
 
@@ -88,7 +89,7 @@ const CARRIER: Carrier<KoaContext> = {
  */
 export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<Context> = {},
+  ...options: [options?: TokenOptions<Context>]
 ): KoaGuard {
   const guard = makeGuard<Context, Claims>(authority, options, CARRIER)
   const { property, throwErrors } = guard.options
@@ -98,7 +99,7 @@ export function requireToken<Claims>(
       keepAuth(context, passed)
       keepNamed(context.state, property, passed)
       context.set(passed.headers)
-      if ('token-successor' in passed.headers) neverCached(context.res)
+      if (carriesToken(passed.headers)) neverCached(context.res)
     })
     if (refused === undefined) {
       await next()

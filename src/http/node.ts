@@ -1,10 +1,16 @@
 /**
  * `node:http`, without a framework: a guard for Connect-like routers, and a wrapper for one handler.
  *
+ * The guards of every framework see requests, not upgrades: Node emits `'upgrade'` for a WebSocket handshake in place of
+ * `'request'`, so no middleware runs for it. A listener of `server.on('upgrade')` has to check the token itself, by
+ * `watchword.authenticate`, before it accepts the socket.
+ *
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Carrier, makeGuard } from './bearer.js'
+import { checkHandler } from './authority-check.js'
+import { makeGuard } from './bearer.js'
+import type { Carrier } from './carrier.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
 import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
@@ -45,7 +51,7 @@ const CARRIER: Carrier<IncomingMessage> = {
     const { method, socket } = request
     return {
       ...(method === undefined ? {} : { method }),
-      // The connection's other end: there is nobody here to say which proxies are trusted.
+      // The connection's other end: `node:http` has no setting that says which proxies are trusted.
       ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
       ...requestIdOf(request as { id?: unknown }),
     }
@@ -53,7 +59,7 @@ const CARRIER: Carrier<IncomingMessage> = {
 }
 
 /**
- * A guard for routers that call `(request, response, next)`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * A guard for routers that call `(request, response, next)`. It does not guard `server.on('upgrade')`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -68,14 +74,15 @@ const CARRIER: Carrier<IncomingMessage> = {
  */
 export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
-  options: TokenOptions<IncomingMessage> = {},
+  ...options: [options?: TokenOptions<IncomingMessage>]
 ): ConnectGuard {
   return connectGuard(makeGuard(authority, options, CARRIER))
 }
 
 /**
- * Wraps a handler: it runs only for requests that carry a good token. A refusal is always answered, since there is
- * nobody to hand an error to: `throwErrors` has no effect. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Wraps a handler: it runs only for requests that carry a valid token. `throwErrors` has no effect, since there is no
+ * error handler to call. It does not guard `server.on('upgrade')`. Throws `ERR_INVALID_OPTION` or
+ * `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -91,9 +98,10 @@ export function requireToken<Claims>(
 export function protect<Claims>(
   authority: TokenAuthority<Claims>,
   handler: (request: IncomingMessage, response: ServerResponse) => unknown,
-  options: TokenOptions<IncomingMessage> = {},
+  ...options: [options?: TokenOptions<IncomingMessage>]
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const guard = requireToken(authority, options)
+  checkHandler(handler)
+  const guard = connectGuard(makeGuard(authority, options, CARRIER, 'protect'))
   return (request, response) => {
     guard(request, response, (error) => {
       if (error === undefined) handler(request, response)

@@ -10,8 +10,9 @@ import type { RequestContext } from '../observe/channels.js'
 import type { CompiledRequirement } from '../requirement.js'
 import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
+import { bare, isPlain, ownFields, shown } from './own.js'
 
-/** What a guard asks of an authority. What `createWatchword` answers is one. */
+/** What a guard calls of an authority. `createWatchword` resolves with one. */
 export interface TokenAuthority<Claims = AnyClaims> {
   authenticate(
     token: unknown,
@@ -19,53 +20,60 @@ export interface TokenAuthority<Claims = AnyClaims> {
     context?: RequestContext,
   ): Promise<VerifyResult<Claims>>
   require(requirement: Requirement): CompiledRequirement
-  /** Asked only with `rotateDue`. */
+  /** Called only with `rotateDue`. */
   rotate?(
     token: string,
     options: { readonly actor: string; readonly binding?: string },
   ): Promise<{ readonly token: string }>
-  /** Asked only with `rotateDue`. */
+  /** Called only with `rotateDue`. */
   readonly tokens?: { get(id: string): Promise<TokenRecord | undefined> }
 }
 
 /**
  * The options of a guard, the same for every framework. The fields of a requirement say what the token must meet; they
- * are compiled once, when the guard is made.
+ * are compiled once, when the guard is made. A field that is present must have a value: `undefined` throws.
  */
 export interface TokenOptions<Request> extends Requirement {
   /**
-   * Lets a request without credentials pass as anonymous. Credentials that are there and are no good are refused all
-   * the same. Default: `false`.
+   * Lets a request without credentials pass as anonymous. Invalid credentials are refused all the same. Default:
+   * `false`.
    */
   readonly optional?: boolean
   /** The realm of the challenge. Default: `'api'`. */
   readonly realm?: string
-  /** The URL of the resource's metadata, for the challenge (RFC 9728), as MCP demands it. Default: none. */
+  /** The URL of the resource's metadata, for the challenge (RFC 9728), which MCP requires. Default: none. */
   readonly resourceMetadata?: string
   /** Whether a refusal says why, such as `expired` or `revoked`. Default: `false`, since a thief would learn it too. */
   readonly reasons?: boolean
   /** A property of the request (Koa: of `ctx.state`) that holds the result as well, read-only. Default: none. */
   readonly property?: string
-  /** Hands a refusal to the framework's error handler instead of answering it. Default: `false`. */
+  /** Passes a refusal to the framework's error handler instead of sending it. Default: `false`. */
   readonly throwErrors?: boolean
   /**
-   * Where the token is found, if not in the `Authorization` header; nothing when there is none. Default: the header, and
-   * only there: a token in a query string or in a form is refused.
+   * Reads the token from another place than the `Authorization` header. Returns its text, nothing when the request has
+   * none, or a promise of either, which must settle within the authority's `timeout`; other thenables are refused.
+   * Default: the header alone. A token in a query string or in a form is refused.
    */
   readonly getToken?: (request: Request) => TokenSource | Promise<TokenSource>
-  /** What to tell of the request with the decision, on top of what the framework knows. Default: nothing more. */
+  /** Adds to the context that is published with the decision. Default: what the framework knows of the request. */
   readonly context?: (request: Request) => RequestContext
-  /** Told of each error that kept a token from being checked; the client sees 503. Default: nobody is. */
+  /** Called with each error that kept a token from being checked; the client gets 503. Default: no call. */
   readonly onError?: (error: unknown, request: Request) => void
-  /** How long all I/O for one request may take before the answer is 503. Default: `'10s'`. */
+  /** How long all I/O for one request may take before the response is 503. Default: `'10s'`. */
   readonly timeout?: Duration
-  /** Tells the client in headers when its token expires and from when it should be rotated. Default: `false`. */
+  /** Adds headers that say when the token expires and from when it should be rotated. Default: `false`. */
   readonly expiryHeaders?: boolean
   /**
-   * Rotates a token that is due and hands its successor over in a header, to requests over TLS only. For clients that
+   * Rotates a token that is due and returns its successor in a header, to requests over TLS only. For clients that
    * look for that header: the old token ends after its policy's grace. Default: `false`.
    */
   readonly rotateDue?: boolean
+  /**
+   * Whether the request came over TLS, for `rotateDue`. Give it where the framework cannot know, such as behind a proxy
+   * that terminates TLS, or for Web requests outside Node. Default: what the framework knows from the connection; never
+   * the scheme of a request's URL, which is the client's own text.
+   */
+  readonly isSecure?: (request: Request) => boolean
 }
 
 /** What a place in a request holds: the text of a token, or nothing. */
@@ -86,6 +94,7 @@ export interface ResolvedTokenOptions<Request> {
   readonly timeoutMs: number
   readonly expiryHeaders: boolean
   readonly rotateDue: boolean
+  readonly isSecure: TokenOptions<Request>['isSecure']
 }
 
 const DEFAULTS = { realm: 'api', timeoutMs: 10 * SECOND } as const
@@ -101,27 +110,28 @@ const method = z.optional(
 const ascii = (what: string) =>
   z.optional(z.string(`expected ${what}`).check(z.regex(/^[ -~]{1,512}$/, `expected ${what}`)))
 
-const schema = z.looseObject(
-  {
-    optional: flag,
-    realm: ascii('1 to 512 printable ASCII characters'),
-    resourceMetadata: z.optional(
-      z.custom<string>(isWebUrl, 'expected a URL that begins with https: or http:'),
-    ),
-    reasons: flag,
-    property: z.optional(z.custom<string>(isProperty, "expected a property's name such as 'auth'")),
-    throwErrors: flag,
-    getToken: method,
-    context: method,
-    onError: method,
-    timeout: z.optional(
-      z.custom<Duration>(isTimeout, "expected a duration such as '10s', from 10 ms to 10 minutes"),
-    ),
-    expiryHeaders: flag,
-    rotateDue: flag,
-  },
-  'expected an object of options',
-)
+const FIELDS = {
+  optional: flag,
+  realm: ascii('1 to 512 printable ASCII characters'),
+  resourceMetadata: z.optional(
+    z.custom<string>(isWebUrl, 'expected a URL that begins with https: or http:'),
+  ),
+  reasons: flag,
+  property: z.optional(z.custom<string>(isProperty, "expected a property's name such as 'auth'")),
+  throwErrors: flag,
+  getToken: method,
+  context: method,
+  onError: method,
+  timeout: z.optional(
+    z.custom<Duration>(isTimeout, "expected a duration such as '10s', from 10 ms to 10 minutes"),
+  ),
+  expiryHeaders: flag,
+  rotateDue: flag,
+  isSecure: method,
+} as const
+const schema = z.looseObject(FIELDS)
+
+type OwnOptions<Request> = Omit<TokenOptions<Request>, keyof Requirement>
 
 /**
  * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the fields of the requirement are left to
@@ -130,29 +140,56 @@ const schema = z.looseObject(
 export function resolveTokenOptions<Request>(
   options: TokenOptions<Request>,
 ): ResolvedTokenOptions<Request> {
-  const parsed = schema.safeParse(options)
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    const path = (issue?.path ?? []).map(String).join('.')
-    throw invalid(path === '' ? 'options' : path, issue?.message ?? 'expected an object of options')
+  const fields = fieldsOf(options)
+  const requirement = bare<Record<string, unknown>>({})
+  const given = bare<Record<string, unknown>>({})
+  for (const [name, value] of Object.entries(fields)) {
+    const kept = Object.hasOwn(FIELDS, name) ? given : requirement
+    kept[name] = value
   }
-  const { optional, realm, resourceMetadata, reasons, property, throwErrors, ...others } = options
-  const { getToken, context, onError, timeout, expiryHeaders, rotateDue, ...requirement } = others
+  refuseUndefined(given)
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) throw invalidField(given, parsed.error.issues[0])
+  const { timeout, ...own } = given as OwnOptions<Request>
   return {
     requirement,
-    optional: optional ?? false,
-    realm: realm ?? DEFAULTS.realm,
-    resourceMetadata,
-    reasons: reasons ?? false,
-    property,
-    throwErrors: throwErrors ?? false,
-    getToken,
-    context,
-    onError,
+    optional: own.optional ?? false,
+    realm: own.realm ?? DEFAULTS.realm,
+    resourceMetadata: own.resourceMetadata,
+    reasons: own.reasons ?? false,
+    property: own.property,
+    throwErrors: own.throwErrors ?? false,
+    getToken: own.getToken,
+    context: own.context,
+    onError: own.onError,
     timeoutMs: timeout === undefined ? DEFAULTS.timeoutMs : (parseDuration(timeout) as number),
-    expiryHeaders: expiryHeaders ?? false,
-    rotateDue: rotateDue ?? false,
+    expiryHeaders: own.expiryHeaders ?? false,
+    rotateDue: own.rotateDue ?? false,
+    isSecure: own.isSecure,
   }
+}
+
+/** The own fields of an object of options. Throws `ERR_INVALID_OPTION` for everything else. */
+export function fieldsOf(options: unknown): Record<string, unknown> {
+  if (isPlain(options)) return ownFields(options)
+  throw invalid('options', `expected a plain object of options, got ${shown(options)}`)
+}
+
+/** Throws `ERR_INVALID_OPTION` for a field that is present without a value. */
+export function refuseUndefined(fields: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined)
+      throw invalid(name, 'expected a value, got undefined; remove the field')
+  }
+}
+
+/** The error for the first field that a schema refused. */
+export function invalidField(
+  fields: Readonly<Record<string, unknown>>,
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): WatchwordError<'ERR_INVALID_OPTION'> {
+  const name = String(issue?.path[0] ?? 'options')
+  return invalid(name, `${issue?.message ?? 'expected another value'}, got ${shown(fields[name])}`)
 }
 
 /** The error for a field that is wrong. */

@@ -6,6 +6,7 @@
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
 import type { RejectionCode } from '../types.js'
 import { formatChallenge } from './challenge.js'
+import { bare } from './own.js'
 
 /** An answer that is complete: what it says is all there is to send. */
 export interface Answer {
@@ -50,8 +51,8 @@ export interface Refusals {
   readonly missing: Refusal
   /** More than one credential, or one that is not written as RFC 6750 has it. */
   readonly malformed: Refusal
-  /** The answer to a rejection by `authenticate`. */
-  of(code: RejectionCode): Refusal
+  /** The refusal for a rejection by `authenticate`; any other code is refused as an invalid token. */
+  of(code: unknown): Refusal
   /** The check could not be made. */
   unavailable(cause: unknown): Refusal
 }
@@ -78,7 +79,7 @@ export function makeRefusals(options: RefusalOptions): Refusals {
   const { reasons, scope } = options
   const unavailable = refusal(options, 503, { error: 'temporarily_unavailable' })
   const invalidToken = refusal(options, 401, { error: 'invalid_token' })
-  const known = new Map<RejectionCode, Refusal>([
+  const known = new Map<unknown, Refusal>([
     ['stale', reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable],
     ['insufficient_scope', refusal(options, 403, { error: 'insufficient_scope', scope })],
   ])
@@ -86,13 +87,17 @@ export function makeRefusals(options: RefusalOptions): Refusals {
     missing: refusal(options, 401, {}),
     malformed: refusal(options, 400, { error: 'invalid_request' }),
     of(code) {
-      const made = known.get(code) ?? (reasons ? undefined : invalidToken)
+      const made = known.get(code)
       if (made !== undefined) return made
-      const explained = refusal(options, 401, { error: 'invalid_token', reason: code })
+      if (!reasons || typeof code !== 'string') return invalidToken
+      const explained = refusal(options, 401, {
+        error: 'invalid_token',
+        reason: code as RejectionCode,
+      })
       known.set(code, explained)
       return explained
     },
-    unavailable: (cause) => ({ ...unavailable, cause }),
+    unavailable: (cause) => bare({ ...unavailable, cause }),
   }
 }
 
@@ -102,27 +107,26 @@ interface Said {
   readonly scope?: string
 }
 
-function refusal(
-  options: RefusalOptions,
-  status: Refusal['status'],
-  { error, reason, scope }: Said,
-): Refusal {
+function refusal(options: RefusalOptions, status: Refusal['status'], said: Said): Refusal {
+  const { error, reason, scope } = bare(said)
   const code = error === undefined ? {} : { code: error, detail: DETAILS[error] }
   const why = reason === undefined ? {} : { reason }
-  return Object.freeze({
+  const headers = bare<Record<string, string>>({
+    'cache-control': 'no-store',
+    'content-type': 'application/problem+json',
+    ...(status === 503
+      ? { 'retry-after': RETRY_AFTER_SECONDS }
+      : { 'www-authenticate': challenge(options, { error, reason, scope }) }),
+  })
+  const made: Refusal = bare({
     ok: false,
     status,
-    headers: Object.freeze({
-      'cache-control': 'no-store',
-      'content-type': 'application/problem+json',
-      ...(status === 503
-        ? { 'retry-after': RETRY_AFTER_SECONDS }
-        : { 'www-authenticate': challenge(options, { error, reason, scope }) }),
-    }),
+    headers: Object.freeze(headers),
     body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, ...code, ...why }),
     ...(error === undefined ? {} : { error }),
     ...why,
   })
+  return Object.freeze(made)
 }
 
 function challenge(
@@ -153,13 +157,14 @@ export interface RefusalError extends WatchwordError {
 /** Makes the error of a refusal, for applications that answer errors in a way of their own. */
 export function refusalError(refused: Refusal): RefusalError {
   const { status, body, reason, cause } = refused
-  const { 'content-type': _, ...headers } = refused.headers
+  const { 'content-type': _, ...rest } = refused.headers
+  const headers = bare(rest)
   const error = new WatchwordError(
     errorCode(refused),
     refused.error === undefined ? 'A token is required.' : DETAILS[refused.error],
     { ...(reason === undefined ? {} : { reason }), ...(cause === undefined ? {} : { cause }) },
   )
-  const answer: Answer = { status, headers: refused.headers, body }
+  const answer: Answer = bare({ status, headers: refused.headers, body })
   const extra = { status, statusCode: status, headers, expose: true, answer } as const
   return Object.assign(error, extra)
 }

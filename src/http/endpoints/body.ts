@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { parseJsonObject } from '../../token/json.js'
+import { ownFields } from '../own.js'
 
 /** What a request carries: its text; what a parser made of it; or more than was to be read. */
 export type Body = { readonly text: string } | { readonly parsed: unknown } | 'too_long'
@@ -74,7 +75,7 @@ const isType = (type: string, name: string): boolean =>
 
 /** The fields of a form; `undefined` when one of them comes twice (RFC 6749, section 3.2). */
 export function readForm(body: Exclude<Body, string>): Fields | undefined {
-  const pairs = 'text' in body ? new URLSearchParams(body.text) : Object.entries(body.parsed ?? {})
+  const pairs = isText(body) ? new URLSearchParams(body.text) : Object.entries(body.parsed ?? {})
   const fields: Record<string, string> = Object.create(null)
   for (const [name, value] of pairs) {
     // Parsers make a list of what comes twice.
@@ -90,8 +91,11 @@ const JSON_LIMITS = { maxDepth: 4, maxKeys: 64 } as const
 export function readJson(
   body: Exclude<Body, string>,
 ): Readonly<Record<string, unknown>> | undefined {
-  if ('text' in body) return parseJsonObject(body.text.trim(), JSON_LIMITS)
-  const { parsed } = body
+  const parsed = isText(body) ? parseJsonObject(body.text.trim(), JSON_LIMITS) : body.parsed
   const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-  return isObject ? { ...parsed } : undefined
+  return isObject ? ownFields(parsed) : undefined
+}
+
+function isText(body: Exclude<Body, string>): body is { readonly text: string } {
+  return Object.hasOwn(body, 'text')
 }

@@ -8,8 +8,8 @@ import { type Deadline, withDeadline } from '../../deadline.js'
 import { parseDuration, SECOND } from '../../duration.js'
 import { WatchwordError } from '../../errors.js'
 import { isName } from '../../name.js'
-import type { Carrier } from '../bearer.js'
-import { DIRECT, type Direct } from '../direct.js'
+import type { Carrier } from '../carrier.js'
+import { directOf } from '../direct.js'
 import type { Answer } from '../refusal.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
@@ -69,9 +69,9 @@ const LEAK_LIMIT_MS = SECOND
 
 const SYSTEM_CLOCK = resolveClock(systemClock)
 
-/** The clock of an authority; for one that somebody wrapped, the machine's. */
+/** The clock of an authority; for a wrapped one, the machine's. */
 export function clockOf<Claims>({ authenticate }: EndpointAuthority<Claims>): ResolvedClock {
-  return (authenticate as { [DIRECT]?: Direct<Claims> })[DIRECT]?.clock ?? SYSTEM_CLOCK
+  return directOf(authenticate)?.clock ?? SYSTEM_CLOCK
 }
 
 /** Makes what answers an endpoint's requests. It never throws, and never rejects. */
@@ -201,7 +201,7 @@ export function readCall(call: EndpointCall, form: Fields): ReadCall {
  * most once per cool-down.
  */
 export async function withKey<Claims, T>(
-  { authenticate }: EndpointAuthority<Claims>,
+  authority: EndpointAuthority<Claims>,
   { token, binding }: { readonly token: string; readonly binding?: string },
   verb: () => Promise<T>,
 ): Promise<T> {
@@ -210,7 +210,7 @@ export async function withKey<Claims, T>(
   } catch (error) {
     if (rejectionOf(error) !== 'unknown_key') throw error
   }
-  await authenticate(token, binding === undefined ? {} : { binding })
+  await authority.authenticate(token, binding === undefined ? {} : { binding })
   return verb()
 }
 

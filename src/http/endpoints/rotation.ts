@@ -6,7 +6,8 @@
 import { WatchwordError } from '../../errors.js'
 import { REJECTED } from '../../rejections.js'
 import type { Rejected, Verified, VerifyResult } from '../../types.js'
-import { type Carrier, makeGuard } from '../bearer.js'
+import { makeGuard } from '../bearer.js'
+import { type Carrier, isSecure } from '../carrier.js'
 import { formatChallenge } from '../challenge.js'
 import type { Answer } from '../refusal.js'
 import { invalidRequest, json, problem } from './answers.js'
@@ -33,8 +34,8 @@ interface Presented<Request> {
 
 /** What became of a token that was presented. */
 interface Exchange {
-  successor?: Successor
-  familyEnded?: true
+  successor: Successor | undefined
+  familyEnded: boolean
 }
 
 // Who rotates, for the record; the record itself has the subject.
@@ -60,15 +61,18 @@ export function rotation<Request, Claims>(
     name: 'rotation',
     maxBytes: MAX_FORM_BYTES,
     async serve({ request, call, contentType, body }) {
-      if (!allowHttp && !carrier.isSecure(request)) return INSECURE
+      if (!allowHttp && !isSecure(carrier, request)) return INSECURE
       const form = isForm(contentType) ? readForm(body) : {}
       if (form === undefined) return MALFORMED
       const bound = await bindingOf(shared, readCall(call, form), request)
-      const exchange: Exchange = {}
+      const exchange: Exchange = { successor: undefined, familyEnded: false }
       // The rules and the refusals of a guard, of which rotating is the check; the binding is this request's own.
       const guard = makeGuard<Presented<Request>, Claims>(
-        { require: authority.require, authenticate: exchanging(authority, bound, exchange) },
-        { realm, reasons, timeout: options.timeoutMs },
+        {
+          require: (requirement) => authority.require(requirement),
+          authenticate: exchanging(authority, bound, exchange),
+        },
+        [{ realm, reasons, timeout: options.timeoutMs }],
         reader,
       )
       const outcome = await guard.check({ request, form })

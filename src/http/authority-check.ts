@@ -1,0 +1,69 @@
+/**
+ * What a guard or an endpoint is called with, checked when it is made.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import { shown } from './own.js'
+
+const GUARD_METHODS = ['authenticate', 'require'] as const
+const ENDPOINT_METHODS = [...GUARD_METHODS, 'rotate', 'revoke'] as const
+
+/** Throws `ERR_INVALID_ARGUMENT` for what cannot check a token. `caller` is the function that was called with it. */
+export function checkAuthority(authority: unknown, caller: string): void {
+  check(authority, caller, GUARD_METHODS)
+}
+
+/** Throws `ERR_INVALID_ARGUMENT` for what cannot serve the token endpoints. */
+export function checkEndpointAuthority(authority: unknown): void {
+  check(authority, 'tokenEndpoints', ENDPOINT_METHODS)
+}
+
+function check(authority: unknown, caller: string, methods: readonly string[]): void {
+  if (typeof authority !== 'object' || authority === null) {
+    throw misuse(
+      'authority',
+      `${caller} expects an authority as its first argument, got ${shown(authority)}; pass the result of await createWatchword(…)`,
+    )
+  }
+  const members = authority as Readonly<Record<string, unknown>>
+  const missing = methods.filter((name) => typeof members[name] !== 'function')
+  if (missing.length === 0) return
+  if (typeof members['then'] === 'function') {
+    throw misuse(
+      'authority',
+      `${caller} expects an authority, got a promise; createWatchword is asynchronous: write const watchword = await createWatchword(…)`,
+    )
+  }
+  throw misuse(
+    'authority',
+    `${caller} expects an authority, got an object without ${missing.join('() and ')}(); pass the result of await createWatchword(…)`,
+  )
+}
+
+/** Throws `ERR_INVALID_ARGUMENT` for a handler that is not a function. */
+export function checkHandler(handler: unknown): void {
+  if (typeof handler === 'function') return
+  throw misuse(
+    'handler',
+    `protect expects a function as its second argument, got ${shown(handler)}; write protect(watchword, handler, options)`,
+  )
+}
+
+/**
+ * The options that a function was called with; `{}` when it was called without. Throws `ERR_INVALID_ARGUMENT` for an
+ * explicit `undefined`, which is a misspelt name more often than a wish to demand nothing.
+ */
+export function optionsOf<T extends object>(given: readonly [options?: T], caller: string): T {
+  if (given.length === 0) return {} as T
+  const [options] = given
+  if (options !== undefined) return options
+  throw misuse(
+    'options',
+    `${caller} got undefined; pass an object such as { scopes: ['orders:read'] }, or leave the argument out to accept every valid token`,
+  )
+}
+
+function misuse(argument: string, message: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `${argument}: ${message}`)
+}

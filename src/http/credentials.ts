@@ -1,0 +1,54 @@
+/**
+ * Where a request carries its token: the `Authorization` header (RFC 6750), or what `getToken` returns.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import type { Carrier } from './carrier.js'
+import { shown } from './own.js'
+import type { Refusal, Refusals } from './refusal.js'
+
+const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
+const SCHEME = 'Bearer '
+// Proxies and Web requests join the headers of one name into a list: two headers stay two credentials.
+const JOINED = /,\s*bearer\s/i
+
+/** The token of the header, `undefined` for a request without one, or the refusal of any other. */
+export function readHeader<Request>(
+  carrier: Carrier<Request>,
+  request: Request,
+  refusals: Refusals,
+): string | Refusal | undefined {
+  const values = carrier.authorization(request)
+  const [value] = values
+  if (value === undefined) return undefined
+  if (values.length > 1 || hasOtherToken(carrier, request)) return refusals.malformed
+  if (value.startsWith(SCHEME)) return value.slice(SCHEME.length)
+  if (value.slice(0, SCHEME.length - 1).toLowerCase() !== 'bearer') {
+    return JOINED.test(value) ? refusals.malformed : refusals.missing
+  }
+  const next = value.charAt(SCHEME.length - 1)
+  if (next === ' ') return value.slice(SCHEME.length)
+  // A longer name is another scheme: an unsupported method counts as no credentials (RFC 6750, section 3.1).
+  return TCHAR.test(next) ? refusals.missing : refusals.malformed
+}
+
+// RFC 6750 has two more places for a token. One in either of them beside the header makes two credentials.
+function hasOtherToken<Request>(carrier: Carrier<Request>, request: Request): boolean {
+  const url = carrier.url(request)
+  const query = url.indexOf('?')
+  if (query >= 0 && new URLSearchParams(url.slice(query)).has('access_token')) return true
+  const form = carrier.form(request)
+  return typeof form === 'object' && form !== null && Object.hasOwn(form, 'access_token')
+}
+
+/** Throws `ERR_INVALID_ARGUMENT` for what an application returns by mistake, and no client can send as JSON. */
+export function refuseMisuse(source: unknown): void {
+  const isThenable = typeof (source as { then?: unknown }).then === 'function'
+  if (!isThenable && !['function', 'symbol', 'bigint'].includes(typeof source)) return
+  throw new WatchwordError(
+    'ERR_INVALID_ARGUMENT',
+    `getToken: expected a string, undefined or a native promise, got ${isThenable ? 'another thenable' : shown(source)}; ` +
+      'make it an async function, or wrap the value in Promise.resolve()',
+  )
+}

@@ -1,0 +1,50 @@
+/**
+ * Reading objects that others made: own fields alone, since another package may have polluted `Object.prototype`.
+ *
+ * @module
+ */
+
+/** An object that inherits nothing: a polluted `Object.prototype` gives it neither an `ok` nor a `then`. */
+export function bare<T extends object>(fields: T): T {
+  return Object.assign(Object.create(null) as object, fields) as T
+}
+
+/** The own fields of an object by name, each read once. */
+export function ownFields(value: object): Record<string, unknown> {
+  const fields = Object.create(null) as Record<string, unknown>
+  for (const name of Object.getOwnPropertyNames(value)) {
+    fields[name] = (value as Record<string, unknown>)[name]
+  }
+  return fields
+}
+
+/** One own field of an object; `undefined` for what is not an object, or has no such field. */
+export function own(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined
+}
+
+/** Whether the value is an object whose fields are all its own: no list, and no instance of a class. */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+const MAX_SHOWN = 40
+// A text that may be a token or a key is named by its type alone.
+const SECRET = /v\d\.|k\d\.|\s|^[\w+/=-]{24,}$/
+
+/** A value as an error message names it: never a token or a key. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') {
+    const isSafe = value.length <= MAX_SHOWN && !SECRET.test(value)
+    return isSafe ? JSON.stringify(value) : `a string of ${value.length} characters`
+  }
+  if (value === null || ['undefined', 'boolean', 'number'].includes(typeof value)) {
+    return String(value)
+  }
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
