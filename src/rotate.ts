@@ -5,7 +5,7 @@
  */
 import * as z from 'zod/mini'
 import { audit, type Core, policyOf, rejected, type SealInput, sealToken } from './core.js'
-import { type Duration, HOUR, parseDuration } from './duration.js'
+import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { issueTime, lifetime, parseInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
@@ -15,15 +15,12 @@ import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
-import type { RevocationEntry } from './revocation/event.js'
+import type { RotatedEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
 import type { Entry } from './verify.js'
-
-// No policy's grace is longer, whatever it was when the token was rotated.
-const MAX_GRACE_MS = HOUR
 
 /** How to rotate. */
 export interface RotateOptions {
@@ -128,7 +125,7 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
   // The first answer may have been lost before the other nodes were told, so they are told again.
-  await announce(core, record, record.supersededAt, successor.issuedAt)
+  await announce(core, record, record.supersededAt)
   return sealSuccessor(core, rotation, successor)
 }
 
@@ -183,7 +180,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
   // Somebody else rotated it between our read and our write: their successor is the one.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
-  await announce(core, record, supersededAt, successor.issuedAt)
+  await announce(core, record, supersededAt)
   auditRotation(core, record, successor, options.actor)
   return issued
 }
@@ -208,28 +205,18 @@ function auditRotation(
   })
 }
 
-/** Tells every node from when on the token is dead, and that its own predecessor is dead already. */
-async function announce(
-  core: Core,
-  record: TokenRecord,
-  from: number | null,
-  rotatedAt: number,
-): Promise<void> {
-  const { id, expiresAt, predecessor, familyExpiresAt } = record
-  const entries: RevocationEntry[] = []
-  if (from !== null && from < expiresAt) entries.push({ kind: 'token', value: id, expiresAt, from })
-  if (predecessor !== null && mayBeAlive(core, record, rotatedAt)) {
-    // Its expiry is not at hand; the family's end is never before it.
-    const expiresAt = familyExpiresAt
-    entries.push({ kind: 'token', value: predecessor, expiresAt, from: rotatedAt, loose: true })
-  }
-  if (entries.length > 0) await core.follower.publish(entries)
+/** Publishes from when on the token is superseded, and that every earlier generation of its family is. */
+async function announce(core: Core, record: TokenRecord, from: number | null): Promise<void> {
+  // The first token of a family that is not retired yet supersedes nothing.
+  if (from === null && record.generation === 0) return
+  await core.follower.publish([rotatedEntry(record, from)])
 }
 
-// The grace of a predecessor began when its successor was issued, unless it was to last until that one's first use.
-function mayBeAlive(core: Core, { policy, issuedAt }: TokenRecord, now: number): boolean {
-  const known = core.options.policies.get(policy)
-  return known?.retireOn !== 'grace' || now < issuedAt + MAX_GRACE_MS
+function rotatedEntry(record: TokenRecord, from: number | null): RotatedEntry {
+  const { family: value, generation, expiresAt, familyExpiresAt } = record
+  // The expiry of earlier generations is not known here; the family's end is never before it.
+  const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
+  return { kind: 'rotated', value, generation, from, expiresAt: end }
 }
 
 interface SuccessorParts {
@@ -308,9 +295,9 @@ export async function retirePredecessor(core: Core, { id }: Verified<unknown>): 
     (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
   )
     return
-  const { expiresAt, subject, audience, policy, family } = predecessor
+  const { subject, audience, policy, family } = predecessor
   // The store last: what it has is taken for done, so the nodes must have been told by then.
-  await core.follower.publish([{ kind: 'token', value: predecessorId, expiresAt, from: now }])
+  await core.follower.publish([rotatedEntry(predecessor, now)])
   await core.callStore(() => core.store.supersede(predecessorId, now))
   audit(core, {
     action: 'token.superseded',

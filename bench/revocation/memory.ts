@@ -100,6 +100,7 @@ function sample(seed: number, tokens: number, hours: number): TokenFacts[] {
     found.push({
       id: ulid,
       family: ulid,
+      generation: 0,
       subject: 'svc_mail',
       audience: 'orders-api',
       keyId: 'k4.lid.bench',

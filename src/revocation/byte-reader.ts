@@ -42,6 +42,12 @@ export class ByteReader {
     return this.#view.getUint16(this.#at - 2)
   }
 
+  /** Four bytes. */
+  uint32(): number {
+    this.#at += 4
+    return this.#view.getUint32(this.#at - 4)
+  }
+
   /** Six bytes: a time in Unix milliseconds. */
   time(): number {
     this.#at += 6

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { FeedEntry, RevocationEntry } from './event.js'
+import { combine, type FeedEntry, isNodeEntry, type RevocationEntry, targetOf } from './entries.js'
 
-/** What one node owes the log, once each, however often it was revoked. */
+/** What one node owes the log, once for each target, however often it was revoked. */
 export class Debts {
   readonly #entries = new Map<string, RevocationEntry>()
 
@@ -17,10 +17,10 @@ export class Debts {
   /** Adds entries; what nodes say to each other is of its time, and is not owed. */
   add(entries: readonly FeedEntry[]): void {
     for (const entry of entries) {
-      if ('until' in entry) continue
-      const key = keyOf(entry)
+      if (isNodeEntry(entry)) continue
+      const key = targetOf(entry)
       const known = this.#entries.get(key)
-      if (known === undefined || isLater(entry, known)) this.#entries.set(key, entry)
+      this.#entries.set(key, known === undefined ? entry : combine(known, entry))
     }
   }
 
@@ -32,19 +32,9 @@ export class Debts {
   /** Takes out what the log has by now. */
   settle(entries: readonly RevocationEntry[]): void {
     for (const entry of entries) {
-      const key = keyOf(entry)
+      const key = targetOf(entry)
       // It may have been owed again meanwhile, and reach further.
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     }
   }
-}
-
-// Of a watermark, the later one says all that the earlier one does.
-function keyOf(entry: RevocationEntry): string {
-  const { kind, value } = entry
-  return kind === 'token' ? `token ${value} ${entry.from} ${entry.loose}` : `${kind} ${value}`
-}
-
-function isLater(entry: RevocationEntry, known: RevocationEntry): boolean {
-  return entry.kind !== 'token' && known.kind !== 'token' && entry.before > known.before
 }

@@ -3,7 +3,8 @@
  *
  * ```
  * event      count (2), entries
- * token      tag (1)  id (16)  expiresAt (6)  [from (6)]
+ * token      tag (1)  id (16)  expiresAt (6)
+ * family     tag (1)  family (16)  expiresAt (6)  generation (4)  [from (6)]
  * watermark  tag (1)  length (2)  value as UTF-8  before (6)  expiresAt (6)
  * node       tag (1)  length (2)  name as UTF-8  until (6)
  * ```
@@ -14,49 +15,31 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import type { RevocationKind } from '../store/store.js'
 import { ByteReader } from './byte-reader.js'
+import {
+  type FamilyEntry,
+  type FeedEntry,
+  isFamilyEntry,
+  isNodeEntry,
+  NODE_KINDS,
+  type NodeEntry,
+  type RevocationEntry,
+  type TokenEntry,
+  type WatermarkEntry,
+} from './entries.js'
 import { readUlid, writeUlid } from './ulid-words.js'
 
-/** One token, dead at once, or from a time on because it was rotated. */
-export interface TokenEntry {
-  readonly kind: 'token'
-  /** A ULID. */
-  readonly value: string
-  /** The token's own expiry: after it, the entry may be forgotten. */
-  readonly expiresAt: number
-  /** Dead from then on, by rotation; absent: revoked. */
-  readonly from?: number
-  /** Present when nobody had the token's record: `expiresAt` is then no more than an upper bound. */
-  readonly loose?: true
-}
-
-/** Everything of one family, subject, key or audience, or all there is, issued at or before a time. */
-export interface WatermarkEntry {
-  readonly kind: Exclude<RevocationKind, 'token'>
-  /** At most 4096 bytes of UTF-8; empty for `all`. */
-  readonly value: string
-  readonly before: number
-  readonly expiresAt: number
-}
-
-/** What nodes tell each other by the log: that they are there, and how far they are. */
-export interface NodeEntry {
-  readonly kind: (typeof NODE_KINDS)[number]
-  /** The node's name: 1 to 256 characters. */
-  readonly value: string
-  /**
-   * Of a `join` and a `leave`: when. Of an `ack`: the `seq` that the node has applied. Of a `lease`: when it ends. Of a
-   * `trim`: the lowest `seq` that stays. Of a `snapshot`: the `seq` that it holds. Of a `call`, which asks every node
-   * for an `ack`: when.
-   */
-  readonly until: number
-}
-
-/** What a node holds in memory for as long as a token that it kills could live. */
-export type RevocationEntry = TokenEntry | WatermarkEntry
-/** What an event carries. */
-export type FeedEntry = RevocationEntry | NodeEntry
+export type {
+  FamilyEntry,
+  FeedEntry,
+  NodeEntry,
+  RevocationEntry,
+  RotatedEntry,
+  SuccessorsEntry,
+  TokenEntry,
+  WatermarkEntry,
+} from './entries.js'
+export { expiryOf } from './entries.js'
 
 /** The most entries that one event carries. */
 export const MAX_ENTRIES = 1000
@@ -65,25 +48,31 @@ const MAX_TEXT_BYTES = 4096
 const MAX_NAME_LENGTH = 256
 const MAX_TIME = 2 ** 48 - 1
 
-// The tag of a token is its flags; the others are the place in the list above a base.
-const WITH_FROM = 1
+// The tags of entries about ids; the others are the place in the list above a base.
+const TOKEN = 0
 const LOOSE = 2
+const ROTATED = 4
+const ROTATED_FROM = 5
+const SUCCESSORS = 6
 const WATERMARK = 0x10
 const NODE = 0x20
 const WATERMARK_KINDS = ['family', 'subject', 'key', 'audience', 'all'] as const
-const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'] as const
 
 const COUNT_BYTES = 2
 const TOKEN_BYTES = 23
+const GENERATION_BYTES = 4
 const TIME_BYTES = 6
-
-const isNode = (entry: FeedEntry): entry is NodeEntry => 'until' in entry
+const MAX_GENERATION = 2 ** 32 - 1
 
 /** How many bytes an entry takes in an event. */
 function sizeOf(entry: FeedEntry): number {
-  if (entry.kind === 'token') return TOKEN_BYTES + (entry.from === undefined ? 0 : TIME_BYTES)
-  return 3 + Buffer.byteLength(entry.value) + (isNode(entry) ? 1 : 2) * TIME_BYTES
+  if (entry.kind === 'token') return TOKEN_BYTES
+  if (isFamilyEntry(entry))
+    return TOKEN_BYTES + GENERATION_BYTES + (hasFrom(entry) ? TIME_BYTES : 0)
+  return 3 + Buffer.byteLength(entry.value) + (isNodeEntry(entry) ? 1 : 2) * TIME_BYTES
 }
+
+const hasFrom = (entry: FamilyEntry): boolean => entry.kind === 'rotated' && entry.from !== null
 
 /**
  * Writes entries as the bytes of one event.
@@ -97,26 +86,43 @@ export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array {
   const bytes = new Uint8Array(size)
   const buffer = Buffer.from(bytes.buffer)
   let at = buffer.writeUInt16BE(entries.length)
-  for (const entry of entries) {
-    at = entry.kind === 'token' ? writeToken(buffer, at, entry) : writeNamed(buffer, at, entry)
-  }
+  for (const entry of entries) at = writeEntry(buffer, at, entry)
   return bytes
+}
+
+function writeEntry(buffer: Buffer, at: number, entry: FeedEntry): number {
+  if (entry.kind === 'token') return writeId(buffer, at, entry.loose ? LOOSE : TOKEN, entry)
+  return isFamilyEntry(entry) ? writeFamily(buffer, at, entry) : writeNamed(buffer, at, entry)
 }
 
 // Shared: a visitor copies the words or uses them up before anything else is read. Visitors call no foreign code.
 const id = new Int32Array(4)
 
-function writeToken(buffer: Buffer, start: number, entry: TokenEntry): number {
-  const { value, expiresAt, from, loose } = entry
+function writeId(
+  buffer: Buffer,
+  start: number,
+  tag: number,
+  { value, expiresAt }: TokenEntry | FamilyEntry,
+): number {
   if (!readUlid(value, id)) throw invalid('value: expected a ULID')
-  let at = buffer.writeUInt8((from === undefined ? 0 : WITH_FROM) | (loose ? LOOSE : 0), start)
+  let at = buffer.writeUInt8(tag, start)
   for (const word of id) at = buffer.writeInt32BE(word, at)
-  at = writeTime(buffer, at, 'expiresAt', expiresAt)
-  return from === undefined ? at : writeTime(buffer, at, 'from', from)
+  return writeTime(buffer, at, 'expiresAt', expiresAt)
+}
+
+function writeFamily(buffer: Buffer, start: number, entry: FamilyEntry): number {
+  const { generation } = entry
+  if (!Number.isInteger(generation) || generation < 0 || generation > MAX_GENERATION)
+    throw invalid('generation: expected a whole number from 0 to 2^32 - 1')
+  const from = entry.kind === 'rotated' ? entry.from : null
+  const rotated = from === null ? ROTATED : ROTATED_FROM
+  const tag = entry.kind === 'successors' ? SUCCESSORS : rotated
+  const at = buffer.writeUInt32BE(generation, writeId(buffer, start, tag, entry))
+  return from === null ? at : writeTime(buffer, at, 'from', from)
 }
 
 function writeNamed(buffer: Buffer, start: number, entry: WatermarkEntry | NodeEntry): number {
-  if (isNode(entry)) {
+  if (isNodeEntry(entry)) {
     const { kind, value, until } = entry
     if (!isNodeName(value)) throw invalid(`value: expected 1 to ${MAX_NAME_LENGTH} characters`)
     const at = writeText(buffer, start, NODE + NODE_KINDS.indexOf(kind), value)
@@ -173,21 +179,13 @@ export function* groupEntries<E extends FeedEntry>(
   if (group.length > 0) yield group
 }
 
-/** When the last of these entries may be forgotten, in Unix milliseconds; 0 when none of them revokes anything. */
-export function expiryOf(entries: readonly FeedEntry[]): number {
-  return entries.reduce(
-    (last, entry) => (isNode(entry) ? last : Math.max(last, entry.expiresAt)),
-    0,
-  )
-}
-
 /** Reads the bytes of one event, or answers `undefined` for anything that is not exactly one. Never throws. */
 export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefined {
   const entries: FeedEntry[] = []
   const whole = readEach(new ByteReader(bytes), {
-    token: (words, expiresAt, from, loose) =>
-      entries.push(tokenEntry(writeUlid(words), expiresAt, from, loose)),
-    watermark: (entry) => entries.push(entry),
+    token: (words, expiresAt) =>
+      entries.push({ kind: 'token', value: writeUlid(words), expiresAt }),
+    other: (entry) => entries.push(entry),
     node: (entry) => entries.push(entry),
   })
   return whole ? entries : undefined
@@ -198,7 +196,7 @@ export interface EntrySink {
   /** Takes one entry in; `false` when there is no room for it. */
   apply(entry: RevocationEntry): boolean
   /** The same for a token that is not loose, by the four words of its id, which it must not keep. */
-  applyWords(words: Int32Array, expiresAt: number, from: number | undefined): boolean
+  applyWords(words: Int32Array, expiresAt: number): boolean
 }
 
 /** How {@link applyEntries} applies. */
@@ -222,13 +220,10 @@ export function applyEntries(
   let refused = 0
   reader.rewind()
   readEach(reader, {
-    token: (words, expiresAt, from, loose) => {
-      const taken = loose
-        ? index.apply(tokenEntry(writeUlid(words), expiresAt, from, loose))
-        : index.applyWords(words, expiresAt, from)
-      if (!taken) refused++
+    token: (words, expiresAt) => {
+      if (!index.applyWords(words, expiresAt)) refused++
     },
-    watermark: (entry) => {
+    other: (entry) => {
       if (!index.apply(entry)) refused++
     },
     node: (entry) => onNode?.(entry),
@@ -236,29 +231,15 @@ export function applyEntries(
   return { refused }
 }
 
-function tokenEntry(
-  value: string,
-  expiresAt: number,
-  from: number | undefined,
-  loose: boolean,
-): TokenEntry {
-  return {
-    kind: 'token',
-    value,
-    expiresAt,
-    ...(from === undefined ? {} : { from }),
-    ...(loose ? { loose } : {}),
-  }
-}
-
 /** Is told of each entry of an event. The words of an id are overwritten by the next one. */
 interface Visitor {
-  token(words: Int32Array, expiresAt: number, from: number | undefined, loose: boolean): void
-  watermark(entry: WatermarkEntry): void
+  /** A token that is not loose. */
+  token(words: Int32Array, expiresAt: number): void
+  other(entry: RevocationEntry): void
   node(entry: NodeEntry): void
 }
 
-const NOBODY: Visitor = { token() {}, watermark() {}, node() {} }
+const NOBODY: Visitor = { token() {}, other() {}, node() {} }
 
 /** Tells the visitor of each entry up to the first fault; answers whether there is none. */
 function readEach(reader: ByteReader, visitor: Visitor): boolean {
@@ -268,20 +249,38 @@ function readEach(reader: ByteReader, visitor: Visitor): boolean {
   for (let i = 0; i < count; i++) {
     if (!reader.has(1)) return false
     const tag = reader.uint8()
-    if (!(tag < WATERMARK ? readToken(reader, tag, visitor) : readNamed(reader, tag, visitor)))
+    if (!(tag < WATERMARK ? readId(reader, tag, visitor) : readNamed(reader, tag, visitor)))
       return false
   }
   return reader.done
 }
 
-function readToken(reader: ByteReader, tag: number, visitor: Visitor): boolean {
-  const hasFrom = (tag & WITH_FROM) !== 0
-  if (tag > (WITH_FROM | LOOSE)) return false
-  if (!reader.has(TOKEN_BYTES - 1 + (hasFrom ? TIME_BYTES : 0))) return false
+function readId(reader: ByteReader, tag: number, visitor: Visitor): boolean {
+  const size = BYTES_OF_TAG.get(tag)
+  if (size === undefined || !reader.has(size - 1)) return false
   reader.words(id)
   const expiresAt = reader.time()
-  visitor.token(id, expiresAt, hasFrom ? reader.time() : undefined, (tag & LOOSE) !== 0)
+  if (tag === TOKEN) visitor.token(id, expiresAt)
+  else if (tag === LOOSE)
+    visitor.other({ kind: 'token', value: writeUlid(id), expiresAt, loose: true })
+  else visitor.other(readFamily(reader, tag, expiresAt))
   return true
+}
+
+const BYTES_OF_TAG: ReadonlyMap<number, number> = new Map([
+  [TOKEN, TOKEN_BYTES],
+  [LOOSE, TOKEN_BYTES],
+  [ROTATED, TOKEN_BYTES + GENERATION_BYTES],
+  [ROTATED_FROM, TOKEN_BYTES + GENERATION_BYTES + TIME_BYTES],
+  [SUCCESSORS, TOKEN_BYTES + GENERATION_BYTES],
+])
+
+function readFamily(reader: ByteReader, tag: number, expiresAt: number): FamilyEntry {
+  const value = writeUlid(id)
+  const generation = reader.uint32()
+  if (tag === SUCCESSORS) return { kind: 'successors', value, generation, expiresAt }
+  const from = tag === ROTATED_FROM ? reader.time() : null
+  return { kind: 'rotated', value, generation, from, expiresAt }
 }
 
 function readNamed(reader: ByteReader, tag: number, visitor: Visitor): boolean {
@@ -291,7 +290,7 @@ function readNamed(reader: ByteReader, tag: number, visitor: Visitor): boolean {
   const node = NODE_KINDS[tag - NODE]
   if (watermark !== undefined && reader.has(2 * TIME_BYTES)) {
     const before = reader.time()
-    visitor.watermark({ kind: watermark, value, before, expiresAt: reader.time() })
+    visitor.other({ kind: watermark, value, before, expiresAt: reader.time() })
     return true
   }
   if (node === undefined || !isNodeName(value) || !reader.has(TIME_BYTES)) return false

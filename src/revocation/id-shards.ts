@@ -70,6 +70,36 @@ export class IdShards {
     }
   }
 
+  /**
+   * Drops every slot that `keep` returns `false` for, and frees its memory. Returns how many were dropped.
+   *
+   * @param keep - Called with the words of a table and where in them the slot begins.
+   */
+  retain(keep: (words: Int32Array, at: number) => boolean): number {
+    let dropped = 0
+    const kept = new Map<IdTable, IdTable>()
+    for (const table of tablesOf(this.#directory)) {
+      const rest = this.#rest(table, keep)
+      dropped += table.size - rest.size
+      kept.set(table, rest)
+    }
+    if (dropped > 0) this.#directory = this.#directory.map((table) => kept.get(table) ?? table)
+    return dropped
+  }
+
+  // The table itself, unless something in it is dropped.
+  #rest(table: IdTable, keep: (words: Int32Array, at: number) => boolean): IdTable {
+    const { words, shared } = table
+    const kept: number[] = []
+    for (let at = 0; at < words.length; at += this.#stride)
+      if (!isFree(words, at) && keep(words, at)) kept.push(at)
+    if (kept.length === table.size) return table
+    const rest = new IdTable({ placing: this.#placing, stride: this.#stride, shared })
+    if (kept.length > 0) rest.reserve(kept.length)
+    for (const at of kept) rest.add(words, at, placeOf(this.#placing, words, at))
+    return rest
+  }
+
   /** How much memory they take, in bytes. */
   get bytes(): number {
     return tablesOf(this.#directory).reduce((sum, { bytes }) => sum + bytes + TABLE_BYTES, 0)

@@ -1,8 +1,8 @@
 /**
  * The revocation index: a node's view, in memory, of everything that is revoked and could still be alive.
  *
- * It only grows until entries expire: of two times from when a token is dead the earlier stands, of two watermarks the
- * later. So entries may come twice, late or in any order, and nothing undoes a revocation. When it is full it refuses
+ * It only grows until entries expire: of two rotations of a family the later generation stands, of two watermarks the
+ * later time. So entries may come twice, late or in any order, and nothing undoes a revocation. When it is full it refuses
  * what is new, and says so; it never gives up what it has.
  *
  * @module
@@ -10,7 +10,14 @@
 import { WatchwordError } from '../errors.js'
 import type { RevocationKind } from '../store/store.js'
 import { Digest } from './digest.js'
-import type { EntrySink, RevocationEntry, TokenEntry } from './event.js'
+import {
+  type FamilyEntry,
+  isFamilyEntry,
+  type RevocationEntry,
+  type TokenEntry,
+} from './entries.js'
+import type { EntrySink } from './event.js'
+import { Families, type HeldFamily, SUPERSEDED } from './families.js'
 import { isFree, newPlacing, type Placing } from './id-table.js'
 import { LooseTokens } from './loose-tokens.js'
 import {
@@ -24,12 +31,13 @@ import {
 import { readUlid, timeOfWords, writeUlid } from './ulid-words.js'
 import { Watermarks } from './watermarks.js'
 
-export { NOT_REVOKED, REVOKED }
+export { NOT_REVOKED, REVOKED, SUPERSEDED }
 
 /** What the index has to know of a token. */
 export interface TokenFacts {
   readonly id: string
   readonly family: string
+  readonly generation: number
   readonly subject: string
   readonly audience: string
   readonly keyId: string
@@ -57,6 +65,7 @@ export class RevocationIndex implements EntrySink {
   version = 0
   readonly #max: number
   readonly #tokens: TokenBuckets
+  readonly #families: Families
   readonly #loose = new LooseTokens()
   readonly #watermarks = new Watermarks()
   #forgotten = Number.NEGATIVE_INFINITY
@@ -65,16 +74,17 @@ export class RevocationIndex implements EntrySink {
   constructor({ max = MAX_ENTRIES_HELD, placing = newPlacing() }: IndexOptions = {}) {
     this.#max = max
     this.#tokens = new TokenBuckets(placing)
+    this.#families = new Families(placing)
   }
 
   /** How many entries are held. */
   get size(): number {
-    return this.#tokens.size + this.#loose.size + this.#watermarks.size
+    return this.#tokens.size + this.#families.size + this.#loose.size + this.#watermarks.size
   }
 
   /** How much memory they take, in bytes: an estimate. */
   get bytes(): number {
-    return this.#tokens.bytes + this.#loose.bytes + this.#watermarks.bytes
+    return this.#tokens.bytes + this.#families.bytes + this.#loose.bytes + this.#watermarks.bytes
   }
 
   /** Whether an entry was refused for want of room since the last time that forgetting made some. */
@@ -94,26 +104,29 @@ export class RevocationIndex implements EntrySink {
    * @returns `false` only if there was no room for it: then this node does not refuse what the entry revokes.
    */
   apply(entry: RevocationEntry): boolean {
-    if (entry.kind !== 'token') {
+    if (entry.kind !== 'token' && !isFamilyEntry(entry)) {
       return this.#isPast(entry.expiresAt) || this.#took(this.#watermarks.apply(entry, this.#room))
     }
-    if (!readUlid(entry.value, words)) {
-      throw new WatchwordError('ERR_INVALID_ARGUMENT', 'value: expected a ULID')
-    }
-    return entry.loose
-      ? this.#applyLoose(entry)
-      : this.applyWords(words, entry.expiresAt, entry.from)
+    readId(entry.value)
+    if (isFamilyEntry(entry)) return this.#applyFamily(entry)
+    return entry.loose ? this.#applyLoose(entry) : this.applyWords(words, entry.expiresAt)
   }
 
-  applyWords(id: Int32Array, expiresAt: number, from: number = REVOKED): boolean {
+  applyWords(id: Int32Array, expiresAt: number): boolean {
     // The one id that the tables cannot hold. No token has it that was issued after 1970.
-    if (isFree(id, 0)) return this.#applyLoose(tokenEntry(id, expiresAt, from))
+    if (isFree(id, 0)) return this.#applyLoose({ ...tokenEntry(id, expiresAt), loose: true })
     if (this.#isPast(bucketEnd(expiresAt))) return true
-    return this.#took(this.#tokens.apply(id, expiresAt, from, this.#room))
+    return this.#took(this.#tokens.apply(id, expiresAt, this.#room))
   }
 
   #applyLoose(entry: TokenEntry): boolean {
     return this.#isPast(entry.expiresAt) || this.#took(this.#loose.apply(entry, this.#room))
+  }
+
+  // No family has the id of all zeros that began after 1970.
+  #applyFamily(entry: FamilyEntry): boolean {
+    if (isFree(words, 0) || this.#isPast(bucketEnd(entry.expiresAt))) return true
+    return this.#took(this.#families.apply(words, entry, this.#room))
   }
 
   get #room(): boolean {
@@ -135,7 +148,8 @@ export class RevocationIndex implements EntrySink {
   }
 
   /**
-   * From when on the token is dead: {@link REVOKED}, a Unix time in milliseconds by rotation, or {@link NOT_REVOKED}.
+   * From when on the token is dead: {@link REVOKED}; by rotation, a Unix time in milliseconds, which is
+   * {@link SUPERSEDED} when the token is more than one rotation old; or {@link NOT_REVOKED}.
    *
    * A family counts from its first token, so that a token rotated while its subject was being revoked does not
    * outlive the revocation.
@@ -146,11 +160,29 @@ export class RevocationIndex implements EntrySink {
     if (marks.timed && bornAt(token) <= this.watermark(token.subject, token.audience))
       return REVOKED
     const { id, expiresAt } = token
-    const loose = this.#loose.size === 0 ? NOT_REVOKED : this.#loose.deadline(id)
-    if (this.#tokens.size === 0) return loose
-    // What has no id of ours cannot be told from what is revoked.
-    if (!readUlid(id, words)) return REVOKED
-    return Math.min(loose, this.#tokens.deadline(words, expiresAt))
+    if (this.#loose.size > 0 && this.#loose.has(id)) return REVOKED
+    if (this.#tokens.size > 0) {
+      // What has no id of ours cannot be told from what is revoked.
+      if (!readUlid(id, words) || this.#tokens.has(words, expiresAt)) return REVOKED
+    }
+    if (this.#families.size === 0) return NOT_REVOKED
+    return readUlid(token.family, words)
+      ? this.#families.deadline(words, token.generation)
+      : REVOKED
+  }
+
+  /** Whether it would change nothing: an entry at least as strong is held, or what it revokes has expired. */
+  covers(entry: RevocationEntry): boolean {
+    if (entry.kind === 'token') {
+      readId(entry.value)
+      if (entry.loose || isFree(words, 0))
+        return this.#isPast(entry.expiresAt) || this.#loose.covers(entry)
+      return this.#isPast(bucketEnd(entry.expiresAt)) || this.#tokens.has(words, entry.expiresAt)
+    }
+    if (!isFamilyEntry(entry))
+      return this.#isPast(entry.expiresAt) || this.#watermarks.covers(entry)
+    readId(entry.value)
+    return this.#isPast(bucketEnd(entry.expiresAt)) || this.#families.covers(words, entry)
   }
 
   /** The latest time up to which tokens of this subject and audience are revoked, or -1. */
@@ -176,29 +208,30 @@ export class RevocationIndex implements EntrySink {
    * the hour. Entries may be applied meanwhile; then some may come twice, but none is left out that was there before.
    */
   *entries(): Generator<RevocationEntry> {
-    for (const { id, expiresAt, from } of this.#tokens.held()) {
-      yield tokenEntry(id, expiresAt, from)
-    }
+    for (const { id, expiresAt } of this.#tokens.held()) yield tokenEntry(id, expiresAt)
+    for (const { entry } of this.#families.held()) yield entry
     yield* this.#loose.entries()
     yield* this.#watermarks.entries()
   }
 
   /** What this index holds, and the other one has to be told: it lacks it, or has it weaker. */
   *missingFrom(other: RevocationIndex): Generator<RevocationEntry> {
-    for (const { id, expiresAt, from } of this.#tokens.held()) {
-      if (other.#tokens.deadline(id, expiresAt) > from && !other.#isPast(bucketEnd(expiresAt)))
-        yield tokenEntry(id, expiresAt, from)
+    for (const { id, expiresAt } of this.#tokens.held()) {
+      if (!other.#isPast(bucketEnd(expiresAt)) && !other.#tokens.has(id, expiresAt))
+        yield tokenEntry(id, expiresAt)
     }
-    for (const entry of this.#loose.entries())
-      if (!other.#loose.covers(entry) && !other.#isPast(entry.expiresAt)) yield entry
-    for (const entry of this.#watermarks.entries())
-      if (!other.#watermarks.covers(entry) && !other.#isPast(entry.expiresAt)) yield entry
+    for (const { family, entry } of this.#families.held())
+      if (!other.#isPast(bucketEnd(entry.expiresAt)) && !other.#families.covers(family, entry))
+        yield entry
+    for (const entry of this.#loose.entries()) if (!other.covers(entry)) yield entry
+    for (const entry of this.#watermarks.entries()) if (!other.covers(entry)) yield entry
   }
 
   /** Says what is held, in 32 characters: equal on nodes that hold the same. Takes a while for millions of entries. */
   digest(): string {
     const digest = new Digest()
     for (const token of this.#tokens.held()) digest.addWords(numbersOf(token))
+    for (const held of this.#families.held()) digest.addWords(numbersOfFamily(held))
     for (const entry of this.#loose.entries()) digest.addText(JSON.stringify(entry))
     for (const entry of this.#watermarks.entries()) digest.addText(JSON.stringify(entry))
     return digest.toString()
@@ -208,6 +241,7 @@ export class RevocationIndex implements EntrySink {
   forget(before: number): void {
     const { size } = this
     this.#tokens.forget(before)
+    this.#families.forget(before)
     this.#loose.forget(before)
     this.#watermarks.forget(before)
     this.#forgotten = before
@@ -220,16 +254,28 @@ function bornAt({ issuedAt, family }: TokenFacts): number {
   return readUlid(family, words) ? Math.min(issuedAt, timeOfWords(words)) : 0
 }
 
-function tokenEntry(id: Int32Array, expiresAt: number, from: number): TokenEntry {
-  const token = { kind: 'token', value: writeUlid(id), expiresAt } as const
-  return from === REVOKED ? token : { ...token, from }
+function readId(value: string): void {
+  if (!readUlid(value, words)) {
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'value: expected a ULID')
+  }
 }
 
-function numbersOf({ id, expiresAt, from }: HeldToken): number[] {
-  const [a, b, c, d] = id as unknown as [number, number, number, number]
+const tokenEntry = (id: Int32Array, expiresAt: number): TokenEntry => ({
+  kind: 'token',
+  value: writeUlid(id),
+  expiresAt,
+})
+
+const numbersOf = ({ id, expiresAt }: HeldToken): number[] => [
+  ...id.subarray(0, 4),
+  ...wordsOf(expiresAt),
+]
+
+function numbersOfFamily({ family, entry }: HeldFamily): number[] {
+  const { kind, generation, expiresAt } = entry
+  const register = [...family.subarray(0, 4), ...wordsOf(expiresAt), generation]
   // No time is all ones.
-  const time = from === REVOKED ? -1 : from
-  return [a, b, c, d, highOf(expiresAt), expiresAt, highOf(time), time]
+  return kind === 'rotated' ? [...register, ...wordsOf(entry.from ?? -1)] : register
 }
 
-const highOf = (time: number): number => Math.floor(time / 2 ** 32)
+const wordsOf = (time: number): [number, number] => [Math.floor(time / 2 ** 32), time]

@@ -1,36 +1,31 @@
 /**
- * Dead tokens of which nobody knows when they expire, only by when they will have: few, and so no more than a Map.
+ * Revoked tokens whose expiry is known only as an upper bound: few, and so no more than a Map.
  *
  * @module
  */
-import type { TokenEntry } from './event.js'
-import { NOT_REVOKED, type Outcome, REVOKED } from './token-buckets.js'
-
-interface LooseToken {
-  from: number
-  expiresAt: number
-}
+import type { TokenEntry } from './entries.js'
+import type { Outcome } from './token-buckets.js'
 
 // What an entry takes in a Map, with its id.
-const ENTRY_BYTES = 170
+const ENTRY_BYTES = 140
 
-/** The loose tokens of one node: of two entries for one token the earlier death and the later expiry stand. */
+/** The loose tokens of one node: of two entries for one token the later expiry stands. */
 export class LooseTokens {
-  readonly #tokens = new Map<string, LooseToken>()
+  readonly #expiries = new Map<string, number>()
 
   /** How many there are. */
   get size(): number {
-    return this.#tokens.size
+    return this.#expiries.size
   }
 
   /** How much memory they take, in bytes. */
   get bytes(): number {
-    return this.#tokens.size * ENTRY_BYTES
+    return this.#expiries.size * ENTRY_BYTES
   }
 
-  /** From when on the token is dead. */
-  deadline(id: string): number {
-    return this.#tokens.get(id)?.from ?? NOT_REVOKED
+  /** Whether the token is revoked. */
+  has(id: string): boolean {
+    return this.#expiries.has(id)
   }
 
   /**
@@ -38,36 +33,28 @@ export class LooseTokens {
    *
    * @param room - Whether there is room for one more.
    */
-  apply({ value, from = REVOKED, expiresAt }: TokenEntry, room: boolean): Outcome {
-    const known = this.#tokens.get(value)
-    if (known === undefined) {
-      if (!room) return 'refused'
-      this.#tokens.set(value, { from, expiresAt })
-      return 'added'
-    }
-    known.expiresAt = Math.max(known.expiresAt, expiresAt)
-    if (from >= known.from) return 'known'
-    known.from = from
-    return 'changed'
+  apply({ value, expiresAt }: TokenEntry, room: boolean): Outcome {
+    const known = this.#expiries.get(value)
+    if (known === undefined && !room) return 'refused'
+    this.#expiries.set(value, Math.max(known ?? 0, expiresAt))
+    return known === undefined ? 'added' : 'known'
   }
 
   /** Whether one at least as strong is there. */
-  covers({ value, from = REVOKED, expiresAt }: TokenEntry): boolean {
-    const known = this.#tokens.get(value)
-    return known !== undefined && known.from <= from && known.expiresAt >= expiresAt
+  covers({ value, expiresAt }: TokenEntry): boolean {
+    const known = this.#expiries.get(value)
+    return known !== undefined && known >= expiresAt
   }
 
   /** All of them. */
   *entries(): Generator<TokenEntry> {
-    for (const [value, { from, expiresAt }] of this.#tokens) {
-      const token = { kind: 'token', value, expiresAt, loose: true } as const
-      yield from === REVOKED ? token : { ...token, from }
-    }
+    for (const [value, expiresAt] of this.#expiries)
+      yield { kind: 'token', value, expiresAt, loose: true }
   }
 
   /** Forgets those that had expired by this time. */
   forget(before: number): void {
-    for (const [value, { expiresAt }] of this.#tokens)
-      if (expiresAt <= before) this.#tokens.delete(value)
+    for (const [value, expiresAt] of this.#expiries)
+      if (expiresAt <= before) this.#expiries.delete(value)
   }
 }

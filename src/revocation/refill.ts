@@ -74,10 +74,8 @@ async function refillRevocations(
 async function refillRotations({ store, index, now, call }: RefillOptions): Promise<void> {
   await eachPage(
     (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),
-    ({ id, expiresAt, supersededAt }) => {
-      if (supersededAt !== null) {
-        index.apply({ kind: 'token', value: id, expiresAt, from: supersededAt })
-      }
+    ({ family: value, generation, expiresAt, supersededAt: from }) => {
+      if (from !== null) index.apply({ kind: 'rotated', value, generation, from, expiresAt })
     },
   )
 }

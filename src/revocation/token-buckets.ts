@@ -1,5 +1,5 @@
 /**
- * Dead tokens, by the hour of their own expiry: whoever looks for a token knows that hour, and forgetting an hour is
+ * Revoked tokens, by the hour of their own expiry: whoever looks for a token knows that hour, and forgetting an hour is
  * dropping its tables.
  *
  * @module
@@ -24,26 +24,18 @@ export const bucketEnd = (expiresAt: number): number => (bucketOf(expiresAt) + 1
 const bucketOf = (expiresAt: number): number => Math.floor(expiresAt / BUCKET_MS)
 
 interface Bucket {
-  /** Dead at once. */
   readonly revoked: IdShards
-  /** Dead from a time on, which follows the id in two words. Who was revoked after that stays, and is dead at once. */
-  readonly superseded: IdShards
   /** How many tokens it holds. */
   size: number
 }
 
 const ID_WORDS = 4
-const FROM_HIGH = 4
-const FROM_LOW = 5
-const SUPERSEDED_WORDS = 6
 
 /** One token as it is held. */
 export interface HeldToken {
   /** The last millisecond at which it may expire. */
   readonly expiresAt: number
-  /** `REVOKED`, or from when on it is dead. */
-  readonly from: number
-  /** The first four words are its id. They are overwritten by the next token. */
+  /** The four words of its id. They are overwritten by the next token. */
   readonly id: Int32Array
 }
 
@@ -54,7 +46,6 @@ const BUCKET_BYTES = 200
 export class TokenBuckets {
   readonly #placing: Placing
   readonly #buckets = new Map<number, Bucket>()
-  readonly #slot = new Int32Array(SUPERSEDED_WORDS)
   /** How many tokens are held. */
   size = 0
 
@@ -65,79 +56,45 @@ export class TokenBuckets {
   /** How much memory they take, in bytes. */
   get bytes(): number {
     let bytes = 0
-    for (const { revoked, superseded } of this.#buckets.values())
-      bytes += revoked.bytes + superseded.bytes + BUCKET_BYTES
+    for (const { revoked } of this.#buckets.values()) bytes += revoked.bytes + BUCKET_BYTES
     return bytes
   }
 
-  /** From when on a token is dead. */
-  deadline(id: Int32Array, expiresAt: number): number {
+  /** Whether a token is revoked. */
+  has(id: Int32Array, expiresAt: number): boolean {
     const bucket = this.#buckets.get(bucketOf(expiresAt))
-    return bucket === undefined
-      ? NOT_REVOKED
-      : deadlineIn(bucket, id, placeOf(this.#placing, id, 0))
+    return bucket?.revoked.has(id, placeOf(this.#placing, id, 0)) ?? false
   }
 
   /**
-   * Notes that a token is dead from then on. Of two times the earlier stands.
+   * Notes that a token is revoked.
    *
    * @param room - Whether there is room for one more.
    */
-  apply(id: Int32Array, expiresAt: number, from: number, room: boolean): Outcome {
+  apply(id: Int32Array, expiresAt: number, room: boolean): Outcome {
     const number = bucketOf(expiresAt)
     const place = placeOf(this.#placing, id, 0)
     const existing = this.#buckets.get(number)
-    const known = existing === undefined ? NOT_REVOKED : deadlineIn(existing, id, place)
-    if (from >= known) return 'known'
-    const isNew = known === NOT_REVOKED
-    if (isNew && !room) return 'refused'
+    if (existing?.revoked.has(id, place)) return 'known'
+    if (!room) return 'refused'
     const bucket = existing ?? this.#newBucket(number)
-    this.#put(bucket, id, place, from)
-    if (!isNew) return 'changed'
+    bucket.revoked.add(id, place)
     bucket.size++
     this.size++
     return 'added'
   }
 
   #newBucket(number: number): Bucket {
-    const bucket: Bucket = {
-      revoked: new IdShards(this.#placing, ID_WORDS),
-      superseded: new IdShards(this.#placing, SUPERSEDED_WORDS),
-      size: 0,
-    }
+    const bucket: Bucket = { revoked: new IdShards(this.#placing, ID_WORDS), size: 0 }
     this.#buckets.set(number, bucket)
     return bucket
   }
 
-  #put({ revoked, superseded }: Bucket, id: Int32Array, place: number, from: number): void {
-    if (from === REVOKED) {
-      revoked.add(id, place)
-      return
-    }
-    const table = superseded.at(place)
-    const at = table.find(id, place)
-    if (at >= 0) {
-      writeFrom(table.words, at, from)
-      return
-    }
-    this.#slot.set(id)
-    writeFrom(this.#slot, 0, from)
-    superseded.add(this.#slot, place)
-  }
-
-  /**
-   * Every token that is held when this begins, and maybe some that come to be held before it ends; a token may come
-   * twice if it is superseded at first and then revoked.
-   */
+  /** Every token that is held when this begins, and maybe some that come to be held before it ends. */
   *held(): Generator<HeldToken> {
-    for (const [number, { revoked, superseded }] of this.#buckets) {
+    for (const [number, { revoked }] of this.#buckets) {
       const expiresAt = (number + 1) * BUCKET_MS - 1
-      // The revoked come last, so that none slips through by going over to them in between.
-      for (const id of superseded.slots()) {
-        if (!revoked.has(id, placeOf(this.#placing, id, 0)))
-          yield { id, expiresAt, from: readFrom(id, 0) }
-      }
-      for (const id of revoked.slots()) yield { id, expiresAt, from: REVOKED }
+      for (const id of revoked.slots()) yield { id, expiresAt }
     }
   }
 
@@ -149,21 +106,4 @@ export class TokenBuckets {
       this.size -= size
     }
   }
-}
-
-function deadlineIn({ revoked, superseded }: Bucket, id: Int32Array, place: number): number {
-  if (revoked.has(id, place)) return REVOKED
-  const table = superseded.at(place)
-  const at = table.find(id, place)
-  return at < 0 ? NOT_REVOKED : readFrom(table.words, at)
-}
-
-// A time has 48 bits.
-function readFrom(words: Int32Array, at: number): number {
-  return (words[at + FROM_HIGH] as number) * 2 ** 32 + ((words[at + FROM_LOW] as number) >>> 0)
-}
-
-function writeFrom(words: Int32Array, at: number, from: number): void {
-  words[at + FROM_HIGH] = Math.floor(from / 2 ** 32)
-  words[at + FROM_LOW] = from >>> 0
 }

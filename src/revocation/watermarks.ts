@@ -4,7 +4,7 @@
  * @module
  */
 import type { RevocationKind } from '../store/store.js'
-import type { WatermarkEntry } from './event.js'
+import type { WatermarkEntry } from './entries.js'
 import { NOT_REVOKED, type Outcome } from './token-buckets.js'
 
 interface Watermark {

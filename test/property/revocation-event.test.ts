@@ -16,6 +16,7 @@ import { readUlid, writeUlid } from '../../src/revocation/ulid-words.js'
 const words = fc.int32Array({ minLength: 4, maxLength: 4 })
 const value = words.map((drawn) => writeUlid(drawn))
 const time = fc.oneof(fc.maxSafeNat(), fc.nat()).map((drawn) => drawn % 2 ** 48)
+const generation = fc.nat().map((drawn) => (2 * drawn) % 2 ** 32)
 const text = fc.string({ unit: 'binary', maxLength: 40 })
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 
@@ -25,11 +26,18 @@ const entry: fc.Arbitrary<FeedEntry> = fc.oneof(
       kind: fc.constant('token' as const),
       value,
       expiresAt: time,
-      from: time,
       loose: fc.constant(true as const),
     },
     { requiredKeys: ['kind', 'value', 'expiresAt'] },
   ),
+  fc.record({
+    kind: fc.constant('rotated' as const),
+    value,
+    generation,
+    from: fc.option(time),
+    expiresAt: time,
+  }),
+  fc.record({ kind: fc.constant('successors' as const), value, generation, expiresAt: time }),
   fc.record({
     kind: fc.constantFrom('family', 'subject', 'key', 'audience', 'all'),
     value: text,

@@ -36,6 +36,8 @@ const expiresAt = fc.oneof(
   fc.integer({ min: BASE, max: BASE + 3 * HOUR }),
   fc.constantFrom(BASE, BASE + HOUR - 1, BASE + HOUR, BASE + HOUR + 1),
 )
+const family = fc.constantFrom(FAMILY, ids[0], ids[4])
+const generation = fc.oneof(fc.nat({ max: 3 }), fc.constantFrom(2 ** 31, 2 ** 32 - 1))
 const entry: fc.Arbitrary<RevocationEntry> = fc.oneof(
   {
     weight: 3,
@@ -43,20 +45,31 @@ const entry: fc.Arbitrary<RevocationEntry> = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('token' as const), value: id, expiresAt, from: time }),
+    arbitrary: fc.record({
+      kind: fc.constant('rotated' as const),
+      value: family,
+      generation,
+      from: fc.option(time),
+      expiresAt,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('successors' as const),
+      value: family,
+      generation,
+      expiresAt,
+    }),
   },
   {
     weight: 1,
-    arbitrary: fc.record(
-      {
-        kind: fc.constant('token' as const),
-        value: id,
-        expiresAt,
-        from: time,
-        loose: fc.constant(true as const),
-      },
-      { requiredKeys: ['kind', 'value', 'expiresAt', 'loose'] },
-    ),
+    arbitrary: fc.record({
+      kind: fc.constant('token' as const),
+      value: id,
+      expiresAt,
+      loose: fc.constant(true as const),
+    }),
   },
   {
     weight: 2,
@@ -70,19 +83,35 @@ const entry: fc.Arbitrary<RevocationEntry> = fc.oneof(
 )
 const entries = fc.array(entry, { maxLength: 24 })
 
-const tokens: readonly TokenFacts[] = ids.flatMap((value) =>
-  [0, 1, 2].flatMap((hour) =>
-    [-4, 0, 4].map((shift) => ({
-      id: value,
-      family: FAMILY,
-      subject: 's1',
-      audience: 'a1',
-      keyId: 'k1',
-      issuedAt: BASE + shift,
-      expiresAt: BASE + hour * HOUR + 1,
+const facts: TokenFacts = {
+  id: ids[0],
+  family: FAMILY,
+  generation: 0,
+  subject: 's1',
+  audience: 'a1',
+  keyId: 'k1',
+  issuedAt: BASE,
+  expiresAt: BASE + 1,
+}
+const tokens: readonly TokenFacts[] = [
+  ...ids.flatMap((value) =>
+    [0, 1, 2].flatMap((hour) =>
+      [-4, 0, 4].map((shift) => ({
+        ...facts,
+        id: value,
+        issuedAt: BASE + shift,
+        expiresAt: BASE + hour * HOUR + 1,
+      })),
+    ),
+  ),
+  ...[FAMILY, ids[0]].flatMap((value) =>
+    [0, 1, 2, 3, 2 ** 31, 2 ** 32 - 1].map((number) => ({
+      ...facts,
+      family: value,
+      generation: number,
     })),
   ),
-)
+]
 
 const sorted = (held: Iterable<RevocationEntry>) =>
   Array.from(held, (each) => JSON.stringify(each, Object.keys(each).sort())).sort()

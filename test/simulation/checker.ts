@@ -4,6 +4,7 @@
  * @module
  */
 import type { SealedHead } from '../../src/feed/feed.js'
+import { isWatermark } from '../../src/revocation/entries.js'
 import {
   decodeEntries,
   type RevocationEntry,
@@ -84,7 +85,7 @@ export class Checker {
   /** Notes what somebody has begun to revoke. */
   attempted(entry: RevocationEntry): void {
     if (entry.kind === 'token') this.#tokens.add(entry.value)
-    else
+    else if (isWatermark(entry))
       this.#subjects.set(entry.value, Math.max(entry.before, this.#subjects.get(entry.value) ?? 0))
   }
 
@@ -223,7 +224,8 @@ export class Checker {
     const subjects = new Map<string, number>()
     const add = (entry: RevocationEntry) => {
       if (entry.kind === 'token') tokens.add(entry.value)
-      else subjects.set(entry.value, Math.max(entry.before, subjects.get(entry.value) ?? -1))
+      else if (isWatermark(entry))
+        subjects.set(entry.value, Math.max(entry.before, subjects.get(entry.value) ?? -1))
     }
     const { head, floor } = log
     if (head === null) return () => false
@@ -234,7 +236,7 @@ export class Checker {
     for (const chunk of this.#hasSnapshot(head) ? log.chunks : [])
       for (const entry of this.#contentOf(chunk, 'chunk', chunk)) add(entry)
     return (entry) =>
-      entry.kind === 'token'
+      !isWatermark(entry)
         ? tokens.has(entry.value)
         : (subjects.get(entry.value) ?? -1) >= entry.before
   }

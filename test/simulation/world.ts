@@ -293,6 +293,7 @@ export class World {
     const token = {
       id,
       family: id,
+      generation: 0,
       subject,
       audience: AUDIENCE,
       keyId: 'k4.lid.x',

@@ -4,8 +4,13 @@
  * @module
  */
 import { decodeTime } from 'ulid'
-import type { RevocationEntry, TokenEntry, WatermarkEntry } from '../../src/revocation/event.js'
-import { NOT_REVOKED, REVOKED, type TokenFacts } from '../../src/revocation/index.js'
+import type {
+  FamilyEntry,
+  RevocationEntry,
+  TokenEntry,
+  WatermarkEntry,
+} from '../../src/revocation/event.js'
+import { NOT_REVOKED, REVOKED, SUPERSEDED, type TokenFacts } from '../../src/revocation/index.js'
 
 const HOUR = 3_600_000
 const NO_ID = '0'.repeat(26)
@@ -36,7 +41,8 @@ export class RevocationModel {
 
   apply(raw: RevocationEntry): boolean {
     const entry = normal(raw)
-    if (lastsUntil(entry) <= this.#forgotten) return true
+    if (lastsUntil(entry) <= this.#forgotten || (isOfFamily(entry) && entry.value === NO_ID))
+      return true
     const key = keyOf(entry)
     const known = this.#held.get(key)
     if (known === undefined && this.size >= this.#max) {
@@ -57,7 +63,11 @@ export class RevocationModel {
   deadline(token: TokenFacts): number {
     const born = Math.min(token.issuedAt, decodeTime(token.family))
     const times = this.entries.map((entry) =>
-      entry.kind === 'token' ? deathBy(entry, token) : killed(entry, token, born),
+      entry.kind === 'token'
+        ? deathBy(entry, token)
+        : isOfFamily(entry)
+          ? deathInFamily(entry, token)
+          : killed(entry, token, born),
     )
     return Math.min(NOT_REVOKED, ...times)
   }
@@ -71,8 +81,12 @@ export class RevocationModel {
   }
 }
 
-/** As it is held: a token by its hour, or loosely; a family or a key for good. */
+const isOfFamily = (entry: RevocationEntry): entry is FamilyEntry =>
+  entry.kind === 'rotated' || entry.kind === 'successors'
+
+/** As it is held: what has an id by its hour, or loosely; a family or a key for good. */
 function normal(entry: RevocationEntry): RevocationEntry {
+  if (isOfFamily(entry)) return { ...entry, expiresAt: endOf(entry.expiresAt) - 1 }
   if (entry.kind !== 'token') return isAbsolute(entry) ? { ...entry, before: 0 } : entry
   if (entry.loose) return entry
   return entry.value === NO_ID
@@ -83,7 +97,9 @@ function normal(entry: RevocationEntry): RevocationEntry {
 const isAbsolute = ({ kind }: WatermarkEntry) => kind === 'family' || kind === 'key'
 
 const lastsUntil = (entry: RevocationEntry) =>
-  entry.kind === 'token' && !entry.loose ? entry.expiresAt + 1 : entry.expiresAt
+  isOfFamily(entry) || (entry.kind === 'token' && !entry.loose)
+    ? entry.expiresAt + 1
+    : entry.expiresAt
 
 function keyOf(entry: RevocationEntry): string {
   if (entry.kind !== 'token') return `${entry.kind} ${entry.value}`
@@ -91,19 +107,28 @@ function keyOf(entry: RevocationEntry): string {
 }
 
 function merge(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
-  const expiresAt = Math.max(a.expiresAt, b.expiresAt)
-  if (a.kind !== 'token' || b.kind !== 'token') {
-    const before = Math.max((a as WatermarkEntry).before, (b as WatermarkEntry).before)
-    return { ...(a as WatermarkEntry), before, expiresAt }
+  return { ...further(a, b), expiresAt: Math.max(a.expiresAt, b.expiresAt) }
+}
+
+function further(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
+  if (a.kind === 'rotated' && b.kind === 'rotated') {
+    if (a.generation !== b.generation) return a.generation > b.generation ? a : b
+    return (a.from ?? NOT_REVOKED) <= (b.from ?? NOT_REVOKED) ? a : b
   }
-  const { from: _, ...rest } = a
-  const from = Math.min(a.from ?? REVOKED, b.from ?? REVOKED)
-  return from === REVOKED ? { ...rest, expiresAt } : { ...rest, expiresAt, from }
+  if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation ? a : b
+  return 'before' in a && 'before' in b && b.before > a.before ? b : a
 }
 
 function deathBy(entry: TokenEntry, { id, expiresAt }: TokenFacts): number {
   const meant = entry.loose || endOf(entry.expiresAt) === endOf(expiresAt)
-  return meant && entry.value === id ? (entry.from ?? REVOKED) : NOT_REVOKED
+  return meant && entry.value === id ? REVOKED : NOT_REVOKED
+}
+
+function deathInFamily(entry: FamilyEntry, { family, generation }: TokenFacts): number {
+  if (entry.value !== family) return NOT_REVOKED
+  if (entry.kind === 'successors') return generation >= entry.generation ? REVOKED : NOT_REVOKED
+  if (generation < entry.generation) return SUPERSEDED
+  return generation === entry.generation ? (entry.from ?? NOT_REVOKED) : NOT_REVOKED
 }
 
 function killed({ kind, value, before }: WatermarkEntry, token: TokenFacts, born: number): number {

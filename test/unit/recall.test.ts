@@ -70,7 +70,16 @@ async function revoke({ follower }: FollowerNode): Promise<Kept['entry']> {
 }
 
 function denies({ index }: FollowerNode, { value: id, expiresAt }: Kept['entry']): boolean {
-  const facts = { id, family: id, subject: 's', audience: 'a', keyId: 'k', issuedAt: 1, expiresAt }
+  const facts = {
+    id,
+    family: id,
+    generation: 0,
+    subject: 's',
+    audience: 'a',
+    keyId: 'k',
+    issuedAt: 1,
+    expiresAt,
+  }
   return index.deadline(facts) === REVOKED
 }
 

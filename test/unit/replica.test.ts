@@ -55,7 +55,16 @@ const entryOf = (number: number): RevocationEntry => ({
 
 const holds = (index: RevocationIndex, number: number) => {
   const { value: id, expiresAt } = entryOf(number) as RevocationEntry & { kind: 'token' }
-  const facts = { id, family: id, subject: 's', audience: 'a', keyId: 'k', issuedAt: 1, expiresAt }
+  const facts = {
+    id,
+    family: id,
+    generation: 0,
+    subject: 's',
+    audience: 'a',
+    keyId: 'k',
+    issuedAt: 1,
+    expiresAt,
+  }
   return index.deadline(facts) === REVOKED
 }
 

@@ -18,9 +18,11 @@ const LATEST = 2 ** 48 - 1
 
 const EXAMPLES: readonly FeedEntry[] = [
   { kind: 'token', value: ID, expiresAt: NOW },
-  { kind: 'token', value: '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', expiresAt: LATEST, from: 0 },
+  { kind: 'token', value: '7ZZZZZZZZZZZZZZZZZZZZZZZZZ', expiresAt: LATEST },
   { kind: 'token', value: '00000000000000000000000000', expiresAt: 0, loose: true },
-  { kind: 'token', value: ID, expiresAt: NOW, from: NOW, loose: true },
+  { kind: 'rotated', value: ID, generation: 0, from: NOW, expiresAt: NOW },
+  { kind: 'rotated', value: ID, generation: 2 ** 32 - 1, from: null, expiresAt: LATEST },
+  { kind: 'successors', value: ID, generation: 2 ** 31, expiresAt: NOW },
   { kind: 'family', value: ID, before: NOW, expiresAt: NOW + 1 },
   { kind: 'subject', value: '\uFEFFsvc_é𝕏\0', before: NOW, expiresAt: NOW + 2 },
   { kind: 'key', value: `k4.lid.${'A'.repeat(44)}`, before: 0, expiresAt: NOW + 3 },
@@ -55,9 +57,8 @@ class List {
     return this.#taken
   }
 
-  applyWords(words: Int32Array, expiresAt: number, from: number | undefined): boolean {
-    const token = { kind: 'token', value: writeUlid(words), expiresAt } as const
-    return this.apply(from === undefined ? token : { ...token, from })
+  applyWords(words: Int32Array, expiresAt: number): boolean {
+    return this.apply({ kind: 'token', value: writeUlid(words), expiresAt })
   }
 }
 
@@ -73,11 +74,22 @@ describe('the bytes of an event', () => {
   })
 
   it('are the ones of the format', () => {
-    const token: FeedEntry = { kind: 'token', value: ID, expiresAt: 0x0102_0304_0506, from: 9 }
+    const expiresAt = 0x0102_0304_0506
+    const token: FeedEntry = { kind: 'token', value: ID, expiresAt }
+    const loose: FeedEntry = { ...token, loose: true }
+    const family = { value: ID, generation: 0xfffe_fdfc, expiresAt } as const
+    const rotated: FeedEntry = { kind: 'rotated', ...family, from: 9 }
+    const unretired: FeedEntry = { kind: 'rotated', ...family, from: null }
+    const successors: FeedEntry = { kind: 'successors', ...family }
     const all: FeedEntry = { kind: 'all', value: '', before: 1, expiresAt: 2 }
     const ack: FeedEntry = { kind: 'ack', value: 'é', until: 3 }
-    expect(Buffer.from(encodeEntries([token, all, ack])).toString('hex')).toBe(
-      `0003 01 01941f297c0052d8d73e1194e95b5f19 010203040506 000000000009
+    const entries = [token, loose, rotated, unretired, successors, all, ack]
+    expect(Buffer.from(encodeEntries(entries)).toString('hex')).toBe(
+      `0007 00 01941f297c0052d8d73e1194e95b5f19 010203040506
+       02 01941f297c0052d8d73e1194e95b5f19 010203040506
+       05 01941f297c0052d8d73e1194e95b5f19 010203040506 fffefdfc 000000000009
+       04 01941f297c0052d8d73e1194e95b5f19 010203040506 fffefdfc
+       06 01941f297c0052d8d73e1194e95b5f19 010203040506 fffefdfc
        14 0000 000000000001 000000000002
        22 0002 c3a9 000000000003`.replace(/\s/g, ''),
     )
@@ -100,7 +112,10 @@ describe('the bytes of an event', () => {
     // The low seven bits of this character are those of a digit.
     ['value: expected a ULID', { kind: 'token', value: `${ID.slice(0, -1)}\u0130`, expiresAt: 1 }],
     ['expiresAt: expected', { kind: 'token', value: ID, expiresAt: -1 }],
-    ['from: expected', { kind: 'token', value: ID, expiresAt: 1, from: 0.5 }],
+    ['from: expected', { kind: 'rotated', value: ID, generation: 0, expiresAt: 1, from: 0.5 }],
+    ['generation: expected', { kind: 'successors', value: ID, generation: -1, expiresAt: 1 }],
+    ['generation: expected', { kind: 'successors', value: ID, generation: 2 ** 32, expiresAt: 1 }],
+    ['value: expected a ULID', { kind: 'successors', value: 'f', generation: 0, expiresAt: 1 }],
     ['before: expected', { kind: 'all', value: '', before: LATEST + 1, expiresAt: 1 }],
     ['expiresAt: expected', { kind: 'all', value: '', before: 1, expiresAt: Number.NaN }],
     ['value: expected well-formed', { kind: 'subject', value: '\uD800', before: 1, expiresAt: 1 }],
@@ -126,10 +141,12 @@ describe('the bytes of an event', () => {
     ['half a count', '00'],
     ['a count without entries', '0001'],
     ['entries without a count', '0000 14 0000 000000000001 000000000002'],
-    ['an unknown flag', '0001 04 01941f297c0052d8d73e1194e95b5f19 010203040506'],
+    ['an unknown tag', '0001 01 01941f297c0052d8d73e1194e95b5f19 010203040506 000000000009'],
+    ['a family without a generation', '0001 04 01941f297c0052d8d73e1194e95b5f19 010203040506'],
     ['an unknown kind', '0001 15 0000 000000000001 000000000002'],
     ['an unknown message', '0001 27 0001 61 000000000001'],
-    ['a cut token', '0001 01 01941f297c0052d8d73e1194e95b5f19 010203040506'],
+    ['a cut token', '0001 00 01941f297c0052d8d73e1194e95b5f19 0102030405'],
+    ['a cut family', '0001 05 01941f297c0052d8d73e1194e95b5f19 010203040506 00000001 0000'],
     ['a cut text', '0001 14 0002 61'],
     ['a cut time', '0001 14 0000 000000000001 0000000000'],
     ['an overlong character', '0001 11 0002 c080 000000000001 000000000002'],
@@ -181,7 +198,7 @@ describe('entries', () => {
   it('expire when the last of them does', () => {
     expect(expiryOf(EXAMPLES.slice(0, 1))).toBe(NOW)
     expect(expiryOf(EXAMPLES)).toBe(LATEST)
-    expect(expiryOf(EXAMPLES.slice(9))).toBe(0)
+    expect(expiryOf(EXAMPLES.slice(11))).toBe(0)
     expect(expiryOf([])).toBe(0)
   })
 })
