@@ -114,8 +114,9 @@ function link(model: Model, token: Known, issued: IssuedToken): Known {
   token.successor = successor
   if (rules.retireOn === 'grace')
     token.supersededAt = Math.min(token.supersededAt, issuedAt + rules.graceMs)
+  // At once, even when the successor is stamped a little ahead.
   if (token.predecessor !== undefined)
-    token.predecessor.supersededAt = Math.min(token.predecessor.supersededAt, issuedAt)
+    token.predecessor.supersededAt = Math.min(token.predecessor.supersededAt, model.now)
   model.tokens.push(successor)
   return successor
 }
