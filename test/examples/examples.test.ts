@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -7,9 +7,13 @@ import { describe, expect, it } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 // Two are there to be imported: use-custom-store.ts and use-custom-feed.ts run them, and the contracts hold them to account.
-const files = readdirSync(`${root}/examples`).filter(
-  (name) => name.endsWith('.ts') && !name.startsWith('custom-store') && name !== 'custom-feed.ts',
-)
+// One listens until it is stopped, and has a test of its own.
+const NOT_RUN_HERE = new Set(['custom-store.ts', 'custom-feed.ts', 'express-postgres-redis.ts'])
+const all = readdirSync(`${root}/examples`, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => /\.(ts|md)$/.test(path))
+const files = all.filter((path) => /^[^/]+\.ts$/.test(path) && !NOT_RUN_HERE.has(path))
+const guides = all.filter((path) => path.endsWith('.md') && path !== 'README.md')
 
 describe('the examples', () => {
   it('are there', () => {
@@ -29,5 +33,25 @@ describe('the examples', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines.length).toBeLessThanOrEqual(40)
     expect(lines.filter((line) => line.length > 100)).toEqual([])
+  })
+})
+
+describe('examples/README.md', () => {
+  const linksOf = (page: string): string[] =>
+    [
+      ...readFileSync(`${root}/examples/${page}`, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g),
+    ].map(([, path = '']) => path)
+
+  it('links to every program and every guide, once', () => {
+    const listed = linksOf('README.md').sort()
+    expect(listed).toEqual(all.filter((path) => path !== 'README.md').sort())
+  })
+
+  it.each(guides)('%s links only to files that exist', (page) => {
+    const links = linksOf(page)
+    for (const link of links) {
+      const path = fileURLToPath(new URL(link, `file://${root}/examples/${page}`))
+      expect(() => readFileSync(path), `${page}: ${link}`).not.toThrow()
+    }
   })
 })

@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PUBLIC_NAMES } from './public-names.js'
 import { manifest, ROOT, run, runTool, specifiers } from './repository.js'
@@ -78,11 +78,29 @@ function inConsumer<T>(kind: 'module' | 'commonjs', script: string): T {
 }
 
 describe('the tarball', () => {
-  it('holds dist, the manifest and the three texts, and nothing else', () => {
-    const others = packed.filter((path) => !/^dist\/[\w/-]+(\.d)?\.c?[jt]s(\.map)?$/.test(path))
+  it('holds dist, the examples, the manifest and the three texts, and nothing else', () => {
+    const others = packed.filter(
+      (path) =>
+        !/^dist\/[\w/-]+(\.d)?\.c?[jt]s(\.map)?$/.test(path) &&
+        !/^examples\/[\w/.-]+\.(ts|md)$/.test(path),
+    )
     const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
     expect(others.sort()).toEqual(texts)
     expect(packed.filter((path) => /\btests?\b|\.test\.|\bbench\b/.test(path))).toEqual([])
+  })
+
+  it('holds every example that a page of it links to', () => {
+    const pages = packed.filter((path) => path.endsWith('.md'))
+    expect(pages).toContain('examples/README.md')
+    const missing = pages.flatMap((page) => {
+      const text = readFileSync(join(ROOT, page), 'utf8')
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = '']) => path)
+      return links
+        .map((link) => posix.join(posix.dirname(page), link))
+        .filter((path) => path.startsWith('examples/') && !packed.includes(path))
+        .map((path) => `${page}: ${path}`)
+    })
+    expect(missing).toEqual([])
   })
 
   it('satisfies publint at its strictest', () => {

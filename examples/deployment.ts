@@ -1,0 +1,85 @@
+// How does a node start, say that it is ready, and stop on SIGTERM without breaking a request?
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createWatchword } from 'watchword'
+import { authOf, protect } from 'watchword/node'
+
+// In a container: the seconds between SIGTERM and the moment when the load balancer sends nothing more. 5 s is common.
+const DRAIN_MS = Number(process.env['DRAIN_MS'] ?? 50)
+// Shorter than the orchestrator's grace period (Kubernetes: 30 s), or SIGKILL comes first.
+const STOP_WITHIN_MS = 20_000
+
+const watchword = await createWatchword({
+  issuer: 'https://auth.acme.example',
+  audience: 'orders-api',
+  policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
+})
+
+let draining = false
+const orders = protect(
+  watchword,
+  async (request: IncomingMessage, response: ServerResponse) => {
+    await sleep(150) // work that is in flight when SIGTERM comes
+    response.end(`orders of ${authOf(request).subject}`)
+  },
+  { scopes: ['orders:read'] },
+)
+const server = createServer((request, response) => {
+  // Liveness: the process runs. It does not look at the database: a restart does not repair one.
+  if (request.url === '/livez') return void response.end('ok')
+  // Readiness: send requests here. A stale node refuses every token, so it takes itself out.
+  if (request.url === '/readyz') {
+    response.statusCode = !draining && watchword.health().status === 'live' ? 200 : 503
+    return void response.end()
+  }
+  orders(request, response)
+})
+
+async function stop(): Promise<void> {
+  const deadline = setTimeout(() => process.exit(1), STOP_WITHIN_MS)
+  draining = true // 1. fail readiness, and go on serving
+  console.log('1. not ready any more')
+  await sleep(DRAIN_MS) // 2. until the load balancer has noticed
+  const closed = once(server, 'close')
+  server.close() // 3. accept no new connection, and let requests in flight finish
+  server.closeIdleConnections()
+  await closed
+  console.log('2. server closed, every request answered')
+  await watchword.close() // 4. after the last request: writes what is pending to the feed and the store
+  console.log(`3. authority ${watchword.health().status}`)
+  clearTimeout(deadline) // 5. last, end the pools and clients that the store and the feed use
+}
+const stopped = once(process, 'SIGTERM').then(stop)
+
+// Listen only now: `createWatchword` has read the keys and the feed, or has thrown.
+server.listen(Number(process.env['PORT'] ?? 0))
+await once(server, 'listening')
+
+// From here on we are the orchestrator and a client.
+const url = `http://localhost:${(server.address() as AddressInfo).port}`
+const status = async (path: string, headers: Record<string, string> = {}) => {
+  const request = get(url + path, { headers, agent: false })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
+const { token } = await watchword.issue({
+  policy: 'service',
+  subject: 'svc_billing',
+  scopes: ['orders:read'],
+  actor: 'ops@acme.example',
+})
+const headers = { authorization: `Bearer ${token}` }
+assert.equal(await status('/readyz'), 200)
+const inFlight = status('/orders', headers)
+await once(server, 'request')
+process.kill(process.pid, 'SIGTERM')
+await sleep(10)
+assert.equal(await status('/readyz'), 503)
+assert.equal(await inFlight, 200)
+await stopped
+assert.equal(watchword.health().status, 'closed')
+console.log('the request that was in flight when SIGTERM came got 200')

@@ -1,0 +1,103 @@
+// The quick start for production: Express, records in PostgreSQL, revocations through Redis. It listens until SIGTERM.
+//
+//   export DATABASE_URL=postgres://… REDIS_URL=redis://… ROOT_KEY=k4.local.…
+//   npx tsx express-postgres-redis.ts token svc_billing orders:read   # prints the first token
+//   npx tsx express-postgres-redis.ts                                 # listens on PORT, 3000 by default
+import { once } from 'node:events'
+import express from 'express'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { createWatchword, WatchwordError } from 'watchword'
+import { authOf, requireToken } from 'watchword/express'
+import { redisFeed } from 'watchword/feed/redis'
+import { postgresStore } from 'watchword/store/postgres'
+
+const setting = (name: string, fallback?: string): string => {
+  const value = process.env[name] ?? fallback
+  if (value === undefined) throw new Error(`set ${name}`)
+  return value
+}
+
+const pool = new pg.Pool({ connectionString: setting('DATABASE_URL') })
+pool.on('error', (error) => console.error('postgres:', error.message))
+// A command fails after one retry, so that an outage is an error within the timeout instead of a queue.
+const redis = new Redis(setting('REDIS_URL'), { maxRetriesPerRequest: 1 })
+redis.on('error', (error) => console.error('redis:', error.message))
+
+const name = setting('AUTH_NAME', 'orders')
+const store = postgresStore(pool, { schema: name })
+await store.migrate() // safe with many processes at once; or run what store.migrationSql() prints
+const watchword = await createWatchword({
+  issuer: 'https://auth.acme.example',
+  audience: 'orders-api',
+  rootKey: setting('ROOT_KEY'),
+  store,
+  feed: redisFeed(redis, { prefix: name }),
+  policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
+})
+const closeAll = async (): Promise<void> => {
+  await watchword.close()
+  redis.disconnect()
+  await pool.end()
+}
+
+const [command, subject, ...scopes] = process.argv.slice(2)
+if (command === 'token' && subject !== undefined) {
+  // Whoever has the root key may issue; the actor is for the record.
+  const issued = await watchword.issue({ policy: 'service', subject, scopes, actor: 'cli' })
+  console.log(issued.token)
+  await closeAll()
+} else {
+  await serve()
+}
+
+async function serve(): Promise<void> {
+  const app = express()
+  app.get('/readyz', (_, response) => {
+    response.sendStatus(watchword.health().status === 'live' ? 200 : 503)
+  })
+  app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (request, response) => {
+    response.json({ hello: authOf(request).subject })
+  })
+  const manage = requireToken(watchword, { scopes: ['tokens:manage'] })
+  app.post('/tokens', manage, express.json(), async (request, response) => {
+    const { subject, scopes } = request.body ?? {}
+    const actor = authOf(request).subject
+    const { token, id } = await watchword.issue({ policy: 'service', subject, scopes, actor })
+    response.status(201).set('cache-control', 'no-store').json({ id, token })
+  })
+  app.delete('/tokens/:id', manage, async (request, response) => {
+    const { id } = request.params as { id: string }
+    // Resolves when every node that is running refuses the token.
+    const { nodes } = await watchword.revoke(
+      { id },
+      { actor: authOf(request).subject, waitFor: 'all' },
+    )
+    response.json(nodes)
+  })
+  app.use(
+    (
+      error: unknown,
+      _: express.Request,
+      response: express.Response,
+      next: express.NextFunction,
+    ) => {
+      if (!(error instanceof WatchwordError) || response.headersSent) return next(error)
+      const isOutage = /UNAVAILABLE|UNCERTAIN|CLOSED/.test(error.code)
+      // A message of the library never contains a token, a key or a claim's value.
+      response.status(isOutage ? 503 : 400).json({ code: error.code, message: error.message })
+    },
+  )
+
+  const server = app.listen(Number(setting('PORT', '3000')))
+  await once(server, 'listening')
+  const address = server.address()
+  console.log(`listening on ${typeof address === 'object' ? address?.port : address}`)
+  await once(process, 'SIGTERM')
+  const closed = once(server, 'close')
+  server.close()
+  setTimeout(() => server.closeAllConnections(), 10_000).unref()
+  await closed
+  await closeAll()
+  console.log('stopped')
+}

@@ -1,0 +1,2 @@
+/** The Vitest file of the guide on testing, run by Vitest. */
+import '../../examples/testing/orders.vitest.js'
