@@ -3,7 +3,7 @@
  *
  * @module
  */
-
+import { lookUpKeyOf } from './core.js'
 import { type Direct, registerDirect } from './http/direct.js'
 import type { RequestContext } from './observe/channels.js'
 import { REJECTED } from './rejections.js'
@@ -94,7 +94,7 @@ const isOccasion = (result: VerifyResult<unknown>) => isUnknownKey(result) || is
 
 // Rejects in an outage: whether the token is good cannot be known then, and its client must not throw it away.
 async function lookAgain(parts: Parts, question: Question): Promise<Decision> {
-  await parts.keyring.lookForUnknown()
+  await lookUpKeyOf(parts, question.token)
   return decideNow(parts, question)
 }
 

@@ -5,6 +5,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { authenticator } from './authenticate.js'
+import { discardStoredKey } from './discard-key.js'
 import { WatchwordError } from './errors.js'
 import { health } from './health.js'
 import { issue, issueMany } from './issue.js'
@@ -86,6 +87,8 @@ function facade(parts: Parts): Watchword {
       rotate: (audience?: string) => open(() => rotateKeys(parts, audience)),
       revoke: (id: string, options: RevokeOptions) =>
         open(() => revoke(parts, { key: id }, options)),
+      discard: (id: string, options: RevokeOptions) =>
+        open(() => discardStoredKey(parts, id, options)),
       rewrap: () => open(() => keyring.rewrap()),
       refresh: () => open(() => keyring.refresh()),
     }),

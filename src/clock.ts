@@ -29,7 +29,8 @@ export interface ResolvedClock {
   /** Wall time for judging expiry: held at its highest value when the source steps back by at most {@link HOLD_MS}. */
   judged(): number
   monotonic(): number
-  setTimer(callback: () => void, delayMs: number): Timer
+  /** Calls back once. The process does not stay alive for it, unless `keepAlive` says so. */
+  setTimer(callback: () => void, delayMs: number, keepAlive?: boolean): Timer
   /** Called when the wall clock was stepped back by more than {@link HOLD_MS}, and is believed. */
   onStepBack: () => void
 }
@@ -155,8 +156,8 @@ function steadyMilliseconds(source: Clock): () => number {
   }
 }
 
-function systemTimer(callback: () => void, delayMs: number): Timer {
+function systemTimer(callback: () => void, delayMs: number, keepAlive = false): Timer {
   const timer = setTimeout(callback, delayMs)
-  timer.unref()
+  if (!keepAlive) timer.unref()
   return { cancel: () => clearTimeout(timer) }
 }

@@ -45,6 +45,15 @@ export function policyOf(core: Core, name: string): Policy {
   return policy
 }
 
+/**
+ * Resolves when this node knows whether the store has the key that a token names. Rejects with `ERR_STORE_UNAVAILABLE`,
+ * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` when it cannot know; the token must not be rejected then.
+ */
+export async function lookUpKeyOf({ verifier, keyring }: Core, token: unknown): Promise<void> {
+  const id = verifier.keyIdOf(token)
+  if (id !== undefined) await keyring.lookUp(id)
+}
+
 /** The error for a token that a verb was given and that is not good enough for it. */
 export function rejected(reason: RejectionCode): WatchwordError<'ERR_TOKEN_REJECTED'> {
   return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused: ${reason}`, { reason })

@@ -32,7 +32,9 @@ export const ERROR_CODES = {
   ERR_TOKEN_REUSED: 'A token that was already rotated was presented again after its grace.',
   ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
   ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',
-  ERR_ROOT_KEY: 'The root key does not open the stored keys.',
+  ERR_KEY_LOOKUP_PENDING:
+    'The token names a key that this node has not read yet, and too many others wait for the same read; try again in a second.',
+  ERR_ROOT_KEY: 'The root keys that were given do not open a stored key, or a key wrapper failed.',
   ERR_STORE_UNAVAILABLE: 'The store did not answer in time, or failed; see `cause`.',
   ERR_STORE_CORRUPT: 'The store returned a record that does not parse; `detail` names it.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',

@@ -5,6 +5,8 @@
  */
 export { createWatchword } from './authority.js'
 export type { Clock, Timer } from './clock.js'
+export type { DiscardKeyOptions } from './discard-key.js'
+export { discardKey } from './discard-key.js'
 export type { Duration } from './duration.js'
 export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
 export { ERROR_CODES, WatchwordError } from './errors.js'

@@ -125,9 +125,8 @@ export const keysSchema = z.strictObject(
     rotateEvery: z.optional(duration(HOUR, 2 * YEAR, '30d')),
     publishAhead: z.optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
     refreshEvery: z.optional(duration(100, 24 * HOUR, '1m')),
-    coolDown: z.optional(duration(100, HOUR, '10s')),
   },
-  'expected { rotateEvery, publishAhead, refreshEvery, coolDown }',
+  'expected { rotateEvery, publishAhead, refreshEvery }',
 )
 
 /** The bounds of the cache. */

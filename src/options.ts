@@ -54,8 +54,6 @@ export interface KeyOptions {
   readonly publishAhead?: Duration
   /** How often a node reads the store for new keys. Default: `'1m'`. */
   readonly refreshEvery?: Duration
-  /** How long tokens of unknown keys cannot make a node read the store again. Default: `'10s'`. */
-  readonly coolDown?: Duration
 }
 
 /** Bounds of the cache of verified tokens. */
@@ -140,7 +138,6 @@ export interface ResolvedOptions {
     readonly rotateEveryMs: number
     readonly publishAheadMs: number
     readonly refreshEveryMs: number
-    readonly coolDownMs: number
   }
   readonly timeoutMs: number
   readonly node: string
@@ -162,7 +159,6 @@ const DEFAULTS = {
     rotateEveryMs: 30 * DAY,
     publishAheadMs: 5 * MINUTE,
     refreshEveryMs: MINUTE,
-    coolDownMs: 10 * SECOND,
   },
   timeoutMs: 2 * SECOND,
   maxRevocations: 20_000_000,
@@ -221,7 +217,6 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
     rotateEveryMs: given.rotateEvery ?? DEFAULTS.keys.rotateEveryMs,
     publishAheadMs: given.publishAhead ?? DEFAULTS.keys.publishAheadMs,
     refreshEveryMs: given.refreshEvery ?? DEFAULTS.keys.refreshEveryMs,
-    coolDownMs: given.coolDown ?? DEFAULTS.keys.coolDownMs,
   }
   if (keys.publishAheadMs <= keys.refreshEveryMs) {
     throw invalid(

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { audit, type Core, rejected } from './core.js'
+import { audit, type Core, lookUpKeyOf, rejected } from './core.js'
 import { type Duration, HOUR, parseDuration, SECOND } from './duration.js'
 import type { Position } from './feed/feed.js'
 import { parseInput } from './issue.js'
@@ -207,7 +207,7 @@ function aimAtToken(core: Core, token: string, binding: string): Aim | undefined
 
 // Its key may be one that this node has yet to read. When that cannot be found out, nobody may take the token for dead.
 async function aimAtNewKey(core: Core, target: Target, binding: string): Promise<Aim> {
-  await core.keyring.lookForUnknown()
+  if ('token' in target) await lookUpKeyOf(core, target.token)
   const aim = 'token' in target ? aimAtToken(core, target.token, binding) : undefined
   if (aim === undefined) throw rejected('unknown_key')
   return aim

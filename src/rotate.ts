@@ -4,7 +4,15 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { audit, type Core, policyOf, rejected, type SealInput, sealToken } from './core.js'
+import {
+  audit,
+  type Core,
+  lookUpKeyOf,
+  policyOf,
+  rejected,
+  type SealInput,
+  sealToken,
+} from './core.js'
 import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import { issueTime, lifetime, parseInput } from './issue.js'
@@ -19,7 +27,7 @@ import type { RotatedEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
-import type { Verified } from './types.js'
+import type { Rejected, Verified } from './types.js'
 import type { Entry } from './verify.js'
 
 /** How to rotate. */
@@ -74,12 +82,20 @@ interface Rotation {
 }
 
 async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
-  const found = core.verifier.find(token, binding)
+  const found = await findEntry(core, token, binding)
   if ('ok' in found) throw rejected(found.code)
   const refusal = core.verifier.stateForRotation(found)
   if (refusal === undefined) return found
   if (refusal.code === 'expired' && (await hasFamilyEnded(core, found))) throw familyEnded()
   throw rejected(refusal.code)
+}
+
+// Its key may be one that this node has yet to read, and an outage is no reason to refuse the token.
+async function findEntry(core: Core, token: unknown, binding: string): Promise<Entry | Rejected> {
+  const found = core.verifier.find(token, binding)
+  if (!('ok' in found) || found.code !== 'unknown_key') return found
+  await lookUpKeyOf(core, token)
+  return core.verifier.find(token, binding)
 }
 
 // No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.

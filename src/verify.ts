@@ -151,6 +151,12 @@ export class Verifier {
     return entry.binding === binding ? entry : REJECTED.invalid
   }
 
+  /** The key that a token names, or `undefined` for what is not a token. */
+  keyIdOf(token: unknown): string | undefined {
+    if (typeof token !== 'string' || token.length > this.#maxLength) return undefined
+    return readParts(token, this.#brand, () => undefined)?.keyId
+  }
+
   // What can be told from the outline alone dies before it costs a fingerprint.
   #shapeFault(token: string): Rejected | undefined {
     if (token.length > this.#maxLength) return REJECTED.tooLong
@@ -164,13 +170,13 @@ export class Verifier {
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
     const parts = readParts(token, this.#brand, () => undefined)
     if (parts === undefined) return REJECTED.malformed
-    return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey() : undefined
+    return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
   }
 
-  // The next call may know the key; the cool-down keeps made-up ones from turning into load on the store.
-  #unknownKey(): Rejected {
+  // A later call may know the key; the pace of the look-up keeps made-up ones from turning into load on the store.
+  #unknownKey(keyId: string): Rejected {
     if (this.#closed) return REJECTED.stale
-    if (this.#keyring.mayAsk()) void this.#keyring.refreshForUnknown().catch(() => undefined)
+    this.#keyring.hint(keyId)
     return REJECTED.unknownKey
   }
 
@@ -181,7 +187,7 @@ export class Verifier {
     const parts = readParts(token, this.#brand, keyring.endingOf)
     if (parts === undefined) return REJECTED.malformed
     const ringKey = keyring.get(parts.keyId)
-    if (ringKey === undefined) return this.#unknownKey()
+    if (ringKey === undefined) return this.#unknownKey(parts.keyId)
     if (now >= ringKey.record.expiresAt) return REJECTED.unknownKey
     const assertion =
       binding === ''

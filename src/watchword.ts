@@ -118,6 +118,13 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
     rotate(audience?: string): Promise<readonly KeyInfo[]>
     /** Revokes a key and every token that it sealed, and makes a new one if it was in use. */
     revoke(id: string, options: RevokeOptions): Promise<RevokeReceipt>
+    /**
+     * Discards a stored key of any audience that none of the root keys opens, such as one that a process with the wrong
+     * root key wrote: revokes it and destroys its wrapping, so that its audience can have a new one. Rejects with
+     * `ERR_INVALID_ARGUMENT` when the store has no such key or a root key opens it, and as `revoke` does. `discardKey` does
+     * the same for a store in which no authority can start.
+     */
+    discard(id: string, options: RevokeOptions): Promise<RevokeReceipt>
     /** Wraps every stored key with the root key in use. Safe to interrupt and to repeat; answers how many it wrapped. */
     rewrap(): Promise<number>
     /** Reads the store for new keys, without waiting for the next round. */

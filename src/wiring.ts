@@ -69,7 +69,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     refreshEveryMs: options.keys.refreshEveryMs,
     audiences: options.audiences,
     schedule: scheduleOf(options),
-    coolDownMs: options.keys.coolDownMs,
+    lookupDeadline: deadline,
     assertionOf: (audience) => assertionOf(audience, ''),
     isRevoked,
     onRevoked: ({ id, expiresAt }) =>

@@ -1,53 +1,38 @@
 /**
  * The keyring: the keys that this process can open and seal with, kept equal to the store.
  *
- * Verifying never waits for it: an unknown key is answered from memory, and the store is asked at most once per
- * cool-down, however many tokens name keys that do not exist.
+ * Verifying never waits for it: `verify` decides about an unknown key from memory, and tokens that name keys which do not
+ * exist cause a paced read of the store, however many there are (see {@link KeyLookup}).
  *
  * @module
  */
-import type { ResolvedClock, Timer } from '../clock.js'
+import type { Timer } from '../clock.js'
+import type { Deadline } from '../deadline.js'
 import { WatchwordError } from '../errors.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
-import type { KeyRecord, Store } from '../store/store.js'
-import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
+import type { KeyRecord } from '../store/store.js'
 import type { KeyInfo } from './key-info.js'
+import { KeyLookup } from './key-lookup.js'
+import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
 import { Ring, type RingKey } from './ring.js'
 import { openKey, type RootKey } from './root-key.js'
-import {
-  issuingKey,
-  type KeySchedule,
-  keyState,
-  newestKey,
-  nextKey,
-  rotationDueAt,
-} from './rotation.js'
+import { isDiscarded, wrongRoot } from './root-proof.js'
+import { issuingKey, keyState } from './rotation.js'
 
 /** What the keyring needs. */
-export interface KeyringOptions {
-  readonly store: Store
-  readonly clock: ResolvedClock
-  /** The root key in use, then those that are being replaced. */
-  readonly roots: readonly [RootKey, ...RootKey[]]
+export interface KeyringOptions extends KeyMakerOptions {
   readonly audiences: readonly string[]
-  readonly schedule: KeySchedule
   /** How often the store is asked for new keys, in milliseconds. */
   readonly refreshEveryMs: number
-  /** How long an unknown key keeps the store from being asked again, in milliseconds. */
-  readonly coolDownMs: number
+  /** Bounds how long a request waits for the look-up of an unknown key. */
+  readonly lookupDeadline: Deadline
   /** Makes the implicit assertion of an audience's tokens. */
   readonly assertionOf: (audience: string) => Uint8Array
   /** Whether the node knows the key to be revoked. */
   readonly isRevoked: (keyId: string) => boolean
   /** Told of each stored key that is marked revoked, so that a feed that lost its log forgets nothing. */
   readonly onRevoked: (record: KeyRecord) => void
-  /** Runs a call to the store under the authority's deadline. */
-  readonly call: <T>(call: () => Promise<T>) => Promise<T>
-  /** Told of each key that this node made, and of each that it cannot open. */
-  readonly onEvent: (event: 'key.created' | 'key.unreadable', record: KeyRecord) => void
 }
-
-const MAX_RACES = 10
 
 /** The keys of one authority. */
 export class Keyring {
@@ -58,34 +43,49 @@ export class Keyring {
   readonly #unreadable = new Set<string>()
   #records: readonly KeyRecord[] = []
   #others: readonly KeyRecord[] = []
+  readonly #lookup: KeyLookup
+  readonly #maker: KeyMaker
+  // The read in flight, and the one that starts when it is done.
   #refreshing: Promise<void> | undefined
-  #askedAt = Number.NEGATIVE_INFINITY
-  // What became of the last read, if it failed.
-  #failure: unknown
+  #queued: Promise<void> | undefined
   #timer: Timer | undefined
   #closed = false
-  // Where in the rotation's window this node acts, so that the nodes of a fleet do not all act at once.
+  // Where in each interval this node acts, so that the nodes of a fleet do not all act at once.
   readonly #share = Math.random()
 
   constructor(options: KeyringOptions) {
     this.#options = options
     this.#ring = new Ring(options.assertionOf)
+    this.#lookup = new KeyLookup({
+      clock: options.clock,
+      deadline: options.lookupDeadline,
+      reading: () => this.#refreshing,
+      read: () => this.refresh(),
+    })
+    this.#maker = new KeyMaker(options, {
+      share: this.#share,
+      stored: () => this.stored,
+      ofAudience: (audience) => this.#ofAudience(audience),
+      isOpen: (id) => this.#ring.get(id) !== undefined,
+      isUnreadable: (id) => this.#unreadable.has(id),
+      refresh: () => this.refresh(),
+      add: (record, key) => {
+        this.#ring.add(record, key)
+        this.#records = [...this.#records, record]
+      },
+    })
   }
 
   /**
    * Loads the keys, makes the first one of each audience that has none, and keeps both up from then on.
    *
    * Rejects with `ERR_ROOT_KEY` when a stored key does not open: starting anyway would mint under keys that the rest
-   * of the fleet does not share.
+   * of the fleet does not share. Nothing is written then.
    */
   async start(): Promise<void> {
     await this.refresh()
-    if (this.#unreadable.size > 0) {
-      const [id] = this.#unreadable
-      throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: it does not open the keys in the store', {
-        detail: `key ${id}`,
-      })
-    }
+    const unreadable = this.#records.find(({ id }) => this.#unreadable.has(id))
+    if (unreadable !== undefined) throw wrongRoot(unreadable, this.#options.roots)
     await this.maintain()
     this.#schedule()
   }
@@ -94,6 +94,7 @@ export class Keyring {
   stop(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#lookup.stop()
     for (const id of this.#ring.ids()) this.#ring.drop(id)
   }
 
@@ -112,11 +113,13 @@ export class Keyring {
     const key = this.issuingNow(audience)
     if (key !== undefined) return key
     await this.refresh()
-    await this.#rotateIfDue(audience)
+    await this.#maker.makeIfDue(audience)
     const made = this.issuingNow(audience)
-    if (made === undefined)
-      throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
-    return made
+    if (made !== undefined) return made
+    const record = this.#issuingRecord(audience)
+    if (record !== undefined && this.#unreadable.has(record.id))
+      throw wrongRoot(record, this.#options.roots)
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
   }
 
   /** A key that seals for any audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
@@ -131,53 +134,57 @@ export class Keyring {
 
   /** The key that seals for this audience now, if it is at hand. */
   issuingNow(audience: string): RingKey | undefined {
-    const record = issuingKey(this.#ofAudience(audience), this.#options.clock.now())
+    const record = this.#issuingRecord(audience)
     return record === undefined ? undefined : this.#ring.get(record.id)
   }
 
-  /** Reads the store now. One read at a time; joiners share it. */
-  refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh()
-      .then(() => {
-        this.#failure = undefined
-      })
-      .catch((failure: unknown) => {
-        this.#failure = failure
-        throw failure
-      })
-      .finally(() => {
-        this.#refreshing = undefined
-      })
-    return this.#refreshing
-  }
-
-  /** Whether the cool-down is over, so that an unknown key may make this node read the store. */
-  mayAsk(): boolean {
-    return this.#options.clock.monotonic() - this.#askedAt >= this.#options.coolDownMs
-  }
-
-  /** Reads the store for a key that is not at hand, unless that was done within the cool-down. Answers whether it was. */
-  async refreshForUnknown(): Promise<boolean> {
-    if (this.#refreshing === undefined) {
-      if (!this.mayAsk()) return false
-      this.#askedAt = this.#options.clock.monotonic()
-    }
-    await this.refresh()
-    return true
+  #issuingRecord(audience: string): KeyRecord | undefined {
+    return issuingKey(this.#ofAudience(audience), this.#options.clock.now())
   }
 
   /**
-   * Like `refreshForUnknown`, for who must not mistake an outage for an answer: rejects with `ERR_STORE_UNAVAILABLE`
-   * also within the cool-down, when the last read failed.
+   * Reads the store. One read at a time: what is asked for during a read is answered by the next one, since the first may
+   * have passed a new row by.
    */
-  async lookForUnknown(): Promise<void> {
-    const asked = await this.refreshForUnknown()
-    if (!asked && this.#failure !== undefined) throw this.#failure
+  refresh(): Promise<void> {
+    if (this.#refreshing !== undefined) {
+      this.#queued ??= this.#refreshing
+        .catch(() => undefined)
+        .then(() => {
+          this.#queued = undefined
+          return this.refresh()
+        })
+      return this.#queued
+    }
+    this.#refreshing = this.#refresh().finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  /** Has the store read soon, if that can make the key known. */
+  hint(id: string): void {
+    if (!this.#lookup.isPending && !this.#isSettled(id)) this.#lookup.hint()
+  }
+
+  /**
+   * Resolves when whether the store has the key is known. Rejects with `ERR_KEY_LOOKUP_PENDING`,
+   * `ERR_STORE_UNAVAILABLE` or `ERR_ROOT_KEY` when it cannot be known, or the key cannot be opened.
+   */
+  async lookUp(id: string): Promise<void> {
+    if (this.#isSettled(id)) return
+    const isSettled = () => this.#isSettled(id)
+    await this.#lookup.find(isSettled).catch((failure: unknown) => {
+      // The read may have found this key, and failed over another one.
+      if (!isSettled()) throw failure
+    })
+    const record = this.#unreadable.has(id) ? this.#recordOf(id) : undefined
+    if (record !== undefined) throw wrongRoot(record, this.#options.roots)
   }
 
   /** Makes every key that is due. */
   async maintain(): Promise<void> {
-    for (const audience of this.#options.audiences) await this.#rotateIfDue(audience)
+    for (const audience of this.#options.audiences) await this.#maker.makeIfDue(audience)
   }
 
   /** Publishes a successor for one audience, or for all, without waiting for the schedule. */
@@ -185,7 +192,7 @@ export class Keyring {
     await this.refresh()
     const audiences = audience === undefined ? this.#options.audiences : [audience]
     const made: KeyInfo[] = []
-    for (const each of audiences) made.push(this.#info(await this.#create(each, 'soon')))
+    for (const each of audiences) made.push(this.#info(await this.#maker.make(each, 'soon')))
     return made
   }
 
@@ -196,7 +203,7 @@ export class Keyring {
     let count = 0
     for (const record of this.#records) {
       const ringKey = this.#ring.get(record.id)
-      if (record.wrappedBy === root.id || ringKey === undefined) continue
+      if (record.wrappedBy === root.id || ringKey === undefined || isDiscarded(record)) continue
       const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
       const done = await this.#options.call(() =>
         this.#options.store.rewrapKey(record.id, record.wrapped, next),
@@ -212,6 +219,28 @@ export class Keyring {
     return [...this.#records]
       .sort((a, b) => a.createdAt - b.createdAt)
       .map((record) => this.#info(record))
+  }
+
+  /** The root key in use, then those that are being replaced. */
+  get roots(): readonly RootKey[] {
+    return this.#options.roots
+  }
+
+  #recordOf(id: string): KeyRecord | undefined {
+    const has = (record: KeyRecord) => record.id === id
+    return this.#records.find(has) ?? this.#others.find(has)
+  }
+
+  // Reading the store again cannot make known a key of another audience or one that has expired.
+  #isSettled(id: string): boolean {
+    if (this.#ring.get(id) !== undefined) return true
+    const record = this.#recordOf(id)
+    return (
+      record !== undefined &&
+      (this.#options.clock.judged() >= record.expiresAt ||
+        isOver(record) ||
+        !this.#options.audiences.includes(record.audience))
+    )
   }
 
   /** How many stored keys could not be opened. */
@@ -251,13 +280,16 @@ export class Keyring {
     const read = everything.filter((record) => audiences.includes(record.audience))
     this.#others = everything.filter((record) => !audiences.includes(record.audience))
     for (const record of read) if (record.revokedAt !== null) this.#options.onRevoked(record)
+    // One key that cannot be opened right now must not hold up the others.
+    const failures: unknown[] = []
     // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
     for (const record of read) {
       if (clock.now() < record.expiresAt && this.#ring.get(record.id) === undefined)
-        await this.#open(record)
+        await this.#open(record).catch((failure: unknown) => failures.push(failure))
     }
     if (this.#closed) return this.stop()
     this.#replaceRecords(known, read)
+    if (failures.length > 0) throw failures[0]
   }
 
   #replaceRecords(known: readonly KeyRecord[], read: readonly KeyRecord[]): void {
@@ -271,67 +303,22 @@ export class Keyring {
       this.#records.flatMap(({ id, expiresAt }) => (now < expiresAt ? [id] : [])),
     )
     for (const id of this.#ring.ids()) if (!alive.has(id)) this.#ring.drop(id)
+    for (const record of this.#records) if (isOver(record)) this.#unreadable.delete(record.id)
+    for (const id of this.#unreadable) if (!alive.has(id)) this.#unreadable.delete(id)
   }
 
   async #open(record: KeyRecord): Promise<void> {
+    if (isDiscarded(record)) return
     const key = await openKey(record, this.#options.roots)
     if (key === undefined) {
+      // The tokens of a revoked key are refused, whether or not it opens.
+      if (isOver(record)) return
       if (!this.#unreadable.has(record.id)) this.#options.onEvent('key.unreadable', record)
       this.#unreadable.add(record.id)
       return
     }
     this.#unreadable.delete(record.id)
     this.#ring.add(record, key)
-  }
-
-  async #rotateIfDue(audience: string): Promise<void> {
-    const { clock, schedule } = this.#options
-    const records = this.#ofAudience(audience)
-    const now = clock.now()
-    if (now >= rotationDueAt(records, schedule, this.#share, now))
-      await this.#create(audience, 'due')
-  }
-
-  // The unique pair of audience and generation decides a race: whoever loses it takes the winner's key.
-  async #create(audience: string, at: 'due' | 'soon'): Promise<KeyRecord> {
-    const { store, call, onEvent } = this.#options
-    for (let race = 0; race < MAX_RACES; race++) {
-      const key = generateKey()
-      let record: KeyRecord
-      let inserted = false
-      try {
-        record = await this.#plan(audience, key, at)
-        inserted = await call(() => store.insertKey(record))
-      } finally {
-        // An outage must not leave a key behind in memory for each try.
-        if (!inserted) destroyKey(key)
-      }
-      if (inserted) {
-        this.#ring.add(record, key)
-        this.#records = [...this.#records, record]
-        onEvent('key.created', record)
-        return record
-      }
-      await this.refresh()
-      const newest = newestKey(this.#ofAudience(audience))
-      if (newest !== undefined && newest.generation >= record.generation) return newest
-    }
-    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience', {
-      detail: 'the store refuses each generation, and lists none of them',
-    })
-  }
-
-  async #plan(audience: string, key: LocalKey, at: 'due' | 'soon'): Promise<KeyRecord> {
-    const { clock, schedule, roots } = this.#options
-    const [root] = roots
-    return {
-      id: keyId(key),
-      audience,
-      ...nextKey(this.#ofAudience(audience), schedule, clock.now(), at),
-      wrapped: await root.seal(key),
-      wrappedBy: root.id,
-      revokedAt: null,
-    }
   }
 
   #schedule(): void {
@@ -347,4 +334,9 @@ export class Keyring {
         })
     }, delay)
   }
+}
+
+/** Whether no token of the key is accepted any more, so that nothing depends on opening it. */
+function isOver(record: KeyRecord): boolean {
+  return record.revokedAt !== null || isDiscarded(record)
 }

@@ -45,6 +45,7 @@ const NAMED: Readonly<Record<string, Layer>> = {
   'src/watchword.ts': 'authority',
   'src/wiring.ts': 'authority',
   'src/core.ts': 'verb',
+  'src/discard-key.ts': 'verb',
   'src/tokens.ts': 'verb',
   'src/verify.ts': 'verb',
   'src/issue.ts': 'verb',

@@ -5,7 +5,14 @@
  * @module
  */
 export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
-  watchword: ['ERROR_CODES', 'WatchwordError', 'createWatchword', 'memoryFeed', 'memoryStore'],
+  watchword: [
+    'ERROR_CODES',
+    'WatchwordError',
+    'createWatchword',
+    'discardKey',
+    'memoryFeed',
+    'memoryStore',
+  ],
   'watchword/paseto': [
     'exportKey',
     'generateKey',

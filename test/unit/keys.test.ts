@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { IssuedToken, KeyInfo, KeyRecord, KeyWrapper, Store, Watchword } from 'watchword'
-import { memoryFeed, memoryStore } from 'watchword'
+import { discardKey, memoryFeed, memoryStore } from 'watchword'
 import { exportKey, generateKey, importKey, keyId, unwrapKey, wrapKey } from 'watchword/paseto'
 import { resolveClock } from '../../src/clock.js'
 import { Keyring } from '../../src/keys/keyring.js'
@@ -103,7 +103,12 @@ describe('keys', () => {
       audiences: [AUDIENCE],
       schedule: { rotateEveryMs: 30 * DAY, publishAheadMs: 2 * HOUR, maxTokenMs: TTL },
       refreshEveryMs: 30 * MINUTE,
-      coolDownMs: 10 * SECOND,
+      lookupDeadline: {
+        clock: resolveClock(clock),
+        deadlineMs: 2 * SECOND,
+        code: 'ERR_STORE_UNAVAILABLE',
+        name: 'store "memory"',
+      },
       assertionOf: () => new Uint8Array(),
       isRevoked: () => false,
       onRevoked: () => undefined,
@@ -282,6 +287,73 @@ describe('the root key', () => {
     expect(verdict(a.verify(token.token))).toBe('ok')
   })
 
+  it('that opens none of the keys writes no key for a new audience', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    const token = await issueOn(a)
+    const before = JSON.stringify(await stored())
+    const wrong = newRootKey()
+    const error = await errorOf(fleet.start({ rootKey: wrong, audience: 'stock-api' }))
+    expect(error.code).toBe('ERR_ROOT_KEY')
+    expect(error.message).toContain(`key ${token.keyId} of audience '${AUDIENCE}'`)
+    expect(error.message).toContain(`wrapped by root key ${keyId(importKey(fleet.rootKey))}`)
+    expect(error.message).toContain(`rootKey is ${keyId(importKey(wrong))}`)
+    expect(error.message).toContain('previousRootKeys')
+    expect(JSON.stringify(await stored())).toBe(before)
+    await fleet.start({ audience: 'stock-api' })
+    await fleet.start({ audience: [AUDIENCE, 'stock-api'] })
+  })
+
+  it('that is wrong writes nothing when all keys have expired or are revoked', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    await a.keys.revoke(activeOn(a)[0]?.id ?? '', ACTOR)
+    fleet.clock.step(60 * DAY)
+    const before = JSON.stringify(await stored())
+    for (const audience of [AUDIENCE, 'stock-api'])
+      expect(await codeOf(fleet.start({ rootKey: newRootKey(), audience }))).toBe('ERR_ROOT_KEY')
+    expect(JSON.stringify(await stored())).toBe(before)
+    await fleet.start()
+  })
+
+  it('adds no audience to a store of which it opens only a part', async () => {
+    fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
+    await fleet.start()
+    const change = { rootKey: newRootKey(), previousRootKeys: [fleet.rootKey] }
+    const b = await fleet.start({ ...change, audience: 'orders-api' })
+    await b.keys.rewrap()
+    // Half of the store is under the new root key: neither one alone may add an audience.
+    for (const rootKey of [fleet.rootKey, change.rootKey])
+      expect(await codeOf(fleet.start({ rootKey, audience: 'new-api' }))).toBe('ERR_ROOT_KEY')
+    await fleet.start({ ...change, audience: 'new-api' })
+  })
+
+  it.each([
+    ['one audience', 'orders-api', 'orders-api'],
+    ['different audiences', 'orders-api', 'stock-api'],
+  ])('is one for a store, also when two first starts race for %s', async (_, mine, theirs) => {
+    for (let round = 0; round < 5; round++) {
+      fleet = await newFleet()
+      const other = newRootKey()
+      const starts = await Promise.allSettled([
+        fleet.start({ audience: mine }),
+        fleet.start({ audience: theirs, rootKey: other }),
+      ])
+      const failures = starts.flatMap((start) =>
+        start.status === 'rejected' ? [start.reason] : [],
+      )
+      expect(failures.length).toBeGreaterThanOrEqual(1)
+      for (const failure of failures) expect(failure).toMatchObject({ code: 'ERR_ROOT_KEY' })
+      const left = (await stored()).filter(({ wrappedBy }) => wrappedBy !== 'discarded')
+      expect(new Set(left.map(({ wrappedBy }) => wrappedBy)).size).toBe(left.length > 0 ? 1 : 0)
+      // Whatever is left, the process whose key it is starts again, also with both audiences.
+      const [won] = left
+      const rootKey = won?.wrappedBy === keyId(importKey(other)) ? other : fleet.rootKey
+      await fleet.start({ rootKey, audience: [...new Set([mine, theirs])] })
+      await fleet.close()
+    }
+  })
+
   it.each(['nonsense', 'k4.local.', `k4.local.${'A'.repeat(43)}`, 'k4.secret.AAAA'])(
     'that is none or printed everywhere is refused as an option: %s',
     async (rootKey) => {
@@ -337,6 +409,91 @@ describe('the root key', () => {
     const error = await errorOf(fleet.start())
     expect(error.code).toBe('ERR_ROOT_KEY')
     expect(JSON.stringify(await stored())).toBe(before)
+  })
+})
+
+describe('a key that no root key opens', () => {
+  /** A store in which the wrong root key wrote the key of one audience. */
+  async function damaged(audience = 'stock-api') {
+    fleet = await newFleet()
+    const wrong = newRootKey()
+    const elsewhere = memoryStore()
+    const stray = await fleet.start({
+      rootKey: wrong,
+      audience,
+      store: elsewhere,
+      feed: memoryFeed(),
+    })
+    const [row] = await stored(elsewhere)
+    if (row === undefined) throw new Error('no key was made')
+    await stray.close()
+    return { wrong, row }
+  }
+
+  it('is discarded on a running authority, and its audience works again', async () => {
+    const { row } = await damaged()
+    const a = await fleet.start()
+    await fleet.store.insertKey(row)
+    const error = await errorOf(fleet.start({ audience: [AUDIENCE, 'stock-api'] }))
+    expect(error).toMatchObject({ code: 'ERR_ROOT_KEY', message: expect.stringContaining(row.id) })
+    expect(error.message).toContain('discard')
+    expect(await codeOf(fleet.start({ audience: 'third-api' }))).toBe('ERR_ROOT_KEY')
+    expect(await a.keys.discard(row.id, ACTOR)).toMatchObject({ kind: 'key', value: row.id })
+    await a.keys.discard(row.id, ACTOR)
+    const b = await fleet.start({ audience: [AUDIENCE, 'stock-api'] })
+    expect(b.health().unreadableKeys).toBe(0)
+    const token = await issueOn(b, { audience: 'stock-api' })
+    expect(verdict(b.verify(token.token))).toBe('ok')
+    await fleet.start({ audience: 'third-api' })
+  })
+
+  it('is discarded without an authority when none can start', async () => {
+    const { row } = await damaged(AUDIENCE)
+    await fleet.store.insertKey(row)
+    expect(await codeOf(fleet.start())).toBe('ERR_ROOT_KEY')
+    const where = { store: fleet.store, rootKey: fleet.rootKey, actor: 'ops', reason: 'lost' }
+    await discardKey(row.id, where)
+    await discardKey(row.id, where)
+    const a = await fleet.start()
+    expect(verdict(a.verify((await issueOn(a)).token))).toBe('ok')
+    expect(await stored()).toMatchObject([
+      { id: row.id, wrapped: 'discarded', revokedAt: expect.any(Number) },
+      { generation: 2 },
+    ])
+  })
+
+  it('stays discarded when a process that still has it rewraps', async () => {
+    const { row, wrong } = await damaged()
+    await fleet.store.insertKey(row)
+    const stray = await fleet.start({ rootKey: wrong, audience: 'stock-api' })
+    await discardKey(row.id, { store: fleet.store, rootKey: fleet.rootKey, actor: 'ops' })
+    expect(await stray.keys.rewrap()).toBe(0)
+    expect(await stored()).toMatchObject([{ id: row.id, wrapped: 'discarded' }])
+  })
+
+  it('is not one that a root key opens, or that does not exist', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    const token = await issueOn(a)
+    const { store, rootKey } = fleet
+    for (const id of [token.keyId, `k4.lid.${'A'.repeat(44)}`, 'nope', token.token]) {
+      for (const discard of [
+        () => a.keys.discard(id, ACTOR),
+        () => discardKey(id, { store, rootKey, actor: 'ops' }),
+        () =>
+          discardKey(id, {
+            store,
+            rootKey: newRootKey(),
+            previousRootKeys: [rootKey],
+            actor: 'ops',
+          }),
+      ]) {
+        const error = await errorOf(discard())
+        expect(error.code).toBe('ERR_INVALID_ARGUMENT')
+        expect(error.message).not.toContain(token.token.slice(-24))
+      }
+    }
+    expect(verdict(a.verify(token.token))).toBe('ok')
   })
 })
 
@@ -549,8 +706,8 @@ describe('an unknown key', () => {
   const randomKid = (i: number) =>
     `k4.lid.${Buffer.alloc(33).fill(`kid ${i} `).toString('base64url')}`
 
-  it('costs one read of the store in each cool-down, however many there are', async () => {
-    fleet = await newFleet({ keys: { coolDown: '10s' } })
+  it('costs two reads of the store in a second, however many tokens name made-up keys', async () => {
+    fleet = await newFleet()
     let reads = 0
     const store = around(fleet.store, (method, call) => {
       if (method === 'listKeys') reads++
@@ -558,19 +715,43 @@ describe('an unknown key', () => {
     })
     const a = await fleet.start({ store })
     const token = await issueOn(a)
-    await fleet.clock.advance(10 * SECOND)
     reads = 0
     for (let i = 0; i < 10_000; i++)
       expect(verdict(a.verify(forged(token, randomKid(i))))).toBe('unknown_key')
     await flush()
     expect(reads).toBe(1)
     const asked = Array.from({ length: 500 }, (_, i) => a.authenticate(forged(token, randomKid(i))))
-    for (const result of await Promise.all(asked)) expect(verdict(result)).toBe('unknown_key')
+    await flush()
     expect(reads).toBe(1)
-    await fleet.clock.advance(10 * SECOND)
-    expect(verdict(await a.authenticate(forged(token, randomKid(1))))).toBe('unknown_key')
+    for (const result of await drive(fleet.clock, Promise.all(asked)))
+      expect(verdict(result)).toBe('unknown_key')
     expect(reads).toBe(2)
+    for (let i = 0; i < 50; i++) {
+      expect(verdict(a.verify(forged(token, randomKid(i))))).toBe('unknown_key')
+      await fleet.clock.advance(100)
+    }
+    expect(reads).toBeGreaterThanOrEqual(11)
+    expect(reads).toBeLessThanOrEqual(13)
     expect(verdict(a.verify(token.token))).toBe('ok')
+  })
+
+  it('of another audience, or one that has expired, costs no read', async () => {
+    fleet = await newFleet({
+      audience: ['orders-api', 'users-api'],
+      feed: rarelyPolled(memoryFeed()),
+    })
+    let reads = 0
+    const store = around(fleet.store, (method, call) => {
+      if (method === 'listKeys') reads++
+      return call()
+    })
+    const a = await fleet.start()
+    const token = await issueOn(a, { audience: 'users-api' })
+    const b = await fleet.start({ audience: 'orders-api', store })
+    reads = 0
+    for (let i = 0; i < 3; i++)
+      expect(verdict(await b.authenticate(token.token))).toBe('unknown_key')
+    expect(reads).toBe(0)
   })
 
   it('that names the properties of an object is looked for nowhere', async () => {
@@ -620,8 +801,8 @@ describe('an unknown key', () => {
     expect(reads).toBe(1)
   })
 
-  it('is no rejection while the store is down, but an outage, which costs one read in each cool-down', async () => {
-    fleet = await newFleet({ keys: { coolDown: '10s' } })
+  it('is no rejection while the store is down, but an outage, which costs one read for all who wait', async () => {
+    fleet = await newFleet()
     let down = false
     let reads = 0
     const store = around(fleet.store, (method, call) => {
@@ -634,12 +815,159 @@ describe('an unknown key', () => {
     const token = await issueOn(a)
     down = true
     reads = 0
-    for (let i = 0; i < 100; i++)
-      expect(await codeOf(b.authenticate(token.token))).toBe('ERR_STORE_UNAVAILABLE')
+    const asked = Array.from({ length: 100 }, () => codeOf(b.authenticate(token.token)))
+    expect(new Set(await Promise.all(asked))).toEqual(only('ERR_STORE_UNAVAILABLE'))
     expect(reads).toBe(1)
     expect(verdict(b.verify(token.token))).toBe('unknown_key')
     down = false
-    await fleet.clock.advance(10 * SECOND)
+    expect(verdict(await drive(fleet.clock, b.authenticate(token.token)))).toBe('ok')
+  })
+
+  /** A node whose next reads of the keys wait at a gate. */
+  async function gated() {
+    fleet = await newFleet()
+    const gate = newGate()
+    const state = { armed: false, reads: 0 }
+    const store = around(fleet.store, async (method, call) => {
+      if (!state.armed || method !== 'listKeys') return call()
+      state.reads++
+      // The answer is what the store had when the read began.
+      const answer = await call()
+      await gate.pass()
+      return answer
+    })
+    const a = await fleet.start()
+    const b = await fleet.start({ store })
+    const old = await issueOn(a)
+    return { a, b, old, gate, state }
+  }
+
+  it('is not decided by a read that began before the request came', async () => {
+    const { a, b, old, gate, state } = await gated()
+    state.armed = true
+    const early = b.keys.refresh()
+    await gate.reached
+    await a.keys.revoke(old.keyId, ACTOR)
+    const token = await issueOn(a)
+    const asked = b.authenticate(token.token)
+    gate.open()
+    await early
+    expect(verdict(await drive(fleet.clock, asked))).toBe('ok')
+    expect(state.reads).toBe(2)
+  })
+
+  it('is found within a second of a flood of made-up ones, and never rejected before', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    const b = await fleet.start({ store: fleet.store })
+    const old = await issueOn(a)
+    const flood: Promise<unknown>[] = []
+    const strangers = () => {
+      for (let i = 0; i < 20; i++)
+        flood.push(b.authenticate(forged(old, randomKid(flood.length))).catch(() => undefined))
+    }
+    for (let i = 0; i < 10; i++) {
+      strangers()
+      await fleet.clock.advance(90)
+    }
+    await a.keys.revoke(old.keyId, ACTOR)
+    const token = await issueOn(a)
+    const since = fleet.clock.now()
+    strangers()
+    expect(verdict(await drive(fleet.clock, b.authenticate(token.token), 10))).toBe('ok')
+    expect(fleet.clock.now() - since).toBeLessThanOrEqual(SECOND)
+    await drive(fleet.clock, Promise.all(flood))
+  })
+
+  it('is an outage at once for more requests than a node holds, and is found for the next one all the same', async () => {
+    const { a, b, old, gate, state } = await gated()
+    await a.keys.revoke(old.keyId, ACTOR)
+    const token = await issueOn(a)
+    state.armed = true
+    const waiting = Array.from({ length: 1000 }, (_, i) =>
+      b.authenticate(forged(old, randomKid(i))),
+    )
+    expect(await codeOf(b.authenticate(token.token))).toBe('ERR_KEY_LOOKUP_PENDING')
+    gate.open()
+    for (const result of await Promise.all(waiting)) expect(verdict(result)).toBe('unknown_key')
+    expect(verdict(b.verify(token.token))).toBe('ok')
+  })
+
+  it('is an outage when the store does not answer within the timeout', async () => {
+    const { a, b, old, gate, state } = await gated()
+    await a.keys.revoke(old.keyId, ACTOR)
+    const token = await issueOn(a)
+    state.armed = true
+    const asked = codeOf(b.authenticate(token.token))
+    await gate.reached
+    expect(await drive(fleet.clock, asked)).toBe('ERR_STORE_UNAVAILABLE')
+    gate.open()
+    expect(verdict(await drive(fleet.clock, b.authenticate(token.token)))).toBe('ok')
+  })
+
+  it('ends with the authority: requests that wait are answered when it is closed', async () => {
+    const { b, old, gate, state } = await gated()
+    state.armed = true
+    const first = b.authenticate(forged(old, randomKid(1)))
+    await gate.reached
+    const second = b.authenticate(forged(old, randomKid(2)))
+    await b.close()
+    gate.open()
+    expect((await Promise.all([first, second])).map(verdict)).not.toContain('ok')
+  })
+
+  it('of a new audience is found by the nodes that serve it', async () => {
+    fleet = await newFleet()
+    const b = await fleet.start({ audience: ['orders-api', 'users-api'] })
+    const users = b.keys.list().find(({ audience }) => audience === 'users-api')
+    const c = await fleet.start({ audience: 'users-api' })
+    await c.keys.revoke(users?.id ?? '', ACTOR)
+    const token = await issueOn(c, { audience: 'users-api' })
+    expect(verdict(await b.authenticate(token.token))).toBe('ok')
+  })
+
+  it('that the store has but no root key opens is an outage, not a rejection', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    const next = { rootKey: newRootKey(), previousRootKeys: [fleet.rootKey] }
+    const b = await fleet.start(next)
+    await b.keys.revoke(activeOn(b)[0]?.id ?? '', ACTOR)
+    const token = await issueOn(b)
+    const error = await errorOf(a.authenticate(token.token))
+    expect(error.code).toBe('ERR_ROOT_KEY')
+    expect(error.message).toContain(keyId(importKey(next.rootKey)))
+  })
+
+  it('is no reason to refuse a rotation', async () => {
+    fleet = await newFleet()
+    const a = await fleet.start()
+    const b = await fleet.start()
+    await a.keys.revoke(activeOn(a)[0]?.id ?? '', ACTOR)
+    const token = await issueOn(a)
+    expect((await b.rotate(token.token, ACTOR)).generation).toBe(1)
+  })
+
+  it('is read by its root key though another one cannot be opened right now', async () => {
+    const root = generateKey()
+    let down = false
+    const kms: KeyWrapper = {
+      id: 'kms',
+      wrap: async (paserk) => wrapKey(root, importKey(paserk)),
+      unwrap: async (wrapped) => {
+        if (down) throw new Error('throttled')
+        return exportKey(unwrapKey(root, wrapped))
+      },
+    }
+    fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
+    const a = await fleet.start({ previousRootKeys: [kms] })
+    const b = await fleet.start({ previousRootKeys: [kms] })
+    const c = await fleet.start({ rootKey: kms, previousRootKeys: [fleet.rootKey] })
+    expect(activeOn(c)).toHaveLength(1)
+    const ofAudience = (audience: string) => activeOn(a, audience)[0]?.id ?? ''
+    await c.keys.revoke(ofAudience('users-api'), ACTOR)
+    await a.keys.revoke(ofAudience('orders-api'), ACTOR)
+    const token = await issueOn(a, { audience: 'orders-api' })
+    down = true
     expect(verdict(await b.authenticate(token.token))).toBe('ok')
   })
 })

@@ -102,7 +102,6 @@ const TABLE: ReadonlyArray<readonly [field: string, bad: readonly unknown[]]> = 
   ['keys.rotateEvery', durations(0, '59m', '731d')],
   ['keys.publishAhead', durations(0, '999ms', '8d', '1m', '59s')],
   ['keys.refreshEvery', durations(0, 99, '25h')],
-  ['keys.coolDown', durations(0, 99, '61m')],
   ['timeout', durations(0, 9, '11m')],
   ['clock', [...NEVER_AN_OBJECT, {}, { now: 5 }, { now: null }]],
   [
@@ -264,7 +263,7 @@ describe('good options', () => {
       maxStaleness: 10,
       clockTolerance: 0,
       maxTokenLength: 512,
-      keys: { rotateEvery: '1h', publishAhead: '1s', refreshEvery: 100, coolDown: 100 },
+      keys: { rotateEvery: '1h', publishAhead: '1s', refreshEvery: 100 },
       timeout: 10,
     })
     expect(watchword.health().keys).toHaveLength(2)

@@ -196,24 +196,6 @@ export function readCall(call: EndpointCall, form: Fields): ReadCall {
   return Object.freeze({ ...call, fields: Object.freeze(fields) })
 }
 
-/**
- * Runs a verb, and once more when it refused the token for a key that is not at hand: `authenticate` looks for it, at
- * most once per cool-down.
- */
-export async function withKey<Claims, T>(
-  authority: EndpointAuthority<Claims>,
-  { token, binding }: { readonly token: string; readonly binding?: string },
-  verb: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await verb()
-  } catch (error) {
-    if (rejectionOf(error) !== 'unknown_key') throw error
-  }
-  await authority.authenticate(token, binding === undefined ? {} : { binding })
-  return verb()
-}
-
 /** Why a verb refused a token; `undefined` for every other error, which is an outage. */
 export function rejectionOf(error: unknown): string | undefined {
   if (!(error instanceof WatchwordError) || error.code !== 'ERR_TOKEN_REJECTED') return undefined

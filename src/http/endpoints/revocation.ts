@@ -18,7 +18,6 @@ import {
   type Shared,
   type Step,
   type Visit,
-  withKey,
 } from './endpoint.js'
 import { formOf } from './form.js'
 import { type LeakOptions, type RevocationOptions, reasonOf } from './options.js'
@@ -102,7 +101,7 @@ async function kill<Request, Claims>(
 ): Promise<boolean> {
   const { token, ...bound } = target
   try {
-    await withKey(authority, target, () => authority.revoke({ token }, { ...record, ...bound }))
+    await authority.revoke({ token }, { ...record, ...bound })
     return true
   } catch (error) {
     if (rejectionOf(error) === undefined) throw error

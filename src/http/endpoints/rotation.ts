@@ -20,7 +20,6 @@ import {
   readCall,
   rejectionOf,
   type Shared,
-  withKey,
 } from './endpoint.js'
 import type { EndpointAuthority, RotationOptions } from './options.js'
 
@@ -102,9 +101,8 @@ function exchanging<Claims>(
 ): (token: unknown) => Promise<VerifyResult<Claims>> {
   return async (presented) => {
     const token = presented as string
-    const rotate = () => authority.rotate(token, { actor: ACTOR, ...bound })
     try {
-      exchange.successor = await withKey(authority, { token, ...bound }, rotate)
+      exchange.successor = await authority.rotate(token, { actor: ACTOR, ...bound })
       return PASSED as Verified<Claims>
     } catch (error) {
       if (codeOf(error) === 'ERR_FAMILY_ENDED') exchange.familyEnded = true

@@ -1,0 +1,40 @@
+/**
+ * Discarding a key that no root key opens, so that its audience can have a new one.
+ *
+ * @module
+ */
+import { ulid } from 'ulid'
+import type { KeyRecord, Store } from '../store/store.js'
+import { DISCARDED } from './root-proof.js'
+import { MAX_SKEW_MS } from './rotation.js'
+
+/** Who discards a key, when and why. */
+export interface Discard {
+  readonly actor: string
+  readonly at: number
+  readonly reason: string | null
+}
+
+/**
+ * Revokes the key in the store, then overwrites its wrapping, so that no node tries to open it again. Safe to repeat
+ * after an outage.
+ */
+export async function discardRow(
+  store: Store,
+  { id, wrapped, expiresAt }: KeyRecord,
+  { actor, at, reason }: Discard,
+  call: <T>(call: () => Promise<T>) => Promise<T>,
+): Promise<void> {
+  const revocation = {
+    id: ulid(at),
+    kind: 'key',
+    value: id,
+    before: at,
+    at,
+    actor,
+    reason,
+  } as const
+  await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }))
+  const marked = { wrapped: DISCARDED, wrappedBy: DISCARDED }
+  await call(() => store.rewrapKey(id, wrapped, marked))
+}

@@ -1,0 +1,143 @@
+/**
+ * Making keys: one successor for each audience and generation, whichever nodes try, and none that the fleet's root key
+ * cannot open.
+ *
+ * @module
+ */
+import type { ResolvedClock } from '../clock.js'
+import { WatchwordError } from '../errors.js'
+import type { KeyRecord, Store } from '../store/store.js'
+import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
+import { discardRow } from './discard.js'
+import type { RootKey } from './root-key.js'
+import { proveRoots, wrongRoot } from './root-proof.js'
+import { type KeySchedule, newestKey, nextKey, rotationDueAt } from './rotation.js'
+
+/** What making keys takes. */
+export interface KeyMakerOptions {
+  readonly store: Store
+  readonly clock: ResolvedClock
+  /** The root key in use, then those that are being replaced. */
+  readonly roots: readonly [RootKey, ...RootKey[]]
+  readonly schedule: KeySchedule
+  /** Runs a call to the store under the authority's deadline. */
+  readonly call: <T>(call: () => Promise<T>) => Promise<T>
+  /** Called with each key that this node made, and each that it cannot open. */
+  readonly onEvent: (event: 'key.created' | 'key.unreadable', record: KeyRecord) => void
+}
+
+/** The keyring, as the maker of its keys sees it. */
+export interface KnownKeys {
+  /** Where in the rotation's window this node acts, in [0, 1): the nodes of a fleet must not all act at once. */
+  readonly share: number
+  /** Every record that the store had when it was last read. */
+  stored(): readonly KeyRecord[]
+  /** The records of an audience. */
+  ofAudience(audience: string): readonly KeyRecord[]
+  /** Whether the key was opened. */
+  isOpen(id: string): boolean
+  /** Whether no root key opens the key. */
+  isUnreadable(id: string): boolean
+  /** Reads the store. */
+  refresh(): Promise<void>
+  /** Takes in a key that was made. */
+  add(record: KeyRecord, key: LocalKey): void
+}
+
+const MAX_RACES = 10
+
+/** Makes the keys of one authority. */
+export class KeyMaker {
+  readonly #options: KeyMakerOptions
+  readonly #known: KnownKeys
+
+  constructor(options: KeyMakerOptions, known: KnownKeys) {
+    this.#options = options
+    this.#known = known
+  }
+
+  /** Makes the next key of an audience when it is due. Rejects as {@link make} does. */
+  async makeIfDue(audience: string): Promise<void> {
+    const { clock, schedule } = this.#options
+    const now = clock.now()
+    if (now >= rotationDueAt(this.#known.ofAudience(audience), schedule, this.#known.share, now))
+      await this.make(audience, 'due')
+  }
+
+  /**
+   * Makes the next key of an audience. The unique pair of audience and generation decides a race: the loser takes the
+   * winner's key. Rejects with `ERR_ROOT_KEY`, with nothing left in the store, when the root keys do not open what the
+   * store has; with `ERR_NO_SIGNING_KEY`; or as the store does.
+   */
+  async make(audience: string, at: 'due' | 'soon'): Promise<KeyRecord> {
+    const known = this.#known
+    const isFirst = !known.ofAudience(audience).some(({ id }) => known.isOpen(id))
+    if (isFirst) await this.#prove()
+    for (let race = 0; race < MAX_RACES; race++) {
+      const { record, inserted } = await this.#tryNext(audience, at)
+      if (inserted) {
+        if (isFirst) await this.#yieldToOtherRoots(record)
+        this.#options.onEvent('key.created', record)
+        return record
+      }
+      await known.refresh()
+      const newest = newestKey(known.ofAudience(audience))
+      if (newest === undefined || newest.generation < record.generation) continue
+      if (known.isUnreadable(newest.id)) throw wrongRoot(newest, this.#options.roots)
+      return newest
+    }
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', `no key can seal for audience '${audience}'`, {
+      detail: 'the store refuses each generation, and lists none of them',
+    })
+  }
+
+  /** Inserts the next key, unless another node was first. */
+  async #tryNext(
+    audience: string,
+    at: 'due' | 'soon',
+  ): Promise<{ readonly record: KeyRecord; readonly inserted: boolean }> {
+    const { store, call } = this.#options
+    const key = generateKey()
+    let inserted = false
+    try {
+      const record = await this.#plan(audience, key, at)
+      inserted = await call(() => store.insertKey(record))
+      if (inserted) this.#known.add(record, key)
+      return { record, inserted }
+    } finally {
+      // An outage must not leave a key behind in memory for each try.
+      if (!inserted) destroyKey(key)
+    }
+  }
+
+  async #plan(audience: string, key: LocalKey, at: 'due' | 'soon'): Promise<KeyRecord> {
+    const { clock, schedule, roots } = this.#options
+    const [root] = roots
+    return {
+      id: keyId(key),
+      audience,
+      ...nextKey(this.#known.ofAudience(audience), schedule, clock.now(), at),
+      wrapped: await root.seal(key),
+      wrappedBy: root.id,
+      revokedAt: null,
+    }
+  }
+
+  #prove(): Promise<void> {
+    return proveRoots(this.#known.stored(), this.#options.roots, this.#options.clock.now())
+  }
+
+  // Two processes with different root keys may both find an empty store. The one that sees a key of the other after its
+  // own was written takes its own back, so that no store ends up with keys of two roots.
+  async #yieldToOtherRoots(made: KeyRecord): Promise<void> {
+    await this.#known.refresh()
+    try {
+      await this.#prove()
+    } catch (error) {
+      const { store, clock, call } = this.#options
+      const reason = 'the store has keys of another root key'
+      await discardRow(store, made, { actor: 'system', at: clock.now(), reason }, call)
+      throw error
+    }
+  }
+}

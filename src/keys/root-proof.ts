@@ -1,0 +1,62 @@
+/**
+ * The proof that a root key belongs to a store: it opens the keys that the store has.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import type { KeyRecord } from '../store/store.js'
+import { destroyKey } from '../token/paserk.js'
+import { openKey, type RootKey } from './root-key.js'
+
+/** What a discarded key has in place of its wrapping and of the id of its root key. */
+export const DISCARDED = 'discarded'
+
+/** Whether the key was discarded: no root key opens it any more, and none has to. */
+export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
+  return wrappedBy === DISCARDED
+}
+
+/**
+ * Checks that these root keys open what the store has, before a key is written for an audience that has none: every
+ * key that is in use, or, when none is, every key that is left. Rejects with `ERR_ROOT_KEY`.
+ */
+export async function proveRoots(
+  stored: readonly KeyRecord[],
+  roots: readonly RootKey[],
+  now: number,
+): Promise<void> {
+  const kept = stored.filter((record) => !isDiscarded(record))
+  const inUse = kept.filter(({ expiresAt, revokedAt }) => now < expiresAt && revokedAt === null)
+  for (const record of inUse.length > 0 ? inUse : kept) {
+    if (!(await opens(record, roots))) throw wrongRoot(record, roots)
+  }
+}
+
+/** Whether one of the root keys opens the key. Rejects with `ERR_ROOT_KEY` when a wrapper fails. */
+export async function opens(record: KeyRecord, roots: readonly RootKey[]): Promise<boolean> {
+  const key = await openKey(record, roots)
+  if (key === undefined) return false
+  destroyKey(key)
+  return true
+}
+
+/** The error for a stored key that none of the root keys opens. */
+export function wrongRoot(
+  { id, audience, wrappedBy }: KeyRecord,
+  roots: readonly RootKey[],
+): WatchwordError<'ERR_ROOT_KEY'> {
+  const [current, ...previous] = roots.map((root) => root.id)
+  const given = `rootKey is ${current}, previousRootKeys: ${previous.join(', ') || 'none'}`
+  const known = roots.some((root) => root.id === wrappedBy)
+  const cause = known
+    ? `is not what root key ${wrappedBy} wrapped: its row was changed`
+    : `was wrapped by root key ${wrappedBy}, which was not given (${given})`
+  const fix = known
+    ? 'Restore the row from a backup'
+    : `Pass root key ${wrappedBy} as rootKey, or add it to previousRootKeys while it is being replaced`
+  return new WatchwordError(
+    'ERR_ROOT_KEY',
+    `rootKey: key ${id} of audience '${audience}' ${cause}. ${fix}; if it is lost, discard the key with discardKey()`,
+    { detail: `key ${id}` },
+  )
+}
