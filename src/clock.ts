@@ -111,26 +111,6 @@ function returned({ time: left, steppedTo, steppedAt }: LeftTime, time: number, 
   return leapt && left - time <= HOLD_MS ? Math.max(left, time) : undefined
 }
 
-/**
- * Wall time for what cannot be undone, such as forgetting: a wall clock that leaps ahead of the steady one is believed
- * only when it has stayed there for {@link HOLD_MS}, since it may come back.
- */
-export function certainTime(clock: ResolvedClock): () => number {
-  let lead = clock.now() - clock.monotonic()
-  let aheadSince = Number.POSITIVE_INFINITY
-  return () => {
-    const monotonic = clock.monotonic()
-    const current = clock.now() - monotonic
-    const leapt = current - lead > DRIFT_MS
-    aheadSince = leapt ? Math.min(aheadSince, monotonic) : Number.POSITIVE_INFINITY
-    if (!leapt || monotonic - aheadSince >= HOLD_MS) {
-      lead = current
-      aheadSince = Number.POSITIVE_INFINITY
-    }
-    return Math.floor(lead + monotonic)
-  }
-}
-
 // A clock that answers no number would compare as neither before nor after anything, and let everything pass: it counts
 // as the end of time, at which everything has expired.
 function wholeMilliseconds(source: Clock): () => number {

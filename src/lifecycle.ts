@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { certainTime } from './clock.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { holdAdapter, releaseAdapter } from './shared.js'
 import type { Parts } from './wiring.js'
@@ -20,6 +19,7 @@ export async function startParts(parts: Parts): Promise<void> {
   holdAdapter(store)
   follower.hold()
   await callStore(() => store.open())
+  await follower.time.look()
   // The keys first: without them no seal of the feed can be read.
   await keyring.start()
   const following = follower.start()
@@ -36,19 +36,27 @@ export async function startParts(parts: Parts): Promise<void> {
   scheduleSweep(parts)
 }
 
-function scheduleSweep(parts: Parts, passed: () => number = certainTime(parts.clock)): void {
-  const { clock, index, state, follower } = parts
+function scheduleSweep(parts: Parts): void {
+  const { clock, state } = parts
   state.sweep = clock.setTimer(() => {
     if (state.closed) return
-    const now = passed()
-    // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
-    index.forget(now - MAX_SKEW_MS)
-    void follower.compact(now - MAX_SKEW_MS)
-    follower.doubt()
-    // An outage only puts it off to the next sweep.
-    if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
-    scheduleSweep(parts, passed)
+    void sweep(parts).finally(() => {
+      if (!state.closed) scheduleSweep(parts)
+    })
   }, SWEEP_EVERY_MS)
+}
+
+async function sweep(parts: Parts): Promise<void> {
+  const { index, state, follower } = parts
+  follower.doubt()
+  const now = await follower.time.look()
+  // While clocks disagree nothing is dropped.
+  if (now === undefined || state.closed) return
+  // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.
+  index.forget(now - MAX_SKEW_MS)
+  void follower.compact(now - MAX_SKEW_MS)
+  // An outage only puts it off to the next sweep.
+  if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
 }
 
 async function purge({ store, callStore, state, options }: Parts, now: number): Promise<void> {

@@ -72,6 +72,8 @@ export function buildParts(options: ResolvedOptions): Parts {
     lookupDeadline: deadline,
     assertionOf: (audience) => assertionOf(audience, ''),
     isRevoked,
+    certainTime: () => follower.time.certain() ?? Number.NEGATIVE_INFINITY,
+    duty: () => follower.time.keyDuty,
     onRevoked: ({ id, expiresAt }) =>
       index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
     onEvent: (action, { id, audience }) =>
@@ -91,13 +93,14 @@ export function buildParts(options: ResolvedOptions): Parts {
     maxSkewMs: MAX_SKEW_MS,
     maxEntries: options.maxRevocations,
     refill: store.supports.durable
-      ? () => refillIndex({ store, index, now: clock.now(), call: callStore })
+      ? () => refillIndex({ store, index, now: follower.time.certain() ?? 0, call: callStore })
       : undefined,
     // Where the log is in this process, nobody can set it back behind its back.
     recall:
       store.supports.durable && feed.peek === undefined
         ? (into, since) => recallRevocations({ store, index: into, call: callStore }, since)
         : undefined,
+    storeTime: storeTimeOf(store, callStore),
     onIncident: incidentTeller(clock, incidents, (kind, count) =>
       audit(core, { action: `feed.${kind}`, actor: 'system', count }),
     ),
@@ -132,6 +135,14 @@ export function buildParts(options: ResolvedOptions): Parts {
     state: { closed: false, sweep: undefined, purgeAt: 0 },
   }
   return core
+}
+
+function storeTimeOf(
+  store: Store,
+  call: <T>(call: () => Promise<T>) => Promise<T>,
+): (() => Promise<number>) | undefined {
+  if (store.now === undefined) return undefined
+  return () => call(async () => store.now?.() ?? Number.NaN)
 }
 
 // PASETO's own PAE, so that no part can be shifted into another one.

@@ -11,7 +11,7 @@ import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.j
 import { discardRow } from './discard.js'
 import type { RootKey } from './root-key.js'
 import { proveRoots, wrongRoot } from './root-proof.js'
-import { type KeySchedule, newestKey, nextKey, rotationDueAt } from './rotation.js'
+import { type KeyDuty, type KeySchedule, lacksKey, newestKey, nextKey } from './rotation.js'
 
 /** What making keys takes. */
 export interface KeyMakerOptions {
@@ -20,6 +20,8 @@ export interface KeyMakerOptions {
   /** The root key in use, then those that are being replaced. */
   readonly roots: readonly [RootKey, ...RootKey[]]
   readonly schedule: KeySchedule
+  /** What this node may do with the keys, as far as its clock agrees with others. */
+  readonly duty: () => KeyDuty
   /** Runs a call to the store under the authority's deadline. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>
   /** Called with each key that this node made, and each that it cannot open. */
@@ -58,9 +60,9 @@ export class KeyMaker {
 
   /** Makes the next key of an audience when it is due. Rejects as {@link make} does. */
   async makeIfDue(audience: string): Promise<void> {
-    const { clock, schedule } = this.#options
-    const now = clock.now()
-    if (now >= rotationDueAt(this.#known.ofAudience(audience), schedule, this.#known.share, now))
+    const { clock, schedule, duty } = this.#options
+    const records = this.#known.ofAudience(audience)
+    if (lacksKey(records, schedule, this.#known.share, clock.now(), duty()))
       await this.make(audience, 'due')
   }
 

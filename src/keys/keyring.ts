@@ -8,7 +8,6 @@
  */
 import type { Timer } from '../clock.js'
 import type { Deadline } from '../deadline.js'
-import { WatchwordError } from '../errors.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord } from '../store/store.js'
 import type { KeyInfo } from './key-info.js'
@@ -17,7 +16,7 @@ import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
 import { Ring, type RingKey } from './ring.js'
 import { openKey, type RootKey } from './root-key.js'
 import { isDiscarded, wrongRoot } from './root-proof.js'
-import { issuingKey, keyState } from './rotation.js'
+import { issuingKey, keyState, noKeyError } from './rotation.js'
 
 /** What the keyring needs. */
 export interface KeyringOptions extends KeyMakerOptions {
@@ -30,6 +29,8 @@ export interface KeyringOptions extends KeyMakerOptions {
   readonly assertionOf: (audience: string) => Uint8Array
   /** Whether the node knows the key to be revoked. */
   readonly isRevoked: (keyId: string) => boolean
+  /** The time by which keys may be dropped; before all time while clocks do not agree on one. */
+  readonly certainTime: () => number
   /** Told of each stored key that is marked revoked, so that a feed that lost its log forgets nothing. */
   readonly onRevoked: (record: KeyRecord) => void
 }
@@ -119,7 +120,7 @@ export class Keyring {
     const record = this.#issuingRecord(audience)
     if (record !== undefined && this.#unreadable.has(record.id))
       throw wrongRoot(record, this.#options.roots)
-    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for this audience')
+    throw noKeyError(this.#options.duty())
   }
 
   /** A key that seals for any audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
@@ -190,6 +191,7 @@ export class Keyring {
   /** Publishes a successor for one audience, or for all, without waiting for the schedule. */
   async rotate(audience?: string): Promise<readonly KeyInfo[]> {
     await this.refresh()
+    if (this.#options.duty() === 'none') throw noKeyError('none')
     const audiences = audience === undefined ? this.#options.audiences : [audience]
     const made: KeyInfo[] = []
     for (const each of audiences) made.push(this.#info(await this.#maker.make(each, 'soon')))
@@ -272,7 +274,7 @@ export class Keyring {
   }
 
   async #refresh(): Promise<void> {
-    const { store, clock, audiences, call } = this.#options
+    const { store, certainTime, audiences, call } = this.#options
     const known = this.#records
     const rows = await call(() => readKeys(store))
     this.#corrupt = corruptIdsOf(rows).length
@@ -284,7 +286,7 @@ export class Keyring {
     const failures: unknown[] = []
     // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
     for (const record of read) {
-      if (clock.now() < record.expiresAt && this.#ring.get(record.id) === undefined)
+      if (certainTime() < record.expiresAt && this.#ring.get(record.id) === undefined)
         await this.#open(record).catch((failure: unknown) => failures.push(failure))
     }
     if (this.#closed) return this.stop()
@@ -298,7 +300,8 @@ export class Keyring {
       (record) => !known.includes(record) && !read.some(({ id }) => id === record.id),
     )
     this.#records = [...read, ...made]
-    const now = this.#options.clock.now()
+    // Not by this node's clock: one that is ahead for a moment would take keys away that it needs again.
+    const now = this.#options.certainTime()
     const alive = new Set(
       this.#records.flatMap(({ id, expiresAt }) => (now < expiresAt ? [id] : [])),
     )

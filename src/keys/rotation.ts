@@ -3,10 +3,14 @@
  *
  * @module
  */
+import { WatchwordError } from '../errors.js'
 import type { KeyRecord } from '../store/store.js'
 
 /** What a key is good for at one moment. */
 export type KeyState = 'pending' | 'active' | 'verifying' | 'expired' | 'revoked'
+
+/** What a node may do with the keys: follow the schedule; make one where none can seal; or nothing. */
+export type KeyDuty = 'schedule' | 'need' | 'none'
 
 /** How an authority rotates keys, in milliseconds. */
 export interface KeySchedule {
@@ -22,16 +26,16 @@ export interface KeySchedule {
 export const MAX_SKEW_MS = 60_000
 
 /**
- * The one key of an audience that seals at this time: the highest generation that has activated, if it has not
- * retired and is not revoked.
+ * The one key of an audience that seals at this time: the highest generation that has activated, has not retired and is
+ * not revoked. A node whose clock was far behind may have made one that had retired before it was made.
  */
 export function issuingKey<R extends KeyRecord>(records: readonly R[], now: number): R | undefined {
   let newest: R | undefined
   for (const record of records) {
-    if (record.revokedAt !== null || record.activatesAt > now) continue
+    if (record.revokedAt !== null || record.activatesAt > now || record.retiresAt <= now) continue
     if (newest === undefined || record.generation > newest.generation) newest = record
   }
-  return newest !== undefined && now < newest.retiresAt ? newest : undefined
+  return newest
 }
 
 /** Until when the keys that there are can seal for the audience without a gap; `now` if none can. */
@@ -81,6 +85,27 @@ export function rotationDueAt(
   now: number,
 ): number {
   return sealedUntil(records, now) - Math.round(schedule.publishAheadMs * (2 + share))
+}
+
+/** Whether a node with this duty makes a key for the audience now. */
+export function lacksKey(
+  records: readonly KeyRecord[],
+  schedule: KeySchedule,
+  share: number,
+  now: number,
+  duty: KeyDuty,
+): boolean {
+  if (duty === 'none') return false
+  if (duty === 'need') return issuingKey(records, now) === undefined
+  return now >= rotationDueAt(records, schedule, share, now)
+}
+
+/** Why there is no key to seal with, for a node with this duty. */
+export function noKeyError(duty: KeyDuty): WatchwordError {
+  const message = 'no key can seal for this audience'
+  if (duty !== 'none') return new WatchwordError('ERR_NO_SIGNING_KEY', message)
+  const why = 'the clock of this node differs from that of the store by more than a minute'
+  return new WatchwordError('ERR_NO_SIGNING_KEY', `${message}: ${why}; correct the clock`)
 }
 
 /** The times and the generation of the next key of an audience. */

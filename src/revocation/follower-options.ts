@@ -21,7 +21,8 @@ export interface FollowerKeys extends SealKeys {
  * seal; `frozen`: an old head, shown again; `rollback`: the log was set back; `fork`: set back, and gone on; `epoch`:
  * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `torn`: with a hole; `unreadable`: sealed with a key, or in a form,
  * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost;
- * `recalled`: the store told of revocations that this node had not heard of.
+ * `recalled`: the store told of revocations that this node had not heard of. `clock`: the clocks of this node and of
+ * the store, or of another node, differ by more than a minute.
  */
 export type IncidentKind =
   | 'refused'
@@ -37,6 +38,7 @@ export type IncidentKind =
   | 'full'
   | 'repaired'
   | 'recalled'
+  | 'clock'
 
 /** What the follower needs. */
 export interface FollowerOptions {
@@ -60,6 +62,8 @@ export interface FollowerOptions {
   readonly refill: (() => Promise<void>) | undefined
   /** Puts into another index what the store knows to have been revoked since then (Unix milliseconds). */
   readonly recall: ((into: RevocationIndex, since: number) => Promise<void>) | undefined
+  /** Asks the store for its time (Unix milliseconds); `undefined` where the store has no clock. */
+  readonly storeTime: (() => Promise<number>) | undefined
   /** Told of what went wrong with the log, and how many events or entries that concerned. */
   readonly onIncident: (kind: IncidentKind, count: number) => void
 }

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import type { Timer } from '../clock.js'
 import { type FeedInfo, type Position, samePosition, type WatchHint } from '../feed/feed.js'
 import { holdAdapter, releaseAdapter } from '../shared.js'
+import { AgreedTime } from './agreed-time.js'
 import { FeedCalls } from './calls.js'
 import { Compactor } from './compactor.js'
 import type { FeedEntry } from './event.js'
@@ -28,6 +29,8 @@ const QUIET_POLL_MS = 250
 /** One node's place in the log. */
 export class Follower {
   readonly freshness: Freshness
+  /** The time by which things may be dropped. */
+  readonly time: AgreedTime
   readonly #options: FollowerOptions
   readonly #calls: FeedCalls
   readonly #replica: Replica
@@ -54,8 +57,15 @@ export class Follower {
     // A node asks again rather than wait for one answer until it is stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.#calls = new FeedCalls({ ...options, probeMs })
+    const writer = new Uint8Array(randomBytes(16))
+    this.time = new AgreedTime({
+      ...options,
+      writer,
+      onDisagreement: () => options.onIncident('clock', 1),
+    })
     this.#replica = new Replica({
       ...options,
+      time: this.time,
       onNode: (entry, event) => this.#nodes.hear(entry, event),
     })
     const publish = (entries: readonly FeedEntry[]) => this.#publisher.publish(entries)
@@ -65,7 +75,8 @@ export class Follower {
       replica: this.#replica,
       freshness: this.freshness,
       signal: this.#stop.signal,
-      writer: new Uint8Array(randomBytes(16)),
+      writer,
+      time: this.time,
       random: this.#random,
       newEpoch: () => randomBytes(16).toString('base64url'),
       publish,

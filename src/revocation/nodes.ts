@@ -35,6 +35,7 @@ export interface NodesOptions {
 /** A call that is older than this is answered by nobody: whoever made it has stopped waiting. */
 const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
+const MAX_LEASE_MS = 10 * 60_000
 
 interface Call {
   /** Where its event stands; until that is known, nobody can have answered it. */
@@ -97,6 +98,8 @@ export class Nodes {
 
   #leased(holder: string, until: number): void {
     const now = this.#options.clock.now()
+    // Of a node whose clock is ahead: it would keep all others from compacting for as long.
+    if (until > now + MAX_LEASE_MS) return
     if (this.#lease === undefined || this.#lease.until <= now || this.#lease.holder === holder)
       this.#lease = { holder, until }
   }

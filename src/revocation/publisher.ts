@@ -6,6 +6,7 @@
 import type { ResolvedClock } from '../clock.js'
 import { WatchwordError } from '../errors.js'
 import type { Position, SealedEvent, SealedHead } from '../feed/feed.js'
+import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import { encodeEntries, expiryOf, type FeedEntry, groupEntries } from './event.js'
 import type { FollowerKeys } from './follower-options.js'
@@ -24,6 +25,7 @@ export interface PublisherOptions {
   readonly replica: Replica
   readonly keys: FollowerKeys
   readonly clock: ResolvedClock
+  readonly time: AgreedTime
   /** How long a call may take, in milliseconds; also how long an append without an answer is tried again. */
   readonly deadlineMs: number
   /** 16 bytes that name this node. */
@@ -150,8 +152,8 @@ export class Publisher {
   }
 
   #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): Draft {
-    const { keys, clock, writer, replica, newEpoch } = this.#options
-    const at = clock.now()
+    const { keys, time, writer, replica, newEpoch } = this.#options
+    const at = time.stamp()
     // No log, and nobody who had anything to put into one: the first event founds it.
     const epoch = after.epoch === '' ? newEpoch() : after.epoch
     const events: SealedEvent[] = []
@@ -164,7 +166,7 @@ export class Publisher {
       link = linkOf(bytes)
     }
     const head = { epoch, seq, link, at, ...extentOf(replica, groups.flat()), writer }
-    return { events, next: sealHead(keys, head) }
+    return { events, next: sealHead(keys, head, time.vouched()) }
   }
 
   // Writers that collide come back at times of their own.

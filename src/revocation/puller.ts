@@ -4,6 +4,7 @@
  * @module
  */
 import type { SealedEvent, SealedHead } from '../feed/feed.js'
+import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
@@ -31,6 +32,7 @@ export interface PullerOptions extends FollowerOptions {
   readonly freshness: Freshness
   readonly recovery: Recovery
   readonly recalling: Recall
+  readonly time: AgreedTime
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
@@ -78,7 +80,7 @@ export class Puller {
    */
   async pull(): Promise<number> {
     await this.#calls.open()
-    const { recovery, freshness, signal } = this.#options
+    const { recovery, freshness, time, signal } = this.#options
     const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
     for (let round = 0; round < MAX_ROUNDS; round++) {
       if (signal.aborted) throw unavailable('the authority was closed')
@@ -87,6 +89,7 @@ export class Puller {
       const mark = freshness.mark()
       const head = await this.#calls.head()
       if (head === null) {
+        time.begin()
         this.#suspect(attempt)
         if (await recovery.found()) continue
         freshness.prove(mark)
@@ -106,6 +109,7 @@ export class Puller {
       return false
     }
     this.#head = head
+    this.#options.time.note(opened)
     const replica = this.#replica
     const { epoch, seq } = replica.position
     if (head.epoch !== epoch) {
@@ -235,13 +239,14 @@ export class Puller {
   }
 
   async #touch({ epoch, seq, link }: Opened): Promise<boolean> {
-    const { keys, clock, writer, freshness } = this.#options
+    const { keys, time, writer, freshness } = this.#options
     await keys.ready()
     const mark = freshness.mark()
-    const at = clock.now()
+    const at = time.stamp()
     const { floor: first, snapshotSeq: second } = this.#replica
     const header = { epoch, seq, link, at, first, second, writer }
-    const touched = await this.#calls.touch({ epoch, seq, link }, sealHead(keys, header))
+    const next = sealHead(keys, header, time.vouched())
+    const touched = await this.#calls.touch({ epoch, seq, link }, next)
     // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
     if (touched && this.#replica.agrees({ epoch, seq, link })) freshness.prove(mark, mark[0])
     return touched

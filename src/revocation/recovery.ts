@@ -6,6 +6,7 @@
  * @module
  */
 import type { Position, SealedHead } from '../feed/feed.js'
+import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import { Debts } from './debts.js'
 import type { FeedEntry, RevocationEntry } from './event.js'
@@ -28,6 +29,7 @@ const INCOMPLETE = 2 ** 48 - 1
 export interface RecoveryOptions extends FollowerOptions {
   readonly calls: FeedCalls
   readonly replica: Replica
+  readonly time: AgreedTime
   readonly writer: Uint8Array
   readonly signal: AbortSignal
   readonly newEpoch: () => string
@@ -239,11 +241,12 @@ export class Recovery {
   }
 
   #head(epoch: string, seq: number, link: Uint8Array, lacks = false): SealedHead {
-    const { keys, clock, writer, replica } = this.#options
+    const { keys, time, writer, replica } = this.#options
+    const at = time.stamp()
     const same = epoch === replica.position.epoch
     const first = same ? replica.floor : 1
     const second = lacks ? INCOMPLETE : same ? replica.snapshotSeq : 0
-    return sealHead(keys, { epoch, seq, link, at: clock.now(), first, second, writer })
+    return sealHead(keys, { epoch, seq, link, at, first, second, writer }, time.vouched())
   }
 
   /** The head is reached: what the log lacks and this node has can go back to it now. */

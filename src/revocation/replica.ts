@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { ResolvedClock } from '../clock.js'
 import { type Position, type SealedEvent, type SealedHead, sameBytes } from '../feed/feed.js'
+import type { AgreedTime } from './agreed-time.js'
 import { applyEntries, type NodeEntry } from './event.js'
 import { Expiries } from './expiries.js'
 import type { RevocationIndex } from './index.js'
@@ -38,7 +38,7 @@ export type Taken =
 export interface ReplicaOptions {
   readonly keys: SealKeys
   readonly index: RevocationIndex
-  readonly clock: ResolvedClock
+  readonly time: Pick<AgreedTime, 'certain'>
   /** How far the clocks of nodes may differ, in milliseconds. */
   readonly maxSkewMs: number
   /** Told of what nodes say to each other, with the event that says it. */
@@ -196,7 +196,8 @@ export class Replica {
   // The key is gone, and so is everything that the event could concern: the chain vouches for it, and it can be passed.
   #passOver(event: SealedEvent, expiresAt: number): Taken {
     const { epoch, link } = this.#position
-    const dead = expiresAt < this.#options.clock.judged() - this.#options.maxSkewMs
+    const { time, maxSkewMs } = this.#options
+    const dead = expiresAt < (time.certain() ?? Number.NEGATIVE_INFINITY) - maxSkewMs
     if (!dead || this.#adopts || !claimsPlace(event, epoch, link)) return 'unreadable'
     this.#advance(event, expiresAt)
     return 'applied'

@@ -65,6 +65,7 @@ export const ZERO_LINK = new Uint8Array(LINK_BYTES)
 
 const HEADER_BYTES = 107
 const SEAL_BYTES = 64
+const TIME_BYTES = 6
 const VERSION = 1
 const TYPES: readonly SealType[] = ['event', 'head', 'chunk']
 const PURPOSE = new TextEncoder().encode('watchword-feed-v1')
@@ -115,10 +116,22 @@ export function claimsPlace(event: SealedEvent, epoch: string, link: Uint8Array)
   return header.seq === seq && header.epoch === epoch && sameBytes(header.link, link)
 }
 
-/** Seals a head. Throws `ERR_NO_SIGNING_KEY`. */
-export function sealHead(keys: SealKeys, header: SealHeader): SealedHead {
+/**
+ * Seals a head. Throws `ERR_NO_SIGNING_KEY`.
+ *
+ * @param vouched - The time that its writer vouches for (Unix milliseconds); left out: that of the seal.
+ */
+export function sealHead(keys: SealKeys, header: SealHeader, vouched?: number): SealedHead {
   const { epoch, seq, link, at, first } = header
-  return { epoch, seq, link, floor: first, beaconAt: at, bytes: seal(keys, 'head', header) }
+  const payload = new Uint8Array(vouched === undefined ? 0 : TIME_BYTES)
+  if (vouched !== undefined) Buffer.from(payload.buffer).writeUIntBE(vouched, 0, TIME_BYTES)
+  const bytes = seal(keys, 'head', header, payload)
+  return { epoch, seq, link, floor: first, beaconAt: at, bytes }
+}
+
+/** The time that the writer of a head vouches for (Unix milliseconds). */
+export function vouchedIn({ payload, at }: Opened): number {
+  return payload.length === TIME_BYTES ? readNumber(payload, 0) : at
 }
 
 /** Opens a head: its seal must hold, and be of the very position that the adapter names. */

@@ -248,4 +248,13 @@ export interface Store {
 
   /** Removes each kind of row whose `expiresAt` is not after what is given for it. Idempotent. */
   purge(before: PurgeBefore): Promise<Purged>
+
+  /** Returns the store's own wall clock in Unix milliseconds. Absent in a store without a clock of its own. */
+  now?(): Promise<number>
+
+  /**
+   * Names the server that holds the data, such as `postgres:…`: a feed on the same server has the same text, a copy or a
+   * promoted replica another. Resolves with `undefined` when that cannot be told. Needs no special rights.
+   */
+  identity?(): Promise<string | undefined>
 }

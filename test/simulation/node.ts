@@ -84,6 +84,7 @@ export class Process {
       recall: store.durable
         ? (into: RevocationIndex, since: number) => this.recall(into, since)
         : undefined,
+      storeTime: undefined,
       onIncident,
       maxLog,
     }

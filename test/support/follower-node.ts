@@ -20,6 +20,7 @@ export interface FollowerWish {
   readonly node?: string
   readonly refill?: (index: RevocationIndex) => Promise<void>
   readonly recall?: (into: RevocationIndex, since: number) => Promise<void>
+  readonly storeTime?: () => Promise<number>
   /** The longest log without a snapshot, in events. */
   readonly maxLog?: number
   readonly maxEntries?: number
@@ -35,7 +36,17 @@ export interface FollowerNode {
 }
 
 export function followerNode(wish: FollowerWish): FollowerNode {
-  const { clock, feed, keys, node = 'node', refill, recall, maxLog, maxEntries = 1_000_000 } = wish
+  const {
+    clock,
+    feed,
+    keys,
+    node = 'node',
+    refill,
+    recall,
+    storeTime,
+    maxLog,
+    maxEntries = 1_000_000,
+  } = wish
   const index = new RevocationIndex({ max: maxEntries })
   const incidents: Partial<Record<IncidentKind, number>> = {}
   const options = {
@@ -51,6 +62,7 @@ export function followerNode(wish: FollowerWish): FollowerNode {
     maxEntries,
     refill: refill && (() => refill(index)),
     recall,
+    storeTime,
     onIncident: (kind: IncidentKind, count: number) => {
       incidents[kind] = (incidents[kind] ?? 0) + count
     },

@@ -111,6 +111,8 @@ describe('keys', () => {
       },
       assertionOf: () => new Uint8Array(),
       isRevoked: () => false,
+      certainTime: () => clock.now(),
+      duty: () => 'schedule',
       onRevoked: () => undefined,
       call: (call) => call(),
       onEvent: () => undefined,

@@ -2,7 +2,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { generateKey, keyId, ready } from 'watchword/paseto'
 import { manualClock } from 'watchword/testkit'
-import { resolveClock } from '../../src/clock.js'
 import type { SealedEvent } from '../../src/feed/feed.js'
 import type { RevocationEntry } from '../../src/revocation/event.js'
 import { REVOKED, RevocationIndex } from '../../src/revocation/index.js'
@@ -37,7 +36,7 @@ function newReplica({ max = 100_000, keys = ours } = {}) {
   const replica = new Replica({
     keys,
     index,
-    clock: resolveClock(clock),
+    time: { certain: () => clock.now() },
     maxSkewMs: MAX_SKEW_MS,
     onNode: ({ kind }) => void heard.push(kind),
   })
