@@ -69,7 +69,17 @@ export interface FeedInfo {
   readonly durability: Durability
   /** How often the head should be asked while nothing is wrong, in milliseconds. */
   readonly suggestedPollMs: number
+  /** Where the log is kept, for an operator who has to look there: the keys, the streams or the tables. */
+  readonly place?: string
 }
+
+/**
+ * What an adapter notices beside what its methods return. `connection`: the caller's connection is silent, and another
+ * one is used; `junk`: somebody else's entries were removed from the log; `damaged`: what is there in the place of the
+ * log, or of an event, is nothing that a node can have written; `replaced`: the file of the log is not the one that was
+ * opened.
+ */
+export type FeedIncidentKind = 'connection' | 'junk' | 'damaged' | 'replaced'
 
 /** What a push channel may bring along. */
 export interface WatchHint {
@@ -145,6 +155,18 @@ export interface RevocationFeed {
 
   /** Only for a log in this very process: answers the head at once, so that freshness is a fact and not a lease. */
   peek?(): SealedHead | null
+
+  /**
+   * Calls the listener with what the adapter notices, and how many entries that concerns, until the function that it
+   * returns is called.
+   */
+  observe?(listener: (kind: FeedIncidentKind, count: number) => void): () => void
+
+  /**
+   * Deletes the log and its snapshot, so that the next node to start begins them anew, with what the store and the
+   * running nodes know. For administrators alone: revocations that only the log knows are lost.
+   */
+  reset?(): Promise<void>
 
   /**
    * Ends running watches and lets go of what `open` took, never of the caller's own client. Idempotent; later calls of

@@ -8,6 +8,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
+import { Standby } from '../store/redis/standby.js'
 import type {
   Appended,
   CallOptions,
@@ -17,6 +18,7 @@ import type {
   SealedEvent,
   SealedHead,
 } from './feed.js'
+import { Incidents } from './incidents.js'
 import { binaryCommandOf, bytesOf, type RedisFeedClient, subscriberOf } from './redis/client.js'
 import * as lua from './redis/lua.js'
 import { openFeed } from './redis/open.js'
@@ -27,8 +29,10 @@ import { withSignals } from './signals.js'
 
 export type {
   IoRedisFeedClient,
+  IoRedisPipeline,
   NodeRedisFeedClient,
   NodeRedisFeedCluster,
+  NodeRedisFeedSentinel,
   RedisFeedClient,
 } from './redis/client.js'
 
@@ -72,17 +76,29 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  */
 export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {}): RevocationFeed {
   const { prefix, allowEviction } = checkOptions(options)
-  const command = binaryCommandOf(client)
+  const caller = binaryCommandOf(client)
   const subscriber = subscriberOf(client, options.subscriber)
   const key = `{${prefix}}:feed`
   const closing = new AbortController()
-  const run = callRunner(command, key, () => {
-    if (closing.signal.aborted) throw new Error('the redis feed is closed')
+  const incidents = new Incidents()
+  const standby = new Standby<RedisFeedClient, Buffer>({
+    command: caller,
+    create: subscriber,
+    commandOf: binaryCommandOf,
+    onSilence: () => incidents.tell('connection'),
   })
+  const { command } = standby
+  const run = feedRunner(
+    callRunner(command, key, () => {
+      if (closing.signal.aborted) throw new Error('the redis feed is closed')
+    }),
+    incidents,
+  )
+  const place = `redis keys ${key}*`
   let durability: Durability = 'unknown'
   return {
     get info() {
-      return { name: 'redis', push: true, durability, suggestedPollMs: 1000 }
+      return { name: 'redis', push: true, durability, suggestedPollMs: 1000, place }
     },
     open: async (signal) => {
       signal.throwIfAborted()
@@ -93,12 +109,34 @@ export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {
       closing.signal.throwIfAborted()
       await withSignals([signal, closing.signal], (stop) =>
         onOwnConnection(subscriber, stop.signal, (own, within) =>
-          watchLog(own, within, key, from, wake),
+          watchLog({ client: own, within, key, from, wake, incidents }),
         ),
       )
     },
-    snapshot: redisSnapshot(run),
-    close: async () => closing.abort(),
+    snapshot: redisSnapshot(run, incidents),
+    observe: (listener) => incidents.observe(listener),
+    reset: async () => {
+      closing.signal.throwIfAborted()
+      await run(lua.RESET)
+    },
+    close: async () => {
+      closing.abort()
+      standby.close()
+    },
+  }
+}
+
+/** Runs scripts of the feed, and says what is wrong with a key that is not of the type that the feed gave it. */
+function feedRunner(run: Run<Buffer>, incidents: Incidents): Run<Buffer> {
+  return async (script, ...args) => {
+    const reply = await run(script, ...args)
+    if (reply.tag !== 'type') return reply
+    const [name, found, wanted] = reply.rest.map(textOf)
+    incidents.tell('damaged')
+    throw new WatchwordError(
+      'ERR_FEED_UNAVAILABLE',
+      `the redis key '${name}' of the feed holds a ${found}, where a ${wanted} is expected: remove the key, and let only the nodes write to it`,
+    )
   }
 }
 

@@ -90,15 +90,17 @@ export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): Revoc
   }
 }
 
-type Optional = 'touch' | 'trim' | 'peek' | 'snapshot'
+type Optional = 'touch' | 'trim' | 'peek' | 'snapshot' | 'observe' | 'reset'
 
 function optionalMethods(feed: RevocationFeed): Pick<RevocationFeed, Optional> {
-  const { touch, trim, peek, snapshot } = feed
+  const { touch, trim, peek, snapshot, observe, reset } = feed
   return {
     ...(touch && { touch: touch.bind(feed) }),
     ...(trim && { trim: trim.bind(feed) }),
     ...(peek && { peek: peek.bind(feed) }),
     ...(snapshot && { snapshot }),
+    ...(observe && { observe: observe.bind(feed) }),
+    ...(reset && { reset: reset.bind(feed) }),
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ResolvedClock } from '../clock.js'
-import type { RevocationFeed } from '../feed/feed.js'
+import type { FeedIncidentKind, RevocationFeed } from '../feed/feed.js'
 import type { RevocationIndex } from './index.js'
 import type { SealKeys } from './seal.js'
 
@@ -25,6 +25,7 @@ export interface FollowerKeys extends SealKeys {
  * the store, or of another node, differ by more than a minute.
  */
 export type IncidentKind =
+  | FeedIncidentKind
   | 'refused'
   | 'tampered'
   | 'frozen'

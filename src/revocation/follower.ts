@@ -44,6 +44,7 @@ export class Follower {
   // Spreads the nodes of a fleet in time; nobody gains by guessing it.
   readonly #random = Math.random
   #watcher: Watcher | undefined
+  #stopObserving: (() => void) | undefined
   #poll: Timer | undefined
   #pollMs = FIRST_POLL_MS
   #pulling: Promise<void> | undefined
@@ -149,6 +150,8 @@ export class Follower {
    * The watch comes first: what is appended while the log is being read is then seen by one of the two.
    */
   async start(): Promise<void> {
+    const { feed, onIncident } = this.#options
+    this.#stopObserving = feed.observe?.(onIncident)
     this.#watcher = new Watcher({
       ...this.#options,
       calls: this.#calls,
@@ -175,6 +178,7 @@ export class Follower {
   /** Stops following, and leaves the feed open for whoever has it. Answers whether this node was the last to use it. */
   abandon(): boolean {
     this.#stop.abort()
+    this.#stopObserving?.()
     this.#poll?.cancel()
     this.#nodes.stop()
     this.freshness.revoke()

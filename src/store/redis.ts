@@ -12,8 +12,10 @@
 import { WatchwordError } from '../errors.js'
 import { commandOf, type RedisClient } from './redis/client.js'
 import { openStore } from './redis/open.js'
+import { canDuplicate, duplicate } from './redis/own-client.js'
 import { otherMethods } from './redis/revocations.js'
 import { scriptRunner } from './redis/script.js'
+import { Standby } from './redis/standby.js'
 import { tokenMethods } from './redis/tokens.js'
 import type { Store } from './store.js'
 
@@ -21,6 +23,7 @@ export type {
   IoRedisClient,
   NodeRedisClient,
   NodeRedisCluster,
+  NodeRedisSentinel,
   RedisClient,
 } from './redis/client.js'
 
@@ -38,7 +41,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * A store in Redis. The client stays the caller's: the store adds no listener to it and never closes it. What was written
  * is as durable as the server's persistence: use `appendonly yes`. By default clients hold commands back while the server
  * is away, to send them late: better let them fail, by `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true`
- * of node-redis.
+ * of node-redis. While the client's connection is silent, though nothing has closed it, the store uses one of its own that
+ * is made by `duplicate()`.
  *
  * @example
  * ```ts
@@ -54,13 +58,20 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
   const { prefix, allowEviction } = checkOptions(options)
   let closed = false
-  const run = scriptRunner(commandOf(client), prefix, () => closed)
+  const standby = new Standby<RedisClient, string>({
+    command: commandOf(client),
+    create: canDuplicate(client) ? () => duplicate(client) : undefined,
+    commandOf,
+    onSilence: () => undefined,
+  })
+  const run = scriptRunner(standby.command, prefix, () => closed)
   return {
     name: 'redis',
     supports: { durable: true },
     open: () => openStore(run, allowEviction),
     close: async () => {
       closed = true
+      standby.close()
     },
     ...tokenMethods(run),
     ...otherMethods(run),

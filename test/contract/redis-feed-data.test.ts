@@ -205,14 +205,93 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await no()).toBe(String(far + 1))
   })
 
-  it('of a broken head are refused', async () => {
+  it('of a broken head are a head without a seal, which can be replaced', async () => {
     const head = await grow(null, 3)
     await client.hdel(KEY, 'bytes')
-    await expect(feed.head(call)).rejects.toThrow('no bytes')
-    await client.del(KEY)
-    await client.set(KEY, 'text')
-    await expect(feed.head(call)).rejects.toThrow('WRONGTYPE')
-    await expect(feed.append(head, [], head, call)).rejects.toThrow('WRONGTYPE')
+    expect(await feed.head(call)).toEqual({ ...head, bytes: new Uint8Array(0) })
+    await client.hset(KEY, { seq: 'x'.repeat(99), link: 'l'.repeat(99), no: '-', floor: '1e9' })
+    await client.hset(KEY, 'bytes', 'b'.repeat(5_000_000))
+    const broken = await feed.head(call)
+    expect(broken).toMatchObject({ epoch: EPOCH, seq: 0, floor: 1 })
+    expect(broken?.bytes.length).toBeLessThan(1000)
+    const next = headAt(1, '', 'another-epoch-of-22-ch')
+    expect(await feed.append(broken, [eventAt(1)], next, call)).toEqual({ ok: true })
+    expect(await feed.head(call)).toEqual(next)
+  })
+
+  it.each([
+    [KEY, 'hash'],
+    [LOG, 'stream'],
+  ])('of another type at %s are refused by name, until they are removed', async (key, wanted) => {
+    const head = await grow(null, 3)
+    const kinds: string[] = []
+    const stop = feed.observe?.((kind) => kinds.push(kind))
+    await client.set(key, 'text')
+    const message = `the redis key '${key}' of the feed holds a string, where a ${wanted}`
+    for (const call_ of [
+      () => feed.head(call),
+      () => feed.read(head, 9, call),
+      () => feed.append(head, [], head, call),
+      () => feed.touch?.(head, head, call),
+      () => feed.trim?.(1, call),
+    ])
+      await expect(call_()).rejects.toMatchObject({
+        code: 'ERR_FEED_UNAVAILABLE',
+        message: expect.stringContaining(message),
+      })
+    stop?.()
+    expect(kinds).toEqual(Array(5).fill('damaged'))
+    await client.del(key)
+    expect((await feed.head(call))?.seq).toBe(key === KEY ? undefined : 3)
+  })
+
+  it('lose the time to live that others set, with the next touch', async () => {
+    const head = await grow(null, 3)
+    for (const key of [KEY, LOG]) await client.expire(key, 100)
+    expect(await feed.touch?.(head, head, call)).toBe(true)
+    for (const key of [KEY, LOG]) expect(await client.ttl(key)).toBe(-1)
+  })
+
+  it('of an impossible size are passed over, in the log and in the snapshot', async () => {
+    await grow(null, 5)
+    const ours = await no()
+    await client.del(LOG)
+    await client.xadd(LOG, `${ours}-1`, 'e', 'e1')
+    await client.xadd(LOG, `${ours}-2`, 'e', 'x'.repeat(5_000_000))
+    await client.xadd(LOG, `${ours}-3`, 'e', 'e3')
+    expect(await read(0)).toEqual({ seqs: [1], floor: 1 })
+    expect(await read(1)).toEqual({ seqs: [3], floor: 3 })
+    const kinds: string[] = []
+    const stop = feed.observe?.((kind) => kinds.push(kind))
+    await client.hset(`${KEY}:snapshot`, 'generation', 'g', 'count', 2)
+    await client.rpush(`${KEY}:snapshot:g`, 'chunk', 'x'.repeat(5_000_000))
+    for await (const chunk of feed.snapshot?.load(call.signal) ?? []) expect(chunk).toBeUndefined()
+    stop?.()
+    expect(kinds).toEqual(['damaged'])
+  })
+
+  it('are read in answers of a few megabytes', async () => {
+    const bytes = new Uint8Array(40_000)
+    const events = Array.from({ length: 200 }, (_, at) => ({ seq: at + 1, bytes }))
+    expect(await feed.append(null, events, headAt(200), call)).toEqual({ ok: true })
+    const { seqs, floor } = await read(0, 1000)
+    expect(seqs.length).toBeGreaterThan(90)
+    expect(seqs.length).toBeLessThan(110)
+    expect(floor).toBe(1)
+    expect((await read(seqs.length, 1000)).seqs[0]).toBe(seqs.length + 1)
+  })
+
+  it('are gone after a reset, with the snapshot', async () => {
+    await grow(null, 3)
+    const chunks = (async function* () {
+      yield bytesOf('chunk')
+    })()
+    await feed.snapshot?.save(chunks, call.signal)
+    await client.set('{watchword}:feedback', 'of the caller')
+    await feed.reset?.()
+    expect(await client.keys('*')).toEqual(['{watchword}:feedback'])
+    expect(await feed.head(call)).toBeNull()
+    await grow(null, 2)
   })
 
   it('that are many are trimmed in steps', async () => {
@@ -318,16 +397,17 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       expect(watch.seqs()).toEqual([2])
     })
 
-    it('of junk wake, and the next events are still heard of', async () => {
+    it('of junk are removed, whatever their size, and the next events are still heard of', async () => {
       const head = await grow(null, 3)
       const watch = watching(head, watched)
       await soon(isWatched)
-      await client.xadd(LOG, `${await no()}-9`, 'x', 'junk')
-      await soon(() => watch.hints.length > 0)
-      expect(watch.seqs()).toEqual([])
-      const before = watch.hints.length
-      await grow(head, 4)
-      await soon(() => watch.hints.length > before)
+      const ids = [`${await no()}-9`, `${await no()}-10`, '9999999999999999-1']
+      for (const id of ids) await client.xadd(LOG, id, 'e', 'x'.repeat(3_000_000))
+      await soon(async () => (await client.xlen(LOG)) === 3)
+      await grow(head, 5)
+      await soon(() => watch.seqs().length === 2)
+      expect(watch.seqs()).toEqual([4, 5])
+      expect(watch.isOver()).toBe(false)
     })
   })
 })

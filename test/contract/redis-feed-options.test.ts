@@ -56,6 +56,7 @@ describe('the options of redisFeed', () => {
       push: true,
       durability: 'unknown',
       suggestedPollMs: 1000,
+      place: 'redis keys {watchword}:feed*',
     })
   })
 })

@@ -5,7 +5,8 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { type Command, has } from '../../store/redis/client.js'
+import { type Command, has, isSentinel } from '../../store/redis/client.js'
+import { canDuplicate, duplicate, isIoRedis } from '../../store/redis/own-client.js'
 
 /** What every client can be told, and asked for. */
 interface AnyClient {
@@ -16,8 +17,16 @@ interface AnyClient {
 
 /** An `ioredis` client, 5 or 6: `new Redis()` or `new Redis.Cluster()`. */
 export interface IoRedisFeedClient extends AnyClient {
+  readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
   callBuffer(command: string, args: (string | Buffer)[]): Promise<unknown>
+  pipeline?(): IoRedisPipeline
   disconnect(): void
+}
+
+/** What the feed uses of a pipeline of `ioredis`. */
+export interface IoRedisPipeline {
+  callBuffer(command: string, args: (string | Buffer)[]): unknown
+  exec(): Promise<readonly (readonly [error: Error | null, result: unknown])[] | null>
 }
 
 /** A `redis` (node-redis) client, 4 to 6, of `createClient()` or `createClientPool()`. */
@@ -38,8 +47,23 @@ export interface NodeRedisFeedCluster extends AnyClient {
   connect(): Promise<unknown>
 }
 
+/** A `redis` (node-redis) client of `createSentinel()`. */
+export interface NodeRedisFeedSentinel extends AnyClient {
+  getMasterNode(): unknown
+  sendCommand(
+    isReadonly: boolean | undefined,
+    args: (string | Buffer)[],
+    options?: object,
+  ): Promise<unknown>
+  connect(): Promise<unknown>
+}
+
 /** Any client that the feed can use. The one that is handed over must be connected, or connect by itself. */
-export type RedisFeedClient = IoRedisFeedClient | NodeRedisFeedClient | NodeRedisFeedCluster
+export type RedisFeedClient =
+  | IoRedisFeedClient
+  | NodeRedisFeedClient
+  | NodeRedisFeedCluster
+  | NodeRedisFeedSentinel
 
 /** Makes a client that the feed may block, and throws away: with the same server, database and rights, and new each time. */
 export type Subscriber = () => RedisFeedClient | Promise<RedisFeedClient>
@@ -53,12 +77,19 @@ const AS_BUFFERS = { returnBuffers: true, typeMapping: { 36: Buffer } }
 /** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
 export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
   // ioredis has a `sendCommand` too, of its own kind, so `callBuffer` is looked for first.
-  if (isIoRedis(client)) return (_, [name, ...args]) => client.callBuffer(name, args)
+  if (isOfIoRedis(client)) {
+    // Where ioredis makes pipelines by itself, it throws at `callBuffer`, and outside of any promise.
+    if (client.options?.enableAutoPipelining === true) return (_, args) => piped(client, args)
+    return (_, [name, ...args]) => client.callBuffer(name, args)
+  }
   if (has(client, 'sendCommand')) {
-    if ('masters' in client) {
-      return (key, args) => client.sendCommand(key, false, [...args], AS_BUFFERS)
-    }
-    return (_, args) => client.sendCommand([...args], AS_BUFFERS)
+    if ('masters' in client)
+      return (key, args) =>
+        (client as NodeRedisFeedCluster).sendCommand(key, false, [...args], AS_BUFFERS)
+    if (isSentinel(client))
+      return (_, args) =>
+        (client as NodeRedisFeedSentinel).sendCommand(false, [...args], AS_BUFFERS)
+    return (_, args) => (client as NodeRedisFeedClient).sendCommand([...args], AS_BUFFERS)
   }
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
@@ -66,8 +97,21 @@ export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
   )
 }
 
-/** How long a connection of the feed's own may say nothing to what it was asked, in milliseconds. */
-export const SILENCE_MS = 2500
+async function piped(
+  client: IoRedisFeedClient,
+  [name, ...args]: readonly [string, ...(string | Buffer)[]],
+): Promise<unknown> {
+  const pipeline = client.pipeline?.()
+  pipeline?.callBuffer(name, args)
+  const [reply] = (await pipeline?.exec()) ?? []
+  const [error, result] = reply ?? [new Error('ioredis gave no reply')]
+  if (error !== null) throw error
+  return result
+}
+
+function isOfIoRedis(client: RedisFeedClient): client is IoRedisFeedClient {
+  return isIoRedis(client)
+}
 
 /** Chooses, once, how connections of the feed's own are made. Throws `ERR_INVALID_OPTION` when there is no way. */
 export function subscriberOf(
@@ -78,71 +122,13 @@ export function subscriberOf(
     if (typeof subscriber === 'function') return subscriber
     throw new WatchwordError('ERR_INVALID_OPTION', 'subscriber: expected a function')
   }
-  if (!has(client, 'duplicate')) {
+  if (!canDuplicate(client)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
       'subscriber: expected a function that makes a client, since this one cannot duplicate itself',
     )
   }
   return () => duplicate(client)
-}
-
-// A connection that is lost is not made again, by any of these: whoever used it must know, and start anew.
-const IOREDIS = {
-  lazyConnect: true,
-  enableOfflineQueue: true,
-  maxRetriesPerRequest: null,
-  autoResendUnfulfilledCommands: false,
-  retryStrategy: () => null,
-  // The caller's own could be shorter than a blocking read.
-  commandTimeout: undefined,
-  blockingTimeout: undefined,
-  socketTimeout: SILENCE_MS,
-}
-
-function duplicate(client: RedisFeedClient): RedisFeedClient {
-  const make = (...settings: unknown[]) =>
-    (client.duplicate as (...settings: unknown[]) => RedisFeedClient)(...settings)
-  if (isIoRedis(client)) {
-    const isCluster = (client as { readonly isCluster?: unknown }).isCluster === true
-    if (!isCluster) return make(IOREDIS)
-    const { retryStrategy: clusterRetryStrategy, lazyConnect } = IOREDIS
-    return make([], { lazyConnect, clusterRetryStrategy, redisOptions: IOREDIS })
-  }
-  if ('masters' in client) return make()
-  const { options } = client as { readonly options?: { readonly socket?: object } }
-  return make({
-    disableOfflineQueue: false,
-    // A cache in the process is one connection's.
-    clientSideCache: undefined,
-    socket: { ...options?.socket, socketTimeout: SILENCE_MS, reconnectStrategy: false },
-  })
-}
-
-function isIoRedis(client: RedisFeedClient): client is IoRedisFeedClient {
-  return has(client, 'callBuffer')
-}
-
-/** Makes a client of the feed's own usable. */
-export async function connect(client: RedisFeedClient): Promise<void> {
-  // ioredis connects when it is first used.
-  if (isIoRedis(client) || (client as { readonly isOpen?: unknown }).isOpen === true) return
-  await client.connect()
-}
-
-/** Ends a client of the feed's own for good, whatever state it is in. */
-export function discard(client: RedisFeedClient): void {
-  const { destroy, disconnect } = client as {
-    readonly destroy?: () => void
-    readonly disconnect?: () => unknown
-  }
-  try {
-    // node-redis has `destroy` since version 5; what its `disconnect` does there, the former does at once.
-    const ended: unknown = (isIoRedis(client) ? disconnect : (destroy ?? disconnect))?.call(client)
-    Promise.resolve(ended).catch(() => undefined)
-  } catch {
-    // It has ended already.
-  }
 }
 
 /** A reply as bytes of the caller's own. */

@@ -14,10 +14,18 @@
  * @module
  */
 import { defineScript } from '../../store/redis/script.js'
+import { MAX_EVENT_BYTES, MAX_HEAD_BYTES } from '../feed.js'
 
 /** The most events that one call reads, and the most of them that one step drops: the server does nothing else meanwhile. */
 export const MOST_READ = 1000
 const MOST_DROPPED = 10_000
+// Others may write what they like: an answer is bounded by its bytes, and what is looked at in one go by its number.
+const MOST_BYTES = 4 * 1024 * 1024
+const STEP = 16
+const MOST_JUNK = 1000
+/** The most events, and bytes, that a watch is told of at once. */
+const MOST_TOLD = 64
+const BYTES_TOLD = 1024 * 1024
 
 /** The most chunks that one call reads. */
 export const CHUNKS_READ = 16
@@ -30,10 +38,35 @@ const REPLACED_SECONDS = 300
 const HEAD = '#!lua'
 const HEAD_WHEN_FULL = '#!lua flags=allow-oom'
 
-const LOG = `
+const TYPES = `
+local function wrongType(key, wanted)
+  local found = redis.call('TYPE', key).ok
+  if found == 'none' or found == wanted then return nil end
+  return { ARGV[1], 'type', key, found, wanted }
+end
+`
+
+const LOG = `${TYPES}
 local log = KEYS[1] .. ':log'
+local wrong = wrongType(KEYS[1], 'hash') or wrongType(log, 'stream')
+if wrong then return wrong end
+
+local function short(text, most)
+  return string.sub(text or '', 1, most)
+end
+
+local function whole(text, other)
+  return text and #text < 16 and string.match(text, '^%d+$') or other
+end
+
+-- What no node can have written is told as what the core refuses, and never whole.
 local epoch, seq, link, floor, beaconAt, bytes, no = unpack(redis.call(
   'HMGET', KEYS[1], 'epoch', 'seq', 'link', 'floor', 'beaconAt', 'bytes', 'no'))
+if epoch then
+  epoch, seq, link = short(epoch, 64), whole(seq, '0'), short(link, 64)
+  floor, beaconAt, no = whole(floor, '1'), whole(beaconAt, '0'), whole(no, '0')
+  bytes = short(bytes, ${MAX_HEAD_BYTES + 1})
+end
 
 local function text(number)
   return string.format('%.0f', number)
@@ -43,9 +76,53 @@ local function seqOf(id)
   return tonumber(string.match(id, '%d+$'))
 end
 
+local function isEvent(entry)
+  return #entry[2][2] <= ${MAX_EVENT_BYTES}
+end
+
 -- Events that the head covers, from one number on.
 local function range(from, count)
   return redis.call('XRANGE', log, no .. '-' .. from, no .. '-' .. seq, 'COUNT', count)
+end
+
+-- The events from one number on, without a hole and without what is none: the first one's number, and where a hole
+-- before it begins, if there is one.
+local function collect(first, most, room, out)
+  local from, size, fixed, open, behind = first, 0, #out, true, false
+  while open do
+    local entries = range(text(from), ${STEP})
+    open = #entries == ${STEP}
+    for _, entry in ipairs(entries) do
+      local at = seqOf(entry[1])
+      from = at + 1
+      if isEvent(entry) then
+        if #out == fixed and at > first then first, behind = at, true end
+        size = size + #entry[2][2]
+        if at ~= first + #out - fixed or #out - fixed == most or (size > room and #out > fixed) then
+          open = false
+          break
+        end
+        out[#out + 1] = entry[2][2]
+      end
+    end
+  end
+  return first, behind
+end
+
+local function keep()
+  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', log)
+end
+
+-- Takes away what others put above an id, and says how much.
+local function removeAbove(top, most)
+  local removed = 0
+  repeat
+    local junk = redis.call('XRANGE', log, '(' .. top, '+', 'COUNT', ${STEP})
+    for _, entry in ipairs(junk) do redis.call('XDEL', log, entry[1]) end
+    removed = removed + #junk
+  until #junk == 0 or (most and removed >= most)
+  return removed
 end
 
 -- The floor that the log itself shows: others may have trimmed it, or dropped it.
@@ -83,18 +160,29 @@ local lowest = shownFloor()
 if epoch ~= ARGV[2] then return { ARGV[1], 'events', text(lowest), '1' } end
 local first = math.max(tonumber(ARGV[3]) + 1, tonumber(floor))
 local out = { ARGV[1], 'events', '', '' }
-local entries = range(text(first), ARGV[4])
-for _, entry in ipairs(entries) do
-  local at = seqOf(entry[1])
-  if #out == 4 and at > first then
-    first = at
-    lowest = math.max(lowest, at)
-  end
-  if at ~= first + #out - 4 then break end
-  out[#out + 1] = entry[2][2]
-end
-if #entries == 0 and first <= tonumber(seq) then lowest = tonumber(seq) + 1 end
+local found, behind = collect(first, tonumber(ARGV[4]), ${MOST_BYTES}, out)
+if behind then lowest = math.max(lowest, found) end
+if #out == 4 and first <= tonumber(seq) then lowest = tonumber(seq) + 1 end
+first = found
 out[3], out[4] = text(lowest), text(first)
+return out
+`,
+)
+
+/**
+ * Where a watch stands. Arguments: the number of its epoch and the seq that it has, both empty at the start. Answers the
+ * epoch, its number and seq, how many entries above the head were removed, the seq of the first event, and the events.
+ */
+export const NEXT = over(
+  HEAD_WHEN_FULL,
+  `
+if not epoch then return { ARGV[1], 'next', '', '0', '0', '0', '1' } end
+local removed = removeAbove(no .. '-' .. seq, ${MOST_JUNK})
+local out = { ARGV[1], 'next', epoch, no, seq, text(removed), '1' }
+if no == ARGV[2] and tonumber(ARGV[3]) < tonumber(seq) then
+  local first = collect(tonumber(ARGV[3]) + 1, ${MOST_TOLD}, ${BYTES_TOLD}, out)
+  out[7] = text(first)
+end
 return out
 `,
 )
@@ -124,10 +212,7 @@ local function makeRoom()
   local top = no .. '-' .. text(first - 1)
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if last and last[1] == top then return end
-  repeat
-    local junk = redis.call('XRANGE', log, '(' .. top, '+', 'COUNT', 1000)
-    for _, entry in ipairs(junk) do redis.call('XDEL', log, entry[1]) end
-  until #junk == 0
+  removeAbove(top)
   if #redis.call('XRANGE', log, top, top) == 0 then floor = text(first) end
 end
 
@@ -144,6 +229,7 @@ if epoch ~= ARGV[5] then beginAnew() else makeRoom() end
 for at = FIRST, #ARGV do add(first + at - FIRST, ARGV[at]) end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[5], 'seq', ARGV[6], 'link', ARGV[7], 'floor', floor,
   'beaconAt', ARGV[8], 'bytes', ARGV[9], 'no', no)
+keep()
 return { ARGV[1], 'appended' }
 `,
 )
@@ -154,6 +240,7 @@ export const TOUCH = over(
   `
 if not epoch or not isExpected() then return { ARGV[1], 'refused' } end
 redis.call('HSET', KEYS[1], 'beaconAt', ARGV[5], 'bytes', ARGV[6])
+keep()
 return { ARGV[1], 'touched' }
 `,
 )
@@ -173,11 +260,24 @@ return { ARGV[1], upTo < lowest and 'more' or 'done' }
 `,
 )
 
-const SNAPSHOT = `
+/** Deletes the log and the snapshot. */
+export const RESET = defineScript(`${HEAD_WHEN_FULL}
+local current = KEYS[1] .. ':snapshot'
+if redis.call('TYPE', current).ok == 'hash' then
+  local generation = redis.call('HGET', current, 'generation')
+  if generation then redis.call('UNLINK', current .. ':' .. generation) end
+end
+redis.call('UNLINK', KEYS[1], KEYS[1] .. ':log', current)
+return { ARGV[1], 'reset' }
+`)
+
+const SNAPSHOT = `${TYPES}
 local current = KEYS[1] .. ':snapshot'
 local function chunksOf(generation)
   return current .. ':' .. generation
 end
+local wrong = wrongType(current, 'hash')
+if wrong then return wrong end
 `
 
 /** Adds a chunk. Arguments: the generation, the chunk. */
@@ -206,15 +306,21 @@ return { ARGV[1], 'dropped' }
 /** Finds the snapshot. Answers `found`, its generation and the number of its chunks, or `none`. */
 export const FIND_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 local generation, count = unpack(redis.call('HMGET', current, 'generation', 'count'))
-if not generation or redis.call('LLEN', chunksOf(generation)) ~= tonumber(count) then
-  return { ARGV[1], 'none' }
-end
+if not generation or #generation > 64 or not count or #count > 9 then return { ARGV[1], 'none' } end
+wrong = wrongType(chunksOf(generation), 'list')
+if wrong then return wrong end
+if redis.call('LLEN', chunksOf(generation)) ~= tonumber(count) then return { ARGV[1], 'none' } end
 return { ARGV[1], 'found', generation, count }
 `)
 
-/** Reads chunks. Arguments: the generation, how many to pass over. Answers the chunks. */
+/** Reads chunks. Arguments: the generation, how many to pass over. Answers the chunks, or `damaged`. */
 export const READ_CHUNKS = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
+wrong = wrongType(chunksOf(ARGV[2]), 'list')
+if wrong then return wrong end
 local from = tonumber(ARGV[3])
 local chunks = redis.call('LRANGE', chunksOf(ARGV[2]), from, from + ${CHUNKS_READ} - 1)
+for _, chunk in ipairs(chunks) do
+  if #chunk > ${MAX_EVENT_BYTES} then return { ARGV[1], 'damaged' } end
+end
 return { ARGV[1], 'chunks', unpack(chunks) }
 `)

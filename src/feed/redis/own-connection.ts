@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { connect, discard, type RedisFeedClient, SILENCE_MS, type Subscriber } from './client.js'
+import { connect, discard, mute, SILENCE_MS } from '../../store/redis/own-client.js'
+import type { RedisFeedClient, Subscriber } from './client.js'
 
 /** Waits for a step of the work. Rejects when it takes longer than a connection may be silent, or the signal aborts. */
 export type Within = <T>(step: Promise<T>) => Promise<T>
@@ -19,11 +20,13 @@ export async function onOwnConnection(
 ): Promise<void> {
   if (signal.aborted) return
   const within: Within = (step) => answered(step, signal)
-  const made = Promise.resolve().then(subscriber)
+  const made = Promise.resolve().then(async () => {
+    const client = await subscriber()
+    mute(client)
+    return client
+  })
   try {
     const client = await within(made)
-    // Without a listener, the error of a connection that is lost would end the process.
-    client.on('error', () => undefined)
     await within(connect(client))
     await work(client, within)
   } catch (error) {

@@ -6,13 +6,14 @@
 import { randomBytes } from 'node:crypto'
 import { type Run, textOf } from '../../store/redis/script.js'
 import type { FeedSnapshot } from '../feed.js'
+import type { Incidents } from '../incidents.js'
 import { bytesOf } from './client.js'
 import * as lua from './lua.js'
 
 /** The snapshot beside a log. */
-export function redisSnapshot(run: Run<Buffer>): FeedSnapshot {
+export function redisSnapshot(run: Run<Buffer>, incidents: Incidents): FeedSnapshot {
   return {
-    load: (signal) => load(run, signal),
+    load: (signal) => load(run, incidents, signal),
     save: async (chunks, signal) => {
       const generation = randomBytes(9).toString('base64url')
       try {
@@ -43,7 +44,11 @@ async function save(
   if (tag === 'lost') throw new Error('redis lost a part of a snapshot while it was written')
 }
 
-async function* load(run: Run<Buffer>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* load(
+  run: Run<Buffer>,
+  incidents: Incidents,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   signal.throwIfAborted()
   const { tag, rest } = await run(lua.FIND_SNAPSHOT)
   if (tag === 'none') return
@@ -51,7 +56,9 @@ async function* load(run: Run<Buffer>, signal: AbortSignal): AsyncGenerator<Uint
   const count = Number(textOf(rest[1]))
   for (let at = 0; at < count; ) {
     signal.throwIfAborted()
-    const chunks = (await run(lua.READ_CHUNKS, generation, String(at))).rest
+    const { tag: found, rest: chunks } = await run(lua.READ_CHUNKS, generation, String(at))
+    // What ends before its last chunk is no snapshot: the core then does without.
+    if (found === 'damaged') return incidents.tell('damaged')
     if (chunks.length === 0) throw new Error('redis lost a part of a snapshot while it was read')
     for (const chunk of chunks) yield bytesOf(chunk)
     at += chunks.length

@@ -1,87 +1,117 @@
 /**
  * Waits for new events by blocking reads of the stream.
  *
- * A blocking read skips what was trimmed, and sees nothing of a log that was rolled back or dropped until it has grown
- * past where the read stands. So whenever nothing came for a while, the head is asked for where it stands.
+ * A blocking read brings whatever somebody put there, of any size, and skips what was trimmed. So it reads one entry at
+ * a time, and before each a script looks at what there is: it takes away what stands above the head, and brings events
+ * of the right size alone. Whenever nothing came for a while, the same script says where the log stands.
  *
  * @module
  */
-import { textOf } from '../../store/redis/script.js'
-import type { Position, SealedEvent, WatchHint } from '../feed.js'
+import { callRunner, type Run, textOf } from '../../store/redis/script.js'
+import { MAX_EVENT_BYTES, type Position, type SealedEvent, type WatchHint } from '../feed.js'
+import type { Incidents } from '../incidents.js'
 import { type BinaryCommand, binaryCommandOf, bytesOf, type RedisFeedClient } from './client.js'
+import * as lua from './lua.js'
 import type { Within } from './own-connection.js'
 
 const BLOCK_MS = '1000'
-// Some megabytes at worst.
-const MOST_EVENTS = '64'
 
 /** Where a reader of the stream stands: the two halves of an id. */
 interface Cursor {
   readonly no: string
-  readonly seq: string
+  readonly seq: number
+}
+
+/** Where the log stands, and what is new since the cursor. */
+interface Next extends Cursor {
+  readonly epoch: string
+  readonly removed: number
+  readonly events: readonly SealedEvent[]
+}
+
+/** What a watch needs. */
+export interface WatchOptions {
+  readonly client: RedisFeedClient
+  readonly within: Within
+  readonly key: string
+  readonly from: Position
+  readonly wake: (hint?: WatchHint) => void
+  readonly incidents: Incidents
 }
 
 /** Wakes for every event after `from`, until the log is no longer where the reader is, or the connection fails. */
-export async function watchLog(
-  client: RedisFeedClient,
-  within: Within,
-  key: string,
-  from: Position,
-  wake: (hint?: WatchHint) => void,
-): Promise<void> {
+export async function watchLog(options: WatchOptions): Promise<void> {
+  const { client, within, key, from, wake, incidents } = options
   const command = binaryCommandOf(client)
-  const head = () => within(readHead(command, key))
-  const { epoch, ...top } = await head()
-  let cursor: Cursor = top
-  if (epoch === from.epoch && from.seq <= Number(top.seq))
-    cursor = { no: top.no, seq: String(from.seq) }
-  else if (from.epoch !== (epoch ?? '') || from.seq > 0) wake()
+  const run = callRunner(command, key, () => undefined)
+  const next = async (cursor: Cursor): Promise<Next> => {
+    const found = await within(readNext(run, cursor))
+    if (found.removed > 0) incidents.tell('junk', found.removed)
+    return found
+  }
+  const start = await next({ no: '', seq: 0 })
+  let cursor: Cursor = start
+  if (start.epoch === from.epoch && from.seq <= start.seq) cursor = { no: start.no, seq: from.seq }
+  else if (from.epoch !== start.epoch || from.seq > 0) wake()
+  // The last event that was told of ahead of the script.
+  let told = 0
   for (;;) {
-    const entries = await within(readNext(command, `${key}:log`, cursor))
-    const last = entries.at(-1)
-    if (last !== undefined) {
-      wake(hintOf(entries, cursor))
-      cursor = last
+    const found = await next(cursor)
+    const isNew = Number(found.no) > Number(cursor.no)
+    // The log was set back or dropped: ids say nothing any more.
+    if (!isNew && (found.no !== cursor.no || found.seq < cursor.seq)) return wake()
+    if (isNew) {
+      // Events of another epoch are not told: the core has to pull from that epoch's start.
+      wake()
+      cursor = found
+      told = 0
       continue
     }
-    const { no, seq } = await head()
-    const isBehind = no === cursor.no && Number(seq) > Number(cursor.seq)
-    if (no === cursor.no && seq === cursor.seq) continue
-    wake()
-    // Someone put something above the head, or took away what was below: ids say nothing any more.
-    if (!isBehind) return
+    const events = found.events.filter(({ seq }) => seq > told)
+    const last = found.events.at(-1)
+    if (events.length > 0) wake({ events })
+    else if (last === undefined && found.seq > cursor.seq) wake()
+    if (found.seq > cursor.seq) {
+      cursor = { no: cursor.no, seq: last?.seq ?? found.seq }
+      continue
+    }
+    told = await within(readOne(command, `${key}:log`, cursor, wake))
   }
 }
 
-async function readHead(
-  command: BinaryCommand,
-  key: string,
-): Promise<Cursor & { readonly epoch?: string }> {
-  const reply = await command(key, ['HMGET', key, 'no', 'seq', 'epoch'])
-  const [no, seq, epoch] = Array.isArray(reply) ? reply : []
-  if (!epoch) return { no: '0', seq: '0' }
-  return { no: textOf(no), seq: textOf(seq), epoch: textOf(epoch) }
+async function readNext(run: Run<Buffer>, cursor: Cursor): Promise<Next> {
+  const { tag, rest } = await run(lua.NEXT, cursor.no, String(cursor.seq))
+  if (tag !== 'next') throw new Error(`the redis feed cannot be watched: ${tag}`)
+  const [epoch, no, seq, removed, first, ...events] = rest
+  return {
+    epoch: textOf(epoch),
+    no: textOf(no),
+    seq: Number(textOf(seq)),
+    removed: Number(textOf(removed)),
+    events: events.map((bytes, at) => ({
+      seq: Number(textOf(first)) + at,
+      bytes: bytesOf(bytes),
+    })),
+  }
 }
 
-interface Entry extends Cursor {
-  /** None when it is not one of ours. */
-  readonly bytes?: Uint8Array
-}
-
-async function readNext(
+/** Waits for one entry, and tells of it at once if it is the next one. Answers its `seq`, or 0. */
+async function readOne(
   command: BinaryCommand,
   log: string,
   { no, seq }: Cursor,
-): Promise<readonly Entry[]> {
-  const options = ['COUNT', MOST_EVENTS, 'BLOCK', BLOCK_MS, 'STREAMS', log, `${no}-${seq}`]
-  const entries = entriesOf(await command(log, ['XREAD', ...options]))
-  return entries.map((entry) => {
-    const [id, fields] = entry as readonly [unknown, unknown]
-    const [entryNo = '', entrySeq = ''] = textOf(id).split('-')
-    const [name, value] = Array.isArray(fields) ? fields : []
-    const isOurs = fields !== null && name !== undefined && textOf(name) === 'e'
-    return { no: entryNo, seq: entrySeq, ...(isOurs && { bytes: bytesOf(value) }) }
-  })
+  wake: (hint?: WatchHint) => void,
+): Promise<number> {
+  const options = ['COUNT', '1', 'BLOCK', BLOCK_MS, 'STREAMS', log, `${no}-${seq}`]
+  const [entry] = entriesOf(await command(log, ['XREAD', ...options]))
+  if (entry === undefined) return 0
+  const [id, fields] = entry as readonly [unknown, unknown]
+  const [name, value, more] = Array.isArray(fields) ? fields : []
+  const isNext = textOf(id) === `${no}-${seq + 1}`
+  if (!isNext || more !== undefined || name === undefined || textOf(name) !== 'e') return 0
+  if (!Buffer.isBuffer(value) || value.length > MAX_EVENT_BYTES) return 0
+  wake({ events: [{ seq: seq + 1, bytes: bytesOf(value) }] })
+  return seq + 1
 }
 
 /** The entries of the one stream in a reply: a list of pairs, or with RESP3 whatever the client makes of a map. */
@@ -97,14 +127,4 @@ function entriesOf(reply: unknown): readonly unknown[] {
 
 function isPair(value: unknown): value is readonly [unknown, unknown] {
   return Array.isArray(value) && value.length === 2 && !Array.isArray(value[0])
-}
-
-// Events of another epoch are not told: the core has to pull from that epoch's start.
-function hintOf(entries: readonly Entry[], { no }: Cursor): WatchHint | undefined {
-  const events: SealedEvent[] = []
-  for (const entry of entries) {
-    if (entry.no !== no || entry.bytes === undefined) return undefined
-    events.push({ seq: Number(entry.seq), bytes: entry.bytes })
-  }
-  return { events }
 }

@@ -25,8 +25,14 @@ export interface NodeRedisCluster {
   ): Promise<unknown>
 }
 
+/** A `redis` (node-redis) client of `createSentinel()`, connected. */
+export interface NodeRedisSentinel {
+  getMasterNode(): unknown
+  sendCommand(isReadonly: boolean | undefined, args: string[]): Promise<unknown>
+}
+
 /** Any client that the store can use. */
-export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster
+export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster | NodeRedisSentinel
 
 /** Sends one command that names `key`, and answers the reply as the client gives it. */
 export type Command<Argument = string> = (
@@ -44,12 +50,19 @@ export function commandOf(client: RedisClient): Command {
     if ('masters' in client) {
       return (key, args) => (client as NodeRedisCluster).sendCommand(key, false, [...args])
     }
+    if (isSentinel(client))
+      return (_, args) => (client as NodeRedisSentinel).sendCommand(false, [...args])
     return (_, args) => (client as NodeRedisClient).sendCommand([...args])
   }
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
     'client: expected a client of the package ioredis or redis, such as `new Redis()`',
   )
+}
+
+/** Whether it is a client of `createSentinel()`. */
+export function isSentinel(client: unknown): boolean {
+  return has(client, 'getMasterNode')
 }
 
 /** Whether a client has a method. */
