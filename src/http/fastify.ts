@@ -11,6 +11,7 @@ import type { Carrier } from './carrier.js'
 import { nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
+import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
@@ -204,6 +205,8 @@ export function tokenEndpoints<Claims>(
     const onRequest: FastifyGuard = (request, reply) => {
       void answer(request as FastifyRequest).then(({ status, headers, body }) => {
         if (reply.sent) return
+        const { raw } = request as FastifyRequest
+        closeIfUnread(raw as IncomingMessage, reply.raw as ServerResponse)
         reply.code(status)
         reply.headers(headers)
         // Fastify gives bytes a type, also where there are none.

@@ -1,21 +1,29 @@
 /**
- * Hono 4 on any runtime, and a wrapper for handlers of Web requests without a framework.
+ * Hono 4, on any runtime. Handlers of Web requests without a framework are guarded by `watchword/web`.
  *
  * @module
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import type { Verified } from '../types.js'
-import { keepAuth, keepNamed } from './auth.js'
+import { keepAuth } from './auth.js'
 import { makeGuard } from './bearer.js'
 import type { Carrier } from './carrier.js'
 import { isForm, readWebStream } from './endpoints/body.js'
 import type { EndpointCarrier } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
-import { authorizationOf, type Incoming, isEncrypted } from './incoming.js'
+import { closeIfUnread } from './endpoints/unread.js'
+import { authorizationOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
-import { bare, own } from './own.js'
-import { type Answer, refusalError } from './refusal.js'
+import { type Answer, type Refusal, type RefusalError, refusalError } from './refusal.js'
+import {
+  isEncryptedIn,
+  joinedAuthorization,
+  nodeRequestOf,
+  nodeResponseOf,
+  responseOf,
+} from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
@@ -44,34 +52,16 @@ export interface TokenVariables<Auth> {
 
 type GuardedContext<Claims> = Context<{ Variables: TokenVariables<Verified<Claims> | undefined> }>
 
-type NodeRequest = Incoming & Parameters<typeof isEncrypted>[0]
-
-// On a Node server the request underneath still has each header by itself, and its socket.
-function nodeRequestOf({ env }: Context): NodeRequest | undefined {
-  const incoming = own(env, 'incoming') as Partial<NodeRequest> | undefined
-  return Array.isArray(incoming?.rawHeaders) && incoming.headers !== undefined
-    ? (incoming as NodeRequest)
-    : undefined
-}
-
-// A Web request has joined the headers of one name; the decision tells a list from a token.
-const joined = (value: string | null | undefined): readonly string[] =>
-  value === null || value === undefined ? [] : [value]
-
-const isHttps = (url: string): boolean => url.startsWith('https:')
-
 const CARRIER: Carrier<Context> = {
   authorization: (c) => {
-    const node = nodeRequestOf(c)
-    return node === undefined ? joined(c.req.header('authorization')) : authorizationOf(node)
+    const node = nodeRequestOf(c.env)
+    if (node !== undefined) return authorizationOf(node)
+    return joinedAuthorization(c.req.header('authorization'))
   },
   url: ({ req }) => req.url,
   // Hono parses a body when the handler asks for it, so there is none by now.
   form: () => undefined,
-  isSecure: (c) => {
-    const node = nodeRequestOf(c)
-    return node === undefined ? isHttps(c.req.url) : isEncrypted(node)
-  },
+  isSecure: ({ env }) => isEncryptedIn(env),
   context: (c) => {
     const requestId: unknown = c.get('requestId')
     const { routePath } = c.req
@@ -84,14 +74,12 @@ const CARRIER: Carrier<Context> = {
   },
 }
 
-const responseOf = ({ status, headers, body }: Answer): Response =>
-  new Response(body === '' ? null : body, bare({ status, headers }))
-
 /**
- * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
- * RFC 6750 has it. Handlers read who it is by `c.get('auth')`, with the custom claims typed as the authority's schema has
- * them. Hono does not know the client's address: give it by `context`, for observation. Throws `ERR_INVALID_OPTION` or
- * `ERR_INVALID_ARGUMENT`.
+ * A guard: lets a request pass when it carries a valid token that meets the requirement, and otherwise responds per
+ * RFC 6750. Handlers read who sent the request by `c.get('auth')`, with the custom claims typed by the authority's
+ * schema. With `throwErrors` it throws Hono's `HTTPException`, which has the fields of a `RefusalError` as well. Hono
+ * does not know the client's address: give it by `context`. Outside Node it does not know whether a request came over
+ * TLS: for `rotateDue`, give `isSecure`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -133,61 +121,19 @@ export function requireToken<Claims>(
       return
     }
     if (!throwErrors) return responseOf(refused)
-    const error = refusalError(refused)
-    // What Hono's own error handler asks for.
-    throw Object.assign(error, { getResponse: () => responseOf(refused) })
+    throw exceptionOf(refused)
   }
 }
 
-const WEB_CARRIER: Carrier<Request> = {
-  authorization: ({ headers }) => joined(headers.get('authorization')),
-  url: ({ url }) => url,
-  form: () => undefined,
-  isSecure: ({ url }) => isHttps(url),
-  context: ({ method }) => ({ method }),
-}
-
-/**
- * Wraps a handler of Web requests, with whatever else its framework passes: it runs only for requests that carry a good
- * token, and reads who it is by {@link authOf}. A refusal is always answered: `throwErrors` has no effect. Throws
- * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
- *
- * @example
- * ```ts
- * import { authOf, protect } from 'watchword/hono'
- *
- * export const GET = protect(watchword, (request) => Response.json(authOf(request).subject), {
- *   scopes: ['orders:read'],
- * })
- * ```
- */
-export function protect<Claims, R extends Request = Request, Rest extends unknown[] = []>(
-  authority: TokenAuthority<Claims>,
-  handler: (request: R, ...rest: Rest) => Response | Promise<Response>,
-  ...options: [options?: TokenOptions<R>]
-): (request: R, ...rest: Rest) => Promise<Response> {
-  const guard = makeGuard<R, Claims>(authority, options, WEB_CARRIER)
-  const { property } = guard.options
-  return async (request, ...rest) => {
-    let headers: Readonly<Record<string, string>> = {}
-    const refused = guard.admit(request, await guard.check(request), (passed) => {
-      keepAuth(request, passed)
-      keepNamed(request, property, passed)
-      headers = passed.headers
-    })
-    if (refused !== undefined) return responseOf(refused)
-    return withHeaders(await handler(request, ...rest), headers)
-  }
-}
-
-function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
-  const entries = Object.entries(headers)
-  if (entries.length === 0) return response
-  // A copy, since the headers of a response that was fetched or redirected cannot be changed.
-  const { status, statusText } = response
-  const copy = new Response(response.body, { status, statusText, headers: response.headers })
-  for (const [name, value] of entries) copy.headers.set(name, value)
-  return copy
+/** Hono's own exception, with the fields of a `RefusalError` as well. */
+function exceptionOf(refused: Refusal): HTTPException & RefusalError {
+  const { stack: _, ...fields } = Object.getOwnPropertyDescriptors(refusalError(refused))
+  const exception = new HTTPException(refused.status, { res: responseOf(refused) })
+  // A body can be read once, and an error handler may ask for the response more than once.
+  const getResponse = () => responseOf(refused)
+  return Object.assign(Object.defineProperties(exception, fields), {
+    getResponse,
+  }) as HTTPException & RefusalError
 }
 
 /** An endpoint in the form of Hono. */
@@ -197,8 +143,13 @@ const ENDPOINT_CARRIER: EndpointCarrier<Context> = {
   ...CARRIER,
   method: ({ req }) => req.method,
   header: ({ req }, name) => req.header(name),
-  body: async ({ req }, maxBytes) => {
-    if (!req.raw.bodyUsed) return readWebStream(req.raw.body, maxBytes)
+  body: async ({ req, env }, maxBytes) => {
+    if (!req.raw.bodyUsed) {
+      return readWebStream(req.raw.body, maxBytes, (reader) => {
+        // On Node, to cancel the stream would destroy the socket before the response is sent.
+        if (nodeRequestOf(env) === undefined) void reader.cancel().catch(() => undefined)
+      })
+    }
     // Read by a handler before, and kept by Hono in a form that depends on who asked.
     if (!isForm(req.header('content-type') ?? '')) return { text: await req.text() }
     const fields = new URLSearchParams()
@@ -227,7 +178,11 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   options: EndpointsOptions<Context> = {},
 ): TokenEndpoints<Context, HonoEndpoint, Claims> {
-  const mount = (answer: (c: Context) => Promise<Answer>) => async (c: Context) =>
-    responseOf(await answer(c))
+  const mount = (answer: (c: Context) => Promise<Answer>) => async (c: Context) => {
+    const answered = await answer(c)
+    const [request, response] = [nodeRequestOf(c.env), nodeResponseOf(c.env)]
+    if (request !== undefined && response !== undefined) closeIfUnread(request, response)
+    return responseOf(answered)
+  }
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, mount)
 }

@@ -11,6 +11,7 @@ import type { Carrier } from './carrier.js'
 import { nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
+import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
@@ -144,6 +145,7 @@ export function tokenEndpoints<Claims>(
 ): TokenEndpoints<Context, KoaEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => async (context) => {
     const { status, headers, body } = await answer(context as Context)
+    closeIfUnread(context.req, context.res)
     context.status = status
     context.set(headers)
     context.body = body

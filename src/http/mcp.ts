@@ -7,7 +7,9 @@ import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { WatchwordError } from '../errors.js'
 import type { CompiledRequirement } from '../requirement.js'
 import type { Rejected, Requirement, Verified } from '../types.js'
-import type { TokenAuthority } from './options.js'
+import { checkAuthority } from './authority-check.js'
+import { fieldsOf, invalid, type TokenAuthority } from './options.js'
+import { bare, own } from './own.js'
 
 export type { TokenAuthority } from './options.js'
 
@@ -51,15 +53,28 @@ export interface McpVerifier {
  */
 export function mcpVerifier<Claims>(
   authority: TokenAuthority<Claims>,
-  { errors, ...requirement }: McpVerifierOptions,
+  options: McpVerifierOptions,
 ): McpVerifier {
-  const needs = authority.require(requirement)
+  checkAuthority(authority, 'mcpVerifier')
+  const { errors, ...requirement } = fieldsOf(options) as unknown as McpVerifierOptions
+  checkErrors(errors)
+  const needs = authority.require(bare(requirement))
   return {
     async verifyAccessToken(token) {
       const result = await authority.authenticate(token, needs)
-      if (!result.ok) throw errorOf(result, errors)
-      return authInfoOf(token, result, needs)
+      if (own(result, 'ok') !== true) throw errorOf(result as Rejected, errors)
+      return authInfoOf(token, result as Verified<Claims>, needs)
     },
+  }
+}
+
+function checkErrors(errors: unknown): void {
+  for (const name of ['InvalidTokenError', 'InsufficientScopeError']) {
+    if (typeof (errors as Record<string, unknown> | undefined)?.[name] === 'function') continue
+    throw invalid(
+      'errors',
+      `expected the SDK's error classes, got none named ${name}; pass import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'`,
+    )
   }
 }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { TLS_CLIENT } from './servers.js'
@@ -47,7 +46,7 @@ async function exchange(
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   // The server may close before it has read everything: what it said until then counts.
   socket.on('error', () => undefined)
-  await once(socket, 'close')
+  await new Promise((resolve) => socket.once('close', resolve))
   return parse(Buffer.concat(chunks).toString('latin1'))
 }
 

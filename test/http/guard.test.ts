@@ -17,6 +17,7 @@ import * as forHono from '../../src/http/hono.js'
 import * as forKoa from '../../src/http/koa.js'
 import * as forNode from '../../src/http/node.js'
 import type { TokenOptions } from '../../src/http/options.js'
+import * as forWeb from '../../src/http/web.js'
 import { closeAll, codeOf, failureOf, isDeepFrozen, rig } from '../unit/harness.js'
 import { send } from './client.js'
 import { INVALID, MALFORMED, MISSING, ours } from './table.js'
@@ -412,9 +413,9 @@ describe('a header that an application sets', () => {
 
 describe('protect, for Web requests', () => {
   const ask = (headers: [string, string][], url = 'https://api.example/orders') => {
-    const get = forHono.protect(
+    const get = forWeb.protect(
       watchword,
-      (request, suffix: string) => new Response(forHono.authOf(request).subject + suffix),
+      (request, suffix: string) => new Response(forWeb.authOf(request).subject + suffix),
       { scopes: ['orders:read'], expiryHeaders: true },
     )
     return get(new Request(url, { headers }), '!')

@@ -101,8 +101,18 @@ function importsOf(path: string, text: string): Import[] {
   return found
 }
 
+/** Modules of a framework that the entry for it may load: who imports the entry has the framework. */
+const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
+  // Its error handlers tell errors of its own by their class.
+  'src/http/hono.ts': ['hono/http-exception'],
+}
+
 /** What is wrong with an import of a package, if anything. */
-function packageFault({ specifier, typeOnly }: Import, packages: Packages): string | undefined {
+function packageFault(
+  path: string,
+  { specifier, typeOnly }: Import,
+  packages: Packages,
+): string | undefined {
   if (specifier.startsWith('node:')) return undefined
   const name = specifier
     .split('/')
@@ -113,6 +123,7 @@ function packageFault({ specifier, typeOnly }: Import, packages: Packages): stri
     return 'all of zod is 75 ms to load: import zod/mini'
   if (packages.dependencies.includes(name)) return undefined
   if (!packages.typesOnly.includes(name)) return 'is not a dependency'
+  if (LOADED_BY[path]?.includes(specifier)) return undefined
   return typeOnly ? undefined : 'only its types may be imported, with `import type`'
 }
 
@@ -167,7 +178,7 @@ export function importFaults(files: ReadonlyMap<string, string>, packages: Packa
         if (fault) faults.push(`${path} imports ${specifier}: ${fault}`)
       }
       if (!specifier.startsWith('.')) {
-        report(packageFault(imported, packages))
+        report(packageFault(path, imported, packages))
         continue
       }
       const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')

@@ -16,7 +16,10 @@ describe('the imports of src', () => {
 })
 
 describe('the checker of imports', () => {
-  const known: Packages = { dependencies: ['lru-cache', 'zod'], typesOnly: ['express', 'pg'] }
+  const known: Packages = {
+    dependencies: ['lru-cache', 'zod'],
+    typesOnly: ['express', 'hono', 'pg'],
+  }
   const check = (files: Readonly<Record<string, string>>): string[] =>
     importFaults(new Map(Object.entries(files)), known)
 
@@ -28,6 +31,7 @@ describe('the checker of imports', () => {
       'src/issue.ts': `import { resolve } from './options.js'\nimport { open } from './token/wire.js'`,
       'src/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from './store/store.js'`,
       'src/token/wire.ts': `import { Buffer } from 'node:buffer'\nimport { fail } from '../errors.js'`,
+      'src/http/hono.ts': `import { HTTPException } from 'hono/http-exception'`,
       'src/store/store.ts': `export type { Row } from '../types.js'`,
       'src/store/postgres.ts': `import type { Pool } from 'pg'\nimport type { Store } from './store.js'`,
       'src/testkit/index.ts': `export { clock } from './clock.js'`,
@@ -101,6 +105,16 @@ describe('the checker of imports', () => {
     [
       'a peer whose module an inline type import still loads',
       { 'src/store/p.ts': `import { type Pool } from 'pg'` },
+      /only its types/,
+    ],
+    [
+      'a framework that another entry loads',
+      { 'src/http/web.ts': `import { HTTPException } from 'hono/http-exception'` },
+      /only its types/,
+    ],
+    [
+      'more of a framework than its entry may load',
+      { 'src/http/hono.ts': `import { Hono } from 'hono'` },
       /only its types/,
     ],
     ['a peer that is required', { 'src/store/p.ts': `const pg = require('pg')` }, /only its types/],

@@ -44,7 +44,7 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
     'tokenEndpoints',
     'tokenPlugin',
   ],
-  'watchword/hono': ['authOf', 'optionalAuthOf', 'protect', 'requireToken', 'tokenEndpoints'],
+  'watchword/hono': ['authOf', 'optionalAuthOf', 'requireToken', 'tokenEndpoints'],
   'watchword/koa': ['authOf', 'optionalAuthOf', 'requireToken', 'tokenEndpoints'],
   'watchword/mcp': ['mcpVerifier'],
   'watchword/node': [
@@ -55,5 +55,6 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
     'requireToken',
     'tokenEndpoints',
   ],
+  'watchword/web': ['authOf', 'optionalAuthOf', 'protect'],
   'watchword/testkit': ['chaosFeed', 'chaosLog', 'feedContract', 'manualClock', 'storeContract'],
 }

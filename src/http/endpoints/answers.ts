@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bare } from '../own.js'
 import type { Answer } from '../refusal.js'
 
 const TITLES = {
@@ -26,32 +27,31 @@ export interface Problem {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-const NO_STORE = { 'cache-control': 'no-store' } as const
+const NO_STORE = Object.freeze(bare({ 'cache-control': 'no-store' }))
 
 /** A problem (RFC 9457), in the shape of the guards' refusals. */
 export function problem({ status, code, detail, headers = {} }: Problem): Answer {
-  return Object.freeze({
-    status,
-    headers: Object.freeze({
-      ...NO_STORE,
-      'content-type': 'application/problem+json',
-      ...headers,
+  const all = { ...NO_STORE, 'content-type': 'application/problem+json', ...headers }
+  return Object.freeze(
+    bare({
+      status,
+      headers: Object.freeze(bare(all)),
+      body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, code, detail }),
     }),
-    body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, code, detail }),
+  )
+}
+
+/** A response that no cache may store. */
+export function json(value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return bare({
+    status: 200,
+    headers: bare({ ...NO_STORE, 'content-type': 'application/json', ...headers }),
+    body: JSON.stringify(value),
   })
 }
 
-/** An answer that is not to be kept by anybody on the way. */
-export function json(value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
-  return {
-    status: 200,
-    headers: { ...NO_STORE, 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(value),
-  }
-}
-
-/** It is done, or there was nothing to do; which of the two is nobody's business. */
-export const DONE: Answer = Object.freeze({ status: 200, headers: NO_STORE, body: '' })
+/** It is done, or there was nothing to do; the response does not say which. */
+export const DONE: Answer = Object.freeze(bare({ status: 200, headers: NO_STORE, body: '' }))
 
 /** The request is not what the endpoint takes. */
 export const invalidRequest = (detail: string): Answer =>
@@ -69,7 +69,7 @@ export const NOT_POST: Answer = problem({
   headers: { allow: 'POST' },
 })
 
-/** Who calls may not, or did not say who it is. */
+/** The caller is not authenticated. */
 export function unknownCaller(challenge: string): Answer {
   const headers = { 'www-authenticate': challenge }
   const detail = 'The caller is not known here.'

@@ -28,9 +28,14 @@ export function readStream(
     let length = 0
     stream.on('data', (chunk: Uint8Array) => {
       length += chunk.length
-      // The rest flows by unread: a stream that is stopped would take the connection, and the answer, with it.
-      if (length > maxBytes) resolve('too_long')
-      else chunks.push(chunk)
+      if (length <= maxBytes) {
+        chunks.push(chunk)
+        return
+      }
+      // What is too long is not read to its end: `closeIfUnread` closes the connection after the response.
+      stream.pause()
+      chunks.length = 0
+      resolve('too_long')
     })
     stream.on('end', () => resolve(textOf(chunks)))
     stream.on('error', reject)
@@ -38,10 +43,14 @@ export function readStream(
   })
 }
 
-/** Reads the body of a Web request. */
+/**
+ * Reads the body of a Web request. `stop` is called with the reader when the body is longer than `maxBytes`, to let go of
+ * the rest.
+ */
 export async function readWebStream(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
+  stop: (reader: ReadableStreamDefaultReader<Uint8Array>) => void,
 ): Promise<Body> {
   if (stream === null) return { text: '' }
   const reader = stream.getReader()
@@ -51,7 +60,10 @@ export async function readWebStream(
     const { done, value } = await reader.read()
     if (done) return textOf(chunks)
     length += value.length
-    if (length > maxBytes) return 'too_long'
+    if (length > maxBytes) {
+      stop(reader)
+      return 'too_long'
+    }
     chunks.push(value)
   }
 }

@@ -4,10 +4,11 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { send } from '../incoming.js'
+import { headerOf, send } from '../incoming.js'
 import type { Answer } from '../refusal.js'
 import { readStream } from './body.js'
 import type { EndpointCarrier } from './endpoint.js'
+import { closeIfUnread } from './unread.js'
 
 /** Reads method, headers and body from Node's request; `parsed` is what a body parser left, if one ran before. */
 export function nodeReading<Request>(
@@ -16,7 +17,7 @@ export function nodeReading<Request>(
 ): Pick<EndpointCarrier<Request>, 'method' | 'header' | 'body'> {
   return {
     method: (request) => nodeOf(request).method ?? '',
-    header: (request, name) => nodeOf(request).headers[name],
+    header: (request, name) => headerOf(nodeOf(request).headers, name),
     body: (request, maxBytes) => readStream(nodeOf(request), parsed(request), maxBytes),
   }
 }
@@ -29,6 +30,9 @@ export function connectEndpoint<Request extends IncomingMessage>(
   answer: (request: Request) => Promise<Answer>,
 ): ConnectEndpoint {
   return (request, response) => {
-    void answer(request as Request).then((answered) => send(response, answered))
+    void answer(request as Request).then((answered) => {
+      closeIfUnread(request, response)
+      send(response, answered)
+    })
   }
 }

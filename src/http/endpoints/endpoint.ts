@@ -10,6 +10,8 @@ import { WatchwordError } from '../../errors.js'
 import { isName } from '../../name.js'
 import type { Carrier } from '../carrier.js'
 import { directOf } from '../direct.js'
+import { bare, own } from '../own.js'
+import { ignoreRejection } from '../promises.js'
 import type { Answer } from '../refusal.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
@@ -149,7 +151,7 @@ async function overLimit<Request, Claims>(
   return tooMany(ms)
 }
 
-/** Reads the body; `undefined` when it does not arrive, which is the client's affair and no error of the service. */
+/** Reads the body; `undefined` when it does not arrive, which is an error of the client and not of the service. */
 async function read<Request, Claims>(
   shared: Shared<Request, Claims>,
   { maxBytes }: Endpoint<Request>,
@@ -161,7 +163,7 @@ async function read<Request, Claims>(
   return reading.catch(() => undefined)
 }
 
-/** Who calls, or the answer to somebody who may not. */
+/** Who calls, or the answer to a caller who may not. */
 export async function authorized<Request>(
   { authorize, ...options }: AuthorizedOptions<Request>,
   call: ReadCall,
@@ -172,11 +174,11 @@ export async function authorized<Request>(
   if (caller === undefined || caller === null || (caller as unknown) === false) {
     return { ok: false, answer: unknownCaller(challengeOf(options)) }
   }
-  const { actor, audiences } = caller
+  const [actor, audiences] = [own(caller, 'actor'), own(caller, 'audiences')]
   if (!isName(actor, 256) || (audiences !== undefined && !Array.isArray(audiences))) {
     throw wrong('authorize', '{ actor } with 1 to 256 characters, and audiences in a list')
   }
-  return { ok: true, value: caller }
+  return { ok: true, value: audiences === undefined ? bare({ actor }) : bare({ actor, audiences }) }
 }
 
 /** What the token is bound to, as an option of the verbs. */
@@ -189,7 +191,7 @@ export async function bindingOf<Request, Claims>(
   return binding === undefined || binding === null ? {} : { binding }
 }
 
-/** The call with the fields of its form, but for the token, which is no business of a hook. */
+/** The call with the fields of its form, without the token, which no hook needs. */
 export function readCall(call: EndpointCall, form: Fields): ReadCall {
   const fields: Record<string, string> = Object.assign(Object.create(null), form)
   delete fields['token']
@@ -219,13 +221,12 @@ function tell<Request, Claims>(
   request: Request,
 ): void {
   try {
-    const told: unknown = options.onError?.(error, request)
-    if (told instanceof Promise) told.catch(() => undefined)
+    ignoreRejection(options.onError?.(error, request))
   } catch {
-    // Whoever is told of an error can add none.
+    // An error of the hook changes nothing.
   }
 }
 
 function wrong(hook: string, expected: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `${hook}: expected it to answer ${expected}`)
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `${hook}: expected it to return ${expected}`)
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AnyClaims } from '../../types.js'
+import { checkEndpointAuthority } from '../authority-check.js'
 import type { Answer } from '../refusal.js'
 import { answering, clockOf, type Endpoint, type EndpointCarrier, type Shared } from './endpoint.js'
 import { introspection } from './introspection.js'
@@ -56,6 +57,7 @@ export function makeEndpoints<Request, Handler, Claims>(
   carrier: EndpointCarrier<Request>,
   mount: (answer: (request: Request) => Promise<Answer>) => Handler,
 ): TokenEndpoints<Request, Handler, Claims> {
+  checkEndpointAuthority(authority)
   const shared: Shared<Request, Claims> = {
     authority,
     options: resolveEndpointsOptions(options),
@@ -65,20 +67,16 @@ export function makeEndpoints<Request, Handler, Claims>(
   const mounted = (endpoint: Endpoint<Request>): Handler => mount(answering(shared, endpoint))
   return Object.freeze({
     revocation(own) {
-      checkOptions('revocation', own)
-      return mounted(revocation(shared, own))
+      return mounted(revocation(shared, checkOptions('revocation', own)))
     },
     introspection(own) {
-      checkOptions('introspection', own)
-      return mounted(introspection(shared, own))
+      return mounted(introspection(shared, checkOptions('introspection', own)))
     },
     rotation(own = {}) {
-      checkOptions('rotation', own)
-      return mounted(rotation(shared, own))
+      return mounted(rotation(shared, checkOptions('rotation', own)))
     },
     leak(own = {}) {
-      checkOptions('leak', own)
-      return mounted(leak(shared, own))
+      return mounted(leak(shared, checkOptions('leak', own)))
     },
   } satisfies TokenEndpoints<Request, Handler, Claims>)
 }

@@ -8,7 +8,13 @@ import { type Duration, MINUTE, parseDuration, SECOND } from '../../duration.js'
 import { isName } from '../../name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
-import { invalid, type TokenAuthority } from '../options.js'
+import {
+  fieldsOf,
+  invalid,
+  invalidField,
+  refuseUndefined,
+  type TokenAuthority,
+} from '../options.js'
 
 /** What the token endpoints ask of an authority. What `createWatchword` answers is one. */
 export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
@@ -152,43 +158,47 @@ const line = z.optional(
     .check(z.regex(/^[ -~]{1,512}$/, 'expected one line of printable ASCII')),
 )
 const authorized = { authorize: hook, challenge: line }
-const UNKNOWN = 'expected an object of options'
 
-const sharedSchema = z.strictObject(
-  {
-    limit: z.optional(hook),
-    binding: z.optional(hook),
-    context: z.optional(hook),
-    onError: z.optional(hook),
-    timeout: z.optional(
-      z.custom<Duration>(isTimeout, "expected a duration such as '10s', from 10 ms to 10 minutes"),
-    ),
-  },
-  UNKNOWN,
-)
-const SCHEMAS = {
-  revocation: z.strictObject(authorized, UNKNOWN),
-  introspection: z.strictObject(
-    { ...authorized, issuer: text(1024), claims: z.optional(hook) },
-    UNKNOWN,
+const sharedSchema = z.strictObject({
+  limit: z.optional(hook),
+  binding: z.optional(hook),
+  context: z.optional(hook),
+  onError: z.optional(hook),
+  timeout: z.optional(
+    z.custom<Duration>(isTimeout, "expected a duration such as '10s', from 10 ms to 10 minutes"),
   ),
-  rotation: z.strictObject({ allowHttp: flag, realm: line, reasons: flag }, UNKNOWN),
-  leak: z.strictObject({ reason: text(1024) }, UNKNOWN),
+})
+const SCHEMAS = {
+  revocation: z.strictObject(authorized),
+  introspection: z.strictObject({ ...authorized, issuer: text(1024), claims: z.optional(hook) }),
+  rotation: z.strictObject({ allowHttp: flag, realm: line, reasons: flag }),
+  leak: z.strictObject({ reason: text(1024) }),
 } as const
 
 /** Checks the shared options and fills in the defaults. Throws `ERR_INVALID_OPTION`. */
 export function resolveEndpointsOptions<Request>(
   options: EndpointsOptions<Request>,
 ): ResolvedEndpointsOptions<Request> {
-  check(sharedSchema, options)
-  const { limit, binding, context, onError, timeout } = options
+  const own = check<EndpointsOptions<Request>>(sharedSchema, fieldsOf(options))
+  const { limit, binding, context, onError, timeout } = own
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : (parseDuration(timeout) as number)
   return { limit, binding, context, onError, timeoutMs }
 }
 
-/** Checks the options of one endpoint. Throws `ERR_INVALID_OPTION`. */
-export function checkOptions(endpoint: EndpointName, options: unknown): void {
-  check(SCHEMAS[endpoint], options)
+const AUTHORIZE =
+  'authorize, a function that returns { actor } for a caller who may use the endpoint, and undefined for any other (401)'
+
+/** Checks the options of one endpoint and returns a copy of its own fields. Throws `ERR_INVALID_OPTION`. */
+export function checkOptions<T extends object>(endpoint: EndpointName, options: T): T {
+  const isAuthorized = endpoint === 'revocation' || endpoint === 'introspection'
+  if (isAuthorized && options === undefined) {
+    throw invalid('options', `${endpoint}() requires the option ${AUTHORIZE}; got no options`)
+  }
+  const fields = fieldsOf(options)
+  if (isAuthorized && !Object.hasOwn(fields, 'authorize')) {
+    throw invalid('authorize', `${endpoint}() requires ${AUTHORIZE}`)
+  }
+  return check<T>(SCHEMAS[endpoint], fields)
 }
 
 /** The challenge of an endpoint that is not for everybody. */
@@ -201,15 +211,15 @@ export function reasonOf({ reason }: LeakOptions): string {
   return reason ?? DEFAULT_REASON
 }
 
-function check(schema: z.ZodMiniType, options: unknown): void {
-  const parsed = schema.safeParse(options)
-  if (parsed.success) return
+function check<T extends object>(schema: z.ZodMiniType, fields: Record<string, unknown>): T {
+  refuseUndefined(fields)
+  const parsed = schema.safeParse(fields)
+  if (parsed.success) return fields as T
   const [issue] = parsed.error.issues
   if (issue?.code === 'unrecognized_keys') {
-    throw invalid(String(issue.keys[0]), 'unknown field: remove it, or mend its spelling')
+    throw invalid(String(issue.keys[0]), 'unknown field; remove it or correct its name')
   }
-  const path = (issue?.path ?? []).map(String).join('.')
-  throw invalid(path === '' ? 'options' : path, issue?.message ?? UNKNOWN)
+  throw invalidField(fields, issue)
 }
 
 function isTimeout(value: unknown): boolean {

@@ -1,0 +1,65 @@
+/**
+ * Handlers of Web requests, without a framework: `(request: Request) => Response`, on any runtime.
+ *
+ * @module
+ */
+import { keepAuth, keepNamed } from './auth.js'
+import { checkHandler } from './authority-check.js'
+import { makeGuard } from './bearer.js'
+import type { Carrier } from './carrier.js'
+import type { TokenAuthority, TokenOptions } from './options.js'
+import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
+
+export { authOf, optionalAuthOf } from './auth.js'
+export type { TokenAuthority, TokenOptions } from './options.js'
+
+/** What the adapter passed beside each request. */
+const environments = new WeakMap<Request, unknown>()
+
+const CARRIER: Carrier<Request> = {
+  authorization: ({ headers }) => joinedAuthorization(headers.get('authorization')),
+  url: ({ url }) => url,
+  // The body of a Web request is parsed when the handler asks for it.
+  form: () => undefined,
+  isSecure: (request) => isEncryptedIn(environments.get(request)),
+  context: ({ method }) => ({ method }),
+}
+
+/**
+ * Wraps a handler of Web requests, with whatever else its framework passes: it runs only for requests that carry a valid
+ * token, and reads who sent them by {@link authOf}. `throwErrors` has no effect: a refusal is always a response. Throws
+ * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * A Web request does not say whether it came over TLS: the scheme of its URL is the client's own text. With `rotateDue`,
+ * give `isSecure`; without it, a successor is sent only where the adapter passes Node's request on and its socket is
+ * encrypted, as @hono/node-server does.
+ *
+ * @example
+ * ```ts
+ * import { authOf, protect } from 'watchword/web'
+ *
+ * export const GET = protect(watchword, (request) => Response.json(authOf(request).subject), {
+ *   scopes: ['orders:read'],
+ * })
+ * ```
+ */
+export function protect<Claims, R extends Request = Request, Rest extends unknown[] = []>(
+  authority: TokenAuthority<Claims>,
+  handler: (request: R, ...rest: Rest) => Response | Promise<Response>,
+  ...options: [options?: TokenOptions<R>]
+): (request: R, ...rest: Rest) => Promise<Response> {
+  checkHandler(handler)
+  const guard = makeGuard<R, Claims>(authority, options, CARRIER, 'protect')
+  const { property } = guard.options
+  return async (request, ...rest) => {
+    environments.set(request, rest[0])
+    let headers: Readonly<Record<string, string>> = {}
+    const refused = guard.admit(request, await guard.check(request), (passed) => {
+      keepAuth(request, passed)
+      keepNamed(request, property, passed)
+      headers = passed.headers
+    })
+    if (refused !== undefined) return responseOf(refused)
+    return withHeaders(await handler(request, ...rest), headers)
+  }
+}
