@@ -9,6 +9,7 @@ import type { Requirement, RevokeTarget, Watchword } from 'watchword'
 import { type Fingerprinted, VerifiedCache } from '../../src/cache/verified-cache.js'
 import { ready } from '../../src/paseto.js'
 import { flush } from '../support/fleet.js'
+import { runs } from '../support/runs.js'
 import { AUDIENCE, closeAll, DAY, HOUR, outcome, rig } from '../unit/harness.js'
 
 beforeAll(() => ready)
@@ -155,7 +156,7 @@ describe('the cache', () => {
         })
         fc.modelRun(setup, cmds)
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
@@ -275,7 +276,7 @@ describe('a verdict', () => {
         }
         await closeAll()
       }),
-      { numRuns: 120 },
+      { numRuns: runs(120) },
     )
     // Every verdict that time and change can bring has been compared.
     for (const code of ['ok', 'expired', 'revoked', 'superseded', 'not_yet_valid', 'invalid']) {

@@ -11,6 +11,7 @@ import { parseJsonObject } from '../../src/token/json.js'
 import { formatTime, parseTime } from '../../src/token/time.js'
 import { sealBytes } from '../../src/token/v4local.js'
 import { footerOf, writeStandard } from '../../src/token/wire.js'
+import { runs } from '../support/runs.js'
 import {
   AUDIENCE,
   activeKey,
@@ -182,7 +183,7 @@ describe('a JSON object is accepted', () => {
           }
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
     expect(accepted).toBeGreaterThan(1000)
   })
@@ -200,7 +201,7 @@ describe('a JSON object is accepted', () => {
         const parsed = parse(whole)
         if (parsed !== undefined) expect(parsed).toEqual(JSON.parse(whole))
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 })
@@ -433,11 +434,11 @@ describe('a time', () => {
   it('that is written is read back, from year 0 to 9999', () => {
     fc.assert(
       fc.property(instant, (ms) => parseTime(new Date(ms).toISOString()) === ms),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     )
     fc.assert(
       fc.property(instant, (ms) => parseTime(formatTime(ms)) === ms),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
@@ -453,7 +454,7 @@ describe('a time', () => {
         const zone = `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`
         return parseTime(`${local}${more.join('')}${zone}`) === ms
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 
@@ -471,7 +472,7 @@ describe('a time', () => {
           else expect(isReal(text)).toBe(false)
         }
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 

@@ -24,6 +24,7 @@ import {
   type StoreMethod,
   verdict,
 } from '../support/fleet.js'
+import { runs } from '../support/runs.js'
 
 type KeyRecord = Parameters<typeof issuingKey>[0][number]
 
@@ -130,7 +131,7 @@ describe('a schedule of keys', () => {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     )
   })
 })
@@ -345,7 +346,7 @@ describe('five authorities on one store that is slow and fails, over two years',
         const keys = await fleet.store.listKeys()
         expect(keys.filter(({ expiresAt }) => expiresAt + KEPT + 2 * DAY < now)).toEqual([])
       }),
-      { numRuns: 3, endOnFailure: true },
+      { numRuns: runs(3), endOnFailure: true },
     )
   })
 })

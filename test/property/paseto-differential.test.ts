@@ -20,6 +20,7 @@ import {
 } from '../../src/paseto.js'
 import { importKey as importForProtocol } from '../../src/token/paserk.js'
 import { protocol } from '../support/paseto-protocol.js'
+import { runs } from '../support/runs.js'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const EMPTY = new Uint8Array(0)
@@ -97,7 +98,7 @@ describe('tokens', () => {
           expect(mine.length).toBe(other.length)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -174,7 +175,7 @@ describe('tokens', () => {
         }, token)
         expect(await agreed(changed, implicitAssertion)).toBe(changed === token)
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     )
   })
 
@@ -192,7 +193,7 @@ describe('tokens', () => {
       fc.asyncProperty(text, async (token) => {
         expect(await agreed(token, EMPTY)).toBe(false)
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     )
   })
 })

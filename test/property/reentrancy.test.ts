@@ -17,6 +17,7 @@ import {
 } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import { ready } from '../../src/paseto.js'
+import { runs } from '../support/runs.js'
 import { closeAll, outcome, rig, sharedStore } from '../unit/harness.js'
 
 beforeAll(() => ready)
@@ -259,7 +260,7 @@ describe('nested calls', () => {
             unsubscribe(name, listener)
           await closeAll()
         }),
-        { numRuns: 40, endOnFailure: true },
+        { numRuns: runs(40), endOnFailure: true },
       )
       expect(nested).toBeGreaterThan(500)
     })

@@ -12,6 +12,7 @@ import {
   type FeedEntry,
 } from '../../src/revocation/event.js'
 import { readUlid, writeUlid } from '../../src/revocation/ulid-words.js'
+import { runs } from '../support/runs.js'
 
 const words = fc.int32Array({ minLength: 4, maxLength: 4 })
 const value = words.map((drawn) => writeUlid(drawn))
@@ -78,7 +79,7 @@ describe('the codec of events', () => {
         expect(read(bytes)).toEqual(drawn)
         check(bytes)
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
@@ -89,12 +90,12 @@ describe('the codec of events', () => {
         expect(read(bytes.subarray(0, cut % bytes.length))).toBeUndefined()
         expect(read(Buffer.concat([bytes, more]))).toBeUndefined()
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
   it('throws for no bytes, and reads only what it would have written', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), check), { numRuns: 5000 })
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), check), { numRuns: runs(5000) })
     const mutation = fc.tuple(fc.nat(), fc.nat({ max: 255 }))
     fc.assert(
       fc.property(entries, fc.array(mutation, { minLength: 1, maxLength: 4 }), (drawn, changes) => {
@@ -102,7 +103,7 @@ describe('the codec of events', () => {
         for (const [at, byte] of changes) bytes[at % bytes.length] = byte
         check(bytes)
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 
@@ -115,7 +116,7 @@ describe('the codec of events', () => {
         expect(readUlid(id, found)).toBe(true)
         expect(found).toEqual(drawn)
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     )
     const unit = fc.oneof(fc.constantFrom(...'01789AZILOUaz-'), fc.string({ unit: 'binary' }))
     fc.assert(
@@ -124,7 +125,7 @@ describe('the codec of events', () => {
         expect(readUlid(text, found)).toBe(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text))
         if (readUlid(text, found)) expect(writeUlid(found)).toBe(text)
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 })

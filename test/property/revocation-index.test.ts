@@ -9,6 +9,7 @@ import type { RevocationEntry } from '../../src/revocation/event.js'
 import { newPlacing } from '../../src/revocation/id-table.js'
 import { RevocationIndex, type TokenFacts } from '../../src/revocation/index.js'
 import { RevocationModel } from '../support/revocation-model.js'
+import { runs } from '../support/runs.js'
 
 const HOUR = 3_600_000
 const BASE = 1_735_689_600_000
@@ -162,7 +163,7 @@ describe('the revocation index', () => {
         for (const index of indexes) expect(view(index)).toEqual(view(model))
         expect(indexes[0]?.digest()).toBe(indexes[1]?.digest())
       }),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     )
   })
 
@@ -176,7 +177,7 @@ describe('the revocation index', () => {
           expect(a.digest()).toBe(b.digest())
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -194,7 +195,7 @@ describe('the revocation index', () => {
           expect(sorted(merged.entries())).toEqual(sorted(whole.entries()))
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -210,7 +211,7 @@ describe('the revocation index', () => {
           expect(indexOf(b, missing.toSpliced(i, 1)).digest()).not.toBe(repaired.digest())
         })
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -222,7 +223,7 @@ describe('the revocation index', () => {
         for (const missing of x.missingFrom(y)) y.apply(missing)
         expect([...x.missingFrom(y)]).toEqual([])
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -234,7 +235,7 @@ describe('the revocation index', () => {
         expect(x.digest() === y.digest()).toBe(same)
         expect(x.digest()).toMatch(/^[0-9a-f]{32}$/)
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -254,7 +255,7 @@ describe('the revocation index', () => {
             expect(index.version).not.toBe(version)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -266,7 +267,7 @@ describe('the revocation index', () => {
         for (const each of [...list, ...index.entries()]) index.apply(each)
         expect(index.version).toBe(version)
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })

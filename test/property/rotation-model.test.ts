@@ -12,6 +12,7 @@ import {
   outcome,
   SECOND,
 } from '../support/fleet.js'
+import { runs } from '../support/runs.js'
 
 /** The policy under test, as the model knows it. */
 interface Rules {
@@ -362,7 +363,7 @@ describe.each(['observe', 'alert', 'revoke-family'] as const)('rotation with reu
           await real.fleet.close()
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     )
   })
 })

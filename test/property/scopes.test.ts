@@ -13,6 +13,7 @@ import {
   uncovered,
 } from '../../src/policy/scopes.js'
 import { compileRequirement, missingScopes, satisfies } from '../../src/requirement.js'
+import { runs } from '../support/runs.js'
 
 // Few names, so that scopes meet often.
 const segment = fc.constantFrom('a', 'b', 'A', 'aa', 'a.b', 'orders', 'read', '-', '~', '_')
@@ -36,14 +37,14 @@ describe('covers', () => {
   it('is what the documentation says', () => {
     fc.assert(
       fc.property(scope, scope, (a, b) => covers(a, b) === coversNaively(a, b)),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 
   it('is reflexive, and transitive', () => {
     fc.assert(
       fc.property(scope, (a) => covers(a, a)),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
     let chains = 0
     fc.assert(
@@ -52,7 +53,7 @@ describe('covers', () => {
         chains++
         return covers(a, c)
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
     expect(chains).toBeGreaterThan(100)
   })
@@ -60,7 +61,7 @@ describe('covers', () => {
   it('is antisymmetric: two scopes that cover each other are one', () => {
     fc.assert(
       fc.property(scope, scope, (a, b) => !covers(a, b) || !covers(b, a) || a === b),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 
@@ -124,7 +125,7 @@ describe('isScope', () => {
           return /^[A-Za-z0-9._~-]+$/.test(part) || (part === '*' && i === all.length - 1)
         })
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 })
@@ -135,7 +136,7 @@ describe('normaliseScopes', () => {
       fc.property(scopes, scope, (list, asked) => {
         return coveredByAny(normaliseScopes(list), asked) === coveredByAny(list, asked)
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 
@@ -148,7 +149,7 @@ describe('normaliseScopes', () => {
         expect(once.every((each) => list.includes(each))).toBe(true)
         expect(once.some((a) => once.some((b) => a !== b && covers(a, b)))).toBe(false)
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     )
   })
 
@@ -158,7 +159,7 @@ describe('normaliseScopes', () => {
         const before = Object.freeze([...list])
         expect(normaliseScopes([...list].reverse())).toEqual(normaliseScopes(before))
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 })
@@ -170,7 +171,7 @@ describe('a demand', () => {
         if (uncovered(narrow, demanded).length > 0) return true
         return uncovered([...more, ...narrow], demanded).length === 0
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 
@@ -180,7 +181,7 @@ describe('a demand', () => {
         const successor = asked.filter((each) => coveredByAny(granted, each))
         return !coveredByAny(successor, wanted) || coveredByAny(granted, wanted)
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     )
   })
 
@@ -198,7 +199,7 @@ describe('a demand', () => {
         expect(missingScopes(granted, needs).length === 0).toBe(met)
         expect(satisfies([], needs)).toBe(allOf.length === 0 && anyOf === undefined)
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     )
   })
 })

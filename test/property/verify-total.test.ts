@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ready } from '../../src/paseto.js'
 import { protocol } from '../support/paseto-protocol.js'
+import { runs } from '../support/runs.js'
 import {
   AUDIENCE,
   activeKey,
@@ -73,7 +74,7 @@ describe('verify never throws', () => {
       withTypedArray: true,
       withUnicodeString: true,
     } as fc.ObjectConstraints)
-    fc.assert(fc.property(anything, expectRefused), { numRuns: 10_000 })
+    fc.assert(fc.property(anything, expectRefused), { numRuns: runs(10_000) })
   })
 
   it('for hostile objects', () => {
@@ -133,7 +134,7 @@ describe('verify never throws', () => {
     const affix = fc.constantFrom('', 'v4.local.', 'acme_live_', 'v4.local', token.slice(0, 60))
     fc.assert(
       fc.property(affix, text, affix, (head, body, tail) => expectRefused(head + body + tail)),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     )
   })
 
@@ -209,7 +210,7 @@ describe('one token is one string (A4)', () => {
         refused++
         expectRefused(changed)
       }),
-      { numRuns: 60_000 },
+      { numRuns: runs(60_000) },
     )
     expect(refused).toBeGreaterThan(50_000)
     expect(plain.watchword.verify(token).ok).toBe(true)
@@ -262,7 +263,7 @@ describe('what verify accepts', () => {
         accepted++
         expect(await theirs(presented)).toEqual(JSON.parse(claimsText(change)))
       }),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     )
     expect(accepted).toBeGreaterThan(200)
     expect(await failureOf(() => theirs(token.slice(0, -1)))).toMatchObject({

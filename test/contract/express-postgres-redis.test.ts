@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
-import { serverUrl, uniqueName } from '../contract/servers.js'
+import { serverUrl, uniqueName } from './servers.js'
 
 const postgres = await serverUrl('postgres')
 const redis = await serverUrl('redis')
