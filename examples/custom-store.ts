@@ -3,11 +3,26 @@
  * is renamed into place makes it all or nothing; `storeContract` of watchword/testkit says whether that is enough.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import type { KeyRecord, Page, Revocation, Store, TokenFilter, TokenRecord } from 'watchword'
+import type {
+  Changes,
+  KeyRecord,
+  Matched,
+  Page,
+  Revocation,
+  Store,
+  TokenFilter,
+  TokenRecord,
+} from 'watchword'
 
 type Token = { -readonly [K in keyof TokenRecord]: TokenRecord[K] }
 
-type Data = [Map<string, Token>, Map<string, KeyRecord>, Map<string, Revocation>]
+type Data = [
+  tokens: Map<string, Token>,
+  keys: Map<string, KeyRecord>,
+  revocations: Map<string, Revocation & Matched>,
+  /** The number of the last change of each revocation and token, in ascending order. */
+  changes: Map<string, number>,
+]
 
 const queues = new Map<string, Promise<unknown>>()
 
@@ -37,7 +52,7 @@ export function jsonFileStore(file: string): Store {
     name: 'json-file',
     supports: { durable: true },
     open: () =>
-      writeFile(file, '[[],[],[]]', { flag: 'wx' }).then(undefined, () => step(() => undefined)),
+      writeFile(file, '[[],[],[],[]]', { flag: 'wx' }).then(undefined, () => step(() => undefined)),
     close: async () => {
       closed = true
     },
@@ -56,34 +71,61 @@ export function jsonFileStore(file: string): Store {
     listTokens: (filter, page) =>
       step((tokens) => pageOf(tokens, page, (row) => matches(row, filter))),
     succeed: (id, successor, supersededAt) =>
-      step((tokens, _keys, revocations) => {
+      step((tokens, _keys, revocations, changes) => {
         const row = tokens.get(id)
         if (row === undefined) return { outcome: 'missing' }
-        const dead = (one: Revocation) => covers(one, row) || covers(one, { ...successor, id })
+        const sealed = { keyId: successor.keyId, generation: successor.generation }
+        const dead = (one: Revocation) => covers(one, row) || covers(one, { ...row, ...sealed })
         if (row.revokedAt !== null) return { outcome: 'revoked' }
         if ([...revocations.values()].some(dead)) return { outcome: 'revoked' }
         const winner = row.successor === null ? undefined : tokens.get(row.successor)
         if (winner !== undefined) return { outcome: 'already', predecessor: row, successor: winner }
         row.successor = successor.id
         if (supersededAt !== null) endAt(row, supersededAt)
-        if (row.predecessor !== null) endAt(tokens.get(row.predecessor), successor.issuedAt)
+        arrive(changes, id)
+        const older = row.predecessor ?? ''
+        if (endAt(tokens.get(older), successor.issuedAt)) arrive(changes, older)
         tokens.set(successor.id, { ...successor })
         return { outcome: 'succeeded' }
       }),
-    supersede: (id, at) => step((tokens) => endAt(tokens.get(id), at)),
+    supersede: (id, at) =>
+      step((tokens, _keys, _revocations, changes) => {
+        if (endAt(tokens.get(id), at)) arrive(changes, id)
+      }),
     revoke: (revocation) =>
-      step((tokens, keys, revocations) => {
-        if (revocations.has(revocation.id)) return
+      step((tokens, keys, revocations, changes) => {
+        const known = revocations.get(revocation.id)
+        if (known !== undefined) return { matched: known.matched }
         const { id, kind, value, at, actor, reason } = revocation
-        revocations.set(id, revocation)
+        const hit = [...tokens.values()].filter(
+          (row) => row.revokedAt === null && covers(revocation, row),
+        )
+        const matched = hit.filter((row) => matches(row, { liveAt: at })).length
+        revocations.set(id, { ...revocation, matched })
+        arrive(changes, id)
         const mark = { revokedAt: at, revokedBy: actor, revokedReason: reason }
-        for (const row of tokens.values())
-          if (row.revokedAt === null && covers(revocation, row)) Object.assign(row, mark)
+        for (const row of hit) Object.assign(row, mark)
         const key = kind === 'key' ? keys.get(value) : undefined
         if (key?.revokedAt === null) keys.set(value, { ...key, revokedAt: at })
+        return { matched }
+      }),
+    changes: (after, limit) =>
+      step((tokens, _keys, revocations, changes): Changes => {
+        const last = [...changes.values()].at(-1) ?? 0
+        const from = after === null ? last : Number(after)
+        const page = [...changes].filter(([, number]) => number > from).slice(0, limit)
+        const cursor = page.at(-1)?.[1] ?? from
+        return {
+          revocations: page.flatMap(([id]) => revocations.get(id) ?? []).map(toRevocation),
+          superseded: page.flatMap(([id]) => tokens.get(id) ?? []),
+          cursor: String(cursor),
+          more: cursor < last,
+        }
       }),
     listRevocations: (page) =>
-      step((_tokens, _keys, revocations) => pageOf(revocations, page, () => true)),
+      step((_tokens, _keys, revocations) =>
+        pageOf(revocations, page, () => true).map(toRevocation),
+      ),
     insertKey: (record) =>
       step((_tokens, keys) => {
         const same = (key: KeyRecord) =>
@@ -131,11 +173,25 @@ function pageOf<T>(rows: Map<string, T>, page: Page, fits: (row: T) => boolean):
   return ids.slice(0, page.limit).map((id) => rows.get(id) as T)
 }
 
-function endAt(row: Token | undefined, at: number): void {
-  if (row !== undefined) row.supersededAt = Math.min(row.supersededAt ?? at, at)
+/** Returns whether the end moved. */
+function endAt(row: Token | undefined, at: number): boolean {
+  if (row === undefined || at >= (row.supersededAt ?? Infinity)) return false
+  row.supersededAt = at
+  return true
 }
 
-function covers({ kind, value, before }: Revocation, row: TokenRecord): boolean {
+// The last change comes last. The purged ones stay, so that no number is given twice.
+function arrive(changes: Map<string, number>, id: string): void {
+  const last = [...changes.values()].at(-1) ?? 0
+  changes.delete(id)
+  changes.set(id, last + 1)
+}
+
+const toRevocation = ({ matched: _, ...revocation }: Revocation & Matched): Revocation => revocation
+
+function covers(revocation: Revocation, row: TokenRecord): boolean {
+  const { kind, value, before, family, generation } = revocation
+  if (family === row.family && row.generation >= (generation ?? 0)) return true
   if (kind === 'token' || kind === 'family') return row[kind === 'token' ? 'id' : kind] === value
   if (kind === 'key') return row.keyId === value
   return row.familyIssuedAt <= before && (kind === 'all' || row[kind] === value)

@@ -7,6 +7,7 @@ import type { ResolvedClock } from './clock.js'
 import { WatchwordError } from './errors.js'
 import { IssuedToken } from './issued-token.js'
 import type { Keyring } from './keys/keyring.js'
+import type { RecordTagger } from './keys/record-tagger.js'
 import type { RingKey } from './keys/ring.js'
 import { type AuditEvent, audits } from './observe/channels.js'
 import type { ResolvedOptions } from './options.js'
@@ -28,6 +29,8 @@ export interface Core {
   /** Runs a call to the store under the authority's deadline, and wraps what goes wrong. */
   readonly callStore: <T>(call: () => Promise<T>) => Promise<T>
   readonly keyring: Keyring
+  /** Makes and checks the integrity tags of rows. */
+  readonly tagger: RecordTagger
   readonly index: RevocationIndex
   readonly follower: Follower
   readonly verifier: Verifier

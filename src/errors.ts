@@ -31,12 +31,14 @@ export const ERROR_CODES = {
   ERR_TOKEN_UNKNOWN: 'The token is authentic, but the store holds no record of it.',
   ERR_TOKEN_REUSED: 'A token that was already rotated was presented again after its grace.',
   ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
+  ERR_NOT_ROTATABLE: 'The token was issued with `rotatable: false`; issue a new token.',
   ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',
   ERR_KEY_LOOKUP_PENDING:
     'The token names a key that this node has not read yet, and too many others wait for the same read; try again in a second.',
   ERR_ROOT_KEY: 'The root keys that were given do not open a stored key, or a key wrapper failed.',
   ERR_STORE_UNAVAILABLE: 'The store did not answer in time, or failed; see `cause`.',
-  ERR_STORE_CORRUPT: 'The store returned a record that does not parse; `detail` names it.',
+  ERR_STORE_CORRUPT:
+    'The store returned a row that does not parse, or that does not match its integrity tag; `detail` names it.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
   ERR_FEED_UNAVAILABLE: 'The revocation feed did not answer in time, or failed; see `cause`.',
   ERR_REVOCATION_UNCERTAIN:

@@ -37,8 +37,10 @@ export type { RevokeOptions, RevokeReceipt } from './revoke.js'
 export type { RotateOptions } from './rotate.js'
 export { memoryStore } from './store/memory.js'
 export type {
+  Changes,
   KeyRecord,
   LiveLimit,
+  Matched,
   Page,
   PurgeBefore,
   Purged,

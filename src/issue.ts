@@ -34,6 +34,10 @@ export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
   readonly audience?: string
   /** A shorter life than the policy's. Default: the policy's `ttl`. */
   readonly ttl?: Duration
+  /** How long the token and all its successors may live together, at most the policy's. Default: the policy's `maxLifetime`. */
+  readonly maxLifetime?: Duration
+  /** Whether the token may be rotated: `rotate` refuses it otherwise with `ERR_NOT_ROTATABLE`. Default: `true`. */
+  readonly rotatable?: boolean
   /** Not valid before this Unix time in milliseconds. Default: valid at once. */
   readonly notBefore?: number
   /** What the token is bound to; whoever verifies must name the same. Default: nothing. */
@@ -68,6 +72,13 @@ const inputSchema = z.strictObject(
         "expected a duration of at least a second, such as '15m'",
       ),
     ),
+    maxLifetime: z.optional(
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least a second, such as '8h'",
+      ),
+    ),
+    rotatable: z.optional(z.boolean('expected true or false')),
     notBefore: z.optional(
       z.custom<number>(
         (value) => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -279,7 +290,9 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
   }
   const ttl = lifetime(policy, input.ttl)
   const issuedAt = issueTime(core, input.subject, audience)
-  const expiresAt = Math.min(issuedAt + ttl, ringKey.record.expiresAt - MAX_SKEW_MS)
+  const familyExpiresAt = issuedAt + familyLifetime(policy, input.maxLifetime)
+  const keyEndsAt = ringKey.record.expiresAt - MAX_SKEW_MS
+  const expiresAt = Math.min(issuedAt + ttl, familyExpiresAt, keyEndsAt)
   const notBefore = input.notBefore ?? null
   if (notBefore !== null && notBefore >= expiresAt) {
     throw new WatchwordError(
@@ -288,7 +301,7 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
     )
   }
   const id = core.newId(issuedAt)
-  return {
+  return core.tagger.ofRecord({
     id,
     family: id,
     generation: 0,
@@ -304,14 +317,26 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
     notBefore,
     expiresAt,
     familyIssuedAt: issuedAt,
-    familyExpiresAt: issuedAt + policy.maxLifetimeMs,
+    familyExpiresAt,
     issuedBy: input.actor,
+    ttl,
+    rotatable: input.rotatable ?? true,
     supersededAt: null,
     revokedAt: null,
     revokedBy: null,
     revokedReason: null,
     lastUsedAt: null,
-  }
+  })
+}
+
+function familyLifetime(policy: Policy, asked: Duration | undefined): number {
+  const { name, maxLifetimeMs } = policy
+  const lifetime = asked === undefined ? maxLifetimeMs : (parseDuration(asked) as number)
+  if (lifetime <= maxLifetimeMs) return lifetime
+  throw new WatchwordError(
+    'ERR_TTL_TOO_LONG',
+    `maxLifetime: ${JSON.stringify(asked)} is longer than the ${maxLifetimeMs} ms that policy '${name}' allows; ask for less, or raise the policy's maxLifetime`,
+  )
 }
 
 /** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */

@@ -88,12 +88,13 @@ export function abandonParts(parts: Parts): void {
   releaseAdapter(parts.store)
 }
 
-function halt({ state, verifier, keyring, feedKeyring }: Parts): boolean {
+function halt({ state, verifier, keyring, feedKeyring, tagKeyring }: Parts): boolean {
   if (state.closed) return false
   state.closed = true
   state.sweep?.cancel()
   verifier.close()
   keyring.stop()
   feedKeyring.stop()
+  tagKeyring.stop()
   return true
 }

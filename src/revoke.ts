@@ -114,7 +114,7 @@ export async function revoke(
   core.index.apply(entry)
   const { kind, value, expiresAt } = aim
   const { actor, reason = null } = options
-  const revocation: Revocation = {
+  const revocation: Revocation = core.tagger.ofRevocation({
     id,
     kind,
     value,
@@ -123,7 +123,9 @@ export async function revoke(
     actor,
     reason,
     expiresAt,
-  }
+    family: null,
+    generation: null,
+  })
   const mark = () => core.callStore(() => core.store.revoke(revocation))
   const { position, nodes } = await publish(core, entry, options).catch(
     async (uncertain: unknown) => {

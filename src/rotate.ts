@@ -71,6 +71,12 @@ export async function rotate(core: Core, token: unknown, raw: unknown): Promise<
   const options = parseInput(optionsSchema, raw)
   const entry = await authenticEntry(core, token, options.binding ?? '')
   const record = await loadRecord(core, entry)
+  if (!record.rotatable) {
+    throw new WatchwordError(
+      'ERR_NOT_ROTATABLE',
+      'the token was issued with `rotatable: false`; issue a new one instead of rotating it',
+    )
+  }
   if (record.successor !== null) return again(core, { entry, record, options })
   return succeed(core, { entry, record, options })
 }
@@ -246,8 +252,10 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
   const issuedAt = issueTime(core, record.subject, record.audience)
   if (issuedAt >= record.familyExpiresAt) throw familyEnded()
   const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
-  const expiresAt = Math.min(issuedAt + lifetime(policy, options.ttl), end)
-  return {
+  // A token that was issued to live shortly must not gain a longer life by rotating once.
+  const ttl = Math.min(lifetime(policy, options.ttl), record.ttl)
+  const expiresAt = Math.min(issuedAt + ttl, end)
+  return core.tagger.ofRecord({
     ...record,
     id: core.newId(issuedAt),
     generation: record.generation + 1,
@@ -261,7 +269,7 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
     issuedBy: options.actor,
     supersededAt: null,
     lastUsedAt: null,
-  }
+  })
 }
 
 // At most those of the token, and at most those that the policy still grants.

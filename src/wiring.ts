@@ -13,6 +13,8 @@ import { WatchwordError } from './errors.js'
 import { memoryFeed } from './feed/memory.js'
 import { FeedKeyring } from './keys/feed-keyring.js'
 import { Keyring } from './keys/keyring.js'
+import { RecordTagger } from './keys/record-tagger.js'
+import { TAG_PURPOSE } from './keys/record-tags.js'
 import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { UsageRecorder } from './observe/usage.js'
@@ -34,6 +36,7 @@ const INCIDENT_EVERY_MS = 10_000
 /** The parts of one authority, and how it stands. */
 export interface Parts extends Core {
   readonly feedKeyring: FeedKeyring
+  readonly tagKeyring: FeedKeyring
   /** What went wrong with the feed so far, and how often. */
   readonly incidents: ReadonlyMap<IncidentKind, number>
   readonly usage: UsageRecorder
@@ -81,6 +84,8 @@ export function buildParts(options: ResolvedOptions): Parts {
   })
   const incidents = new Map<IncidentKind, number>()
   const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
+  const tagKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked, purpose: TAG_PURPOSE })
+  const tagger = new RecordTagger(tagKeyring)
   const follower = new Follower({
     feed,
     index,
@@ -124,6 +129,8 @@ export function buildParts(options: ResolvedOptions): Parts {
     callStore,
     keyring,
     feedKeyring,
+    tagKeyring,
+    tagger,
     incidents,
     index,
     follower,

@@ -1,5 +1,6 @@
 /**
- * The keys that seal the feed, each derived from a key of the keyring, so that a token and an event never share one.
+ * The keys that seal the feed, and those that tag rows of the store, each derived from a key of the keyring for one
+ * purpose, so that a token, an event and a tag never share one.
  *
  * The nodes of one feed may serve different audiences, so the keys of all of them count here: this node opens those of
  * others when it meets a seal of theirs, and uses them for nothing else.
@@ -20,9 +21,11 @@ export interface FeedKeyringOptions {
   readonly clock: ResolvedClock
   /** Whether the node knows the key to be revoked. */
   readonly isRevoked: (keyId: string) => boolean
+  /** What the keys are derived for. Default: to seal events of the feed. */
+  readonly purpose?: string
 }
 
-const PURPOSE = 'watchword-feed-v1'
+const FEED_PURPOSE = 'watchword-feed-v1'
 // How often seals of unknown make can make a node read the store for keys: so many times in so long.
 const WINDOW_MS = 1000
 const READS = 10
@@ -43,11 +46,25 @@ export class FeedKeyring {
 
   /** The key to seal with now, and the id of the key that it is derived from. Throws `ERR_NO_SIGNING_KEY`. */
   sealing(): { readonly id: string; readonly key: LocalKey } {
+    const sealing = this.sealingIfAny()
+    if (sealing !== undefined) return sealing
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
+  }
+
+  /** The same, or `undefined` when no key is loaded. */
+  sealingIfAny(): { readonly id: string; readonly key: LocalKey } | undefined {
     for (const { id } of this.#candidates()) {
       const key = this.opening(id)
       if (key !== undefined) return { id, key }
     }
-    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
+    return undefined
+  }
+
+  /** The key that is derived from the key with this id. Throws `ERR_NO_SIGNING_KEY` when that one is not loaded. */
+  loaded(id: string): LocalKey {
+    const key = this.opening(id)
+    if (key !== undefined) return key
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', `key ${id} is not loaded`)
   }
 
   /** The key that opens what was sealed under this id, if it is at hand. */
@@ -123,7 +140,7 @@ export class FeedKeyring {
   }
 
   #derive(id: string, source: LocalKey): LocalKey {
-    const key = deriveKey(source, PURPOSE)
+    const key = deriveKey(source, this.#options.purpose ?? FEED_PURPOSE)
     this.#derived.set(id, key)
     return key
   }

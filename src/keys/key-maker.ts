@@ -9,6 +9,7 @@ import { WatchwordError } from '../errors.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
 import { discardRow } from './discard.js'
+import { tagOfKey } from './record-tags.js'
 import type { RootKey } from './root-key.js'
 import { proveRoots, wrongRoot } from './root-proof.js'
 import { type KeyDuty, type KeySchedule, lacksKey, newestKey, nextKey } from './rotation.js'
@@ -115,14 +116,10 @@ export class KeyMaker {
   async #plan(audience: string, key: LocalKey, at: 'due' | 'soon'): Promise<KeyRecord> {
     const { clock, schedule, roots } = this.#options
     const [root] = roots
-    return {
-      id: keyId(key),
-      audience,
-      ...nextKey(this.#known.ofAudience(audience), schedule, clock.now(), at),
-      wrapped: await root.seal(key),
-      wrappedBy: root.id,
-      revokedAt: null,
-    }
+    const next = nextKey(this.#known.ofAudience(audience), schedule, clock.now(), at)
+    const content = { id: keyId(key), audience, ...next }
+    const wrapped = { wrapped: await root.seal(key), wrappedBy: root.id }
+    return { ...content, ...wrapped, revokedAt: null, tag: tagOfKey(key, content) }
   }
 
   #prove(): Promise<void> {

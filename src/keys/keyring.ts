@@ -251,7 +251,7 @@ export class Keyring {
   }
 
   #info(record: KeyRecord): KeyInfo {
-    const { wrapped: _, ...shown } = record
+    const { wrapped: _, tag: __, ...shown } = record
     const ofAudience = this.#ofAudience(record.audience)
     const current = ofAudience.find(({ id }) => id === record.id) ?? record
     return {

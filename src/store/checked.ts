@@ -38,6 +38,9 @@ const tokenSchema = z.object({
   familyIssuedAt: time,
   familyExpiresAt: time,
   issuedBy: text,
+  ttl: time,
+  rotatable: z.boolean(),
+  tag: z.string(),
   supersededAt: maybeTime,
   revokedAt: maybeTime,
   revokedBy: maybeText,
@@ -56,6 +59,7 @@ const keySchema = z.object({
   retiresAt: time,
   expiresAt: time,
   revokedAt: maybeTime,
+  tag: z.string(),
 })
 
 const revocationSchema = z.object({
@@ -67,7 +71,12 @@ const revocationSchema = z.object({
   actor: text,
   reason: maybeText,
   expiresAt: time,
+  family: maybeText,
+  generation: maybeTime,
+  tag: z.string(),
 })
+
+const matchedSchema = z.object({ matched: time })
 
 /** One row as it was answered: its id, `?` where not even that can be read, and the record if it parses. */
 export interface CheckedRow<T> {
@@ -113,6 +122,40 @@ export async function readKeys(store: Store): Promise<CheckedRow<KeyRecord>[]> {
 export async function readRevocations(store: Store, page: Page): Promise<CheckedRow<Revocation>[]> {
   const rows = await store.listRevocations(page)
   return checkRows(rows, (row) => parseWith<Revocation>(revocationSchema, row))
+}
+
+/** One page of changes: checked rows, and where to go on. */
+export interface CheckedChanges {
+  readonly revocations: readonly CheckedRow<Revocation>[]
+  readonly superseded: readonly CheckedRow<TokenRecord>[]
+  readonly cursor: string
+  readonly more: boolean
+}
+
+/** A page of changes. Rejects with `ERR_STORE_CORRUPT` when the page itself does not parse. */
+export async function readChanges(
+  store: Store,
+  after: string | null,
+  limit: number,
+): Promise<CheckedChanges> {
+  const { revocations, superseded, cursor, more } = await store.changes(after, limit)
+  // A page that goes on from where it began would be read again without end.
+  if (typeof cursor !== 'string' || typeof more !== 'boolean' || (more && cursor === after))
+    throw corruptRow('page of changes', 'cursor')
+  return {
+    revocations: checkRows(revocations, (row) => parseWith<Revocation>(revocationSchema, row)),
+    superseded: checkRows(superseded, parseToken),
+    cursor,
+    more,
+  }
+}
+
+/** Revokes, and returns how many live records that matched. */
+export async function writeRevocation(store: Store, revocation: Revocation): Promise<number> {
+  const result: unknown = await store.revoke(revocation)
+  const parsed = parseWith<{ matched: number }>(matchedSchema, result)
+  if (parsed === undefined) throw corruptRow('result of the revocation', revocation.id)
+  return parsed.matched
 }
 
 /** Asks for a succession, and checks the records that come with the answer. */

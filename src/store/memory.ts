@@ -4,8 +4,10 @@
  * @module
  */
 import type {
+  Changes,
   KeyRecord,
   LiveLimit,
+  Matched,
   Page,
   PurgeBefore,
   Purged,
@@ -28,8 +30,18 @@ interface Tables {
   readonly revocations: Map<string, Revocation>
   /** Up to which time of issue a target is dead, by kind and value, so that a rotation asks five times and not once a row. */
   readonly covered: Map<string, number>
+  /** From which generation on a family is revoked, because an earlier token of it was. */
+  readonly ended: Map<string, number>
+  /** How many live records each kept revocation matched, by its id. */
+  readonly matched: Map<string, number>
+  /** What changed, in the order of the last change of each: a revocation or a token by its id, and its number. */
+  readonly arrivals: Map<string, number>
+  /** The number of the last change. */
+  arrived: number
   /** Ids by subject and policy, so that a limit is not counted over the whole table. */
   readonly held: Map<string, Set<string>>
+  /** Ids by family. */
+  readonly families: Map<string, Set<string>>
 }
 
 /**
@@ -51,7 +63,12 @@ export function memoryStore(): Store {
     keys: new Map(),
     revocations: new Map(),
     covered: new Map(),
+    ended: new Map(),
+    matched: new Map(),
+    arrivals: new Map(),
+    arrived: 0,
     held: new Map(),
+    families: new Map(),
   }
   let closed = false
   // Every method is a promise that rejects, never one that throws, and none answers after close.
@@ -70,10 +87,11 @@ export function memoryStore(): Store {
     getToken: (id) => step((t) => copy(t.tokens.get(id))),
     listTokens: (filter, page) => step((t) => listTokens(t, filter, page)),
     succeed: (id, successor, at) => step((t) => succeed(t, id, successor, at)),
-    supersede: (id, at) => step((t) => supersede(t.tokens.get(id), at)),
+    supersede: (id, at) => step((t) => supersede(t, t.tokens.get(id), at)),
     revoke: (revocation) => step((t) => revoke(t, revocation)),
     listRevocations: (page) =>
       step((t) => pageOf(t.revocations.values(), page).map((row) => ({ ...row }))),
+    changes: (after, limit) => step((t) => changes(t, after, limit)),
     insertKey: (record) => step((t) => insertKey(t, record)),
     listKeys: () => step((t) => [...t.keys.values()].map((row) => ({ ...row }))),
     rewrapKey: (id, expected, next) =>
@@ -112,10 +130,20 @@ function insertTokens(
 function put(t: Tables, record: TokenRecord): void {
   // Frozen, so that the copies of the record may share it.
   t.tokens.set(record.id, { ...record, scopes: Object.freeze([...record.scopes]) })
-  const key = holder(record)
-  const ids = t.held.get(key)
-  if (ids === undefined) t.held.set(key, new Set([record.id]))
-  else ids.add(record.id)
+  enter(t.held, holder(record), record.id)
+  enter(t.families, record.family, record.id)
+}
+
+function enter(sets: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = sets.get(key)
+  if (ids === undefined) sets.set(key, new Set([id]))
+  else ids.add(id)
+}
+
+function leave(sets: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = sets.get(key)
+  ids?.delete(id)
+  if (ids?.size === 0) sets.delete(key)
 }
 
 function countLive(t: Tables, like: TokenRecord, now: number): number {
@@ -177,7 +205,7 @@ function succeed(
   if (
     predecessor.revokedAt !== null ||
     isCovered(t, predecessor) ||
-    isCovered(t, { ...predecessor, keyId: successor.keyId })
+    isCovered(t, { ...predecessor, keyId: successor.keyId, generation: successor.generation })
   )
     return { outcome: 'revoked' }
   if (predecessor.successor !== null) {
@@ -186,16 +214,49 @@ function succeed(
     return { outcome: 'already', predecessor: { ...predecessor }, successor: { ...winner } }
   }
   predecessor.successor = successor.id
-  if (supersededAt !== null) supersede(predecessor, supersededAt)
+  arrive(t, predecessor.id)
+  if (supersededAt !== null) supersede(t, predecessor, supersededAt)
   if (predecessor.predecessor !== null)
-    supersede(t.tokens.get(predecessor.predecessor), successor.issuedAt)
+    supersede(t, t.tokens.get(predecessor.predecessor), successor.issuedAt)
   put(t, successor)
   return { outcome: 'succeeded' }
 }
 
-function supersede(row: Row | undefined, at: number): void {
-  if (row !== undefined && (row.supersededAt === null || at < row.supersededAt))
-    row.supersededAt = at
+function supersede(t: Tables, row: Row | undefined, at: number): void {
+  if (row === undefined || (row.supersededAt !== null && at >= row.supersededAt)) return
+  row.supersededAt = at
+  arrive(t, row.id)
+}
+
+/** Numbers a change. The map keeps the order of insertion, so what changed last comes last. */
+function arrive(t: Tables, id: string): void {
+  t.arrivals.delete(id)
+  t.arrivals.set(id, ++t.arrived)
+}
+
+function changes(t: Tables, after: string | null, limit: number): Changes {
+  const revocations: Revocation[] = []
+  const superseded: TokenRecord[] = []
+  const page = (cursor: number, more: boolean) => ({
+    revocations,
+    superseded,
+    cursor: String(cursor),
+    more,
+  })
+  if (after === null) return page(t.arrived, false)
+  // A cursor of another store starts from the beginning.
+  const from = Number(after) <= t.arrived ? Number(after) : 0
+  let last = from
+  for (const [id, number] of t.arrivals) {
+    if (number <= from) continue
+    if (revocations.length + superseded.length >= limit) return page(last, true)
+    const revocation = t.revocations.get(id)
+    const token = t.tokens.get(id)
+    if (revocation !== undefined) revocations.push({ ...revocation })
+    else if (token !== undefined) superseded.push({ ...token })
+    last = number
+  }
+  return page(t.arrived, false)
 }
 
 // The kinds that kill whatever the time of issue: what they name never comes back to life.
@@ -209,6 +270,7 @@ function isCovered(t: Tables, record: TokenRecord): boolean {
   return (
     deadUpTo('token', record.id) >= 0 ||
     deadUpTo('family', record.family) >= 0 ||
+    (t.ended.get(record.family) ?? Number.POSITIVE_INFINITY) <= record.generation ||
     deadUpTo('key', record.keyId) >= 0 ||
     deadUpTo('subject', record.subject) >= record.familyIssuedAt ||
     deadUpTo('audience', record.audience) >= record.familyIssuedAt ||
@@ -217,10 +279,17 @@ function isCovered(t: Tables, record: TokenRecord): boolean {
 }
 
 /** Whether this very revocation covers the record; what another one covers is the other's to mark. */
-function covers({ kind, value, before }: Revocation, record: TokenRecord): boolean {
+function covers(revocation: Revocation, record: TokenRecord): boolean {
+  const { kind, value, before, family, generation } = revocation
   switch (kind) {
     case 'token':
-      return record.id === value
+      return (
+        record.id === value ||
+        (family !== null &&
+          generation !== null &&
+          record.family === family &&
+          record.generation >= generation)
+      )
     case 'family':
       return record.family === value
     case 'key':
@@ -234,31 +303,40 @@ function covers({ kind, value, before }: Revocation, record: TokenRecord): boole
   }
 }
 
-function coverTarget(t: Tables, { kind, value, before }: Revocation): void {
+function coverTarget(t: Tables, revocation: Revocation): void {
+  const { kind, value, before, family, generation } = revocation
+  if (family !== null && generation !== null)
+    t.ended.set(family, Math.min(generation, t.ended.get(family) ?? generation))
   const key = targetKey(kind, value)
   const upTo = ABSOLUTE.has(kind) ? Number.POSITIVE_INFINITY : before
   t.covered.set(key, Math.max(upTo, t.covered.get(key) ?? 0))
 }
 
-function revoke(t: Tables, revocation: Revocation): void {
-  if (t.revocations.has(revocation.id)) return
+function revoke(t: Tables, revocation: Revocation): Matched {
+  if (t.revocations.has(revocation.id)) return { matched: t.matched.get(revocation.id) ?? 0 }
   t.revocations.set(revocation.id, { ...revocation })
+  arrive(t, revocation.id)
   coverTarget(t, revocation)
+  let matched = 0
   for (const row of candidates(t, revocation)) {
     if (row.revokedAt !== null || !covers(revocation, row)) continue
+    if (isLive(row, revocation.at)) matched++
     row.revokedAt = revocation.at
     row.revokedBy = revocation.actor
     row.revokedReason = revocation.reason
   }
   const key = revocation.kind === 'key' ? t.keys.get(revocation.value) : undefined
   if (key !== undefined && key.revokedAt === null) key.revokedAt = revocation.at
+  t.matched.set(revocation.id, matched)
+  return { matched }
 }
 
-// One token is the common case and must not walk the table.
-function candidates(t: Tables, revocation: Revocation): Iterable<Row> {
-  if (revocation.kind !== 'token') return t.tokens.values()
-  const row = t.tokens.get(revocation.value)
-  return row === undefined ? [] : [row]
+// One token or family is the common case and must not walk the table.
+function candidates(t: Tables, { kind, value, family }: Revocation): Iterable<Row> {
+  if (kind !== 'token' && kind !== 'family') return t.tokens.values()
+  const ids = new Set(t.families.get(kind === 'family' ? value : (family ?? '')))
+  if (kind === 'token') ids.add(value)
+  return [...ids].flatMap((id) => t.tokens.get(id) ?? [])
 }
 
 function insertKey(t: Tables, record: KeyRecord): boolean {
@@ -282,17 +360,21 @@ function purge(t: Tables, before: PurgeBefore): Purged {
   for (const row of t.tokens.values()) {
     if (row.expiresAt > before.tokens) continue
     t.tokens.delete(row.id)
-    const ids = t.held.get(holder(row))
-    ids?.delete(row.id)
-    if (ids?.size === 0) t.held.delete(holder(row))
+    t.arrivals.delete(row.id)
+    leave(t.held, holder(row), row.id)
+    leave(t.families, row.family, row.id)
     purged.tokens++
   }
   for (const row of t.keys.values())
     if (row.expiresAt <= before.keys && t.keys.delete(row.id)) purged.keys++
-  for (const row of t.revocations.values()) {
-    if (row.expiresAt <= before.revocations && t.revocations.delete(row.id)) purged.revocations++
+  for (const { id, expiresAt } of t.revocations.values()) {
+    if (expiresAt > before.revocations || !t.revocations.delete(id)) continue
+    t.arrivals.delete(id)
+    t.matched.delete(id)
+    purged.revocations++
   }
   t.covered.clear()
+  t.ended.clear()
   for (const row of t.revocations.values()) coverTarget(t, row)
   return purged
 }

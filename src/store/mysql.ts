@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takeNumber } from './sql/arrivals.js'
 import type { Engine, Locks } from './sql/dialect.js'
 import {
   ask,
@@ -18,6 +19,7 @@ import {
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
 import { withRetries } from './sql/retry.js'
 import { checkedPrefix, checkOptions } from './sql/schema.js'
+import { mysqlIdentity } from './sql/server.js'
 import { awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 import { insertTokens } from './sql/tokens.js'
@@ -72,6 +74,7 @@ export function mysqlStore(
 }
 
 function engineOf(pool: MysqlPool, prefix: string): Engine {
+  const dialect = mysqlDialect(prefix)
   const transact = <T>(locks: Locks, steps: () => Steps<T>) =>
     withConnection(pool, async (connection) => {
       // For the next transaction alone. Each read then sees what was committed before it, and so all that those did
@@ -82,11 +85,12 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
         const { rows } = await ask(connection, lock)
         if (rows.length === 0) throw new Error(`a row of ${prefix}locks is missing`)
       }
+      if (locks.stripe !== undefined)
+        await ask(connection, takeNumber(dialect.tables.arrivals, locks.stripe))
       const result = await awaitSteps(steps(), (statement) => ask(connection, statement))
       await connection.commit()
       return result
     })
-  const dialect = mysqlDialect(prefix)
   const run = (statement: Sql) => withRetries(() => ask(pool, statement), isUndone)
   const transaction: Engine['transaction'] = (locks, steps) =>
     withRetries(() => transact(locks, steps), isUndone)
@@ -102,6 +106,7 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
         if ((await run(guardedInsert(prefix, first))).changes > 0) return
       await transaction({ making: 'shared' }, () => insertTokens(dialect, records))
     },
+    identity: () => mysqlIdentity(run),
     migrate: (steps) => withConnection(pool, (connection) => migrating(connection, prefix, steps)),
   }
 }

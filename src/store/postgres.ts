@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
+import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import {
   answerOf,
@@ -18,6 +19,7 @@ import {
 import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
 import { withRetries } from './sql/retry.js'
 import { checkedName, checkedPrefix, checkOptions } from './sql/schema.js'
+import { postgresIdentity } from './sql/server.js'
 import { type Answer, awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
@@ -90,14 +92,15 @@ type Begin = (locks: Locks) => string
 function beginner({ tables }: Dialect): Begin {
   const table = tables.tokens.text
   const making = lockKey('watchword', table)
-  return ({ making: mode, holder }) => {
+  return ({ making: mode, holder, stripe }) => {
     const locks: string[] = []
     if (mode === 'shared') locks.push(`pg_advisory_xact_lock_shared(${making})`)
     if (mode === 'exclusive') locks.push(`pg_advisory_xact_lock(${making})`)
     if (holder !== undefined)
       locks.push(`pg_advisory_xact_lock(${lockKey('watchword', table, holder)})`)
     const select = locks.length === 0 ? '' : `; SELECT ${locks.join(', ')}`
-    return `${BEGIN}; SET LOCAL lock_timeout = '10s'${select}`
+    const update = stripe === undefined ? '' : `; ${takeNumber(tables.arrivals, stripe).text}`
+    return `${BEGIN}; SET LOCAL lock_timeout = '10s'${select}${update}`
   }
 }
 
@@ -131,6 +134,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
     dialect,
     run,
     transaction: (locks, steps) => transact(begin(locks), steps),
+    identity: () => postgresIdentity(run),
     insertTokens: (records) =>
       run(guardedInsert(dialect.tables.tokens, lockKey('watchword', table), records)),
     migrate: (steps) =>
@@ -153,11 +157,14 @@ function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
   }
   const transact = <T>(steps: () => Steps<T>) =>
     database.transaction((client) => awaitSteps(steps(), (statement) => ask(client, statement)))
+  const { arrivals } = dialect.tables
+  const run = (statement: Sql) => ask(database, statement)
   return {
     name: 'postgres',
     dialect,
-    run: (statement) => ask(database, statement),
-    transaction: (_locks, steps) => transact(steps),
+    run,
+    transaction: ({ stripe }, steps) => transact(() => numbered(arrivals, stripe, steps)),
+    identity: () => postgresIdentity(run),
     migrate: transact,
   }
 }

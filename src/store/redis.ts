@@ -16,6 +16,7 @@ import { canDuplicate, duplicate } from './redis/own-client.js'
 import { otherMethods } from './redis/revocations.js'
 import { scriptRunner } from './redis/script.js'
 import { Standby } from './redis/standby.js'
+import { redisIdentity, redisNow } from './redis/server.js'
 import { tokenMethods } from './redis/tokens.js'
 import type { Store } from './store.js'
 
@@ -75,6 +76,8 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     },
     ...tokenMethods(run),
     ...otherMethods(run),
+    now: () => redisNow(run),
+    identity: () => redisIdentity(run),
   }
 }
 

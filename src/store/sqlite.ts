@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { numbered } from './sql/arrivals.js'
 import type { Engine } from './sql/dialect.js'
 import { checkedPrefix, checkOptions } from './sql/schema.js'
+import { sqliteIdentity } from './sql/server.js'
 import { type SqliteClient, type SqliteDatabase, sqliteClient } from './sql/sqlite-client.js'
 import { sqliteDialect } from './sql/sqlite-dialect.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
@@ -43,11 +45,14 @@ export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOption
 }
 
 function engineOf({ run, transaction, migrate }: SqliteClient, prefix: string): Engine {
+  const dialect = sqliteDialect(prefix)
+  const { arrivals } = dialect.tables
   return {
     name: 'sqlite',
-    dialect: sqliteDialect(prefix),
+    dialect,
     run: async (statement) => run(statement),
-    transaction: async (_locks, steps) => transaction(steps),
+    transaction: async ({ stripe }, steps) => transaction(() => numbered(arrivals, stripe, steps)),
+    identity: () => sqliteIdentity(async (statement) => run(statement)),
     migrate,
   }
 }

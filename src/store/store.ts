@@ -45,6 +45,18 @@ export interface TokenRecord {
   readonly familyExpiresAt: number
   /** Who asked for the token. */
   readonly issuedBy: string
+  /**
+   * How long the family's first token was issued to live, in milliseconds: no successor lives longer, unless an
+   * administrator rotates it by id.
+   */
+  readonly ttl: number
+  /** Whether the token may be rotated. */
+  readonly rotatable: boolean
+  /**
+   * A message authentication code over every field that never changes, made by the authority. Stores keep it as it is.
+   * Empty in a row that was written before tags existed.
+   */
+  readonly tag: string
   /** From when on the token is dead because it was rotated. Only ever moves earlier. */
   readonly supersededAt: number | null
   /** When it was revoked. Set once, terminal. */
@@ -75,6 +87,15 @@ export interface Revocation {
   readonly reason: string | null
   /** When the last token that it can kill has expired. */
   readonly expiresAt: number
+  /**
+   * Of a token: its family, when the revocation also covers the token's successors, which are the records of the family
+   * whose generation is at least `generation`. Otherwise `null`.
+   */
+  readonly family: string | null
+  /** The lowest generation of the successors; `null` when `family` is. */
+  readonly generation: number | null
+  /** A message authentication code over every other field, made by the authority. Stores keep it as it is. */
+  readonly tag: string
 }
 
 /** A wrapped v4.local key and its times. The state is a pure function of the clock. */
@@ -97,6 +118,8 @@ export interface KeyRecord {
   readonly expiresAt: number
   /** When it was revoked. Set once, terminal. */
   readonly revokedAt: number | null
+  /** A message authentication code over the id, the audience, the generation and the times. Stores keep it as it is. */
+  readonly tag: string
 }
 
 /** A ceiling on live tokens, counted by subject and policy. */
@@ -125,6 +148,24 @@ export interface Page {
   readonly after?: string
   /** The most items to answer, at least 1. */
   readonly limit: number
+}
+
+/** What a revocation did. */
+export interface Matched {
+  /** How many records it covers that were live at its `at`: not expired, not revoked before, not superseded by then. */
+  readonly matched: number
+}
+
+/** What a store took in since an earlier look at it. */
+export interface Changes {
+  /** Revocations that were kept. */
+  readonly revocations: readonly Revocation[]
+  /** Records whose `supersededAt` or `successor` was set or moved, as they stand. */
+  readonly superseded: readonly TokenRecord[]
+  /** Where to go on. Opaque text. */
+  readonly cursor: string
+  /** Whether there is more than was returned. */
+  readonly more: boolean
 }
 
 /** What became of a rotation. */
@@ -204,8 +245,8 @@ export interface Store {
    * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace.
    * Atomicity: one winner among all callers. `revoked` goes before `already`: it is the answer if at that moment the
    * predecessor is revoked, or a kept revocation names it or its key, or covers the successor (family and key: always;
-   * subject, audience and all: when `familyIssuedAt` is not after its `before`). Safe to retry: answers `already` with
-   * the winner.
+   * a token with a `family`: by generation; subject, audience and all: when `familyIssuedAt` is not after its `before`).
+   * Safe to retry: answers `already` with the winner.
    */
   succeed(
     predecessorId: string,
@@ -217,12 +258,28 @@ export interface Store {
   supersede(id: string, at: number): Promise<void>
 
   /**
-   * Keeps the revocation and marks every record that it covers (see `succeed`; a token by its id) with its `at`,
-   * `actor` and `reason`, unless marked already. For `key`, marks the key record as well.
+   * Keeps the revocation and marks every record that it covers (see `succeed`; a token by its id, and its successors
+   * when the revocation has a `family`) with its `at`, `actor` and `reason`, unless marked already. For `key`, marks
+   * the key record as well. Returns how many live records it covers; a store that marks a large number in the
+   * background returns how many it has marked so far.
    * Atomicity: kept and marked together, against `succeed` and `insertTokens`: a batch is marked as a whole, or was
-   * inserted after it. Idempotent by the revocation's id: a second one of the same id changes nothing at all.
+   * inserted after it. Idempotent by the revocation's id: a second one of the same id changes nothing at all, and
+   * returns the count of the first.
    */
-  revoke(revocation: Revocation): Promise<void>
+  revoke(revocation: Revocation): Promise<Matched>
+
+  /**
+   * Returns what was kept (revocations) or superseded (token records) after the call that returned the cursor `after`:
+   * everything that was committed by the time of this call, page by page while `more` is true. It may return the same
+   * item again, and never leaves one out. With `null` it returns a cursor to start from, and no items.
+   *
+   * Order: the order in which the store committed the changes, never that of ids, times or clocks of nodes. A change
+   * that was prepared early and committed late comes after the cursor that was returned in between. What one call returns
+   * has no order among itself.
+   * `limit`: the most items to return, revocations and records together, at least 1. What was purged is left out. A
+   * cursor of a state that the store no longer has, because it was restored from a backup, starts from the beginning.
+   */
+  changes(after: string | null, limit: number): Promise<Changes>
 
   /** Answers the page of kept revocations in ascending order of id. */
   listRevocations(page: Page): Promise<readonly Revocation[]>

@@ -5,6 +5,7 @@
  */
 import type { Store } from '../store/store.js'
 import { holds, named, type StoreCase } from './store/case.js'
+import { changeCases } from './store/changes.js'
 import { crashCases } from './store/crashes.js'
 import { fixtures } from './store/fixtures.js'
 import { keyCases } from './store/keys.js'
@@ -18,6 +19,7 @@ import { refusalCases } from './store/refusal.js'
 import { revocationCases } from './store/revocation.js'
 import { revokeRaceCases } from './store/revoke-races.js'
 import { successionCases } from './store/succession.js'
+import { successorCases } from './store/successors.js'
 import { supersedeCases } from './store/supersede.js'
 import { textCases } from './store/text.js'
 import { tokenCases } from './store/tokens.js'
@@ -49,7 +51,8 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   limits: limitCases,
   succession: [...successionCases, ...refusalCases],
   supersede: supersedeCases,
-  revocation: revocationCases,
+  revocation: [...revocationCases, ...successorCases],
+  changes: changeCases,
   keys: keyCases,
   usage: usageCases,
   purge: purgeCases,

@@ -36,7 +36,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
   })
 
   it('of a newer library are refused, at the start and later', async () => {
-    await client.set(key('schema'), '2')
+    await client.set(key('schema'), '3')
     const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('newer') }
     await expect(redisStore(client).open()).rejects.toMatchObject(refused)
     await expect(store.insertTokens([make.token()])).rejects.toMatchObject(refused)

@@ -4,8 +4,10 @@
  * @module
  */
 import type {
+  Changes,
   KeyRecord,
   LiveLimit,
+  Matched,
   Page,
   Revocation,
   Store,
@@ -39,6 +41,7 @@ export function plainStore(tables: Tables, changed: Partial<Rules> = {}): Store 
     succeed: (id, successor, at) => step(() => succeed(t, id, successor, at)),
     supersede: (id, at) => step(() => supersede(t, id, at)),
     revoke: (revocation) => step(() => revoke(t, revocation)),
+    changes: (after, limit) => step(() => changes(t, after, limit)),
     listRevocations: (page) => step(() => pageOf(t, tables.revocations.values(), page, () => true)),
     insertKey: (record) => step(() => insertKey(t, record)),
     listKeys: () => step(() => [...tables.keys.values()].map((row) => rules.give(row))),
@@ -115,11 +118,12 @@ function pageOf<T extends { readonly id: string }>(
 }
 
 async function succeed(
-  { tables: { tokens, revocations }, rules }: Parts,
+  { tables, rules }: Parts,
   id: string,
   successor: TokenRecord,
   supersededAt: number | null,
 ): Promise<Succession> {
+  const { tokens, revocations } = tables
   const row = tokens.get(rules.id(id))
   if (row === undefined) return { outcome: 'missing' }
   const isBarred = [...revocations.values()].some((kept) => rules.bars(kept, row, successor))
@@ -131,10 +135,12 @@ async function succeed(
   const gap = rules.gap('succeed')
   if (gap !== undefined) await gap
   row.successor = successor.id
+  rules.arrive(tables.arrivals, row.id)
   if (supersededAt !== null) row.supersededAt = rules.earlier(row.supersededAt, supersededAt)
   const grandparent = tokens.get(row.predecessor ?? '')
   if (grandparent !== undefined) {
     grandparent.supersededAt = rules.earlier(grandparent.supersededAt, successor.issuedAt)
+    rules.arrive(tables.arrivals, grandparent.id)
   }
   tokens.set(successor.id, rules.take(successor))
   return { outcome: 'succeeded' }
@@ -146,18 +152,35 @@ async function supersede({ tables, rules }: Parts, id: string, at: number): Prom
   const supersededAt = rules.earlier(row.supersededAt, at)
   const gap = rules.gap('row')
   if (gap !== undefined) await gap
+  if (row.supersededAt !== supersededAt) rules.arrive(tables.arrivals, row.id)
   row.supersededAt = supersededAt
 }
 
-async function revoke({ tables, rules }: Parts, revocation: Revocation): Promise<void> {
+/** The same as an adapter would: what changed since, each once for each change. */
+function changes({ tables, rules }: Parts, after: string | null, limit: number): Changes {
+  const { arrivals, revocations, tokens } = tables
+  const from = after === null ? arrivals.length : Number(after)
+  const ids = arrivals.slice(from, from + limit)
+  return {
+    revocations: ids.flatMap((id) => revocations.get(id) ?? []).map((row) => rules.give(row)),
+    superseded: ids.flatMap((id) => tokens.get(id) ?? []).map((row) => rules.give(row)),
+    cursor: String(from + ids.length),
+    more: from + ids.length < arrivals.length,
+  }
+}
+
+async function revoke({ tables, rules }: Parts, revocation: Revocation): Promise<Matched> {
   const { id, kind, value, at, actor, reason } = revocation
-  if (tables.revocations.has(id)) return
+  if (tables.revocations.has(id)) return { matched: tables.matched.get(id) ?? 0 }
   const covered = [...tables.tokens.values()].filter(
     (row) => rules.covers(revocation, row) && !rules.isMarked(row),
   )
   const gap = rules.gap('revoke')
   if (gap !== undefined) await gap
   tables.revocations.set(id, rules.take(revocation))
+  rules.arrive(tables.arrivals, id)
+  const matched = covered.filter((row) => rules.isLive(row, at)).length
+  tables.matched.set(id, matched)
   for (const row of covered) {
     row.revokedAt = at
     const gap = rules.gap('mark')
@@ -166,6 +189,7 @@ async function revoke({ tables, rules }: Parts, revocation: Revocation): Promise
   }
   const key = kind === 'key' ? tables.keys.get(value) : undefined
   if (key !== undefined && !rules.isMarked(key)) key.revokedAt = at
+  return { matched }
 }
 
 async function insertKey({ tables, rules }: Parts, record: KeyRecord): Promise<boolean> {

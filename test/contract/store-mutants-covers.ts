@@ -19,7 +19,11 @@ export const forKind = (kind: Revocation['kind'], covers: Covers): Partial<Rules
     covers: changed,
     bars: (revocation, predecessor, successor) =>
       changed(revocation, predecessor) ||
-      changed(revocation, { ...predecessor, keyId: successor.keyId }),
+      changed(revocation, {
+        ...predecessor,
+        keyId: successor.keyId,
+        generation: successor.generation,
+      }),
   }
 }
 

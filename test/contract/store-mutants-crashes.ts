@@ -53,7 +53,7 @@ export const crashMutants: readonly Mutant[] = [
         revocations.set(revocation.id, revocation)
         await tick()
         revocations.delete(revocation.id)
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },
@@ -66,7 +66,7 @@ export const crashMutants: readonly Mutant[] = [
           if (row.subject === revocation.value) tokens.set(id, { ...row, revokedAt: revocation.at })
         }
         await tick()
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },

@@ -94,8 +94,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks the keys',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         for (const key of keys.values()) key.revokedAt ??= revocation.at
+        return answer
       },
     }),
   },
@@ -104,8 +105,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'does not mark the key',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         for (const key of keys.values()) key.revokedAt = null
+        return answer
       },
     }),
   },
@@ -114,9 +116,10 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks the key again',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         const key = keys.get(revocation.value)
         if (key !== undefined) key.revokedAt = revocation.at
+        return answer
       },
     }),
   },
@@ -130,12 +133,13 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks what an earlier one covers',
     methods: ({ tokens, revocations }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         for (const kept of revocations.values()) {
           for (const row of tokens.values()) {
             if (row.revokedAt === null && GOOD.covers(kept, row)) row.revokedAt = revocation.at
           }
         }
+        return answer
       },
     }),
   },
@@ -145,7 +149,7 @@ export const revocationMutants: readonly Mutant[] = [
     methods: ({ revocations }, good) => ({
       async revoke(revocation) {
         revocations.delete(revocation.id)
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },
@@ -155,7 +159,7 @@ export const revocationMutants: readonly Mutant[] = [
     methods: ({ revocations }, good) => ({
       async revoke(revocation) {
         if (revocations.has(revocation.id)) throw new Error('duplicate key')
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },
@@ -164,8 +168,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'keeps only what marked something',
     methods: ({ tokens, revocations }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         if (tokens.size === 0) revocations.delete(revocation.id)
+        return answer
       },
     }),
   },

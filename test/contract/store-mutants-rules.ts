@@ -14,6 +14,10 @@ export interface Tables {
   readonly tokens: Map<string, Row>
   readonly keys: Map<string, KeyRow>
   readonly revocations: Map<string, Revocation>
+  /** How many live records each revocation matched, by its id. */
+  readonly matched: Map<string, number>
+  /** Ids of what changed, in the order of the commits. */
+  readonly arrivals: string[]
 }
 
 /** Where a mutant may lose its atomicity. */
@@ -42,6 +46,8 @@ export interface Rules {
   earlier(is: number | null, at: number): number
   later(is: number | null, at: number): number
   isPast(expiresAt: number, upTo: number): boolean
+  /** Notes what changed, when it is committed. */
+  arrive(arrivals: string[], id: string): void
   /** Something to wait for between a check and its write. A good store has nothing. */
   gap(where: Gap): Promise<void> | undefined
 }
@@ -63,8 +69,9 @@ export const GOOD: Rules = {
     row.successor === null &&
     row.expiresAt > now,
   isFull: (live, fresh, max) => live + fresh > max,
-  covers({ kind, value, before }, row) {
-    if (kind === 'token') return row.id === value
+  covers({ kind, value, before, family, generation }, row) {
+    if (kind === 'token')
+      return row.id === value || (row.family === family && row.generation >= (generation ?? 0))
     if (kind === 'family') return row.family === value
     if (kind === 'key') return row.keyId === value
     const isOld = row.familyIssuedAt <= before
@@ -72,14 +79,25 @@ export const GOOD: Rules = {
   },
   bars: (revocation, predecessor, successor) =>
     GOOD.covers(revocation, predecessor) ||
-    GOOD.covers(revocation, { ...predecessor, keyId: successor.keyId }),
+    GOOD.covers(revocation, {
+      ...predecessor,
+      keyId: successor.keyId,
+      generation: successor.generation,
+    }),
   isMarked: ({ revokedAt }) => revokedAt !== null,
   earlier: (is, at) => Math.min(is ?? at, at),
   later: (is, at) => Math.max(is ?? at, at),
   isPast: (expiresAt, upTo) => expiresAt <= upTo,
+  arrive: (arrivals, id) => arrivals.push(id),
   gap: () => undefined,
 }
 
 export function emptyTables(): Tables {
-  return { tokens: new Map(), keys: new Map(), revocations: new Map() }
+  return {
+    tokens: new Map(),
+    keys: new Map(),
+    revocations: new Map(),
+    matched: new Map(),
+    arrivals: [],
+  }
 }

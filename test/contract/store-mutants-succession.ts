@@ -173,7 +173,7 @@ export const successionMutants: readonly Mutant[] = [
         for (const { id, kind } of revocations.values()) {
           if (kind === 'subject') revocations.delete(id)
         }
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },

@@ -141,8 +141,9 @@ export const raceMutants: readonly Mutant[] = [
     fault: 'the actor of the first, the time of the last',
     methods: ({ tokens }, good) => ({
       async revoke(revocation) {
-        await good.revoke(revocation)
+        const answer = await good.revoke(revocation)
         for (const row of tokens.values()) row.revokedAt = revocation.at
+        return answer
       },
     }),
   },
@@ -151,10 +152,10 @@ export const raceMutants: readonly Mutant[] = [
     fault: 'looks, then inserts, and a second insert rejects',
     methods: ({ revocations }, good) => ({
       async revoke(revocation) {
-        if (revocations.has(revocation.id)) return
+        if (revocations.has(revocation.id)) return { matched: 0 }
         await tick()
         if (revocations.has(revocation.id)) throw new Error('duplicate key')
-        await good.revoke(revocation)
+        return await good.revoke(revocation)
       },
     }),
   },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { STORE_RULES } from '../../src/testkit/store-contract.js'
+import { changeMutants, successorMutants } from './store-mutants-changes.js'
 import { crashMutants } from './store-mutants-crashes.js'
 import { lifecycleMutants } from './store-mutants-lifecycle.js'
 import { limitMutants, listMutants } from './store-mutants-lists.js'
@@ -19,6 +20,8 @@ const MUTANTS = [
   ...successionMutants,
   ...supersedeMutants,
   ...revocationMutants,
+  ...successorMutants,
+  ...changeMutants,
   ...keyMutants,
   ...usageMutants,
   ...purgeMutants,

@@ -61,7 +61,7 @@ describe('a schedule of keys', () => {
   ) {
     const next = nextKey(records, rules, now, at)
     const id = `k${next.generation}`
-    const rest = { id, audience: 'a', wrapped: '', wrappedBy: '', revokedAt: null }
+    const rest = { id, audience: 'a', wrapped: '', wrappedBy: '', revokedAt: null, tag: '' }
     return { ...next, ...rest } satisfies KeyRecord
   }
 

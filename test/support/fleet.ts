@@ -113,6 +113,7 @@ export function around(store: Store, via: Around = DIRECTLY): Store {
     succeed: (...args) => via('succeed', () => store.succeed(...args)),
     supersede: (...args) => via('supersede', () => store.supersede(...args)),
     revoke: (...args) => via('revoke', () => store.revoke(...args)),
+    changes: (...args) => via('changes', () => store.changes(...args)),
     listRevocations: (...args) => via('listRevocations', () => store.listRevocations(...args)),
     insertKey: (...args) => via('insertKey', () => store.insertKey(...args)),
     listKeys: (...args) => via('listKeys', () => store.listKeys(...args)),

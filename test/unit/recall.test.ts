@@ -322,6 +322,9 @@ describe('what is read back from a store', () => {
         actor: 'ops',
         reason: null,
         expiresAt: at + DAY,
+        family: null,
+        generation: null,
+        tag: '',
       })
     }
     const index = new RevocationIndex()

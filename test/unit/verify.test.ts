@@ -748,6 +748,9 @@ describe('authenticate', () => {
       actor: 'somebody else',
       reason: null,
       expiresAt: START + DAY,
+      family: null,
+      generation: null,
+      tag: '',
     })
     expect(outcome(await watchword.authenticate(token))).toBe('ok')
     expect(outcome(await watchword.authenticate(token, needs))).toBe('revoked')

@@ -14,6 +14,10 @@
  * - `expiry-of-tokens`, `expiry-of-keys`, `expiry-of-revocations`: ids by the time of expiry
  * - `generations:<audience>`: a hash of key ids by generation
  * - `cover:<kind>:<value>`: ids of the kept revocations of a target, by their `before`
+ * - `cover-successors:<family>`: ids of the kept revocations that cover the successors of a token of the family, by the
+ *   lowest generation that each covers
+ * - `changes`: `r:` and the id of each kept revocation, `t:` and the id of each token that was superseded or succeeded,
+ *   by the number of its last change; `change`: the number of the last one
  * - `pending`: ids of revocations, oldest first, that are kept but have rows left to mark
  *
  * @module
@@ -54,6 +58,11 @@ local function readRow(kind, id)
   for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
   if row.id == id then return row, flat end
   return { id = id, broken = true }, { 'id', id }
+end
+
+-- Numbers a change. One script runs after another, so the numbers are in the order of the commits.
+local function arrive(kind, id)
+  redis.call('ZADD', key('changes'), redis.call('INCR', key('change')), kind .. ':' .. id)
 end
 
 -- A page of rows. What is listed and is not there is answered by its id, and so refused.
@@ -104,9 +113,16 @@ local function keptSince(kind, value, row)
   return top[2] ~= nil and (tonumber(row.familyIssuedAt) or 0) <= tonumber(top[2])
 end
 
+-- Whether a kept revocation of an earlier token covers its successors of that generation.
+local function keptFrom(family, generation)
+  local first = redis.call('ZRANGE', key('cover-successors', family or ''), 0, 0, 'WITHSCORES')
+  -- What cannot be read counts as youngest.
+  return first[2] ~= nil and (tonumber(generation) or math.huge) >= tonumber(first[2])
+end
+
 -- Whether a kept revocation covers a token, when it is sealed by that key.
 local function covered(row, keyId)
-  return kept('token', row.id) or kept('family', row.family) or kept('key', keyId)
+  return kept('token', row.id) or keptFrom(row.family, row.generation) or kept('family', row.family) or kept('key', keyId)
     or keptSince('subject', row.subject, row)
     or keptSince('audience', row.audience, row)
     or keptSince('all', '', row)
@@ -115,6 +131,11 @@ end
 local function kills(revocation, row)
   local kind, value = revocation.kind, revocation.value
   if kind == 'family' then return row.family == value end
+  if kind == 'token' then
+    if row.id == value then return true end
+    if not revocation.family or row.family ~= revocation.family then return false end
+    return (tonumber(row.generation) or math.huge) >= (tonumber(revocation.generation) or 0)
+  end
   if kind == 'key' then return row.keyId == value end
   if kind == 'subject' and row.subject ~= value then return false end
   if kind == 'audience' and row.audience ~= value then return false end
@@ -160,7 +181,16 @@ local function token(id)
   return row, flat
 end
 
+local function isLiveAt(row, at)
+  local ends = math.min(tonumber(row.supersededAt or '') or math.huge, tonumber(row.expiresAt) or math.huge)
+  return ends > (tonumber(at) or 0)
+end
+
+-- Counts what was live, for the answer of the revocation.
 local function mark(row, revocation)
+  if isLiveAt(row, revocation.at) and redis.call('EXISTS', key('revocation', revocation.id)) == 1 then
+    redis.call('HINCRBY', key('revocation', revocation.id), 'matched', 1)
+  end
   redis.call('HSET', key('token', row.id), unpack(marksOf(revocation)))
   redis.call('ZREM', holder(row), row.id)
 end
@@ -170,6 +200,7 @@ local function supersede(row, at)
   if (tonumber(row.supersededAt or '') or math.huge) <= tonumber(at) then return end
   redis.call('HSET', key('token', row.id), 'supersededAt', at)
   redis.call('ZADD', key('superseded'), 0, row.id)
+  arrive('t', row.id)
 end
 
 local function insert(row, flat)

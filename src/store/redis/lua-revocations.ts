@@ -11,6 +11,7 @@ const SETTLE_BATCH = `
 local LISTS = { family = 'family', subject = 'subject', key = 'keyId', audience = 'audience' }
 
 local function listOf(revocation)
+  if revocation.kind == 'token' then return key('tokens-by-family', revocation.family) end
   local field = LISTS[revocation.kind]
   if field then return key('tokens-by-' .. field, revocation.value) end
   return key('tokens')
@@ -45,7 +46,10 @@ local function settle()
 end
 `
 
-/** Keeps a revocation and marks a first batch of rows. Argument: the record. Answers `settled` or `more`. */
+/**
+ * Keeps a revocation and marks a first batch of rows. Argument: the record. Answers `settled` or `more`, and how many live
+ * rows were marked by it so far.
+ */
 export const REVOKE = defineScript(
   vital(`
 ${SETTLE_BATCH}
@@ -56,25 +60,80 @@ if redis.call('EXISTS', key('revocation', id)) == 0 then
   redis.call('ZADD', key('revocations'), 0, id)
   redis.call('ZADD', key('expiry-of-revocations'), revocation.expiresAt, id)
   redis.call('ZADD', key('cover', kind .. ':' .. value), revocation.before, id)
+  arrive('r', id)
+  local family = kind == 'token' and revocation.generation and revocation.family
+  if family then redis.call('ZADD', key('cover-successors', family), revocation.generation, id) end
   if kind == 'key' and redis.call('EXISTS', key('key', value)) == 1 then
     redis.call('HSETNX', key('key', value), 'revokedAt', revocation.at)
   end
+  -- Before anything asks what is pending, which is looked up once in a script.
+  if kind ~= 'token' or family then redis.call('RPUSH', key('pending'), id) end
   if kind == 'token' then
     local row = storedToken(value)
     if row and not row.broken and not row.revokedAt then mark(row, deadBy(row) or revocation) end
-    return { ARGV[1], 'settled' }
   end
-  redis.call('RPUSH', key('pending'), id)
 end
-return { ARGV[1], settle() }
+local state = settle()
+return { ARGV[1], state, redis.call('HGET', key('revocation', id), 'matched') or '0' }
 `),
 )
 
-/** Marks a batch of the rows that are left to mark. Answers `settled` or `more`. */
+/**
+ * Marks a batch of the rows that are left to mark. Argument: the id of a revocation. Answers `settled` or `more`, and how
+ * many live rows that one has marked so far.
+ */
 export const SETTLE = defineScript(
   vital(`
 ${SETTLE_BATCH}
-return { ARGV[1], settle() }
+local state = settle()
+return { ARGV[1], state, redis.call('HGET', key('revocation', ARGV[2]), 'matched') or '0' }
+`),
+)
+
+/**
+ * Reads a page of what changed. Arguments: up to which number it was read before, the score and the member that were the
+ * last then, the most to answer; or nothing, to learn where to begin.
+ *
+ * Answers `page`, where to go on in the same three parts, whether there is more, the revocations, the tokens.
+ */
+export const CHANGES = defineScript(
+  vital(`
+local list, last = key('changes'), tonumber(redis.call('GET', key('change')) or '0')
+local function newest()
+  local top = redis.call('ZRANGE', list, 0, 0, 'REV', 'WITHSCORES')
+  return tostring(last), top[2] or '0', top[1] or ''
+end
+local revocations, tokens = {}, {}
+local function page(number, score, member, more)
+  return { ARGV[1], 'page', number, score, member, more and '1' or '0', revocations, tokens }
+end
+if ARGV[2] == '' then
+  local number, score, member = newest()
+  return page(number, score, member, false)
+end
+
+local from, witness = tonumber(ARGV[2]), ARGV[4]
+-- What was the last one then is gone or older: it was purged, or the server was set back and numbers anew.
+local at = witness ~= '' and redis.call('ZSCORE', list, witness)
+if from > last or (witness ~= '' and not (at and tonumber(at) >= tonumber(ARGV[3]))) then from = 0 end
+local limit = tonumber(ARGV[5])
+local found = redis.call('ZRANGE', list, '(' .. from, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1, 'WITHSCORES')
+local count = math.min(#found / 2, limit)
+for i = 1, count do
+  local kind, id = string.sub(found[2 * i - 1], 1, 1), string.sub(found[2 * i - 1], 3)
+  if kind == 'r' then
+    local _, flat = readRow('revocation', id)
+    revocations[#revocations + 1] = flat or { 'id', id }
+  else
+    local _, flat = token(id)
+    if flat then tokens[#tokens + 1] = flat end
+  end
+end
+if #found / 2 > limit then
+  return page(found[2 * count], found[2 * count], found[2 * count - 1], true)
+end
+local number, score, member = newest()
+return page(number, score, member, false)
 `),
 )
 
@@ -98,7 +157,9 @@ local ids = redis.call(
 local removed = 0
 for _, id in ipairs(ids) do
   if not waiting[id] then
-    local target = redis.call('HMGET', key('revocation', id), 'kind', 'value')
+    local target = redis.call('HMGET', key('revocation', id), 'kind', 'value', 'family')
+    if target[3] then redis.call('ZREM', key('cover-successors', target[3]), id) end
+    redis.call('ZREM', key('changes'), 'r:' .. id)
     redis.call('ZREM', key('cover', (target[1] or '') .. ':' .. (target[2] or '')), id)
     redis.call('ZREM', key('revocations'), id)
     redis.call('ZREM', key('expiry-of-revocations'), id)

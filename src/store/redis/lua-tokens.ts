@@ -124,7 +124,8 @@ local successor, successorFlat = pairsAt(4)
 if row == nil then return { ARGV[1], 'missing' } end
 if row.broken then return { ARGV[1], 'broken' } end
 -- The successor may be of a newer key, which may have been revoked since it was sealed.
-if row.revokedAt or covered(row, row.keyId) or kept('key', successor.keyId) then
+if row.revokedAt or covered(row, row.keyId) or kept('key', successor.keyId)
+  or keptFrom(row.family, successor.generation) then
   return { ARGV[1], 'revoked' }
 end
 if row.successor then
@@ -134,6 +135,7 @@ if row.successor then
 end
 redis.call('HSET', key('token', row.id), 'successor', successor.id)
 redis.call('ZREM', holder(row), row.id)
+arrive('t', row.id)
 if ARGV[3] ~= '' then supersede(row, ARGV[3]) end
 if row.predecessor then supersede(storedToken(row.predecessor), successor.issuedAt) end
 insert(successor, successorFlat)
@@ -171,6 +173,7 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', key('tokens'), id)
   redis.call('ZREM', key('expiry-of-tokens'), id)
   redis.call('ZREM', key('superseded'), id)
+  redis.call('ZREM', key('changes'), 't:' .. id)
   for _, field in ipairs(FIELDS) do
     if row[field] then redis.call('ZREM', key('tokens-by-' .. field, row[field]), id) end
   end

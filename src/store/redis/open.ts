@@ -16,7 +16,8 @@ if policy ~= '' and policy ~= 'noeviction' and ARGV[2] ~= 'allow' then
   return { ARGV[1], 'evicts', policy }
 end
 local schema = redis.call('GET', KEYS[1])
-if not schema then
+-- Version 2 only adds: fields that version 1 does not have are read as missing.
+if not schema or schema == '1' then
   schema = '${SCHEMA_VERSION}'
   redis.call('SET', KEYS[1], schema)
 end

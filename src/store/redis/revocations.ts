@@ -3,16 +3,16 @@
  *
  * @module
  */
-import type { KeyRecord, Page, PurgeBefore, Purged, Revocation, Store } from '../store.js'
+import type { Changes, KeyRecord, Page, PurgeBefore, Purged, Revocation, Store } from '../store.js'
 import { INSERT_KEY, LIST_KEYS, PURGE_KEYS, REWRAP_KEY } from './lua-keys.js'
-import { LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
+import { CHANGES, LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
 import { PURGE_TOKENS } from './lua-tokens.js'
-import { keyArgs, keyOf, revocationArgs, revocationOf } from './rows.js'
+import { keyArgs, keyOf, revocationArgs, revocationOf, tokenOf } from './rows.js'
 import { BATCH, type Run, type Script, textOf } from './script.js'
 
 type OtherMethods = Pick<
   Store,
-  'revoke' | 'listRevocations' | 'insertKey' | 'listKeys' | 'rewrapKey' | 'purge'
+  'revoke' | 'changes' | 'listRevocations' | 'insertKey' | 'listKeys' | 'rewrapKey' | 'purge'
 >
 
 // Marking is only housekeeping once the revocation is kept. A call does as much of it as leaves it well within its time;
@@ -23,9 +23,11 @@ const SETTLE_BATCHES = 20
 export function otherMethods(run: Run): OtherMethods {
   return {
     async revoke(revocation) {
-      const { tag } = await run(REVOKE, ...revocationArgs(revocation))
-      if (tag === 'more') await settle(run)
+      const { tag, rest } = await run(REVOKE, ...revocationArgs(revocation))
+      const matched = Number(textOf(rest[0]))
+      return { matched: tag === 'more' ? await settle(run, revocation.id) : matched }
     },
+    changes: (after, limit) => readChanges(run, after, limit),
     listRevocations: (page) => listRevocations(run, page),
     async insertKey(record) {
       const { tag } = await run(INSERT_KEY, ...keyArgs(record))
@@ -40,10 +42,25 @@ export function otherMethods(run: Run): OtherMethods {
   }
 }
 
-async function settle(run: Run): Promise<void> {
-  for (let batch = 0; batch < SETTLE_BATCHES; batch++) {
-    const { tag } = await run(SETTLE)
-    if (tag === 'settled') return
+async function settle(run: Run, id = ''): Promise<number> {
+  for (let batch = 1; ; batch++) {
+    const { tag, rest } = await run(SETTLE, id)
+    if (tag === 'settled' || batch === SETTLE_BATCHES) return Number(textOf(rest[0]))
+  }
+}
+
+// A number, a score and a member, in that order: only the last may hold any character.
+const CURSOR = /^(\d+)\.(\d+)\.(.*)$/s
+
+async function readChanges(run: Run, after: string | null, limit: number): Promise<Changes> {
+  const place = after === null ? ['', '', ''] : (CURSOR.exec(after)?.slice(1) ?? ['0', '0', ''])
+  const { rest } = await run(CHANGES, ...place, String(Math.min(limit, BATCH)))
+  const [number, score, member, more, revocations, tokens] = rest
+  return {
+    revocations: (revocations as unknown[]).map(revocationOf),
+    superseded: (tokens as unknown[]).map(tokenOf),
+    cursor: [number, score, member].map(textOf).join('.'),
+    more: textOf(more) === '1',
   }
 }
 

@@ -10,7 +10,7 @@
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 import { textOf } from './script.js'
 
-type Kind = 'text' | 'integer' | 'texts'
+type Kind = 'text' | 'integer' | 'texts' | 'flag'
 
 /** How each property is written; `null` beside it where it may be null. */
 type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
@@ -38,6 +38,9 @@ const TOKEN: Columns<TokenRecord> = {
   revokedBy: ['text', null],
   revokedReason: ['text', null],
   lastUsedAt: ['integer', null],
+  ttl: 'integer',
+  rotatable: 'flag',
+  tag: 'text',
 }
 
 const KEY: Columns<KeyRecord> = {
@@ -51,6 +54,7 @@ const KEY: Columns<KeyRecord> = {
   retiresAt: 'integer',
   expiresAt: 'integer',
   revokedAt: ['integer', null],
+  tag: 'text',
 }
 
 const REVOCATION: Columns<Revocation> = {
@@ -62,6 +66,19 @@ const REVOCATION: Columns<Revocation> = {
   actor: 'text',
   reason: ['text', null],
   expiresAt: 'integer',
+  family: ['text', null],
+  generation: ['integer', null],
+  tag: 'text',
+}
+
+/** What is read for a property of a row that was written before the property existed. */
+type Missing<T> = { readonly [K in keyof T]?: (record: T) => unknown }
+
+const NO_TAG = { tag: () => '' }
+const TOKEN_MISSING: Missing<TokenRecord> = {
+  ...NO_TAG,
+  ttl: ({ issuedAt, expiresAt }) => expiresAt - issuedAt,
+  rotatable: () => true,
 }
 
 /** A record as arguments of a script: how many, then names and values in turn. */
@@ -70,21 +87,26 @@ export const keyArgs = (record: KeyRecord): string[] => argsOf(KEY, record)
 export const revocationArgs = (record: Revocation): string[] => argsOf(REVOCATION, record)
 
 /** The record in a reply of names and values in turn. */
-export const tokenOf = (reply: unknown): TokenRecord => recordOf(TOKEN, reply)
-export const keyOf = (reply: unknown): KeyRecord => recordOf(KEY, reply)
-export const revocationOf = (reply: unknown): Revocation => recordOf(REVOCATION, reply)
+export const tokenOf = (reply: unknown): TokenRecord => recordOf(TOKEN, reply, TOKEN_MISSING)
+export const keyOf = (reply: unknown): KeyRecord => recordOf(KEY, reply, NO_TAG)
+export const revocationOf = (reply: unknown): Revocation => recordOf(REVOCATION, reply, NO_TAG)
 
 function argsOf<T extends object>(columns: Columns<T>, record: T): string[] {
   const pairs: string[] = []
   for (const name of Object.keys(columns) as (keyof T & string)[]) {
     const value = record[name]
     if (value === null || value === undefined) continue
-    pairs.push(name, Array.isArray(value) ? JSON.stringify(value) : String(value))
+    pairs.push(name, textFor(value))
   }
   return [String(pairs.length), ...pairs]
 }
 
-function recordOf<T extends object>(columns: Columns<T>, reply: unknown): T {
+function textFor(value: unknown): string {
+  if (Array.isArray(value)) return JSON.stringify(value)
+  return typeof value === 'boolean' ? String(Number(value)) : String(value)
+}
+
+function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing: Missing<T>): T {
   if (!Array.isArray(reply)) throw new Error('redis answered something that is no row')
   const fields = new Map<string, string>()
   for (let at = 0; at + 1 < reply.length; at += 2)
@@ -95,7 +117,12 @@ function recordOf<T extends object>(columns: Columns<T>, reply: unknown): T {
     const text = fields.get(name)
     const kind = typeof column === 'string' ? column : column[0]
     // Left undefined, a property that is missing and may not be is refused by the core.
-    record[name] = text !== undefined ? parse(kind, text) : typeof column === 'string' ? text : null
+    record[name] =
+      text !== undefined
+        ? parse(kind, text)
+        : typeof column === 'string'
+          ? missing[name]?.(record as T)
+          : null
   }
   return record as T
 }
@@ -103,6 +130,7 @@ function recordOf<T extends object>(columns: Columns<T>, reply: unknown): T {
 function parse(kind: Kind, text: string): unknown {
   if (kind === 'integer') return /^\d{1,16}$/.test(text) ? Number(text) : text
   if (kind === 'text') return text
+  if (kind === 'flag') return text === '1' || text === '0' ? text === '1' : text
   try {
     return JSON.parse(text)
   } catch {

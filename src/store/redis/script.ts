@@ -14,7 +14,7 @@ export interface Script {
 }
 
 /** The version of the data's layout that this library reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** The most rows that one call reads or writes: the server does nothing else meanwhile. */
 export const BATCH = 1000

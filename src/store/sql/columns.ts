@@ -13,6 +13,12 @@ export interface Column<T> {
   /** The longest text in bytes of UTF-8, `json` for a list of texts, or `number`. */
   readonly type: number | 'json' | 'number'
   readonly nullable: boolean
+  /** Which version of the schema added the column. Default: the first. */
+  readonly since?: 2
+  /** Whether the number stands for `true` (1) or `false` (0). */
+  readonly flag?: true
+  /** What a row without a value is read as: one that was written before the column existed. Default: `null`. */
+  readonly missing?: (record: T) => unknown
   /** The field of the record; a column without one is for look-ups alone. */
   readonly field?: keyof T & string
   /** What a column without a field holds. */
@@ -39,6 +45,16 @@ const optional = <T>(name: string, field: Field<T>, type: Column<T>['type']): Co
   type,
   nullable: true,
 })
+
+const added = <T>(
+  name: string,
+  field: Field<T>,
+  type: Column<T>['type'],
+  more: Pick<Column<T>, 'flag' | 'missing'> = {},
+): Column<T> => ({ ...optional(name, field, type), since: 2, ...more })
+
+const TAG = 512
+const noTag = { missing: () => '' }
 
 export const TOKEN_COLUMNS: readonly Column<TokenRecord>[] = [
   column('id', 'id', ID),
@@ -69,6 +85,9 @@ export const TOKEN_COLUMNS: readonly Column<TokenRecord>[] = [
   optional('revoked_by', 'revokedBy', ACTOR),
   optional('revoked_reason', 'revokedReason', LONG),
   optional('last_used_at', 'lastUsedAt', 'number'),
+  added('ttl', 'ttl', 'number', { missing: ({ issuedAt, expiresAt }) => expiresAt - issuedAt }),
+  added('rotatable', 'rotatable', 'number', { flag: true, missing: () => true }),
+  added('tag', 'tag', TAG, noTag),
 ]
 
 export const KEY_COLUMNS: readonly Column<KeyRecord>[] = [
@@ -82,6 +101,7 @@ export const KEY_COLUMNS: readonly Column<KeyRecord>[] = [
   column('retires_at', 'retiresAt', 'number'),
   column('expires_at', 'expiresAt', 'number'),
   optional('revoked_at', 'revokedAt', 'number'),
+  added('tag', 'tag', TAG, noTag),
 ]
 
 export const REVOCATION_COLUMNS: readonly Column<Revocation>[] = [
@@ -94,7 +114,15 @@ export const REVOCATION_COLUMNS: readonly Column<Revocation>[] = [
   column('actor', 'actor', ACTOR),
   optional('reason', 'reason', LONG),
   column('expires_at', 'expiresAt', 'number'),
+  added('family', 'family', ID),
+  added('generation', 'generation', 'number'),
+  added('tag', 'tag', TAG, noTag),
 ]
+
+/** The number of the last change of a row, by which `changes` finds it. */
+export const CHANGED: Column<never> = { name: 'changed', type: 'number', nullable: true, since: 2 }
+/** How many live records a revocation matched, for a repetition of it. */
+export const MATCHED: Column<never> = { name: 'matched', type: 'number', nullable: true, since: 2 }
 
 /** The columns as a list in SQL. */
 export function namesOf<T>(columns: readonly Column<T>[]): Sql {
@@ -111,6 +139,7 @@ export function toValues<T>(columns: readonly Column<T>[], record: T): SqlScalar
   return columns.map(({ field, type, value }) => {
     if (field === undefined) return value === undefined ? null : value(record)
     const content = record[field]
+    if (typeof content === 'boolean') return Number(content)
     return type === 'json' ? JSON.stringify(content) : (content as SqlScalar)
   })
 }
@@ -118,14 +147,21 @@ export function toValues<T>(columns: readonly Column<T>[], record: T): SqlScalar
 /** A record of a row. What does not look as it should is passed on as it is: the core refuses it by its id. */
 export function toRecord<T>(columns: readonly Column<T>[], row: Row): T {
   const record: Record<string, unknown> = {}
-  for (const { name, field, type } of columns) {
+  for (const { name, field, type, flag, missing } of columns) {
     if (field === undefined) continue
     const content = row[name]
-    if (content === null || content === undefined) record[field] = null
+    if (content === null || content === undefined)
+      record[field] = missing === undefined ? null : missing(record as T)
+    else if (flag) record[field] = flagOf(Number(content))
     else if (type === 'number') record[field] = Number(content)
     else record[field] = type === 'json' ? parsed(textOf(content)) : textOf(content)
   }
   return record as T
+}
+
+// Any other number is passed on, and refused as no truth value.
+function flagOf(content: number): unknown {
+  return content === 0 || content === 1 ? content === 1 : content
 }
 
 function textOf(content: unknown): unknown {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Column } from './columns.js'
-import type { TableModel } from './schema.js'
+import type { Addition, TableModel } from './schema.js'
 
 /** How a database declares its tables. */
 export interface Declarations {
@@ -38,6 +38,19 @@ export function createTable(model: TableModel, declarations: Declarations): stri
       ({ name, columns }) => `CREATE INDEX IF NOT EXISTS ${name} ON ${model.name} (${columns})`,
     ),
   ]
+}
+
+/** The definition of each column that is added, all of them nullable. */
+export function definitionsOf({ columns }: Addition, { type }: Declarations): string[] {
+  return columns.map((column) => `${column.name} ${type(column.type)}`)
+}
+
+/** Creates the indexes of an addition, over the rows that have the column, each only if it is not there. */
+export function createAddedIndexes({ table, indexes }: Addition): string[] {
+  return Object.entries(indexes).map(
+    ([end, columns]) =>
+      `CREATE INDEX IF NOT EXISTS ${unqualified(table)}_${end} ON ${table} (${columns}) WHERE ${columns.split(',')[0]} IS NOT NULL`,
+  )
 }
 
 // An index is always in the schema of its table, and must not be told so.

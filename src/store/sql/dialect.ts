@@ -11,6 +11,8 @@ export interface Tables {
   readonly tokens: Sql
   readonly keys: Sql
   readonly revocations: Sql
+  /** The numbers of the last changes, a row for each of the stripes of {@link STRIPES}. */
+  readonly arrivals: Sql
   /** Which versions of the schema were applied. */
   readonly versions: Sql
 }
@@ -23,11 +25,17 @@ export interface Versions {
   readonly createVersions: readonly string[]
 }
 
+/** A statement of a migration that cannot be repeated, and a query that returns a row once it was run. */
+export interface Guarded {
+  readonly text: string
+  readonly unless?: Sql
+}
+
 /** A schema and its versions. */
 export interface Schema extends Versions {
   readonly tables: Pick<Tables, 'versions'>
   /** The statements of each version of the schema, oldest first. */
-  readonly migrations: readonly (readonly string[])[]
+  readonly migrations: readonly (readonly (string | Guarded)[])[]
 }
 
 /** How one database spells what the others spell differently. */
@@ -48,6 +56,8 @@ export interface Dialect extends Schema {
   recordUsage(usages: readonly Usage[]): readonly Sql[]
   /** Locks rows before they are updated, in an order that all writers share, where the database can. */
   markRevoked(set: Sql, where: Sql): Sql
+  /** The server's wall clock in Unix milliseconds, as `now`. */
+  readonly now: Sql
   /** Removes some of what has expired. */
   purgeBatch(table: Sql, before: number): Sql
 }
@@ -61,6 +71,8 @@ export interface Locks {
   readonly making?: 'shared' | 'exclusive'
   /** Excludes whoever counts the live tokens of the same subject and policy. */
   readonly holder?: string
+  /** Takes the next number of this stripe, and the stripe with it until the end of the transaction. */
+  readonly stripe?: number
 }
 
 /** What keeps a schema at the library's version. */
@@ -78,6 +90,8 @@ export interface Engine extends SchemaEngine {
   readonly dialect: Dialect
   /** Runs the steps as one transaction under the locks; afterwards all of it is written, or nothing. */
   transaction<T>(locks: Locks, steps: () => Steps<T>): Promise<T>
+  /** Names the server, as a feed on it does. */
+  identity(): Promise<string | undefined>
   /** Inserts without a limit, where that takes one statement. */
   insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
 }

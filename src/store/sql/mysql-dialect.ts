@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { TokenRecord } from '../store.js'
+import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createTable, type Declarations } from './ddl.js'
-import type { Dialect, Versions } from './dialect.js'
-import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { createTable, type Declarations, definitionsOf } from './ddl.js'
+import type { Dialect, Guarded, Versions } from './dialect.js'
+import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 import { joined, listed, once, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 500
@@ -30,7 +31,7 @@ const HOLDERS = 64
 /** The dialect over tables with this prefix. */
 export function mysqlDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, versions } = tables
+  const { tokens, arrivals, versions } = tables
   const locks = locksOf(prefix).text
   const rows = Array.from({ length: HOLDERS + 1 }, (_, row) => `(${row})`)
   return {
@@ -63,6 +64,8 @@ export function mysqlDialect(prefix: string): Dialect {
     // With a limit that none reaches: a session with sql_safe_updates refuses what has neither a key nor a limit.
     markRevoked: (set, where) =>
       sql`UPDATE ${tokens} SET ${set} WHERE ${where} LIMIT ${raw(String(2n ** 63n - 1n))}`,
+    // From the difference, which no time zone and no summer time of the session changes.
+    now: sql`SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6)) DIV 1000 AS now`,
     purgeBatch: (table, before) =>
       sql`DELETE FROM ${table} WHERE expires_at <= ${before}
         ORDER BY expires_at LIMIT ${raw(String(BATCH))}`,
@@ -73,7 +76,26 @@ export function mysqlDialect(prefix: string): Dialect {
         `INSERT IGNORE INTO ${locks} (id) VALUES ${rows.join(', ')}`,
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
       ],
+      [
+        ...additionsOfVersion2(tables).map(alterTable),
+        createArrivals(arrivals, 'SMALLINT', 'BIGINT', ' ENGINE = InnoDB'),
+        `INSERT IGNORE INTO ${arrivals.text} (id, n) VALUES ${STRIPE_ROWS}`,
+      ],
     ],
+  }
+}
+
+// One statement for each table, so that it is altered as a whole or not at all: the last of its columns tells.
+function alterTable(addition: Addition): Guarded {
+  const { table, columns, indexes } = addition
+  const parts = [
+    ...definitionsOf(addition, DECLARATIONS).map((definition) => `ADD COLUMN ${definition}`),
+    ...Object.entries(indexes).map(([end, keys]) => `ADD KEY ${table}_${end} (${keys})`),
+  ]
+  return {
+    text: `ALTER TABLE ${table} ${parts.join(', ')}`,
+    unless: sql`SELECT 1 AS found FROM information_schema.columns WHERE table_schema = DATABASE()
+      AND table_name = ${table} AND column_name = ${columns.at(-1)?.name ?? ''}`,
   }
 }
 

@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { TokenRecord } from '../store.js'
+import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createTable, type Declarations } from './ddl.js'
+import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
 import type { Dialect, Versions } from './dialect.js'
-import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 import { listed, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 1000
@@ -23,7 +24,7 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix, in a schema of their own or where the search path leads. */
 export function postgresDialect(prefix: string, schema: string | undefined): Dialect {
   const tables = tablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
-  const { tokens, versions } = tables
+  const { tokens, arrivals, versions } = tables
   return {
     tables,
     forUpdate: raw(' FOR UPDATE'),
@@ -45,6 +46,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
     markRevoked: (set, where) =>
       sql`WITH hit AS (SELECT id FROM ${tokens} WHERE ${where} ORDER BY id DESC FOR UPDATE)
         UPDATE ${tokens} t SET ${set} FROM hit WHERE t.id = hit.id`,
+    now: sql`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
     // What another purge holds is as good as gone.
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id = ANY(ARRAY(
       SELECT id FROM ${table} WHERE expires_at <= ${before}
@@ -55,6 +57,16 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
+      ],
+      [
+        ...additionsOfVersion2(tables).flatMap((addition) => [
+          `ALTER TABLE ${addition.table} ${definitionsOf(addition, DECLARATIONS)
+            .map((definition) => `ADD COLUMN IF NOT EXISTS ${definition}`)
+            .join(', ')}`,
+          ...createAddedIndexes(addition),
+        ]),
+        createArrivals(arrivals, 'SMALLINT', 'BIGINT', ''),
+        `INSERT INTO ${arrivals.text} (id, n) VALUES ${STRIPE_ROWS} ON CONFLICT DO NOTHING`,
       ],
     ],
   }

@@ -3,29 +3,42 @@
  *
  * @module
  */
-import type { KeyRecord, Revocation } from '../store.js'
+import type { KeyRecord, Matched, Revocation } from '../store.js'
+import { takenNumber } from './arrivals.js'
 import { fieldsOf, hashOf, KEY_COLUMNS, namesOf, REVOCATION_COLUMNS, toValues } from './columns.js'
 import type { Dialect } from './dialect.js'
 import { type Sql, type Steps, sql } from './statement.js'
 
-/** Keeps a revocation and marks what it covers. To be run under the exclusive lock of making. */
-export function* revoke(dialect: Dialect, revocation: Revocation): Steps<void> {
-  const { tables } = dialect
+/** Keeps a revocation and marks what it covers. To be run under the exclusive lock of making and that of the stripe. */
+export function* revoke(dialect: Dialect, revocation: Revocation, stripe: number): Steps<Matched> {
+  const { tokens, keys, revocations } = dialect.tables
+  const { id, kind, value, at, actor, reason } = revocation
   const columns = namesOf(REVOCATION_COLUMNS)
   const values = toValues(REVOCATION_COLUMNS, revocation)
-  const kept = yield dialect.insertUnlessThere(tables.revocations, columns, values)
-  if (kept.changes === 0) return
-  const { kind, value, at, actor, reason } = revocation
+  const kept = yield dialect.insertUnlessThere(revocations, columns, values)
+  if (kept.changes === 0) {
+    const { rows } = yield sql`SELECT matched FROM ${revocations} WHERE id = ${id}`
+    return { matched: Number(rows[0]?.['matched'] ?? 0) }
+  }
+  const covered = sql`revoked_at IS NULL AND ${coverage(revocation)}`
+  const { rows } = yield sql`SELECT COUNT(*) AS matched FROM ${tokens} WHERE ${covered}
+    AND expires_at > ${at} AND (superseded_at IS NULL OR superseded_at > ${at})`
+  const matched = Number(rows[0]?.['matched'])
+  yield sql`UPDATE ${revocations} SET matched = ${matched}, changed = ${takenNumber(dialect, stripe)}
+    WHERE id = ${id}`
   const set = sql`revoked_at = ${at}, revoked_by = ${actor}, revoked_reason = ${reason}`
-  yield dialect.markRevoked(set, sql`revoked_at IS NULL AND ${coverage(revocation)}`)
+  yield dialect.markRevoked(set, covered)
   if (kind === 'key')
-    yield sql`UPDATE ${tables.keys} SET revoked_at = ${at} WHERE id = ${value} AND revoked_at IS NULL`
+    yield sql`UPDATE ${keys} SET revoked_at = ${at} WHERE id = ${value} AND revoked_at IS NULL`
+  return { matched }
 }
 
-function coverage({ kind, value, before }: Revocation): Sql {
+function coverage({ kind, value, before, family, generation }: Revocation): Sql {
   switch (kind) {
     case 'token':
-      return sql`id = ${value}`
+      return family === null || generation === null
+        ? sql`id = ${value}`
+        : sql`(id = ${value} OR (family = ${family} AND generation >= ${generation}))`
     case 'family':
       return sql`family = ${value}`
     case 'key':

@@ -4,7 +4,14 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { type Column, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS } from './columns.js'
+import {
+  CHANGED,
+  type Column,
+  KEY_COLUMNS,
+  MATCHED,
+  REVOCATION_COLUMNS,
+  TOKEN_COLUMNS,
+} from './columns.js'
 import type { Schema, SchemaEngine, Tables } from './dialect.js'
 import { once, raw, type Steps, sql } from './statement.js'
 
@@ -23,7 +30,39 @@ const model = <T>(
   columns: readonly Column<T>[],
   unique: readonly string[],
   indexes: Readonly<Record<string, string>>,
-): TableModel => ({ name, columns: columns as readonly Column<never>[], unique, indexes })
+): TableModel => ({
+  name,
+  columns: columns.filter(({ since }) => since === undefined) as readonly Column<never>[],
+  unique,
+  indexes,
+})
+
+/** A table to which a version of the schema adds columns and indexes. */
+export interface Addition {
+  readonly table: string
+  readonly columns: readonly Column<never>[]
+  readonly indexes: Readonly<Record<string, string>>
+}
+
+const addedIn2 = <T>(columns: readonly Column<T>[]) =>
+  columns.filter(({ since }) => since === 2) as readonly Column<never>[]
+
+/** What version 2 adds: integrity tags, the limits of a family, the reach of a revocation, and the order of changes. */
+export function additionsOfVersion2({ tokens, keys, revocations }: Tables): Addition[] {
+  return [
+    {
+      table: tokens.text,
+      columns: [...addedIn2(TOKEN_COLUMNS), CHANGED],
+      indexes: { changed: 'changed' },
+    },
+    { table: keys.text, columns: addedIn2(KEY_COLUMNS), indexes: {} },
+    {
+      table: revocations.text,
+      columns: [...addedIn2(REVOCATION_COLUMNS), MATCHED, CHANGED],
+      indexes: { family: 'family, generation', changed: 'changed' },
+    },
+  ]
+}
 
 /** The tables of version 1. A later version adds columns that are nullable and tables, and changes nothing here. */
 export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
@@ -79,6 +118,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
     tokens: table('tokens'),
     keys: table('keys'),
     revocations: table('revocations'),
+    arrivals: table('arrivals'),
     versions: table('schema'),
   }
 }
@@ -86,7 +126,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
 /** What applies the schema by hand. */
 export function migrationSql({ createVersions, migrations, tables }: Schema): string {
   const lines = migrations.flatMap((statements, index) => [
-    ...statements,
+    ...statements.map((statement) => (typeof statement === 'string' ? statement : statement.text)),
     `INSERT INTO ${tables.versions.text} (version) VALUES (${index + 1})`,
   ])
   return `${[...createVersions, ...lines].join(';\n\n')};\n`
@@ -104,14 +144,19 @@ export async function migrate(engine: SchemaEngine, owner: Owner = 'store'): Pro
 }
 
 function* migrationSteps(dialect: Schema): Steps<void> {
-  const { createVersions, migrations, tables } = dialect
+  const { createVersions, migrations, tables }: Schema = dialect
   // Created rather than looked for: whether it is there may have been cached before the wait for the others.
   for (const text of createVersions) yield once(raw(text))
   const { rows } = yield once(selectVersion(dialect))
   const applied = Number(rows[0]?.['version'] ?? 0)
   for (const [index, statements] of migrations.entries()) {
     if (index < applied) continue
-    for (const text of statements) yield once(raw(text))
+    for (const statement of statements) {
+      const { text, unless } = typeof statement === 'string' ? { text: statement } : statement
+      // What a process that died began is not done again.
+      if (unless !== undefined && (yield once(unless)).rows.length > 0) continue
+      yield once(raw(text))
+    }
     yield once(sql`INSERT INTO ${tables.versions} (version) VALUES (${raw(String(index + 1))})`)
   }
 }

@@ -3,10 +3,12 @@
  *
  * @module
  */
+
+import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createTable, type Declarations } from './ddl.js'
-import type { Dialect, Versions } from './dialect.js'
-import { tablesOf, tablesOfVersion1 } from './schema.js'
+import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
+import type { Dialect, Guarded, Versions } from './dialect.js'
+import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 import { listed, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 500
@@ -21,7 +23,7 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix. */
 export function sqliteDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, versions } = tables
+  const { tokens, arrivals, versions } = tables
   const columns = namesOf(TOKEN_COLUMNS)
   return {
     tables,
@@ -45,6 +47,7 @@ export function sqliteDialect(prefix: string): Dialect {
           WHERE id = ${id} AND (last_used_at IS NULL OR last_used_at < ${at})`,
       ),
     markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
+    now: sql`SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) AS now`,
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id IN (
       SELECT id FROM ${table} WHERE expires_at <= ${before} ORDER BY expires_at LIMIT ${BATCH})`,
     ...sqliteVersions(versions),
@@ -54,8 +57,25 @@ export function sqliteDialect(prefix: string): Dialect {
         // Rebuilding the view of what is revoked walks the superseded tokens alone.
         `CREATE INDEX IF NOT EXISTS ${tokens.text}_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
+      [
+        ...additionsOfVersion2(tables).flatMap((addition) => [
+          ...addColumns(addition),
+          ...createAddedIndexes(addition),
+        ]),
+        createArrivals(arrivals, 'INTEGER', 'INTEGER', ' STRICT'),
+        `INSERT OR IGNORE INTO ${arrivals.text} (id, n) VALUES ${STRIPE_ROWS}`,
+      ],
     ],
   }
+}
+
+// SQLite adds one column at a time, and has no IF NOT EXISTS for it.
+function addColumns(addition: Addition): Guarded[] {
+  const { table, columns } = addition
+  return definitionsOf(addition, DECLARATIONS).map((definition, index) => ({
+    text: `ALTER TABLE ${table} ADD COLUMN ${definition}`,
+    unless: sql`SELECT 1 AS found FROM pragma_table_info(${table}) WHERE name = ${columns[index]?.name ?? ''}`,
+  }))
 }
 
 /** Where the versions are kept. */

@@ -4,11 +4,12 @@
  * @module
  */
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
+import { anyStripe, readChanges } from './arrivals.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import { checkVersion, migrate, migrationSql } from './schema.js'
-import type { Answer, Sql } from './statement.js'
+import { type Answer, awaitSteps, type Sql } from './statement.js'
 import {
   insertLimited,
   insertTokens,
@@ -66,19 +67,34 @@ export function sqlStore(engine: Engine): SqlStore {
         return rows.map((row) => toRecord(TOKEN_COLUMNS, row))
       }),
     succeed: (id, successor, at) =>
-      step(async () =>
-        isStorable(id)
-          ? await engine.transaction({ making: 'shared' }, () =>
-              succeed(dialect, id, successor, at),
-            )
-          : { outcome: 'missing' },
-      ),
+      step(async () => {
+        if (!isStorable(id)) return { outcome: 'missing' }
+        const stripe = anyStripe()
+        return await engine.transaction({ making: 'shared', stripe }, () =>
+          succeed(dialect, { id, successor, at, stripe }),
+        )
+      }),
     supersede: (id, at) =>
       step(async () => {
-        if (isStorable(id)) await engine.run(supersede(dialect, id, at))
+        if (!isStorable(id)) return
+        const stripe = anyStripe()
+        await engine.transaction({ stripe }, function* () {
+          yield supersede(dialect, { id, at, stripe })
+        })
       }),
     revoke: (revocation) =>
-      step(() => engine.transaction({ making: 'exclusive' }, () => revoke(dialect, revocation))),
+      step(() => {
+        const stripe = anyStripe()
+        return engine.transaction({ making: 'exclusive', stripe }, () =>
+          revoke(dialect, revocation, stripe),
+        )
+      }),
+    changes: (after, limit) =>
+      step(() =>
+        awaitSteps(readChanges(dialect, after, limit), (statement) => engine.run(statement)),
+      ),
+    now: async () => Number((await run(dialect.now)).rows[0]?.['now']),
+    identity: () => step(() => engine.identity()),
     listRevocations: async (page) => {
       const listing = { columns: REVOCATION_COLUMNS, conditions: [], page }
       const { rows } = await run(pageOf(dialect, { table: dialect.tables.revocations, ...listing }))

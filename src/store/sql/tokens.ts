@@ -4,6 +4,7 @@
  * @module
  */
 import type { LiveLimit, Page, Succession, TokenFilter, TokenRecord, Usage } from '../store.js'
+import { takenNumber } from './arrivals.js'
 import {
   type Column,
   fieldsOf,
@@ -94,14 +95,17 @@ function bound(after: string): string {
   return (after.split('\0', 1)[0] ?? '').toWellFormed()
 }
 
-/** Links a predecessor to its one successor. To be run under the shared lock of making. */
-export function* succeed(
-  dialect: Dialect,
-  predecessorId: string,
-  successor: TokenRecord,
-  supersededAt: number | null,
-): Steps<Succession> {
-  const [row] = (yield predecessorOf(dialect, predecessorId, successor.keyId)).rows
+/** A rotation: who, to what, from when the old token ends, and by which stripe it is numbered. */
+interface Rotation {
+  readonly id: string
+  readonly successor: TokenRecord
+  readonly at: number | null
+  readonly stripe: number
+}
+
+/** Links a predecessor to its one successor. To be run under the shared lock of making and the lock of the stripe. */
+export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession> {
+  const [row] = (yield predecessorOf(dialect, rotation)).rows
   if (row === undefined) return { outcome: 'missing' }
   const predecessor = toRecord(TOKEN_COLUMNS, row)
   if (predecessor.revokedAt !== null || Number(row['covered']) !== 0) return { outcome: 'revoked' }
@@ -110,18 +114,20 @@ export function* succeed(
     if (winner === undefined) return { outcome: 'missing' }
     return { outcome: 'already', predecessor, successor: toRecord(TOKEN_COLUMNS, winner) }
   }
-  for (const statement of dialect.together(link(dialect, predecessor, successor, supersededAt)))
-    yield statement
+  for (const statement of dialect.together(link(dialect, predecessor, rotation))) yield statement
   return { outcome: 'succeeded' }
 }
 
 /** Locks the predecessor until the end of the transaction, so that what is decided by it stays true. */
-function predecessorOf({ tables, forUpdate }: Dialect, id: string, newKeyId: string): Sql {
+function predecessorOf({ tables, forUpdate }: Dialect, { id, successor }: Rotation): Sql {
   const { tokens, revocations } = tables
+  const { keyId: newKeyId, generation } = successor
   const kept = (condition: Sql) => sql`EXISTS (SELECT 1 FROM ${revocations} r WHERE ${condition})`
   // The successor may be of a newer key, which may have been revoked since it was sealed.
   const covering = [
     kept(sql`r.kind = 'token' AND r.target = t.id AND r.value = t.id`),
+    // An earlier token of the family was revoked, and its successors with it.
+    kept(sql`r.family = t.family AND r.generation <= ${generation}`),
     kept(sql`r.kind = 'family' AND r.target = t.family AND r.value = t.family`),
     kept(sql`r.kind = 'key' AND r.target = t.key_id AND r.value = t.key_id`),
     kept(sql`r.kind = 'key' AND r.target = ${newKeyId} AND r.value = ${newKeyId}`),
@@ -140,26 +146,32 @@ function predecessorOf({ tables, forUpdate }: Dialect, id: string, newKeyId: str
 function link(
   dialect: Dialect,
   { id, predecessor, supersededAt: is }: TokenRecord,
-  successor: TokenRecord,
-  at: number | null,
+  { successor, at, stripe }: Rotation,
 ): Sql[] {
   const { tokens } = dialect.tables
+  const changed = takenNumber(dialect, stripe)
   const end = at === null || (is !== null && is <= at) ? is : at
   const statements = [
-    sql`UPDATE ${tokens} SET successor = ${successor.id}, superseded_at = ${end} WHERE id = ${id}`,
+    sql`UPDATE ${tokens} SET successor = ${successor.id}, superseded_at = ${end}, changed = ${changed}
+      WHERE id = ${id}`,
     sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)}) VALUES (${joined(
       toValues(TOKEN_COLUMNS, successor).map((value) => sql`${value}`),
       ', ',
     )})`,
   ]
   // Only the immediate predecessor has grace.
-  if (predecessor !== null) statements.unshift(supersede(dialect, predecessor, successor.issuedAt))
+  if (predecessor !== null)
+    statements.unshift(supersede(dialect, { id: predecessor, at: successor.issuedAt, stripe }))
   return statements
 }
 
-/** Moves the end of a token earlier, never later. */
-export function supersede({ tables }: Dialect, id: string, at: number): Sql {
-  return sql`UPDATE ${tables.tokens} SET superseded_at = ${at}
+/** Moves the end of a token earlier, never later. To be run under the lock of the stripe. */
+export function supersede(
+  dialect: Dialect,
+  { id, at, stripe }: { readonly id: string; readonly at: number; readonly stripe: number },
+): Sql {
+  const { tokens } = dialect.tables
+  return sql`UPDATE ${tokens} SET superseded_at = ${at}, changed = ${takenNumber(dialect, stripe)}
     WHERE id = ${id} AND (superseded_at IS NULL OR superseded_at > ${at})`
 }
 

@@ -42,6 +42,7 @@ export function fixtures(seed: string): Fixtures {
     counter++
     return timePart(NOW + counter) + pick(CROCKFORD, 16)
   }
+  const tag = () => `v4.local.${pick(BASE64URL, 86)}`
   const keyId = () => `k4.lid.${pick(BASE64URL, 44)}`
 
   function token(over: Partial<TokenRecord> = {}): TokenRecord {
@@ -64,6 +65,9 @@ export function fixtures(seed: string): Fixtures {
       familyIssuedAt: NOW,
       familyExpiresAt: NOW + 24 * HOUR,
       issuedBy: 'admin',
+      ttl: HOUR,
+      rotatable: true,
+      tag: tag(),
       supersededAt: null,
       revokedAt: null,
       revokedBy: null,
@@ -109,6 +113,7 @@ export function fixtures(seed: string): Fixtures {
       retiresAt: NOW + HOUR,
       expiresAt: NOW + 2 * HOUR,
       revokedAt: null,
+      tag: tag(),
       ...over,
     }),
     revocation: (kind, value, over) => ({
@@ -120,6 +125,9 @@ export function fixtures(seed: string): Fixtures {
       actor: 'operator',
       reason: 'left the company',
       expiresAt: NOW + 24 * HOUR,
+      family: null,
+      generation: null,
+      tag: tag(),
       ...over,
     }),
   }

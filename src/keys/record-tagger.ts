@@ -1,0 +1,62 @@
+/**
+ * Makes and checks the integrity tags of rows with the keys of one authority.
+ *
+ * @module
+ */
+import type { Revocation, TokenRecord } from '../store/store.js'
+import type { FeedKeyring } from './feed-keyring.js'
+import {
+  isRecordIntact,
+  isRevocationIntact,
+  keyIdOfTag,
+  type RecordContent,
+  type RevocationContent,
+  tagOfRecord,
+  tagOfRevocation,
+} from './record-tags.js'
+
+/** What a check found: `unknown` when the key of the tag could not be loaded. */
+export type Integrity = 'intact' | 'tampered' | 'unknown'
+
+/** The tags of one authority. */
+export class RecordTagger {
+  readonly #keys: FeedKeyring
+
+  /** @param keys - Derives the keys of tags. */
+  constructor(keys: FeedKeyring) {
+    this.#keys = keys
+  }
+
+  /** Adds the tag to a token record, whose key must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
+  ofRecord<T extends RecordContent>(content: T): T & { readonly tag: string } {
+    return { ...content, tag: tagOfRecord(this.#keys.loaded(content.keyId), content) }
+  }
+
+  /** Adds the tag to a revocation; an empty one where no key is loaded, since no revocation is held up by that. */
+  ofRevocation(content: RevocationContent): Revocation {
+    const sealing = this.#keys.sealingIfAny()
+    return { ...content, tag: sealing === undefined ? '' : tagOfRevocation(sealing, content) }
+  }
+
+  /** Checks a token record. Loads its key if need be; never rejects. */
+  async checkRecord(record: TokenRecord): Promise<Integrity> {
+    return this.#check(record.keyId, (key) => isRecordIntact(key, record))
+  }
+
+  /** Checks a revocation. Loads the key that its tag names if need be; never rejects. */
+  async checkRevocation(revocation: Revocation): Promise<Integrity> {
+    const id = keyIdOfTag(revocation.tag)
+    if (id === undefined) return 'tampered'
+    return this.#check(id, (key) => isRevocationIntact(key, revocation))
+  }
+
+  async #check(
+    id: string,
+    isIntact: (key: ReturnType<FeedKeyring['loaded']>) => boolean,
+  ): Promise<Integrity> {
+    if (this.#keys.opening(id) === undefined) await this.#keys.refresh()
+    const key = this.#keys.opening(id)
+    if (key === undefined) return 'unknown'
+    return isIntact(key) ? 'intact' : 'tampered'
+  }
+}

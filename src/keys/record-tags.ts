@@ -1,0 +1,155 @@
+/**
+ * Integrity tags of rows: what an attacker who can write to the database, and has no key, cannot make.
+ *
+ * A tag is a PASETO v4.local token with an empty payload, whose implicit assertion is every field of the row that never
+ * changes, as PASETO's own PAE. Its key is derived from a key of the keyring: for a token record the key that sealed the
+ * token, for a key's row that very key, for a revocation the key in use, which the footer names.
+ *
+ * @module
+ */
+import { PAE } from 'paseto'
+import type { KeyRecord, Revocation, TokenRecord } from '../store/store.js'
+import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
+import { decryptInto, sealBytes } from '../token/v4local.js'
+import { footerOf } from '../token/wire.js'
+
+/** What the keys of tags are derived for. */
+export const TAG_PURPOSE = 'watchword-record-v1'
+
+const HEADER = 'v4.local.'
+const EMPTY = new Uint8Array(0)
+
+/** Every field of a token record that never changes. */
+export const RECORD_FIELDS = [
+  'id',
+  'family',
+  'generation',
+  'predecessor',
+  'subject',
+  'audience',
+  'policy',
+  'policyVersion',
+  'scopes',
+  'keyId',
+  'issuedAt',
+  'notBefore',
+  'expiresAt',
+  'familyIssuedAt',
+  'familyExpiresAt',
+  'issuedBy',
+  'ttl',
+  'rotatable',
+] as const satisfies readonly (keyof TokenRecord)[]
+
+/** Every field of a key's row that never changes, but for the wrapped key, which the root key authenticates. */
+export const KEY_FIELDS = [
+  'id',
+  'audience',
+  'generation',
+  'createdAt',
+  'activatesAt',
+  'retiresAt',
+  'expiresAt',
+] as const satisfies readonly (keyof KeyRecord)[]
+
+/** Every field of a revocation: none of them changes. */
+export const REVOCATION_FIELDS = [
+  'id',
+  'kind',
+  'value',
+  'before',
+  'at',
+  'actor',
+  'reason',
+  'expiresAt',
+  'family',
+  'generation',
+] as const satisfies readonly (keyof Revocation)[]
+
+export type RecordContent = Pick<TokenRecord, (typeof RECORD_FIELDS)[number]>
+export type KeyContent = Pick<KeyRecord, (typeof KEY_FIELDS)[number]>
+export type RevocationContent = Pick<Revocation, (typeof REVOCATION_FIELDS)[number]>
+
+/** The tag of a token record. `key`: derived for tags from the key of its `keyId`. */
+export function tagOfRecord(key: LocalKey, record: RecordContent): string {
+  return seal(key, EMPTY, assertion('token', record, RECORD_FIELDS))
+}
+
+/** Whether the record is as it was when it was tagged. */
+export function isRecordIntact(key: LocalKey, record: TokenRecord): boolean {
+  return opens(key, record.tag, EMPTY, assertion('token', record, RECORD_FIELDS))
+}
+
+/** The tag of a key's row. `key`: the key itself. */
+export function tagOfKey(key: LocalKey, record: KeyContent): string {
+  return withDerived(key, (own) => seal(own, EMPTY, assertion('key', record, KEY_FIELDS)))
+}
+
+/** Whether the row of a key is as it was when it was tagged. `key`: the key itself. */
+export function isKeyIntact(key: LocalKey, record: KeyRecord): boolean {
+  return withDerived(key, (own) =>
+    opens(own, record.tag, EMPTY, assertion('key', record, KEY_FIELDS)),
+  )
+}
+
+/** The tag of a revocation. `key`: derived for tags from the key with this id. */
+export function tagOfRevocation(
+  { id, key }: { readonly id: string; readonly key: LocalKey },
+  revocation: RevocationContent,
+): string {
+  const footer = footerOf(id)
+  const body = seal(key, footer, assertion('revocation', revocation, REVOCATION_FIELDS))
+  return `${body}.${Buffer.from(footer).toString('base64url')}`
+}
+
+/** The id of the key that tagged a revocation, or `undefined` when the tag names none. */
+export function keyIdOfTag(tag: string): string | undefined {
+  const footer = Buffer.from(tag.split('.')[3] ?? '', 'base64url').toString()
+  return /^\{"kid":"(k4\.lid\.[A-Za-z0-9_-]{44})"\}$/.exec(footer)?.[1]
+}
+
+/** Whether the revocation is as it was when it was tagged. `key`: derived for tags from the key that the tag names. */
+export function isRevocationIntact(key: LocalKey, revocation: Revocation): boolean {
+  const id = keyIdOfTag(revocation.tag)
+  if (id === undefined) return false
+  const footer = footerOf(id)
+  const end = `.${Buffer.from(footer).toString('base64url')}`
+  const { tag } = revocation
+  if (!tag.endsWith(end)) return false
+  const body = tag.slice(0, -end.length)
+  return opens(key, body, footer, assertion('revocation', revocation, REVOCATION_FIELDS))
+}
+
+function withDerived<T>(key: LocalKey, work: (derived: LocalKey) => T): T {
+  const derived = deriveKey(key, TAG_PURPOSE)
+  try {
+    return work(derived)
+  } finally {
+    destroyKey(derived)
+  }
+}
+
+function seal(key: LocalKey, footer: Uint8Array, implicit: Uint8Array): string {
+  return HEADER + sealBytes(key, EMPTY, footer, implicit)
+}
+
+function opens(key: LocalKey, tag: string, footer: Uint8Array, implicit: Uint8Array): boolean {
+  if (!tag.startsWith(HEADER)) return false
+  return decryptInto(key, tag.slice(HEADER.length), footer, implicit) === 0
+}
+
+const encoder = new TextEncoder()
+
+// The length of each piece comes before it, and its type is its first letter: no other row has the same bytes.
+function assertion<T>(kind: string, row: T, fields: readonly (keyof T)[]): Uint8Array {
+  const pieces = fields.map((field) => encoder.encode(pieceOf(row[field])))
+  return PAE([encoder.encode(`watchword-${kind}-row-v1`), ...pieces])
+}
+
+function pieceOf(value: unknown): string {
+  if (value === null) return 'n'
+  if (typeof value === 'string') return `s${value}`
+  if (typeof value === 'number') return `i${value}`
+  if (typeof value === 'boolean') return `b${value}`
+  return `l${JSON.stringify(value)}`
+}

@@ -1,0 +1,30 @@
+/**
+ * What a Redis server says about itself: who it is, and what time it has.
+ *
+ * @module
+ */
+import { defineScript, type Reply, type Run, textOf } from './script.js'
+
+// Without `#!lua` and any key: it reads nothing of the data, so a feed can run it as well as a store.
+const SERVER = defineScript(`
+local info = redis.pcall('INFO', 'server')
+local id = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local time = redis.call('TIME')
+return { ARGV[1], 'server', id, time[1], time[2] }
+`)
+
+/** The text that names the server; `undefined` where it does not say. */
+export async function redisIdentity(run: Run): Promise<string | undefined> {
+  const id = textOf((await ask(run)).rest[0])
+  return id === '' ? undefined : `redis:${id}`
+}
+
+/** The server's wall clock in Unix milliseconds. */
+export async function redisNow(run: Run): Promise<number> {
+  const { rest } = await ask(run)
+  return Number(textOf(rest[1])) * 1000 + Math.floor(Number(textOf(rest[2])) / 1000)
+}
+
+function ask(run: Run): Promise<Reply> {
+  return run(SERVER)
+}

@@ -1,0 +1,163 @@
+/**
+ * The order in which changes arrive, so that none is left out between two looks.
+ *
+ * A sequence alone does not give it: a transaction that took its number early may commit late, after a reader has passed
+ * that number. Here each transaction that changes something takes the next number of one of a few stripes by updating
+ * the stripe's row, and so holds the row until it has committed. Within a stripe the order of the numbers is therefore
+ * the order of the commits, and a reader that remembers one number for each stripe misses nothing.
+ *
+ * @module
+ */
+import type { Changes, Revocation, TokenRecord } from '../store.js'
+import { type Column, fieldsOf, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
+import type { Dialect } from './dialect.js'
+import { joined, once, raw, type Sql, type Steps, sql } from './statement.js'
+
+/** How many transactions that change something can run at once. */
+export const STRIPES = 16
+
+// Each stripe numbers its changes in a range of its own, so that one column and one index serve all of them.
+const RANGE = 2 ** 48
+
+/** The statements that create the table of stripes. */
+export function createArrivals(table: Sql, smallint: string, bigint: string, end: string): string {
+  return `CREATE TABLE IF NOT EXISTS ${table.text} (\n  id ${smallint} NOT NULL PRIMARY KEY,\n  n ${bigint} NOT NULL\n)${end}`
+}
+
+/** The rows of the table of stripes. */
+export const STRIPE_ROWS = Array.from(
+  { length: STRIPES },
+  (_, stripe) => `(${stripe}, ${stripe * RANGE})`,
+).join(', ')
+
+/** Any of the stripes, so that transactions spread over them. */
+export function anyStripe(): number {
+  return Math.floor(Math.random() * STRIPES)
+}
+
+/** Takes the next number of a stripe. */
+export function takeNumber(table: Sql, stripe: number): Sql {
+  return sql`UPDATE ${table} SET n = n + 1 WHERE id = ${raw(String(stripe))}`
+}
+
+/** The steps of a transaction, after it has taken a number where it has a stripe. */
+export function* numbered<T>(
+  table: Sql,
+  stripe: number | undefined,
+  steps: () => Steps<T>,
+): Steps<T> {
+  if (stripe !== undefined) yield takeNumber(table, stripe)
+  return yield* steps()
+}
+
+/** The number that this transaction took. */
+export function takenNumber({ tables }: Dialect, stripe: number): Sql {
+  return sql`(SELECT n FROM ${tables.arrivals} WHERE id = ${raw(String(stripe))})`
+}
+
+/** Reads one page of changes. Needs no transaction. */
+export function* readChanges(
+  dialect: Dialect,
+  after: string | null,
+  limit: number,
+): Steps<Changes> {
+  const { tables } = dialect
+  // Before the rows are: everything up to these numbers has committed, and shows in what is read from here on.
+  const latest = latestOf((yield sql`SELECT id, n FROM ${tables.arrivals} ORDER BY id`).rows)
+  if (after === null) return page([], [], { kept: latest, ended: latest }, false)
+  const from = parseCursor(after, latest)
+  const revocations = yield* readAfter(dialect, tables.revocations, REVOCATION_COLUMNS, {
+    from: from.kept,
+    latest,
+    limit,
+  })
+  const tokens = yield* readAfter(dialect, tables.tokens, TOKEN_COLUMNS, {
+    from: from.ended,
+    latest,
+    limit: limit - revocations.items.length,
+  })
+  const place = { kept: revocations.upTo, ended: tokens.upTo }
+  return page(revocations.items, tokens.items, place, revocations.more || tokens.more)
+}
+
+/** A number for each stripe: up to which revocations were read, and up to which records. */
+interface Place {
+  readonly kept: readonly number[]
+  readonly ended: readonly number[]
+}
+
+interface Reading {
+  readonly from: readonly number[]
+  readonly latest: readonly number[]
+  readonly limit: number
+}
+
+interface Read<T> {
+  readonly items: readonly T[]
+  readonly upTo: readonly number[]
+  readonly more: boolean
+}
+
+function* readAfter<T>(
+  dialect: Dialect,
+  table: Sql,
+  columns: readonly Column<T>[],
+  { from, latest, limit }: Reading,
+): Steps<Read<T>> {
+  const behind = latest.flatMap((number, stripe) =>
+    number > (from[stripe] ?? 0) ? [rangeOf(stripe, from[stripe] ?? 0)] : [],
+  )
+  if (behind.length === 0) return { items: [], upTo: from, more: false }
+  if (limit === 0) return { items: [], upTo: from, more: true }
+  // Not prepared: any set of stripes may be behind.
+  const { rows } = yield once(sql`SELECT ${fieldsOf(columns)}, changed FROM ${table}
+    WHERE ${joined(behind, ' OR ')} ORDER BY changed ${dialect.limit(limit)}`)
+  const upTo = [...from]
+  for (const { changed } of rows) upTo[stripeOf(Number(changed))] = Number(changed)
+  const more = rows.length >= limit
+  return {
+    items: rows.map((row) => toRecord(columns, row)),
+    // With no more rows, whatever was committed when the numbers were read has been seen.
+    upTo: more ? upTo : upTo.map((number, stripe) => Math.max(number, latest[stripe] ?? 0)),
+    more,
+  }
+}
+
+function rangeOf(stripe: number, after: number): Sql {
+  return sql`(changed > ${after} AND changed < ${(stripe + 1) * RANGE})`
+}
+
+function stripeOf(number: number): number {
+  return Math.floor(number / RANGE)
+}
+
+function latestOf(rows: readonly { readonly [name: string]: unknown }[]): readonly number[] {
+  const latest = Array.from({ length: STRIPES }, () => -1)
+  for (const { id, n } of rows) latest[Number(id)] = Number(n)
+  if (latest.includes(-1)) throw new Error('a row of the table of arrivals is missing')
+  return latest
+}
+
+function page(
+  revocations: readonly Revocation[],
+  superseded: readonly TokenRecord[],
+  { kept, ended }: Place,
+  more: boolean,
+): Changes {
+  const relative = (numbers: readonly number[]) =>
+    numbers.map((number, stripe) => (number - stripe * RANGE).toString(36)).join('.')
+  return { revocations, superseded, cursor: `${relative(kept)}/${relative(ended)}`, more }
+}
+
+function parseCursor(cursor: string, latest: readonly number[]): Place {
+  const [kept = '', ended = ''] = cursor.split('/')
+  const absolute = (text: string) => {
+    const numbers = text.split('.').map((number) => Number.parseInt(number, 36))
+    return latest.map((last, stripe) => {
+      const number = (numbers[stripe] ?? 0) + stripe * RANGE
+      // Beyond the last one: the database was set back to an earlier state, which numbers its changes again.
+      return number <= last ? number : stripe * RANGE
+    })
+  }
+  return { kept: absolute(kept), ended: absolute(ended) }
+}

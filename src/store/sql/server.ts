@@ -1,0 +1,63 @@
+/**
+ * What names a database server, so that a store and a feed can tell whether they are on the same one.
+ *
+ * @module
+ */
+import { realpathSync, statSync } from 'node:fs'
+import { type Answer, once, type Sql, sql } from './statement.js'
+
+type Ask = (statement: Sql) => Promise<Answer>
+
+/**
+ * The text that names a PostgreSQL server: the cluster, and since when this very server runs, in which a primary and the
+ * replica that was promoted beside it differ. Resolves with `undefined` when the server does not say.
+ */
+export async function postgresIdentity(ask: Ask): Promise<string | undefined> {
+  // The identifier of the cluster may be kept from a role; the start is not.
+  const cluster = await ask(
+    once(sql`SELECT system_identifier::text AS id FROM pg_control_system()`),
+  ).then(
+    ({ rows }) => String(rows[0]?.['id'] ?? ''),
+    () => '',
+  )
+  const started = await ask(
+    once(
+      sql`SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text AS at`,
+    ),
+  ).then(
+    ({ rows }) => rows[0]?.['at'],
+    () => undefined,
+  )
+  return typeof started === 'string' ? `postgres:${cluster}:${started}` : undefined
+}
+
+const MYSQL_NAMES = ['server_uuid', 'hostname', 'port', 'server_id'] as const
+
+/** The text that names a MySQL server, by its UUID, or a MariaDB server, which has none, by its host, port and id. */
+export async function mysqlIdentity(ask: Ask): Promise<string | undefined> {
+  const { rows } = await ask(
+    once(
+      sql`SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'hostname', 'port', 'server_id')`,
+    ),
+  )
+  const values = new Map(
+    rows.map((row) => [String(row['Variable_name']).toLowerCase(), String(row['Value'])]),
+  )
+  const [uuid, ...others] = MYSQL_NAMES.map((name) => values.get(name))
+  if (uuid !== undefined && uuid !== '') return `mysql:${uuid}`
+  return others.includes(undefined) ? undefined : `mysql:${others.join(':')}`
+}
+
+/** The text that names a SQLite file, by its path and its inode; `undefined` for a database in memory. */
+export async function sqliteIdentity(ask: Ask): Promise<string | undefined> {
+  const { rows } = await ask(sql`SELECT file FROM pragma_database_list WHERE name = 'main'`)
+  const file = rows[0]?.['file']
+  if (typeof file !== 'string' || file === '') return undefined
+  try {
+    const path = realpathSync(file)
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `sqlite:${dev}:${ino}:${path}`
+  } catch {
+    return undefined
+  }
+}

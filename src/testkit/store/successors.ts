@@ -1,0 +1,173 @@
+/**
+ * A revocation of a token that reaches its successors, and how many live records a revocation matched.
+ *
+ * @module
+ */
+import type { Revocation, Store, TokenRecord } from '../../store/store.js'
+import { type StoreCase, same } from './case.js'
+import { type Fixtures, HOUR, NOW } from './fixtures.js'
+
+/** A family of so many generations, each rotated from the one before. */
+async function chainOf(store: Store, make: Fixtures, length: number): Promise<TokenRecord[]> {
+  const chain = [make.token()]
+  await store.insertTokens(chain)
+  while (chain.length < length) {
+    const last = chain.at(-1) as TokenRecord
+    const next = make.successor(last)
+    await store.succeed(last.id, next, NOW + HOUR)
+    chain.push(next)
+  }
+  return chain
+}
+
+const withSuccessors = (make: Fixtures, { id, family, generation }: TokenRecord): Revocation =>
+  make.revocation('token', id, { before: 0, family, generation: generation + 1 })
+
+async function marksOf(store: Store, family: string): Promise<(string | null)[]> {
+  const records = await store.listTokens({ family }, { limit: 99 })
+  return [...records].sort((a, b) => a.generation - b.generation).map(({ revokedBy }) => revokedBy)
+}
+
+export const successorCases: readonly StoreCase[] = [
+  {
+    rule: 'revocation.successors',
+    title: 'of a token with a family marks the token and its successors, and no earlier one',
+    across: 'also',
+    async run({ store, other, make }) {
+      const chain = await chainOf(store, make, 5)
+      const [bystander] = await chainOf(store, make, 2)
+      const second = chain[1] as TokenRecord
+      await other.revoke(withSuccessors(make, second))
+      const by = 'operator'
+      same(await marksOf(store, second.family), [null, by, by, by, by], 'the marks by generation')
+      same(
+        await marksOf(store, bystander?.family ?? ''),
+        [null, null],
+        'the marks of another family',
+      )
+    },
+  },
+  {
+    rule: 'revocation.successors',
+    title: 'of a token without a family marks the token alone',
+    async run({ store, make }) {
+      const [first, second] = (await chainOf(store, make, 3)) as [TokenRecord, TokenRecord]
+      await store.revoke(make.revocation('token', second.id))
+      same(await marksOf(store, first.family), [null, 'operator', null], 'the marks by generation')
+    },
+  },
+  {
+    rule: 'revocation.successors',
+    title: 'of a token whose record is not there marks its successors all the same',
+    async run({ store, make }) {
+      const family = make.id()
+      const records = [2, 3, 4].map((generation) => make.token({ family, generation }))
+      await store.insertTokens(records)
+      await store.revoke(make.revocation('token', make.id(), { family, generation: 3 }))
+      same(await marksOf(store, family), [null, 'operator', 'operator'], 'the marks by generation')
+    },
+  },
+  {
+    rule: 'succession.kept-successors',
+    title: 'a kept revocation with a family bars every later generation, and no earlier one',
+    across: 'also',
+    async run({ store, other, make }) {
+      const family = make.id()
+      await store.revoke(make.revocation('token', make.id(), { family, generation: 3, at: 1 }))
+      const older = make.token({ family, generation: 1 })
+      const [last, late] = [2, 4].map((generation) => make.token({ family, generation }))
+      await store.insertTokens([older, last, late] as TokenRecord[])
+      const outcome = async (token = older) =>
+        (await other.succeed(token.id, make.successor(token), null)).outcome
+      same(await outcome(older), 'succeeded', 'a rotation to the generation before')
+      same(await outcome(last), 'revoked', 'a rotation to the first that is covered')
+      same(await outcome(late), 'revoked', 'a rotation of one that is covered')
+    },
+  },
+  {
+    rule: 'races.revoke-successors',
+    title: 'a revocation with a family against rotations of the token leaves none alive',
+    across: 'also',
+    async run({ store, other, make }) {
+      for (let round = 0; round < 15; round++) {
+        const [first] = (await chainOf(store, make, 1)) as [TokenRecord]
+        const rotate = async () => {
+          let head = first
+          for (let turn = 0; turn < 4; turn++) {
+            const next = make.successor(head)
+            const { outcome } = await store.succeed(head.id, next, NOW + HOUR)
+            if (outcome !== 'succeeded') return
+            head = next
+          }
+        }
+        const revoke = async () => {
+          for (let read = 0; read < round % 5; read++) await other.getToken(first.id)
+          await other.revoke(withSuccessors(make, first))
+        }
+        await Promise.all(round % 2 === 0 ? [rotate(), revoke()] : [revoke(), rotate()])
+        const marks = await marksOf(store, first.family)
+        same(
+          marks,
+          marks.map(() => 'operator'),
+          `the marks by generation in round ${round}`,
+        )
+        const records = await store.listTokens({ family: first.family }, { limit: 9 })
+        const head = records.find(({ successor }) => successor === null) ?? first
+        const { outcome } = await other.succeed(head.id, make.successor(head), null)
+        same(outcome, 'revoked', `a rotation of the newest one in round ${round}`)
+      }
+    },
+  },
+  {
+    rule: 'revocation.matched',
+    title: 'returns how many of the records that it covers were live at its time',
+    across: 'also',
+    async run({ store, other, make }) {
+      const at = NOW + 5
+      const records = [
+        make.token(),
+        make.token({ expiresAt: at + 1, supersededAt: at + 1 }),
+        make.token({ expiresAt: at }),
+        make.token({ supersededAt: at }),
+        make.token({ revokedAt: 1, revokedBy: 'x' }),
+        make.token({ subject: 'user:2' }),
+        make.token({ familyIssuedAt: NOW + 1 }),
+      ]
+      await store.insertTokens(records)
+      const matched = async (revocation: Revocation) => (await other.revoke(revocation)).matched
+      same(await matched(make.revocation('subject', 'typo', { at })), 0, 'nobody')
+      same(await matched(make.revocation('subject', 'user:1', { at })), 2, 'a subject')
+      same(await matched(make.revocation('subject', 'user:1', { at })), 0, 'the same, once more')
+      same(await matched(make.revocation('all', '', { at, before: NOW + 1 })), 2, 'the others')
+      same(await matched(make.revocation('token', make.id(), { at })), 0, 'an unknown token')
+    },
+  },
+  {
+    rule: 'revocation.matched',
+    title: 'counts the token and its successors',
+    async run({ store, make }) {
+      const chain = await chainOf(store, make, 4)
+      await store.supersede((chain[1] as TokenRecord).id, NOW)
+      const { matched } = await store.revoke(withSuccessors(make, chain[1] as TokenRecord))
+      same(matched, 2, 'the successors of a token whose end has come')
+      const [alone] = await chainOf(store, make, 2)
+      const answer = await store.revoke(make.revocation('token', alone?.id ?? ''))
+      same(answer, { matched: 1 }, 'a token alone')
+    },
+  },
+  {
+    rule: 'revocation.matched-retry',
+    title: 'a repetition returns what the first call did, whatever happened since',
+    across: 'also',
+    async run({ store, other, make }) {
+      const tokens = make.tokens(3)
+      await store.insertTokens(tokens)
+      const revocation = make.revocation('subject', 'user:1')
+      same(await store.revoke(revocation), { matched: 3 }, 'the first call')
+      await store.insertTokens(make.tokens(2))
+      same(await other.revoke(revocation), { matched: 3 }, 'a repetition')
+      await store.purge({ tokens: NOW * 2, keys: 0, revocations: 0 })
+      same(await other.revoke(revocation), { matched: 3 }, 'a repetition after a purge')
+    },
+  },
+]
