@@ -12,6 +12,7 @@ import { deepFreeze } from './freeze.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/ring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
+import { familyLifetime, lifetime } from './lifetime.js'
 import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from './policy/scopes.js'
@@ -327,23 +328,6 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
     revokedReason: null,
     lastUsedAt: null,
   })
-}
-
-function familyLifetime(policy: Policy, asked: Duration | undefined): number {
-  const { name, maxLifetimeMs } = policy
-  const lifetime = asked === undefined ? maxLifetimeMs : (parseDuration(asked) as number)
-  if (lifetime <= maxLifetimeMs) return lifetime
-  throw new WatchwordError(
-    'ERR_TTL_TOO_LONG',
-    `maxLifetime: ${JSON.stringify(asked)} is longer than the ${maxLifetimeMs} ms that policy '${name}' allows; ask for less, or raise the policy's maxLifetime`,
-  )
-}
-
-/** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */
-export function lifetime(policy: Policy, asked: Duration | undefined): number {
-  const ttl = asked === undefined ? policy.ttlMs : (parseDuration(asked) as number)
-  if (ttl <= policy.ttlMs) return ttl
-  throw new WatchwordError('ERR_TTL_TOO_LONG', `ttl: the policy allows at most ${policy.ttlMs} ms`)
 }
 
 /**

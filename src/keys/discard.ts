@@ -33,6 +33,10 @@ export async function discardRow(
     at,
     actor,
     reason,
+    family: null,
+    generation: null,
+    // The keys that could tag it may be the very ones that are lost. A revocation without a tag revokes all the same.
+    tag: '',
   } as const
   await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }))
   const marked = { wrapped: DISCARDED, wrappedBy: DISCARDED }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import type {
   Changes,
   KeyRecord,
@@ -12,7 +13,6 @@ import type {
   PurgeBefore,
   Purged,
   Revocation,
-  RevocationKind,
   Store,
   Succession,
   TokenFilter,
@@ -28,10 +28,7 @@ interface Tables {
   readonly tokens: Map<string, Row>
   readonly keys: Map<string, Writable<KeyRecord>>
   readonly revocations: Map<string, Revocation>
-  /** Up to which time of issue a target is dead, by kind and value, so that a rotation asks five times and not once a row. */
-  readonly covered: Map<string, number>
-  /** From which generation on a family is revoked, because an earlier token of it was. */
-  readonly ended: Map<string, number>
+  readonly coverage: Coverage
   /** How many live records each kept revocation matched, by its id. */
   readonly matched: Map<string, number>
   /** What changed, in the order of the last change of each: a revocation or a token by its id, and its number. */
@@ -62,8 +59,7 @@ export function memoryStore(): Store {
     tokens: new Map(),
     keys: new Map(),
     revocations: new Map(),
-    covered: new Map(),
-    ended: new Map(),
+    coverage: { covered: new Map(), ended: new Map() },
     matched: new Map(),
     arrivals: new Map(),
     arrived: 0,
@@ -204,8 +200,12 @@ function succeed(
   // The successor may be of a newer key, which may have been revoked since it was sealed.
   if (
     predecessor.revokedAt !== null ||
-    isCovered(t, predecessor) ||
-    isCovered(t, { ...predecessor, keyId: successor.keyId, generation: successor.generation })
+    isCovered(t.coverage, predecessor) ||
+    isCovered(t.coverage, {
+      ...predecessor,
+      keyId: successor.keyId,
+      generation: successor.generation,
+    })
   )
     return { outcome: 'revoked' }
   if (predecessor.successor !== null) {
@@ -259,64 +259,11 @@ function changes(t: Tables, after: string | null, limit: number): Changes {
   return page(t.arrived, false)
 }
 
-// The kinds that kill whatever the time of issue: what they name never comes back to life.
-const ABSOLUTE: ReadonlySet<RevocationKind> = new Set(['token', 'family', 'key'])
-
-const targetKey = (kind: RevocationKind, value: string) => `${kind}:${value}`
-
-function isCovered(t: Tables, record: TokenRecord): boolean {
-  const deadUpTo = (kind: RevocationKind, value: string) =>
-    t.covered.get(targetKey(kind, value)) ?? -1
-  return (
-    deadUpTo('token', record.id) >= 0 ||
-    deadUpTo('family', record.family) >= 0 ||
-    (t.ended.get(record.family) ?? Number.POSITIVE_INFINITY) <= record.generation ||
-    deadUpTo('key', record.keyId) >= 0 ||
-    deadUpTo('subject', record.subject) >= record.familyIssuedAt ||
-    deadUpTo('audience', record.audience) >= record.familyIssuedAt ||
-    deadUpTo('all', '') >= record.familyIssuedAt
-  )
-}
-
-/** Whether this very revocation covers the record; what another one covers is the other's to mark. */
-function covers(revocation: Revocation, record: TokenRecord): boolean {
-  const { kind, value, before, family, generation } = revocation
-  switch (kind) {
-    case 'token':
-      return (
-        record.id === value ||
-        (family !== null &&
-          generation !== null &&
-          record.family === family &&
-          record.generation >= generation)
-      )
-    case 'family':
-      return record.family === value
-    case 'key':
-      return record.keyId === value
-    case 'subject':
-      return record.subject === value && record.familyIssuedAt <= before
-    case 'audience':
-      return record.audience === value && record.familyIssuedAt <= before
-    case 'all':
-      return record.familyIssuedAt <= before
-  }
-}
-
-function coverTarget(t: Tables, revocation: Revocation): void {
-  const { kind, value, before, family, generation } = revocation
-  if (family !== null && generation !== null)
-    t.ended.set(family, Math.min(generation, t.ended.get(family) ?? generation))
-  const key = targetKey(kind, value)
-  const upTo = ABSOLUTE.has(kind) ? Number.POSITIVE_INFINITY : before
-  t.covered.set(key, Math.max(upTo, t.covered.get(key) ?? 0))
-}
-
 function revoke(t: Tables, revocation: Revocation): Matched {
   if (t.revocations.has(revocation.id)) return { matched: t.matched.get(revocation.id) ?? 0 }
   t.revocations.set(revocation.id, { ...revocation })
   arrive(t, revocation.id)
-  coverTarget(t, revocation)
+  coverTarget(t.coverage, revocation)
   let matched = 0
   for (const row of candidates(t, revocation)) {
     if (row.revokedAt !== null || !covers(revocation, row)) continue
@@ -373,8 +320,8 @@ function purge(t: Tables, before: PurgeBefore): Purged {
     t.matched.delete(id)
     purged.revocations++
   }
-  t.covered.clear()
-  t.ended.clear()
-  for (const row of t.revocations.values()) coverTarget(t, row)
+  t.coverage.covered.clear()
+  t.coverage.ended.clear()
+  for (const row of t.revocations.values()) coverTarget(t.coverage, row)
   return purged
 }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { randomInt } from 'node:crypto'
 import type { Changes, Revocation, TokenRecord } from '../store.js'
 import { type Column, fieldsOf, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Dialect } from './dialect.js'
@@ -32,7 +33,7 @@ export const STRIPE_ROWS = Array.from(
 
 /** Any of the stripes, so that transactions spread over them. */
 export function anyStripe(): number {
-  return Math.floor(Math.random() * STRIPES)
+  return randomInt(STRIPES)
 }
 
 /** Takes the next number of a stripe. */

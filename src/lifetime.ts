@@ -1,0 +1,26 @@
+/**
+ * How long a token and its family may live.
+ *
+ * @module
+ */
+import { type Duration, parseDuration } from './duration.js'
+import { WatchwordError } from './errors.js'
+import type { Policy } from './policy/policy.js'
+
+/** How long a family of this policy shall live, in milliseconds. Throws `ERR_TTL_TOO_LONG`. */
+export function familyLifetime(policy: Policy, asked: Duration | undefined): number {
+  const { name, maxLifetimeMs } = policy
+  const lifetime = asked === undefined ? maxLifetimeMs : (parseDuration(asked) as number)
+  if (lifetime <= maxLifetimeMs) return lifetime
+  throw new WatchwordError(
+    'ERR_TTL_TOO_LONG',
+    `maxLifetime: ${JSON.stringify(asked)} is longer than the ${maxLifetimeMs} ms that policy '${name}' allows; ask for less, or raise the policy's maxLifetime`,
+  )
+}
+
+/** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */
+export function lifetime(policy: Policy, asked: Duration | undefined): number {
+  const ttl = asked === undefined ? policy.ttlMs : (parseDuration(asked) as number)
+  if (ttl <= policy.ttlMs) return ttl
+  throw new WatchwordError('ERR_TTL_TOO_LONG', `ttl: the policy allows at most ${policy.ttlMs} ms`)
+}

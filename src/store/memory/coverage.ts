@@ -1,0 +1,69 @@
+/**
+ * What the kept revocations of a store in memory cover.
+ *
+ * @module
+ */
+import type { Revocation, RevocationKind, TokenRecord } from '../store.js'
+
+/** What is covered, so that a rotation asks a few times and not once for each revocation. */
+export interface Coverage {
+  /** Up to which time of issue a target is revoked, by kind and value. */
+  readonly covered: Map<string, number>
+  /** From which generation on a family is revoked, because an earlier token of it was. */
+  readonly ended: Map<string, number>
+}
+
+// The kinds that kill whatever the time of issue: what they name never comes back to life.
+const ABSOLUTE: ReadonlySet<RevocationKind> = new Set(['token', 'family', 'key'])
+
+const targetKey = (kind: RevocationKind, value: string) => `${kind}:${value}`
+
+/** Whether a kept revocation covers the record. */
+export function isCovered(t: Coverage, record: TokenRecord): boolean {
+  const deadUpTo = (kind: RevocationKind, value: string) =>
+    t.covered.get(targetKey(kind, value)) ?? -1
+  return (
+    deadUpTo('token', record.id) >= 0 ||
+    deadUpTo('family', record.family) >= 0 ||
+    (t.ended.get(record.family) ?? Number.POSITIVE_INFINITY) <= record.generation ||
+    deadUpTo('key', record.keyId) >= 0 ||
+    deadUpTo('subject', record.subject) >= record.familyIssuedAt ||
+    deadUpTo('audience', record.audience) >= record.familyIssuedAt ||
+    deadUpTo('all', '') >= record.familyIssuedAt
+  )
+}
+
+/** Whether this very revocation covers the record; what another one covers is the other's to mark. */
+export function covers(revocation: Revocation, record: TokenRecord): boolean {
+  const { kind, value, before, family, generation } = revocation
+  switch (kind) {
+    case 'token':
+      return (
+        record.id === value ||
+        (family !== null &&
+          generation !== null &&
+          record.family === family &&
+          record.generation >= generation)
+      )
+    case 'family':
+      return record.family === value
+    case 'key':
+      return record.keyId === value
+    case 'subject':
+      return record.subject === value && record.familyIssuedAt <= before
+    case 'audience':
+      return record.audience === value && record.familyIssuedAt <= before
+    case 'all':
+      return record.familyIssuedAt <= before
+  }
+}
+
+/** Takes in what a kept revocation covers. */
+export function coverTarget(t: Coverage, revocation: Revocation): void {
+  const { kind, value, before, family, generation } = revocation
+  if (family !== null && generation !== null)
+    t.ended.set(family, Math.min(generation, t.ended.get(family) ?? generation))
+  const key = targetKey(kind, value)
+  const upTo = ABSOLUTE.has(kind) ? Number.POSITIVE_INFINITY : before
+  t.covered.set(key, Math.max(upTo, t.covered.get(key) ?? 0))
+}
