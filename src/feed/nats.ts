@@ -8,6 +8,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
+import { Incidents } from './incidents.js'
 import type { JetStreamClient } from './nats/client.js'
 import { headOf, Log, standsAt, type Tail } from './nats/log.js'
 import { Reader } from './nats/read.js'
@@ -37,7 +38,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
  * `sync_interval: always`, or keep three replicas.
  *
  * The streams are made when they are missing. Where the account may not do that, make them as the feed would: without
- * limits, and with deleting and purging allowed. A server that went silent is noticed within seconds by the feed, but by
+ * limits, and with deleting and purging allowed. Let the nodes alone publish on the subject of the log: a message of
+ * somebody else is passed over and deleted, and a flood of them makes nodes stale for as long as it lasts. A server that went silent is noticed within seconds by the feed, but by
  * the connection only when `pingInterval` says so.
  *
  * @example
@@ -56,12 +58,15 @@ export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): Re
   const { prefix, replicas } = checkOptions(js, options)
   const closing = new AbortController()
   const releasing = new Set<Promise<unknown>>()
+  const incidents = new Incidents()
+  const names = namesOf(prefix)
   let opened: { readonly log: Log; readonly reader: Reader } | undefined
 
   async function open(signal: AbortSignal): Promise<void> {
     rejectClosed()
     if (opened !== undefined) return
-    const log = new Log(js, await js.jetstreamManager(false), namesOf(prefix), replicas)
+    const manager = await js.jetstreamManager(false)
+    const log = new Log(js, manager, names, replicas, incidents)
     signal.throwIfAborted()
     await log.open()
     opened ??= { log, reader: new Reader(log) }
@@ -85,6 +90,7 @@ export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): Re
       push: true,
       durability: replicas > 1 ? 'quorum' : 'unknown',
       suggestedPollMs: 1000,
+      place: `nats streams ${names.log}, ${names.snapshots}`,
     },
     open,
     head: async ({ signal }) => headOf(await (await parts()).log.tail(signal)),
@@ -107,6 +113,12 @@ export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): Re
       const { log, reader } = await parts()
       const { tail } = await log.publish((end) => raiseFloor(end, upTo), signal)
       if (tail !== undefined) await reader.drop(tail, upTo, signal)
+    },
+    observe: (listener) => incidents.observe(listener),
+    reset: async () => {
+      rejectClosed()
+      await open(closing.signal)
+      await (await parts()).log.reset()
     },
     close: async () => {
       closing.abort()

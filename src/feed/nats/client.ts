@@ -107,6 +107,16 @@ export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefi
   return getConnection?.call(js).status?.()
 }
 
+const DEFAULT_MAX_PAYLOAD = 1024 * 1024
+
+/** How long a message may be, in bytes, as the server says. */
+export function maxPayload(js: JetStreamClient): number {
+  const { getConnection } = js as {
+    getConnection?: () => { readonly info?: { readonly max_payload?: number } }
+  }
+  return getConnection?.call(js).info?.max_payload ?? DEFAULT_MAX_PAYLOAD
+}
+
 // https://github.com/nats-io/nats-server/blob/main/server/errors.json
 const STREAM_NOT_FOUND = 10059
 const STREAM_STORE_FAILED = 10077

@@ -70,6 +70,12 @@ export function decodeFrame(message: Uint8Array): Frame | undefined {
   }
 }
 
+/** Whether it may be a frame in a form of a later version. */
+export function isOfAnotherForm(message: Uint8Array): boolean {
+  const version = MAGIC.length - 1
+  return MAGIC.every((byte, i) => (i === version ? message[i] !== byte : message[i] === byte))
+}
+
 function numbersOf(bytes: Uint8Array): number[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const count = Math.floor(bytes.length / NUMBER)

@@ -10,6 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { WatchwordError } from '../../errors.js'
 import { type Position, type SealedHead, samePosition } from '../feed.js'
+import type { Incidents } from '../incidents.js'
 import {
   type Expectation,
   isConflict,
@@ -18,15 +19,19 @@ import {
   isUnheard,
   type JetStreamClient,
   type JetStreamManager,
+  maxPayload,
   type StoredMessage,
   type StreamInfo,
 } from './client.js'
-import { type Cut, decodeFrame, encodeFrame, type Frame } from './frame.js'
+import { type Cut, decodeFrame, encodeFrame, type Frame, isOfAnotherForm } from './frame.js'
+import { Searched } from './searched.js'
 import { type Names, openStreams } from './streams.js'
 
-// Anybody may be able to publish something that is no frame. It is passed over, up to so many.
-const MAX_JUNK = 512
-const JUNK_STEP = 32
+// Somebody else may be able to publish what is no frame. It is passed over and deleted. So many messages are asked for at
+// once, which may be as long as the server lets them be.
+const SEARCH_BYTES = 32 * 1024 * 1024
+const MOST_SEARCHED = 32
+const MOST_DELETED = 64
 // Others who touch the same head, or publish junk, get in between; nobody does so for ever.
 const MAX_ATTEMPTS = 32
 // A log is set back only when it is mended.
@@ -86,9 +91,20 @@ export class Log {
   #known: (Mark & { readonly newest: Placed | undefined }) | undefined
   #front: Front | undefined
   #own: Own | undefined
+  readonly #searched = new Searched()
+  readonly #incidents: Incidents
+  #doomed: number[] = []
+  #isDeleting = false
 
-  constructor(js: JetStreamClient, manager: JetStreamManager, names: Names, replicas: number) {
+  constructor(
+    js: JetStreamClient,
+    manager: JetStreamManager,
+    names: Names,
+    replicas: number,
+    incidents: Incidents,
+  ) {
     this.js = js
+    this.#incidents = incidents
     this.manager = manager
     this.names = names
     this.#replicas = replicas
@@ -151,7 +167,8 @@ export class Log {
     if (newest?.at !== mark.lastSeq) {
       // Nobody deletes the last frame but to publish another one first: then this is not the newest.
       const now = await this.#info()
-      if (now === undefined || !isSame(markOf(now), mark)) return 'changed'
+      if (now?.state.last_seq !== mark.lastSeq || now.state.last_ts !== mark.lastTime)
+        return 'changed'
     }
     this.#known = { ...mark, newest }
     return newest
@@ -171,26 +188,79 @@ export class Log {
     return Math.max(head.floor, Math.min(lowest, head.seq + 1))
   }
 
-  // Back from the end, past what is no frame, or was deleted by others than the feed.
-  async #search({ state }: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
-    const { streams } = this.manager
-    const { first_seq: firstSeq, last_seq: lastSeq } = state
-    const lowest = Math.max(firstSeq, lastSeq - MAX_JUNK)
-    for (let high = lastSeq, step = 1; high >= lowest; high -= step, step = JUNK_STEP) {
+  // Back from the end, past what is no frame, or was deleted.
+  async #search(info: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
+    const { first_seq: firstSeq, last_seq: lastSeq } = info.state
+    const searched = this.#searched
+    searched.begin(info.created, lastSeq)
+    // What was deleted at the end is passed over in one step.
+    let high = (await this.#last())?.seq ?? lastSeq
+    const most = Math.max(1, Math.min(MOST_SEARCHED, SEARCH_BYTES / maxPayload(this.js)))
+    for (let step = 1; ; step = Math.floor(most)) {
+      high = searched.below(high)
+      if (high < firstSeq) break
       signal.throwIfAborted()
-      const seqs = Array.from({ length: Math.min(step, high - lowest + 1) }, (_, i) => high - i)
-      const found = await Promise.all(
-        seqs.map((seq) => streams.getMessage(this.names.log, { seq })),
-      )
-      for (const message of found) {
-        const frame = message === null ? undefined : decodeFrame(message.data)
-        if (message !== null && frame !== undefined) return { at: message.seq, frame }
+      const low = Math.max(firstSeq, searched.floorOf(high), high - step + 1)
+      const found = await this.#look(low, high)
+      if (found !== undefined) {
+        // What is above it may not have been deleted by the next time.
+        if (found.at < high) searched.add(found.at + 1, high)
+        return found
       }
+      searched.add(low, high)
     }
-    if (lowest <= firstSeq) return undefined
-    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the end of the stream is not readable', {
-      detail: `none of the last ${MAX_JUNK} messages of ${this.names.log} is a frame`,
-    })
+    return undefined
+  }
+
+  // The newest frame between two numbers. What is above it, and is none, is deleted.
+  async #look(low: number, high: number): Promise<Placed | undefined> {
+    const { streams } = this.manager
+    const seqs = Array.from({ length: high - low + 1 }, (_, i) => high - i)
+    const messages = await Promise.all(
+      seqs.map((seq) => streams.getMessage(this.names.log, { seq })),
+    )
+    const junk: number[] = []
+    for (const message of messages) {
+      if (message === null) continue
+      const frame = decodeFrame(message.data)
+      if (frame !== undefined) {
+        this.#remove(junk)
+        return { at: message.seq, frame }
+      }
+      if (!isOfAnotherForm(message.data)) junk.push(message.seq)
+    }
+    this.#remove(junk)
+    return undefined
+  }
+
+  #remove(junk: readonly number[]): void {
+    if (junk.length === 0) return
+    this.#incidents.tell('junk', junk.length)
+    this.#doomed.push(...junk)
+    if (!this.#isDeleting) void this.#deleteAll()
+  }
+
+  // In the background, since nothing depends on it. Other nodes may be at it too.
+  async #deleteAll(): Promise<void> {
+    this.#isDeleting = true
+    const { streams } = this.manager
+    while (this.#doomed.length > 0)
+      await Promise.all(
+        this.#doomed
+          .splice(0, MOST_DELETED)
+          .map((seq) => streams.deleteMessage(this.names.log, seq, false).catch(() => false)),
+      )
+    this.#isDeleting = false
+  }
+
+  /** Deletes the log and the snapshots. */
+  async reset(): Promise<void> {
+    const { log, logSubject, snapshots, manifests, chunks } = this.names
+    this.#own = undefined
+    this.#known = undefined
+    await this.manager.streams.purge(log, { filter: logSubject })
+    for (const filter of [manifests, chunks('*')])
+      await this.manager.streams.purge(snapshots, { filter })
   }
 
   /**
