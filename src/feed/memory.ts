@@ -22,5 +22,9 @@ import { emptyLog, feedOf, headOf } from './memory-log.js'
  */
 export function memoryFeed(): RevocationFeed {
   const log = emptyLog()
-  return { ...feedOf(log), peek: () => headOf(log) }
+  return {
+    ...feedOf(log),
+    peek: () => headOf(log),
+    reset: async () => void Object.assign(log, emptyLog(), { wakes: log.wakes }),
+  }
 }

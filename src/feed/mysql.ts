@@ -18,6 +18,7 @@ import { withRetries } from '../store/sql/retry.js'
 import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
 import { type Answer, awaitSteps, type Steps, sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
+import { Incidents } from './incidents.js'
 import type { FeedEngine } from './sql/dialect.js'
 import { type SqlFeed, sqlFeed } from './sql/feed.js'
 import { appendSteps } from './sql/log.js'
@@ -97,6 +98,7 @@ function engineOf(pool: MysqlPool, prefix: string, feed: string): FeedEngine {
     name: 'mysql',
     dialect,
     feed,
+    incidents: new Incidents(),
     run,
     transaction,
     append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),

@@ -26,6 +26,7 @@ import {
   sql,
 } from '../store/sql/statement.js'
 import type { Durability, RevocationFeed } from './feed.js'
+import { Incidents } from './incidents.js'
 import type { Append, FeedDialect, FeedEngine } from './sql/dialect.js'
 import { type SqlFeed, sqlFeed } from './sql/feed.js'
 import { appendAtOnce, postgresFeedDialect } from './sql/postgres-dialect.js'
@@ -185,6 +186,7 @@ function engineOf(
     name: 'postgres',
     dialect,
     feed,
+    incidents: new Incidents(),
     run,
     transaction: (steps, signal) => transact(BEGIN, steps, signal),
     append: async (append, signal) => {
@@ -234,6 +236,7 @@ function pgliteEngine(
     name: 'postgres',
     dialect,
     feed,
+    incidents: new Incidents(),
     run,
     transaction: async (steps, signal) => {
       signal.throwIfAborted()

@@ -7,6 +7,7 @@ import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js
 import { type SqliteDatabase, sqliteClient } from '../store/sql/sqlite-client.js'
 import { sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
+import { Incidents } from './incidents.js'
 import { type SqlFeed, sqlFeed } from './sql/feed.js'
 import { appendSteps } from './sql/log.js'
 import { sqliteFeedDialect } from './sql/sqlite-dialect.js'
@@ -26,8 +27,8 @@ export interface SqliteFeedOptions {
  * A feed in SQLite, for one machine: other processes hear of a revocation when they ask next, which is every 250 ms at
  * the latest. It may share its database and its prefix with a store; each has a `migrate` of its own. The database stays
  * the caller's: the feed never closes it, and changes none of its settings. Give the feed a handle of its own, so that
- * no transaction of another part of the program is open on it; set `PRAGMA journal_mode = WAL`, so that readers and the
- * writer do not wait for one another, and a busy timeout. With `PRAGMA synchronous = FULL` a revocation that was
+ * no transaction of another part of the program is open on it, and set `PRAGMA journal_mode = WAL`, so that readers and
+ * the writer do not wait for one another. A file that is replaced while it is open is noticed, and makes the node stale. With `PRAGMA synchronous = FULL` a revocation that was
  * acknowledged survives a loss of power; with less, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
@@ -45,27 +46,23 @@ export interface SqliteFeedOptions {
  */
 export function sqliteFeed(database: SqliteDatabase, options: SqliteFeedOptions = {}): SqlFeed {
   checkOptions(options, ['prefix', 'name'])
-  const { run, transaction, migrate } = sqliteClient(database)
+  const incidents = new Incidents()
+  const { run, transaction } = sqliteClient(database, {
+    code: 'ERR_FEED_UNAVAILABLE',
+    onReplaced: () => incidents.tell('replaced'),
+  })
   const dialect = sqliteFeedDialect(checkedPrefix(options.prefix))
   return sqlFeed({
     name: 'sqlite',
     dialect,
     feed: checkedName('name', options.name ?? 'main'),
-    run: async (statement, signal) => {
-      signal?.throwIfAborted()
-      return run(statement)
-    },
-    transaction: async (steps, signal) => {
-      signal.throwIfAborted()
-      return transaction(steps)
-    },
-    append: async (append, signal) => {
-      signal.throwIfAborted()
-      return transaction(() => appendSteps(dialect, append))
-    },
-    migrate,
+    run,
+    transaction,
+    append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),
+    migrate: (steps) => transaction(steps),
+    incidents,
     durability: async () => {
-      const { rows } = run(DURABILITY)
+      const { rows } = await run(DURABILITY)
       return durabilityOf(Number(rows[0]?.['synchronous']), rows[0]?.['file'])
     },
   })

@@ -23,8 +23,9 @@ export interface SqliteStoreOptions {
 /**
  * A store in SQLite, for one machine. The database stays the caller's: the store never closes it, and changes none of
  * its settings. Give the store a handle of its own, so that no transaction of another part of the program is open on
- * it; set `PRAGMA journal_mode = WAL`, so that readers and the writer do not wait for one another, and a busy timeout,
- * for as long as which a write blocks the process while another process writes.
+ * it, and set `PRAGMA journal_mode = WAL`, so that readers and the writer do not wait for one another. While another
+ * process writes, a write is tried again for some seconds, and holds up nothing else. A file that is replaced while it is
+ * open is noticed: from then on every method rejects with `ERR_STORE_UNAVAILABLE`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -41,18 +42,22 @@ export interface SqliteStoreOptions {
  */
 export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOptions = {}): SqlStore {
   checkOptions(options, ['prefix'])
-  return sqlStore(engineOf(sqliteClient(database), checkedPrefix(options.prefix)))
+  const client = sqliteClient(database, {
+    code: 'ERR_STORE_UNAVAILABLE',
+    onReplaced: () => undefined,
+  })
+  return sqlStore(engineOf(client, checkedPrefix(options.prefix)))
 }
 
-function engineOf({ run, transaction, migrate }: SqliteClient, prefix: string): Engine {
+function engineOf({ run, transaction }: SqliteClient, prefix: string): Engine {
   const dialect = sqliteDialect(prefix)
   const { arrivals } = dialect.tables
   return {
     name: 'sqlite',
     dialect,
-    run: async (statement) => run(statement),
-    transaction: async ({ stripe }, steps) => transaction(() => numbered(arrivals, stripe, steps)),
-    identity: () => sqliteIdentity(async (statement) => run(statement)),
-    migrate,
+    run: (statement) => run(statement),
+    transaction: ({ stripe }, steps) => transaction(() => numbered(arrivals, stripe, steps)),
+    identity: () => sqliteIdentity((statement) => run(statement)),
+    migrate: (steps) => transaction(steps),
   }
 }

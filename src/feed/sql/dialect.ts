@@ -12,6 +12,7 @@ import {
   type Steps,
 } from '../../store/sql/statement.js'
 import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
+import type { Incidents } from '../incidents.js'
 
 /** The tables of the feeds of one prefix, as they are written in SQL. */
 export interface FeedTables {
@@ -73,6 +74,8 @@ export interface FeedEngine extends SchemaEngine {
   append(append: Append, signal: AbortSignal): Promise<boolean>
   /** Asks the server what a commit survives. */
   durability(signal: AbortSignal): Promise<Durability>
+  /** What is noticed of the log. */
+  readonly incidents: Incidents
   /** The push channel, where there is one. */
   readonly watch?: RevocationFeed['watch']
 }

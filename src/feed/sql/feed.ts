@@ -10,6 +10,7 @@ import type { Append, FeedEngine } from './dialect.js'
 import {
   bytesOf,
   raiseFloor,
+  removeAll,
   removeBelow,
   selectEvents,
   selectHead,
@@ -38,6 +39,8 @@ const TRIM_BATCH = 1000
 export function sqlFeed(engine: FeedEngine): SqlFeed {
   const { name, dialect, feed, watch } = engine
   const closing = new AbortController()
+  const { head: headTable, log, snapshots, chunks } = dialect.tables
+  const place = `${name} tables ${[headTable, log, snapshots, chunks].map(({ text }) => text).join(', ')}, rows of feed '${feed}'`
   let durability: Durability = 'unknown'
   const ensureOpen = (): void => {
     if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
@@ -50,7 +53,8 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
   return {
     get info() {
       const push = watch !== undefined
-      return { name, push, durability, suggestedPollMs: push ? POLL_WITH_PUSH_MS : POLL_MS }
+      const suggestedPollMs = push ? POLL_WITH_PUSH_MS : POLL_MS
+      return { name, push, durability, suggestedPollMs, place }
     },
     migrate: () => step(() => migrate(engine, 'feed')),
     migrationSql: () => migrationSql(dialect),
@@ -79,6 +83,8 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
       }),
     trim: (upTo, { signal }) => step(() => trim(engine, upTo, signal)),
     snapshot: sqlSnapshot(engine, ensureOpen),
+    observe: (listener) => engine.incidents.observe(listener),
+    reset: () => step(() => engine.transaction(() => removeAll(dialect, feed), closing.signal)),
     ...(watch !== undefined && {
       watch: (from, wake, signal) =>
         step(() => watch(from, wake, AbortSignal.any([signal, closing.signal]))),

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Row, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
-import type { Position, SealedHead } from '../feed.js'
+import { MAX_EVENT_BYTES, MAX_HEAD_BYTES, type Position, type SealedHead } from '../feed.js'
 import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.js'
 
 // An answer is as many events as there are in 4 MiB: a node that reads on costs nobody much memory.
@@ -12,8 +12,22 @@ export const READ_BYTES = 4 * 1024 * 1024
 
 /** The head. One row, even if there is none: the server says in any case whether it is a replica. */
 export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sql {
-  return sql`SELECT r.replica, h.epoch, h.seq, h.link, h.floor, h.beacon_at, h.seal
+  const seal = bounded(raw('h.seal'), MAX_HEAD_BYTES)
+  return sql`SELECT r.replica, h.epoch, h.seq, h.link, h.floor, h.beacon_at, ${seal} AS seal
     FROM (SELECT ${isReplica} AS replica) r LEFT JOIN ${tables.head} h ON h.feed = ${feed}`
+}
+
+/**
+ * The bytes of a column, but of what is longer than the most only as much as shows that it is: others may have put there
+ * what no node has the memory for.
+ */
+function bounded(column: Sql, most: number): Sql {
+  return sql`SUBSTR(${column}, 1, ${raw(String(most + 1))})`
+}
+
+/** The same for an event, or a chunk of a snapshot. */
+export function boundedEvent(column: Sql): Sql {
+  return bounded(column, MAX_EVENT_BYTES)
 }
 
 /**
@@ -34,7 +48,7 @@ export function selectEvents(
     WHERE g.feed = ${feed} AND g.epoch = ${epoch}
       AND l.seq > ${seq} AND l.seq >= g.floor AND l.seq <= g.seq
     ORDER BY l.seq ${dialect.limit(limit)}`
-  return sql`SELECT r.replica, h.floor, b.seq, b.bytes
+  return sql`SELECT r.replica, h.floor, b.seq, ${boundedEvent(raw('b.bytes'))} AS bytes
     FROM (SELECT ${isReplica} AS replica) r LEFT JOIN ${tables.head} h ON h.feed = ${feed}
     LEFT JOIN (
       SELECT s.seq, SUM(s.size) OVER (ORDER BY s.seq) - s.size AS earlier FROM (${sizes}) s
@@ -115,6 +129,12 @@ export function removeBelow(
   seq: number,
 ): Sql {
   return sql`DELETE FROM ${tables.log} WHERE feed = ${feed} AND epoch = ${epoch} AND seq < ${seq}`
+}
+
+/** Removes everything that there is of a feed. The head last: whoever reads in between finds a log with a hole. */
+export function* removeAll({ tables }: FeedDialect, feed: string): Steps<void> {
+  for (const table of [tables.snapshots, tables.chunks, tables.log, tables.head])
+    yield sql`DELETE FROM ${table} WHERE feed = ${feed}`
 }
 
 /** A head of a row; `null` for a row without one. */

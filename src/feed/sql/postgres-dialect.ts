@@ -13,7 +13,7 @@ import {
   feedTablesOfVersion1,
   type ReadAfter,
 } from './dialect.js'
-import { beginsEpoch, moveHead, READ_BYTES, removeOtherEpochs } from './log.js'
+import { beginsEpoch, boundedEvent, moveHead, READ_BYTES, removeOtherEpochs } from './log.js'
 
 // The order of "C" is that of the bytes, whatever the database's own is; it is also the fastest.
 const TYPES = {
@@ -58,7 +58,8 @@ function selectInOrder(
 ): Sql {
   const ofHead = (column: 'floor' | 'seq') =>
     sql`(SELECT g.${raw(column)} FROM ${head} g WHERE g.feed = ${feed} AND g.epoch = ${epoch})`
-  const events = sql`SELECT l.seq, l.bytes, LENGTH(l.bytes) AS size FROM ${log} l
+  const events = sql`SELECT l.seq, ${boundedEvent(raw('l.bytes'))} AS bytes,
+      LENGTH(l.bytes) AS size FROM ${log} l
     WHERE l.feed = ${feed} AND l.epoch = ${epoch} AND l.seq > ${seq}
       AND l.seq >= ${ofHead('floor')} AND l.seq <= ${ofHead('seq')}
     ORDER BY l.seq LIMIT ${limit}`

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { once, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
 import type { FeedSnapshot } from '../feed.js'
 import type { FeedDialect, FeedEngine } from './dialect.js'
-import { bytesOf, textOf } from './log.js'
+import { boundedEvent, bytesOf, textOf } from './log.js'
 
 // Of at most 40 KiB each.
 const CHUNKS_PER_READ = 64
@@ -98,7 +98,7 @@ function selectCurrent({ tables }: FeedDialect, feed: string): Sql {
 }
 
 function selectChunks(dialect: FeedDialect, feed: string, generation: string, part: number): Sql {
-  return sql`SELECT part, bytes FROM ${dialect.tables.chunks}
+  return sql`SELECT part, ${boundedEvent(raw('bytes'))} AS bytes FROM ${dialect.tables.chunks}
     WHERE feed = ${feed} AND generation = ${generation} AND part >= ${part}
     ORDER BY part ${dialect.limit(CHUNKS_PER_READ)}`
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
+import { fileGuard } from './sqlite-file.js'
 import {
   type Answer,
   type Row,
@@ -25,17 +26,22 @@ export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement
 }
 
-/** A handle on which statements are run. */
+/** A handle on which statements are run. Each waits while another process writes, without holding up this one. */
 export interface SqliteClient {
-  run(statement: Sql): Answer
+  run(statement: Sql, signal?: AbortSignal): Promise<Answer>
   /** Runs the steps as one transaction, without giving way to anything else of this process. */
-  transaction<T>(steps: () => Steps<T>): T
-  /** The same, and waits while another process writes. */
-  migrate(steps: () => Steps<void>): Promise<void>
+  transaction<T>(steps: () => Steps<T>, signal?: AbortSignal): Promise<T>
+}
+
+/** What the handle is used for. */
+export interface SqliteUse {
+  readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'
+  /** Called each time that the file turns out to be another one. */
+  readonly onReplaced: () => void
 }
 
 /** A client over the caller's handle. Throws `ERR_INVALID_OPTION` when it is none. */
-export function sqliteClient(database: SqliteDatabase): SqliteClient {
+export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteClient {
   if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
@@ -43,7 +49,8 @@ export function sqliteClient(database: SqliteDatabase): SqliteClient {
     )
   }
   const run = runner(database)
-  const transaction = <T>(steps: () => Steps<T>): T => {
+  const guard = fileGuard(database, use)
+  const transact = <T>(steps: () => Steps<T>): T => {
     // Outside of the try: when this fails, a transaction that is open is not ours to roll back.
     database.exec('BEGIN IMMEDIATE')
     try {
@@ -55,7 +62,40 @@ export function sqliteClient(database: SqliteDatabase): SqliteClient {
       throw error
     }
   }
-  return { run, transaction, migrate: (steps) => whileBusy(() => transaction(steps)) }
+  const atOnce = impatient(database)
+  const attempt = <T>(work: () => T, signal?: AbortSignal): Promise<T> =>
+    whileBusy(() => {
+      ensureOpen(database)
+      guard()
+      return atOnce(work)
+    }, signal)
+  return {
+    run: (statement, signal) => attempt(() => run(statement), signal),
+    transaction: (steps, signal) => attempt(() => transact(steps), signal),
+  }
+}
+
+/** Does work without the handle's own busy timeout, for which SQLite would hold up the whole process; it is put back. */
+function impatient(database: SqliteDatabase): <T>(work: () => T) => T {
+  let asked: SqliteStatement | undefined
+  return (work) => {
+    asked ??= database.prepare('PRAGMA busy_timeout')
+    const [row] = asked.all() as { readonly timeout?: unknown }[]
+    const timeout = Number(row?.timeout ?? 0)
+    if (timeout === 0) return work()
+    database.exec('PRAGMA busy_timeout = 0')
+    try {
+      return work()
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${timeout}`)
+    }
+  }
+}
+
+// A statement of libsql outlives its database, and would answer from a file that the caller has closed.
+function ensureOpen(database: SqliteDatabase): void {
+  if ((database as { readonly open?: unknown }).open === false)
+    throw new Error('the database is closed')
 }
 
 function rollBack(database: SqliteDatabase): void {
@@ -69,9 +109,6 @@ function rollBack(database: SqliteDatabase): void {
 function runner(database: SqliteDatabase): (statement: Sql) => Answer {
   const prepared = new Map<string, SqliteStatement>()
   return ({ text, values, once }) => {
-    // A statement of libsql outlives its database, and would answer from a file that the caller has closed.
-    if ((database as { readonly open?: unknown }).open === false)
-      throw new Error('the database is closed')
     const statement = prepared.get(text) ?? database.prepare(text)
     if (!once) prepared.set(text, statement)
     const scalars = values as SqlScalar[]
@@ -81,17 +118,20 @@ function runner(database: SqliteDatabase): (statement: Sql) => Answer {
 }
 
 const BUSY = 5
-const BUSY_RETRIES = 100
-const BUSY_PAUSE_MS = 50
+// Longer than any call is waited for, and shorter than anybody would take for a process that hangs.
+const PATIENCE_MS = 5000
+const LONGEST_PAUSE_MS = 50
 
-/** Ten processes that start at once create the tables one after the other, whatever busy timeout their handles have. */
-async function whileBusy(work: () => void): Promise<void> {
-  for (let retry = 0; ; retry++) {
+/** Tries again while another process has the lock that the work needs. What was busy has written nothing. */
+async function whileBusy<T>(work: () => T, signal?: AbortSignal): Promise<T> {
+  const until = performance.now() + PATIENCE_MS
+  for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    signal?.throwIfAborted()
     try {
       return work()
     } catch (error) {
-      if (!isBusy(error) || retry === BUSY_RETRIES) throw error
-      await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS))
+      if (!isBusy(error) || performance.now() > until) throw error
+      await new Promise((resolve) => setTimeout(resolve, pause))
     }
   }
 }
