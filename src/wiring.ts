@@ -10,6 +10,7 @@ import { type ResolvedClock, resolveClock, systemClock, type Timer } from './clo
 import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
 import { WatchwordError } from './errors.js'
+import type { RevocationFeed } from './feed/feed.js'
 import { memoryFeed } from './feed/memory.js'
 import { FeedKeyring } from './keys/feed-keyring.js'
 import { Keyring } from './keys/keyring.js'
@@ -49,6 +50,7 @@ export function buildParts(options: ResolvedOptions): Parts {
   const clock = resolveClock(options.clock ?? systemClock)
   const store = options.store ?? memoryStore()
   const feed = options.feed ?? memoryFeed()
+  refuseLostKeys(store, feed)
   warnOfMemory(options)
   const deadline = {
     clock,
@@ -212,6 +214,16 @@ function inTime(root: RootKey, clock: ResolvedClock, deadlineMs: number): RootKe
     seal: (key) => withDeadline(deadline, () => root.seal(key)),
     open: (wrapped) => withDeadline(deadline, () => root.open(wrapped)),
   }
+}
+
+// The keys end with the process, and the log that they sealed stays: no later start could read it.
+function refuseLostKeys(store: Store, feed: RevocationFeed): void {
+  const { place } = feed.info
+  if (store.supports.durable || place === undefined) return
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `store: expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed are lost at the next start; pass a store of a database, or memoryFeed()`,
+  )
 }
 
 let warned = false

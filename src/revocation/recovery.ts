@@ -177,7 +177,7 @@ export class Recovery {
     const claimed = 'claimed' in rest ? rest.claimed.at : 0
     if (failure === 'unknown_key' && !this.#isAbandoned(claimed))
       throw unavailable(
-        'the feed is sealed with a key that the store does not have; the nodes of one feed share one store',
+        `the feed is sealed with a key that the store does not have: the nodes of one feed share one store. If the store was emptied or replaced, begin the feed anew by its reset(), which deletes ${this.#options.feed.info.place ?? 'its log'}`,
       )
     onIncident('tampered', 1)
     if (epoch !== '' && epoch === head.epoch) return this.#restoreHead(head)
