@@ -177,12 +177,12 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await feed.head(call)).toEqual(next)
     })
 
-    it('is waded through up to a limit, beyond which nobody knows the head', async () => {
+    it('is waded through without a limit', async () => {
       const head = await grow(null, 2)
-      await Promise.all(Array.from({ length: 512 }, () => publish(bytesOf('junk'))))
+      await Promise.all(Array.from({ length: 1200 }, () => publish(bytesOf('junk'))))
       expect(await feed.head(call)).toEqual(head)
       await publish(bytesOf('junk'))
-      await expect(feed.head(call)).rejects.toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
+      expect(await feed.head(call)).toEqual(head)
     })
 
     it('stands as the head when it is a frame, and the log goes on from there', async () => {

@@ -180,7 +180,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     const head = await begin()
     const silent = postgresFeed(pool, { schema, listen: false })
     await silent.open(CALL.signal)
-    expect(silent.info).toEqual({
+    expect(silent.info).toMatchObject({
       name: 'postgres',
       push: false,
       durability: 'fsync',

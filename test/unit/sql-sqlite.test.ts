@@ -99,7 +99,7 @@ describe('sqliteStore', () => {
     const database: SqliteDatabase = {
       exec: (text) => handle.exec(text),
       prepare: (text) => {
-        sent.push(text)
+        if (text.startsWith('SELECT')) sent.push(text)
         return handle.prepare(text)
       },
     }

@@ -22,6 +22,12 @@ export interface Frame {
   readonly cuts: readonly Cut[]
 }
 
+/** A frame and where it stands in the stream. */
+export interface Placed {
+  readonly at: number
+  readonly frame: Frame
+}
+
 // "wwf", and the version of the form.
 const MAGIC = Uint8Array.of(0x77, 0x77, 0x66, 1)
 const NUMBER = 8

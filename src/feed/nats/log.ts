@@ -19,29 +19,17 @@ import {
   isUnheard,
   type JetStreamClient,
   type JetStreamManager,
-  maxPayload,
   type StoredMessage,
   type StreamInfo,
 } from './client.js'
-import { type Cut, decodeFrame, encodeFrame, type Frame, isOfAnotherForm } from './frame.js'
-import { Searched } from './searched.js'
+import { type Cut, decodeFrame, encodeFrame, type Frame, type Placed } from './frame.js'
+import { Search } from './search.js'
 import { type Names, openStreams } from './streams.js'
 
-// Somebody else may be able to publish what is no frame. It is passed over and deleted. So many messages are asked for at
-// once, which may be as long as the server lets them be.
-const SEARCH_BYTES = 32 * 1024 * 1024
-const MOST_SEARCHED = 32
-const MOST_DELETED = 64
 // Others who touch the same head, or publish junk, get in between; nobody does so for ever.
 const MAX_ATTEMPTS = 32
 // A log is set back only when it is mended.
 const MAX_CUTS = 16
-
-/** A frame and where it stands in the stream. */
-export interface Placed {
-  readonly at: number
-  readonly frame: Frame
-}
 
 /** What one append or touch writes. */
 export type Draft = Omit<Frame, 'cuts'>
@@ -91,10 +79,7 @@ export class Log {
   #known: (Mark & { readonly newest: Placed | undefined }) | undefined
   #front: Front | undefined
   #own: Own | undefined
-  readonly #searched = new Searched()
-  readonly #incidents: Incidents
-  #doomed: number[] = []
-  #isDeleting = false
+  readonly #search: Search
 
   constructor(
     js: JetStreamClient,
@@ -104,9 +89,9 @@ export class Log {
     incidents: Incidents,
   ) {
     this.js = js
-    this.#incidents = incidents
     this.manager = manager
     this.names = names
+    this.#search = new Search(js, manager, names, incidents)
     this.#replicas = replicas
   }
 
@@ -163,7 +148,7 @@ export class Log {
     const message = await last
     const frame = message && isMarked(message, mark) ? decodeFrame(message.data) : undefined
     const newest =
-      frame === undefined ? await this.#search(info, signal) : { at: mark.lastSeq, frame }
+      frame === undefined ? await this.#search.run(info, signal) : { at: mark.lastSeq, frame }
     if (newest?.at !== mark.lastSeq) {
       // Nobody deletes the last frame but to publish another one first: then this is not the newest.
       const now = await this.#info()
@@ -186,71 +171,6 @@ export class Log {
     if (first?.head.epoch !== head.epoch) return head.floor
     const lowest = first.events[0]?.seq ?? first.head.seq + 1
     return Math.max(head.floor, Math.min(lowest, head.seq + 1))
-  }
-
-  // Back from the end, past what is no frame, or was deleted.
-  async #search(info: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
-    const { first_seq: firstSeq, last_seq: lastSeq } = info.state
-    const searched = this.#searched
-    searched.begin(info.created, lastSeq)
-    // What was deleted at the end is passed over in one step.
-    let high = (await this.#last())?.seq ?? lastSeq
-    const most = Math.max(1, Math.min(MOST_SEARCHED, SEARCH_BYTES / maxPayload(this.js)))
-    for (let step = 1; ; step = Math.floor(most)) {
-      high = searched.below(high)
-      if (high < firstSeq) break
-      signal.throwIfAborted()
-      const low = Math.max(firstSeq, searched.floorOf(high), high - step + 1)
-      const found = await this.#look(low, high)
-      if (found !== undefined) {
-        // What is above it may not have been deleted by the next time.
-        if (found.at < high) searched.add(found.at + 1, high)
-        return found
-      }
-      searched.add(low, high)
-    }
-    return undefined
-  }
-
-  // The newest frame between two numbers. What is above it, and is none, is deleted.
-  async #look(low: number, high: number): Promise<Placed | undefined> {
-    const { streams } = this.manager
-    const seqs = Array.from({ length: high - low + 1 }, (_, i) => high - i)
-    const messages = await Promise.all(
-      seqs.map((seq) => streams.getMessage(this.names.log, { seq })),
-    )
-    const junk: number[] = []
-    for (const message of messages) {
-      if (message === null) continue
-      const frame = decodeFrame(message.data)
-      if (frame !== undefined) {
-        this.#remove(junk)
-        return { at: message.seq, frame }
-      }
-      if (!isOfAnotherForm(message.data)) junk.push(message.seq)
-    }
-    this.#remove(junk)
-    return undefined
-  }
-
-  #remove(junk: readonly number[]): void {
-    if (junk.length === 0) return
-    this.#incidents.tell('junk', junk.length)
-    this.#doomed.push(...junk)
-    if (!this.#isDeleting) void this.#deleteAll()
-  }
-
-  // In the background, since nothing depends on it. Other nodes may be at it too.
-  async #deleteAll(): Promise<void> {
-    this.#isDeleting = true
-    const { streams } = this.manager
-    while (this.#doomed.length > 0)
-      await Promise.all(
-        this.#doomed
-          .splice(0, MOST_DELETED)
-          .map((seq) => streams.deleteMessage(this.names.log, seq, false).catch(() => false)),
-      )
-    this.#isDeleting = false
   }
 
   /** Deletes the log and the snapshots. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { CallOptions, SealedEvent } from '../feed.js'
-import { decodeFrame, type Frame } from './frame.js'
-import type { Log, Placed, Tail } from './log.js'
+import { decodeFrame, type Frame, type Placed } from './frame.js'
+import type { Log, Tail } from './log.js'
 import { scan } from './scan.js'
 import { Trail } from './trail.js'
 

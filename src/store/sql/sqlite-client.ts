@@ -4,7 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { fileGuard } from './sqlite-file.js'
+import { fileGuard, type SqliteUse } from './sqlite-file.js'
 import {
   type Answer,
   type Row,
@@ -31,13 +31,6 @@ export interface SqliteClient {
   run(statement: Sql, signal?: AbortSignal): Promise<Answer>
   /** Runs the steps as one transaction, without giving way to anything else of this process. */
   transaction<T>(steps: () => Steps<T>, signal?: AbortSignal): Promise<T>
-}
-
-/** What the handle is used for. */
-export interface SqliteUse {
-  readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'
-  /** Called each time that the file turns out to be another one. */
-  readonly onReplaced: () => void
 }
 
 /** A client over the caller's handle. Throws `ERR_INVALID_OPTION` when it is none. */

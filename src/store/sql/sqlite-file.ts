@@ -8,13 +8,23 @@
  */
 import { statSync } from 'node:fs'
 import { WatchwordError } from '../../errors.js'
-import type { SqliteDatabase, SqliteUse } from './sqlite-client.js'
+
+/** What the handle is used for. */
+export interface SqliteUse {
+  readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'
+  /** Called each time that the file turns out to be another one. */
+  readonly onReplaced: () => void
+}
+
+interface Queryable {
+  prepare(sql: string): { all(): unknown[] }
+}
 
 /**
  * A function that throws once the file was replaced, moved or deleted. It does nothing for a database in memory, and for
  * one whose file is not on this machine.
  */
-export function fileGuard(database: SqliteDatabase, { code, onReplaced }: SqliteUse): () => void {
+export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse): () => void {
   let path: string | undefined
   let opened: string | undefined
   let isKnown = false
@@ -42,7 +52,7 @@ export function fileGuard(database: SqliteDatabase, { code, onReplaced }: Sqlite
   }
 }
 
-function pathOf(database: SqliteDatabase): string | undefined {
+function pathOf(database: Queryable): string | undefined {
   const rows = database.prepare('PRAGMA database_list').all() as {
     readonly name?: unknown
     readonly file?: unknown
