@@ -4,13 +4,13 @@
  * @module
  */
 import { lookUpKeyOf } from './core.js'
+import type { Entry } from './entry.js'
 import { type Direct, registerDirect } from './http/direct.js'
 import type { RequestContext } from './observe/channels.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
 import { readToken } from './store/checked.js'
 import type { Rejected, Requirement, VerifyResult } from './types.js'
-import type { Entry } from './verify.js'
 import type { Parts } from './wiring.js'
 
 /** What was decided, and about what: who the token proved to be, or why it proved nothing. */
@@ -21,13 +21,12 @@ interface Decision {
 
 /** Makes `Watchword.authenticate`, with the direct way in that the middleware takes. */
 export function authenticator(parts: Parts) {
+  // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
   const authenticate = async (
-    token: unknown,
-    requirement: Requirement | CompiledRequirement = NO_REQUIREMENT,
-    context?: RequestContext,
+    ...args: readonly [token: unknown, requirement?: unknown, context?: RequestContext]
   ): Promise<VerifyResult<unknown>> => {
-    const needs =
-      requirement instanceof CompiledRequirement ? requirement : compileRequirement(requirement)
+    const [token, requirement, context] = args
+    const needs = args.length < 2 ? NO_REQUIREMENT : needsOf(requirement)
     return check(parts, { token, needs, context })
   }
   const direct: Direct<unknown> = {
@@ -39,6 +38,12 @@ export function authenticator(parts: Parts) {
   }
   registerDirect(authenticate, direct)
   return authenticate
+}
+
+function needsOf(requirement: unknown): CompiledRequirement {
+  return requirement instanceof CompiledRequirement
+    ? requirement
+    : compileRequirement(requirement as Requirement)
 }
 
 interface Question {
@@ -53,7 +58,7 @@ function check(
   question: Question,
 ): VerifyResult<unknown> | Promise<VerifyResult<unknown>> {
   const decision = decideNow(parts, question)
-  return parts.state.closed || !isOccasion(decision.result)
+  return parts.state.closed || !isOccasion(decision)
     ? told(parts, question, decision)
     : ask(parts, question, decision).then((final) => told(parts, question, final))
 }
@@ -61,10 +66,10 @@ function check(
 // Told once, when it is final: what was only an occasion to ask is no decision.
 function told(
   { verifier }: Parts,
-  { context }: Question,
+  { needs, context }: Question,
   { found, result }: Decision,
 ): VerifyResult<unknown> {
-  verifier.tell(found, result, context)
+  verifier.tell(found, result, needs, context)
   return result
 }
 
@@ -72,7 +77,7 @@ async function ask(parts: Parts, question: Question, decision: Decision): Promis
   const { found, result } = isUnknownKey(decision.result)
     ? await lookAgain(parts, question)
     : decision
-  if ('ok' in found || !isStale(result)) return { found, result }
+  if (!found.ok || !isStale({ found, result })) return { found, result }
   const { needs } = question
   if (needs.fromStore) return { found, result: await askStore(parts, found, needs) }
   await parts.follower.confirm()
@@ -81,16 +86,16 @@ async function ask(parts: Parts, question: Question, decision: Decision): Promis
 
 function decideNow({ verifier }: Parts, { token, needs }: Question): Decision {
   const found = verifier.find(token, needs.binding)
-  return { found, result: 'ok' in found ? found : verifier.decide(found, needs) }
+  return { found, result: found.ok ? verifier.decide(found, needs) : found }
 }
 
 const isUnknownKey = (result: VerifyResult<unknown>) => !result.ok && result.code === 'unknown_key'
 
 // What passes only because `onStale` lets it is an occasion to ask, too.
-const isStale = (result: VerifyResult<unknown>) =>
-  result.ok ? result.stale === true : result.code === 'stale'
+const isStale = ({ found, result }: Decision) =>
+  result.ok ? found.ok && result !== found.principal : result.code === 'stale'
 
-const isOccasion = (result: VerifyResult<unknown>) => isUnknownKey(result) || isStale(result)
+const isOccasion = (decision: Decision) => isUnknownKey(decision.result) || isStale(decision)
 
 // Rejects in an outage: whether the token is good cannot be known then, and its client must not throw it away.
 async function lookAgain(parts: Parts, question: Question): Promise<Decision> {

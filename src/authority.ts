@@ -21,7 +21,7 @@ import {
 import { type RevokeOptions, revoke } from './revoke.js'
 import { rotate } from './rotate.js'
 import { ready } from './token/self-test.js'
-import { getToken, listTokens, type TokenQuery } from './tokens.js'
+import { getToken, listTokens } from './tokens.js'
 import type { Requirement, VerifyResult } from './types.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts, type Parts } from './wiring.js'
@@ -70,9 +70,13 @@ function facade(parts: Parts): Watchword {
   const watchword: Watchword = {
     issue: (input) => open(() => issue(parts, input)),
     issueMany: (inputs) => open(() => issueMany(parts, inputs)),
-    verify: (token, requirement) => {
-      const needs = requirement === undefined ? NO_REQUIREMENT : needsOf(requirement)
-      return (needs === undefined ? UNREADABLE : verifier.verify(token, needs)) as VerifyResult
+    // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
+    verify: (...args: readonly [token: unknown, requirement?: unknown]) => {
+      if (args.length < 2) return verifier.verify(args[0], NO_REQUIREMENT) as VerifyResult
+      const needs = needsOf(args[1])
+      const result =
+        needs instanceof Error ? verifier.refuse(needs) : verifier.verify(args[0], needs)
+      return result as VerifyResult
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
     require: compileRequirement,
@@ -80,11 +84,12 @@ function facade(parts: Parts): Watchword {
     revoke: (target, options) => open(() => revoke(parts, target, options)),
     tokens: Object.freeze({
       get: (id: string) => open(() => getToken(parts, id)),
-      list: (query: TokenQuery = {}) => open(() => listTokens(parts, query)),
+      list: (...query: readonly unknown[]) =>
+        open(() => listTokens(parts, query.length === 0 ? {} : query[0])),
     }),
     keys: Object.freeze({
       list: () => keyring.list(),
-      rotate: (audience?: string) => open(() => rotateKeys(parts, audience)),
+      rotate: (...audience: readonly unknown[]) => open(() => rotateKeys(parts, audience)),
       revoke: (id: string, options: RevokeOptions) =>
         open(() => revoke(parts, { key: id }, options)),
       discard: (id: string, options: RevokeOptions) =>
@@ -99,26 +104,26 @@ function facade(parts: Parts): Watchword {
   return Object.freeze(watchword)
 }
 
-// A requirement that cannot be understood is met by no token.
-const UNREADABLE = Object.freeze({
-  ok: false,
-  code: 'insufficient_scope',
-  missing: Object.freeze([]),
-})
-
-function needsOf(requirement: Requirement | CompiledRequirement): CompiledRequirement | undefined {
+// The requirement, or the error that says why it is none.
+function needsOf(requirement: unknown): CompiledRequirement | Error {
   try {
-    return requirement instanceof CompiledRequirement ? requirement : compileInline(requirement)
-  } catch {
-    return undefined
+    return requirement instanceof CompiledRequirement
+      ? requirement
+      : compileInline(requirement as Requirement)
+  } catch (error) {
+    // A getter of the caller's may throw anything.
+    return error instanceof WatchwordError ? error : new Error('a field of it cannot be read')
   }
 }
 
+// Without an argument all audiences get a key; an explicit `undefined` names none.
 async function rotateKeys(
   { keyring, options }: Parts,
-  audience: string | undefined,
+  given: readonly unknown[],
 ): Promise<readonly KeyInfo[]> {
-  if (audience !== undefined && !options.audiences.includes(audience)) {
+  if (given.length === 0) return keyring.rotate()
+  const audience = options.audiences.find((each) => each === given[0])
+  if (audience === undefined) {
     throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
   }
   return keyring.rotate(audience)

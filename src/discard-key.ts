@@ -7,12 +7,12 @@ import * as z from 'zod/mini'
 import { systemClock } from './clock.js'
 import type { Core } from './core.js'
 import { WatchwordError } from './errors.js'
-import { parseInput } from './issue.js'
 import { discardRow } from './keys/discard.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from './keys/root-key.js'
 import { isDiscarded, opens } from './keys/root-proof.js'
 import { isName } from './name.js'
 import { type RevokeOptions, type RevokeReceipt, revoke } from './revoke.js'
+import { optional, parseInput, strict } from './schema.js'
 import { readKeys, recordsOf } from './store/checked.js'
 import type { KeyRecord, Store } from './store/store.js'
 import { ready } from './token/self-test.js'
@@ -34,8 +34,8 @@ export interface DiscardKeyOptions {
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-const recordSchema = z.strictObject(
-  { actor: text(256), reason: z.optional(text(1024)) },
+const recordSchema = strict(
+  { actor: text(256), reason: optional(text(1024)) },
   'expected { store, rootKey, previousRootKeys, actor, reason }',
 )
 

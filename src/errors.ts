@@ -7,6 +7,8 @@
  * @module
  */
 
+import { bare, has } from './fields.js'
+
 /** The closed list of error codes, with what each one means to the caller. */
 export const ERROR_CODES = {
   ERR_INVALID_OPTION:
@@ -86,16 +88,17 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   declare readonly reason?: string
 
   constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    super(message, has(options, 'cause') ? { cause: options.cause } : undefined)
     this.name = 'WatchwordError'
     this.code = code
     // Set only where there is one: a printed error shows no empty fields.
-    if (options.detail !== undefined) this.detail = options.detail
-    if (options.reason !== undefined) this.reason = options.reason
+    const { detail, reason } = bare(options)
+    if (detail !== undefined) this.detail = detail
+    if (reason !== undefined) this.reason = reason
     Object.defineProperty(this, BRAND, { value: true })
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && BRAND in value
+    return typeof value === 'object' && value !== null && Object.hasOwn(value, BRAND)
   }
 }

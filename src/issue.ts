@@ -17,6 +17,7 @@ import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
+import { optional, parseInput, strict } from './schema.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
 import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
 import { parseJsonObject } from './token/json.js'
@@ -53,12 +54,12 @@ const text = (max: number) =>
     `expected 1 to ${max} characters, none of them a control character`,
   )
 
-const inputSchema = z.strictObject(
+const inputSchema = strict(
   {
     policy: text(64),
     subject: text(1024),
     actor: text(256),
-    scopes: z.optional(
+    scopes: optional(
       z
         .array(
           z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
@@ -66,28 +67,28 @@ const inputSchema = z.strictObject(
         )
         .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`)),
     ),
-    audience: z.optional(text(256)),
-    ttl: z.optional(
+    audience: optional(text(256)),
+    ttl: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
         "expected a duration of at least a second, such as '15m'",
       ),
     ),
-    maxLifetime: z.optional(
+    maxLifetime: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
         "expected a duration of at least a second, such as '8h'",
       ),
     ),
-    rotatable: z.optional(z.boolean('expected true or false')),
-    notBefore: z.optional(
+    rotatable: optional(z.boolean('expected true or false')),
+    notBefore: optional(
       z.custom<number>(
         (value) => Number.isSafeInteger(value) && (value as number) >= 0,
         'expected Unix milliseconds',
       ),
     ),
-    binding: z.optional(text(MAX_BINDING_LENGTH)),
-    claims: z.optional(
+    binding: optional(text(MAX_BINDING_LENGTH)),
+    claims: optional(
       z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object'),
     ),
   },
@@ -98,17 +99,6 @@ type Input = z.output<typeof inputSchema>
 
 function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Checks the input of a verb. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
-export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue === undefined || issue.path.length === 0 ? 'input' : issue.path.join('.')
-  const unknown =
-    issue?.code === 'unrecognized_keys' ? `unknown field '${issue.keys[0]}'` : issue?.message
-  throw new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${unknown}`)
 }
 
 /** Issues one token: seals it, puts its record in the store, and only then hands it over. */

@@ -12,6 +12,7 @@ import type { KeyWrapper } from './keys/root-key.js'
 import { isName } from './name.js'
 import type { ReuseAction } from './policy/policy.js'
 import { isScope, MAX_SCOPES } from './policy/scopes.js'
+import { optional, strict } from './schema.js'
 import type { Store } from './store/store.js'
 
 const name = (maxLength: number) =>
@@ -96,18 +97,18 @@ const scopes = z
   .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`))
 
 /** One policy. */
-export const policySchema = z.strictObject(
+export const policySchema = strict(
   {
     ttl: duration(SECOND, 10 * YEAR, '30d'),
     scopes,
-    rotateAfter: z.optional(rotateAfter),
-    grace: z.optional(duration(0, HOUR, '60s')),
-    maxLifetime: z.optional(duration(SECOND, 10 * YEAR, '365d')),
-    maxActivePerSubject: z.optional(whole(1, 1_000_000)),
-    version: z.optional(whole(1, 1_000_000)),
-    minVersion: z.optional(whole(1, 1_000_000)),
-    reuse: z.optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
-    retireOn: z.optional(oneOf('grace', 'first-use')),
+    rotateAfter: optional(rotateAfter),
+    grace: optional(duration(0, HOUR, '60s')),
+    maxLifetime: optional(duration(SECOND, 10 * YEAR, '365d')),
+    maxActivePerSubject: optional(whole(1, 1_000_000)),
+    version: optional(whole(1, 1_000_000)),
+    minVersion: optional(whole(1, 1_000_000)),
+    reuse: optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
+    retireOn: optional(oneOf('grace', 'first-use')),
   },
   'expected a policy: an object with at least `ttl` and `scopes`',
 )
@@ -120,19 +121,19 @@ const rootKey = z.custom<string | KeyWrapper>(
 )
 
 /** How keys come and go. */
-export const keysSchema = z.strictObject(
+export const keysSchema = strict(
   {
-    rotateEvery: z.optional(duration(HOUR, 2 * YEAR, '30d')),
-    publishAhead: z.optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
-    refreshEvery: z.optional(duration(100, 24 * HOUR, '1m')),
+    rotateEvery: optional(duration(HOUR, 2 * YEAR, '30d')),
+    publishAhead: optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
+    refreshEvery: optional(duration(100, 24 * HOUR, '1m')),
   },
   'expected { rotateEvery, publishAhead, refreshEvery }',
 )
 
 /** The bounds of the cache. */
-export const cacheSchema = z.strictObject({
-  max: z.optional(whole(1, 10_000_000)),
-  maxBytes: z.optional(whole(10_000, 2 ** 36)),
+export const cacheSchema = strict({
+  max: optional(whole(1, 10_000_000)),
+  maxBytes: optional(whole(10_000, 2 ** 36)),
 })
 
 const STORE_METHODS = [
@@ -143,26 +144,26 @@ const STORE_METHODS = [
 const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
 
 /** The options of an authority. */
-export const optionsSchema = z.strictObject(
+export const optionsSchema = strict(
   {
     issuer: name(512),
     audience: z.union(
       [name(256), z.array(name(256)).check(z.minLength(1), z.maxLength(64))],
       'expected a name, or a list of 1 to 64 names',
     ),
-    rootKey: z.optional(rootKey),
-    previousRootKeys: z.optional(z.array(rootKey, 'expected a list of root keys')),
-    store: z.optional(adapter<Store>('store', STORE_METHODS, describesStore)),
-    feed: z.optional(adapter<RevocationFeed>('feed', FEED_METHODS, describesFeed)),
+    rootKey: optional(rootKey),
+    previousRootKeys: optional(z.array(rootKey, 'expected a list of root keys')),
+    store: optional(adapter<Store>('store', STORE_METHODS, describesStore)),
+    feed: optional(adapter<RevocationFeed>('feed', FEED_METHODS, describesFeed)),
     policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
-    claims: z.optional(
+    claims: optional(
       z.custom<StandardSchemaV1>(
         (value) =>
           typeof (value as StandardSchemaV1 | undefined)?.['~standard']?.validate === 'function',
         'expected a Standard Schema, such as one of zod, valibot or arktype',
       ),
     ),
-    prefix: z.optional(
+    prefix: optional(
       z
         .string("expected a prefix such as 'acme_live'")
         .check(
@@ -172,22 +173,22 @@ export const optionsSchema = z.strictObject(
           ),
         ),
     ),
-    cache: z.optional(
+    cache: optional(
       z.union(
         [z.literal(false), cacheSchema],
         'expected false, or { max, maxBytes } with whole numbers of at least 1 and 10,000',
       ),
     ),
-    maxStaleness: z.optional(duration(10, HOUR, '5s')),
-    onStale: z.optional(oneOf('reject', 'accept')),
-    onStart: z.optional(oneOf('wait', 'reject', 'accept')),
-    clockTolerance: z.optional(duration(0, MINUTE, '5s')),
-    maxTokenLength: z.optional(whole(512, 16_384)),
-    keys: z.optional(keysSchema),
-    timeout: z.optional(duration(10, 10 * MINUTE, '2s')),
-    node: z.optional(name(128)),
-    maxRevocations: z.optional(whole(1000, 100_000_000)),
-    clock: z.optional(adapter<Clock>('clock', ['now'], isWholeClock)),
+    maxStaleness: optional(duration(10, HOUR, '5s')),
+    onStale: optional(oneOf('reject', 'accept')),
+    onStart: optional(oneOf('wait', 'reject', 'accept')),
+    clockTolerance: optional(duration(0, MINUTE, '5s')),
+    maxTokenLength: optional(whole(512, 16_384)),
+    keys: optional(keysSchema),
+    timeout: optional(duration(10, 10 * MINUTE, '2s')),
+    node: optional(name(128)),
+    maxRevocations: optional(whole(1000, 100_000_000)),
+    clock: optional(adapter<Clock>('clock', ['now'], isWholeClock)),
   },
   'expected an object of options',
 )

@@ -8,6 +8,13 @@ import type { Rejected, RejectionCode } from './types.js'
 const rejection = (code: Exclude<RejectionCode, 'insufficient_scope'>): Rejected =>
   Object.freeze({ ok: false, code })
 
+/** The rejection for a requirement that is invalid: no token meets it. */
+export const UNREADABLE = Object.freeze({
+  ok: false,
+  code: 'insufficient_scope',
+  missing: Object.freeze([] as const),
+} as const)
+
 /** The refusals, one object each: building an Error would cost ten times the whole check. */
 export const REJECTED = {
   malformed: rejection('malformed'),

@@ -5,20 +5,29 @@
  */
 import { parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
+import { fieldsOf } from './fields.js'
 import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
 import { REJECTED } from './rejections.js'
+import { EXPLICIT_UNDEFINED } from './schema.js'
 import type { LogPosition, Rejected, Requirement, Verified } from './types.js'
 
 const NONE: readonly string[] = Object.freeze([])
-const FIELDS: ReadonlySet<string> = new Set([
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze(
+  Object.create(null) as object,
+) as Readonly<Record<string, unknown>>
+const NO_SCOPES = '; to demand none, leave the field out'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+const FIELD_NAMES = [
   'scopes',
   'audience',
   'binding',
   'maxStaleness',
   'minPosition',
   'freshness',
-])
+] as const
+const FIELDS: ReadonlySet<string> = new Set(FIELD_NAMES)
 
 /** The longest binding, in characters. */
 export const MAX_BINDING_LENGTH = 1024
@@ -29,6 +38,8 @@ export class CompiledRequirement {
   readonly #made = true
   readonly allOf: readonly string[]
   readonly anyOf: readonly string[]
+  /** Both lists, for those who report them. */
+  readonly demanded: readonly string[]
   readonly audience: string | undefined
   readonly binding: string
   readonly maxStalenessMs: number | undefined
@@ -49,6 +60,7 @@ export class CompiledRequirement {
   ) {
     this.allOf = allOf
     this.anyOf = anyOf
+    this.demanded = anyOf.length === 0 ? allOf : Object.freeze([...allOf, ...anyOf])
     this.audience = rest.audience
     this.binding = rest.binding
     this.maxStalenessMs = rest.maxStalenessMs
@@ -81,10 +93,14 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   // A list has no fields that could be misspelt, and so would demand nothing; so would a copy of a compiled one.
   if (!isObject(requirement) || Array.isArray(requirement) || isOfClass(requirement))
     throw invalid('requirement', 'expected an object such as { scopes: […] }')
-  for (const field of Object.keys(requirement)) {
+  // Fields of a class count, and those that no loop shows. `undefined` is what a misspelt constant says.
+  const fields = fieldsOf(requirement, FIELD_NAMES)
+  for (const field of Object.keys(fields)) {
     if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
+    if (fields[field] === undefined) throw invalid(field, EXPLICIT_UNDEFINED)
   }
-  const { audience, binding, maxStaleness, minPosition, freshness, scopes } = requirement
+  const { audience, binding, maxStaleness, minPosition, freshness, scopes } =
+    fields as Writable<Requirement>
   if (audience !== undefined && !isName(audience, 256)) throw invalid('audience', 'expected a name')
   if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
     throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
@@ -125,6 +141,7 @@ export function compileInline(requirement: Requirement): CompiledRequirement {
 }
 
 function singleScopeOf(requirement: Requirement): string | undefined {
+  if (!isObject(requirement)) return undefined
   for (const field in requirement) if (field !== 'scopes') return undefined
   const { scopes, audience, binding, maxStaleness, minPosition, freshness } = requirement
   // A field that is inherited, or hidden from the loop, counts all the same.
@@ -137,35 +154,41 @@ function singleScopeOf(requirement: Requirement): string | undefined {
 
 // A receipt may have come a long way: whatever else it carries is not looked at.
 function readPosition(position: unknown): LogPosition {
-  const { epoch, seq } = isObject(position) ? (position as Partial<LogPosition>) : {}
+  const { epoch, seq } = isObject(position) ? fieldsOf(position, ['epoch', 'seq']) : NOTHING
   if (typeof epoch === 'string' && /^[\w-]{22}$/.test(epoch) && Number.isSafeInteger(seq))
     return Object.freeze({ epoch, seq: seq as number })
   throw invalid('minPosition', 'expected the position of a receipt: { epoch, seq }')
 }
 
-function readScopes(scopes: Requirement['scopes']): {
-  allOf: readonly string[]
-  anyOf: readonly string[]
-} {
+interface Scopes {
+  readonly allOf: readonly string[]
+  readonly anyOf: readonly string[]
+}
+
+const GROUPS = ['allOf', 'anyOf'] as const
+
+function readScopes(scopes: Requirement['scopes']): Scopes {
   if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
   if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
   if (typeof scopes !== 'object' || scopes === null)
     throw invalid('scopes', 'expected a list, or { allOf, anyOf }')
-  for (const field of Object.keys(scopes)) {
+  const fields = fieldsOf(scopes, GROUPS)
+  const names = Object.keys(fields)
+  if (names.length === 0) throw invalid('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
+  for (const field of names) {
     if (field !== 'allOf' && field !== 'anyOf') throw invalid(`scopes.${field}`, 'unknown field')
+    if (fields[field] === undefined) throw invalid(`scopes.${field}`, EXPLICIT_UNDEFINED)
   }
-  const { allOf, anyOf } = scopes as { allOf?: unknown; anyOf?: unknown }
-  if (Array.isArray(anyOf) && anyOf.length === 0)
-    throw invalid('scopes.anyOf', 'expected at least one scope')
-  return {
-    allOf: allOf === undefined ? NONE : readList(allOf, 'scopes.allOf'),
-    anyOf: anyOf === undefined ? NONE : readList(anyOf, 'scopes.anyOf'),
-  }
+  const [allOf, anyOf] = GROUPS.map((group) =>
+    fields[group] === undefined ? NONE : readList(fields[group], `scopes.${group}`),
+  ) as [readonly string[], readonly string[]]
+  return { allOf, anyOf }
 }
 
 function readList(list: unknown, field: string): readonly string[] {
   // The copy is what is checked: `every` passes over the holes of a sparse list, and a list may change under our hands.
   const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
+  if (scopes.length === 0) throw invalid(field, `expected at least one scope${NO_SCOPES}`)
   if (!scopes.every(isScope))
     throw invalid(field, "expected a list of scopes such as 'orders:read'")
   return Object.freeze(scopes)
@@ -221,4 +244,21 @@ function insufficient(granted: readonly string[], requirement: CompiledRequireme
 
 function invalid(field: string, fix: string): WatchwordError {
   return new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${fix}`)
+}
+
+let warned = false
+
+/** Warns once per process that a requirement is invalid and so met by no token. */
+export function warnOfRequirement(fault: string): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    `a requirement passed to verify is invalid, so every token is rejected: ${fault}`,
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_REQUIREMENT',
+      detail:
+        'Compile it once with `require`, which throws. This warning is emitted once per process.',
+    },
+  )
 }

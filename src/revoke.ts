@@ -7,10 +7,11 @@ import * as z from 'zod/mini'
 import { audit, type Core, lookUpKeyOf, rejected } from './core.js'
 import { type Duration, HOUR, parseDuration, SECOND } from './duration.js'
 import type { Position } from './feed/feed.js'
-import { parseInput } from './issue.js'
+import { has } from './fields.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { isName } from './name.js'
 import type { RevocationEntry } from './revocation/event.js'
+import { optional, parseInput, strict } from './schema.js'
 import { readToken } from './store/checked.js'
 import type { Revocation, RevocationKind } from './store/store.js'
 import { isUlid } from './token/claims.js'
@@ -54,18 +55,18 @@ export interface RevokeReceipt {
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-const optionsSchema = z.strictObject(
+const optionsSchema = strict(
   {
     actor: text(256),
-    reason: z.optional(text(1024)),
-    binding: z.optional(text(1024)),
-    waitFor: z.optional(
+    reason: optional(text(1024)),
+    binding: optional(text(1024)),
+    waitFor: optional(
       z.custom<'local' | 'all'>(
         (value) => value === 'local' || value === 'all',
         "expected 'local' or 'all'",
       ),
     ),
-    timeout: z.optional(
+    timeout: optional(
       z.custom<Duration>((value) => {
         const ms = parseDuration(value)
         return ms !== undefined && ms <= HOUR
@@ -79,13 +80,13 @@ const ulid = z.custom<string>(isUlid, 'expected a ULID, as in `id` and `family`'
 
 const targetSchema = z.union(
   [
-    z.strictObject({ token: z.string() }),
-    z.strictObject({ id: ulid }),
-    z.strictObject({ family: ulid }),
-    z.strictObject({ subject: text(1024) }),
-    z.strictObject({ key: z.string().check(z.regex(/^k4\.lid\.[A-Za-z0-9_-]{44}$/)) }),
-    z.strictObject({ audience: text(256) }),
-    z.strictObject({ all: z.literal(true) }),
+    strict({ token: z.string() }),
+    strict({ id: ulid }),
+    strict({ family: ulid }),
+    strict({ subject: text(1024) }),
+    strict({ key: z.string().check(z.regex(/^k4\.lid\.[A-Za-z0-9_-]{44}$/)) }),
+    strict({ audience: text(256) }),
+    strict({ all: z.literal(true) }),
   ],
   'expected exactly one of { token }, { id }, { family }, { subject }, { key }, { audience } and { all: true }',
 )
@@ -101,11 +102,10 @@ export async function revoke(
   const options = parseInput(optionsSchema, rawOptions)
   const target = parseInput(targetSchema, rawTarget)
   // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.
-  const aim =
-    'id' in target
-      ? await aimAtId(core, target.id)
-      : (aimOf(core, target, options.binding ?? '') ??
-        (await aimAtNewKey(core, target, options.binding ?? '')))
+  const aim = has(target, 'id')
+    ? await aimAtId(core, target.id)
+    : (aimOf(core, target, options.binding ?? '') ??
+      (await aimAtNewKey(core, target, options.binding ?? '')))
   const at = core.clock.now()
   const id = core.newId(at)
   const before = reach(core, aim)
@@ -186,12 +186,13 @@ function aimOf(
   target: Exclude<Target, { id: string }>,
   binding: string,
 ): Aim | undefined {
-  if ('token' in target) return aimAtToken(core, target.token, binding)
-  if ('family' in target) return { kind: 'family', value: target.family, expiresAt: horizon(core) }
-  if ('subject' in target)
+  if (has(target, 'token')) return aimAtToken(core, target.token, binding)
+  if (has(target, 'family'))
+    return { kind: 'family', value: target.family, expiresAt: horizon(core) }
+  if (has(target, 'subject'))
     return { kind: 'subject', value: target.subject, expiresAt: horizon(core) }
-  if ('key' in target) return { kind: 'key', value: target.key, expiresAt: horizon(core) }
-  if ('audience' in target)
+  if (has(target, 'key')) return { kind: 'key', value: target.key, expiresAt: horizon(core) }
+  if (has(target, 'audience'))
     return { kind: 'audience', value: target.audience, expiresAt: horizon(core) }
   return { kind: 'all', value: '', expiresAt: horizon(core) }
 }
@@ -199,7 +200,7 @@ function aimOf(
 // Whoever presents an authentic token may have it killed, be it expired, outdated or revoked already.
 function aimAtToken(core: Core, token: string, binding: string): Aim | undefined {
   const found = core.verifier.find(token, binding)
-  if ('principal' in found) {
+  if (found.ok) {
     const { id, expiresAt } = found.principal
     return { kind: 'token', value: id, expiresAt }
   }
@@ -209,8 +210,8 @@ function aimAtToken(core: Core, token: string, binding: string): Aim | undefined
 
 // Its key may be one that this node has yet to read. When that cannot be found out, nobody may take the token for dead.
 async function aimAtNewKey(core: Core, target: Target, binding: string): Promise<Aim> {
-  if ('token' in target) await lookUpKeyOf(core, target.token)
-  const aim = 'token' in target ? aimAtToken(core, target.token, binding) : undefined
+  if (has(target, 'token')) await lookUpKeyOf(core, target.token)
+  const aim = has(target, 'token') ? aimAtToken(core, target.token, binding) : undefined
   if (aim === undefined) throw rejected('unknown_key')
   return aim
 }

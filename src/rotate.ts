@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import {
   audit,
@@ -14,8 +15,9 @@ import {
   sealToken,
 } from './core.js'
 import { type Duration, parseDuration } from './duration.js'
+import type { Entry } from './entry.js'
 import { WatchwordError } from './errors.js'
-import { issueTime, parseInput } from './issue.js'
+import { issueTime } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/ring.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
@@ -26,10 +28,10 @@ import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { RotatedEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
+import { optional, parseInput, strict } from './schema.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
 import type { Rejected, Verified } from './types.js'
-import type { Entry } from './verify.js'
 
 /** How to rotate. */
 export interface RotateOptions {
@@ -43,22 +45,22 @@ export interface RotateOptions {
   readonly binding?: string
 }
 
-const optionsSchema = z.strictObject(
+const optionsSchema = strict(
   {
     actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters'),
-    scopes: z.optional(
+    scopes: optional(
       z.array(
         z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
         'expected a list of scopes',
       ),
     ),
-    ttl: z.optional(
+    ttl: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
         "expected a duration of at least a second, such as '15m'",
       ),
     ),
-    binding: z.optional(
+    binding: optional(
       z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text'),
     ),
   },
@@ -90,7 +92,7 @@ interface Rotation {
 
 async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
   const found = await findEntry(core, token, binding)
-  if ('ok' in found) throw rejected(found.code)
+  if (!found.ok) throw rejected(found.code)
   const refusal = core.verifier.stateForRotation(found)
   if (refusal === undefined) return found
   if (refusal.code === 'expired' && (await hasFamilyEnded(core, found))) throw familyEnded()
@@ -100,7 +102,7 @@ async function authenticEntry(core: Core, token: unknown, binding: string): Prom
 // Its key may be one that this node has yet to read, and an outage is no reason to refuse the token.
 async function findEntry(core: Core, token: unknown, binding: string): Promise<Entry | Rejected> {
   const found = core.verifier.find(token, binding)
-  if (!('ok' in found) || found.code !== 'unknown_key') return found
+  if (found.ok || found.code !== 'unknown_key') return found
   await lookUpKeyOf(core, token)
   return core.verifier.find(token, binding)
 }

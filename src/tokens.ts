@@ -5,8 +5,9 @@
  */
 import * as z from 'zod/mini'
 import type { Core } from './core.js'
-import { parseInput } from './issue.js'
+import { bare } from './fields.js'
 import { isName } from './name.js'
+import { optional, parseInput, strict } from './schema.js'
 import { corruptIdsOf, readToken, readTokens, recordsOf } from './store/checked.js'
 import type { TokenFilter, TokenRecord } from './store/store.js'
 import { isUlid } from './token/claims.js'
@@ -39,18 +40,18 @@ export interface TokenPage {
 }
 
 const text = (max: number) =>
-  z.optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
-const ulid = z.optional(z.custom<string>(isUlid, 'expected a ULID'))
+  optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+const ulid = optional(z.custom<string>(isUlid, 'expected a ULID'))
 
-const querySchema = z.strictObject(
+const querySchema = strict(
   {
     subject: text(1024),
     family: ulid,
     policy: text(64),
     audience: text(256),
     keyId: text(64),
-    live: z.optional(z.boolean('expected true or false')),
-    limit: z.optional(
+    live: optional(z.boolean('expected true or false')),
+    limit: optional(
       z.custom<number>(
         (value) =>
           Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
@@ -71,14 +72,15 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
 }
 
 /** A page of token records. */
-export async function listTokens(core: Core, raw: TokenQuery): Promise<TokenPage> {
+export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
   const { live, limit = DEFAULT_LIMIT, after, ...fields } = parseInput(querySchema, raw)
-  const filter: TokenFilter = {
-    ...(defined(fields) as TokenFilter),
+  // Without prototypes: a store reads the fields that are not there as well.
+  const filter: TokenFilter = bare({
+    ...fields,
     ...(live === true ? { liveAt: core.clock.now() } : {}),
-  }
+  })
   // One more than asked for tells whether there is a next page.
-  const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
+  const page = bare({ limit: limit + 1, ...(after === undefined ? {} : { after }) })
   const rows = await core.callStore(() => readTokens(core.store, filter, page))
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
@@ -88,12 +90,4 @@ export async function listTokens(core: Core, raw: TokenQuery): Promise<TokenPage
     ...(rows.length > limit && last !== undefined ? { next: last.id } : {}),
     ...(corrupt.length > 0 ? { corrupt } : {}),
   }
-}
-
-function defined(
-  fields: Readonly<Record<string, string | undefined>>,
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.entries(fields).filter((pair): pair is [string, string] => pair[1] !== undefined),
-  )
 }

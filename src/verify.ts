@@ -7,17 +7,25 @@
  * @module
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Fingerprint, Fingerprinted, VerifiedCache } from './cache/verified-cache.js'
+import type { Fingerprint, VerifiedCache } from './cache/verified-cache.js'
 import type { ResolvedClock } from './clock.js'
 import { validateClaims } from './custom-claims.js'
+import { type Entry, entryOf } from './entry.js'
 import { deepFreeze } from './freeze.js'
 import type { Keyring } from './keys/keyring.js'
-import type { RingKey } from './keys/ring.js'
-import { type Decision, decisions, type RequestContext, tellable } from './observe/channels.js'
+import {
+  type Decision,
+  type DecisionParts,
+  decisionAbout,
+  decisionOf,
+  decisions,
+  type RequestContext,
+  tellable,
+} from './observe/channels.js'
 import { USAGE_INTERVAL_MS } from './observe/usage.js'
-import { type Policy, rotateAtOf } from './policy/policy.js'
-import { REJECTED } from './rejections.js'
-import { type CompiledRequirement, unmetBy } from './requirement.js'
+import type { Policy } from './policy/policy.js'
+import { REJECTED, UNREADABLE } from './rejections.js'
+import { type CompiledRequirement, unmetBy, warnOfRequirement } from './requirement.js'
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { decodeUtf8, readClaims, type TokenClaims } from './token/claims.js'
@@ -29,6 +37,8 @@ import type { Rejected, Verified, VerifyResult } from './types.js'
 /** What the verifier needs. */
 export interface VerifierOptions {
   readonly issuer: string
+  /** The name of this node. */
+  readonly node: string
   readonly policies: ReadonlyMap<string, Policy>
   readonly claims: StandardSchemaV1 | undefined
   readonly brand: string | undefined
@@ -50,41 +60,6 @@ export interface VerifierOptions {
    * the next use after `again` was called.
    */
   readonly onFirstUse: (token: Verified<unknown>, again: () => void) => void
-}
-
-/** The authenticated facts of one token, and what the node found out about it. */
-export interface Entry extends Fingerprinted {
-  // The fields of the hot path are small integers and pointers, so that a check reads one or two lines of memory.
-  /** The version of the index that `deadline` was worked out from. */
-  clearedVersion: number
-  /** The second of `deadline`: before it, the token needs no closer look. */
-  deadlineSecond: number
-  /** Whether a closer look is needed all the same: not valid yet, or outdated. */
-  special: boolean
-  /** The requirement that the token met last. Both are immutable, so it still does. */
-  met: CompiledRequirement | undefined
-  /** The minute in which its use was last reported. */
-  reportedMinute: number
-  readonly principal: Verified<unknown>
-  /** The custom claims as they were written, before the schema had its say. */
-  readonly custom: Readonly<Record<string, unknown>>
-  readonly binding: string
-  /** Not valid before this time; the tolerance is counted in. */
-  readonly validFrom: number
-  /** The earlier of the token's expiry and its key's. */
-  readonly end: number
-  readonly outdated: boolean
-  /** From when on the token is dead, for whatever reason. */
-  deadline: number
-  /** Whether its first use retires its predecessor, and that has not been said yet. */
-  retiresPredecessor: boolean
-}
-
-/** What an entry is made from, beside the claims. */
-interface Source {
-  readonly ringKey: RingKey
-  readonly binding: string
-  readonly print: Fingerprint
 }
 
 // Without a cache there is nothing to be found again.
@@ -127,8 +102,8 @@ export class Verifier {
   /** Decides about one token, and tells. Never throws, for any value of `token`. */
   verify(token: unknown, requirement: CompiledRequirement): VerifyResult<unknown> {
     const found = this.find(token, requirement.binding)
-    const result = 'ok' in found ? found : this.decide(found, requirement)
-    this.tell(found, result)
+    const result = found.ok ? this.decide(found, requirement) : found
+    this.tell(found, result, requirement)
     return result
   }
 
@@ -203,58 +178,19 @@ export class Verifier {
     if (claims.issuer !== this.#options.issuer) return REJECTED.wrongIssuer
     if (claims.audience !== ringKey.record.audience) return REJECTED.wrongAudience
     // Runs the caller's schema, which may call any verb of any authority: only locals are used after it.
-    const entry = this.#entryOf(claims, { ringKey, binding, print })
-    if (entry === undefined) return REJECTED.claimsInvalid
+    const custom = this.#customOf(claims)
+    if (custom === undefined) return REJECTED.claimsInvalid
     if (this.#closed) return REJECTED.stale
+    const policy = this.#options.policies.get(claims.policy)
+    const { clockToleranceMs } = this.#options
+    const { record } = ringKey
+    const entry = entryOf(claims, { record, binding, print, custom, policy, clockToleranceMs })
     this.#cache.set(
       entry,
       // What a schema made of the custom claims is held beside them.
       ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * length,
     )
     return entry
-  }
-
-  #entryOf(claims: TokenClaims, { ringKey, binding, print }: Source): Entry | undefined {
-    const { record } = ringKey
-    const custom = this.#customOf(claims)
-    if (custom === undefined) return undefined
-    const { policies, clockToleranceMs } = this.#options
-    const policy = policies.get(claims.policy)
-    // Strings that all tokens share are taken from where they are held anyway.
-    const principal: Verified<unknown> = Object.freeze({
-      ok: true,
-      id: claims.id,
-      subject: claims.subject,
-      audience: record.audience,
-      scopes: claims.scopes,
-      policy: policy?.name ?? claims.policy,
-      family: claims.family,
-      generation: claims.generation,
-      issuedAt: claims.issuedAt,
-      expiresAt: claims.expiresAt,
-      rotateAt: rotateAtOf(policy, claims.issuedAt, claims.expiresAt),
-      keyId: record.id,
-      claims: custom,
-    })
-    return {
-      print0: print[0],
-      print1: print[1],
-      print2: print[2],
-      print3: print[3],
-      clearedVersion: -1,
-      deadlineSecond: 0,
-      special: false,
-      met: undefined,
-      reportedMinute: 0,
-      binding,
-      principal,
-      retiresPredecessor: claims.generation > 0 && policy?.retireOn === 'first-use',
-      outdated: policy !== undefined && claims.policyVersion < policy.minVersion,
-      deadline: 0,
-      validFrom: Math.max(claims.notBefore ?? 0, claims.issuedAt) - clockToleranceMs,
-      end: Math.min(claims.expiresAt, record.expiresAt),
-      custom: claims.custom,
-    }
   }
 
   #customOf(claims: TokenClaims): unknown {
@@ -348,17 +284,36 @@ export class Verifier {
     }
   }
 
-  /** Tells the decision channel; for callers that come to their decision in more than one step. */
-  tell(found: Entry | Rejected, result: VerifyResult<unknown>, context?: RequestContext): void {
-    if (!decisions.hasSubscribers) return
-    const { issuer } = this.#options
-    const outcome = result.ok ? 'ok' : result.code
-    const decision: Decision = { at: this.#clock.reading(), issuer, outcome, ...tellable(context) }
-    if ('ok' in found) {
-      decisions.publish(decision)
-      return
+  /** Refuses a token whose requirement is invalid, whoever holds it: publishes why, and warns once per process. */
+  refuse(fault: Error): Rejected {
+    const invalidRequirement = fault.message
+    warnOfRequirement(invalidRequirement)
+    if (decisions.hasSubscribers) {
+      const { issuer, node } = this.#options
+      const at = this.#clock.reading()
+      const outcome = UNREADABLE.code
+      decisions.publish({ at, issuer, node, outcome, invalidRequirement } satisfies Decision)
     }
-    const { id, subject, audience, policy } = found.principal
-    decisions.publish({ ...decision, id, subject, audience, policy })
+    return UNREADABLE
+  }
+
+  /** Publishes a decision if anything listens; for callers that come to it in more than one step. */
+  tell(
+    found: Entry | Rejected,
+    result: VerifyResult<unknown>,
+    requirement: CompiledRequirement,
+    context?: RequestContext,
+  ): void {
+    if (!decisions.hasSubscribers) return
+    const { issuer, node } = this.#options
+    const made: DecisionParts = {
+      at: this.#clock.reading(),
+      issuer,
+      node,
+      outcome: result.ok ? 'ok' : result.code,
+      required: requirement.demanded,
+      context: tellable(context),
+    }
+    decisions.publish(found.ok ? decisionAbout(found.principal, made) : decisionOf(made))
   }
 }

@@ -74,7 +74,11 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
    * must be for one subject and of that policy. Rejects as `issue` does.
    */
   issueMany(inputs: readonly IssueInput<ClaimsInput>[]): Promise<readonly IssuedToken[]>
-  /** Decides about a token, synchronously and without I/O. Never throws, whatever it is given. */
+  /**
+   * Decides whether a token is valid and meets the requirement, synchronously and without I/O. Never throws, for any
+   * value. A requirement that is invalid, an explicit `undefined` among them, rejects every token as
+   * `insufficient_scope` and warns once per process.
+   */
   verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
   /**
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
@@ -108,14 +112,16 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
     /** The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`. */
     get(id: string): Promise<TokenInfo | undefined>
     /** A page of token records, oldest first. Rejects with `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. */
-    list(query?: TokenQuery): Promise<TokenPage>
+    list(): Promise<TokenPage>
+    list(query: TokenQuery): Promise<TokenPage>
   }
   /** The keys. */
   readonly keys: {
     /** Every key of this authority's audiences, oldest first. */
     list(): readonly KeyInfo[]
     /** Publishes a successor for one audience, or for all, ahead of the schedule. */
-    rotate(audience?: string): Promise<readonly KeyInfo[]>
+    rotate(): Promise<readonly KeyInfo[]>
+    rotate(audience: string): Promise<readonly KeyInfo[]>
     /** Revokes a key and every token that it sealed, and makes a new one if it was in use. */
     revoke(id: string, options: RevokeOptions): Promise<RevokeReceipt>
     /**

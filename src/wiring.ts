@@ -3,12 +3,14 @@
  *
  * @module
  */
+
 import { PAE } from 'paseto'
 import { monotonicFactory } from 'ulid'
 import { VerifiedCache } from './cache/verified-cache.js'
 import { type ResolvedClock, resolveClock, systemClock, type Timer } from './clock.js'
 import { audit, type Core } from './core.js'
 import { withDeadline } from './deadline.js'
+import type { Entry } from './entry.js'
 import { WatchwordError } from './errors.js'
 import type { RevocationFeed } from './feed/feed.js'
 import { memoryFeed } from './feed/memory.js'
@@ -27,7 +29,7 @@ import { recallRevocations, refillIndex } from './revocation/refill.js'
 import { retirePredecessor } from './rotate.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
-import { type Entry, Verifier } from './verify.js'
+import { Verifier } from './verify.js'
 
 // Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
 const RETIRE_AGAIN_MS = 1000

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { has } from '../fields.js'
+
 /** What presenting a token to `rotate` after its grace leads to, beside the refusal. */
 export type ReuseAction = 'observe' | 'alert' | 'revoke-family'
 
@@ -37,6 +39,6 @@ export function rotateAtOf(
   if (policy === undefined) return expiresAt
   const after = policy.rotateAfter
   const at =
-    issuedAt + ('ms' in after ? after.ms : Math.round((expiresAt - issuedAt) * after.share))
+    issuedAt + (has(after, 'ms') ? after.ms : Math.round((expiresAt - issuedAt) * after.share))
   return Math.min(at, expiresAt)
 }

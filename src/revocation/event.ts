@@ -133,7 +133,8 @@ function writeNamed(buffer: Buffer, start: number, entry: WatermarkEntry | NodeE
   return writeTime(buffer, writeTime(buffer, at, 'before', before), 'expiresAt', expiresAt)
 }
 
-const isNodeName = (text: string): boolean => text.length > 0 && text.length <= MAX_NAME_LENGTH
+export const isNodeName = (text: string): boolean =>
+  text.length > 0 && text.length <= MAX_NAME_LENGTH
 
 function writeText(buffer: Buffer, start: number, tag: number, text: string): number {
   const length = Buffer.byteLength(text)

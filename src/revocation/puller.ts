@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { SealedEvent, SealedHead } from '../feed/feed.js'
+import { has } from '../fields.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
@@ -140,11 +142,11 @@ export class Puller {
   async #open(head: SealedHead): Promise<Opened | undefined> {
     const { keys } = this.#options
     let opened = openHead(keys, head)
-    if ('failure' in opened && opened.failure === 'unknown_key') {
+    if (has(opened, 'failure') && opened.failure === 'unknown_key') {
       await keys.refresh()
       opened = openHead(keys, head)
     }
-    if (!('failure' in opened)) return opened
+    if (!has(opened, 'failure')) return opened
     await this.#options.recovery.mend(head, opened)
     return undefined
   }
@@ -193,7 +195,7 @@ export class Puller {
     const { keys, recovery, onIncident } = this.#options
     onIncident('unreadable', 1)
     const opened = open(keys, 'event', event.bytes)
-    if ('claimed' in opened && ++this.#tears >= MAX_TEARS)
+    if (has(opened, 'claimed') && ++this.#tears >= MAX_TEARS)
       await recovery.replaceUnreadable(head, opened.claimed.at)
     throw unavailable('the feed holds an event that this node cannot read')
   }

@@ -5,7 +5,9 @@
  *
  * @module
  */
+
 import type { Position, SealedHead } from '../feed/feed.js'
+import { has } from '../fields.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import { Debts } from './debts.js'
@@ -174,7 +176,7 @@ export class Recovery {
   async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
     const { replica, onIncident, refill } = this.#options
     const { epoch } = replica.position
-    const claimed = 'claimed' in rest ? rest.claimed.at : 0
+    const claimed = has(rest, 'claimed') ? rest.claimed.at : 0
     if (failure === 'unknown_key' && !this.#isAbandoned(claimed))
       throw unavailable(
         `the feed is sealed with a key that the store does not have: the nodes of one feed share one store. If the store was emptied or replaced, begin the feed anew by its reset(), which deletes ${this.#options.feed.info.place ?? 'its log'}`,
@@ -222,7 +224,7 @@ export class Recovery {
     const { ok } = await calls.append(forged, [], head)
     const opened = openHead(keys, head)
     // Its end may have been cut off before this node had read it.
-    if (ok && !('failure' in opened)) await this.#enter(head, opened, true)
+    if (ok && !has(opened, 'failure')) await this.#enter(head, opened, true)
   }
 
   // Of several nodes that come at once the log takes one; the others find its log when they look again.

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Position, type SealedEvent, type SealedHead, sameBytes } from '../feed/feed.js'
+import { has } from '../fields.js'
 import type { AgreedTime } from './agreed-time.js'
 import { applyEntries, type NodeEntry } from './event.js'
 import { Expiries } from './expiries.js'
@@ -139,7 +140,7 @@ export class Replica {
     const { seq: last, epoch } = this.#position
     if (seq <= last && this.#knows(event)) return 'known'
     const opened = open(this.#options.keys, 'event', bytes)
-    if ('failure' in opened) {
+    if (has(opened, 'failure')) {
       if (opened.failure === 'unknown_key' && seq <= covered && seq === last + 1)
         return this.#passOver(event, opened.claimed.first)
       return this.#refuse()

@@ -12,8 +12,10 @@
  *
  * @module
  */
+
 import { hash } from 'node:crypto'
 import { MAX_EVENT_BYTES, type SealedEvent, type SealedHead, sameBytes } from '../feed/feed.js'
+import { has } from '../fields.js'
 import type { LocalKey } from '../token/paserk.js'
 import { copyPlaintext, decryptBytesInto, sealBytes, wipePlaintext } from '../token/v4local.js'
 import { decodeBase64url } from '../token/wire.js'
@@ -137,7 +139,7 @@ export function vouchedIn({ payload, at }: Opened): number {
 /** Opens a head: its seal must hold, and be of the very position that the adapter names. */
 export function openHead(keys: SealKeys, head: SealedHead): Opened | Unopened {
   const opened = open(keys, 'head', head.bytes)
-  if ('failure' in opened) return opened
+  if (has(opened, 'failure')) return opened
   const { epoch, seq, link } = opened
   return epoch === head.epoch && seq === head.seq && sameBytes(link, head.link) ? opened : FORGED
 }

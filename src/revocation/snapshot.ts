@@ -7,9 +7,11 @@
  *
  * @module
  */
+
 import { randomBytes } from 'node:crypto'
 import type { ResolvedClock } from '../clock.js'
 import type { Position } from '../feed/feed.js'
+import { has } from '../fields.js'
 import type { FeedCalls } from './calls.js'
 import { applyEntries, encodeEntries, groupEntries, type RevocationEntry } from './event.js'
 import type { RevocationIndex } from './index.js'
@@ -32,7 +34,7 @@ export async function loadSnapshot(options: LoadOptions): Promise<Position | und
   let id: string | undefined
   for await (const chunk of options.calls.load()) {
     const opened = open(options.keys, 'chunk', chunk)
-    if ('failure' in opened || opened.first !== number) return undefined
+    if (has(opened, 'failure') || opened.first !== number) return undefined
     const snapshot = Buffer.from(opened.writer).toString('hex')
     if (id !== undefined && id !== snapshot) return undefined
     id = snapshot

@@ -94,8 +94,10 @@ export function readClaims(text: string): TokenClaims | undefined {
   const expiresAt = parseTime(json['exp'])
   const issuedAt = parseTime(json['iat'])
   // Present but bad is a refusal, never "absent".
-  const notBefore = json['nbf'] === undefined ? null : parseTime(json['nbf'])
-  const scopes = json['scope'] === undefined ? NO_SCOPES : readScopes(json['scope'])
+  const hasNotBefore = Object.hasOwn(json, 'nbf')
+  const notBefore = hasNotBefore ? parseTime(json['nbf']) : null
+  const hasScopes = Object.hasOwn(json, 'scope')
+  const scopes = hasScopes ? readScopes(json['scope']) : NO_SCOPES
   if (
     expiresAt === undefined ||
     issuedAt === undefined ||
@@ -106,6 +108,9 @@ export function readClaims(text: string): TokenClaims | undefined {
   if (!isText(iss) || !isText(sub) || !isText(aud) || !isText(pol)) return undefined
   if (!isUlid(jti) || (fam !== jti && !isUlid(fam)) || !isCount(ver) || !isCount(gen))
     return undefined
+  // Counted, so that no claim of ours can come from a polluted prototype.
+  const { custom, reserved } = split(json)
+  if (reserved !== REQUIRED + (hasNotBefore ? 1 : 0) + (hasScopes ? 1 : 0)) return undefined
   return {
     issuer: iss,
     subject: sub,
@@ -120,7 +125,7 @@ export function readClaims(text: string): TokenClaims | undefined {
     // One string for both, where both are the same: half of what an entry of the cache holds in text.
     family: fam === jti ? jti : (fam as string),
     generation: gen,
-    custom: customOf(json),
+    custom,
   }
 }
 
@@ -128,14 +133,27 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0
 
-function customOf(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+// `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `pol`, `ver`, `fam` and `gen`.
+const REQUIRED = 10
+
+interface Split {
+  readonly custom: Readonly<Record<string, unknown>>
+  /** How many claims are the library's own. */
+  readonly reserved: number
+}
+
+function split(json: Readonly<Record<string, unknown>>): Split {
   let custom: Record<string, unknown> | undefined
+  let reserved = 0
   for (const name of Object.keys(json)) {
-    if (RESERVED_CLAIMS.has(name)) continue
+    if (RESERVED_CLAIMS.has(name)) {
+      reserved++
+      continue
+    }
     custom ??= {}
     custom[name] = json[name]
   }
-  return custom ?? NO_CLAIMS
+  return { custom: custom ?? NO_CLAIMS, reserved }
 }
 
 // Services grant a handful of scope lists to very many tokens, so equal lists are shared: it saves most of an entry's

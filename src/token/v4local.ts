@@ -1,8 +1,7 @@
 /**
  * PASETO v4.local on libsodium's heap, synchronous and without allocation but for what is returned.
  *
- * base64url is decoded to where the ciphertext belongs in the encoding; only the nonce then moves, by eight bytes.
- * Most tokens fit a fixed area of 16 KiB; a larger one is made when first needed, and kept.
+ * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes. Most tokens fit a fixed area of 16 KiB; a larger one is made when first needed, and kept.
  *
  * @module
  */
@@ -39,8 +38,7 @@ const POOL = ENCRYPTION_KEY + 64
 const POOL_BYTES = 4096
 const WORK_BYTES = POOL + POOL_BYTES
 
-// Shared by all authorities of the process. No function of this module calls foreign code between its first write here
-// and its return. What a call leaves behind is the plaintext alone, which the caller copies and wipes at once.
+// Shared by all authorities. No function here calls foreign code; callers copy and wipe the plaintext at once.
 let work = 0
 let smallArea = 0
 let largeBlock = 0

@@ -10,6 +10,7 @@
  * @module
  */
 import { crc32 } from 'node:zlib'
+import { has } from '../fields.js'
 import { parseJsonObject } from './json.js'
 
 /** PASETO's header for this version and purpose. */
@@ -99,8 +100,8 @@ function readForeignFooter(body: string, footerText: string): Parts | undefined 
   const text = footer.every((byte) => byte < 0x80) ? footer.toString('latin1') : undefined
   const json = text === undefined ? undefined : parseJsonObject(text, { maxDepth: 1, maxKeys: 8 })
   // Wrapped keys travel in footers too (PASERK `wpk`); a token that brings its own key is not for us to open.
-  if (json === undefined || 'wpk' in json) return undefined
-  const keyId = json['kid']
+  if (json === undefined || has(json, 'wpk')) return undefined
+  const keyId = has(json, 'kid') ? json.kid : undefined
   return typeof keyId === 'string' && KEY_ID.test(keyId) ? { body, keyId, footer } : undefined
 }
 

@@ -79,7 +79,10 @@ function requestOf(name: (typeof NAMES)[number], token: string): Sent {
 // The clock of the rig stands still, and a deadline on it never comes: only what is wrapped has a clock of its own.
 function systemClocked(watchword: Watchword): EndpointAuthority {
   const { authenticate } = watchword
-  return { ...watchword, authenticate: (...args) => authenticate(...args) }
+  return {
+    ...watchword,
+    authenticate: (token, needs = {}, context) => authenticate(token, needs, context),
+  }
 }
 
 const oops = (): never => {

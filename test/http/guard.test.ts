@@ -151,7 +151,7 @@ describe('a named property', () => {
   it('holds the result in Express, over whatever was there', async () => {
     const app = express()
     app.use((request, _, next) => next(void Object.assign(request, { auth: FORGED })))
-    app.use(forExpress.requireToken(watchword, { ...options, scopes: [] }))
+    app.use(forExpress.requireToken(watchword, options))
     app.use(forExpress.requireToken(watchword, options))
     app.use((request, response) => void response.end(found(request)))
     await asking(app, (port) => check(port)())

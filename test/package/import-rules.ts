@@ -46,6 +46,7 @@ const NAMED: Readonly<Record<string, Layer>> = {
   'src/wiring.ts': 'authority',
   'src/core.ts': 'verb',
   'src/discard-key.ts': 'verb',
+  'src/entry.ts': 'verb',
   'src/tokens.ts': 'verb',
   'src/verify.ts': 'verb',
   'src/issue.ts': 'verb',

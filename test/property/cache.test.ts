@@ -226,8 +226,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('key' as const, 'rotateKey' as const), which: fc.nat() }),
 )
 
-const DEMANDS: ReadonlyArray<Requirement | undefined> = [
-  undefined,
+const DEMANDS: readonly Requirement[] = [
+  {},
   { scopes: ['orders:read'] },
   { scopes: ['admin'] },
   { audience: AUDIENCE },
@@ -258,7 +258,7 @@ describe('a verdict', () => {
               const hot = setup.watchword.verify(token, needs)
               const fresh = cold.watchword.verify(token, needs)
               // Where the binding is wrong and the key dead, both refuse; which of the two is said is no matter.
-              if (needs?.binding !== undefined) expect(hot.ok).toBe(fresh.ok)
+              if (needs.binding !== undefined) expect(hot.ok).toBe(fresh.ok)
               else expect(hot).toEqual(fresh)
               seen.set(outcome(hot), (seen.get(outcome(hot)) ?? 0) + 1)
             }

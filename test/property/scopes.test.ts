@@ -189,9 +189,16 @@ describe('a demand', () => {
     const any = fc.option(fc.array(scope, { minLength: 1, maxLength: 4 }), { nil: undefined })
     fc.assert(
       fc.property(scopes, scopes, any, (granted, allOf, anyOf) => {
-        const needs = compileRequirement({
-          scopes: anyOf === undefined ? { allOf } : { allOf, anyOf },
-        })
+        const needs = compileRequirement(
+          allOf.length === 0 && anyOf === undefined
+            ? {}
+            : {
+                scopes: {
+                  ...(allOf.length === 0 ? {} : { allOf }),
+                  ...(anyOf === undefined ? {} : { anyOf }),
+                },
+              },
+        )
         const met =
           uncovered(granted, allOf).length === 0 &&
           (anyOf === undefined || anyOf.some((each) => coveredByAny(granted, each)))

@@ -69,15 +69,17 @@ describe('a decision', () => {
     watchword.verify('x'.repeat(9999))
     await watchword.revoke({ token }, { actor: 'ops' })
     watchword.verify(token)
-    const at = { at: START + SECOND, issuer: ISSUER }
+    const { node } = watchword.health()
+    const at = { at: START + SECOND, issuer: ISSUER, node, required: [] }
+    const who = { id, family: id, generation: 0, ...WHO }
     expect(said).toEqual([
-      { ...at, outcome: 'ok', id, ...WHO },
-      { ...at, outcome: 'ok', id, ...WHO },
-      { ...at, outcome: 'insufficient_scope', id, ...WHO },
-      { ...at, outcome: 'wrong_audience', id, ...WHO },
+      { ...at, outcome: 'ok', ...who },
+      { ...at, outcome: 'ok', ...who },
+      { ...at, outcome: 'insufficient_scope', required: ['admin'], ...who },
+      { ...at, outcome: 'wrong_audience', ...who },
       { ...at, outcome: 'malformed' },
       { ...at, outcome: 'too_long' },
-      { ...at, outcome: 'revoked', id, ...WHO },
+      { ...at, outcome: 'revoked', ...who },
     ])
   })
 
@@ -85,7 +87,7 @@ describe('a decision', () => {
     const { watchword } = await rig()
     const { token, id } = await watchword.issue(INPUT)
     await watchword.authenticate(token)
-    expect(said.at(-1)).toEqual({ at: START, issuer: ISSUER, outcome: 'ok', id, ...WHO })
+    expect(said.at(-1)).toMatchObject({ at: START, issuer: ISSUER, outcome: 'ok', id, ...WHO })
     await watchword.authenticate(token, { freshness: 'store' })
     expect(said.at(-1)?.outcome).toBe('ok')
   })
@@ -95,10 +97,17 @@ describe('a decision', () => {
     const { token } = await setup.watchword.issue(INPUT)
     for (const bad of [`${token.slice(0, 60)}AAAA${token.slice(64)}`, token.slice(0, -1)]) {
       setup.watchword.verify(bad)
-      expect(Object.keys(said.at(-1) ?? {})).toEqual(['at', 'issuer', 'outcome'])
+      expect(Object.keys(said.at(-1) ?? {})).toEqual([
+        'at',
+        'issuer',
+        'node',
+        'outcome',
+        'required',
+      ])
     }
     setup.watchword.verify(sealed(setup, claimsText({ exp: undefined })))
-    expect(said.at(-1)).toEqual({ at: START, issuer: ISSUER, outcome: 'claims_invalid' })
+    expect(Object.keys(said.at(-1) ?? {})).not.toContain('id')
+    expect(said.at(-1)).toMatchObject({ at: START, issuer: ISSUER, outcome: 'claims_invalid' })
   })
 })
 
@@ -310,5 +319,39 @@ describe('the store (G97)', () => {
       expect(open(key, next.token, { implicitAssertion })).toBeUndefined()
     }
     expect(tried).toBe(candidates.size)
+  })
+})
+
+describe('an invalid requirement', () => {
+  it('is published with what is wrong with it, for each token that it refuses', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const { node } = watchword.health()
+    for (const needs of [{ scope: ['orders:read'] }, { scopes: 'orders:read' }, null]) {
+      said.length = 0
+      expect(outcome(watchword.verify(token, needs as never))).toBe('insufficient_scope')
+      expect(said).toHaveLength(1)
+      expect(said[0]).toMatchObject({
+        at: START,
+        issuer: ISSUER,
+        node,
+        outcome: 'insufficient_scope',
+      })
+      expect(said[0]?.invalidRequirement).toMatch(/^(scope|scopes|requirement): /)
+      await expect(watchword.authenticate(token, needs as never)).rejects.toThrow(/scope|object/)
+      expect(said).toHaveLength(1)
+    }
+  })
+
+  it('is warned of once per process', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => void warnings.push(warning)
+    process.on('warning', onWarning)
+    const { watchword } = await rig()
+    for (let i = 0; i < 5; i++) watchword.verify('x', { scopes: undefined } as never)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', onWarning)
+    // Another test of this file may have used up the one warning.
+    expect(warnings.length).toBeLessThanOrEqual(1)
   })
 })

@@ -375,10 +375,7 @@ describe('after a revocation has resolved', () => {
             const result =
               call === 'verify'
                 ? a.verify(token.token)
-                : await a.authenticate(
-                    token.token,
-                    call === 'store' ? { freshness: 'store' } : undefined,
-                  )
+                : await a.authenticate(token.token, call === 'store' ? { freshness: 'store' } : {})
             if (result.ok && acknowledged) wrong.push(call)
           }
           const work = Promise.all([

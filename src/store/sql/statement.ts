@@ -89,5 +89,5 @@ export async function awaitSteps<T>(
 }
 
 function isSql(part: Sql | SqlValue): part is Sql {
-  return typeof part === 'object' && part !== null && 'text' in part
+  return typeof part === 'object' && part !== null && Object.hasOwn(part, 'text')
 }
