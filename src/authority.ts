@@ -12,6 +12,7 @@ import { issue, issueMany } from './issue.js'
 import type { KeyInfo } from './keys/key-info.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import { resolveOptions, type WatchwordOptions } from './options.js'
+import { describe, listed } from './quote.js'
 import {
   CompiledRequirement,
   compileInline,
@@ -124,7 +125,10 @@ async function rotateKeys(
   if (given.length === 0) return keyring.rotate()
   const audience = options.audiences.find((each) => each === given[0])
   if (audience === undefined) {
-    throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
+    throw new WatchwordError(
+      'ERR_UNKNOWN_AUDIENCE',
+      `audience: ${describe(given[0])} is not served by this authority (served: ${listed(options.audiences)})`,
+    )
   }
   return keyring.rotate(audience)
 }

@@ -29,8 +29,10 @@ export interface ResolvedClock {
   /** Wall time for judging expiry: held at its highest value when the source steps back by at most {@link HOLD_MS}. */
   judged(): number
   monotonic(): number
-  /** Calls back once. The process does not stay alive for it, unless `keepAlive` says so. */
-  setTimer(callback: () => void, delayMs: number, keepAlive?: boolean): Timer
+  /** Calls back once, without keeping the process alive. */
+  setTimer(callback: () => void, delayMs: number): Timer
+  /** Calls back once, for a caller who waits: the process stays alive, and a clock that stands still holds up nothing. */
+  setPause(callback: () => void, delayMs: number): Timer
   /** Called when the wall clock was stepped back by more than {@link HOLD_MS}, and is believed. */
   onStepBack: () => void
 }
@@ -89,6 +91,16 @@ export function resolveClock(source: Clock): ResolvedClock {
     setTimer: source.setTimer
       ? (callback, delayMs) => source.setTimer?.(callback, delayMs) as Timer
       : systemTimer,
+    setPause(callback, delayMs) {
+      const awaited = setTimeout(callback, delayMs)
+      const timer = source.setTimer?.(callback, delayMs)
+      return {
+        cancel() {
+          clearTimeout(awaited)
+          timer?.cancel()
+        },
+      }
+    },
     onStepBack: () => {},
   }
   return clock
@@ -136,8 +148,8 @@ function steadyMilliseconds(source: Clock): () => number {
   }
 }
 
-function systemTimer(callback: () => void, delayMs: number, keepAlive = false): Timer {
+function systemTimer(callback: () => void, delayMs: number): Timer {
   const timer = setTimeout(callback, delayMs)
-  if (!keepAlive) timer.unref()
+  timer.unref()
   return { cancel: () => clearTimeout(timer) }
 }

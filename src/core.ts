@@ -12,6 +12,7 @@ import type { RingKey } from './keys/ring.js'
 import { type AuditEvent, audits } from './observe/channels.js'
 import type { ResolvedOptions } from './options.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
+import { listed, quote } from './quote.js'
 import type { Follower } from './revocation/follower.js'
 import type { RevocationIndex } from './revocation/index.js'
 import type { Store, TokenRecord } from './store/store.js'
@@ -43,8 +44,13 @@ export interface Core {
 /** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */
 export function policyOf(core: Core, name: string): Policy {
   const policy = core.options.policies.get(name)
-  if (policy === undefined)
-    throw new WatchwordError('ERR_UNKNOWN_POLICY', 'policy: no policy has this name')
+  if (policy === undefined) {
+    const names = [...core.options.policies.keys()]
+    throw new WatchwordError(
+      'ERR_UNKNOWN_POLICY',
+      `policy: ${quote(name)} is not configured (configured: ${listed(names)})`,
+    )
+  }
   return policy
 }
 

@@ -16,6 +16,7 @@ import { familyLifetime, lifetime } from './lifetime.js'
 import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from './policy/scopes.js'
+import { listed, quote } from './quote.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import { optional, parseInput, strict } from './schema.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
@@ -150,7 +151,7 @@ async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void>
   if (outcome === 'limit') {
     throw new WatchwordError(
       'ERR_LIMIT_REACHED',
-      `the subject would hold more than ${limit?.max} live tokens of this policy`,
+      `the subject would hold more than ${limit?.max} valid tokens of policy ${quote(records[0]?.policy ?? '')} (its maxActivePerSubject)`,
     )
   }
   for (const record of records) auditIssue(core, record)
@@ -191,12 +192,15 @@ function audienceOf(core: Core, asked: string | undefined): string {
   if (asked === undefined && audiences.length > 1) {
     throw new WatchwordError(
       'ERR_INVALID_ARGUMENT',
-      'audience: expected one, since the authority serves several',
+      `audience: expected one of those that this authority serves (${listed(audiences)}), got none`,
     )
   }
   const audience = asked ?? (audiences[0] as string)
   if (!audiences.includes(audience)) {
-    throw new WatchwordError('ERR_UNKNOWN_AUDIENCE', 'audience: this authority does not serve it')
+    throw new WatchwordError(
+      'ERR_UNKNOWN_AUDIENCE',
+      `audience: ${quote(audience)} is not served by this authority (served: ${listed(audiences)})`,
+    )
   }
   return audience
 }
@@ -252,7 +256,7 @@ function refuseReserved(claims: Readonly<Record<string, unknown>>): void {
     if (RESERVED_CLAIMS.has(name)) {
       throw new WatchwordError(
         'ERR_RESERVED_CLAIM',
-        `claims.${name}: this name is reserved; use another one`,
+        `claims: the name ${quote(name)} is reserved for the library; choose another one`,
       )
     }
   }
@@ -276,7 +280,7 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
   if (ungrantable.length > 0) {
     throw new WatchwordError(
       'ERR_SCOPE_NOT_GRANTABLE',
-      `scopes: the policy does not grant '${ungrantable[0]}'`,
+      `scopes: policy ${quote(policy.name)} does not grant ${quote(ungrantable[0] as string)} (it grants: ${listed(policy.scopes)})`,
     )
   }
   const ttl = lifetime(policy, input.ttl)

@@ -6,6 +6,8 @@
 import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
 import type { Policy } from './policy/policy.js'
+import { durationText, quote } from './quote.js'
+import { warnOfSeconds } from './warn.js'
 
 /** How long a family of this policy shall live, in milliseconds. Throws `ERR_TTL_TOO_LONG`. */
 export function familyLifetime(policy: Policy, asked: Duration | undefined): number {
@@ -14,13 +16,17 @@ export function familyLifetime(policy: Policy, asked: Duration | undefined): num
   if (lifetime <= maxLifetimeMs) return lifetime
   throw new WatchwordError(
     'ERR_TTL_TOO_LONG',
-    `maxLifetime: ${JSON.stringify(asked)} is longer than the ${maxLifetimeMs} ms that policy '${name}' allows; ask for less, or raise the policy's maxLifetime`,
+    `maxLifetime: ${durationText(lifetime)} exceeds the maximum of policy ${quote(name)}, which is ${durationText(maxLifetimeMs)}`,
   )
 }
 
 /** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */
 export function lifetime(policy: Policy, asked: Duration | undefined): number {
+  warnOfSeconds(asked)
   const ttl = asked === undefined ? policy.ttlMs : (parseDuration(asked) as number)
   if (ttl <= policy.ttlMs) return ttl
-  throw new WatchwordError('ERR_TTL_TOO_LONG', `ttl: the policy allows at most ${policy.ttlMs} ms`)
+  throw new WatchwordError(
+    'ERR_TTL_TOO_LONG',
+    `ttl: ${durationText(ttl)} exceeds the maximum of policy ${quote(policy.name)}, which is ${durationText(policy.ttlMs)}`,
+  )
 }

@@ -12,8 +12,10 @@ import type { KeyWrapper } from './keys/root-key.js'
 import { isName } from './name.js'
 import type { ReuseAction } from './policy/policy.js'
 import { isScope, MAX_SCOPES } from './policy/scopes.js'
+import { durationText } from './quote.js'
 import { optional, strict } from './schema.js'
 import type { Store } from './store/store.js'
+import { warnOfSeconds } from './warn.js'
 
 const name = (maxLength: number) =>
   z
@@ -27,11 +29,17 @@ const name = (maxLength: number) =>
 
 const duration = (min: number, max: number, example: string) =>
   z.pipe(
-    z.custom<Duration>((value) => {
-      const ms = parseDuration(value)
-      return ms !== undefined && ms >= min && ms <= max
-    }, `expected a duration such as '${example}' or whole milliseconds, from ${min} ms to ${max} ms`),
-    z.transform((value) => parseDuration(value) as number),
+    z.custom<Duration>(
+      (value) => {
+        const ms = parseDuration(value)
+        return ms !== undefined && ms >= min && ms <= max
+      },
+      `expected a duration such as '${example}' (ms, s, m, h, d or w) or whole milliseconds, from ${durationText(min)} to ${durationText(max)}`,
+    ),
+    z.transform((value) => {
+      warnOfSeconds(value)
+      return parseDuration(value) as number
+    }),
   )
 
 const whole = (min: number, max: number) =>

@@ -11,7 +11,8 @@ import type { Clock } from './clock.js'
 import { DAY, type Duration, MINUTE, parseShare, SECOND, YEAR } from './duration.js'
 import { WatchwordError } from './errors.js'
 import type { RevocationFeed } from './feed/feed.js'
-import type { KeyWrapper } from './keys/root-key.js'
+import { issueText } from './issue-text.js'
+import { type KeyWrapper, type RootKey, resolveRootKey } from './keys/root-key.js'
 import {
   type cacheSchema,
   type keysSchema,
@@ -121,8 +122,9 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
 export interface ResolvedOptions {
   readonly issuer: string
   readonly audiences: readonly string[]
-  readonly rootKey: string | KeyWrapper | undefined
-  readonly previousRootKeys: readonly (string | KeyWrapper)[]
+  /** The root keys, opened: the texts that they were made from are kept nowhere. */
+  readonly rootKey: RootKey | undefined
+  readonly previousRootKeys: readonly RootKey[]
   readonly store: Store | undefined
   readonly feed: RevocationFeed | undefined
   readonly policies: ReadonlyMap<string, Policy>
@@ -170,7 +172,10 @@ const DEFAULTS = {
  */
 export function resolveOptions(input: unknown): ResolvedOptions {
   const parsed = optionsSchema.safeParse(input)
-  if (!parsed.success) throw invalidOption(parsed.error.issues[0])
+  if (!parsed.success) {
+    const checked = { schema: optionsSchema, input, root: 'options', noun: 'option' }
+    throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues[0], checked))
+  }
   const { data } = parsed
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
   if (new Set(audiences).size !== audiences.length)
@@ -181,8 +186,8 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   return {
     issuer: data.issuer,
     audiences,
-    rootKey: data.rootKey,
-    previousRootKeys: data.previousRootKeys ?? [],
+    rootKey: data.rootKey === undefined ? undefined : resolveRootKey(data.rootKey),
+    previousRootKeys: (data.previousRootKeys ?? []).map((key, i) => resolveRootKey(key, i)),
     store: data.store,
     feed: data.feed,
     policies,
@@ -253,24 +258,6 @@ function resolvePolicy(policyName: string, given: z.output<typeof policySchema>)
     reuse: given.reuse ?? 'revoke-family',
     retireOn: given.retireOn ?? 'grace',
   }
-}
-
-interface Issue {
-  readonly code?: string | undefined
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-  readonly keys?: readonly string[]
-}
-
-function invalidOption(issue: Issue | undefined): WatchwordError {
-  const path = (issue?.path ?? []).map(String).join('.')
-  if (issue?.code === 'unrecognized_keys') {
-    return invalid(
-      path === '' ? 'options' : path,
-      `unknown field '${issue.keys?.[0]}': remove it, or mend its spelling`,
-    )
-  }
-  return invalid(path === '' ? 'options' : path, issue?.message ?? 'expected an object of options')
 }
 
 function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {

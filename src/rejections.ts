@@ -30,4 +30,5 @@ export const REJECTED = {
   revoked: rejection('revoked'),
   superseded: rejection('superseded'),
   stale: rejection('stale'),
+  closed: rejection('closed'),
 } as const

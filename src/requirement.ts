@@ -8,6 +8,7 @@ import { WatchwordError } from './errors.js'
 import { fieldsOf } from './fields.js'
 import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
+import { allowedNames, quote } from './quote.js'
 import { REJECTED } from './rejections.js'
 import { EXPLICIT_UNDEFINED } from './schema.js'
 import type { LogPosition, Rejected, Requirement, Verified } from './types.js'
@@ -96,7 +97,7 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   // Fields of a class count, and those that no loop shows. `undefined` is what a misspelt constant says.
   const fields = fieldsOf(requirement, FIELD_NAMES)
   for (const field of Object.keys(fields)) {
-    if (!FIELDS.has(field)) throw invalid(field, 'unknown field: remove it, or mend its spelling')
+    if (!FIELDS.has(field)) throw unknownField('requirement', field, FIELD_NAMES)
     if (fields[field] === undefined) throw invalid(field, EXPLICIT_UNDEFINED)
   }
   const { audience, binding, maxStaleness, minPosition, freshness, scopes } =
@@ -176,7 +177,7 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
   const names = Object.keys(fields)
   if (names.length === 0) throw invalid('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
   for (const field of names) {
-    if (field !== 'allOf' && field !== 'anyOf') throw invalid(`scopes.${field}`, 'unknown field')
+    if (field !== 'allOf' && field !== 'anyOf') throw unknownField('scopes', field, GROUPS)
     if (fields[field] === undefined) throw invalid(`scopes.${field}`, EXPLICIT_UNDEFINED)
   }
   const [allOf, anyOf] = GROUPS.map((group) =>
@@ -240,6 +241,10 @@ function insufficient(granted: readonly string[], requirement: CompiledRequireme
     code: 'insufficient_scope',
     missing: missingScopes(granted, requirement),
   })
+}
+
+function unknownField(place: string, field: string, names: readonly string[]): WatchwordError {
+  return invalid(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
 }
 
 function invalid(field: string, fix: string): WatchwordError {

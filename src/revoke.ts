@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { audit, type Core, lookUpKeyOf, rejected } from './core.js'
 import { type Duration, HOUR, parseDuration, SECOND } from './duration.js'
+import { WatchwordError } from './errors.js'
 import type { Position } from './feed/feed.js'
 import { has } from './fields.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
@@ -78,20 +79,48 @@ const optionsSchema = strict(
 
 const ulid = z.custom<string>(isUlid, 'expected a ULID, as in `id` and `family`')
 
+const keyId = z.custom<string>(
+  (value) => typeof value === 'string' && /^k4\.lid\.[A-Za-z0-9_-]{44}$/.test(value),
+  "expected a key id, 'k4.lid.' and 44 characters, as in `keyId` of a token and in keys.list()",
+)
+
+const TARGETS = {
+  token: strict({ token: z.string('expected the text of a token') }),
+  id: strict({ id: ulid }),
+  family: strict({ family: ulid }),
+  subject: strict({ subject: text(1024) }),
+  key: strict({ key: keyId }),
+  audience: strict({ audience: text(256) }),
+  all: strict({ all: z.literal(true, 'expected true') }),
+} as const
+
+const ONE_TARGET =
+  'expected exactly one of { token }, { id }, { family }, { subject }, { key }, { audience } and { all: true }'
+
 const targetSchema = z.union(
   [
-    strict({ token: z.string() }),
-    strict({ id: ulid }),
-    strict({ family: ulid }),
-    strict({ subject: text(1024) }),
-    strict({ key: z.string().check(z.regex(/^k4\.lid\.[A-Za-z0-9_-]{44}$/)) }),
-    strict({ audience: text(256) }),
-    strict({ all: z.literal(true) }),
+    TARGETS.token,
+    TARGETS.id,
+    TARGETS.family,
+    TARGETS.subject,
+    TARGETS.key,
+    TARGETS.audience,
+    TARGETS.all,
   ],
-  'expected exactly one of { token }, { id }, { family }, { subject }, { key }, { audience } and { all: true }',
+  ONE_TARGET,
 )
 
 type Target = z.output<typeof targetSchema>
+
+// A union says only that no member fits; the member of the one field says what is wrong with its value.
+function parseTarget(raw: unknown): Target {
+  const [field = '', ...more] = typeof raw === 'object' && raw !== null ? Object.keys(raw) : []
+  if (more.length > 0 && [field, ...more].every((name) => Object.hasOwn(TARGETS, name)))
+    throw new WatchwordError('ERR_INVALID_ARGUMENT', `target: ${ONE_TARGET}, got several`)
+  if (more.length > 0 || !Object.hasOwn(TARGETS, field)) return parseInput(targetSchema, raw)
+  const member: z.ZodMiniType<Target> = TARGETS[field as keyof typeof TARGETS]
+  return parseInput(member, raw)
+}
 
 /** Revokes. When it resolves, nothing that it covers is accepted on this node, nor later than `maxStaleness` on any. */
 export async function revoke(
@@ -100,7 +129,7 @@ export async function revoke(
   rawOptions: unknown,
 ): Promise<RevokeReceipt> {
   const options = parseInput(optionsSchema, rawOptions)
-  const target = parseInput(targetSchema, rawTarget)
+  const target = parseTarget(rawTarget)
   // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.
   const aim = has(target, 'id')
     ? await aimAtId(core, target.id)

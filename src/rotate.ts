@@ -25,6 +25,7 @@ import { lifetime } from './lifetime.js'
 import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
+import { listed, quote } from './quote.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { RotatedEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
@@ -286,7 +287,7 @@ function successorScopes(
   if (wider !== undefined) {
     throw new WatchwordError(
       'ERR_SCOPE_NOT_GRANTABLE',
-      `scopes: the token does not have '${wider}'`,
+      `scopes: the token does not have ${quote(wider)} (it has: ${listed(record.scopes)})`,
     )
   }
   return wanted.filter((scope) => coveredByAny(policy.scopes, scope))

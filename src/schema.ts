@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { WatchwordError } from './errors.js'
 import { bare, fieldsOf } from './fields.js'
+import { issueText } from './issue-text.js'
 
 /** What is said of a field that is there and says nothing, as a misspelt constant does. */
 export const EXPLICIT_UNDEFINED = 'it is undefined: set a value, or leave the field out'
@@ -42,9 +43,6 @@ export const optional = z.exactOptional
 export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue === undefined || issue.path.length === 0 ? 'input' : issue.path.join('.')
-  const unknown =
-    issue?.code === 'unrecognized_keys' ? `unknown field '${issue.keys[0]}'` : issue?.message
-  throw new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${unknown}`)
+  const checked = { schema, input, root: 'input', noun: 'field' }
+  throw new WatchwordError('ERR_INVALID_ARGUMENT', issueText(parsed.error.issues[0], checked))
 }

@@ -82,6 +82,7 @@ export type RejectionCode =
   | 'superseded'
   | 'insufficient_scope'
   | 'stale'
+  | 'closed'
 
 /** A refusal: a frozen value, never an `Error`. */
 export type Rejected =

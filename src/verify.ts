@@ -33,6 +33,7 @@ import { fingerprint, words } from './token/fingerprint.js'
 import { decryptInto, plaintext, wipePlaintext } from './token/v4local.js'
 import { FOOTER_TEXT_LENGTH, HEADER, readParts } from './token/wire.js'
 import type { Rejected, Verified, VerifyResult } from './types.js'
+import { hintAtMistake } from './warn.js'
 
 /** What the verifier needs. */
 export interface VerifierOptions {
@@ -93,7 +94,7 @@ export class Verifier {
     this.#keyring = options.keyring
   }
 
-  /** Answers `stale` to everything from now on. */
+  /** Rejects every token as `closed` from now on. */
   close(): void {
     this.#closed = true
     this.#cache.clear()
@@ -109,12 +110,12 @@ export class Verifier {
 
   /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
   find(token: unknown, binding: string): Entry | Rejected {
-    if (typeof token !== 'string') return REJECTED.malformed
+    if (typeof token !== 'string') return malformed(token)
     const refusal = this.#shapeFault(token)
     if (refusal !== undefined) return refusal
-    if (this.#closed) return REJECTED.stale
+    if (this.#closed) return REJECTED.closed
     if (!this.#cache.enabled) return this.#open(token, binding, NO_PRINT)
-    if (!fingerprint(token)) return REJECTED.malformed
+    if (!fingerprint(token)) return malformed(token)
     // Copied before any other code can run: a nested call overwrites the shared words.
     const print0 = words[0]
     const print1 = words[1]
@@ -137,20 +138,20 @@ export class Verifier {
     if (token.length > this.#maxLength) return REJECTED.tooLong
     if (!token.startsWith(HEADER)) {
       const branded = this.#brand !== undefined && token.startsWith(this.#brand)
-      return branded ? undefined : REJECTED.malformed
+      return branded ? undefined : malformed(token)
     }
     const dot = token.indexOf('.', HEADER.length)
-    if (dot < 0) return REJECTED.malformed
+    if (dot < 0) return malformed(token)
     // All footers of our own are of one length. Whether it is one of them is asked when the token is opened.
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
     const parts = readParts(token, this.#brand, () => undefined)
-    if (parts === undefined) return REJECTED.malformed
+    if (parts === undefined) return malformed(token)
     return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
   }
 
   // A later call may know the key; the pace of the look-up keeps made-up ones from turning into load on the store.
   #unknownKey(keyId: string): Rejected {
-    if (this.#closed) return REJECTED.stale
+    if (this.#closed) return REJECTED.closed
     this.#keyring.hint(keyId)
     return REJECTED.unknownKey
   }
@@ -160,7 +161,7 @@ export class Verifier {
     const now = this.#clock.judged()
     const keyring = this.#keyring
     const parts = readParts(token, this.#brand, keyring.endingOf)
-    if (parts === undefined) return REJECTED.malformed
+    if (parts === undefined) return malformed(token)
     const ringKey = keyring.get(parts.keyId)
     if (ringKey === undefined) return this.#unknownKey(parts.keyId)
     if (now >= ringKey.record.expiresAt) return REJECTED.unknownKey
@@ -180,7 +181,7 @@ export class Verifier {
     // Runs the caller's schema, which may call any verb of any authority: only locals are used after it.
     const custom = this.#customOf(claims)
     if (custom === undefined) return REJECTED.claimsInvalid
-    if (this.#closed) return REJECTED.stale
+    if (this.#closed) return REJECTED.closed
     const policy = this.#options.policies.get(claims.policy)
     const { clockToleranceMs } = this.#options
     const { record } = ringKey
@@ -316,4 +317,9 @@ export class Verifier {
     }
     decisions.publish(found.ok ? decisionAbout(found.principal, made) : decisionOf(made))
   }
+}
+
+function malformed(token: unknown): Rejected {
+  hintAtMistake(token)
+  return REJECTED.malformed
 }

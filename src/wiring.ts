@@ -18,7 +18,7 @@ import { FeedKeyring } from './keys/feed-keyring.js'
 import { Keyring } from './keys/keyring.js'
 import { RecordTagger } from './keys/record-tagger.js'
 import { TAG_PURPOSE } from './keys/record-tags.js'
-import { ephemeralRootKey, type RootKey, resolveRootKey } from './keys/root-key.js'
+import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { UsageRecorder } from './observe/usage.js'
 import type { ResolvedOptions } from './options.js'
@@ -30,6 +30,7 @@ import { retirePredecessor } from './rotate.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
 import { Verifier } from './verify.js'
+import { isTestRun, warnOnce } from './warn.js'
 
 // Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
 const RETIRE_AGAIN_MS = 1000
@@ -196,12 +197,12 @@ function resolveRoots(
   clock: ResolvedClock,
 ): [RootKey, ...RootKey[]] {
   const timely = (root: RootKey) => inTime(root, clock, options.timeoutMs)
-  const previous = options.previousRootKeys.map((option, i) => timely(resolveRootKey(option, i)))
-  if (options.rootKey !== undefined) return [timely(resolveRootKey(options.rootKey)), ...previous]
+  const previous = options.previousRootKeys.map(timely)
+  if (options.rootKey !== undefined) return [timely(options.rootKey), ...previous]
   if (store.supports.durable) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      'rootKey: required with a store that outlives the process; make one with `exportKey(generateKey())` of watchword/paseto',
+      `rootKey: required with store "${store.name}", which outlives the process; ${MAKE_A_KEY}`,
     )
   }
   return [ephemeralRootKey(), ...previous]
@@ -228,22 +229,18 @@ function refuseLostKeys(store: Store, feed: RevocationFeed): void {
   )
 }
 
-let warned = false
-
 function warnOfMemory({ store, feed }: ResolvedOptions): void {
-  if (
-    warned ||
-    process.env['NODE_ENV'] !== 'production' ||
-    (store !== undefined && feed !== undefined)
-  )
-    return
-  warned = true
-  process.emitWarning(
-    'tokens or revocations are kept in memory: they end with this process, and no other one sees them',
-    {
-      type: 'WatchwordWarning',
-      code: 'WATCHWORD_MEMORY',
-      detail: 'Pass `store` and `feed` to createWatchword.',
-    },
-  )
+  if (isTestRun() || (store !== undefined && feed !== undefined)) return
+  if (store === undefined) {
+    const missing = feed === undefined ? 'Pass `store` and `feed`' : 'Pass `store`'
+    warnOnce(
+      'WATCHWORD_MEMORY',
+      `no store was given: tokens and keys are kept in memory, and end with this process. ${missing} to createWatchword, or memoryStore() if that is meant`,
+    )
+  } else if (store.supports.durable) {
+    warnOnce(
+      'WATCHWORD_MEMORY',
+      `no feed was given: other processes over store "${store.name}" do not learn of the revocations of this one. Pass \`feed\` to createWatchword, or memoryFeed() if there is one process only`,
+    )
+  }
 }

@@ -79,7 +79,7 @@ function checkErrors(errors: unknown): void {
 }
 
 function errorOf({ code }: Rejected, errors: McpVerifierOptions['errors']): Error {
-  if (code === 'stale') {
+  if (code === 'stale' || code === 'closed') {
     return new WatchwordError('ERR_FEED_UNAVAILABLE', 'the token cannot be checked right now')
   }
   return code === 'insufficient_scope'

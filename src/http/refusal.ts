@@ -79,8 +79,11 @@ export function makeRefusals(options: RefusalOptions): Refusals {
   const { reasons, scope } = options
   const unavailable = refusal(options, 503, { error: 'temporarily_unavailable' })
   const invalidToken = refusal(options, 401, { error: 'invalid_token' })
+  const stale = reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable
   const known = new Map<unknown, Refusal>([
-    ['stale', reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable],
+    ['stale', stale],
+    // To a client the two are one: this node cannot check the token.
+    ['closed', stale],
     ['insufficient_scope', refusal(options, 403, { error: 'insufficient_scope', scope })],
   ])
   return {

@@ -105,10 +105,9 @@ export class KeyLookup {
     const { clock } = this.#options
     const left = this.#startedAt + PACE_MS - clock.monotonic()
     if (left <= 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      // Keeps the process alive: a script that awaits its answer must get it.
-      this.#pause = { timer: clock.setTimer(resolve, left, true), end: resolve }
-    })
+    return new Promise<void>((resolve) => {
+      this.#pause = { timer: clock.setPause(resolve, left), end: resolve }
+    }).finally(() => this.#pause?.timer.cancel())
   }
 }
 

@@ -60,18 +60,37 @@ export function resolveRootKey(option: string | KeyWrapper, previous?: number): 
   if (isPublishedKey(option)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      `${field}: this key is printed in the PASETO test vectors; generate one with \`generateKey\` of watchword/paseto`,
+      `${field}: this key is printed in the PASETO test vectors; ${MAKE_A_KEY}`,
     )
   }
   try {
     return fromKey(importKey(option))
   } catch (cause) {
     if (cause instanceof WatchwordError && cause.code === 'ERR_NOT_READY') throw cause
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      `${field}: expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }`,
-    )
+    throw new WatchwordError('ERR_INVALID_OPTION', `${field}: ${mistakeIn(option)}`)
   }
+}
+
+/** How to make a root key, for messages. */
+export const MAKE_A_KEY =
+  'make one with: node -e "import(\'watchword/paseto\').then(async (p) => { await p.ready; console.log(p.exportKey(p.generateKey())) })"'
+
+const LENGTH = 'k4.local.'.length + 43
+
+/** What is wrong with the text of a root key, without showing any of it. */
+function mistakeIn(text: string): string {
+  const wanted = `expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }, got`
+  if (text === '')
+    return `${wanted} an empty text; is the environment variable set? Otherwise ${MAKE_A_KEY}`
+  if (text.trim() !== text && text.trim().startsWith('k4.local.'))
+    return `${wanted} one with white space around it, such as the line break at the end of a file; pass text.trim()`
+  if (/^(?:[0-9a-f]{2})+$/i.test(text))
+    return `${wanted} ${text.length} hexadecimal digits; ${MAKE_A_KEY}`
+  const [kind] = /^k\d\.[a-z-]{1,24}\./.exec(text) ?? []
+  if (kind !== undefined && kind !== 'k4.local.') return `${wanted} a '${kind}…' one; ${MAKE_A_KEY}`
+  if (kind !== undefined && text.length !== LENGTH)
+    return `${wanted} one of ${text.length} instead of ${LENGTH} characters; is it cut short?`
+  return `${wanted} text of ${text.length} characters that is none; ${MAKE_A_KEY}`
 }
 
 /** A root key that dies with the process, for a store that does too. */

@@ -47,6 +47,7 @@ const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
   malformed: true,
   too_long: true,
   unknown_key: true,
+  closed: true,
   invalid: true,
   claims_invalid: true,
   expired: true,

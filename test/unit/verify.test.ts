@@ -566,13 +566,13 @@ describe('what verify answers', () => {
     expect(both(restarted.watchword, hot[0]?.token)).toBe('revoked')
   })
 
-  it('is stale to everything after close', async () => {
+  it('rejects everything as closed after close', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     expect(both(watchword, token)).toBe('ok')
     await watchword.close()
-    expect(both(watchword, token)).toBe('stale')
-    expect(outcome(await watchword.authenticate(token))).toBe('stale')
+    expect(both(watchword, token)).toBe('closed')
+    expect(outcome(await watchword.authenticate(token))).toBe('closed')
   })
 })
 

@@ -202,7 +202,7 @@ export function readCall(call: EndpointCall, form: Fields): ReadCall {
 export function rejectionOf(error: unknown): string | undefined {
   if (!(error instanceof WatchwordError) || error.code !== 'ERR_TOKEN_REJECTED') return undefined
   // A node that was closed knows nothing of any token.
-  return error.reason === 'stale' ? undefined : error.reason
+  return error.reason === 'stale' || error.reason === 'closed' ? undefined : error.reason
 }
 
 function within<Request, Claims, T>(

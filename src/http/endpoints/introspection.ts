@@ -39,7 +39,8 @@ export function introspection<Request, Claims>(
       if (!caller.ok) return caller.answer
       const bound = await bindingOf(shared, read, request)
       const result = await shared.authority.authenticate(token, bound, call)
-      if (result.ok !== true) return result.code === 'stale' ? UNAVAILABLE : INACTIVE
+      if (result.ok !== true)
+        return ['stale', 'closed'].includes(result.code) ? UNAVAILABLE : INACTIVE
       // Whoever asks somebody else wants to know for certain, whatever `onStale` lets pass here.
       if (result.stale === true) return UNAVAILABLE
       const { audiences } = caller.value

@@ -5,16 +5,12 @@
  */
 import * as z from 'zod/mini'
 import { type Duration, MINUTE, parseDuration, SECOND } from '../../duration.js'
+import { WatchwordError } from '../../errors.js'
+import { issueText } from '../../issue-text.js'
 import { isName } from '../../name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
-import {
-  fieldsOf,
-  invalid,
-  invalidField,
-  refuseUndefined,
-  type TokenAuthority,
-} from '../options.js'
+import { fieldsOf, invalid, refuseUndefined, type TokenAuthority } from '../options.js'
 
 /** What the token endpoints ask of an authority. What `createWatchword` answers is one. */
 export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
@@ -215,11 +211,8 @@ function check<T extends object>(schema: z.ZodMiniType, fields: Record<string, u
   refuseUndefined(fields)
   const parsed = schema.safeParse(fields)
   if (parsed.success) return fields as T
-  const [issue] = parsed.error.issues
-  if (issue?.code === 'unrecognized_keys') {
-    throw invalid(String(issue.keys[0]), 'unknown field; remove it or correct its name')
-  }
-  throw invalidField(fields, issue)
+  const checked = { schema, input: fields, root: 'options', noun: 'option' }
+  throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues[0], checked))
 }
 
 function isTimeout(value: unknown): boolean {

@@ -1,0 +1,83 @@
+/**
+ * What a schema found wrong, as a message: the field, what is allowed, and what was given.
+ *
+ * @module
+ */
+import { allowedNames, describe, pathText, quote } from './quote.js'
+
+/** The part of a schema's issue that a message is made of. */
+interface SchemaIssue {
+  readonly code?: string | undefined
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly keys?: readonly string[] | undefined
+}
+
+/** What was checked, and with what. */
+export interface Checked {
+  readonly schema: unknown
+  readonly input: unknown
+  /** What the input is called: `options`, `input`. */
+  readonly root: string
+  /** What one of its fields is called: `option`, `field`. */
+  readonly noun: string
+}
+
+// What these hold may be a secret or a claim: only its kind is said.
+const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
+
+/** The message of the first issue that a schema found. */
+export function issueText(issue: SchemaIssue | undefined, checked: Checked): string {
+  const { schema, input, root, noun } = checked
+  const path = issue?.path ?? []
+  const field = path.length === 0 ? root : pathText(path)
+  if (issue?.code === 'unrecognized_keys') {
+    const [key = ''] = issue.keys ?? []
+    const place = path.length === 0 ? '' : `${field}: `
+    return `${place}unknown ${noun} ${quote(key)}${allowedNames(key, fieldsAt(schema, path))}`
+  }
+  const message = issue?.message ?? 'it is invalid'
+  const given = valueAt(input, path)
+  const isSaid = message.includes('undefined') || (path.length === 0 && typeof given === 'object')
+  if (isSaid || given === UNREAD) return `${field}: ${message}`
+  const kind = typeof given === 'string' ? `text of ${given.length} characters` : describe(given)
+  return `${field}: ${message}, got ${path.some((part) => OPAQUE.has(part)) ? kind : describe(given)}`
+}
+
+const UNREAD = Symbol('unread')
+
+// Only own data is read a second time: a getter must not run twice.
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null) return UNREAD
+    const property = Object.getOwnPropertyDescriptor(value, part)
+    if (property !== undefined && !('value' in property)) return UNREAD
+    value = property?.value as unknown
+  }
+  return value
+}
+
+interface Definition {
+  readonly shape?: Readonly<Record<string, unknown>>
+  readonly in?: unknown
+  readonly out?: unknown
+  readonly innerType?: unknown
+  readonly valueType?: unknown
+  readonly element?: unknown
+  readonly options?: readonly unknown[]
+}
+
+/** The names of the fields that a schema allows at a path. */
+function fieldsAt(schema: unknown, path: readonly PropertyKey[]): readonly string[] {
+  const definition = (schema as { _zod?: { def?: Definition } } | undefined)?._zod?.def
+  if (definition === undefined) return []
+  const { shape, in: before, out, innerType, valueType, element, options = [] } = definition
+  const [part, ...rest] = path
+  if (shape !== undefined)
+    return part === undefined ? Object.keys(shape) : fieldsAt(shape[String(part)], rest)
+  const inner = [before, out, innerType, ...options].flatMap((each) => fieldsAt(each, path))
+  const held =
+    part === undefined ? [] : [valueType, element].flatMap((each) => fieldsAt(each, rest))
+  return [...new Set([...inner, ...held])]
+}
