@@ -728,12 +728,14 @@ describe('an unknown key', () => {
     for (const result of await drive(fleet.clock, Promise.all(asked)))
       expect(verdict(result)).toBe('unknown_key')
     expect(reads).toBe(2)
+    const since = performance.now()
     for (let i = 0; i < 50; i++) {
       expect(verdict(a.verify(forged(token, randomKid(i))))).toBe('unknown_key')
       await fleet.clock.advance(100)
     }
     expect(reads).toBeGreaterThanOrEqual(11)
-    expect(reads).toBeLessThanOrEqual(13)
+    // A pause ends by the clock of the authority or in real time, whichever is first.
+    expect(reads).toBeLessThanOrEqual(13 + (performance.now() - since) / 500)
     expect(verdict(a.verify(token.token))).toBe('ok')
   })
 
