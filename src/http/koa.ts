@@ -72,9 +72,14 @@ const CARRIER: Carrier<KoaContext> = {
 }
 
 /**
- * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
- * RFC 6750 has it. Middleware after it reads who it is by {@link authOf} with the context; `property` is one of
+ * A guard: lets a request pass when it carries a valid token that meets the requirement, and otherwise responds per
+ * RFC 6750. Middleware after it reads who sent the request by {@link authOf} with the context; `property` is one of
  * `ctx.state`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * Put it on the application (`app.use(guard)`), on each route (`router.get(path, guard, handler)`), or before a nested
+ * router (`router.use('/admin', guard, inner.routes())`). Do not put it on a router with a prefix by `router.use(guard)`:
+ * `@koa/router` compares the prefix with its letter case for such middleware, and without it for routes, so that
+ * `/ADMIN/orders` reaches the route and not the guard. Handlers that call `authOf` fail there rather than run unguarded.
  *
  * @example
  * ```ts

@@ -1,0 +1,99 @@
+/**
+ * Another package has polluted `Object.prototype`: no refused token passes, and the process goes on.
+ *
+ * @module
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Order, Report } from './pollution-child.js'
+
+const NAMES = [
+  ...['ok', 'then', 'code', 'status', 'headers', 'auth', 'by', 'error', 'reason', 'cause'],
+  ...['body', 'authorization', 'optional', 'getToken', 'direct', 'allOf', 'scope', 'scopes'],
+  ...['token-successor', 'encrypted', 'stale', 'subject', 'catch', 'throwErrors', 'length'],
+] as const
+const KINDS = ['true', 'text', 'function'] as const
+
+const program = join(process.cwd(), '.cache', `pollution-child-${process.pid}.mjs`)
+let child: ChildProcess
+let first: Report
+
+beforeAll(async () => {
+  mkdirSync(join(process.cwd(), '.cache'), { recursive: true })
+  await build({
+    entryPoints: ['test/http/pollution-child.ts'],
+    outfile: program,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    tsconfig: 'tsconfig.json',
+    alias: { watchword: './src/index.ts' },
+  })
+  child = fork(program)
+  first = await reported()
+})
+
+afterAll(() => {
+  child.kill()
+  rmSync(program, { force: true })
+})
+
+async function reported(): Promise<Report> {
+  const [report] = (await once(child, 'message')) as [Report]
+  return report
+}
+
+async function order(order: Order): Promise<Report> {
+  const report = reported()
+  child.send(order)
+  return report
+}
+
+/** The status of a request; 0 where the framework itself breaks and sends nothing before the connection is closed. */
+function statusOf(port: number, authorization?: string): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    let said = ''
+    // Koa and Hono await objects of their own, and never come to an end where each of those is a thenable.
+    socket.setTimeout(2000, () => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      said += text
+    })
+    socket.once('close', () => resolve(Number(said.split(' ')[1] ?? 0)))
+    const line = authorization === undefined ? '' : `authorization: Bearer ${authorization}\r\n`
+    socket.write(`GET /orders HTTP/1.1\r\nhost: api.example\r\n${line}connection: close\r\n\r\n`)
+  })
+}
+
+describe('with a polluted Object.prototype', () => {
+  it.each(NAMES)('no framework lets a refused token pass, for the name %s', async (name) => {
+    const { good, narrow, revoked } = first.tokens
+    const before = (await order({})).ran
+    const refused: (string | undefined)[] = [undefined, 'v4.local.nonsense', narrow, revoked]
+    const passed: unknown[] = []
+    for (const kind of KINDS) {
+      await order({ name, kind })
+      const asked = first.ports.flatMap(([framework, port]) =>
+        refused.map(async (token) => {
+          const status = await statusOf(port, token)
+          if (status > 0 && status < 400) passed.push({ kind, framework, status })
+        }),
+      )
+      await Promise.all(asked)
+      expect(child.exitCode).toBeNull()
+    }
+    expect(passed).toEqual([])
+    expect((await order({})).ran).toBe(before)
+    for (const [framework, port] of first.ports) {
+      expect([framework, await statusOf(port, good)]).toEqual([framework, 200])
+    }
+  })
+})
