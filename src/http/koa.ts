@@ -76,10 +76,11 @@ const CARRIER: Carrier<KoaContext> = {
  * RFC 6750. Middleware after it reads who sent the request by {@link authOf} with the context; `property` is one of
  * `ctx.state`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
- * Put it on the application (`app.use(guard)`), on each route (`router.get(path, guard, handler)`), or before a nested
- * router (`router.use('/admin', guard, inner.routes())`). Do not put it on a router with a prefix by `router.use(guard)`:
- * `@koa/router` compares the prefix with its letter case for such middleware, and without it for routes, so that
- * `/ADMIN/orders` reaches the route and not the guard. Handlers that call `authOf` fail there rather than run unguarded.
+ * Put it on the application (`app.use(guard)`), on each route (`router.get(path, guard, handler)`), or with a path
+ * before a nested router (`router.use('/admin', guard)`, then `router.use('/admin', inner.routes())`). Do not put it on
+ * a router with a prefix by `router.use(guard)`: `@koa/router` compares the prefix with its letter case for such
+ * middleware, and without it for routes, so that `/ADMIN/orders` reaches the route and not the guard. Handlers that call
+ * `authOf` fail there rather than run unguarded.
  *
  * @example
  * ```ts

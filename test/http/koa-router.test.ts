@@ -55,7 +55,10 @@ const SAFE: readonly (readonly [string, (app: Koa) => unknown])[] = [
     'before a nested router',
     (app) => {
       const inner = new Router().get('/orders', handler)
-      app.use(new Router().use('/admin', guard(), inner.routes()).routes())
+      const outer = new Router()
+      outer.use('/admin', guard())
+      outer.use('/admin', inner.routes())
+      app.use(outer.routes())
     },
   ],
 ]
@@ -95,7 +98,9 @@ describe.each([
     router.get('/orders', (context) => {
       context.body = authOf(context).subject
     })
-    const statuses = await statusesOf(new Make().use(router.routes()) as Koa)
+    const app = new Make()
+    app.use(router.routes())
+    const statuses = await statusesOf(app)
     expect(statuses).not.toContain(200)
     expect(statuses).toContain(500)
   })
