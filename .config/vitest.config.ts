@@ -3,8 +3,36 @@ import { defineConfig } from 'vitest/config'
 import { entries } from './entries.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-// Set by .ci/run, which counts from it; unset, a partial run on a developer's machine overwrites nobody's results.
+// Set by .ci/run, which counts from it; unset, a partial run on a developer's machine leaves the file alone.
 const results = process.env['WATCHWORD_TEST_RESULTS']
+
+/** Contracts of what lives in this process: memory, SQLite, PGlite, the examples, and the kit's own mutants. */
+const IN_PROCESS = 'test/contract/{custom,memory,sqlite,pglite}-*.test.ts'
+const MUTANTS = 'test/contract/*-mutants.test.ts'
+
+/**
+ * The groups of tests. `npm test` runs those without `full:`: they need no server and no long wait. `npm run test:full`
+ * runs them all.
+ */
+const GROUPS: Readonly<
+  Record<string, { readonly include: string[]; readonly exclude?: string[] }>
+> = {
+  unit: {
+    include: ['test/unit/**/*.test.ts', 'test/vectors/**/*.test.ts', 'test/types/**/*.test.ts'],
+  },
+  property: { include: ['test/property/**/*.test.ts'] },
+  contract: { include: [IN_PROCESS, MUTANTS] },
+  http: { include: ['test/http/**/*.test.ts'] },
+  package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
+  'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
+  'full:faults': { include: ['test/faults/**/*.test.ts', 'test/processes/**/*.test.ts'] },
+  'full:simulation': { include: ['test/simulation/**/*.test.ts', 'test/heap/**/*.test.ts'] },
+}
+
+const projects = Object.entries(GROUPS).map(([name, files]) => ({
+  extends: true as const,
+  test: { name, ...files },
+}))
 
 export default defineConfig({
   root,
@@ -16,7 +44,7 @@ export default defineConfig({
     })),
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    projects,
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -15,7 +15,7 @@ import { figuresOf, lineOf } from './report.js'
 import { instant } from './time.js'
 import { World } from './world.js'
 
-// Everything, at length: `WATCHWORD_FAULTS=full npm run test:faults`.
+// Everything, at length: `WATCHWORD_FAULTS=full npm run test:full -- test/faults`.
 const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
 const OUTAGE_MS = FULL ? 10_000 : 1600
 // The goal is two seconds; more than this is no matter of a busy machine.
