@@ -5,6 +5,7 @@
  */
 import { takeNumber } from './sql/arrivals.js'
 import type { Engine, Locks } from './sql/dialect.js'
+import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
 import {
   ask,
   checkAutocommit,
@@ -75,25 +76,36 @@ export function mysqlStore(
 
 function engineOf(pool: MysqlPool, prefix: string): Engine {
   const dialect = mysqlDialect(prefix)
-  const transact = <T>(locks: Locks, steps: () => Steps<T>) =>
-    withConnection(pool, async (connection) => {
-      // For the next transaction alone. Each read then sees what was committed before it, and so all that those did
-      // whom a lock has waited for; and no lock of a gap holds up the inserts of others.
-      await ask(connection, READ_COMMITTED)
-      await connection.beginTransaction()
-      for (const lock of locksOf(prefix, locks)) {
-        const { rows } = await ask(connection, lock)
-        if (rows.length === 0) throw new Error(`a row of ${prefix}locks is missing`)
-      }
-      if (locks.stripe !== undefined)
-        await ask(connection, takeNumber(dialect.tables.arrivals, locks.stripe))
-      const result = await awaitSteps(steps(), (statement) => ask(connection, statement))
-      await connection.commit()
-      return result
-    })
-  const run = (statement: Sql) => withRetries(() => ask(pool, statement), isUndone)
+  const transact = <T>(locks: Locks, steps: () => Steps<T>, signal: AbortSignal) =>
+    withConnection(
+      pool,
+      async (connection) => {
+        // For the next transaction alone. Each read then sees what was committed before it, and so all that those did
+        // whom a lock has waited for; and no lock of a gap holds up the inserts of others.
+        await ask(connection, READ_COMMITTED)
+        await connection.beginTransaction()
+        for (const lock of locksOf(prefix, locks)) {
+          const { rows } = await ask(connection, lock)
+          if (rows.length === 0) throw new Error(`a row of ${prefix}locks is missing`)
+        }
+        if (locks.stripe !== undefined)
+          await ask(connection, takeNumber(dialect.tables.arrivals, locks.stripe))
+        const result = await awaitSteps(steps(), (statement) => ask(connection, statement))
+        await connection.commit()
+        return result
+      },
+      signal,
+    )
+  const run = (statement: Sql) =>
+    withRetries(
+      () =>
+        limited(STATEMENT_MS, (signal) =>
+          withConnection(pool, (connection) => ask(connection, statement), signal),
+        ),
+      isUndone,
+    )
   const transaction: Engine['transaction'] = (locks, steps) =>
-    withRetries(() => transact(locks, steps), isUndone)
+    limited(TRANSACTION_MS, (signal) => withRetries(() => transact(locks, steps, signal), isUndone))
   return {
     name: 'mysql',
     dialect,

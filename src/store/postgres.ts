@@ -6,6 +6,7 @@
 import { WatchwordError } from '../errors.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
+import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
 import {
   answerOf,
   BEGIN,
@@ -110,30 +111,39 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
   const begin = beginner(dialect)
   const run = (statement: Sql) =>
     withRetries(
-      async (attempt) =>
-        await withClient(pool, async (client) =>
-          answerOf(await client.query(toQuery(statement, attempt))),
+      (attempt) =>
+        limited(STATEMENT_MS, (signal) =>
+          withClient(
+            pool,
+            async (client) => answerOf(await client.query(toQuery(statement, attempt))),
+            signal,
+          ),
         ),
       isUndone,
     )
-  const transact = <T>(first: string, steps: () => Steps<T>) =>
+  const transact = <T>(first: string, steps: () => Steps<T>, signal?: AbortSignal) =>
     withRetries(
       (attempt) =>
-        withClient(pool, async (client) => {
-          await client.query({ text: first })
-          const result = await awaitSteps(steps(), async (statement) =>
-            answerOf(await client.query(toQuery(statement, attempt))),
-          )
-          await client.query({ text: 'COMMIT' })
-          return result
-        }),
+        withClient(
+          pool,
+          async (client) => {
+            await client.query({ text: first })
+            const result = await awaitSteps(steps(), async (statement) =>
+              answerOf(await client.query(toQuery(statement, attempt))),
+            )
+            await client.query({ text: 'COMMIT' })
+            return result
+          },
+          signal,
+        ),
       isUndone,
     )
   return {
     name: 'postgres',
     dialect,
     run,
-    transaction: (locks, steps) => transact(begin(locks), steps),
+    transaction: (locks, steps) =>
+      limited(TRANSACTION_MS, (signal) => transact(begin(locks), steps, signal)),
     identity: () => postgresIdentity(run),
     insertTokens: (records) =>
       run(guardedInsert(dialect.tables.tokens, lockKey('watchword', table), records)),

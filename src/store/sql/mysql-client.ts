@@ -108,7 +108,17 @@ const LENDER = (pool: MysqlPool): Lender<MysqlPoolConnection> => ({
     const { connection: inner } = connection as MysqlPoolConnection & WithSocket
     inner?.stream?.destroy?.()
   },
+  pool,
+  idle: () => (pool as WithFree).pool?._freeConnections?.length ?? 0,
+  check: (connection) => ask(connection, ANY),
 })
+
+const ANY = once(sql`SELECT 1 AS found`)
+
+/** Where `mysql2` keeps the connections that nobody uses. */
+interface WithFree {
+  readonly pool?: { readonly _freeConnections?: { readonly length: number } }
+}
 
 /** Where `mysql2` keeps the socket of a connection. */
 interface WithSocket {

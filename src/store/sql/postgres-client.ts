@@ -27,6 +27,8 @@ export interface PostgresResult {
 /** What an adapter uses of a pool of the package `pg`. */
 export interface PostgresPool {
   connect(done: (error: Error | null | undefined, client?: PostgresClient) => void): unknown
+  /** How many connections nobody uses. */
+  readonly idleCount?: number
 }
 
 /** What an adapter uses of a client that it took from the pool. */
@@ -82,6 +84,9 @@ const LENDER = (pool: PostgresPool): Lender<PostgresClient> => ({
     client.release()
   },
   destroy: (client, error) => client.release(error),
+  pool,
+  idle: () => pool.idleCount ?? 0,
+  check: (client) => client.query({ text: 'SELECT 1' }),
 })
 
 /** Lends a client of the pool. */
