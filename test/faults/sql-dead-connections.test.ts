@@ -36,8 +36,11 @@ describe('a pool whose connections are all dead', () => {
         pool.on('error', () => undefined)
         const schema = uniqueName()
         const drop = async () => {
-          await pool.query(`DROP SCHEMA ${schema} CASCADE`)
           await pool.end()
+          const admin = new pg.Client({ connectionString: urls.postgres })
+          await admin.connect()
+          await admin.query(`DROP SCHEMA ${schema} CASCADE`)
+          await admin.end()
         }
         return { store: postgresStore(pool, { schema }), drop }
       },
@@ -45,10 +48,12 @@ describe('a pool whose connections are all dead', () => {
         const pool = mysql.createPool({ uri, connectionLimit: MAX })
         const prefix = `${uniqueName()}_`
         const drop = async () => {
-          const [tables] = await pool.query('SHOW TABLES LIKE ?', [`${prefix}%`])
+          await pool.end().catch(() => undefined)
+          const admin = await mysql.createConnection(urls.mysql ?? '')
+          const [tables] = await admin.query('SHOW TABLES LIKE ?', [`${prefix}%`])
           for (const table of tables as object[])
-            await pool.query(`DROP TABLE ${Object.values(table)[0]}`)
-          await pool.end()
+            await admin.query(`DROP TABLE ${Object.values(table)[0]}`)
+          await admin.end()
         }
         return { store: mysqlStore(pool, { prefix }), drop }
       },
