@@ -125,12 +125,18 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     const sent: Array<readonly [MysqlQuery, MysqlValue[]]> = []
     const pool: MysqlPool = poolOf(2)
     const recording = mysqlStore({
-      execute: (query, values) => {
-        sent.push([query, values])
-        return pool.execute(query, values)
-      },
+      execute: (query, values) => pool.execute(query, values),
       query: (query, values) => pool.query(query, values),
-      getConnection: () => pool.getConnection(),
+      getConnection: async () => {
+        const connection = await pool.getConnection()
+        const execute = connection.execute.bind(connection)
+        return Object.assign(connection, {
+          execute: (query: MysqlQuery, values: MysqlValue[]) => {
+            sent.push([query, values])
+            return execute(query, values)
+          },
+        })
+      },
     })
     const keys = Array.from({ length: 5 }, () => make.keyId())
     const tokens = make.tokens(5000).map((token, index) => ({
