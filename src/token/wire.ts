@@ -9,8 +9,9 @@
  *
  * @module
  */
-import { crc32 } from 'node:zlib'
+
 import { has } from '../fields.js'
+import { crc32 } from '../runtime.js'
 import { parseJsonObject } from './json.js'
 
 /** PASETO's header for this version and purpose. */
