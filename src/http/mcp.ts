@@ -73,7 +73,7 @@ function checkErrors(errors: unknown): void {
     if (typeof (errors as Record<string, unknown> | undefined)?.[name] === 'function') continue
     throw invalid(
       'errors',
-      `expected the SDK's error classes, got none named ${name}; pass import * as errors from '@modelcontextprotocol/sdk/server/auth/errors.js'`,
+      `expected the module @modelcontextprotocol/sdk/server/auth/errors.js, got none with a class ${name}; import it as errors and pass { errors }`,
     )
   }
 }

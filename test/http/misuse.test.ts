@@ -12,6 +12,7 @@ import * as forExpress from '../../src/http/express.js'
 import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
 import * as forKoa from '../../src/http/koa.js'
+import { mcpVerifier } from '../../src/http/mcp.js'
 import * as forNode from '../../src/http/node.js'
 import { closeAll, failureOf, rig } from '../unit/harness.js'
 
@@ -174,5 +175,37 @@ describe('authOf where no guard ran', () => {
       'ERR_INVALID_ARGUMENT',
       'request: authOf expects what the framework passes to the handler (in Koa and Hono the context), got undefined',
     ])
+  })
+})
+
+describe('the MCP verifier', () => {
+  it('without the error classes of the SDK says what to import', async () => {
+    for (const options of [{}, { errors: {} }]) {
+      expect(await refusal(() => mcpVerifier(watchword, options as never))).toEqual([
+        'ERR_INVALID_OPTION',
+        'errors: expected the module @modelcontextprotocol/sdk/server/auth/errors.js, got none with a class InvalidTokenError; import it as errors and pass { errors }',
+      ])
+    }
+    expect((await refusal(() => mcpVerifier(undefined as never, {} as never)))[0]).toBe(
+      'ERR_INVALID_ARGUMENT',
+    )
+  })
+})
+
+describe('an endpoint that is not for everybody', () => {
+  it('without authorize says that it is required, and what it returns', async () => {
+    const what =
+      'authorize, a function that returns { actor } for a caller who may use the endpoint, and undefined for any other (401)'
+    for (const name of ['revocation', 'introspection'] as const) {
+      const make = forNode.tokenEndpoints(watchword)[name] as Make
+      expect(await refusal(() => make())).toEqual([
+        'ERR_INVALID_OPTION',
+        `options: ${name}() requires the option ${what}; got no options`,
+      ])
+      expect(await refusal(() => make({}))).toEqual([
+        'ERR_INVALID_OPTION',
+        `authorize: ${name}() requires ${what}`,
+      ])
+    }
   })
 })
