@@ -248,7 +248,9 @@ async function aimAtNewKey(core: Core, target: Target, binding: string): Promise
 // An id that nobody has seen is revoked all the same, for as long as any token could live: its record may be late.
 async function aimAtId(core: Core, id: string): Promise<Aim> {
   const record = await core.callStore(() => readToken(core.store, id)).catch(() => undefined)
-  if (record !== undefined) return { kind: 'token', value: id, expiresAt: record.expiresAt }
+  // An expiry that was edited would end the revocation before the token.
+  if (record !== undefined && (await core.tagger.checkRecord(record)) === 'intact')
+    return { kind: 'token', value: id, expiresAt: record.expiresAt }
   return { kind: 'token', value: id, expiresAt: horizon(core), loose: true }
 }
 

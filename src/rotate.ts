@@ -17,6 +17,7 @@ import {
 import { type Duration, parseDuration } from './duration.js'
 import type { Entry } from './entry.js'
 import { WatchwordError } from './errors.js'
+import { assertMatches, assertSuccessor, isSuccession } from './integrity.js'
 import { issueTime } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import type { RingKey } from './keys/ring.js'
@@ -137,6 +138,7 @@ async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord
   }
   // What was true before the read need not be true after it: a revocation may have come in between.
   if (record.revokedAt !== null) throw rejected('revoked')
+  await assertMatches(core, record, principal)
   return record
 }
 
@@ -145,6 +147,8 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record } = rotation
   const successor = await core.callStore(() => readToken(core.store, record.successor as string))
   if (successor === undefined) throw rejected('superseded')
+  await assertMatches(core, record, rotation.entry.principal)
+  await assertSuccessor(core, record, successor)
   const dead = record.supersededAt !== null && core.clock.judged() >= record.supersededAt
   // Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
   if (dead || successor.successor !== null) return reused(core, rotation)
@@ -312,10 +316,10 @@ async function sealSuccessor(
  * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Rejects
  * when the store or the feed does; safe to repeat.
  */
-export async function retirePredecessor(core: Core, { id }: Verified<unknown>): Promise<void> {
-  const record = await core.callStore(() => readToken(core.store, id))
+export async function retirePredecessor(core: Core, principal: Verified<unknown>): Promise<void> {
+  const record = await core.callStore(() => readToken(core.store, principal.id))
   const predecessorId = record?.predecessor ?? null
-  if (predecessorId === null) return
+  if (record === undefined || predecessorId === null) return
   const predecessor = await core.callStore(() => readToken(core.store, predecessorId))
   const now = core.clock.now()
   if (
@@ -323,6 +327,8 @@ export async function retirePredecessor(core: Core, { id }: Verified<unknown>): 
     (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
   )
     return
+  // A row that was edited must not end the token of another holder. It is reported, and there is nothing to try again.
+  if (!(await isSuccession(core, predecessor, record, principal))) return
   const { subject, audience, policy, family } = predecessor
   // The store last: what it has is taken for done, so the nodes must have been told by then.
   await core.follower.publish([rotatedEntry(predecessor, now)])

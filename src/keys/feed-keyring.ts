@@ -12,7 +12,7 @@ import { WatchwordError } from '../errors.js'
 import type { KeyRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import type { Keyring } from './keyring.js'
-import { openKey, type RootKey } from './root-key.js'
+import { openIntactKey, type RootKey } from './root-key.js'
 
 /** What the feed keyring needs. */
 export interface FeedKeyringOptions {
@@ -133,8 +133,8 @@ export class FeedKeyring {
   }
 
   async #open(record: KeyRecord): Promise<void> {
-    const source = await openKey(record, this.#options.roots)
-    if (source === undefined) return
+    const source = await openIntactKey(record, this.#options.roots)
+    if (typeof source === 'string') return
     this.#derive(record.id, source)
     destroyKey(source)
   }

@@ -26,7 +26,10 @@ export interface KeyMakerOptions {
   /** Runs a call to the store under the authority's deadline. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>
   /** Called with each key that this node made, and each that it cannot open. */
-  readonly onEvent: (event: 'key.created' | 'key.unreadable', record: KeyRecord) => void
+  readonly onEvent: (
+    event: 'key.created' | 'key.unreadable' | 'store.tampered',
+    record: KeyRecord,
+  ) => void
 }
 
 /** The keyring, as the maker of its keys sees it. */

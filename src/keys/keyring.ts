@@ -13,8 +13,9 @@ import type { KeyRecord } from '../store/store.js'
 import type { KeyInfo } from './key-info.js'
 import { KeyLookup } from './key-lookup.js'
 import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
+import { ProvedRows } from './proved-rows.js'
 import { Ring, type RingKey } from './ring.js'
-import { openKey, type RootKey } from './root-key.js'
+import { openIntactKey, type RootKey } from './root-key.js'
 import { isDiscarded, wrongRoot } from './root-proof.js'
 import { issuingKey, keyState, noKeyError } from './rotation.js'
 
@@ -42,6 +43,7 @@ export class Keyring {
   // Rows that do not parse: nobody can say whose they are, so they count as unreadable.
   #corrupt = 0
   readonly #unreadable = new Set<string>()
+  readonly #rows: ProvedRows
   #records: readonly KeyRecord[] = []
   #others: readonly KeyRecord[] = []
   readonly #lookup: KeyLookup
@@ -57,6 +59,7 @@ export class Keyring {
   constructor(options: KeyringOptions) {
     this.#options = options
     this.#ring = new Ring(options.assertionOf)
+    this.#rows = new ProvedRows((record) => options.onEvent('store.tampered', record))
     this.#lookup = new KeyLookup({
       clock: options.clock,
       deadline: options.lookupDeadline,
@@ -247,7 +250,7 @@ export class Keyring {
 
   /** How many stored keys could not be opened. */
   get unreadable(): number {
-    return this.#unreadable.size + this.#corrupt
+    return this.#unreadable.size + this.#corrupt + this.#rows.tampered
   }
 
   #info(record: KeyRecord): KeyInfo {
@@ -290,7 +293,8 @@ export class Keyring {
         await this.#open(record).catch((failure: unknown) => failures.push(failure))
     }
     if (this.#closed) return this.stop()
-    this.#replaceRecords(known, read)
+    const believed = read.map((row) => this.#rows.believed(row, this.#ring.get(row.id)?.record))
+    this.#replaceRecords(known, believed)
     if (failures.length > 0) throw failures[0]
   }
 
@@ -312,8 +316,9 @@ export class Keyring {
 
   async #open(record: KeyRecord): Promise<void> {
     if (isDiscarded(record)) return
-    const key = await openKey(record, this.#options.roots)
-    if (key === undefined) {
+    const key = await openIntactKey(record, this.#options.roots)
+    if (key === 'tampered') return this.#rows.report(record)
+    if (key === 'unreadable') {
       // The tokens of a revoked key are refused, whether or not it opens.
       if (isOver(record)) return
       if (!this.#unreadable.has(record.id)) this.#options.onEvent('key.unreadable', record)

@@ -85,6 +85,11 @@ export function tagOfKey(key: LocalKey, record: KeyContent): string {
   return withDerived(key, (own) => seal(own, EMPTY, assertion('key', record, KEY_FIELDS)))
 }
 
+/** Whether two rows of one key agree in everything that never changes. */
+export function isSameContent(a: KeyRecord, b: KeyRecord): boolean {
+  return a.tag === b.tag && KEY_FIELDS.every((field) => a[field] === b[field])
+}
+
 /** Whether the row of a key is as it was when it was tagged. `key`: the key itself. */
 export function isKeyIntact(key: LocalKey, record: KeyRecord): boolean {
   return withDerived(key, (own) =>

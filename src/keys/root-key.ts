@@ -17,6 +17,7 @@ import {
   wrapKey,
 } from '../token/paserk.js'
 import { decodeBase64url } from '../token/wire.js'
+import { isKeyIntact } from './record-tags.js'
 
 /**
  * A root key that stays where it is, such as in a KMS or a vault.
@@ -136,6 +137,24 @@ const PUBLISHED: readonly Uint8Array[] = [
 function isPublishedKey(paserk: string): boolean {
   const bytes = paserk.startsWith('k4.local.') ? decodeBase64url(paserk.slice(9)) : undefined
   return bytes?.length === 32 && PUBLISHED.some((known) => timingSafeEqual(known, bytes))
+}
+
+/** A stored key as it was opened, or why it is not used. */
+export type OpenedKey = LocalKey | 'unreadable' | 'tampered'
+
+/**
+ * Opens a stored key whose row is as it was written. Resolves with `tampered` when the times, the audience or the
+ * generation of the row do not match its integrity tag. Rejects as {@link openKey} does.
+ */
+export async function openIntactKey(
+  record: KeyRecord,
+  roots: readonly RootKey[],
+): Promise<OpenedKey> {
+  const key = await openKey(record, roots)
+  if (key === undefined) return 'unreadable'
+  if (isKeyIntact(key, record)) return key
+  destroyKey(key)
+  return 'tampered'
 }
 
 /**

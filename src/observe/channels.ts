@@ -58,6 +58,7 @@ export type AuditAction =
   | 'revoked'
   | 'key.created'
   | 'key.unreadable'
+  | 'store.tampered'
   | `feed.${IncidentKind}`
 
 /** One change, flat and versioned. */

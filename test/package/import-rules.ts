@@ -49,6 +49,7 @@ const NAMED: Readonly<Record<string, Layer>> = {
   'src/entry.ts': 'verb',
   'src/tokens.ts': 'verb',
   'src/verify.ts': 'verb',
+  'src/integrity.ts': 'verb',
   'src/issue.ts': 'verb',
   'src/rotate.ts': 'verb',
   'src/revoke.ts': 'verb',

@@ -1,0 +1,43 @@
+/**
+ * What is believed of a key's row, of which only the wrapped key proves itself.
+ *
+ * @module
+ */
+import type { KeyRecord } from '../store/store.js'
+import { isSameContent } from './record-tags.js'
+
+/** The rows of keys that were read, as far as their integrity tags prove them. */
+export class ProvedRows {
+  readonly #onTampered: (record: KeyRecord) => void
+  readonly #tampered = new Set<string>()
+
+  /** @param onTampered - Called once with each row that was changed. */
+  constructor(onTampered: (record: KeyRecord) => void) {
+    this.#onTampered = onTampered
+  }
+
+  /** How many rows were changed. */
+  get tampered(): number {
+    return this.#tampered.size
+  }
+
+  /** Notes a row that does not match its tag. */
+  report(record: KeyRecord): void {
+    if (this.#tampered.has(record.id)) return
+    this.#tampered.add(record.id)
+    this.#onTampered(record)
+  }
+
+  /**
+   * The record to work with. What was proved once stays as it was proved, whatever is written to the row since. A row
+   * that never matched its tag counts as a revoked key: it is not used, and its generation stays taken.
+   */
+  believed(row: KeyRecord, proved: KeyRecord | undefined): KeyRecord {
+    if (proved !== undefined) {
+      if (!isSameContent(proved, row)) this.report(row)
+      const { wrapped, wrappedBy, revokedAt } = row
+      return { ...proved, wrapped, wrappedBy, revokedAt: revokedAt ?? proved.revokedAt }
+    }
+    return this.#tampered.has(row.id) ? { ...row, revokedAt: row.revokedAt ?? 0 } : row
+  }
+}
