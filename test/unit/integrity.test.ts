@@ -190,7 +190,7 @@ describe('a row of a key', () => {
     const { token, keyId } = await watchword.issue(INPUT)
     write('UPDATE watchword_keys SET expires_at = ? WHERE id = ?', START - 1, keyId)
     clock.advance(5 * MINUTE)
-    await watchword.keys.rewrap({ actor: 'ops' } as never).catch(() => undefined)
+    await watchword.keys.rewrap()
     expect(watchword.verify(token).ok).toBe(true)
     expect(watchword.keys.list().find(({ id }) => id === keyId)?.expiresAt).toBeGreaterThan(START)
   })
