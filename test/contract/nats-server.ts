@@ -48,13 +48,14 @@ export function hasNatsServer(): boolean {
   return false
 }
 
-/** Starts a server. */
-export async function ownNatsServer(): Promise<OwnNatsServer> {
+/** Starts a server with further settings, such as `'--config', file`. */
+export async function ownNatsServer(...settings: readonly string[]): Promise<OwnNatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'watchword-nats-'))
   const data = join(folder, 'data')
   const copy = join(folder, 'copy')
   const port = await freePort()
-  const args = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', data]
+  const place = ['--addr', '127.0.0.1', '--port', String(port), '--jetstream', '--store_dir', data]
+  const args = [...place, ...settings]
   let child: ChildProcess | undefined
 
   async function kill(): Promise<void> {

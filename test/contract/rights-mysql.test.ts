@@ -1,0 +1,134 @@
+/** The rights of examples/rights.md on MySQL and MariaDB: enough for both contracts, and none of them too much. */
+import mysql from 'mysql2/promise'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RevocationFeed } from '../../src/feed/feed.js'
+import { mysqlFeed } from '../../src/feed/mysql.js'
+import { mysqlStore } from '../../src/store/mysql.js'
+import type { Store } from '../../src/store/store.js'
+import { feedContract, storeContract } from '../../src/testkit/index.js'
+import { casesOf, firstFailure, type Privilege, privileges } from './rights.js'
+import { serverUrl, uniqueName } from './servers.js'
+
+const url = await serverUrl('mysql')
+
+describe.skipIf(url === undefined)('the rights on MySQL', () => {
+  const database = uniqueName()
+  const user = uniqueName()
+  const migrator = uniqueName()
+  const admin = mysql.createPool({ uri: url ?? 'mysql://localhost/test', connectionLimit: 2 })
+  const as = (name: string) => {
+    const target = new URL(url ?? 'mysql://localhost/test')
+    target.username = name
+    target.password = 'secret'
+    target.pathname = database
+    return mysql.createPool({ uri: target.href, connectionLimit: 4 })
+  }
+  const app = as(user)
+  const twin = as(user)
+  const migration = as(migrator)
+
+  beforeAll(async () => {
+    await admin.query(`CREATE DATABASE ${database}`)
+    for (const name of [user, migrator])
+      await admin.query(`CREATE USER '${name}'@'%' IDENTIFIED BY 'secret'`)
+    for (const { privilege } of privileges('mysql migration'))
+      await admin.query(`GRANT ${privilege} ON ${database}.* TO '${migrator}'@'%'`)
+  })
+  afterAll(async () => {
+    await Promise.all([app, twin, migration].map((pool) => pool.end()))
+    for (const name of [user, migrator]) await admin.query(`DROP USER '${name}'@'%'`)
+    await admin.query(`DROP DATABASE ${database}`)
+    await admin.end()
+  })
+
+  const prefixes = new WeakMap<object, string>()
+  const objectIn = (prefix: string, { object }: Privilege) =>
+    object.replace('auth.watchword_', `${database}.${prefix}`)
+
+  async function grant(prefix: string, granted: readonly Privilege[]): Promise<void> {
+    for (const each of granted)
+      await admin.query(`GRANT ${each.privilege} ON ${objectIn(prefix, each)} TO '${user}'@'%'`)
+  }
+  async function drop(made: object, granted: readonly Privilege[]): Promise<void> {
+    const prefix = prefixes.get(made) ?? 'none'
+    const tables = new Set(granted.map((each) => objectIn(prefix, each)))
+    await admin.query(`DROP TABLE IF EXISTS ${[...tables].join(', ')}`)
+  }
+
+  const storeOptions = (granted: readonly Privilege[]) => ({
+    createStore: async () => {
+      const prefix = `${uniqueName()}_`
+      await mysqlStore(migration, { prefix }).migrate()
+      await grant(prefix, granted)
+      const store = mysqlStore(app, { prefix })
+      prefixes.set(store, prefix)
+      return store
+    },
+    createTwin: async (store: Store) => mysqlStore(twin, { prefix: prefixes.get(store) ?? '' }),
+    destroyStore: (store: Store) => drop(store, granted),
+  })
+  const feedOptions = (granted: readonly Privilege[]) => ({
+    createFeed: async () => {
+      const prefix = `${uniqueName()}_`
+      await mysqlFeed(migration, { prefix }).migrate()
+      await grant(prefix, granted)
+      const feed = mysqlFeed(app, { prefix })
+      prefixes.set(feed, prefix)
+      return feed
+    },
+    createTwin: async (feed: RevocationFeed) =>
+      mysqlFeed(twin, { prefix: prefixes.get(feed) ?? '' }),
+    destroyFeed: (feed: RevocationFeed) => drop(feed, granted),
+  })
+
+  it.each(privileges('mysql migration'))(
+    'the migration fails without $privilege',
+    async (missing) => {
+      const name = uniqueName()
+      const prefix = `${uniqueName()}_`
+      await admin.query(`CREATE USER '${name}'@'%' IDENTIFIED BY 'secret'`)
+      for (const { privilege } of privileges('mysql migration').filter(
+        ({ privilege }) => privilege !== missing.privilege,
+      ))
+        await admin.query(`GRANT ${privilege} ON ${database}.* TO '${name}'@'%'`)
+      const pool = as(name)
+      try {
+        await expect(mysqlStore(pool, { prefix }).migrate()).rejects.toThrow()
+      } finally {
+        await pool.end()
+        await admin.query(`DROP USER '${name}'@'%'`)
+      }
+    },
+  )
+
+  const ofStore = privileges('mysql store')
+  const ofFeed = privileges('mysql feed')
+  const but = (all: readonly Privilege[], missing: Privilege) =>
+    all.filter((each) => each !== missing)
+
+  describe('are enough for the store', () => {
+    storeContract({ describe, it, ...storeOptions(ofStore) })
+  })
+  describe('are enough for the feed', () => {
+    feedContract({ describe, it, ...feedOptions(ofFeed) })
+  })
+
+  it.each(ofStore)(
+    'the store fails without $privilege on $object',
+    async (missing) => {
+      const options = storeOptions(but(ofStore, missing))
+      const cases = casesOf((runner) => storeContract({ ...runner, ...options }))
+      expect(await firstFailure(cases)).toBeDefined()
+    },
+    300_000,
+  )
+  it.each(ofFeed)(
+    'the feed fails without $privilege on $object',
+    async (missing) => {
+      const options = { ...feedOptions(but(ofFeed, missing)), withinMs: 3000 }
+      const cases = casesOf((runner) => feedContract({ ...runner, ...options }))
+      expect(await firstFailure(cases)).toBeDefined()
+    },
+    300_000,
+  )
+})

@@ -1,0 +1,74 @@
+/**
+ * The lists of examples/rights.md, and the contracts as workloads to hold an account to them.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const PAGE = readFileSync(
+  fileURLToPath(new URL('../../examples/rights.md', import.meta.url)),
+  'utf8',
+)
+
+/** The lines of the block of the page that has this name, such as `postgres store`. */
+export function listed(name: string): readonly string[] {
+  const block = PAGE.split(`<!-- rights: ${name} -->\n`)[1]
+  const text = /^```\w+\n(.*?)^```$/ms.exec(block ?? '')?.[1]
+  if (text === undefined) throw new Error(`examples/rights.md has no block named ${name}`)
+  return text.trimEnd().split('\n')
+}
+
+/** One privilege on one object, as SQL grants it. */
+export interface Privilege {
+  readonly privilege: string
+  /** `auth.watchword_tokens`, or `SCHEMA auth`. */
+  readonly object: string
+}
+
+/** The privileges of some GRANT statements of the page. */
+export function privileges(...names: readonly string[]): readonly Privilege[] {
+  return names.flatMap(listed).flatMap((line) => {
+    const [, granted, object] = /^GRANT ([A-Z, ]+) ON (.+) TO \w+;$/.exec(line) ?? []
+    if (granted === undefined || object === undefined) throw new Error(`not a GRANT: ${line}`)
+    return granted.split(', ').map((privilege) => ({ privilege, object }))
+  })
+}
+
+/** One case of a contract. */
+export interface Case {
+  readonly title: string
+  readonly run: () => Promise<void>
+}
+
+interface Runner {
+  readonly describe: (name: string, body: () => void) => unknown
+  readonly it: (name: string, body: () => Promise<void>) => unknown
+}
+
+/** The cases that a contract registers, to be run here one by one; those across two instances need no further right. */
+export function casesOf(register: (runner: Runner) => void): readonly Case[] {
+  const cases: Case[] = []
+  register({
+    describe: (_, body) => body(),
+    it: (title, run) => cases.push({ title, run }),
+  })
+  return cases.filter(({ title }) => !/^lifecycle\.twin|across two instances/.test(title))
+}
+
+/** Cases that failed for want of another right: they are tried first, since they touch a lot. */
+const failedBefore = new Map<string, number>()
+
+/** Runs the cases until one fails, and returns its title; `undefined` when all pass. */
+export async function firstFailure(cases: readonly Case[]): Promise<string | undefined> {
+  const weight = ({ title }: Case) => failedBefore.get(title) ?? 0
+  for (const { title, run } of [...cases].sort((a, b) => weight(b) - weight(a))) {
+    try {
+      await run()
+    } catch {
+      failedBefore.set(title, (failedBefore.get(title) ?? 0) + 1)
+      return title
+    }
+  }
+  return undefined
+}
