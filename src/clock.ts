@@ -48,7 +48,7 @@ export const HOLD_MS = 3_600_000
 const DRIFT_MS = 5_000
 
 /** The clock of the machine. */
-export const systemClock: Clock = { now: Date.now }
+export const systemClock: Clock = { now: () => Date.now() }
 
 /** Fills in what a caller's clock leaves out. */
 export function resolveClock(source: Clock): ResolvedClock {
@@ -56,8 +56,8 @@ export function resolveClock(source: Clock): ResolvedClock {
   let last = 0
   let previous = Number.NEGATIVE_INFINITY
   let left: LeftTime | undefined
-  // Bound once: each verification asks for both times, and a call through two closures costs as much as the clock.
-  const read = source.now === Date.now ? Date.now : wholeMilliseconds(source)
+  // `Date.now` is looked up at each call, so that the fake timers of a test move this clock.
+  const read = source === systemClock ? () => Date.now() : wholeMilliseconds(source)
   const monotonic = steadyMilliseconds(source)
   const stepBack = (time: number) => {
     // One long step is a correction. Several short ones that add up to it may be taken back as well.
@@ -138,7 +138,7 @@ function wholeMilliseconds(source: Clock): () => number {
 
 // A steady clock that fails proves nothing: compared with anything, NaN is not within any lease.
 function steadyMilliseconds(source: Clock): () => number {
-  if (source.monotonic === undefined) return performance.now.bind(performance)
+  if (source.monotonic === undefined) return () => performance.now()
   return () => {
     try {
       return Number(source.monotonic?.())
@@ -149,7 +149,8 @@ function steadyMilliseconds(source: Clock): () => number {
 }
 
 function systemTimer(callback: () => void, delayMs: number): Timer {
-  const timer = setTimeout(callback, delayMs)
-  timer.unref()
-  return { cancel: () => clearTimeout(timer) }
+  // A number, or an object without `unref`, under the fake timers of some test runners.
+  const timer: { unref?(): unknown } | number = setTimeout(callback, delayMs)
+  if (typeof timer === 'object') timer.unref?.()
+  return { cancel: () => clearTimeout(timer as NodeJS.Timeout) }
 }

@@ -81,7 +81,9 @@ export function sealToken(
   ringKey: RingKey,
   { record, custom, binding }: SealInput,
 ): IssuedToken {
-  const { brand, maxTokenLength, issuer, policies } = core.options
+  const { maxTokenLength, issuer, policies } = core.options
+  const policy = policies.get(record.policy)
+  const brand = policy?.brand
   const payload = writeClaims(issuer, record, custom)
   const bodyLength = Math.ceil(((Buffer.byteLength(payload) + 64) * 4) / 3)
   if (bodyLength + overhead(brand, ringKey.footerText) > maxTokenLength) {
@@ -96,7 +98,7 @@ export function sealToken(
     brand === undefined
       ? writeStandard(body, ringKey.footerText)
       : writeBranded(brand, ringKey.record.id, body)
-  const rotateAt = rotateAtOf(policies.get(record.policy), record.issuedAt, record.expiresAt)
+  const rotateAt = rotateAtOf(policy, record.issuedAt, record.expiresAt)
   return new IssuedToken(token, record, rotateAt, ringKey.record.id)
 }
 

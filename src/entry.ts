@@ -5,6 +5,7 @@
  */
 import type { Fingerprint, Fingerprinted } from './cache/verified-cache.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
+import { intersectScopes } from './policy/scopes.js'
 import type { CompiledRequirement } from './requirement.js'
 import type { KeyRecord } from './store/store.js'
 import type { TokenClaims } from './token/claims.js'
@@ -62,7 +63,7 @@ export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
     id: claims.id,
     subject: claims.subject,
     audience: record.audience,
-    scopes: claims.scopes,
+    scopes: policy === undefined ? claims.scopes : intersectScopes(claims.scopes, policy.scopes),
     policy: policy?.name ?? claims.policy,
     family: claims.family,
     generation: claims.generation,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { types } from 'node:util'
+import { pathOf, strangenessOf } from './plain.js'
 
 /** Freezes plain data of our own making and everything in it, so that it can be shared between requests. */
 export function deepFreeze<T>(value: T): T {
@@ -13,25 +13,43 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
-/**
- * Freezes what somebody else made, and everything in it: it may be frozen in part, or hold itself. Throws for what keeps
- * state that freezing does not reach, such as a Date or a Map.
- */
-export function freezeForeign<T>(value: T, seen: Set<unknown> = new Set()): T {
-  if (typeof value !== 'object' || value === null || seen.has(value)) return value
-  if (hasHiddenState(value)) throw new TypeError('expected plain data')
-  seen.add(value)
-  Object.freeze(value)
-  for (const item of Object.values(value)) freezeForeign(item, seen)
-  return value
+/** Why a value cannot be frozen: where, and what is there. */
+export interface Unfreezable {
+  readonly path: string
+  readonly what: string
 }
 
-function hasHiddenState(value: object): boolean {
-  return (
-    types.isDate(value) ||
-    types.isMap(value) ||
-    types.isSet(value) ||
-    ArrayBuffer.isView(value) ||
-    types.isAnyArrayBuffer(value)
-  )
+/**
+ * Freezes what a schema returned, and everything in it: it may be frozen in part, or contain itself. Only plain objects,
+ * plain arrays and primitives can be frozen truly; of anything else, which may keep state that freezing does not reach,
+ * the place is returned.
+ */
+export function freezeForeign(value: unknown): Unfreezable | undefined {
+  return freezeAt(value, [], new Set())
+}
+
+function freezeAt(
+  value: unknown,
+  steps: PropertyKey[],
+  seen: Set<unknown>,
+): Unfreezable | undefined {
+  const what = strangenessOf(value)
+  if (what !== undefined) return { path: pathOf('claims', steps), what }
+  if (typeof value !== 'object' || value === null || seen.has(value)) return undefined
+  seen.add(value)
+  Object.freeze(value)
+  for (const key of Reflect.ownKeys(value)) {
+    const {
+      value: item,
+      get,
+      set,
+    } = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor
+    steps.push(Array.isArray(value) && typeof key === 'string' ? Number(key) : key)
+    if (get !== undefined || set !== undefined)
+      return { path: pathOf('claims', steps), what: 'an accessor' }
+    const fault = freezeAt(item, steps, seen)
+    if (fault !== undefined) return fault
+    steps.pop()
+  }
+  return undefined
 }

@@ -20,8 +20,9 @@ import { listed, quote } from './quote.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import { optional, parseInput, strict } from './schema.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
-import { PAYLOAD_LIMITS, RESERVED_CLAIMS } from './token/claims.js'
-import { parseJsonObject } from './token/json.js'
+import { RESERVED_CLAIMS } from './token/claims.js'
+import { PAYLOAD_LIMITS, parseJsonObject } from './token/json.js'
+import { writePlainJson } from './token/plain-json.js'
 
 /** What to issue. */
 export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
@@ -214,12 +215,9 @@ function customClaims(
 ): Readonly<Record<string, unknown>> {
   const schema = core.options.claims
   const written = claims === undefined ? NO_CLAIMS : throughJson(claims)
-  if (schema !== undefined && validateClaims(schema, deepFreeze(written)) === undefined) {
-    throw new WatchwordError(
-      'ERR_CLAIMS_INVALID',
-      'claims: they do not satisfy the schema, or it is not synchronous, or it makes of them what cannot be frozen',
-    )
-  }
+  if (schema === undefined) return written
+  const checked = validateClaims(schema, deepFreeze(written))
+  if (!checked.ok) throw new WatchwordError('ERR_CLAIMS_INVALID', checked.fault)
   return written
 }
 
@@ -228,31 +226,14 @@ const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMI
 
 function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   refuseReserved(claims)
-  let json: string | undefined
-  try {
-    json = JSON.stringify(claims)
-    // NaN and Infinity are written as null, and must not become another value in silence.
-    if (json?.includes('null')) JSON.stringify(claims, refuseInexact)
-  } catch (cause) {
-    throw new WatchwordError('ERR_CLAIMS_INVALID', 'claims: they cannot be written as JSON', {
-      cause,
-    })
-  }
-  const parsed = json === undefined ? undefined : parseJsonObject(json, CUSTOM_LIMITS)
-  if (parsed !== undefined) {
-    // What is written counts, not what was passed: a `toJSON` or a proxy may have made something else of it.
-    refuseReserved(parsed)
-    return parsed
-  }
-  const { maxDepth, maxKeys } = CUSTOM_LIMITS
-  throw new WatchwordError(
-    'ERR_CLAIMS_INVALID',
-    `claims: expected exact numbers, well-formed text, at most ${maxKeys} keys and a depth of ${maxDepth}`,
-  )
+  const parsed = parseJsonObject(writePlainJson(claims), CUSTOM_LIMITS)
+  if (parsed !== undefined) return parsed
+  const { maxKeys } = CUSTOM_LIMITS
+  throw new WatchwordError('ERR_CLAIMS_INVALID', `claims: expected at most ${maxKeys} keys in all`)
 }
 
 function refuseReserved(claims: Readonly<Record<string, unknown>>): void {
-  for (const name of Object.keys(claims)) {
+  for (const name of Object.getOwnPropertyNames(claims)) {
     if (RESERVED_CLAIMS.has(name)) {
       throw new WatchwordError(
         'ERR_RESERVED_CLAIM',
@@ -260,11 +241,6 @@ function refuseReserved(claims: Readonly<Record<string, unknown>>): void {
       )
     }
   }
-}
-
-function refuseInexact(_: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('not a number')
-  return value
 }
 
 interface RecordParts {

@@ -104,6 +104,15 @@ const scopes = z
   )
   .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`))
 
+const prefix = z
+  .string("expected a prefix such as 'acme_live'")
+  .check(
+    z.regex(
+      /^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/,
+      "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'",
+    ),
+  )
+
 /** One policy. */
 export const policySchema = strict(
   {
@@ -117,6 +126,7 @@ export const policySchema = strict(
     minVersion: optional(whole(1, 1_000_000)),
     reuse: optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
     retireOn: optional(oneOf('grace', 'first-use')),
+    prefix: optional(prefix),
   },
   'expected a policy: an object with at least `ttl` and `scopes`',
 )
@@ -171,16 +181,7 @@ export const optionsSchema = strict(
         'expected a Standard Schema, such as one of zod, valibot or arktype',
       ),
     ),
-    prefix: optional(
-      z
-        .string("expected a prefix such as 'acme_live'")
-        .check(
-          z.regex(
-            /^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/,
-            "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'",
-          ),
-        ),
-    ),
+    prefix: optional(prefix),
     cache: optional(
       z.union(
         [z.literal(false), cacheSchema],

@@ -45,6 +45,8 @@ export interface PolicyOptions {
   readonly reuse?: ReuseAction
   /** When a rotated token stops working: after its grace, or as soon as its successor is used. Default: `'grace'`. */
   readonly retireOn?: 'grace' | 'first-use'
+  /** Brands the tokens of this policy, such as `acme_test`. Default: the authority's `prefix`. */
+  readonly prefix?: string
 }
 
 /** How the keys of an authority come and go. */
@@ -89,7 +91,10 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly policies: Readonly<Record<string, PolicyOptions>>
   /** The schema of custom claims: any synchronous Standard Schema. Default: anything that JSON can hold. */
   readonly claims?: Schema
-  /** Brands tokens, so that a scanner can tell them: `acme_live`. Default: plain PASETO. */
+  /**
+   * Brands new tokens, so that a scanner can recognise them: `acme_live`. Tokens of any brand are accepted, whose key is
+   * known: a prefix can be changed or dropped at any time. Default: plain PASETO.
+   */
   readonly prefix?: string
   /** The cache of verified tokens, or `false` for none. Default: 50,000 tokens in 64 MiB. */
   readonly cache?: CacheOptions | false
@@ -129,7 +134,6 @@ export interface ResolvedOptions {
   readonly feed: RevocationFeed | undefined
   readonly policies: ReadonlyMap<string, Policy>
   readonly claims: StandardSchemaV1 | undefined
-  readonly brand: string | undefined
   readonly cache: { readonly max: number; readonly maxBytes: number } | undefined
   readonly maxStalenessMs: number
   readonly onStale: 'reject' | 'accept'
@@ -182,7 +186,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     throw invalid('audience', 'expected each name once')
   const policies = new Map<string, Policy>()
   for (const [policyName, policy] of Object.entries(data.policies))
-    policies.set(policyName, resolvePolicy(policyName, policy))
+    policies.set(policyName, resolvePolicy(policyName, policy, data.prefix))
   return {
     issuer: data.issuer,
     audiences,
@@ -192,7 +196,6 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     feed: data.feed,
     policies,
     claims: data.claims,
-    brand: data.prefix === undefined ? undefined : `${data.prefix}_`,
     cache: data.cache === false ? undefined : withDefaults(DEFAULTS.cache, data.cache),
     maxStalenessMs: data.maxStaleness ?? DEFAULTS.maxStalenessMs,
     onStale: data.onStale ?? 'reject',
@@ -235,7 +238,11 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
   return keys
 }
 
-function resolvePolicy(policyName: string, given: z.output<typeof policySchema>): Policy {
+function resolvePolicy(
+  policyName: string,
+  given: z.output<typeof policySchema>,
+  authorityPrefix: string | undefined,
+): Policy {
   const field = `policies.${policyName}`
   const ttlMs = given.ttl
   const maxLifetimeMs =
@@ -245,8 +252,10 @@ function resolvePolicy(policyName: string, given: z.output<typeof policySchema>)
   const minVersion = given.minVersion ?? 1
   if (minVersion > version)
     throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
+  const prefix = given.prefix ?? authorityPrefix
   return {
     name: policyName,
+    brand: prefix === undefined ? undefined : `${prefix}_`,
     ttlMs,
     scopes: Object.freeze(normaliseScopes(given.scopes)),
     rotateAfter: given.rotateAfter ?? { share: parseShare(DEFAULTS.rotateAfter) as number },

@@ -48,6 +48,10 @@ export interface Verified<Claims = AnyClaims> {
   readonly id: string
   readonly subject: string
   readonly audience: string
+  /**
+   * What the token may do here: its own scopes as far as its policy grants them now. A policy that this authority does
+   * not configure sets no bounds.
+   */
   readonly scopes: readonly string[]
   readonly policy: string
   /** The id of the first token of its family. */

@@ -9,7 +9,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Fingerprint, VerifiedCache } from './cache/verified-cache.js'
 import type { ResolvedClock } from './clock.js'
-import { validateClaims } from './custom-claims.js'
+import { type CheckedClaims, validateClaims } from './custom-claims.js'
 import { type Entry, entryOf } from './entry.js'
 import { deepFreeze } from './freeze.js'
 import type { Keyring } from './keys/keyring.js'
@@ -31,7 +31,7 @@ import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { decodeUtf8, readClaims, type TokenClaims } from './token/claims.js'
 import { fingerprint, words } from './token/fingerprint.js'
 import { decryptInto, plaintext, wipePlaintext } from './token/v4local.js'
-import { FOOTER_TEXT_LENGTH, HEADER, readParts } from './token/wire.js'
+import { FOOTER_TEXT_LENGTH, HEADER, looksBranded, NO_KEYS, readParts } from './token/wire.js'
 import type { Rejected, Verified, VerifyResult } from './types.js'
 import { hintAtMistake } from './warn.js'
 
@@ -42,7 +42,6 @@ export interface VerifierOptions {
   readonly node: string
   readonly policies: ReadonlyMap<string, Policy>
   readonly claims: StandardSchemaV1 | undefined
-  readonly brand: string | undefined
   readonly maxTokenLength: number
   readonly clockToleranceMs: number
   readonly maxStalenessMs: number
@@ -69,6 +68,14 @@ const NO_PRINT: Fingerprint = [0, 0, 0, 0]
 // What an entry takes beside its text, as bench/ measures it: 595 bytes for 262 bytes of claims, none of them custom.
 const ENTRY_BYTES = 350
 
+function brandsOf(policies: ReadonlyMap<string, Policy>): readonly string[] {
+  const brands = [...policies.values()].flatMap(({ brand }) => brand ?? [])
+  return [...new Set(brands)].sort((a, b) => b.length - a.length)
+}
+
+// Successors whose predecessors were retired. Past the bound, some are retired once more, which changes nothing.
+const MAX_RETIRED = 10_000
+
 /** Verifies the tokens of one authority. */
 export class Verifier {
   readonly #options: VerifierOptions
@@ -77,8 +84,9 @@ export class Verifier {
   readonly #index: RevocationIndex
   readonly #follower: Follower
   readonly #maxLength: number
-  readonly #brand: string | undefined
+  readonly #brands: readonly string[]
   readonly #keyring: Keyring
+  readonly #retired = new Set<string>()
   #closed = false
   /** Whether the feed has not been read for the first time, and tokens pass all the same. */
   lenient = false
@@ -90,8 +98,8 @@ export class Verifier {
     this.#index = options.index
     this.#follower = options.follower
     this.#maxLength = options.maxTokenLength
-    this.#brand = options.brand
     this.#keyring = options.keyring
+    this.#brands = brandsOf(options.policies)
   }
 
   /** Rejects every token as `closed` from now on. */
@@ -130,21 +138,18 @@ export class Verifier {
   /** The key that a token names, or `undefined` for what is not a token. */
   keyIdOf(token: unknown): string | undefined {
     if (typeof token !== 'string' || token.length > this.#maxLength) return undefined
-    return readParts(token, this.#brand, () => undefined)?.keyId
+    return readParts(token, this.#keyring, this.#brands)?.keyId
   }
 
   // What can be told from the outline alone dies before it costs a fingerprint.
   #shapeFault(token: string): Rejected | undefined {
     if (token.length > this.#maxLength) return REJECTED.tooLong
-    if (!token.startsWith(HEADER)) {
-      const branded = this.#brand !== undefined && token.startsWith(this.#brand)
-      return branded ? undefined : malformed(token)
-    }
+    if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : malformed(token)
     const dot = token.indexOf('.', HEADER.length)
     if (dot < 0) return malformed(token)
     // All footers of our own are of one length. Whether it is one of them is asked when the token is opened.
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
-    const parts = readParts(token, this.#brand, () => undefined)
+    const parts = readParts(token, NO_KEYS, this.#brands)
     if (parts === undefined) return malformed(token)
     return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
   }
@@ -160,7 +165,7 @@ export class Verifier {
     // The clock may be the caller's: it is read before the key is looked up, since it could close the authority.
     const now = this.#clock.judged()
     const keyring = this.#keyring
-    const parts = readParts(token, this.#brand, keyring.endingOf)
+    const parts = readParts(token, keyring, this.#brands)
     if (parts === undefined) return malformed(token)
     const ringKey = keyring.get(parts.keyId)
     if (ringKey === undefined) return this.#unknownKey(parts.keyId)
@@ -180,12 +185,19 @@ export class Verifier {
     if (claims.audience !== ringKey.record.audience) return REJECTED.wrongAudience
     // Runs the caller's schema, which may call any verb of any authority: only locals are used after it.
     const custom = this.#customOf(claims)
-    if (custom === undefined) return REJECTED.claimsInvalid
+    if (!custom.ok) return REJECTED.claimsInvalid
     if (this.#closed) return REJECTED.closed
     const policy = this.#options.policies.get(claims.policy)
     const { clockToleranceMs } = this.#options
     const { record } = ringKey
-    const entry = entryOf(claims, { record, binding, print, custom, policy, clockToleranceMs })
+    const entry = entryOf(claims, {
+      record,
+      binding,
+      print,
+      custom: custom.value,
+      policy,
+      clockToleranceMs,
+    })
     this.#cache.set(
       entry,
       // What a schema made of the custom claims is held beside them.
@@ -194,10 +206,12 @@ export class Verifier {
     return entry
   }
 
-  #customOf(claims: TokenClaims): unknown {
+  #customOf(claims: TokenClaims): CheckedClaims {
     deepFreeze(claims.custom)
     const schema = this.#options.claims
-    return schema === undefined ? claims.custom : validateClaims(schema, claims.custom)?.value
+    return schema === undefined
+      ? { ok: true, value: claims.custom }
+      : validateClaims(schema, claims.custom)
   }
 
   /**
@@ -279,10 +293,20 @@ export class Verifier {
     }
     if (entry.retiresPredecessor) {
       entry.retiresPredecessor = false
-      this.#options.onFirstUse(entry.principal, () => {
-        entry.retiresPredecessor = true
-      })
+      this.#retire(entry)
     }
+  }
+
+  // By id, since an entry that is not in the cache is made anew for each call.
+  #retire(entry: Entry): void {
+    const { id } = entry.principal
+    if (this.#retired.has(id)) return
+    if (this.#retired.size >= MAX_RETIRED) this.#retired.clear()
+    this.#retired.add(id)
+    this.#options.onFirstUse(entry.principal, () => {
+      this.#retired.delete(id)
+      entry.retiresPredecessor = true
+    })
   }
 
   /** Refuses a token whose requirement is invalid, whoever holds it: publishes why, and warns once per process. */

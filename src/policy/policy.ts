@@ -12,6 +12,8 @@ export type ReuseAction = 'observe' | 'alert' | 'revoke-family'
 /** A policy with every default filled in, times in milliseconds. */
 export interface Policy {
   readonly name: string
+  /** What its tokens begin with, with the underscore; `undefined`: plain PASETO. */
+  readonly brand: string | undefined
   readonly ttlMs: number
   /** The scopes that it can grant, as patterns of the scope language. */
   readonly scopes: readonly string[]

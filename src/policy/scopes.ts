@@ -44,6 +44,23 @@ export function uncovered(granted: readonly string[], demanded: readonly string[
   return demanded.filter((scope) => !coveredByAny(granted, scope))
 }
 
+/**
+ * The scopes that both lists cover: `orders:*` within `orders:read` is `orders:read`. A list that is covered as a whole
+ * is returned as it is.
+ */
+export function intersectScopes(
+  granted: readonly string[],
+  bounds: readonly string[],
+): readonly string[] {
+  if (granted.every((scope) => coveredByAny(bounds, scope))) return granted
+  const common: string[] = []
+  for (const scope of granted) {
+    if (coveredByAny(bounds, scope)) common.push(scope)
+    else common.push(...bounds.filter((bound) => covers(scope, bound)))
+  }
+  return Object.freeze(normaliseScopes(common))
+}
+
 /** Sorted, without duplicates and without scopes that another one of the list already covers. */
 export function normaliseScopes(scopes: readonly string[]): string[] {
   const unique = [...new Set(scopes)].sort()

@@ -5,7 +5,8 @@
  */
 import { isAscii } from 'node:buffer'
 import { isScope, MAX_SCOPES } from '../policy/scopes.js'
-import { type JsonLimits, parseJsonObject } from './json.js'
+import { PAYLOAD_LIMITS, parseJsonObject } from './json.js'
+import { writePlainJson } from './plain-json.js'
 import { formatTime, parseTime } from './time.js'
 
 /** Names that the library or PASETO owns; a custom claim may not use them. */
@@ -14,9 +15,6 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   ...['scope', 'pol', 'ver', 'fam', 'gen'],
   '__proto__',
 ])
-
-/** Depth and key limits of a payload. */
-export const PAYLOAD_LIMITS: JsonLimits = { maxDepth: 16, maxKeys: 64 }
 
 /** What a token says, with times in Unix milliseconds. */
 export interface TokenClaims {
@@ -61,16 +59,15 @@ export function writeClaims(
     exp: formatTime(token.expiresAt),
     iat: formatTime(token.issuedAt),
     jti: token.id,
-    // A key whose value is undefined is not written.
-    nbf: token.notBefore === null ? undefined : formatTime(token.notBefore),
-    scope: token.scopes.length === 0 ? undefined : token.scopes.join(' '),
+    ...(token.notBefore === null ? {} : { nbf: formatTime(token.notBefore) }),
+    ...(token.scopes.length === 0 ? {} : { scope: token.scopes.join(' ') }),
     pol: token.policy,
     ver: token.policyVersion,
     fam: token.family,
     gen: token.generation,
   }
   for (const name of Object.keys(custom)) claims[name] = custom[name]
-  return JSON.stringify(claims)
+  return writePlainJson(claims)
 }
 
 const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -11,6 +11,9 @@ export interface JsonLimits {
   readonly maxKeys: number
 }
 
+/** Depth and key limits of a payload. */
+export const PAYLOAD_LIMITS: JsonLimits = { maxDepth: 16, maxKeys: 64 }
+
 /**
  * Parses a JSON object. Answers `undefined` for anything else: another type, a limit exceeded, a key that comes twice
  * in one object (however it is escaped), a key `__proto__`, a number that is not exact, a lone surrogate, or text that

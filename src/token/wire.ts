@@ -9,7 +9,7 @@
  *
  * @module
  */
-
+import { codeAt } from '../char-code.js'
 import { has } from '../fields.js'
 import { crc32 } from '../runtime.js'
 import { parseJsonObject } from './json.js'
@@ -68,27 +68,39 @@ export function overhead(brand: string | undefined, footerText: string): number 
     : brand.length + KEY_ID_LENGTH + CRC_LENGTH
 }
 
-/** Takes a token apart, in whichever form it is. `brand` is the prefix with its underscore, if there is one. */
-export function readParts(
-  token: string,
-  brand: string | undefined,
-  known: FooterLookup,
-): Parts | undefined {
-  if (token.startsWith(HEADER)) return readStandard(token, known)
-  if (brand !== undefined && token.startsWith(brand)) return readBranded(token, brand)
-  return undefined
+/** What {@link readParts} asks about the keys that are loaded. */
+export interface KnownKeys {
+  /** The id of the key whose footer the token has from `footerStart` on, to the letter. */
+  endingOf(token: string, footerStart: number): string | undefined
+  /** The key of this id, if it is loaded. */
+  get(keyId: string): unknown
 }
 
-/** Answers the id of the key at hand whose footer the token ends with, to the letter. */
-export type FooterLookup = (token: string, footerStart: number) => string | undefined
+/** No keys at all, for the outline alone. */
+export const NO_KEYS: KnownKeys = { endingOf: () => undefined, get: () => undefined }
 
-function readStandard(token: string, known: FooterLookup): Parts | undefined {
+/**
+ * Takes a token apart, in whichever form it is. Any well-formed brand will do: it says who issued the token, and proves
+ * nothing. A token is the same under another brand or in the standard form, which anyone who has it can write: it has
+ * one id, and is revoked in every spelling.
+ *
+ * @param brands - Those that this authority issues, with their underscores, the longest first.
+ */
+export function readParts(
+  token: string,
+  known: KnownKeys,
+  brands: readonly string[],
+): Parts | undefined {
+  return token.startsWith(HEADER) ? readStandard(token, known) : readBranded(token, known, brands)
+}
+
+function readStandard(token: string, known: KnownKeys): Parts | undefined {
   const dot = token.indexOf('.', HEADER.length)
   if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
   // Four characters hold three bytes: no text of this length is the end of any.
   if ((dot - HEADER.length) % 4 === 1) return undefined
   const body = token.slice(HEADER.length, dot)
-  const keyId = known(token, dot + 1)
+  const keyId = known.endingOf(token, dot + 1)
   if (keyId !== undefined) return { body, keyId, footer: undefined }
   return readForeignFooter(body, token.slice(dot + 1))
 }
@@ -106,12 +118,57 @@ function readForeignFooter(body: string, footerText: string): Parts | undefined 
   return typeof keyId === 'string' && KEY_ID.test(keyId) ? { body, keyId, footer } : undefined
 }
 
-function readBranded(token: string, brand: string): Parts | undefined {
+/** The characters of the longest brand, its underscore included. */
+const MAX_BRAND = 33
+/** The shortest branded token: a brand of two letters and its underscore, the key id, the payload, the checksum. */
+const MIN_BRANDED = 3 + KEY_ID_LENGTH + MIN_BODY + CRC_LENGTH
+
+/** Whether a text begins like a branded token and is long enough for one: cheap, and before any cryptography. */
+export function looksBranded(token: string): boolean {
+  return token.length >= MIN_BRANDED && endOfBrand(token, 1) > 0
+}
+
+/**
+ * The end of a brand that begins the token, its underscore included, and that is longer than `after`; or -1. Brands may
+ * have underscores themselves, and so may key ids.
+ */
+function endOfBrand(token: string, after: number): number {
+  for (let i = 0; i < MAX_BRAND; i++) {
+    const code = codeAt(token, i)
+    if (code === 0x5f) {
+      // No two in a row, and none at the start.
+      if (i < 2 ? i === 0 : codeAt(token, i - 1) === 0x5f) return -1
+      if (i >= 2 && i >= after) return i + 1
+    } else if (!(isLetter(code) || (i > 0 && code >= 0x30 && code <= 0x39))) return -1
+  }
+  return -1
+}
+
+const isLetter = (code: number): boolean => code >= 0x61 && code <= 0x7a
+
+function readBranded(
+  token: string,
+  known: KnownKeys,
+  brands: readonly string[],
+): Parts | undefined {
   const end = token.length - CRC_LENGTH
-  const start = brand.length + KEY_ID_LENGTH
-  if (end - start < MIN_BODY || token.slice(end) !== checksum(token.slice(0, end))) return undefined
-  const keyId = KEY_ID_HEADER + token.slice(brand.length, start)
-  return KEY_ID.test(keyId)
+  if (token.length < MIN_BRANDED || token.slice(end) !== checksum(token.slice(0, end)))
+    return undefined
+  const own = brands.find((brand) => token.startsWith(brand))
+  let likely: Parts | undefined
+  // Which key is loaded settles where the brand ends. If none is: a brand of this authority, or the longest one.
+  for (let brand = endOfBrand(token, 1); brand > 0; brand = endOfBrand(token, brand)) {
+    const parts = partsAfter(token, brand, end)
+    if (parts !== undefined && known.get(parts.keyId) !== undefined) return parts
+    if (own === undefined ? parts !== undefined : brand === own.length) likely = parts
+  }
+  return likely
+}
+
+function partsAfter(token: string, brand: number, end: number): Parts | undefined {
+  const start = brand + KEY_ID_LENGTH
+  const keyId = KEY_ID_HEADER + token.slice(brand, start)
+  return end - start >= MIN_BODY && KEY_ID.test(keyId)
     ? { body: token.slice(start, end), keyId, footer: undefined }
     : undefined
 }

@@ -93,6 +93,7 @@ const POLICY: Readonly<Record<keyof PolicyOptions, true>> = {
   minVersion: true,
   reuse: true,
   retireOn: true,
+  prefix: true,
 }
 
 // What the short blocks take for granted; a block that declares one of these itself is not disturbed.

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest'
 import {
   coveredByAny,
   covers,
+  intersectScopes,
   isScope,
   normaliseScopes,
   uncovered,
@@ -207,6 +208,23 @@ describe('a demand', () => {
         expect(satisfies([], needs)).toBe(allOf.length === 0 && anyOf === undefined)
       }),
       { numRuns: runs(5000) },
+    )
+  })
+})
+
+describe('the intersection of two lists', () => {
+  it('covers exactly what both cover, whatever is demanded', () => {
+    fc.assert(
+      fc.property(scopes, scopes, scope, (granted, bounds, demanded) => {
+        const common = intersectScopes(granted, bounds)
+        const expected = coveredByAny(granted, demanded) && coveredByAny(bounds, demanded)
+        expect(coveredByAny(common, demanded)).toBe(expected)
+        expect(intersectScopes(common, bounds)).toBe(common)
+        expect(intersectScopes(granted, ['*'])).toBe(granted)
+        expect(intersectScopes(granted, [])).toEqual([])
+        expect(normaliseScopes(intersectScopes(bounds, granted))).toEqual(normaliseScopes(common))
+      }),
+      { numRuns: 5000 },
     )
   })
 })

@@ -109,6 +109,24 @@ describe('a polluted prototype', () => {
     for (const value of VALUES) expect(await run(name, value), String(value)).toEqual(expected)
   })
 
+  it('with toJSON as a function changes no claim of any token', async () => {
+    const expected = await run()
+    expect(await run('toJSON', undefined)).toEqual(expected)
+    const { watchword } = await rig()
+    let issued: { readonly token: string }
+    Object.defineProperty(Object.prototype, 'toJSON', { value: () => 'x', configurable: true })
+    try {
+      const claims = { list: [{ a: 1 }], nested: { b: [2] } }
+      issued = await watchword.issue({ policy: 'service', subject: 's', actor: 'a', claims })
+    } finally {
+      delete (Object.prototype as Record<string, unknown>)['toJSON']
+    }
+    expect(watchword.verify(issued.token)).toMatchObject({
+      subject: 's',
+      claims: { list: [{ a: 1 }], nested: { b: [2] } },
+    })
+  })
+
   it('with then as a function keeps verify what it is', async () => {
     const { watchword } = await rig()
     const { tokens } = await prepare(watchword)

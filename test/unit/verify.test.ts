@@ -400,9 +400,48 @@ describe('the branded form', () => {
     expect(token.length).toBeLessThan(standard.length)
     const plain = await rig({}, setup)
     expect(both(plain.watchword, standard)).toBe('ok')
-    expect(both(plain.watchword, token)).toBe('malformed')
+    // The brand may be changed or dropped: it is the key that counts.
+    expect(both(plain.watchword, token)).toBe('ok')
     const other = await rig({ prefix: 'acme_test' }, setup)
-    expect(both(other.watchword, token)).toBe('malformed')
+    expect(both(other.watchword, token)).toBe('ok')
+  })
+
+  it('is issued with the prefix of its policy, and rotation keeps to it', async () => {
+    const policies = {
+      service: { ttl: '30d', scopes: ['orders:*'] },
+      trial: { ttl: '30d', scopes: ['orders:*'], prefix: 'acme_test' },
+    } as const
+    const setup = await rig({ prefix: 'acme_live', policies })
+    const { watchword } = setup
+    const live = await watchword.issue(INPUT)
+    const trial = await watchword.issue({ ...INPUT, policy: 'trial' })
+    expect(live.token).toMatch(/^acme_live_/)
+    expect(trial.token).toMatch(/^acme_test_/)
+    const renamed = await rig(
+      { policies: { ...policies, trial: { ...policies.trial, prefix: 'try' } } },
+      setup,
+    )
+    expect(both(renamed.watchword, trial.token)).toBe('ok')
+    const next = await renamed.watchword.rotate(trial.token, { actor: 'a' })
+    expect(next.token).toMatch(/^try_/)
+    expect(both(watchword, next.token)).toBe('ok')
+    const plain = await renamed.watchword.rotate(live.token, { actor: 'a' })
+    expect(plain.token).toMatch(/^v4\.local\./)
+    await watchword.revoke({ token: next.token }, { actor: 'a' })
+    expect(both(watchword, next.token)).toBe('revoked')
+  })
+
+  it('is read with every brand that has underscores where key ids may have them', async () => {
+    const setup = await rig()
+    const { watchword } = setup
+    for (const brand of ['ab_', 'a_b_c_', 'acme_live_', 'x1_2_3_', `${'a'.repeat(32)}_`]) {
+      const token = sealed(setup, claimsText(), { brand })
+      expect(both(watchword, token), brand).toBe('ok')
+      const other = tampered(token, brand.length + 60)
+      expect(both(watchword, other), brand).toBe('malformed')
+    }
+    for (const brand of ['a_', '_ab_', 'Ab_', 'a__b_', '1ab_', `${'a'.repeat(33)}_`, 'ab-c_'])
+      expect(both(watchword, sealed(setup, claimsText(), { brand })), brand).toBe('malformed')
   })
 
   it('dies of a typing error before any cryptography: each character, changed (A4)', async () => {
@@ -1041,5 +1080,26 @@ describe('two authorities on clocks of their own', () => {
     expect(both(late.watchword, token)).toBe('not_yet_valid')
     await late.clock.advance(SECOND)
     expect(both(late.watchword, token)).toBe('ok')
+  })
+})
+
+describe('scopes', () => {
+  it('are bounded by what the policy grants now, at once and on every node that knows it', async () => {
+    const wide = { service: { ttl: '30d', scopes: ['orders:*', 'stock:read'] } } as const
+    const narrow = { service: { ttl: '30d', scopes: ['orders:read'] } } as const
+    const setup = await rig({ policies: wide })
+    const issued = await setup.watchword.issue({ ...INPUT, scopes: ['orders:*', 'stock:read'] })
+    const { watchword } = await rig({ policies: narrow }, setup)
+    expect(watchword.verify(issued.token)).toMatchObject({ ok: true, scopes: ['orders:read'] })
+    expect(both(watchword, issued.token, { scopes: ['orders:read'] })).toBe('ok')
+    for (const scopes of [['orders:write'], ['stock:read'], ['orders:*']])
+      expect(both(watchword, issued.token, { scopes })).toBe('insufficient_scope')
+    const none = await rig({ policies: { service: { ttl: '30d', scopes: [] } } }, setup)
+    expect(none.watchword.verify(issued.token)).toMatchObject({ ok: true, scopes: [] })
+    // A policy that this authority does not have sets no bounds: the token says what it may do.
+    const other = await rig({ policies: { other: { ttl: '1h', scopes: [] } } }, setup)
+    expect(other.watchword.verify(issued.token)).toMatchObject({
+      scopes: ['orders:*', 'stock:read'],
+    })
   })
 })

@@ -1,0 +1,51 @@
+/**
+ * Which values are plain data, and what to call those that are not.
+ *
+ * @module
+ */
+import { types } from 'node:util'
+import { isPlainObject, isRootPrototype } from './fields.js'
+
+/** Whether this is an array of no class of its own. */
+export function isPlainArray(value: object): boolean {
+  if (!Array.isArray(value)) return false
+  const prototype = Object.getPrototypeOf(value) as object | null
+  // Of another realm too, whose `Array.prototype` is an array as well.
+  return (
+    prototype === Array.prototype ||
+    (Array.isArray(prototype) && isRootPrototype(Object.getPrototypeOf(prototype) as object))
+  )
+}
+
+/** What to call a value that is not plain data; `undefined` for plain objects, plain arrays and primitives. */
+export function strangenessOf(value: unknown): string | undefined {
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object' || value === null) return undefined
+  if (types.isProxy(value)) return 'a Proxy'
+  return isPlainArray(value) || isPlainObject(value) ? undefined : classOf(value)
+}
+
+// Read without running code of the class.
+function classOf(value: object): string {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  const maker: unknown =
+    prototype === null
+      ? undefined
+      : Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
+  const name: unknown =
+    typeof maker === 'function' ? Object.getOwnPropertyDescriptor(maker, 'name')?.value : undefined
+  if (typeof name !== 'string' || !/^\w{1,40}$/.test(name)) return 'an instance of a class'
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
+}
+
+/** A place in a value, as it is named in a message: `claims.a.b[2]`. */
+export function pathOf(root: string, steps: readonly PropertyKey[]): string {
+  let path = root
+  for (const step of steps) {
+    if (typeof step === 'number') path += `[${step}]`
+    // A longer name may be a secret that was passed in the wrong place.
+    else if (typeof step === 'string' && /^[A-Za-z_$][\w$]{0,39}$/.test(step)) path += `.${step}`
+    else path += '[…]'
+  }
+  return path
+}
