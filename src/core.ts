@@ -13,6 +13,7 @@ import { type AuditEvent, audits } from './observe/channels.js'
 import type { ResolvedOptions } from './options.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
 import { listed, quote } from './quote.js'
+import type { Announcements } from './revocation/announcements.js'
 import type { Follower } from './revocation/follower.js'
 import type { RevocationIndex } from './revocation/index.js'
 import type { Store, TokenRecord } from './store/store.js'
@@ -34,8 +35,10 @@ export interface Core {
   readonly tagger: RecordTagger
   readonly index: RevocationIndex
   readonly follower: Follower
+  /** What this node has told the log lately. */
+  readonly announcements: Announcements
   readonly verifier: Verifier
-  /** Makes a ULID for this time, greater than every one before it. */
+  /** Makes a ULID of this time; those of one millisecond ascend. */
   readonly newId: (time: number) => string
   /** Makes the implicit assertion of a token. */
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
@@ -80,6 +83,7 @@ export function sealToken(
   core: Core,
   ringKey: RingKey,
   { record, custom, binding }: SealInput,
+  lostScopes: readonly string[] = [],
 ): IssuedToken {
   const { maxTokenLength, issuer, policies } = core.options
   const policy = policies.get(record.policy)
@@ -99,7 +103,7 @@ export function sealToken(
       ? writeStandard(body, ringKey.footerText)
       : writeBranded(brand, ringKey.record.id, body)
   const rotateAt = rotateAtOf(policy, record.issuedAt, record.expiresAt)
-  return new IssuedToken(token, record, rotateAt, ringKey.record.id)
+  return new IssuedToken(token, record, { rotateAt, keyId: ringKey.record.id, lostScopes })
 }
 
 /** Tells the audit channel, if anybody listens. */

@@ -32,6 +32,10 @@ export const ERROR_CODES = {
   ERR_TOKEN_REJECTED: 'The token presented to rotate or revoke was refused; `reason` says why.',
   ERR_TOKEN_UNKNOWN: 'The token is authentic, but the store holds no record of it.',
   ERR_TOKEN_REUSED: 'A token that was already rotated was presented again after its grace.',
+  ERR_ROTATION_LIMIT:
+    'The family was rotated as often as its policy allows by now; `retryAt` says when it may be rotated again.',
+  ERR_REVOKED_AHEAD:
+    'A node whose clock was ahead revoked the subject, the audience or everything up to a time that is still to come; `retryAt` says when a token can be issued.',
   ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
   ERR_NOT_ROTATABLE: 'The token was issued with `rotatable: false`; issue a new token.',
   ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',
@@ -56,6 +60,8 @@ export interface WatchwordErrorOptions {
   readonly detail?: string
   /** The verify code of a refused token, with `ERR_TOKEN_REJECTED`. */
   readonly reason?: string
+  /** From when on the call works, in Unix milliseconds, with `ERR_ROTATION_LIMIT` and `ERR_REVOKED_AHEAD`. */
+  readonly retryAt?: number
   /** The failure underneath, such as the database driver's own error. */
   readonly cause?: unknown
 }
@@ -86,15 +92,18 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   declare readonly detail?: string
   /** The verify code of the refused token, when the code is `ERR_TOKEN_REJECTED`. */
   declare readonly reason?: string
+  /** Unix milliseconds: from when on the call works, when the code is `ERR_ROTATION_LIMIT` or `ERR_REVOKED_AHEAD`. */
+  declare readonly retryAt?: number
 
   constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {
     super(message, has(options, 'cause') ? { cause: options.cause } : undefined)
     this.name = 'WatchwordError'
     this.code = code
     // Set only where there is one: a printed error shows no empty fields.
-    const { detail, reason } = bare(options)
+    const { detail, reason, retryAt } = bare(options)
     if (detail !== undefined) this.detail = detail
     if (reason !== undefined) this.reason = reason
+    if (retryAt !== undefined) this.retryAt = retryAt
     Object.defineProperty(this, BRAND, { value: true })
   }
 

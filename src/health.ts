@@ -24,6 +24,8 @@ export function health(parts: Parts): Health {
     owedRevocations: follower.owed,
     revocations: index.size,
     revocationBytes: index.bytes,
+    maxRevocations: options.maxRevocations,
+    revocationsFull: index.full,
     node: options.node,
     store: store.name,
     feed: follower.name,

@@ -300,10 +300,30 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
   })
 }
 
+// A subject may be revoked several times in one millisecond, also with a tolerance of 0.
+const LEAST_AHEAD_MS = 10
+
+/** How far ahead of the clock a token may be dated, in milliseconds: every node takes it for valid at once. */
+export function maxAheadMs({ options }: Core): number {
+  return Math.max(options.clockToleranceMs, LEAST_AHEAD_MS)
+}
+
 /**
  * When a new token is issued: now, but after everything that was revoked by time, so that a token issued right after
- * its subject was revoked is not caught by it.
+ * its subject was revoked is not caught by it. Throws `ERR_REVOKED_AHEAD` when no token that is valid now would be.
  */
 export function issueTime(core: Core, subject: string, audience: string): number {
-  return Math.max(core.clock.now(), core.index.watermark(subject, audience) + 1)
+  const { clock, index } = core
+  const now = clock.now()
+  // A clock that was stepped back a little is still judged by the time that it had reached.
+  const latest = Math.max(now, clock.judged()) + maxAheadMs(core)
+  if (index.watermark(subject, audience) >= latest) index.clampFuture()
+  const issuedAt = Math.max(now, index.watermark(subject, audience) + 1)
+  if (issuedAt <= latest) return issuedAt
+  const ahead = issuedAt - now
+  throw new WatchwordError(
+    'ERR_REVOKED_AHEAD',
+    `a revocation covers everything that is issued in the next ${ahead} ms, as when the clock of a node was ahead; retry in ${issuedAt - latest} ms`,
+    { retryAt: now + issuedAt - latest },
+  )
 }

@@ -21,7 +21,12 @@ export interface IssuedTokenInfo {
   /** Unix milliseconds; from then on it should be rotated. */
   readonly rotateAt: number
   readonly keyId: string
+  /** After a rotation: the scopes of the rotated token that its policy no longer grants. Otherwise empty. */
+  readonly lostScopes: readonly string[]
 }
+
+/** What is known of a token once it is sealed. */
+type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
 
 /**
  * An issued token. Its text is read from `token`, and from nowhere else: printing, logging or serialising the object
@@ -40,9 +45,10 @@ export class IssuedToken implements IssuedTokenInfo {
   readonly expiresAt: number
   readonly rotateAt: number
   readonly keyId: string
+  readonly lostScopes: readonly string[]
 
   /** @internal */
-  constructor(token: string, record: TokenRecord, rotateAt: number, keyId: string) {
+  constructor(token: string, record: TokenRecord, { rotateAt, keyId, lostScopes }: Sealing) {
     this.#token = token
     this.id = record.id
     this.family = record.family
@@ -55,6 +61,7 @@ export class IssuedToken implements IssuedTokenInfo {
     this.expiresAt = record.expiresAt
     this.rotateAt = rotateAt
     this.keyId = keyId
+    this.lostScopes = Object.freeze([...lostScopes])
     Object.freeze(this)
   }
 

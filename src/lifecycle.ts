@@ -50,6 +50,7 @@ async function sweep(parts: Parts): Promise<void> {
   const { index, state, follower } = parts
   follower.doubt()
   const now = await follower.time.look()
+  index.clampFuture()
   // While clocks disagree nothing is dropped.
   if (now === undefined || state.closed) return
   // No node's clock is further behind than the skew, so nothing is forgotten that one of them would still accept.

@@ -86,16 +86,17 @@ const describesFeed = (feed: Partial<RevocationFeed>): boolean => {
 const isWholeClock = ({ monotonic, setTimer }: Partial<Clock>): boolean =>
   isMethodIfAny(monotonic) && isMethodIfAny(setTimer)
 
-const rotateAfter = z.pipe(
-  z.custom<Duration>(
-    (value) => parseShare(value) !== undefined || (parseDuration(value) ?? 0) > 0,
-    "expected a share of the lifetime such as '70%', or a duration such as '12h'",
-  ),
-  z.transform((value) => {
-    const share = parseShare(value)
-    return share === undefined ? { ms: parseDuration(value) as number } : { share }
-  }),
-)
+const shareOrDuration = (share: string, example: string) =>
+  z.pipe(
+    z.custom<Duration>(
+      (value) => parseShare(value) !== undefined || (parseDuration(value) ?? 0) > 0,
+      `expected a share of the lifetime such as '${share}', or a duration such as '${example}'`,
+    ),
+    z.transform((value) => {
+      const share = parseShare(value)
+      return share === undefined ? { ms: parseDuration(value) as number } : { share }
+    }),
+  )
 
 const scopes = z
   .array(
@@ -113,12 +114,21 @@ const prefix = z
     ),
   )
 
+const rotations = strict(
+  {
+    burst: optional(whole(1, 1_000_000)),
+    every: optional(shareOrDuration('1%', '10m')),
+  },
+  'expected { burst, every }',
+)
+
 /** One policy. */
 export const policySchema = strict(
   {
     ttl: duration(SECOND, 10 * YEAR, '30d'),
     scopes,
-    rotateAfter: optional(rotateAfter),
+    rotateAfter: optional(shareOrDuration('70%', '12h')),
+    rotations: optional(rotations),
     grace: optional(duration(0, HOUR, '60s')),
     maxLifetime: optional(duration(SECOND, 10 * YEAR, '365d')),
     maxActivePerSubject: optional(whole(1, 1_000_000)),

@@ -33,6 +33,11 @@ export interface PolicyOptions {
   readonly rotateAfter?: Duration
   /** How long a rotated token goes on working, at most an hour. Default: `'60s'`. */
   readonly grace?: Duration
+  /**
+   * How often a family may rotate: `burst` times, and once more for each `every` of its age, a share of `ttl` or a
+   * duration. `rotate` rejects with `ERR_ROTATION_LIMIT` beyond that. Default: `{ burst: 10, every: '1%' }`.
+   */
+  readonly rotations?: RotationsOptions
   /** How long a family can be kept alive by rotation. Default: ten times `ttl`, at most ten years. */
   readonly maxLifetime?: Duration
   /** How many live tokens of this policy one subject may hold. Default: no limit. */
@@ -47,6 +52,14 @@ export interface PolicyOptions {
   readonly retireOn?: 'grace' | 'first-use'
   /** Brands the tokens of this policy, such as `acme_test`. Default: the authority's `prefix`. */
   readonly prefix?: string
+}
+
+/** How often a family may rotate. */
+export interface RotationsOptions {
+  /** From 1 to 1,000,000. Default: 10. */
+  readonly burst?: number
+  /** A share of `ttl` such as `'1%'`, or a duration of at least a millisecond. Default: `'1%'`. */
+  readonly every?: Duration
 }
 
 /** How the keys of an authority come and go. */
@@ -155,6 +168,7 @@ export interface ResolvedOptions {
 const DEFAULTS = {
   rotateAfter: '70%',
   graceMs: MINUTE,
+  rotations: { burst: 10, every: '1%' },
   lifetimes: 10,
   maxLifetimeMs: 10 * YEAR,
   cache: { max: 50_000, maxBytes: 64 * 1024 * 1024 },
@@ -260,12 +274,24 @@ function resolvePolicy(
     scopes: Object.freeze(normaliseScopes(given.scopes)),
     rotateAfter: given.rotateAfter ?? { share: parseShare(DEFAULTS.rotateAfter) as number },
     graceMs: given.grace ?? DEFAULTS.graceMs,
+    rotations: resolveRotations(given),
     maxLifetimeMs,
     maxActivePerSubject: given.maxActivePerSubject,
     version,
     minVersion,
     reuse: given.reuse ?? 'revoke-family',
     retireOn: given.retireOn ?? 'grace',
+  }
+}
+
+function resolveRotations({
+  ttl,
+  rotations = {},
+}: z.output<typeof policySchema>): Policy['rotations'] {
+  const { share, ms } = rotations.every ?? { share: parseShare(DEFAULTS.rotations.every) }
+  return {
+    burst: rotations.burst ?? DEFAULTS.rotations.burst,
+    everyMs: ms ?? Math.max(1, Math.ceil(ttl * (share as number))),
   }
 }
 

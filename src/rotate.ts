@@ -30,6 +30,7 @@ import { listed, quote } from './quote.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import type { RotatedEntry } from './revocation/event.js'
 import { revoke } from './revoke.js'
+import { spendRotation } from './rotation-budget.js'
 import { optional, parseInput, strict } from './schema.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
@@ -75,7 +76,8 @@ type Options = z.output<typeof optionsSchema>
 export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
   const options = parseInput(optionsSchema, raw)
   const entry = await authenticEntry(core, token, options.binding ?? '')
-  const record = await loadRecord(core, entry)
+  await refuse(core, { entry, options })
+  const record = await loadRecord(core, entry, options)
   if (!record.rotatable) {
     throw new WatchwordError(
       'ERR_NOT_ROTATABLE',
@@ -95,9 +97,16 @@ interface Rotation {
 async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
   const found = await findEntry(core, token, binding)
   if (!found.ok) throw rejected(found.code)
-  const refusal = core.verifier.stateForRotation(found)
-  if (refusal === undefined) return found
-  if (refusal.code === 'expired' && (await hasFamilyEnded(core, found))) throw familyEnded()
+  return found
+}
+
+/** Throws for a token that may not be rotated, whatever its record says beyond that. */
+async function refuse(core: Core, rotation: Pick<Rotation, 'entry' | 'options'>): Promise<void> {
+  const { entry } = rotation
+  const refusal = core.verifier.stateForRotation(entry)
+  if (refusal === undefined) return
+  if (refusal.code === 'expired' && (await hasFamilyEnded(core, entry))) throw familyEnded()
+  if (refusal.code === 'revoked') await detectReuse(core, rotation)
   throw rejected(refusal.code)
 }
 
@@ -107,6 +116,20 @@ async function findEntry(core: Core, token: unknown, binding: string): Promise<E
   if (found.ok || found.code !== 'unknown_key') return found
   await lookUpKeyOf(core, token)
   return core.verifier.find(token, binding)
+}
+
+// Revoking a token that was already rotated must not turn the detection of its reuse off.
+async function detectReuse(
+  core: Core,
+  { entry, options }: Pick<Rotation, 'entry' | 'options'>,
+): Promise<void> {
+  const record = await core.callStore(() => readToken(core.store, entry.principal.id))
+  if (record?.successor == null) return
+  const successor = await core.callStore(() => readToken(core.store, record.successor as string))
+  if (successor === undefined) return
+  await assertMatches(core, record, entry.principal)
+  await assertSuccessor(core, record, successor)
+  if (isReuse(core, record, successor)) await reused(core, { entry, record, options })
 }
 
 // No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
@@ -128,7 +151,8 @@ function familyEnded(): WatchwordError {
   )
 }
 
-async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord> {
+async function loadRecord(core: Core, entry: Entry, options: Options): Promise<TokenRecord> {
+  const { principal } = entry
   const record = await core.callStore(() => readToken(core.store, principal.id))
   if (record === undefined) {
     throw new WatchwordError(
@@ -137,7 +161,10 @@ async function loadRecord(core: Core, { principal }: Entry): Promise<TokenRecord
     )
   }
   // What was true before the read need not be true after it: a revocation may have come in between.
-  if (record.revokedAt !== null) throw rejected('revoked')
+  if (record.revokedAt !== null) {
+    await detectReuse(core, { entry, options })
+    throw rejected('revoked')
+  }
   await assertMatches(core, record, principal)
   return record
 }
@@ -149,20 +176,24 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (successor === undefined) throw rejected('superseded')
   await assertMatches(core, record, rotation.entry.principal)
   await assertSuccessor(core, record, successor)
-  const dead = record.supersededAt !== null && core.clock.judged() >= record.supersededAt
-  // Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
-  if (dead || successor.successor !== null) return reused(core, rotation)
+  if (isReuse(core, record, successor)) return reused(core, rotation)
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
-  // The first answer may have been lost before the other nodes were told, so they are told again.
+  // The first answer may have been lost before the log had it.
   await announce(core, record, record.supersededAt)
   return sealSuccessor(core, rotation, successor)
+}
+
+// Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
+function isReuse(core: Core, { supersededAt }: TokenRecord, successor: TokenRecord): boolean {
+  const isOver = supersededAt !== null && core.clock.judged() >= supersededAt
+  return isOver || successor.successor !== null
 }
 
 async function reused(core: Core, { record, options }: Rotation): Promise<never> {
   const { id, subject, audience, policy, family } = record
   const action = core.options.policies.get(policy)?.reuse ?? 'revoke-family'
-  if (action === 'revoke-family') {
+  if (action === 'revoke-family' && !isFamilyRevoked(core, record)) {
     await revoke(
       core,
       { family },
@@ -187,11 +218,19 @@ async function reused(core: Core, { record, options }: Rotation): Promise<never>
   )
 }
 
+// However often the token is presented, its family is revoked once.
+function isFamilyRevoked({ index, follower }: Core, { family }: TokenRecord): boolean {
+  const entry = { kind: 'family', value: family, before: 0, expiresAt: 0 } as const
+  return index.isFamilyRevoked(family) && !follower.owes(entry)
+}
+
 async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record, options, entry } = rotation
   const policy = policyOf(core, record.policy)
+  spendRotation(policy, entry.principal, core.clock.judged())
+  const granted = successorScopes(record, policy, options.scopes)
   const ringKey = await core.keyring.issuing(record.audience)
-  const successor = newSuccessor(core, { rotation, policy, ringKey })
+  const successor = newSuccessor(core, { rotation, policy, ringKey, scopes: granted.scopes })
   const supersededAt =
     policy.retireOn === 'first-use'
       ? null
@@ -201,7 +240,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     custom: entry.custom,
     binding: options.binding ?? '',
   }
-  const issued = sealToken(core, ringKey, input)
+  const issued = sealToken(core, ringKey, input, granted.lost)
   const result = await core.callStore(() =>
     writeSuccession(core.store, record.id, successor, supersededAt),
   )
@@ -211,7 +250,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   // Somebody else rotated it between our read and our write: their successor is the one.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
   await announce(core, record, supersededAt)
-  auditRotation(core, record, successor, options.actor)
+  auditRotation(core, record, successor, granted.lost)
   return issued
 }
 
@@ -219,12 +258,12 @@ function auditRotation(
   core: Core,
   record: TokenRecord,
   successor: TokenRecord,
-  actor: string,
+  lostScopes: readonly string[],
 ): void {
-  const { id, subject, audience, policy, family, keyId } = successor
+  const { id, subject, audience, policy, family, keyId, issuedBy } = successor
   audit(core, {
     action: 'token.rotated',
-    actor,
+    actor: issuedBy,
     id,
     subject,
     audience,
@@ -232,6 +271,7 @@ function auditRotation(
     family,
     keyId,
     predecessor: record.id,
+    ...(lostScopes.length === 0 ? {} : { lostScopes }),
   })
 }
 
@@ -239,7 +279,8 @@ function auditRotation(
 async function announce(core: Core, record: TokenRecord, from: number | null): Promise<void> {
   // The first token of a family that is not retired yet supersedes nothing.
   if (from === null && record.generation === 0) return
-  await core.follower.publish([rotatedEntry(record, from)])
+  const entry = rotatedEntry(record, from)
+  if (!core.announcements.isKnown(entry)) await core.announcements.announce(entry)
 }
 
 function rotatedEntry(record: TokenRecord, from: number | null): RotatedEntry {
@@ -253,9 +294,13 @@ interface SuccessorParts {
   readonly rotation: Rotation
   readonly policy: Policy
   readonly ringKey: RingKey
+  readonly scopes: readonly string[]
 }
 
-function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts): TokenRecord {
+function newSuccessor(
+  core: Core,
+  { rotation, policy, ringKey, scopes }: SuccessorParts,
+): TokenRecord {
   const { record, options } = rotation
   const issuedAt = issueTime(core, record.subject, record.audience)
   if (issuedAt >= record.familyExpiresAt) throw familyEnded()
@@ -269,7 +314,7 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
     generation: record.generation + 1,
     predecessor: record.id,
     policyVersion: policy.version,
-    scopes: successorScopes(record, policy, options.scopes),
+    scopes,
     keyId: ringKey.record.id,
     issuedAt,
     notBefore: null,
@@ -280,12 +325,18 @@ function newSuccessor(core: Core, { rotation, policy, ringKey }: SuccessorParts)
   })
 }
 
+/** The scopes of a successor, and those of the token that its policy no longer grants. */
+interface Granted {
+  readonly scopes: readonly string[]
+  readonly lost: readonly string[]
+}
+
 // At most those of the token, and at most those that the policy still grants.
 function successorScopes(
   record: TokenRecord,
   policy: Policy,
   asked: readonly string[] | undefined,
-): readonly string[] {
+): Granted {
   const wanted = normaliseScopes(asked ?? record.scopes)
   const wider = wanted.find((scope) => !coveredByAny(record.scopes, scope))
   if (wider !== undefined) {
@@ -294,13 +345,26 @@ function successorScopes(
       `scopes: the token does not have ${quote(wider)} (it has: ${listed(record.scopes)})`,
     )
   }
-  return wanted.filter((scope) => coveredByAny(policy.scopes, scope))
+  const granted = grantedBy(policy, wanted)
+  if (granted.scopes.length > 0 || granted.lost.length === 0) return granted
+  throw new WatchwordError(
+    'ERR_SCOPE_NOT_GRANTABLE',
+    `policy ${quote(policy.name)} grants none of the token's scopes any more (${listed(granted.lost)}); widen the policy, or issue another token`,
+  )
+}
+
+function grantedBy(policy: Policy, wanted: readonly string[]): Granted {
+  const isGranted = (scope: string) => coveredByAny(policy.scopes, scope)
+  return {
+    scopes: wanted.filter(isGranted),
+    lost: wanted.filter((scope) => !isGranted(scope)),
+  }
 }
 
 // With the key of its record, so that every copy of one token ends with the same key, and with no other one.
 async function sealSuccessor(
   core: Core,
-  { entry, options }: Rotation,
+  { entry, record, options }: Rotation,
   successor: TokenRecord,
 ): Promise<IssuedToken> {
   const { keyring } = core
@@ -309,7 +373,9 @@ async function sealSuccessor(
   if (ringKey === undefined)
     throw new WatchwordError('ERR_NO_SIGNING_KEY', 'the key of the successor is not at hand')
   const input = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
-  return sealToken(core, ringKey, input)
+  const policy = core.options.policies.get(successor.policy)
+  const wanted = normaliseScopes(options.scopes ?? record.scopes)
+  return sealToken(core, ringKey, input, policy === undefined ? [] : grantedBy(policy, wanted).lost)
 }
 
 /**
@@ -331,7 +397,7 @@ export async function retirePredecessor(core: Core, principal: Verified<unknown>
   if (!(await isSuccession(core, predecessor, record, principal))) return
   const { subject, audience, policy, family } = predecessor
   // The store last: what it has is taken for done, so the nodes must have been told by then.
-  await core.follower.publish([rotatedEntry(predecessor, now)])
+  await core.announcements.announce(rotatedEntry(predecessor, now))
   await core.callStore(() => core.store.supersede(predecessorId, now))
   audit(core, {
     action: 'token.superseded',

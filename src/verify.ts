@@ -281,7 +281,8 @@ export class Verifier {
   #stale(principal: Verified<unknown>, requirement: CompiledRequirement): VerifyResult<unknown> {
     const lenient = this.lenient && !this.#follower.freshness.proven
     const asked = requirement.fromStore || !this.#reached(requirement)
-    const accept = !asked && (this.#options.onStale === 'accept' || lenient)
+    // What a full index refused is refused here, and no one knows which tokens that are.
+    const accept = !asked && !this.#index.full && (this.#options.onStale === 'accept' || lenient)
     return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
   }
 

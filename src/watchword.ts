@@ -47,6 +47,13 @@ export interface Health {
   /** How many revocations are held in memory, and in how many bytes. */
   readonly revocations: number
   readonly revocationBytes: number
+  /** The most that are held: the option `maxRevocations`. */
+  readonly maxRevocations: number
+  /**
+   * Whether this node had no room for a revocation. It rejects every token as `stale` then, whatever `onStale` says, until
+   * enough revocations have expired or it is restarted with a higher `maxRevocations`.
+   */
+  readonly revocationsFull: boolean
   /** The name of this node. */
   readonly node: string
   readonly store: string
@@ -65,7 +72,7 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
   /**
    * Issues a token and keeps its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
    * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`, `ERR_CLAIMS_INVALID`,
-   * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`; but for
+   * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`; but for
    * the last two of these, nothing was written.
    */
   issue(input: IssueInput<ClaimsInput>): Promise<IssuedToken>
@@ -96,7 +103,7 @@ export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
   require(requirement: Requirement): CompiledRequirement
   /**
    * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,
-   * `ERR_TOKEN_UNKNOWN`, `ERR_FAMILY_ENDED`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`,
+   * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_FAMILY_ENDED`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`,
    * `ERR_INVALID_ARGUMENT`, `ERR_STORE_UNAVAILABLE`, `ERR_REVOCATION_UNCERTAIN` or `ERR_CLOSED`. Asking again within
    * the grace answers the same successor.
    */

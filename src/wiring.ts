@@ -5,7 +5,6 @@
  */
 
 import { PAE } from 'paseto'
-import { monotonicFactory } from 'ulid'
 import { VerifiedCache } from './cache/verified-cache.js'
 import { type ResolvedClock, resolveClock, systemClock, type Timer } from './clock.js'
 import { audit, type Core } from './core.js'
@@ -20,8 +19,11 @@ import { RecordTagger } from './keys/record-tagger.js'
 import { TAG_PURPOSE } from './keys/record-tags.js'
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
+import { idMaker } from './new-id.js'
 import { UsageRecorder } from './observe/usage.js'
 import type { ResolvedOptions } from './options.js'
+import type { AgreedTime } from './revocation/agreed-time.js'
+import { Announcements } from './revocation/announcements.js'
 import { Follower } from './revocation/follower.js'
 import type { IncidentKind } from './revocation/follower-options.js'
 import { RevocationIndex } from './revocation/index.js'
@@ -63,8 +65,20 @@ export function buildParts(options: ResolvedOptions): Parts {
   }
   const callStore = <T>(call: () => Promise<T>) => withDeadline(deadline, call)
   const assertionOf = assertionMaker(options.issuer)
-  const index = new RevocationIndex({ max: options.maxRevocations })
-  clock.onStepBack = () => index.touch()
+  const incidents = new Map<IncidentKind, number>()
+  const onIncident = incidentTeller(clock, incidents, (kind, count) =>
+    audit(core, { action: `feed.${kind}`, actor: 'system', count }),
+  )
+  const index = new RevocationIndex({
+    max: options.maxRevocations,
+    // What a clock that was ahead has dated must not reach what is issued later.
+    latest: () => latestWatermark(clock, follower.time),
+    onFuture: (count) => onIncident('clock', count),
+  })
+  clock.onStepBack = () => {
+    index.clampFuture()
+    index.touch()
+  }
   const cache = new VerifiedCache<Entry>(options.cache)
   const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
   const roots = resolveRoots(options, store, clock)
@@ -87,7 +101,6 @@ export function buildParts(options: ResolvedOptions): Parts {
     onEvent: (action, { id, audience }) =>
       audit(core, { action, actor: 'system', keyId: id, audience }),
   })
-  const incidents = new Map<IncidentKind, number>()
   const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
   const tagKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked, purpose: TAG_PURPOSE })
   const tagger = new RecordTagger(tagKeyring)
@@ -111,9 +124,7 @@ export function buildParts(options: ResolvedOptions): Parts {
         ? (into, since) => recallRevocations({ store, index: into, call: callStore }, since)
         : undefined,
     storeTime: storeTimeOf(store, callStore),
-    onIncident: incidentTeller(clock, incidents, (kind, count) =>
-      audit(core, { action: `feed.${kind}`, actor: 'system', count }),
-    ),
+    onIncident,
   })
   const verifier = new Verifier({
     ...options,
@@ -139,14 +150,25 @@ export function buildParts(options: ResolvedOptions): Parts {
     incidents,
     index,
     follower,
+    announcements: new Announcements({ follower, index }),
     verifier,
     usage,
     cache,
-    newId: monotonicFactory(),
+    newId: idMaker(),
     assertionOf,
     state: { closed: false, sweep: undefined, purgeAt: 0 },
   }
   return core
+}
+
+/**
+ * The latest time up to which a revocation by time may reach. Where the clock of this node is not known to be right,
+ * every one is believed: a node that is late must not cut what others have dated rightly.
+ */
+function latestWatermark(clock: ResolvedClock, time: AgreedTime): number {
+  const agreed = time.certain()
+  if (agreed === undefined) return Number.POSITIVE_INFINITY
+  return Math.max(clock.judged(), agreed) + MAX_SKEW_MS
 }
 
 function storeTimeOf(

@@ -76,6 +76,8 @@ export interface AuditEvent {
   readonly policy?: string
   readonly family?: string
   readonly predecessor?: string
+  /** Of a rotation: the scopes of the token that its policy no longer grants. */
+  readonly lostScopes?: readonly string[]
   readonly keyId?: string
   readonly target?: string
   readonly reason?: string | null

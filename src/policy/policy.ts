@@ -20,6 +20,8 @@ export interface Policy {
   /** The share of its life after which a token is due for rotation, or the time after issue. */
   readonly rotateAfter: { readonly share: number } | { readonly ms: number }
   readonly graceMs: number
+  /** How often a family may rotate: `burst` times, and once more for each `everyMs` of its age. */
+  readonly rotations: { readonly burst: number; readonly everyMs: number }
   /** From a family's first token to its hard end. */
   readonly maxLifetimeMs: number
   readonly maxActivePerSubject: number | undefined

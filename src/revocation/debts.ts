@@ -24,6 +24,11 @@ export class Debts {
     }
   }
 
+  /** Whether the entry, or one of the same target, is among them. */
+  has(entry: RevocationEntry): boolean {
+    return this.#entries.has(targetOf(entry))
+  }
+
   /** The first ones, at most that many. */
   first(count: number): RevocationEntry[] {
     return [...this.#entries.values()].slice(0, count)

@@ -110,8 +110,8 @@ export function combine(a: RevocationEntry, b: RevocationEntry): RevocationEntry
   return expiresAt === further.expiresAt ? further : { ...further, expiresAt }
 }
 
-/** Whether `a` covers tokens that `b`, of the same target, does not. */
-function reachesFurther(a: RevocationEntry, b: RevocationEntry): boolean {
+/** Whether `a` covers tokens that `b`, of the same target, does not. When either expires does not matter. */
+export function reachesFurther(a: RevocationEntry, b: RevocationEntry): boolean {
   if (a.kind === 'rotated' && b.kind === 'rotated') return isLaterRotation(a, b)
   if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation
   return isWatermark(a) && isWatermark(b) && a.before > b.before

@@ -69,6 +69,14 @@ export class Families {
     return generation > newest ? NOT_REVOKED : (timeAt(rotated.words, at) ?? NOT_REVOKED)
   }
 
+  /** Whether the family is known to have been rotated beyond this generation. */
+  hasSuccessor(family: Int32Array, generation: number): boolean {
+    const place = placeOf(this.#placing, family, 0)
+    const { words } = this.#rotated.at(place)
+    const at = this.#rotated.at(place).find(family, place)
+    return at >= 0 && generation <= generationAt(words, at)
+  }
+
   /**
    * Notes one entry, whose family stands in `family`.
    *

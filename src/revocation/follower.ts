@@ -12,7 +12,7 @@ import { holdAdapter, releaseAdapter } from '../shared.js'
 import { AgreedTime } from './agreed-time.js'
 import { FeedCalls } from './calls.js'
 import { Compactor } from './compactor.js'
-import type { FeedEntry } from './event.js'
+import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions } from './follower-options.js'
 import { Freshness } from './freshness.js'
 import { Nodes, type RollCall } from './nodes.js'
@@ -127,6 +127,11 @@ export class Follower {
   /** How many entries this node has revoked, and the log has not confirmed. */
   get owed(): number {
     return this.#recovery.owed
+  }
+
+  /** Whether this node has revoked the entry, or one of the same target, and the log has not confirmed it. */
+  owes(entry: RevocationEntry): boolean {
+    return this.#recovery.owes(entry)
   }
 
   /** How many events were passed over because they are not authentic. */

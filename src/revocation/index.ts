@@ -15,6 +15,7 @@ import {
   isFamilyEntry,
   type RevocationEntry,
   type TokenEntry,
+  type WatermarkEntry,
 } from './entries.js'
 import type { EntrySink } from './event.js'
 import { Families, type HeldFamily, SUPERSEDED } from './families.js'
@@ -49,6 +50,13 @@ export interface TokenFacts {
 export interface IndexOptions {
   /** The most entries. Default: 20 million, which take some 400 MB. */
   readonly max?: number
+  /**
+   * The latest time, in Unix milliseconds, up to which a watermark may reach; a later one counts as this. Default: no
+   * limit, for an index that only compares.
+   */
+  readonly latest?: () => number
+  /** Called with the number of watermarks that reached further. */
+  readonly onFuture?: (count: number) => void
   /** @internal For tests that want ids to meet in one place. */
   readonly placing?: Placing
 }
@@ -64,6 +72,8 @@ export class RevocationIndex implements EntrySink {
   /** Changes whenever an entry changed something, so that a cached token is asked about again only then. */
   version = 0
   readonly #max: number
+  readonly #latest: () => number
+  readonly #onFuture: (count: number) => void
   readonly #tokens: TokenBuckets
   readonly #families: Families
   readonly #loose = new LooseTokens()
@@ -71,8 +81,15 @@ export class RevocationIndex implements EntrySink {
   #forgotten = Number.NEGATIVE_INFINITY
   #full = false
 
-  constructor({ max = MAX_ENTRIES_HELD, placing = newPlacing() }: IndexOptions = {}) {
+  constructor({
+    max = MAX_ENTRIES_HELD,
+    latest = () => NOT_REVOKED,
+    onFuture = () => undefined,
+    placing = newPlacing(),
+  }: IndexOptions = {}) {
     this.#max = max
+    this.#latest = latest
+    this.#onFuture = onFuture
     this.#tokens = new TokenBuckets(placing)
     this.#families = new Families(placing)
   }
@@ -104,9 +121,7 @@ export class RevocationIndex implements EntrySink {
    * @returns `false` only if there was no room for it: then this node does not refuse what the entry revokes.
    */
   apply(entry: RevocationEntry): boolean {
-    if (entry.kind !== 'token' && !isFamilyEntry(entry)) {
-      return this.#isPast(entry.expiresAt) || this.#took(this.#watermarks.apply(entry, this.#room))
-    }
+    if (entry.kind !== 'token' && !isFamilyEntry(entry)) return this.#applyWatermark(entry)
     readId(entry.value)
     if (isFamilyEntry(entry)) return this.#applyFamily(entry)
     return entry.loose ? this.#applyLoose(entry) : this.applyWords(words, entry.expiresAt)
@@ -117,6 +132,14 @@ export class RevocationIndex implements EntrySink {
     if (isFree(id, 0)) return this.#applyLoose({ ...tokenEntry(id, expiresAt), loose: true })
     if (this.#isPast(bucketEnd(expiresAt))) return true
     return this.#took(this.#tokens.apply(id, expiresAt, this.#room))
+  }
+
+  #applyWatermark(entry: WatermarkEntry): boolean {
+    if (this.#isPast(entry.expiresAt)) return true
+    const latest = this.#latest()
+    const outcome = this.#watermarks.apply(entry, this.#room, latest)
+    if (entry.before > latest && (outcome === 'added' || outcome === 'changed')) this.#onFuture(1)
+    return this.#took(outcome)
   }
 
   #applyLoose(entry: TokenEntry): boolean {
@@ -192,10 +215,32 @@ export class RevocationIndex implements EntrySink {
 
   /**
    * The latest watermark that a token under this target may have been issued right after, or -1. A new revocation of
-   * the target must reach past it, or it would spare what was issued in the same millisecond as the one before.
+   * the target must reach past it, or it would spare what was issued in the same millisecond as the one before. A
+   * watermark later than `limit` does not count.
    */
-  latestAround(kind: RevocationKind, value: string): number {
-    return this.#watermarks.latestAround(kind, value)
+  latestAround(kind: RevocationKind, value: string, limit = NOT_REVOKED): number {
+    return this.#watermarks.latestAround(kind, value, limit)
+  }
+
+  /**
+   * Lowers watermarks that reach further into the future than clocks may differ, as one that was dated by a clock that
+   * was ahead does: what exists by now stays revoked, what is issued later is not.
+   */
+  clampFuture(): void {
+    const clamped = this.#watermarks.clamp(this.#latest())
+    if (clamped === 0) return
+    this.version++
+    this.#onFuture(clamped)
+  }
+
+  /** Whether the family is revoked as a whole. */
+  isFamilyRevoked(family: string): boolean {
+    return this.#watermarks.hasFamily(family)
+  }
+
+  /** Whether this generation of the family is known to have a successor. */
+  hasSuccessor(family: string, generation: number): boolean {
+    return readUlid(family, words) && this.#families.hasSuccessor(words, generation)
   }
 
   /** Whether the key was revoked. */

@@ -65,6 +65,11 @@ export class Recovery {
     this.#owed.add(entries)
   }
 
+  /** Whether the entry, or one of the same target, waits for the log. */
+  owes(entry: RevocationEntry): boolean {
+    return this.#owed.has(entry)
+  }
+
   /** How many entries wait for the log. */
   get owed(): number {
     return this.#owed.size

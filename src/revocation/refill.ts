@@ -13,7 +13,8 @@ import {
   readTokens,
   recordsOf,
 } from '../store/checked.js'
-import type { Store } from '../store/store.js'
+import type { Revocation, Store } from '../store/store.js'
+import type { RevocationEntry } from './entries.js'
 import type { RevocationIndex } from './index.js'
 
 const PAGE = 1000
@@ -59,16 +60,26 @@ async function refillRevocations(
 ): Promise<void> {
   await eachPage(
     (page) => call(() => readRevocations(store, page)),
-    ({ kind, value, before, expiresAt }) => {
-      // Without a time, the token was not known, and nor was its expiry.
-      const loose = before === 0 ? ({ loose: true } as const) : {}
-      const entry =
-        kind === 'token' ? { kind, value, expiresAt, ...loose } : { kind, value, before, expiresAt }
-      if (!index.apply(entry))
-        throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
+    (revocation) => {
+      for (const entry of entriesOf(revocation)) {
+        if (!index.apply(entry))
+          throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
+      }
     },
     after,
   )
+}
+
+/** What a kept revocation says to the index. */
+function entriesOf(revocation: Revocation): RevocationEntry[] {
+  const { kind, value, before, expiresAt, family, generation } = revocation
+  if (kind !== 'token') return [{ kind, value, before, expiresAt }]
+  // Of a token, `before` is its own expiry; without one, its record was not available.
+  if (before === 0) return [{ kind, value, expiresAt, loose: true }]
+  const entry: RevocationEntry = { kind, value, expiresAt: before }
+  // It matters beyond the token's own expiry only for successors.
+  const ended = family !== null && generation !== null && expiresAt > before
+  return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
 }
 
 async function refillRotations({ store, index, now, call }: RefillOptions): Promise<void> {

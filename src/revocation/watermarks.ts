@@ -9,6 +9,8 @@ import { NOT_REVOKED, type Outcome } from './token-buckets.js'
 
 interface Watermark {
   before: number
+  /** The latest time that an entry asked for, when it was further in the future than clocks may differ; otherwise -1. */
+  claimed: number
   expiresAt: number
 }
 
@@ -18,6 +20,24 @@ const ABSOLUTE: ReadonlySet<WatermarkKind> = new Set(['family', 'key'])
 
 // What an entry takes in a Map, beside the text that it is held by.
 const ENTRY_BYTES = 120
+
+const TIMED = ['subject', 'audience', 'all'] as const
+
+/** Moves the mark as far as the entry reaches; returns whether that moved it. */
+function raise(mark: Watermark, { kind, before }: WatermarkEntry, latest: number): boolean {
+  if (ABSOLUTE.has(kind)) return move(mark, NOT_REVOKED)
+  if (before === mark.claimed) return false
+  if (before <= latest) return move(mark, before)
+  if (before < mark.claimed) return false
+  mark.claimed = before
+  return move(mark, latest)
+}
+
+function move(mark: Watermark, before: number): boolean {
+  if (before <= mark.before) return false
+  mark.before = before
+  return true
+}
 
 /** The watermarks of one node: of two for the same the later stands. */
 export class Watermarks {
@@ -47,23 +67,38 @@ export class Watermarks {
   }
 
   /**
-   * Notes one.
+   * Notes one. A time later than `latest` counts as `latest`: it covers what exists, and nothing that is issued later.
+   * The same entry heard again, when `latest` has moved on, reaches no further.
    *
    * @param room - Whether there is room for one more.
    */
-  apply({ kind, value, before, expiresAt }: WatermarkEntry, room: boolean): Outcome {
+  apply(entry: WatermarkEntry, room: boolean, latest = NOT_REVOKED): Outcome {
+    const { kind, value, expiresAt } = entry
     const table = this.#tables[kind]
-    const reach = ABSOLUTE.has(kind) ? NOT_REVOKED : before
     const known = table.get(value)
     if (known === undefined) {
       if (!room) return 'refused'
-      table.set(value, { before: reach, expiresAt })
-      return 'added'
+      table.set(value, { before: -1, claimed: -1, expiresAt })
     }
-    known.expiresAt = Math.max(known.expiresAt, expiresAt)
-    if (reach <= known.before) return 'known'
-    known.before = reach
-    return 'changed'
+    const mark = known ?? (table.get(value) as Watermark)
+    mark.expiresAt = Math.max(mark.expiresAt, expiresAt)
+    const changed = raise(mark, entry, latest)
+    if (known === undefined) return 'added'
+    return changed ? 'changed' : 'known'
+  }
+
+  /** Lowers every time that is later than `latest` to it. Returns how many there were. */
+  clamp(latest: number): number {
+    let clamped = 0
+    for (const kind of TIMED) {
+      for (const mark of this.#tables[kind].values()) {
+        if (mark.before <= latest) continue
+        mark.claimed = Math.max(mark.claimed, mark.before)
+        mark.before = latest
+        clamped++
+      }
+    }
+    return clamped
   }
 
   /** Whether the family was revoked. */
@@ -86,21 +121,29 @@ export class Watermarks {
     )
   }
 
-  /** The latest watermark that a token under this target may have been issued right after, or -1. */
-  latestAround(kind: RevocationKind, value: string): number {
+  /**
+   * The latest watermark that a token under this target may have been issued right after, or -1. One that is later than
+   * `limit` does not count: no token is dated after it yet.
+   */
+  latestAround(kind: RevocationKind, value: string, limit: number): number {
     const { subject: subjects, audience: audiences, all } = this.#tables
-    let latest = all.get('')?.before ?? -1
-    if (kind === 'subject') latest = Math.max(latest, subjects.get(value)?.before ?? -1)
-    else for (const { before } of subjects.values()) latest = Math.max(latest, before)
-    if (kind === 'audience') return Math.max(latest, audiences.get(value)?.before ?? -1)
-    for (const { before } of audiences.values()) latest = Math.max(latest, before)
+    let latest = -1
+    const note = (mark: Watermark | undefined) => {
+      if (mark !== undefined && mark.before <= limit) latest = Math.max(latest, mark.before)
+    }
+    note(all.get(''))
+    if (kind === 'subject') note(subjects.get(value))
+    else for (const mark of subjects.values()) note(mark)
+    if (kind === 'audience') note(audiences.get(value))
+    else for (const mark of audiences.values()) note(mark)
     return latest
   }
 
   /** Whether one at least as strong is there. */
   covers({ kind, value, before, expiresAt }: WatermarkEntry): boolean {
     const known = this.#tables[kind].get(value)
-    return known !== undefined && known.before >= before && known.expiresAt >= expiresAt
+    if (known === undefined || known.expiresAt < expiresAt) return false
+    return known.before >= before || known.claimed >= before
   }
 
   /** All of them; where the time of issue does not matter, `before` is 0. */

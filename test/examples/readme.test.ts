@@ -87,6 +87,7 @@ const POLICY: Readonly<Record<keyof PolicyOptions, true>> = {
   scopes: true,
   rotateAfter: true,
   grace: true,
+  rotations: true,
   maxLifetime: true,
   maxActivePerSubject: true,
   version: true,

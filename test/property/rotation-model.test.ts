@@ -23,6 +23,8 @@ interface Rules {
 
 const TTL = 10 * MINUTE
 const MAX_LIFETIME = 25 * MINUTE
+const BURST = 3
+const EVERY = 10 * SECOND
 const SUBJECTS = ['svc_mail', 'svc_billing'] as const
 const SCOPE_SETS = [['orders:*', 'users:read'], ['orders:read'], ['users:read'], []] as const
 
@@ -35,7 +37,12 @@ interface Known {
   readonly scopes: readonly string[]
   readonly generation: number
   readonly predecessor: Known | undefined
-  readonly family: { dead: boolean; readonly endsAt: number; readonly id: string }
+  readonly family: {
+    dead: boolean
+    readonly bornAt: number
+    readonly endsAt: number
+    readonly id: string
+  }
   readonly expiresAt: number
   successor: Known | undefined
   supersededAt: number
@@ -79,17 +86,21 @@ function rotateModel(model: Model, token: Known, scopes: readonly string[] | und
       ? { code: 'ERR_FAMILY_ENDED' }
       : { code: 'ERR_TOKEN_REJECTED', reason: 'expired' }
   }
-  if (isRevoked(token)) return { code: 'ERR_TOKEN_REJECTED', reason: 'revoked' }
   const { successor } = token
+  const isReuse =
+    successor !== undefined && (now >= token.supersededAt || successor.successor !== undefined)
+  if (isReuse) {
+    if (rules.reuse === 'revoke-family') token.family.dead = true
+    return { code: 'ERR_TOKEN_REUSED', reason: 'superseded' }
+  }
+  if (isRevoked(token)) return { code: 'ERR_TOKEN_REJECTED', reason: 'revoked' }
   if (successor !== undefined) {
-    if (now >= token.supersededAt || successor.successor !== undefined) {
-      if (rules.reuse === 'revoke-family') token.family.dead = true
-      return { code: 'ERR_TOKEN_REUSED', reason: 'superseded' }
-    }
     if (successor.revoked) return { code: 'ERR_TOKEN_REJECTED', reason: 'revoked' }
     if (now >= successor.expiresAt) return { code: 'ERR_TOKEN_REJECTED', reason: 'superseded' }
     return { value: successor }
   }
+  const age = Math.max(0, now - token.family.bornAt)
+  if (token.generation >= BURST + Math.floor(age / EVERY)) return { code: 'ERR_ROTATION_LIMIT' }
   if (scopes?.some((scope) => !covered(token.scopes, scope)))
     return { code: 'ERR_SCOPE_NOT_GRANTABLE' }
   return { value: 'successor' }
@@ -149,7 +160,12 @@ class Issue implements Step {
       scopes: issued.scopes,
       generation: 0,
       predecessor: undefined,
-      family: { dead: false, endsAt: issued.issuedAt + MAX_LIFETIME, id: issued.id },
+      family: {
+        dead: false,
+        bornAt: issued.issuedAt,
+        endsAt: issued.issuedAt + MAX_LIFETIME,
+        id: issued.id,
+      },
       expiresAt: issued.issuedAt + TTL,
       successor: undefined,
       supersededAt: Number.POSITIVE_INFINITY,
@@ -238,10 +254,10 @@ class Advance implements Step {
 
 class Revoke implements Step {
   readonly node: 0 | 1
-  readonly kind: 'token' | 'id' | 'family' | 'subject'
+  readonly kind: 'token' | 'id' | 'alone' | 'family' | 'subject'
   readonly pick: number
 
-  constructor(node: 0 | 1, kind: 'token' | 'id' | 'family' | 'subject', pick: number) {
+  constructor(node: 0 | 1, kind: 'token' | 'id' | 'alone' | 'family' | 'subject', pick: number) {
     this.node = node
     this.kind = kind
     this.pick = pick
@@ -254,15 +270,28 @@ class Revoke implements Step {
     const target = {
       token: { token: token.copies.at(-1) as string },
       id: { id: token.id },
+      alone: { id: token.id },
       family: { family: token.family.id },
       subject: { subject: token.subject },
     }[this.kind]
-    const receipt = await nodes[this.node].revoke(target, ACTOR)
-    expect(receipt.kind).toBe(this.kind === 'id' ? 'token' : this.kind)
+    const successors = this.kind !== 'alone'
+    const options = successors ? ACTOR : { ...ACTOR, successors }
+    const receipt = await nodes[this.node].revoke(target, options)
+    expect(receipt.kind).toBe(
+      this.kind === 'family' || this.kind === 'subject' ? this.kind : 'token',
+    )
     if (this.kind === 'family') token.family.dead = true
     else if (this.kind === 'subject') {
       for (const each of model.tokens) if (each.subject === token.subject) each.family.dead = true
-    } else token.revoked = true
+    } else {
+      const successors = model.tokens.filter(
+        ({ family, generation }) =>
+          family === token.family && generation > token.generation && this.kind !== 'alone',
+      )
+      const covered = [token, ...successors]
+      expect(receipt.matched).toBe(covered.filter((each) => verdictOf(model, each) === 'ok').length)
+      for (const each of covered) each.revoked = true
+    }
   }
 
   toString = () => `revoke ${this.kind} of -${this.pick} on ${this.node}`
@@ -321,7 +350,7 @@ function steps(rules: Rules) {
       ),
       fc.constantFrom(...moves.filter((ms) => ms > 0)).map((ms) => new Advance(ms)),
       fc
-        .tuple(node, fc.constantFrom('token', 'id', 'family', 'subject' as const), pick)
+        .tuple(node, fc.constantFrom('token', 'id', 'alone', 'family', 'subject' as const), pick)
         .map((args) => new Revoke(...args)),
       node.map((each) => new VerifyAll(each)),
     ],
@@ -335,6 +364,7 @@ async function start(rules: Rules): Promise<{ model: Model; real: Real }> {
     maxLifetime: MAX_LIFETIME,
     scopes: ['orders:*', 'users:read'],
     grace: rules.graceMs,
+    rotations: { burst: BURST, every: EVERY },
     reuse: rules.reuse,
     retireOn: rules.retireOn,
   }

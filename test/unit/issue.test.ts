@@ -4,8 +4,9 @@
  * @module
  */
 import { format, inspect } from 'node:util'
+import { decodeTime } from 'ulid'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { IssueInput, WatchwordErrorCode } from 'watchword'
+import type { IssuedToken, IssueInput, WatchwordErrorCode } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import * as z from 'zod'
 import { ready } from '../../src/paseto.js'
@@ -385,14 +386,19 @@ describe('an issued token', () => {
 })
 
 describe('ids', () => {
-  it('increase strictly, also when the clock steps back an hour (J115)', async () => {
+  it('are unique, ascend within a millisecond, and never carry a later time than their token', async () => {
     const { watchword, clock } = await rig()
-    const ids: string[] = []
-    for (const step of [0, 0, 1, -HOUR, 0, 1, HOUR, -1, -1, 0, 5]) {
+    const issued: IssuedToken[] = []
+    for (const step of [0, 0, 1, -HOUR, 0, 1, 30 * DAY, 0, -30 * DAY, 0, HOUR, -1, -1, 0, 5]) {
       clock.step(step)
-      ids.push((await watchword.issue(INPUT)).id)
+      issued.push(await watchword.issue(INPUT))
     }
-    expect(ids).toEqual([...new Set(ids)].sort())
+    expect(new Set(issued.map(({ id }) => id)).size).toBe(issued.length)
+    for (const [i, { id, issuedAt }] of issued.entries()) {
+      expect(decodeTime(id)).toBe(issuedAt)
+      const before = issued[i - 1]
+      if (before?.issuedAt === issuedAt) expect(id > before.id).toBe(true)
+    }
   })
 
   it('increase strictly, a hundred thousand of them in one millisecond (J115)', async () => {

@@ -136,7 +136,7 @@ describe('a revocation', () => {
     const successor = await a.rotate(token.token, ACTOR)
     await fleet.clock.advance(MINUTE)
     expect((await b.revoke({ token: token.token }, ACTOR)).value).toBe(token.id)
-    expect(await verdicts([a, b], successor.token)).toEqual(only('ok'))
+    expect(await verdicts([a, b], successor.token)).toEqual(only('revoked'))
     await b.revoke({ token: successor.token }, ACTOR)
     await b.revoke({ token: successor.token }, ACTOR)
     await fleet.clock.advance(10 * MINUTE)

@@ -15,6 +15,7 @@ import { ignoreRejection } from '../promises.js'
 import type { Answer } from '../refusal.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
+import { Meter } from './meter.js'
 import {
   type AuthorizedOptions,
   type Caller,
@@ -42,6 +43,10 @@ export interface Shared<Request, Claims> {
   readonly clock: ResolvedClock
 }
 
+interface Metered<Request, Claims> extends Shared<Request, Claims> {
+  readonly meter: Meter
+}
+
 /** A request whose body was read. */
 export interface Visit<Request> {
   readonly request: Request
@@ -49,6 +54,8 @@ export interface Visit<Request> {
   /** As the request names it; empty when it names none. */
   readonly contentType: string
   readonly body: Exclude<Body, string>
+  /** Counts the calls about a token. */
+  readonly meter: Pick<Meter, 'token'>
 }
 
 /** What a step came to: something to go on with, or the answer. */
@@ -81,9 +88,10 @@ export function answering<Request, Claims>(
   shared: Shared<Request, Claims>,
   endpoint: Endpoint<Request>,
 ): (request: Request) => Promise<Answer> {
+  const meter = new Meter(shared.options.budgets[endpoint.name], shared.clock)
   return async (request) => {
     try {
-      return await answer(shared, endpoint, request)
+      return await answer({ ...shared, meter }, endpoint, request)
     } catch (error) {
       tell(shared, error, request)
       return UNAVAILABLE
@@ -92,7 +100,7 @@ export function answering<Request, Claims>(
 }
 
 async function answer<Request, Claims>(
-  shared: Shared<Request, Claims>,
+  shared: Metered<Request, Claims>,
   endpoint: Endpoint<Request>,
   request: Request,
 ): Promise<Answer> {
@@ -104,13 +112,14 @@ async function answer<Request, Claims>(
   if (body === undefined) return NO_BODY
   if (body === 'too_long') return TOO_LONG
   const contentType = carrier.header(request, 'content-type') ?? ''
-  const visit = { request, call: admitted.value, contentType, body }
+  const { meter } = shared
+  const visit = { request, call: admitted.value, contentType, body, meter }
   return within(shared, `the ${endpoint.name} endpoint`, async () => endpoint.serve(visit))
 }
 
 /** Asks the limit; answers what is known of the call, or why it may not go on. */
 async function admit<Request, Claims>(
-  shared: Shared<Request, Claims>,
+  shared: Metered<Request, Claims>,
   endpoint: EndpointName,
   request: Request,
 ): Promise<Step<EndpointCall>> {
@@ -129,12 +138,15 @@ async function admit<Request, Claims>(
 }
 
 async function overLimit<Request, Claims>(
-  shared: Shared<Request, Claims>,
+  shared: Metered<Request, Claims>,
   call: EndpointCall,
   request: Request,
 ): Promise<Answer | undefined> {
   const { limit, timeoutMs } = shared.options
-  if (limit === undefined) return undefined
+  if (limit === undefined) {
+    const waitMs = shared.meter.call(call.address)
+    return waitMs === 0 ? undefined : tooMany(waitMs)
+  }
   const deadlineMs = call.endpoint === 'leak' ? Math.min(timeoutMs, LEAK_LIMIT_MS) : timeoutMs
   const allowed: unknown = await within(
     shared,

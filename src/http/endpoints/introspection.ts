@@ -6,7 +6,7 @@
 import { WatchwordError } from '../../errors.js'
 import type { Verified } from '../../types.js'
 import type { Answer } from '../refusal.js'
-import { json, UNAVAILABLE } from './answers.js'
+import { json, tooMany, UNAVAILABLE } from './answers.js'
 import {
   authorized,
   bindingOf,
@@ -37,6 +37,8 @@ export function introspection<Request, Claims>(
       const read = readCall(call, fields)
       const caller = await authorized(options, read, request)
       if (!caller.ok) return caller.answer
+      const waitMs = visit.meter.token(token)
+      if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, read, request)
       const result = await shared.authority.authenticate(token, bound, call)
       if (result.ok !== true)

@@ -11,6 +11,13 @@ import { isName } from '../../name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
 import { fieldsOf, invalid, refuseUndefined, type TokenAuthority } from '../options.js'
+import {
+  type BudgetsOptions,
+  budgetsOf,
+  budgetsSchema,
+  NO_BUDGETS,
+  type ResolvedBudgets,
+} from './budgets.js'
 
 /** What the token endpoints ask of an authority. What `createWatchword` answers is one. */
 export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
@@ -48,14 +55,23 @@ export interface ReadCall extends EndpointCall {
 /** Whether a call may go on; if not, how long the client should wait. */
 export type LimitAnswer = boolean | { readonly retryAfter: Duration }
 
+/** Decides about one call; a hook of {@link EndpointsOptions}. */
+export type LimitHook<Request> = (
+  call: EndpointCall,
+  request: Request,
+) => LimitAnswer | Promise<LimitAnswer>
+
 /** The options that all endpoints of one authority share. Every hook is given the framework's own request as well. */
 export interface EndpointsOptions<Request> {
   /**
    * Asked before anything else, for every request: `true` lets it go on, everything else is answered 429. When it throws
    * or hangs, the answer is 503; only a leak report goes on, after a second at most, since to kill a token is always
-   * safe, and whoever floods the limiter must not be able to keep others from it. Default: no limit.
+   * safe, and whoever floods the limiter must not be able to keep others from it. Instead of a hook: budgets in place of
+   * the default ones, or `false` for no limit. Default: for each client 20 rotations, 1000 introspections and 10 leak
+   * reports a second, for each token 1, 100 and 1, and for all clients of this process 500, 5000 and 100, with bursts of
+   * some seconds; beyond that 429 with `Retry-After`.
    */
-  readonly limit?: (call: EndpointCall, request: Request) => LimitAnswer | Promise<LimitAnswer>
+  readonly limit?: LimitHook<Request> | BudgetsOptions | false
   /**
    * What the token in question is bound to, as given to `issue`. A bound token is unknown without it, also to a leak
    * report. Default: nothing.
@@ -127,7 +143,9 @@ export interface LeakOptions {
 
 /** The shared options, with every default filled in. */
 export interface ResolvedEndpointsOptions<Request> {
-  readonly limit: EndpointsOptions<Request>['limit']
+  readonly limit: LimitHook<Request> | undefined
+  /** The budgets that hold without a hook. */
+  readonly budgets: ResolvedBudgets
   readonly binding: EndpointsOptions<Request>['binding']
   readonly context: EndpointsOptions<Request>['context']
   readonly onError: EndpointsOptions<Request>['onError']
@@ -156,7 +174,12 @@ const line = z.optional(
 const authorized = { authorize: hook, challenge: line }
 
 const sharedSchema = z.strictObject({
-  limit: z.optional(hook),
+  limit: z.optional(
+    z.union(
+      [hook, z.literal(false), budgetsSchema],
+      'expected a function, false, or { client, token, node } with { burst, every } or false each',
+    ),
+  ),
   binding: z.optional(hook),
   context: z.optional(hook),
   onError: z.optional(hook),
@@ -178,7 +201,16 @@ export function resolveEndpointsOptions<Request>(
   const own = check<EndpointsOptions<Request>>(sharedSchema, fieldsOf(options))
   const { limit, binding, context, onError, timeout } = own
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : (parseDuration(timeout) as number)
-  return { limit, binding, context, onError, timeoutMs }
+  if (typeof limit === 'object') refuseUndefined({ ...limit })
+  const hooked = typeof limit === 'function'
+  return {
+    limit: hooked ? limit : undefined,
+    budgets: hooked || limit === false ? NO_BUDGETS : budgetsOf(limit),
+    binding,
+    context,
+    onError,
+    timeoutMs,
+  }
 }
 
 const AUTHORIZE =

@@ -6,7 +6,7 @@
  * @module
  */
 import { hash } from 'node:crypto'
-import { DONE, invalidRequest, unsupportedType } from './answers.js'
+import { DONE, invalidRequest, tooMany, unsupportedType } from './answers.js'
 import { type Fields, isForm, isJson, readForm, readJson } from './body.js'
 import {
   authorized,
@@ -75,10 +75,12 @@ export function leak<Request, Claims>(
     name: 'leak',
     maxBytes: MAX_REPORT_BYTES,
     async serve(visit) {
-      const { request, call } = visit
+      const { request, call, meter } = visit
       const reported = reportOf(visit)
       if (!reported.ok) return reported.answer
       const { tokens, fields } = reported.value
+      const waitMs = Math.max(...tokens.map((token) => meter.token(token)))
+      if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, readCall(call, fields), request)
       // All at once: each is refused here from this tick on, and the log takes them together.
       const results = await Promise.allSettled(tokens.map((token) => report({ token, ...bound })))

@@ -10,7 +10,7 @@ import { makeGuard } from '../bearer.js'
 import { type Carrier, isSecure } from '../carrier.js'
 import { formatChallenge } from '../challenge.js'
 import type { Answer } from '../refusal.js'
-import { invalidRequest, json, problem } from './answers.js'
+import { invalidRequest, json, problem, tooMany } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
 import {
   bindingOf,
@@ -34,7 +34,8 @@ interface Presented<Request> {
 /** What became of a token that was presented. */
 interface Exchange {
   successor: Successor | undefined
-  familyEnded: boolean
+  /** What to answer instead of a guard's refusal. */
+  answer: Answer | undefined
 }
 
 // Who rotates, for the record; the record itself has the subject.
@@ -44,6 +45,16 @@ const INSECURE = problem({
   status: 403,
   code: 'https_required',
   detail: 'Use HTTPS: no token is handed out in the open.',
+})
+const NO_SCOPE = problem({
+  status: 403,
+  code: 'insufficient_scope',
+  detail: 'The policy of the token grants none of its scopes any more. Ask for a new token.',
+})
+const NOT_ROTATABLE = problem({
+  status: 403,
+  code: 'not_rotatable',
+  detail: 'This token cannot be rotated. Ask for a new one before it expires.',
 })
 // All that the guard asks of a result.
 const PASSED = Object.freeze({ ok: true })
@@ -59,24 +70,30 @@ export function rotation<Request, Claims>(
   return {
     name: 'rotation',
     maxBytes: MAX_FORM_BYTES,
-    async serve({ request, call, contentType, body }) {
+    async serve({ request, call, contentType, body, meter }) {
       if (!allowHttp && !isSecure(carrier, request)) return INSECURE
       const form = isForm(contentType) ? readForm(body) : {}
       if (form === undefined) return MALFORMED
       const bound = await bindingOf(shared, readCall(call, form), request)
-      const exchange: Exchange = { successor: undefined, familyEnded: false }
+      const exchange: Exchange = { successor: undefined, answer: undefined }
       // The rules and the refusals of a guard, of which rotating is the check; the binding is this request's own.
       const guard = makeGuard<Presented<Request>, Claims>(
         {
           require: (requirement) => authority.require(requirement),
-          authenticate: exchanging(authority, bound, exchange),
+          authenticate: async (presented) => {
+            const token = presented as string
+            const waitMs = meter.token(token)
+            if (waitMs === 0) return exchanging(shared, { token, ...bound }, { exchange, ended })
+            exchange.answer = tooMany(waitMs)
+            return REJECTED.expired
+          },
         },
         [{ realm, reasons, timeout: options.timeoutMs }],
         reader,
       )
       const outcome = await guard.check({ request, form })
       if (exchange.successor !== undefined) return granted(shared, exchange.successor)
-      if (exchange.familyEnded) return ended
+      if (exchange.answer !== undefined) return exchange.answer
       if (outcome.ok || outcome.status === 503) throw (outcome as { cause?: unknown }).cause
       return outcome
     },
@@ -93,22 +110,33 @@ function presentedIn<Request>(carrier: EndpointCarrier<Request>): Carrier<Presen
   }
 }
 
+interface Presentation {
+  readonly token: string
+  readonly binding?: string
+}
+
 /** Rotates in the form of `authenticate`, and notes what became of it. Rejects when that is not certain. */
-function exchanging<Claims>(
-  authority: EndpointAuthority<Claims>,
-  bound: { readonly binding?: string },
-  exchange: Exchange,
-): (token: unknown) => Promise<VerifyResult<Claims>> {
-  return async (presented) => {
-    const token = presented as string
-    try {
-      exchange.successor = await authority.rotate(token, { actor: ACTOR, ...bound })
-      return PASSED as Verified<Claims>
-    } catch (error) {
-      if (codeOf(error) === 'ERR_FAMILY_ENDED') exchange.familyEnded = true
-      return refusalOf(error)
-    }
+async function exchanging<Request, Claims>(
+  { authority, clock }: Shared<Request, Claims>,
+  { token, ...bound }: Presentation,
+  { exchange, ended }: { readonly exchange: Exchange; readonly ended: Answer },
+): Promise<VerifyResult<Claims>> {
+  try {
+    exchange.successor = await authority.rotate(token, { actor: ACTOR, ...bound })
+    return PASSED as Verified<Claims>
+  } catch (error) {
+    exchange.answer = answerTo(error, clock.now(), ended)
+    return exchange.answer === undefined ? refusalOf(error) : REJECTED.expired
   }
+}
+
+/** The answer to a token that is valid and is not rotated; `undefined` for every other error. */
+function answerTo(error: unknown, now: number, ended: Answer): Answer | undefined {
+  if (!(error instanceof WatchwordError)) return undefined
+  if (error.retryAt !== undefined) return tooMany(error.retryAt - now)
+  if (error.code === 'ERR_FAMILY_ENDED') return ended
+  if (error.code === 'ERR_NOT_ROTATABLE') return NOT_ROTATABLE
+  return error.code === 'ERR_SCOPE_NOT_GRANTABLE' ? NO_SCOPE : undefined
 }
 
 const codeOf = (error: unknown) => (error instanceof WatchwordError ? error.code : undefined)
@@ -141,7 +169,7 @@ function granted<Request, Claims>(
 }
 
 /**
- * The one refusal that says why: the token is dead like any other that is answered 401, but a client that knows the
+ * The one refusal that says why: the token is invalid like any other that is answered 401, but a client that knows the
  * reason asks for a new token instead of looking for its mistake.
  */
 function familyEnded(realm: string): Answer {

@@ -1,0 +1,115 @@
+/**
+ * The default limits of the token endpoints: what one client, one token and one node may ask for.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { type Duration, parseDuration } from '../../duration.js'
+
+/** A budget: `burst` calls at once, and one more for each `every`. */
+export interface BudgetOptions {
+  /** From 1 to 1,000,000. */
+  readonly burst: number
+  /** At least a millisecond. */
+  readonly every: Duration
+}
+
+/**
+ * The budgets of the endpoints for rotation, introspection and leak reports, each of which counts by itself, in this
+ * process. A field replaces the default of all three; `false` takes it away.
+ */
+export interface BudgetsOptions {
+  /** Of one client address, where the framework or `context` tells it. */
+  readonly client?: BudgetOptions | false
+  /** Of one token, authentic or not. */
+  readonly token?: BudgetOptions | false
+  /** Of all clients together. */
+  readonly node?: BudgetOptions | false
+}
+
+/** A budget: `burst` calls at once, and one more for each `everyMs` milliseconds. */
+export interface Budget {
+  readonly burst: number
+  readonly everyMs: number
+}
+
+/** What is counted: calls from one client address, calls about one token, and all calls of this node. */
+export type Counted = 'client' | 'token' | 'node'
+
+/** The budgets of one endpoint; `undefined` for what is not limited. */
+export type EndpointBudgets = Readonly<Record<Counted, Budget | undefined>>
+
+const UNLIMITED: EndpointBudgets = { client: undefined, token: undefined, node: undefined }
+
+/** The budgets of each endpoint. */
+export type ResolvedBudgets = Readonly<
+  Record<'revocation' | 'rotation' | 'introspection' | 'leak', EndpointBudgets>
+>
+
+/** The defaults. A revocation has a caller that `authorize` knows, and is never held up. */
+const DEFAULT_BUDGETS: ResolvedBudgets = {
+  revocation: UNLIMITED,
+  rotation: {
+    client: { burst: 200, everyMs: 50 },
+    token: { burst: 20, everyMs: 1000 },
+    node: { burst: 2000, everyMs: 2 },
+  },
+  introspection: {
+    client: { burst: 2000, everyMs: 1 },
+    token: { burst: 500, everyMs: 10 },
+    node: { burst: 10_000, everyMs: 0.2 },
+  },
+  leak: {
+    client: { burst: 100, everyMs: 100 },
+    token: { burst: 20, everyMs: 1000 },
+    node: { burst: 1000, everyMs: 10 },
+  },
+}
+
+const budget = z.optional(
+  z.union([
+    z.literal(false),
+    z.strictObject({
+      burst: z.custom<number>(
+        (value) =>
+          Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1e6,
+      ),
+      every: z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1),
+    }),
+  ]),
+)
+/** The budgets in the options. */
+export const budgetsSchema = z.strictObject({ client: budget, token: budget, node: budget })
+
+/** No limit anywhere. */
+export const NO_BUDGETS: ResolvedBudgets = {
+  revocation: UNLIMITED,
+  rotation: UNLIMITED,
+  introspection: UNLIMITED,
+  leak: UNLIMITED,
+}
+
+/** Fills in the defaults. */
+export function budgetsOf(given: BudgetsOptions = {}): ResolvedBudgets {
+  const { revocation, rotation, introspection, leak } = DEFAULT_BUDGETS
+  const changed = (defaults: EndpointBudgets): EndpointBudgets => ({
+    client: budgetOf(given.client, defaults.client),
+    token: budgetOf(given.token, defaults.token),
+    node: budgetOf(given.node, defaults.node),
+  })
+  return {
+    revocation,
+    rotation: changed(rotation),
+    introspection: changed(introspection),
+    leak: changed(leak),
+  }
+}
+
+function budgetOf(
+  given: BudgetOptions | false | undefined,
+  byDefault: Budget | undefined,
+): Budget | undefined {
+  if (given === undefined) return byDefault
+  if (given === false) return undefined
+  return { burst: given.burst, everyMs: parseDuration(given.every) as number }
+}

@@ -1,0 +1,54 @@
+/**
+ * Counting the calls of a token endpoint.
+ *
+ * Each budget is a GCRA: one number says until when the calls so far have used it up. The numbers of clients and tokens
+ * are kept in a bounded cache; what is forgotten starts anew.
+ *
+ * @see ITU-T I.371, annex A: the generic cell rate algorithm
+ * @module
+ */
+import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { ResolvedClock } from '../../clock.js'
+import type { Counted, EndpointBudgets } from './budgets.js'
+
+const MAX_REMEMBERED = 10_000
+
+/** The budgets of one endpoint of this node, and how far they are used up. */
+export class Meter {
+  readonly #budgets: EndpointBudgets
+  readonly #clock: Pick<ResolvedClock, 'monotonic'>
+  // By client or token: until when the calls so far use its budget up.
+  readonly #usedUntil = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+
+  constructor(budgets: EndpointBudgets, clock: Pick<ResolvedClock, 'monotonic'>) {
+    this.#budgets = budgets
+    this.#clock = clock
+  }
+
+  /** Counts a call. Returns 0 when it is within the budgets, otherwise how long to wait in milliseconds. */
+  call(address: string | undefined): number {
+    const client = address === undefined ? 0 : this.#spend('client', address)
+    // What one client asks for beyond its own budget does not use up that of all.
+    return client > 0 ? client : this.#spend('node', '')
+  }
+
+  /** Counts a call about a token, authentic or not. Returns the same. */
+  token(token: string): number {
+    // The text of a token is kept nowhere.
+    return this.#budgets.token === undefined ? 0 : this.#spend('token', hash('sha256', token))
+  }
+
+  #spend(counted: Counted, name: string): number {
+    const budget = this.#budgets[counted]
+    if (budget === undefined) return 0
+    const { burst, everyMs } = budget
+    const key = `${counted} ${name}`
+    const now = this.#clock.monotonic()
+    const usedUntil = Math.max(now, this.#usedUntil.get(key) ?? now) + everyMs
+    const early = usedUntil - now - burst * everyMs
+    if (early > 0) return Math.ceil(early)
+    this.#usedUntil.set(key, usedUntil)
+    return 0
+  }
+}
