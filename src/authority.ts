@@ -11,6 +11,7 @@ import { health } from './health.js'
 import { issue, issueMany } from './issue.js'
 import type { KeyInfo } from './keys/key-info.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
+import type { NamesOf } from './names.js'
 import { resolveOptions, type WatchwordOptions } from './options.js'
 import { describe, listed } from './quote.js'
 import {
@@ -47,9 +48,13 @@ import { buildParts, type Parts } from './wiring.js'
  * await watchword.close()
  * ```
  */
-export async function createWatchword<const S extends StandardSchemaV1 | undefined = undefined>(
-  options: WatchwordOptions<S>,
-): Promise<Watchword<ClaimsOf<S>, ClaimsInputOf<S>>> {
+export async function createWatchword<
+  const S extends StandardSchemaV1 | undefined = undefined,
+  const P extends WatchwordOptions['policies'] = WatchwordOptions['policies'],
+  const A extends WatchwordOptions['audience'] = WatchwordOptions['audience'],
+>(
+  options: WatchwordOptions<S> & { readonly policies: P; readonly audience: A },
+): Promise<Watchword<ClaimsOf<S>, ClaimsInputOf<S>, NamesOf<P, A>>> {
   await ready
   const parts = buildParts(resolveOptions(options))
   try {
@@ -58,7 +63,7 @@ export async function createWatchword<const S extends StandardSchemaV1 | undefin
     abandonParts(parts)
     throw error
   }
-  return facade(parts) as unknown as Watchword<ClaimsOf<S>, ClaimsInputOf<S>>
+  return facade(parts) as unknown as Watchword<ClaimsOf<S>, ClaimsInputOf<S>, NamesOf<P, A>>
 }
 
 function facade(parts: Parts): Watchword {

@@ -77,8 +77,9 @@ const BRAND = Symbol.for('watchword.error')
  * import { createWatchword, WatchwordError } from 'watchword'
  *
  * const watchword = await createWatchword({ issuer: 'https://auth.example', audience: 'api', policies: { job: { ttl: '5m', scopes: [] } } })
+ * const policy: string = 'jobs'
  * try {
- *   await watchword.issue({ policy: 'jobs', subject: 'svc_mail', actor: 'ops' })
+ *   await watchword.issue({ policy, subject: 'svc_mail', actor: 'ops' })
  * } catch (error) {
  *   if (!(error instanceof WatchwordError) || error.code !== 'ERR_UNKNOWN_POLICY') throw error
  * }

@@ -25,17 +25,22 @@ import { PAYLOAD_LIMITS, parseJsonObject } from './token/json.js'
 import { writePlainJson } from './token/plain-json.js'
 
 /** What to issue. */
-export interface IssueInput<ClaimsInput = Readonly<Record<string, unknown>>> {
+export interface IssueInput<
+  ClaimsInput = Readonly<Record<string, unknown>>,
+  Policy extends string = string,
+  Audience extends string = string,
+  Scope extends string = string,
+> {
   /** The name of a policy. */
-  readonly policy: string
+  readonly policy: Policy
   /** Whom the token stands for: 1 to 1024 characters, compared exactly. */
   readonly subject: string
   /** Who asks for it, for the record: 1 to 256 characters. */
   readonly actor: string
   /** What the token may do; each must be covered by the policy's. Default: none, which is no rights. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly Scope[]
   /** Whom the token is for. Default: the authority's audience, if it has just one. */
-  readonly audience?: string
+  readonly audience?: Audience
   /** A shorter life than the policy's. Default: the policy's `ttl`. */
   readonly ttl?: Duration
   /** How long the token and all its successors may live together, at most the policy's. Default: the policy's `maxLifetime`. */

@@ -7,6 +7,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { IssueInput } from './issue.js'
 import type { IssuedToken } from './issued-token.js'
 import type { KeyInfo } from './keys/key-info.js'
+import type { KnownNames, NameOf } from './names.js'
 import type { RequestContext } from './observe/channels.js'
 import type { CompiledRequirement } from './requirement.js'
 import type { IncidentKind } from './revocation/follower-options.js'
@@ -68,14 +69,30 @@ export interface Health {
 }
 
 /** What `createWatchword` answers: issues, verifies, rotates and revokes. */
-export interface Watchword<Claims = AnyClaims, ClaimsInput = AnyClaims> {
+export interface Watchword<
+  Claims = AnyClaims,
+  ClaimsInput = AnyClaims,
+  Names extends KnownNames = KnownNames,
+> {
   /**
    * Issues a token and keeps its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
    * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`, `ERR_CLAIMS_INVALID`,
    * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`; but for
    * the last two of these, nothing was written.
    */
-  issue(input: IssueInput<ClaimsInput>): Promise<IssuedToken>
+  issue<
+    const P extends string = Names['policy'],
+    const A extends string = Names['audience'],
+    const S extends string = Names['scope'],
+  >(
+    input: IssueInput<ClaimsInput, P, A, S> &
+      IssueInput<
+        ClaimsInput,
+        NameOf<P, Names['policy']>,
+        NameOf<A, Names['audience']>,
+        NameOf<S, Names['scope']>
+      >,
+  ): Promise<IssuedToken>
   /**
    * Issues up to 1000 tokens in one step of the store: all, or none. With a policy that has `maxActivePerSubject`, all
    * must be for one subject and of that policy. Rejects as `issue` does.

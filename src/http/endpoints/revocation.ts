@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { hash } from 'node:crypto'
+import crypto from 'node:crypto'
 import { DONE, invalidRequest, tooMany, unsupportedType } from './answers.js'
 import { type Fields, isForm, isJson, readForm, readJson } from './body.js'
 import {
@@ -65,7 +65,7 @@ export function leak<Request, Claims>(
   const killed = new Set<string>()
 
   const report = async (target: Target): Promise<void> => {
-    const print = hash('sha256', target.token)
+    const print = crypto.hash('sha256', target.token)
     if (killed.has(print) || !(await kill(shared, target, record))) return
     if (killed.size >= MAX_REMEMBERED) killed.clear()
     killed.add(print)
