@@ -7,7 +7,7 @@ import { redisStore } from '../../src/store/redis.js'
 import type { Store } from '../../src/store/store.js'
 import { feedContract, storeContract } from '../../src/testkit/index.js'
 import { hasRedisServer, ownServer } from './redis-server.js'
-import { casesOf, firstFailure, listed } from './rights.js'
+import { type Case, casesOf, firstFailure, listed } from './rights.js'
 import { uniqueName } from './servers.js'
 
 const available = hasRedisServer()
@@ -98,6 +98,15 @@ describe.skipIf(!available)('the rights on Redis', async () => {
     destroyFeed: removeAll,
   })
 
+  const tellsTime = (client: Redis): Case => ({
+    title: 'now',
+    async run() {
+      const store = redisStore(client, { prefix: newPrefix() })
+      await store.open()
+      expect(await store.now?.()).toBeGreaterThan(0)
+      await store.close()
+    },
+  })
   const commandsOf = (rules: readonly string[]) => rules.filter((rule) => rule.startsWith('+'))
 
   describe('are enough for the store', () => {
@@ -114,10 +123,13 @@ describe.skipIf(!available)('the rights on Redis', async () => {
       const cases = casesOf((runner) =>
         storeContract({ ...runner, ...storeOptions(client, client) }),
       )
-      expect(await firstFailure(cases)).toBeDefined()
+      expect(await firstFailure([tellsTime(client), ...cases])).toBeDefined()
     },
     300_000,
   )
+  it('are enough to read the clock of the server, which no contract does', async () => {
+    await expect(tellsTime(storeClient).run()).resolves.toBeUndefined()
+  })
   it.each(commandsOf(ofFeed))(
     'the feed fails without %s',
     async (missing) => {
