@@ -15,7 +15,7 @@ import type { RevocationFeed } from './feed/feed.js'
 import { memoryFeed } from './feed/memory.js'
 import { FeedKeyring } from './keys/feed-keyring.js'
 import { Keyring } from './keys/keyring.js'
-import { RecordTagger } from './keys/record-tagger.js'
+import { RecordTagger, rowInspector } from './keys/record-tagger.js'
 import { TAG_PURPOSE } from './keys/record-tags.js'
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
@@ -27,8 +27,9 @@ import { Announcements } from './revocation/announcements.js'
 import { Follower } from './revocation/follower.js'
 import type { IncidentKind } from './revocation/follower-options.js'
 import { RevocationIndex } from './revocation/index.js'
-import { recallRevocations, refillIndex } from './revocation/refill.js'
+import { recallRevocations, refillChanges, refillIndex } from './revocation/refill.js'
 import { retirePredecessor } from './rotate.js'
+import { readChanges } from './store/checked.js'
 import { memoryStore } from './store/memory.js'
 import type { Store } from './store/store.js'
 import { Verifier } from './verify.js'
@@ -104,6 +105,10 @@ export function buildParts(options: ResolvedOptions): Parts {
   const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
   const tagKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked, purpose: TAG_PURPOSE })
   const tagger = new RecordTagger(tagKeyring)
+  const inspect = rowInspector(tagger, (target, id) =>
+    audit(core, { action: 'store.tampered', actor: 'system', target, id }),
+  )
+  const readBack = { store, call: callStore, inspect }
   const follower = new Follower({
     feed,
     index,
@@ -116,12 +121,16 @@ export function buildParts(options: ResolvedOptions): Parts {
     maxSkewMs: MAX_SKEW_MS,
     maxEntries: options.maxRevocations,
     refill: store.supports.durable
-      ? () => refillIndex({ store, index, now: follower.time.certain() ?? 0, call: callStore })
+      ? () => refillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
       : undefined,
     // Where the log is in this process, nobody can set it back behind its back.
     recall:
       store.supports.durable && feed.peek === undefined
-        ? (into, since) => recallRevocations({ store, index: into, call: callStore }, since)
+        ? {
+            begin: async () => (await callStore(() => readChanges(store, null, 1))).cursor,
+            since: (into, cursor) => refillChanges({ ...readBack, index: into }, cursor),
+            recent: (into, since) => recallRevocations({ ...readBack, index: into }, since),
+          }
         : undefined,
     storeTime: storeTimeOf(store, callStore),
     onIncident,

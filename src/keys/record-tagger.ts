@@ -60,3 +60,27 @@ export class RecordTagger {
     return isIntact(key) ? 'intact' : 'tampered'
   }
 }
+
+/** Checks rows that are read back, and reports those that do not match their tags. Resolves with whether they do. */
+export function rowInspector(
+  tagger: RecordTagger,
+  report: (target: 'token' | 'revocation', id: string) => void,
+): {
+  revocation(row: Revocation): Promise<boolean>
+  token(row: TokenRecord): Promise<boolean>
+} {
+  return {
+    async revocation(row) {
+      const integrity = await tagger.checkRevocation(row)
+      // A key is discarded without a tag, since the keys that could make one may be lost.
+      const isDiscard = row.kind === 'key' && row.tag === ''
+      if (integrity === 'tampered' && !isDiscard) report('revocation', row.id)
+      return integrity === 'intact'
+    },
+    async token(row) {
+      const integrity = await tagger.checkRecord(row)
+      if (integrity === 'tampered') report('token', row.id)
+      return integrity === 'intact'
+    },
+  }
+}

@@ -41,6 +41,19 @@ export type IncidentKind =
   | 'recalled'
   | 'clock'
 
+/** What a store took in lately, by its own order of arrival. */
+export interface StoreChanges {
+  /** Resolves with a cursor: what is committed later comes after it. */
+  begin(): Promise<string>
+  /** Puts into an index everything that was committed after the cursor. Resolves with the next cursor. */
+  since(into: RevocationIndex, cursor: string): Promise<string>
+  /**
+   * Puts into an index what was revoked since a time (Unix milliseconds) by the clocks of the nodes: for a node that has
+   * just started, and so has no cursor of a time before.
+   */
+  recent(into: RevocationIndex, since: number): Promise<void>
+}
+
 /** What the follower needs. */
 export interface FollowerOptions {
   readonly feed: RevocationFeed
@@ -61,8 +74,8 @@ export interface FollowerOptions {
   readonly maxEntries: number
   /** Puts into the index what the store knows to be revoked, where the store outlives the process. */
   readonly refill: (() => Promise<void>) | undefined
-  /** Puts into another index what the store knows to have been revoked since then (Unix milliseconds). */
-  readonly recall: ((into: RevocationIndex, since: number) => Promise<void>) | undefined
+  /** Reads back what the store took in lately, where the store outlives the process and the log does not live in it. */
+  readonly recall: StoreChanges | undefined
   /** Asks the store for its time (Unix milliseconds); `undefined` where the store has no clock. */
   readonly storeTime: (() => Promise<number>) | undefined
   /** Told of what went wrong with the log, and how many events or entries that concerned. */

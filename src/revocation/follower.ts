@@ -167,6 +167,8 @@ export class Follower {
       random: this.#random,
     })
     try {
+      // Where that fails, the first look at the store takes it.
+      await this.#recall.begin().catch(() => undefined)
       await this.pull()
     } finally {
       this.#schedule()

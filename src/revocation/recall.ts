@@ -11,6 +11,7 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
 import { RevocationIndex } from './index.js'
 import type { Replica } from './replica.js'
+import { unavailable } from './unavailable.js'
 
 // Nodes that learn of the same at the same time do not all tell the log of it.
 const MAX_DELAY_MS = 1000
@@ -37,17 +38,26 @@ export interface RecallOptions
   readonly random: () => number
 }
 
-/** Knows when the store has to be asked, and since when. */
+/** Knows when the store has to be asked, and how far it was read. */
 export class Recall {
   readonly #options: RecallOptions
   #suspected = false
   #asking: Promise<void> | undefined
   #restUntil = Number.NEGATIVE_INFINITY
-  // When this node was last sure to know everything: the wall time of a proof that nothing was in doubt at.
-  #sureAt: number | undefined
+  // Everything that the store took in before it is in the index, or was before this node started.
+  #cursor: string | undefined
+  #isCaughtUp = false
 
   constructor(options: RecallOptions) {
     this.#options = options
+  }
+
+  /**
+   * Takes the first cursor, before the log is entered and the store read: nothing falls in between. Rejects as the
+   * store does.
+   */
+  async begin(): Promise<void> {
+    this.#cursor ??= await this.#options.recall?.begin()
   }
 
   /** Notes that something happened behind which the log may have become another one. */
@@ -69,8 +79,8 @@ export class Recall {
       await this.#asking?.catch(() => undefined)
       return this.#ask(wall)
     }
-    if (!this.#suspected) this.#sureAt = wall
-    else if (clock.monotonic() >= this.#restUntil) void this.#ask(wall).catch(() => undefined)
+    if (this.#suspected && clock.monotonic() >= this.#restUntil)
+      void this.#ask(wall).catch(() => undefined)
   }
 
   #ask(wall: number): Promise<void> {
@@ -82,36 +92,46 @@ export class Recall {
 
   async #recall(wall: number): Promise<void> {
     const { maxStalenessMs, toleranceMs, maxSkewMs, clock } = this.#options
-    const sureAt = this.#sureAt ?? wall - maxStalenessMs - toleranceMs
     this.#restUntil = clock.monotonic() + maxStalenessMs
     this.#suspected = false
     try {
-      await this.#take(Math.max(0, sureAt - maxSkewMs))
-      this.#sureAt = wall
+      await this.#take(Math.max(0, wall - maxStalenessMs - toleranceMs - maxSkewMs))
     } catch (error) {
       this.#suspected = true
       throw error
     }
   }
 
-  async #take(since: number): Promise<void> {
-    const { recall, index, maxEntries: max, replica, onIncident } = this.#options
+  async #take(startedAfter: number): Promise<void> {
+    const { index, maxEntries: max, replica, onIncident } = this.#options
     const kept = new RevocationIndex({ max })
     const missing = new RevocationIndex({ max })
     const heard = new RevocationIndex({ max })
     replica.heard = heard
     try {
-      await recall?.(kept, since)
+      const cursor = await this.#read(kept, startedAfter)
       for (const entry of kept.missingFrom(index)) {
         missing.apply(entry)
-        index.apply(entry)
+        if (!index.apply(entry)) throw unavailable('the revocation index is full')
       }
+      // Only now: what could not be applied is read again.
+      this.#cursor = cursor
+      this.#isCaughtUp = true
     } finally {
       if (missing.size === 0) this.#heardEnough(heard)
     }
     if (missing.size === 0) return
     onIncident('recalled', missing.size)
     this.#giveBack(missing, heard)
+  }
+
+  async #read(into: RevocationIndex, startedAfter: number): Promise<string | undefined> {
+    const { recall } = this.#options
+    await this.begin()
+    if (recall === undefined || this.#cursor === undefined) return this.#cursor
+    // A node that starts has no cursor of a time before, when a log that was just set back may have lost something.
+    if (!this.#isCaughtUp) await recall.recent(into, startedAfter)
+    return recall.since(into, this.#cursor)
   }
 
   #heardEnough(heard: RevocationIndex): void {

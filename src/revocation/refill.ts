@@ -9,11 +9,12 @@ import {
   type CheckedRow,
   corruptIdsOf,
   corruptRow,
+  readChanges,
   readRevocations,
   readTokens,
   recordsOf,
 } from '../store/checked.js'
-import type { Revocation, Store } from '../store/store.js'
+import type { Revocation, Store, TokenRecord } from '../store/store.js'
 import type { RevocationEntry } from './entries.js'
 import type { RevocationIndex } from './index.js'
 
@@ -27,6 +28,14 @@ export interface ReadBackOptions {
   readonly index: RevocationIndex
   /** Runs a call to the store under the authority's deadline. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>
+  /** Reports rows that do not match their integrity tags. Default: nothing is checked. */
+  readonly inspect?: RowInspector
+}
+
+/** Checks rows that were read, and reports those that were edited. Resolves with whether the row is intact. */
+export interface RowInspector {
+  revocation(row: Revocation): Promise<boolean>
+  token(row: TokenRecord): Promise<boolean>
 }
 
 /** What a refill needs. */
@@ -54,41 +63,85 @@ export async function recallRevocations(options: ReadBackOptions, since: number)
   await refillRevocations(options, after)
 }
 
-async function refillRevocations(
-  { store, index, call }: ReadBackOptions,
-  after?: string,
-): Promise<void> {
+/**
+ * Puts into the index everything that the store took in after the cursor: revocations and the ends of rotated tokens, by
+ * the store's own order of arrival. Resolves with the next cursor. Rejects as `refillIndex` does.
+ */
+export async function refillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
+  const { store, call, inspect } = options
+  for (let after = cursor; ; ) {
+    const page = await call(() => readChanges(store, after, PAGE))
+    refuseCorrupt(page.revocations)
+    refuseCorrupt(page.superseded)
+    for (const revocation of recordsOf(page.revocations)) await takeRevocation(options, revocation)
+    for (const record of recordsOf(page.superseded)) {
+      await inspect?.token(record)
+      takeRotation(options, record)
+    }
+    if (!page.more) return page.cursor
+    after = page.cursor
+  }
+}
+
+async function refillRevocations(options: ReadBackOptions, after?: string): Promise<void> {
+  const { store, call } = options
   await eachPage(
     (page) => call(() => readRevocations(store, page)),
-    (revocation) => {
-      for (const entry of entriesOf(revocation)) {
-        if (!index.apply(entry))
-          throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
-      }
-    },
+    (revocation) => takeRevocation(options, revocation),
     after,
   )
 }
 
+async function refillRotations(options: RefillOptions): Promise<void> {
+  const { store, now, call } = options
+  await eachPage(
+    (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),
+    (record) => takeRotation(options, record),
+  )
+}
+
+// A row that was edited is reported, and revokes all the same: it can only narrow.
+async function takeRevocation(
+  { index, inspect }: ReadBackOptions,
+  revocation: Revocation,
+): Promise<void> {
+  const isIntact = (await inspect?.revocation(revocation)) !== false
+  for (const entry of entriesOf(revocation, isIntact)) apply(index, entry)
+}
+
 /** What a kept revocation says to the index. */
-function entriesOf(revocation: Revocation): RevocationEntry[] {
+function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[] {
   const { kind, value, before, expiresAt, family, generation } = revocation
   if (kind !== 'token') return [{ kind, value, before, expiresAt }]
-  // Of a token, `before` is its own expiry; without one, its record was not available.
-  if (before === 0) return [{ kind, value, expiresAt, loose: true }]
-  const entry: RevocationEntry = { kind, value, expiresAt: before }
+  // Of a token, `before` is its own expiry; without one, its record was not available. One that was edited, or written
+  // before it meant that, is no more than an upper bound.
+  const end = Math.max(before, expiresAt)
+  const entry: RevocationEntry =
+    before === 0 || !isIntact
+      ? { kind, value, expiresAt: end, loose: true }
+      : { kind, value, expiresAt: before }
   // It matters beyond the token's own expiry only for successors.
-  const ended = family !== null && generation !== null && expiresAt > before
+  const ended = family !== null && generation !== null && (expiresAt > before || !isIntact)
   return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
 }
 
-async function refillRotations({ store, index, now, call }: RefillOptions): Promise<void> {
-  await eachPage(
-    (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),
-    ({ family: value, generation, expiresAt, supersededAt: from }) => {
-      if (from !== null) index.apply({ kind: 'rotated', value, generation, from, expiresAt })
-    },
-  )
+function takeRotation({ index }: ReadBackOptions, record: TokenRecord): void {
+  const { family: value, generation, supersededAt: from, expiresAt, familyExpiresAt } = record
+  // The first token of a family that is not retired yet supersedes nothing.
+  if (from === null && generation === 0) return
+  // The expiry of earlier generations is not known here; the family's end is never before it.
+  const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
+  apply(index, { kind: 'rotated', value, generation, from, expiresAt: end })
+}
+
+function apply(index: RevocationIndex, entry: RevocationEntry): void {
+  if (index.apply(entry)) return
+  throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
+}
+
+function refuseCorrupt(rows: readonly CheckedRow<unknown>[]): void {
+  const [corrupt] = corruptIdsOf(rows)
+  if (corrupt !== undefined) throw corruptRow('row', corrupt)
 }
 
 async function eachPage<T>(
@@ -96,15 +149,14 @@ async function eachPage<T>(
     readonly limit: number
     readonly after?: string
   }) => Promise<readonly CheckedRow<T>[]>,
-  take: (record: T) => void,
+  take: (record: T) => void | Promise<void>,
   from?: string,
 ): Promise<void> {
   let after = from
   for (;;) {
     const rows = await read(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
-    const [corrupt] = corruptIdsOf(rows)
-    if (corrupt !== undefined) throw corruptRow('row', corrupt)
-    for (const record of recordsOf(rows)) take(record)
+    refuseCorrupt(rows)
+    for (const record of recordsOf(rows)) await take(record)
     if (rows.length < PAGE) return
     after = rows.at(-1)?.id
   }

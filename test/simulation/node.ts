@@ -3,10 +3,15 @@
  *
  * @module
  */
+
 import type { Position } from '../../src/feed/feed.js'
 import type { RevocationEntry } from '../../src/revocation/event.js'
 import { Follower } from '../../src/revocation/follower.js'
-import type { FollowerKeys, IncidentKind } from '../../src/revocation/follower-options.js'
+import type {
+  FollowerKeys,
+  IncidentKind,
+  StoreChanges,
+} from '../../src/revocation/follower-options.js'
 import { REVOKED, RevocationIndex, type TokenFacts } from '../../src/revocation/index.js'
 import type { LocalKey } from '../../src/token/paserk.js'
 import type { Dice } from './dice.js'
@@ -81,9 +86,7 @@ export class Process {
       maxSkewMs: MAX_SKEW_MS,
       maxEntries: 100_000,
       refill: store.durable ? () => this.refill() : undefined,
-      recall: store.durable
-        ? (into: RevocationIndex, since: number) => this.recall(into, since)
-        : undefined,
+      recall: store.durable ? this.changes() : undefined,
       storeTime: undefined,
       onIncident,
       maxLog,
@@ -154,11 +157,25 @@ export class Process {
     for (const { entry } of store.revocations) this.index.apply(entry)
   }
 
-  /** Puts into an index what the store has of late. */
-  async recall(into: RevocationIndex, since: number): Promise<void> {
-    const { store } = this.#options
-    await this.#askStore()
-    for (const { entry, at } of store.revocations) if (at >= since) into.apply(entry)
+  /** What the store has of late: by its order of arrival, and for a node that starts by the clocks of the nodes. */
+  changes(): StoreChanges {
+    const { revocations } = this.#options.store
+    return {
+      begin: async () => {
+        await this.#askStore()
+        return String(revocations.length)
+      },
+      since: async (into, cursor) => {
+        await this.#askStore()
+        const { length } = revocations
+        for (const { entry } of revocations.slice(Number(cursor), length)) into.apply(entry)
+        return String(length)
+      },
+      recent: async (into, since) => {
+        await this.#askStore()
+        for (const { entry, at } of revocations) if (at >= since) into.apply(entry)
+      },
+    }
   }
 
   /** Reads the keys that the store has. */

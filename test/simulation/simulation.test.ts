@@ -5,6 +5,7 @@
  * `WATCHWORD_SEEDS=50000` lives through more of them; `WATCHWORD_SEED='world 17'` through that one, and tells what happens.
  */
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { StoreChanges } from '../../src/revocation/follower-options.js'
 import { Freshness } from '../../src/revocation/freshness.js'
 import { Publisher } from '../../src/revocation/publisher.js'
 import { Recovery } from '../../src/revocation/recovery.js'
@@ -14,6 +15,13 @@ import { ready } from '../../src/token/self-test.js'
 import { FAULTS } from './faults.js'
 import { Process } from './node.js'
 import { live, type Outcome, World } from './world.js'
+
+/** A store that never tells of anything new. */
+const NOTHING: StoreChanges = {
+  begin: async () => '0',
+  since: async () => '0',
+  recent: async () => {},
+}
 
 const WORLDS = Number(process.env['WATCHWORD_SEEDS'] ?? (process.env['CI'] ? 10_000 : 2000))
 const WORLDS_OF_A_MUTANT = 400
@@ -127,10 +135,10 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
   },
   'reads nothing from the store': () => {
     vi.spyOn(Process.prototype, 'refill').mockImplementation(async () => {})
-    vi.spyOn(Process.prototype, 'recall').mockImplementation(async () => {})
+    vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
   'comes back without asking the store': () => {
-    vi.spyOn(Process.prototype, 'recall').mockImplementation(async () => {})
+    vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
   'confirms what it cannot know': () => {
     const { publish } = Publisher.prototype

@@ -7,7 +7,7 @@ import type { RevocationFeed } from 'watchword'
 import type { ManualClock } from 'watchword/testkit'
 import { resolveClock } from '../../src/clock.js'
 import { Follower } from '../../src/revocation/follower.js'
-import type { IncidentKind } from '../../src/revocation/follower-options.js'
+import type { IncidentKind, StoreChanges } from '../../src/revocation/follower-options.js'
 import { RevocationIndex } from '../../src/revocation/index.js'
 import type { SealKeys } from '../../src/revocation/seal.js'
 import { drive, MINUTE } from './fleet.js'
@@ -19,7 +19,7 @@ export interface FollowerWish {
   readonly keys: SealKeys
   readonly node?: string
   readonly refill?: (index: RevocationIndex) => Promise<void>
-  readonly recall?: (into: RevocationIndex, since: number) => Promise<void>
+  readonly recall?: StoreChanges
   readonly storeTime?: () => Promise<number>
   /** The longest log without a snapshot, in events. */
   readonly maxLog?: number
