@@ -8,6 +8,7 @@
  */
 import { audit, type Core } from './core.js'
 import { WatchwordError } from './errors.js'
+import { intersectScopes } from './policy/scopes.js'
 import type { TokenRecord } from './store/store.js'
 import type { Verified } from './types.js'
 
@@ -42,11 +43,14 @@ export async function assertMatches(
   record: TokenRecord,
   principal: Verified<unknown>,
 ): Promise<void> {
-  const { scopes } = principal
+  const policy = core.options.policies.get(record.policy)
+  // A verified token has the scopes that its policy still grants, a row those that the token was issued with.
+  const scopes =
+    policy === undefined ? record.scopes : intersectScopes(record.scopes, policy.scopes)
   const isSame =
     CLAIMED.every((field) => record[field] === principal[field]) &&
-    record.scopes.length === scopes.length &&
-    record.scopes.every((scope, index) => scope === scopes[index])
+    scopes.length === principal.scopes.length &&
+    scopes.every((scope, index) => scope === principal.scopes[index])
   if (!isSame) throw tampered(core, record)
   await assertIntact(core, record)
 }

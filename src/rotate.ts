@@ -17,24 +17,19 @@ import {
 import { type Duration, parseDuration } from './duration.js'
 import type { Entry } from './entry.js'
 import { WatchwordError } from './errors.js'
-import { assertMatches, assertSuccessor, isSuccession } from './integrity.js'
-import { issueTime } from './issue.js'
+import { assertMatches, assertSuccessor } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
-import type { RingKey } from './keys/ring.js'
-import { MAX_SKEW_MS } from './keys/rotation.js'
-import { lifetime } from './lifetime.js'
 import { isName } from './name.js'
-import type { Policy } from './policy/policy.js'
-import { coveredByAny, isScope, normaliseScopes } from './policy/scopes.js'
-import { listed, quote } from './quote.js'
+import { isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
-import type { RotatedEntry } from './revocation/event.js'
+import { announceRotation } from './retire.js'
 import { revoke } from './revoke.js'
 import { spendRotation } from './rotation-budget.js'
 import { optional, parseInput, strict } from './schema.js'
 import { readToken, writeSuccession } from './store/checked.js'
 import type { TokenRecord } from './store/store.js'
-import type { Rejected, Verified } from './types.js'
+import { familyEnded, grantedBy, newSuccessor, successorScopes } from './successor.js'
+import type { Rejected } from './types.js'
 
 /** How to rotate. */
 export interface RotateOptions {
@@ -144,13 +139,6 @@ async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean
   )
 }
 
-function familyEnded(): WatchwordError {
-  return new WatchwordError(
-    'ERR_FAMILY_ENDED',
-    'the family has reached its maximum lifetime; issue a new token',
-  )
-}
-
 async function loadRecord(core: Core, entry: Entry, options: Options): Promise<TokenRecord> {
   const { principal } = entry
   const record = await core.callStore(() => readToken(core.store, principal.id))
@@ -180,7 +168,7 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
   // The first answer may have been lost before the log had it.
-  await announce(core, record, record.supersededAt)
+  await announceRotation(core, record, record.supersededAt)
   return sealSuccessor(core, rotation, successor)
 }
 
@@ -230,7 +218,14 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   spendRotation(policy, entry.principal, core.clock.judged())
   const granted = successorScopes(record, policy, options.scopes)
   const ringKey = await core.keyring.issuing(record.audience)
-  const successor = newSuccessor(core, { rotation, policy, ringKey, scopes: granted.scopes })
+  const successor = newSuccessor(core, {
+    record,
+    policy,
+    ringKey,
+    scopes: granted.scopes,
+    actor: options.actor,
+    ttl: options.ttl,
+  })
   const supersededAt =
     policy.retireOn === 'first-use'
       ? null
@@ -249,7 +244,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
   // Somebody else rotated it between our read and our write: their successor is the one.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
-  await announce(core, record, supersededAt)
+  await announceRotation(core, record, supersededAt)
   auditRotation(core, record, successor, granted.lost)
   return issued
 }
@@ -275,92 +270,6 @@ function auditRotation(
   })
 }
 
-/** Publishes from when on the token is superseded, and that every earlier generation of its family is. */
-async function announce(core: Core, record: TokenRecord, from: number | null): Promise<void> {
-  // The first token of a family that is not retired yet supersedes nothing.
-  if (from === null && record.generation === 0) return
-  const entry = rotatedEntry(record, from)
-  if (!core.announcements.isKnown(entry)) await core.announcements.announce(entry)
-}
-
-function rotatedEntry(record: TokenRecord, from: number | null): RotatedEntry {
-  const { family: value, generation, expiresAt, familyExpiresAt } = record
-  // The expiry of earlier generations is not known here; the family's end is never before it.
-  const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
-  return { kind: 'rotated', value, generation, from, expiresAt: end }
-}
-
-interface SuccessorParts {
-  readonly rotation: Rotation
-  readonly policy: Policy
-  readonly ringKey: RingKey
-  readonly scopes: readonly string[]
-}
-
-function newSuccessor(
-  core: Core,
-  { rotation, policy, ringKey, scopes }: SuccessorParts,
-): TokenRecord {
-  const { record, options } = rotation
-  const issuedAt = issueTime(core, record.subject, record.audience)
-  if (issuedAt >= record.familyExpiresAt) throw familyEnded()
-  const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
-  // A token that was issued to live shortly must not gain a longer life by rotating once.
-  const ttl = Math.min(lifetime(policy, options.ttl), record.ttl)
-  const expiresAt = Math.min(issuedAt + ttl, end)
-  return core.tagger.ofRecord({
-    ...record,
-    id: core.newId(issuedAt),
-    generation: record.generation + 1,
-    predecessor: record.id,
-    policyVersion: policy.version,
-    scopes,
-    keyId: ringKey.record.id,
-    issuedAt,
-    notBefore: null,
-    expiresAt,
-    issuedBy: options.actor,
-    supersededAt: null,
-    lastUsedAt: null,
-  })
-}
-
-/** The scopes of a successor, and those of the token that its policy no longer grants. */
-interface Granted {
-  readonly scopes: readonly string[]
-  readonly lost: readonly string[]
-}
-
-// At most those of the token, and at most those that the policy still grants.
-function successorScopes(
-  record: TokenRecord,
-  policy: Policy,
-  asked: readonly string[] | undefined,
-): Granted {
-  const wanted = normaliseScopes(asked ?? record.scopes)
-  const wider = wanted.find((scope) => !coveredByAny(record.scopes, scope))
-  if (wider !== undefined) {
-    throw new WatchwordError(
-      'ERR_SCOPE_NOT_GRANTABLE',
-      `scopes: the token does not have ${quote(wider)} (it has: ${listed(record.scopes)})`,
-    )
-  }
-  const granted = grantedBy(policy, wanted)
-  if (granted.scopes.length > 0 || granted.lost.length === 0) return granted
-  throw new WatchwordError(
-    'ERR_SCOPE_NOT_GRANTABLE',
-    `policy ${quote(policy.name)} grants none of the token's scopes any more (${listed(granted.lost)}); widen the policy, or issue another token`,
-  )
-}
-
-function grantedBy(policy: Policy, wanted: readonly string[]): Granted {
-  const isGranted = (scope: string) => coveredByAny(policy.scopes, scope)
-  return {
-    scopes: wanted.filter(isGranted),
-    lost: wanted.filter((scope) => !isGranted(scope)),
-  }
-}
-
 // With the key of its record, so that every copy of one token ends with the same key, and with no other one.
 async function sealSuccessor(
   core: Core,
@@ -376,36 +285,4 @@ async function sealSuccessor(
   const policy = core.options.policies.get(successor.policy)
   const wanted = normaliseScopes(options.scopes ?? record.scopes)
   return sealToken(core, ringKey, input, policy === undefined ? [] : grantedBy(policy, wanted).lost)
-}
-
-/**
- * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Rejects
- * when the store or the feed does; safe to repeat.
- */
-export async function retirePredecessor(core: Core, principal: Verified<unknown>): Promise<void> {
-  const record = await core.callStore(() => readToken(core.store, principal.id))
-  const predecessorId = record?.predecessor ?? null
-  if (record === undefined || predecessorId === null) return
-  const predecessor = await core.callStore(() => readToken(core.store, predecessorId))
-  const now = core.clock.now()
-  if (
-    predecessor === undefined ||
-    (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
-  )
-    return
-  // A row that was edited must not end the token of another holder. It is reported, and there is nothing to try again.
-  if (!(await isSuccession(core, predecessor, record, principal))) return
-  const { subject, audience, policy, family } = predecessor
-  // The store last: what it has is taken for done, so the nodes must have been told by then.
-  await core.announcements.announce(rotatedEntry(predecessor, now))
-  await core.callStore(() => core.store.supersede(predecessorId, now))
-  audit(core, {
-    action: 'token.superseded',
-    actor: 'system',
-    id: predecessorId,
-    subject,
-    audience,
-    policy,
-    family,
-  })
 }
