@@ -6,6 +6,7 @@
  */
 import type { ResolvedClock } from '../clock.js'
 import { WatchwordError } from '../errors.js'
+import { quote } from '../quote.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
 import { discardRow } from './discard.js'
@@ -92,9 +93,13 @@ export class KeyMaker {
       if (known.isUnreadable(newest.id)) throw wrongRoot(newest, this.#options.roots)
       return newest
     }
-    throw new WatchwordError('ERR_NO_SIGNING_KEY', `no key can seal for audience '${audience}'`, {
-      detail: 'the store refuses each generation, and lists none of them',
-    })
+    throw new WatchwordError(
+      'ERR_NO_SIGNING_KEY',
+      `no key can seal for audience ${quote(audience)}`,
+      {
+        detail: 'the store refuses each generation, and lists none of them',
+      },
+    )
   }
 
   /** Inserts the next key, unless another node was first. */

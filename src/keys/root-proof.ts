@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
+import { quote } from '../quote.js'
 import type { KeyRecord } from '../store/store.js'
 import { destroyKey } from '../token/paserk.js'
 import { openKey, type RootKey } from './root-key.js'
@@ -45,18 +46,24 @@ export function wrongRoot(
   { id, audience, wrappedBy }: KeyRecord,
   roots: readonly RootKey[],
 ): WatchwordError<'ERR_ROOT_KEY'> {
-  const [current, ...previous] = roots.map((root) => root.id)
+  const [current, ...previous] = roots.map((root) => idText(root.id))
+  const wrapper = idText(wrappedBy)
   const given = `rootKey is ${current}, previousRootKeys: ${previous.join(', ') || 'none'}`
   const known = roots.some((root) => root.id === wrappedBy)
   const cause = known
-    ? `is not what root key ${wrappedBy} wrapped: its row was changed`
-    : `was wrapped by root key ${wrappedBy}, which was not given (${given})`
+    ? `is not what root key ${wrapper} wrapped: its row was changed`
+    : `was wrapped by root key ${wrapper}, which was not given (${given})`
   const fix = known
     ? 'Restore the row from a backup'
-    : `Pass root key ${wrappedBy} as rootKey, or add it to previousRootKeys while it is being replaced`
+    : `Pass root key ${wrapper} as rootKey, or add it to previousRootKeys while it is being replaced`
   return new WatchwordError(
     'ERR_ROOT_KEY',
-    `rootKey: key ${id} of audience '${audience}' ${cause}. ${fix}; if it is lost, discard the key with discardKey()`,
+    `rootKey: key ${id} of audience ${quote(audience)} ${cause}. ${fix}; if it is lost, discard the key with discardKey()`,
     { detail: `key ${id}` },
   )
+}
+
+// The id of a key is public; that of a wrapper is a text of the caller's.
+function idText(id: string): string {
+  return /^k4\.lid\.[\w-]{44}$/.test(id) ? id : quote(id)
 }

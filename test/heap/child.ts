@@ -1,11 +1,11 @@
 /**
  * What the memory tests measure, in a process of its own: `child.ts leak|hold|slice <folder>` verifies tokens and writes
- * a heap snapshot, `child.ts flood` floods an authority and prints what became of it.
+ * a heap snapshot, `child.ts root <folder>` starts an authority and writes one, `child.ts flood` floods an authority and prints what became of it.
  *
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeHeapSnapshot } from 'node:v8'
 import { createWatchword, type Watchword } from '../../src/index.js'
@@ -131,4 +131,21 @@ async function flood(): Promise<void> {
   console.log(JSON.stringify({ before, after, hits: hits.length, accepted, codes }))
 }
 
-await (mode === 'flood' ? flood() : snapshot())
+/** Starts an authority whose root key is read from a file, and writes a snapshot of the heap. */
+async function root(): Promise<void> {
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+  held.push(read('kept'))
+  const watchword = await createWatchword({
+    issuer: 'https://auth.acme.example',
+    audience: 'orders-api',
+    rootKey: read('root'),
+    previousRootKeys: [read('previous')],
+    policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
+  })
+  await collect()
+  writeHeapSnapshot(join(folder, 'snapshot'))
+  console.log(JSON.stringify({ status: watchword.health().status, held: held.length }))
+}
+
+const MODES: Readonly<Record<string, () => Promise<void>>> = { flood, root }
+await (MODES[mode] ?? snapshot)()

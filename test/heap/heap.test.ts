@@ -4,12 +4,13 @@
  * @module
  */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { exportKey, generateKey, ready } from 'watchword/paseto'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TIMEOUT = 240_000
@@ -67,6 +68,30 @@ describe('the heap', () => {
     async () => {
       expect(await search('hold')).toMatchObject({ whole: 1, pieces: 1, told: { held: 1 } })
       expect(await search('slice')).toMatchObject({ whole: 1, told: { held: 1 } })
+    },
+    TIMEOUT,
+  )
+})
+
+describe('the text of a root key', () => {
+  it(
+    'is not in the heap once the authority has started',
+    async () => {
+      await ready
+      const folder = mkdtempSync(join(tmpdir(), 'watchword-heap-'))
+      try {
+        const names = ['root', 'previous', 'kept'] as const
+        for (const name of names) writeFileSync(join(folder, name), exportKey(generateKey()))
+        expect(await run('root', folder)).toEqual({ status: 'live', held: 1 })
+        const snapshot = readFileSync(join(folder, 'snapshot'), 'latin1')
+        const found = names.filter((name) =>
+          snapshot.includes(readFileSync(join(folder, name), 'latin1').slice(9)),
+        )
+        // The text that the process keeps shows that the search finds one.
+        expect(found).toEqual(['kept'])
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
     },
     TIMEOUT,
   )

@@ -7,7 +7,7 @@
  * @see ITU-T I.371, annex A: the generic cell rate algorithm
  * @module
  */
-import { hash } from 'node:crypto'
+import crypto from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { ResolvedClock } from '../../clock.js'
 import type { Counted, EndpointBudgets } from './budgets.js'
@@ -36,7 +36,9 @@ export class Meter {
   /** Counts a call about a token, authentic or not. Returns the same. */
   token(token: string): number {
     // The text of a token is kept nowhere.
-    return this.#budgets.token === undefined ? 0 : this.#spend('token', hash('sha256', token))
+    return this.#budgets.token === undefined
+      ? 0
+      : this.#spend('token', crypto.hash('sha256', token))
   }
 
   #spend(counted: Counted, name: string): number {
