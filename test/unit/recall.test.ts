@@ -1,14 +1,15 @@
 /** What a node asks the store, when the log may not be the one that it knew. */
 import { ulid } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryStore } from 'watchword'
+import { memoryStore, type Store } from 'watchword'
 import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import type { RevocationEntry } from '../../src/revocation/event.js'
 import type { StoreChanges } from '../../src/revocation/follower-options.js'
 import { REVOKED, RevocationIndex } from '../../src/revocation/index.js'
-import { recallRevocations } from '../../src/revocation/refill.js'
+import { type RowInspector, recallRevocations, refillChanges } from '../../src/revocation/refill.js'
 import type { SealKeys } from '../../src/revocation/seal.js'
+import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
 import { newSealKeys } from '../support/feed-writer.js'
 import { DAY, drive, feedOver, flush, MINUTE, SECOND } from '../support/fleet.js'
 import { type FollowerNode, type FollowerWish, followerNode } from '../support/follower-node.js'
@@ -364,5 +365,68 @@ describe('what is read back from a store', () => {
     await recallRevocations({ store, index, call: (call) => call() }, since)
     const values = [...index.entries()].map((entry) => 'before' in entry && entry.before)
     expect(values.sort()).toEqual([since, since, since + 1])
+  })
+
+  const readBack = async (store: Store, cursor: string, inspect?: RowInspector) => {
+    const index = new RevocationIndex()
+    const options = { store, index, call: <T>(call: () => Promise<T>) => call() }
+    const next = await refillChanges(
+      inspect === undefined ? options : { ...options, inspect },
+      cursor,
+    )
+    return { entries: [...index.entries()], next }
+  }
+
+  it('has the successors of a revoked token, and the end of a rotated one, in the order of arrival', async () => {
+    const store = memoryStore()
+    const make = fixtures('read back')
+    const [first, other] = [make.token(), make.token()]
+    await store.insertTokens([first, other])
+    const { cursor } = await store.changes(null, 1)
+    const second = make.successor(first)
+    await store.succeed(first.id, second, NOW + MINUTE)
+    await store.succeed(second.id, make.successor(second), null)
+    const { id, family, expiresAt: before } = other
+    const expiresAt = before + DAY
+    const reach = { before, expiresAt, family, generation: 1, at: 1 }
+    await store.revoke(make.revocation('token', id, reach))
+    const { entries, next } = await readBack(store, cursor)
+    // An index rounds expiries up.
+    const said = entries.map(({ expiresAt: _, ...entry }) => entry)
+    expect(said).toHaveLength(3)
+    expect(said).toEqual(
+      expect.arrayContaining([
+        { kind: 'token', value: id },
+        { kind: 'successors', value: family, generation: 1 },
+        { kind: 'rotated', value: first.family, generation: 1, from: null },
+      ]),
+    )
+    const ends = entries.map((entry) => entry.expiresAt).sort((a, b) => a - b)
+    const least = [before, first.familyExpiresAt, expiresAt].sort((a, b) => a - b)
+    ends.forEach((end, index) => expect(end).toBeGreaterThanOrEqual(least[index] ?? 0))
+    expect((await readBack(store, next)).entries).toEqual([])
+  })
+
+  it('revokes by an edited row until the later of its times', async () => {
+    const store = memoryStore()
+    const make = fixtures('edited')
+    const { cursor } = await store.changes(null, 1)
+    const times = { before: NOW + 1, expiresAt: NOW + DAY }
+    const edited = make.revocation('token', make.id(), times)
+    await store.revoke(edited)
+    const inspect = { revocation: async () => false, token: async () => true }
+    const { entries } = await readBack(store, cursor, inspect)
+    const { value, expiresAt } = edited
+    expect(entries).toEqual([{ kind: 'token', value, expiresAt, loose: true }])
+  })
+
+  it('rejects when the index is full, so that the cursor stays where it is', async () => {
+    const store = memoryStore()
+    const make = fixtures('full')
+    const { cursor } = await store.changes(null, 1)
+    for (let i = 0; i < 3; i++) await store.revoke(make.revocation('token', make.id()))
+    const index = new RevocationIndex({ max: 2 })
+    const reading = refillChanges({ store, index, call: (call) => call() }, cursor)
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
   })
 })

@@ -151,14 +151,16 @@ function page(
 }
 
 function parseCursor(cursor: string, latest: readonly number[]): Place {
-  const [kept = '', ended = ''] = cursor.split('/')
-  const absolute = (text: string) => {
-    const numbers = text.split('.').map((number) => Number.parseInt(number, 36))
-    return latest.map((last, stripe) => {
-      const number = (numbers[stripe] ?? 0) + stripe * RANGE
-      // Beyond the last one: the database was set back to an earlier state, which numbers its changes again.
-      return number <= last ? number : stripe * RANGE
-    })
-  }
-  return { kept: absolute(kept), ended: absolute(ended) }
+  const [kept = [], ended = []] = cursor
+    .split('/')
+    .map((text) =>
+      text.split('.').map((number, stripe) => Number.parseInt(number, 36) + stripe * RANGE),
+    )
+  const isOf = (numbers: readonly number[]) =>
+    latest.every((last, stripe) => (numbers[stripe] ?? Number.NaN) <= last)
+  // Beyond the last number of any stripe: the database was set back to an earlier state, which numbers its changes
+  // again. What it took in since is found from the beginning.
+  if (isOf(kept) && isOf(ended)) return { kept, ended }
+  const beginning = latest.map((_, stripe) => stripe * RANGE)
+  return { kept: beginning, ended: beginning }
 }
