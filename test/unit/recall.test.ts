@@ -403,7 +403,7 @@ describe('what is read back from a store', () => {
     )
     const ends = entries.map((entry) => entry.expiresAt).sort((a, b) => a - b)
     const least = [before, first.familyExpiresAt, expiresAt].sort((a, b) => a - b)
-    ends.forEach((end, index) => expect(end).toBeGreaterThanOrEqual(least[index] ?? 0))
+    for (const [index, end] of ends.entries()) expect(end).toBeGreaterThanOrEqual(least[index] ?? 0)
     expect((await readBack(store, next)).entries).toEqual([])
   })
 
