@@ -49,7 +49,7 @@ function scheduleSweep(parts: Parts): void {
 async function sweep(parts: Parts): Promise<void> {
   const { index, state, follower } = parts
   follower.doubt()
-  const now = await follower.time.look()
+  const [now] = await Promise.all([follower.time.look(), follower.compareServers()])
   index.clampFuture()
   // While clocks disagree nothing is dropped.
   if (now === undefined || state.closed) return

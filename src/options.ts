@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type * as z from 'zod/mini'
 import type { Clock } from './clock.js'
@@ -21,6 +19,7 @@ import {
 } from './options-schema.js'
 import type { Policy, ReuseAction } from './policy/policy.js'
 import { normaliseScopes } from './policy/scopes.js'
+import { defaultNodeName } from './revocation/local-life.js'
 import type { Store } from './store/store.js'
 
 /** The rules of one class of tokens. */
@@ -218,14 +217,10 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
     keys: resolveKeys(data.keys ?? {}),
     timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
-    node: data.node ?? nodeName(),
+    node: data.node ?? defaultNodeName(),
     maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
     clock: data.clock,
   }
-}
-
-function nodeName(): string {
-  return `${hostname().slice(0, 64)}-${process.pid}-${randomBytes(3).toString('hex')}`
 }
 
 type Limits = { readonly max: number; readonly maxBytes: number }

@@ -109,7 +109,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     audit(core, { action: 'store.tampered', actor: 'system', target, id }),
   )
   const readBack = { store, call: callStore, inspect }
-  const follower = new Follower({
+  const follower: Follower = new Follower({
     feed,
     index,
     keys: feedKeyring,
@@ -133,6 +133,8 @@ export function buildParts(options: ResolvedOptions): Parts {
           }
         : undefined,
     storeTime: storeTimeOf(store, callStore),
+    storeIdentity:
+      store.identity === undefined ? undefined : () => callStore(async () => store.identity?.()),
     onIncident,
   })
   const verifier = new Verifier({

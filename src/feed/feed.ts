@@ -71,6 +71,11 @@ export interface FeedInfo {
   readonly suggestedPollMs: number
   /** Where the log is kept, for an operator who has to look there: the keys, the streams or the tables. */
   readonly place?: string
+  /**
+   * `false` for a log that cannot be split into parts that both take writes, such as one in this process or in one file:
+   * a write of the node's own then proves that it has reached the head. Default: `true`.
+   */
+  readonly splits?: boolean
 }
 
 /**
@@ -152,6 +157,12 @@ export interface RevocationFeed {
 
   /** Drops the events with `seq <= upTo`, at most up to the head, and moves the floor past them; never lowers it. */
   trim?(upTo: number, options: CallOptions): Promise<void>
+
+  /**
+   * Names the server that holds the log, as `identity` of a store on the same server does; a copy or a promoted replica
+   * has another name. Resolves with `undefined` when that cannot be told. Needs no special rights.
+   */
+  identity?(options: CallOptions): Promise<string | undefined>
 
   /** Only for a log in this very process: answers the head at once, so that freshness is a fact and not a lease. */
   peek?(): SealedHead | null

@@ -61,6 +61,7 @@ export function sqliteFeed(database: SqliteDatabase, options: SqliteFeedOptions 
     append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),
     migrate: (steps) => transaction(steps),
     incidents,
+    splits: false,
     durability: async () => {
       const { rows } = await run(DURABILITY)
       return durabilityOf(Number(rows[0]?.['synchronous']), rows[0]?.['file'])

@@ -90,10 +90,10 @@ export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): Revoc
   }
 }
 
-type Optional = 'touch' | 'trim' | 'peek' | 'snapshot' | 'observe' | 'reset'
+type Optional = 'touch' | 'trim' | 'peek' | 'snapshot' | 'observe' | 'reset' | 'identity'
 
 function optionalMethods(feed: RevocationFeed): Pick<RevocationFeed, Optional> {
-  const { touch, trim, peek, snapshot, observe, reset } = feed
+  const { touch, trim, peek, snapshot, observe, reset, identity } = feed
   return {
     ...(touch && { touch: touch.bind(feed) }),
     ...(trim && { trim: trim.bind(feed) }),
@@ -101,6 +101,7 @@ function optionalMethods(feed: RevocationFeed): Pick<RevocationFeed, Optional> {
     ...(snapshot && { snapshot }),
     ...(observe && { observe: observe.bind(feed) }),
     ...(reset && { reset: reset.bind(feed) }),
+    ...(identity && { identity: identity.bind(feed) }),
   }
 }
 

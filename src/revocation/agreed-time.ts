@@ -93,11 +93,19 @@ export class AgreedTime {
 
   /** The time to date seals with: of this node, unless the store has shown it to be wrong. */
   stamp(): number {
-    const { clock, storeTime, maxSkewMs } = this.#options
-    const { ahead } = this
-    const own = clock.now()
-    const isWrong = storeTime !== undefined && ahead !== undefined && Math.abs(ahead) > maxSkewMs
-    return isWrong ? Math.max(0, own - ahead) : own
+    const own = this.#options.clock.now()
+    return Math.max(0, own - this.#errorOf(own))
+  }
+
+  /** What this node's clock says, where it judges by it, at a moment that a seal dates. */
+  ownTimeOf(sealedAt: number): number {
+    return sealedAt + this.#errorOf(this.#options.clock.judged())
+  }
+
+  #errorOf(own: number): number {
+    const lead = this.#storeLead
+    if (lead === undefined || Math.abs(this.#lead - lead) <= this.#options.maxSkewMs) return 0
+    return Math.round(own - this.#options.clock.monotonic() - lead)
   }
 
   /** The time that a seal of this node vouches for. */

@@ -81,6 +81,11 @@ export class FeedCalls {
     return this.#call(async (options) => (await this.#feed.touch?.(expect, next, options)) ?? false)
   }
 
+  /** Which server the log is on, where the feed can tell. */
+  identity(): Promise<string | undefined> {
+    return this.#call(async (options) => this.#feed.identity?.(options))
+  }
+
   /** Drops the oldest events, where the feed can. */
   trim(upTo: number): Promise<void> {
     return this.#call(async (options) => this.#feed.trim?.(upTo, options))

@@ -74,30 +74,24 @@ export class Compactor {
 
   // One node at a time: it says so in the log, and whoever said so first does it.
   async #snapshot(): Promise<void> {
-    const {
-      calls,
-      keys,
-      clock,
-      replica,
-      index,
-      nodes,
-      publish,
-      node,
-      maxLog = MAX_LOG,
-    } = this.#options
+    const { calls, keys, clock, replica, index, nodes, publish, maxLog = MAX_LOG } = this.#options
     if (!nodes.mayLead()) return
-    await publish([{ kind: 'lease', value: node, until: clock.now() + LEASE_MS }])
+    await publish([{ kind: 'lease', value: nodes.text, until: clock.now() + LEASE_MS }])
     if (!nodes.leads()) return
     const { position } = replica
     await saveSnapshot({ calls, keys, clock, position, entries: index.entries() })
     const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))
-    await this.#cut(upTo, [{ kind: 'snapshot', value: node, until: position.seq }])
+    await this.#cut(upTo, [{ kind: 'snapshot', value: nodes.text, until: position.seq }])
   }
 
   async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
-    const { calls, publish, node, nodes } = this.#options
+    const { calls, publish, nodes } = this.#options
     // Who is there may be known only by what is cut off.
-    await publish([...nodes.entries(), ...also, { kind: 'trim', value: node, until: upTo + 1 }])
+    await publish([
+      ...nodes.entries(),
+      ...also,
+      { kind: 'trim', value: nodes.text, until: upTo + 1 },
+    ])
     await calls.trim(upTo)
   }
 }

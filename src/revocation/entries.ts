@@ -61,7 +61,7 @@ export const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 
 /** What nodes tell each other by the log: that they are there, and how far they are. */
 export interface NodeEntry {
   readonly kind: (typeof NODE_KINDS)[number]
-  /** The node's name: 1 to 256 characters. */
+  /** Which life of which node, see `members.ts`: 1 to 278 characters. */
   readonly value: string
   /**
    * Of a `join` and a `leave`: when. Of an `ack`: the `seq` that the node has applied. Of a `lease`: when it ends. Of a

@@ -45,7 +45,8 @@ export { expiryOf } from './entries.js'
 export const MAX_ENTRIES = 1000
 
 const MAX_TEXT_BYTES = 4096
-const MAX_NAME_LENGTH = 256
+// A life and a name.
+const MAX_NAME_LENGTH = 22 + 256
 const MAX_TIME = 2 ** 48 - 1
 
 // The tags of entries about ids; the others are the place in the list above a base.

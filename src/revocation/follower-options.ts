@@ -76,6 +76,10 @@ export interface FollowerOptions {
   readonly refill: (() => Promise<void>) | undefined
   /** Reads back what the store took in lately, where the store outlives the process and the log does not live in it. */
   readonly recall: StoreChanges | undefined
+  /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
+  readonly renewMs?: number
+  /** Asks the store which server it is on; `undefined` where it cannot tell. */
+  readonly storeIdentity: (() => Promise<string | undefined>) | undefined
   /** Asks the store for its time (Unix milliseconds); `undefined` where the store has no clock. */
   readonly storeTime: (() => Promise<number>) | undefined
   /** Told of what went wrong with the log, and how many events or entries that concerned. */

@@ -22,6 +22,7 @@ import { Recall } from './recall.js'
 import { Recovery } from './recovery.js'
 import { Replica } from './replica.js'
 import { Watcher } from './watcher.js'
+import { Witness } from './witness.js'
 
 const FIRST_POLL_MS = 25
 const QUIET_POLL_MS = 250
@@ -39,6 +40,7 @@ export class Follower {
   readonly #recall: Recall
   readonly #puller: Puller
   readonly #nodes: Nodes
+  readonly #witness: Witness
   readonly #compactor: Compactor
   readonly #stop = new AbortController()
   // Spreads the nodes of a fleet in time; nobody gains by guessing it.
@@ -50,11 +52,13 @@ export class Follower {
   #pulling: Promise<void> | undefined
   #again = false
   #restUntil = Number.NEGATIVE_INFINITY
+  #pulledAt = Number.NEGATIVE_INFINITY
+  #hasReached = false
 
   constructor(options: FollowerOptions) {
     const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
     this.#options = options
-    this.freshness = new Freshness(clock, maxStalenessMs + toleranceMs)
+    this.freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
     // A node asks again rather than wait for one answer until it is stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.#calls = new FeedCalls({ ...options, probeMs })
@@ -64,10 +68,15 @@ export class Follower {
       writer,
       onDisagreement: () => options.onIncident('clock', 1),
     })
+    this.#witness = new Witness({ ...options, writer, time: this.time })
     this.#replica = new Replica({
       ...options,
       time: this.time,
       onNode: (entry, event) => this.#nodes.hear(entry, event),
+      onEvent: (event) => {
+        this.#witness.note(event)
+        this.#nodes.sign(event)
+      },
     })
     const publish = (entries: readonly FeedEntry[]) => this.#publisher.publish(entries)
     const shared = {
@@ -88,9 +97,23 @@ export class Follower {
       onAppended: () => this.#moved(),
     })
     this.#recovery = new Recovery(shared)
-    this.#recall = new Recall({ ...shared, publish: (entries) => this.publish(entries) })
-    this.#puller = new Puller({ ...shared, recovery: this.#recovery, recalling: this.#recall })
     this.#nodes = new Nodes({ ...shared, name })
+    this.#recall = new Recall({
+      ...shared,
+      publish: (entries) => this.publish(entries),
+      isWitness: () => this.#witness.hasStore && !this.#nodes.members.alone,
+      onKnown: (asked) => {
+        this.#witness.noteStore(asked)
+        this.#puller.reweigh()
+      },
+    })
+    this.#puller = new Puller({
+      ...shared,
+      nodes: this.#nodes,
+      recovery: this.#recovery,
+      witness: this.#witness,
+      recalling: this.#recall,
+    })
     this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
   }
 
@@ -167,18 +190,29 @@ export class Follower {
       random: this.#random,
     })
     try {
+      void this.compareServers()
       // Where that fails, the first look at the store takes it.
       await this.#recall.begin().catch(() => undefined)
       await this.pull()
+      await this.#nodes.hello()
     } finally {
       this.#schedule()
     }
   }
 
+  /** Asks whether store and feed are on one server, in which case the store is no witness. Never rejects. */
+  async compareServers(): Promise<void> {
+    const { storeIdentity } = this.#options
+    if (storeIdentity === undefined || this.#options.feed.identity === undefined) return
+    const ids = [storeIdentity(), this.#calls.identity()]
+    const [store, feed] = await Promise.all(ids.map((id) => id.catch(() => undefined)))
+    if (store !== undefined && store === feed) this.#witness.dismissStore()
+  }
+
   /** Stops following; nothing is fresh any more. */
   async stop(): Promise<void> {
-    if (this.freshness.within(this.#options.maxStalenessMs, this.#options.clock.judged()))
-      await this.#nodes.leave().catch(() => undefined)
+    const silentMs = this.#options.clock.monotonic() - this.#pulledAt
+    if (silentMs <= this.#options.maxStalenessMs) await this.#nodes.leave().catch(() => undefined)
     if (this.abandon()) await this.#options.feed.close()
   }
 
@@ -211,9 +245,12 @@ export class Follower {
     try {
       const read = await this.#puller.pull()
       if (polled && read > 0) this.#watcher?.missed()
+      this.#pulledAt = start
+      this.#hasReached = true
       this.#recovery.settle()
       this.#nodes.live()
     } catch (error) {
+      this.#hasReached = false
       const now = this.#options.clock.monotonic()
       this.#restUntil = now + (now - start)
       this.doubt()
@@ -294,7 +331,11 @@ export class Follower {
     const { feed, maxStalenessMs } = this.#options
     // In one process nothing is ever missed, and looking proves nothing that a verification would not.
     if (feed.peek !== undefined) return feed.info.suggestedPollMs * (0.8 + this.#random() * 0.4)
-    const calm = this.#watcher?.reliable === true ? feed.info.suggestedPollMs : this.#pollMs
+    // One that has read everything and waits for evidence looks often: it may come with the next seal.
+    const isWaiting =
+      this.#hasReached && !this.freshness.within(maxStalenessMs, this.#options.clock.judged())
+    const isCalm = !isWaiting && this.#watcher?.reliable === true
+    const calm = isCalm ? feed.info.suggestedPollMs : this.#pollMs
     this.#pollMs = Math.min(QUIET_POLL_MS, feed.info.suggestedPollMs, this.#pollMs * 1.5)
     return Math.min(calm, maxStalenessMs / 4) * (0.8 + this.#random() * 0.4)
   }

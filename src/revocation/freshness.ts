@@ -15,11 +15,17 @@ export class Freshness {
   #provenAt = Number.NEGATIVE_INFINITY
   #provenMonotonic = Number.NEGATIVE_INFINITY
   #beaconAt = Number.POSITIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
+  readonly #toleranceMs: number
 
-  /** @param maxBeaconAgeMs - How old the seal of a head may be for a proof with it to count. */
-  constructor(clock: ResolvedClock, maxBeaconAgeMs: number) {
+  /**
+   * @param maxStalenessMs - How long a proof counts.
+   * @param toleranceMs - How much older than that the evidence may be which it rests on: clocks differ.
+   */
+  constructor(clock: ResolvedClock, maxStalenessMs: number, toleranceMs: number) {
     this.#clock = clock
-    this.#maxBeaconAgeMs = maxBeaconAgeMs
+    this.#maxBeaconAgeMs = maxStalenessMs + toleranceMs
+    this.#toleranceMs = toleranceMs
   }
 
   /** The two clocks now: take it before asking for the head, since the answer is as old as the question. */
@@ -30,12 +36,15 @@ export class Freshness {
   /**
    * Notes a proof that was asked for at `mark`.
    *
-   * @param beaconAt - When the head was last sealed, by the clock of whoever did; left out where a head cannot be frozen.
+   * @param beaconAt - When the newest evidence dates from that the log is whole; left out where it cannot be otherwise.
    */
   prove([wall, monotonic]: Mark, beaconAt = Number.POSITIVE_INFINITY): void {
-    if (monotonic < this.#provenMonotonic) return
+    if (monotonic < this.#askedAt) return
+    this.#askedAt = monotonic
     this.#provenAt = wall
-    this.#provenMonotonic = monotonic
+    // Evidence runs out on the steady clock as well: the wall clock may be held.
+    const isOld = beaconAt > Number.NEGATIVE_INFINITY && beaconAt < wall - this.#toleranceMs
+    this.#provenMonotonic = isOld ? monotonic - (wall - this.#toleranceMs - beaconAt) : monotonic
     this.#beaconAt = beaconAt
   }
 
@@ -43,6 +52,7 @@ export class Freshness {
   revoke(): void {
     this.#provenAt = Number.NEGATIVE_INFINITY
     this.#provenMonotonic = Number.NEGATIVE_INFINITY
+    this.#askedAt = Number.NEGATIVE_INFINITY
   }
 
   /** Whether there ever was a proof that has not been taken back. */

@@ -1,14 +1,17 @@
 /**
  * The nodes of a fleet, as the log tells of them: who follows it, and who has applied what.
  *
- * A node joins when it is up to date and leaves when it stops. One that is asked for word, and gives none for longer
- * than anything may be stale, is dead or refuses everything: it is taken off the list, and joins again if it lives.
+ * A node joins when it is up to date, says so again from time to time, and leaves when it stops. One that is asked for
+ * word, and gives none for longer than anything may be stale, is taken off the list, and joins again if it lives.
  *
  * @module
  */
 import type { ResolvedClock, Timer } from '../clock.js'
 import { type Position, type RevocationFeed, sameBytes } from '../feed/feed.js'
+import type { AgreedTime } from './agreed-time.js'
 import type { FeedEntry, NodeEntry } from './event.js'
+import { isEnded } from './local-life.js'
+import { lifeOf, type Member, Members, memberText, parseMember } from './members.js'
 import type { Replica } from './replica.js'
 import type { Opened } from './seal.js'
 
@@ -25,74 +28,116 @@ export interface NodesOptions {
   readonly feed: RevocationFeed
   readonly replica: Replica
   readonly clock: ResolvedClock
+  readonly time: AgreedTime
   readonly writer: Uint8Array
   readonly maxStalenessMs: number
+  /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
+  readonly renewMs?: number
   readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
   /** A number in [0, 1). */
   readonly random: () => number
 }
 
-/** A call that is older than this is answered by nobody: whoever made it has stopped waiting. */
+/** A call that is older than this is answered by no node: its caller has stopped waiting. */
 const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
 const MAX_LEASE_MS = 10 * 60_000
+const RENEW_MS = 30_000
 
 interface Call {
-  /** Where its event stands; until that is known, nobody can have answered it. */
+  /** Where its event stands; until that is known, no node can have acknowledged it. */
   seq: number
   readonly done: () => void
 }
 
-// Authorities on one feed object of one process hear of an event before the append resolves: there is nobody to ask.
+// Authorities on one feed object of one process hear of an event before the append resolves: there is no node to ask.
 const neighbours = new WeakMap<RevocationFeed, Set<Nodes>>()
 
 /** One node's list of all nodes. */
 export class Nodes {
   readonly #options: NodesOptions
-  readonly #members = new Map<string, number>()
-  /** The highest `seq` that each node has said it has applied. */
+  readonly #me: Member
+  /** The other members. */
+  readonly members: Members
+  /** The highest `seq` that each life has said it has applied. */
   readonly #acked = new Map<string, number>()
   readonly #calls = new Set<Call>()
   #lease: { readonly holder: string; readonly until: number } | undefined
+  // Up to where the log was read, which tells what is said now from what was said long ago.
+  #reached: { readonly epoch: string; readonly seq: number } | undefined
   #epoch = ''
-  #joining: Timer | undefined
+  #isMember = false
+  #joining: Promise<void> | undefined
+  #timer: Timer | undefined
+  #hasJoined = false
   #stopped = false
 
   constructor(options: NodesOptions) {
+    const { feed, name, writer, clock, renewMs = RENEW_MS } = options
     this.#options = options
-    if (options.feed.peek === undefined) return
-    const here = neighbours.get(options.feed) ?? new Set()
-    neighbours.set(options.feed, here.add(this))
+    this.#me = { life: lifeOf(writer), name }
+    this.members = new Members({ clock, life: this.#me.life, renewMs })
+    if (feed.peek === undefined) return
+    const here = neighbours.get(feed) ?? new Set()
+    neighbours.set(feed, here.add(this))
+  }
+
+  /** Takes in a seal of any node: a sign that it is alive, if it was made just now. */
+  sign({ writer, epoch, seq }: Opened): void {
+    if (this.#isNew(epoch, seq)) this.members.signed(lifeOf(writer))
+  }
+
+  #isNew(epoch: string, seq: number): boolean {
+    return this.#reached?.epoch === epoch && seq > this.#reached.seq
   }
 
   /** Takes in what a node said in an event. */
   hear({ kind, value, until }: NodeEntry, event: Opened): void {
     this.#follow()
-    if (kind === 'join') this.#members.set(value, until)
-    else if (kind === 'leave') this.#left(value)
-    else if (kind === 'ack') this.#acknowledged(value, until)
+    if (kind === 'join') this.#joined(parseMember(value), until, event)
+    else if (kind === 'leave') this.#left(parseMember(value))
+    else if (kind === 'ack') this.#acknowledged(parseMember(value).life, until)
     else if (kind === 'lease') this.#leased(value, until)
     else if (kind === 'call') this.#called(event)
   }
 
-  // In another life of the log everybody says again who they are.
+  // In another epoch of the log every node says again that it is there.
   #follow(): void {
     const { epoch } = this.#options.replica.position
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    this.#members.clear()
+    this.#unlisted()
     this.#acked.clear()
     this.#lease = undefined
   }
 
-  #left(name: string): void {
-    this.#members.delete(name)
-    this.#acked.delete(name)
+  // What another node repeats of a member, and what was said before this node was there, is as old as it says.
+  #joined(member: Member, at: number, { writer, epoch, seq }: Opened): void {
+    const { clock } = this.#options
+    const isOwnWord = lifeOf(writer) === member.life
+    const isNow = isOwnWord && this.#isNew(epoch, seq)
+    if (member.life === this.#me.life) this.#isMember = true
+    else this.members.joined(member, isNow ? 0 : Math.max(0, clock.judged() - at))
+    // Whoever joins has read the log up to there.
+    if (isOwnWord) this.#acknowledged(member.life, seq - 1)
+  }
+
+  #left({ life }: Member): void {
+    if (life === this.#me.life) this.#unlisted()
+    this.members.left(life)
+    this.#acked.delete(life)
     for (const call of this.#calls) this.#check(call)
   }
 
-  #acknowledged(name: string, seq: number): void {
-    this.#acked.set(name, Math.max(seq, this.#acked.get(name) ?? 0))
+  // It says again that it is there as soon as it is up to date, and not only when that is due.
+  #unlisted(): void {
+    this.#isMember = false
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #acknowledged(life: string, seq: number): void {
+    this.#acked.set(life, Math.max(seq, this.#acked.get(life) ?? 0))
     for (const call of this.#calls) this.#check(call)
   }
 
@@ -105,51 +150,86 @@ export class Nodes {
   }
 
   #called({ writer, seq, at }: Opened): void {
-    const { clock, name, publish } = this.#options
+    const { clock, publish } = this.#options
     if (this.#stopped || sameBytes(writer, this.#options.writer)) return
-    if (!this.#members.has(name) || clock.now() - at > MAX_CALL_AGE_MS) return
+    if (!this.#isMember || Math.abs(clock.now() - at) > MAX_CALL_AGE_MS) return
     // Only once the event is applied to its end, which is after this.
     queueMicrotask(() => {
-      void publish([{ kind: 'ack', value: name, until: seq }]).catch(() => undefined)
+      void publish([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(
+        () => undefined,
+      )
     })
   }
 
   /** This node is up to date: says so to the others, if they do not know yet. */
   live(): void {
-    const { feed, clock, name, publish } = this.#options
-    if (feed.peek !== undefined || this.#stopped || this.#joining !== undefined) return
-    this.#follow()
-    if (this.#members.has(name)) return
-    const delay = Math.floor(this.#options.random() * MAX_JOIN_DELAY_MS)
-    this.#joining = clock.setTimer(() => {
-      const joined = publish([{ kind: 'join', value: name, until: clock.now() }])
-      void joined
-        .catch(() => undefined)
-        .finally(() => {
-          this.#joining = undefined
-        })
-    }, delay)
+    this.#arrive()
+    if (this.#options.feed.peek !== undefined || this.#stopped) return
+    if (this.#isMember || this.#joining !== undefined || this.#timer !== undefined) return
+    this.#after(this.#options.random() * MAX_JOIN_DELAY_MS)
   }
 
-  /** Says that this node will not follow any longer. */
+  #arrive(): void {
+    this.#follow()
+    const { epoch, seq } = this.#options.replica.position
+    const known = this.#reached?.epoch === epoch ? this.#reached.seq : 0
+    this.#reached = { epoch, seq: Math.max(seq, known) }
+  }
+
+  /** Says that this node is there, and goes on doing so. Resolves when the log has it, or could not be told. */
+  hello(): Promise<void> {
+    if (this.#options.feed.peek !== undefined || this.#stopped) return Promise.resolve()
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#joining ??= this.#join().finally(() => {
+      this.#joining = undefined
+      const { renewMs } = this.members
+      if (this.#isMember) this.#after(renewMs * (0.75 + this.#options.random() / 2))
+    })
+    return this.#joining
+  }
+
+  async #join(): Promise<void> {
+    const { publish, time } = this.#options
+    const until = time.stamp()
+    const entries: NodeEntry[] = this.#hasJoined ? [] : this.#departed(until)
+    this.#hasJoined = true
+    entries.push({ kind: 'join', value: memberText(this.#me), until })
+    await publish(entries).catch(() => undefined)
+  }
+
+  // Lives of this very node, as far as it can tell, that ended without a good-bye. One that is alive after all joins again.
+  #departed(until: number): NodeEntry[] {
+    return this.members
+      .others()
+      .filter(({ name }) => name === this.#me.name || isEnded(name))
+      .map((member) => ({ kind: 'leave', value: memberText(member), until }))
+  }
+
+  #after(delayMs: number): void {
+    if (this.#stopped) return
+    this.#timer = this.#options.clock.setTimer(() => {
+      this.#timer = undefined
+      void this.hello()
+    }, delayMs)
+  }
+
+  /** Says that this node does not follow any longer, if it has said, or is saying, that it does. */
   async leave(): Promise<void> {
-    const { clock, name, publish } = this.#options
-    const joined = this.#members.has(name)
+    const { time, publish } = this.#options
+    const hasJoined = this.#hasJoined
     this.stop()
-    if (joined) await publish([{ kind: 'leave', value: name, until: clock.now() }])
+    await this.#joining
+    if (hasJoined)
+      await publish([{ kind: 'leave', value: memberText(this.#me), until: time.stamp() }])
   }
 
   /** Ends this part. */
   stop(): void {
     this.#stopped = true
-    this.#joining?.cancel()
+    this.#timer?.cancel()
     neighbours.get(this.#options.feed)?.delete(this)
     for (const call of this.#calls) call.done()
-  }
-
-  /** Every node that is known to follow the log, but for this one. */
-  #others(): string[] {
-    return [...this.#members.keys()].filter((member) => member !== this.#options.name)
   }
 
   /**
@@ -160,8 +240,8 @@ export class Nodes {
     publish: (call: NodeEntry) => Promise<Position>,
     timeoutMs: number,
   ): Promise<RollCall> {
-    const { feed, name, clock } = this.#options
-    const word: NodeEntry = { kind: 'call', value: name, until: clock.now() }
+    const { feed, name, clock, time } = this.#options
+    const word: NodeEntry = { kind: 'call', value: memberText(this.#me), until: time.stamp() }
     if (feed.peek !== undefined) return this.#callHere(await publish(word))
     const started = clock.monotonic()
     let done = () => {}
@@ -177,17 +257,21 @@ export class Nodes {
       const timer = clock.setTimer(done, Math.max(0, timeoutMs - (clock.monotonic() - started)))
       await finished
       timer.cancel()
+      const others = this.members.others()
       const pending = this.#pending(call)
-      const applied = this.#others().filter((member) => !pending.includes(member))
-      if (timeoutMs > this.#options.maxStalenessMs) this.#dismiss(pending)
-      return { position, applied: [name, ...applied].sort(), pending: pending.sort() }
+      const applied = others.filter((member) => !pending.includes(member.life))
+      const silent = others.filter((member) => pending.includes(member.life))
+      if (timeoutMs > this.#options.maxStalenessMs) this.#dismiss(silent)
+      return { position, applied: [name, ...namesOf(applied)].sort(), pending: namesOf(silent) }
     } finally {
       this.#calls.delete(call)
     }
   }
 
   #pending({ seq }: Call): string[] {
-    return this.#others().filter((member) => (this.#acked.get(member) ?? 0) < seq)
+    return this.members
+      .others()
+      .flatMap(({ life }) => ((this.#acked.get(life) ?? 0) < seq ? [life] : []))
   }
 
   #check(call: Call): void {
@@ -204,30 +288,46 @@ export class Nodes {
     return { position, applied: names(true), pending: names(false) }
   }
 
-  #dismiss(names: readonly string[]): void {
-    if (names.length === 0) return
-    const { clock, publish } = this.#options
-    const gone = names.map((value) => ({ kind: 'leave' as const, value, until: clock.now() }))
+  #dismiss(members: readonly Member[]): void {
+    if (members.length === 0) return
+    const { time, publish } = this.#options
+    const until = time.stamp()
+    const gone = members.map((member) => ({
+      kind: 'leave' as const,
+      value: memberText(member),
+      until,
+    }))
     void publish(gone).catch(() => undefined)
   }
 
   /** Whether no other node has said that it is compacting the log. */
   mayLead(): boolean {
-    const { clock, name } = this.#options
-    return (
-      this.#lease === undefined || this.#lease.until <= clock.now() || this.#lease.holder === name
-    )
+    const now = this.#options.clock.now()
+    return this.#lease === undefined || this.#lease.until <= now || this.leads()
   }
 
   /** Whether this node is the one that compacts the log. */
   leads(): boolean {
-    return (
-      this.#lease?.holder === this.#options.name && this.#lease.until > this.#options.clock.now()
-    )
+    const { until, holder } = this.#lease ?? { until: 0, holder: '' }
+    return holder === memberText(this.#me) && until > this.#options.clock.now()
   }
 
-  /** What has to be said of nodes by whoever cuts off where they said so themselves. */
-  *entries(): Iterable<NodeEntry> {
-    for (const [value, until] of this.#members) yield { kind: 'join', value, until }
+  /** How this node names itself in the log. */
+  get text(): string {
+    return memberText(this.#me)
   }
+
+  /** What has to be said of nodes by a node that cuts off where they said so themselves. */
+  *entries(): Iterable<NodeEntry> {
+    const now = this.#options.time.stamp()
+    if (this.#isMember) yield { kind: 'join', value: this.text, until: now }
+    for (const member of this.members.others()) {
+      const until = Math.max(0, Math.floor(now - member.lastSignMs))
+      yield { kind: 'join', value: memberText(member), until }
+    }
+  }
+}
+
+function namesOf(members: readonly Member[]): string[] {
+  return members.map(({ name }) => name).sort()
 }

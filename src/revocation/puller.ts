@@ -3,18 +3,20 @@
  *
  * @module
  */
-
-import type { SealedEvent, SealedHead } from '../feed/feed.js'
+import { type SealedEvent, type SealedHead, sameBytes } from '../feed/feed.js'
 import { has } from '../fields.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FeedCalls } from './calls.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
+import { lifeOf } from './members.js'
+import type { Nodes } from './nodes.js'
 import type { Recall } from './recall.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
 import { type Opened, open, openHead, sealHead } from './seal.js'
 import { unavailable } from './unavailable.js'
+import type { Witness } from './witness.js'
 
 const READ_LIMIT = 500
 // Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
@@ -24,8 +26,12 @@ const MAX_SHOWN = 3
 const MAX_TEARS = 3
 // Between two of these the event loop gets its turn: a few milliseconds of work.
 const BYTES_A_TURN = 100_000
-/** A seal older than this is renewed by whichever node comes by first. */
+/**
+ * A seal older than this, or than a fifth of a lease, is renewed by the first node that comes by and did not make it: each
+ * of two nodes then sees a seal of the other one twice a lease.
+ */
 const BEACON_MS = 2000
+const BEACON_SHARE = 0.2
 
 /** What the puller needs. */
 export interface PullerOptions extends FollowerOptions {
@@ -35,6 +41,8 @@ export interface PullerOptions extends FollowerOptions {
   readonly recovery: Recovery
   readonly recalling: Recall
   readonly time: AgreedTime
+  readonly nodes: Nodes
+  readonly witness: Witness
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
@@ -65,6 +73,8 @@ export class Puller {
   #head: SealedHead | null = null
   // How many pulls in a row found a head that no chain of events leads to.
   #tears = 0
+  // When the head was asked for that was reached last.
+  #reachedAt: Mark | undefined
 
   constructor(options: PullerOptions) {
     this.#options = options
@@ -110,8 +120,7 @@ export class Puller {
       this.#suspect(attempt)
       return false
     }
-    this.#head = head
-    this.#options.time.note(opened)
+    this.#note(head, opened)
     const replica = this.#replica
     const { epoch, seq } = replica.position
     if (head.epoch !== epoch) {
@@ -136,6 +145,16 @@ export class Puller {
       await recovery.enter(head, opened, behind ? 'rollback' : 'fork')
     } else await this.#readOn(head, attempt)
     return false
+  }
+
+  #note(head: SealedHead, opened: Opened): void {
+    const { time, witness, nodes, writer } = this.#options
+    // One that was not there a moment ago was made since then.
+    const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
+    this.#head = head
+    time.note(opened)
+    witness.note(opened)
+    if (isNew && !sameBytes(opened.writer, writer)) nodes.members.signed(lifeOf(opened.writer))
   }
 
   // A seal that does not hold, of a head: first the key may be new, then somebody tampered.
@@ -209,27 +228,56 @@ export class Puller {
   }
 
   /**
-   * Notes the proof, once the seal is recent enough to show that this is no picture of an earlier head. An old seal is
-   * renewed: the log that takes the new one is the log.
+   * Notes the proof, as far as there is evidence that this head is that of the whole log. An old seal is renewed: the log
+   * that takes the new one is no picture. Answers whether the head stands.
    */
   async #prove(head: Opened, mark: Mark, attempt: Attempt): Promise<boolean> {
-    const { feed, freshness, clock, maxStalenessMs, toleranceMs } = this.#options
+    const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
     if (feed.touch === undefined || feed.peek !== undefined) {
       freshness.prove(mark)
       return true
     }
-    const age = clock.judged() - head.at
-    if (age > maxStalenessMs || age < -toleranceMs) {
-      if (await this.#touch(head)) return true
+    const sealedAt = time.ownTimeOf(head.at)
+    const age = clock.judged() - sealedAt
+    const isCurrent = age <= maxStalenessMs && age >= -toleranceMs
+    if (!isCurrent && !(await this.#touch(head))) {
       // Somebody may have appended in between. Whoever shows the same head again shows a picture.
       this.#suspect(attempt)
       return false
     }
-    freshness.prove(mark, head.at)
-    const due = Math.min(BEACON_MS, maxStalenessMs * 0.4) * (1 + this.#options.random() / 2)
+    const wasFresh = freshness.within(maxStalenessMs, mark[0])
+    this.#reachedAt = mark
+    this.#weigh(isCurrent ? sealedAt : mark[0])
     // In the background, while the old one will do: of several nodes that do so at once, all are right.
-    if (age > due) void this.#touch(head).catch(() => false)
+    if (isCurrent && age > this.#dueAfter(head, wasFresh)) void this.#touch(head).catch(() => false)
     return true
+  }
+
+  /** Notes that there is new evidence: what was reached is proved as far as that goes. */
+  reweigh(): void {
+    this.#weigh(undefined)
+  }
+
+  #weigh(sealedAt: number | undefined): void {
+    const { freshness, witness } = this.#options
+    const newest = witness.newest(this.#trustsItself ? sealedAt : undefined)
+    if (this.#reachedAt !== undefined && newest > Number.NEGATIVE_INFINITY)
+      freshness.prove(this.#reachedAt, newest)
+  }
+
+  /** Whether a seal of this node shows something: where it is alone, or the log cannot be split. */
+  get #trustsItself(): boolean {
+    const { feed, nodes } = this.#options
+    return feed.info.splits === false || nodes.members.alone
+  }
+
+  // A node that comes back answers a seal of another one at once: that one may be waiting for it.
+  #dueAfter({ writer }: Opened, wasFresh: boolean): number {
+    const { maxStalenessMs, random } = this.#options
+    const isOwn = sameBytes(writer, this.#options.writer)
+    if (!isOwn && !wasFresh) return 0
+    const shares = isOwn ? 2 : 1
+    return shares * Math.min(BEACON_MS, maxStalenessMs * BEACON_SHARE) * (1 + random() / 2)
   }
 
   /** Notes a head that should be another one by the next time. */
@@ -250,7 +298,10 @@ export class Puller {
     const next = sealHead(keys, header, time.vouched())
     const touched = await this.#calls.touch({ epoch, seq, link }, next)
     // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
-    if (touched && this.#replica.agrees({ epoch, seq, link })) freshness.prove(mark, mark[0])
+    if (touched && this.#replica.agrees({ epoch, seq, link })) {
+      this.#reachedAt = mark
+      this.#weigh(mark[0])
+    }
     return touched
   }
 }

@@ -15,6 +15,8 @@ import { unavailable } from './unavailable.js'
 
 // Nodes that learn of the same at the same time do not all tell the log of it.
 const MAX_DELAY_MS = 1000
+// Of a lease: the next answer has come before the last one is too old, whenever the next pull is.
+const ASK_SHARE = 0.35
 
 /** What recalling needs. */
 export interface RecallOptions
@@ -30,6 +32,10 @@ export interface RecallOptions
     | 'onIncident'
   > {
   readonly freshness: Freshness
+  /** Whether the store is needed to show that the log is whole, besides when that is in doubt. */
+  readonly isWitness: () => boolean
+  /** Called when everything is known that the store had when it was asked. */
+  readonly onKnown: (asked: Mark) => void
   readonly replica: Replica
   readonly signal: AbortSignal
   /** Gives entries to the log; what it does not take is given to it again later. */
@@ -47,6 +53,7 @@ export class Recall {
   // Everything that the store took in before it is in the index, or was before this node started.
   #cursor: string | undefined
   #isCaughtUp = false
+  #dueAt = Number.NEGATIVE_INFINITY
 
   constructor(options: RecallOptions) {
     this.#options = options
@@ -71,31 +78,35 @@ export class Recall {
    * not, the store is asked in the background, so that its outage is not the feed's. Rejects as the store does.
    */
   async settle(mark: Mark): Promise<void> {
-    const { freshness, maxStalenessMs, recall, clock } = this.#options
+    const { freshness, maxStalenessMs, recall, clock, isWitness } = this.#options
     if (recall === undefined) return
-    const [wall] = mark
+    const [wall, steady] = mark
     if (!freshness.within(maxStalenessMs, wall)) {
       // What was asked before may have been answered before the last revocation.
       await this.#asking?.catch(() => undefined)
-      return this.#ask(wall)
+      return this.#ask(mark)
     }
-    if (this.#suspected && clock.monotonic() >= this.#restUntil)
-      void this.#ask(wall).catch(() => undefined)
+    const isDue = isWitness() && steady >= this.#dueAt
+    if (isDue || (this.#suspected && clock.monotonic() >= this.#restUntil))
+      void this.#ask(mark).catch(() => undefined)
   }
 
-  #ask(wall: number): Promise<void> {
-    this.#asking ??= this.#recall(wall).finally(() => {
+  #ask(mark: Mark): Promise<void> {
+    this.#asking ??= this.#recall(mark).finally(() => {
       this.#asking = undefined
     })
     return this.#asking
   }
 
-  async #recall(wall: number): Promise<void> {
-    const { maxStalenessMs, toleranceMs, maxSkewMs, clock } = this.#options
+  async #recall(mark: Mark): Promise<void> {
+    const { maxStalenessMs, toleranceMs, maxSkewMs, clock, random, onKnown } = this.#options
+    const [wall, steady] = mark
+    this.#dueAt = steady + maxStalenessMs * ASK_SHARE * (0.8 + random() * 0.2)
     this.#restUntil = clock.monotonic() + maxStalenessMs
     this.#suspected = false
     try {
       await this.#take(Math.max(0, wall - maxStalenessMs - toleranceMs - maxSkewMs))
+      onKnown(mark)
     } catch (error) {
       this.#suspected = true
       throw error

@@ -44,6 +44,8 @@ export interface ReplicaOptions {
   readonly maxSkewMs: number
   /** Told of what nodes say to each other, with the event that says it. */
   readonly onNode: (entry: NodeEntry, event: Opened) => void
+  /** Called with each event that is read along the chain. */
+  readonly onEvent?: (event: Opened) => void
 }
 
 /** One node's copy of the log, as far as it needs one. */
@@ -191,6 +193,7 @@ export class Replica {
     const outcome = applyEntries(opened.payload, isNext ? { index, onNode } : { index })
     if (outcome === undefined) return 'unreadable'
     if (outcome.refused > 0) return 'full'
+    if (isNext) this.#options.onEvent?.(opened)
     return 'applied'
   }
 

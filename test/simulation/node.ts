@@ -88,6 +88,7 @@ export class Process {
       refill: store.durable ? () => this.refill() : undefined,
       recall: store.durable ? this.changes() : undefined,
       storeTime: undefined,
+      storeIdentity: undefined,
       onIncident,
       maxLog,
     }

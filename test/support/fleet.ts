@@ -37,7 +37,7 @@ export const SCOPES: readonly string[] = ['orders:read', 'orders:write', 'users:
 export const POLICY: PolicyOptions = { ttl: '10m', scopes: ['orders:*', 'users:read'] }
 
 export type Options = Partial<WatchwordOptions>
-export type StoreMethod = Exclude<keyof Store, 'name' | 'supports' | 'open' | 'close'>
+export type StoreMethod = Exclude<keyof Store, 'name' | 'supports' | 'open' | 'close' | 'now' | 'identity'>
 /** Stands between an authority and its store: may wait, fail, or run the call. */
 export type Around = <T>(method: StoreMethod, call: () => Promise<T>) => Promise<T>
 
@@ -105,6 +105,8 @@ export function around(store: Store, via: Around = DIRECTLY): Store {
   return {
     name: store.name,
     supports: store.supports,
+    ...(store.now && { now: store.now.bind(store) }),
+    ...(store.identity && { identity: store.identity.bind(store) }),
     open: async () => {},
     close: async () => {},
     insertTokens: (...args) => via('insertTokens', () => store.insertTokens(...args)),

@@ -63,6 +63,7 @@ export function followerNode(wish: FollowerWish): FollowerNode {
     refill: refill && (() => refill(index)),
     recall,
     storeTime,
+    storeIdentity: undefined,
     onIncident: (kind: IncidentKind, count: number) => {
       incidents[kind] = (incidents[kind] ?? 0) + count
     },

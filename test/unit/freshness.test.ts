@@ -12,7 +12,7 @@ const MAX_BEACON_MS = 7000
 function newLease() {
   const source = manualClock()
   const clock = resolveClock(source)
-  const freshness = new Freshness(clock, MAX_BEACON_MS)
+  const freshness = new Freshness(clock, MAX_AGE_MS, MAX_BEACON_MS - MAX_AGE_MS)
   const isFresh = () => freshness.within(MAX_AGE_MS, clock.judged())
   return { source, clock, freshness, isFresh }
 }

@@ -76,6 +76,10 @@ export interface FeedEngine extends SchemaEngine {
   durability(signal: AbortSignal): Promise<Durability>
   /** What is noticed of the log. */
   readonly incidents: Incidents
+  /** `false` for a database that cannot be split, such as a file. Default: `true`. */
+  readonly splits?: boolean
+  /** Asks which server the log is on, where that can be told. */
+  readonly identity?: (signal: AbortSignal) => Promise<string | undefined>
   /** The push channel, where there is one. */
   readonly watch?: RevocationFeed['watch']
 }

@@ -5,7 +5,14 @@
  */
 import { checkVersion, migrate, migrationSql } from '../../store/sql/schema.js'
 import type { Row } from '../../store/sql/statement.js'
-import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
+import type {
+  CallOptions,
+  Durability,
+  Position,
+  RevocationFeed,
+  SealedEvent,
+  SealedHead,
+} from '../feed.js'
 import type { Append, FeedEngine } from './dialect.js'
 import {
   bytesOf,
@@ -37,7 +44,7 @@ const TRIM_BATCH = 1000
 
 /** Builds the feed over an engine. */
 export function sqlFeed(engine: FeedEngine): SqlFeed {
-  const { name, dialect, feed, watch } = engine
+  const { name, dialect, feed, watch, identity, splits = true } = engine
   const closing = new AbortController()
   const { head: headTable, log, snapshots, chunks } = dialect.tables
   const place = `${name} tables ${[headTable, log, snapshots, chunks].map(({ text }) => text).join(', ')}, rows of feed '${feed}'`
@@ -54,7 +61,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
     get info() {
       const push = watch !== undefined
       const suggestedPollMs = push ? POLL_WITH_PUSH_MS : POLL_MS
-      return { name, push, durability, suggestedPollMs, place }
+      return { name, push, durability, suggestedPollMs, place, splits }
     },
     migrate: () => step(() => migrate(engine, 'feed')),
     migrationSql: () => migrationSql(dialect),
@@ -64,6 +71,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
         durability = await engine.durability(signal)
       }),
     close: async () => closing.abort(),
+    ...(identity && { identity: ({ signal }: CallOptions) => step(() => identity(signal)) }),
     head: ({ signal }) => step(() => head(engine, signal)),
     read: (after, limit, { signal }) =>
       step(async () => {

@@ -1,0 +1,111 @@
+/**
+ * The members of a fleet: each life of a node that follows the log, with its last sign.
+ *
+ * A life is one process's time on the log, named by its writer. A node that starts again is another life, and two
+ * processes under one name are two. A life that said nothing for four renewals has ended.
+ *
+ * @module
+ */
+import type { ResolvedClock } from '../clock.js'
+
+/** One life of a node. */
+export interface Member {
+  readonly life: string
+  /** The name of the node. */
+  readonly name: string
+}
+
+/** What the list of members needs. */
+export interface MembersOptions {
+  readonly clock: ResolvedClock
+  /** The life of this process. */
+  readonly life: string
+  /** The shortest time between two renewals of one member, in milliseconds. */
+  readonly renewMs: number
+}
+
+interface Known extends Member {
+  /** When it gave its last sign, on the steady clock. */
+  seenAt: number
+}
+
+/** Bytes of a writer as text. */
+const LIFE_LENGTH = 22
+// The whole log hears of at most one renewal in this time, however many members there are.
+const RENEWAL_SHARE_MS = 3000
+const RENEWALS_MISSED = 4
+const MAX_MEMBERS = 4096
+
+/** The life that is named by these bytes. */
+export const lifeOf = (writer: Uint8Array): string => Buffer.from(writer).toString('base64url')
+
+/** A member as an entry of the log names it. */
+export const memberText = ({ life, name }: Member): string => life + name
+
+/** The member that an entry of the log names. */
+export function parseMember(text: string): Member {
+  return { life: text.slice(0, LIFE_LENGTH), name: text.slice(LIFE_LENGTH) }
+}
+
+/** Every other life that is known. */
+export class Members {
+  readonly #options: MembersOptions
+  readonly #others = new Map<string, Known>()
+
+  constructor(options: MembersOptions) {
+    this.#options = options
+  }
+
+  /** How long a member waits between two renewals, in milliseconds. */
+  get renewMs(): number {
+    return Math.max(this.#options.renewMs, RENEWAL_SHARE_MS * (this.#others.size + 1))
+  }
+
+  /** How long after its last sign a member has ended, in milliseconds. */
+  get endMs(): number {
+    return RENEWALS_MISSED * this.renewMs
+  }
+
+  /** Notes that a member said that it is there, this long ago. */
+  joined({ life, name }: Member, ageMs: number): void {
+    if (life === this.#options.life) return
+    const seenAt = this.#options.clock.monotonic() - ageMs
+    const known = this.#others.get(life)
+    this.#others.set(life, { life, name, seenAt: Math.max(seenAt, known?.seenAt ?? seenAt) })
+    if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
+  }
+
+  /** Notes a sign of a member that may be known. */
+  signed(life: string): void {
+    const known = this.#others.get(life)
+    if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
+  }
+
+  /** Notes that a member has left. */
+  left(life: string): void {
+    this.#others.delete(life)
+  }
+
+  /** Every other member whose entry has not ended, with how long ago its last sign was (milliseconds). */
+  others(): readonly (Member & { readonly lastSignMs: number })[] {
+    const now = this.#options.clock.monotonic()
+    const { endMs } = this
+    const there: (Member & { readonly lastSignMs: number })[] = []
+    for (const { life, name, seenAt } of this.#others.values()) {
+      const lastSignMs = now - seenAt
+      if (lastSignMs < endMs) there.push({ life, name, lastSignMs })
+      else this.#others.delete(life)
+    }
+    return there
+  }
+
+  /** Whether no other member is known that could be alive. */
+  get alone(): boolean {
+    return this.#others.size === 0 || this.others().length === 0
+  }
+
+  #dropOldest(): void {
+    const oldest = [...this.#others.values()].reduce((a, b) => (b.seenAt < a.seenAt ? b : a))
+    this.#others.delete(oldest.life)
+  }
+}
