@@ -16,6 +16,7 @@ import {
 } from '../store/sql/mysql-client.js'
 import { withRetries } from '../store/sql/retry.js'
 import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { mysqlIdentity } from '../store/sql/server.js'
 import { type Answer, awaitSteps, type Steps, sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
 import { Incidents } from './incidents.js'
@@ -103,6 +104,7 @@ function engineOf(pool: MysqlPool, prefix: string, feed: string): FeedEngine {
     transaction,
     append: (append, signal) => transaction(() => appendSteps(dialect, append), signal),
     migrate: (steps) => withConnection(pool, (connection) => migrating(connection, prefix, steps)),
+    identity: (signal) => mysqlIdentity((statement) => run(statement, signal)),
     durability: async (signal) => {
       await withConnection(pool, checkAutocommit, signal)
       return durabilityOf(await run(SETTINGS, signal))

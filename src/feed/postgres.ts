@@ -17,6 +17,7 @@ import {
 import { lockKey } from '../store/sql/postgres-dialect.js'
 import { withRetries } from '../store/sql/retry.js'
 import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { postgresIdentity } from '../store/sql/server.js'
 import {
   type Answer,
   awaitSteps,
@@ -194,6 +195,7 @@ function engineOf(
       return (await run(appendAtOnce(dialect, append, notice), signal)).rows.length > 0
     },
     migrate: (steps) => transact(migrating, steps),
+    identity: (signal) => postgresIdentity((statement) => run(statement, signal)),
     durability: async (signal) => durabilityOf(await run(SETTINGS, signal)),
     ...(listener !== undefined && {
       watch: (_, wake, signal) => listen(listener, channel, wake, signal),
@@ -245,6 +247,7 @@ function pgliteEngine(
     append: async (append, signal) =>
       (await run(appendAtOnce(dialect, append, tell(append)), signal)).rows.length > 0,
     migrate: transact,
+    identity: (signal) => postgresIdentity((statement) => run(statement, signal)),
     durability: async (signal) => durabilityOf(await run(SETTINGS, signal)),
     ...(asked !== false && { watch: pgliteWatch(database, channel) }),
   }

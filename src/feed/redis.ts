@@ -8,6 +8,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
+import { redisIdentity } from '../store/redis/server.js'
 import { Standby } from '../store/redis/standby.js'
 import type {
   Appended,
@@ -115,6 +116,10 @@ export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {
     },
     snapshot: redisSnapshot(run, incidents),
     observe: (listener) => incidents.observe(listener),
+    identity: async ({ signal }) => {
+      signal.throwIfAborted()
+      return redisIdentity(run)
+    },
     reset: async () => {
       closing.signal.throwIfAborted()
       await run(lua.RESET)

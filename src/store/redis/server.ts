@@ -14,7 +14,9 @@ return { ARGV[1], 'server', id, time[1], time[2] }
 `)
 
 /** The text that names the server; `undefined` where it does not say. */
-export async function redisIdentity(run: Run): Promise<string | undefined> {
+export async function redisIdentity<Text extends string | Buffer>(
+  run: Run<Text>,
+): Promise<string | undefined> {
   const id = textOf((await ask(run)).rest[0])
   return id === '' ? undefined : `redis:${id}`
 }
@@ -25,6 +27,6 @@ export async function redisNow(run: Run): Promise<number> {
   return Number(textOf(rest[1])) * 1000 + Math.floor(Number(textOf(rest[2])) / 1000)
 }
 
-function ask(run: Run): Promise<Reply> {
+function ask<Text extends string | Buffer>(run: Run<Text>): Promise<Reply> {
   return run(SERVER)
 }
