@@ -9,9 +9,10 @@ import type { Parts } from './wiring.js'
 /** Takes the measure of every part. */
 export function health(parts: Parts): Health {
   const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
+  const { incidentTimes, storeFailures } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
-  const now = clock.now()
+  const now = clock.reading()
   return {
     status: state.closed ? 'closed' : live ? 'live' : 'stale',
     freshnessMs,
@@ -21,6 +22,10 @@ export function health(parts: Parts): Health {
     rejectedEvents: follower.rejected,
     pushes: follower.push,
     incidents: Object.fromEntries(incidents),
+    incidentTimes: Object.fromEntries(incidentTimes),
+    feedFailure: follower.failures.last ?? null,
+    storeFailure: storeFailures.last ?? null,
+    ...follower.standing,
     owedRevocations: follower.owed,
     revocations: index.size,
     revocationBytes: index.bytes,

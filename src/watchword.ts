@@ -9,8 +9,10 @@ import type { IssuedToken } from './issued-token.js'
 import type { KeyInfo } from './keys/key-info.js'
 import type { KnownNames, NameOf } from './names.js'
 import type { RequestContext } from './observe/channels.js'
+import type { Failure } from './observe/failures.js'
 import type { CompiledRequirement } from './requirement.js'
 import type { IncidentKind } from './revocation/follower-options.js'
+import type { Standing } from './revocation/standing.js'
 import type { RevokeOptions, RevokeReceipt } from './revoke.js'
 import type { RotateOptions } from './rotate.js'
 import type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
@@ -27,7 +29,7 @@ export type ClaimsInputOf<S extends StandardSchemaV1 | undefined> = S extends St
   : AnyClaims
 
 /** How an authority stands. */
-export interface Health {
+export interface Health extends Standing {
   /** `live`: verifies; `stale`: cannot prove that it knows every revocation; `closed`. */
   readonly status: 'live' | 'stale' | 'closed'
   /** How long ago freshness was last proved, in milliseconds; infinite: never. */
@@ -43,6 +45,12 @@ export interface Health {
   readonly pushes: { readonly ends: number; readonly misses: number }
   /** What went wrong with the feed since this node started, and how often; see {@link IncidentKind}. */
   readonly incidents: Readonly<Partial<Record<IncidentKind, number>>>
+  /** When each kind of incident was last noticed, in Unix milliseconds. */
+  readonly incidentTimes: Readonly<Partial<Record<IncidentKind, number>>>
+  /** Why the feed cannot be read right now, and since when; `null` while it can. */
+  readonly feedFailure: Failure | null
+  /** Why the store does not work right now, and since when; `null` while it does. */
+  readonly storeFailure: Failure | null
   /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
   readonly owedRevocations: number
   /** How many revocations are held in memory, and in how many bytes. */

@@ -20,6 +20,7 @@ import { TAG_PURPOSE } from './keys/record-tags.js'
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { idMaker } from './new-id.js'
+import { Failures } from './observe/failures.js'
 import { UsageRecorder } from './observe/usage.js'
 import type { ResolvedOptions } from './options.js'
 import { retirePredecessor } from './retire.js'
@@ -46,6 +47,10 @@ export interface Parts extends Core {
   readonly tagKeyring: FeedKeyring
   /** What went wrong with the feed so far, and how often. */
   readonly incidents: ReadonlyMap<IncidentKind, number>
+  /** When each kind was last noticed. */
+  readonly incidentTimes: ReadonlyMap<IncidentKind, number>
+  /** Why the store does not work. */
+  readonly storeFailures: Failures
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
@@ -64,10 +69,19 @@ export function buildParts(options: ResolvedOptions): Parts {
     code: 'ERR_STORE_UNAVAILABLE' as const,
     name: `store "${store.name}"`,
   }
-  const callStore = <T>(call: () => Promise<T>) => withDeadline(deadline, call)
+  const storeFailures = new Failures(clock)
+  const callStore = <T>(call: () => Promise<T>) => {
+    const answer = withDeadline(deadline, call)
+    answer.then(
+      () => storeFailures.clear(),
+      (error: unknown) => storeFailures.note(error),
+    )
+    return answer
+  }
   const assertionOf = assertionMaker(options.issuer)
   const incidents = new Map<IncidentKind, number>()
-  const onIncident = incidentTeller(clock, incidents, (kind, count) =>
+  const incidentTimes = new Map<IncidentKind, number>()
+  const onIncident = incidentTeller(clock, incidents, incidentTimes, (kind, count) =>
     audit(core, { action: `feed.${kind}`, actor: 'system', count }),
   )
   const index = new RevocationIndex({
@@ -159,6 +173,8 @@ export function buildParts(options: ResolvedOptions): Parts {
     tagKeyring,
     tagger,
     incidents,
+    incidentTimes,
+    storeFailures,
     index,
     follower,
     announcements: new Announcements({ follower, index }),
@@ -201,11 +217,13 @@ function assertionMaker(issuer: string): (audience: string, binding: string) => 
 function incidentTeller(
   clock: ResolvedClock,
   totals: Map<IncidentKind, number>,
+  times: Map<IncidentKind, number>,
   tell: (kind: IncidentKind, count: number) => void,
 ): (kind: IncidentKind, count: number) => void {
   const quiet = new Map<IncidentKind, { until: number; count: number }>()
   return (kind, count) => {
     totals.set(kind, (totals.get(kind) ?? 0) + count)
+    times.set(kind, clock.reading())
     const known = quiet.get(kind) ?? { until: Number.NEGATIVE_INFINITY, count: 0 }
     known.count += count
     quiet.set(kind, known)

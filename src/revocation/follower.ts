@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Timer } from '../clock.js'
 import { type FeedInfo, type Position, samePosition, type WatchHint } from '../feed/feed.js'
+import { Failures } from '../observe/failures.js'
 import { holdAdapter, releaseAdapter } from '../shared.js'
 import { AgreedTime } from './agreed-time.js'
 import { FeedCalls } from './calls.js'
@@ -21,6 +22,7 @@ import { Puller } from './puller.js'
 import { Recall } from './recall.js'
 import { Recovery } from './recovery.js'
 import { Replica } from './replica.js'
+import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 import { Witness } from './witness.js'
 
@@ -32,6 +34,8 @@ export class Follower {
   readonly freshness: Freshness
   /** The time by which things may be dropped. */
   readonly time: AgreedTime
+  /** Why the log could not be read. */
+  readonly failures: Failures
   readonly #options: FollowerOptions
   readonly #calls: FeedCalls
   readonly #replica: Replica
@@ -53,7 +57,6 @@ export class Follower {
   #again = false
   #restUntil = Number.NEGATIVE_INFINITY
   #pulledAt = Number.NEGATIVE_INFINITY
-  #hasReached = false
 
   constructor(options: FollowerOptions) {
     const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
@@ -62,6 +65,7 @@ export class Follower {
     // A node asks again rather than wait for one answer until it is stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.#calls = new FeedCalls({ ...options, probeMs })
+    this.failures = new Failures(clock)
     const writer = new Uint8Array(randomBytes(16))
     this.time = new AgreedTime({
       ...options,
@@ -84,6 +88,7 @@ export class Follower {
       calls: this.#calls,
       replica: this.#replica,
       freshness: this.freshness,
+      witness: this.#witness,
       signal: this.#stop.signal,
       writer,
       time: this.time,
@@ -94,7 +99,9 @@ export class Follower {
     this.#publisher = new Publisher({
       ...shared,
       pull: () => this.pull(),
-      onAppended: () => this.#moved(),
+      onAppended: () => {
+        this.#pollMs = FIRST_POLL_MS
+      },
     })
     this.#recovery = new Recovery(shared)
     this.#nodes = new Nodes({ ...shared, name })
@@ -111,7 +118,6 @@ export class Follower {
       ...shared,
       nodes: this.#nodes,
       recovery: this.#recovery,
-      witness: this.#witness,
       recalling: this.#recall,
     })
     this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
@@ -201,12 +207,13 @@ export class Follower {
   }
 
   /** Asks whether store and feed are on one server, in which case the store is no witness. Never rejects. */
-  async compareServers(): Promise<void> {
-    const { storeIdentity } = this.#options
-    if (storeIdentity === undefined || this.#options.feed.identity === undefined) return
-    const ids = [storeIdentity(), this.#calls.identity()]
-    const [store, feed] = await Promise.all(ids.map((id) => id.catch(() => undefined)))
-    if (store !== undefined && store === feed) this.#witness.dismissStore()
+  compareServers(): Promise<void> {
+    return this.#witness.compare(this.#options.storeIdentity, () => this.#calls.identity())
+  }
+
+  /** How this node stands among the others. */
+  get standing(): Standing {
+    return standingOf(this.#nodes.members, this.#witness, this.time)
   }
 
   /** Stops following; nothing is fresh any more. */
@@ -246,11 +253,11 @@ export class Follower {
       const read = await this.#puller.pull()
       if (polled && read > 0) this.#watcher?.missed()
       this.#pulledAt = start
-      this.#hasReached = true
+      this.failures.clear()
       this.#recovery.settle()
       this.#nodes.live()
     } catch (error) {
-      this.#hasReached = false
+      this.failures.note(error)
       const now = this.#options.clock.monotonic()
       this.#restUntil = now + (now - start)
       this.doubt()
@@ -308,10 +315,6 @@ export class Follower {
     return this.#compactor.run(now).catch(() => undefined)
   }
 
-  #moved(): void {
-    this.#pollMs = FIRST_POLL_MS
-  }
-
   #schedule(): void {
     if (this.#stop.signal.aborted) return
     this.#poll = this.#options.clock.setTimer(() => {
@@ -320,7 +323,7 @@ export class Follower {
       void this.pull(true)
         .catch(() => undefined)
         .finally(() => {
-          if (this.position !== before) this.#moved()
+          if (this.position !== before) this.#pollMs = FIRST_POLL_MS
           this.#schedule()
         })
     }, this.#nextPoll())
@@ -333,7 +336,8 @@ export class Follower {
     if (feed.peek !== undefined) return feed.info.suggestedPollMs * (0.8 + this.#random() * 0.4)
     // One that has read everything and waits for evidence looks often: it may come with the next seal.
     const isWaiting =
-      this.#hasReached && !this.freshness.within(maxStalenessMs, this.#options.clock.judged())
+      this.failures.last === undefined &&
+      !this.freshness.within(maxStalenessMs, this.#options.clock.judged())
     const isCalm = !isWaiting && this.#watcher?.reliable === true
     const calm = isCalm ? feed.info.suggestedPollMs : this.#pollMs
     this.#pollMs = Math.min(QUIET_POLL_MS, feed.info.suggestedPollMs, this.#pollMs * 1.5)
@@ -348,7 +352,7 @@ export class Follower {
       const taken = this.#replica.take(event)
       if (taken !== 'applied' && taken !== 'known') certain = false
     }
-    if (events.length > 0) this.#moved()
+    if (events.length > 0) this.#pollMs = FIRST_POLL_MS
     if (certain || this.renew()) return
     // A pull that has begun may have asked too early.
     if (this.#pulling === undefined) void this.pull().catch(() => undefined)

@@ -12,6 +12,9 @@ import type { Opened } from './seal.js'
 /** Who vouches for the log: other members by their seals; the store; this node alone; or no one. */
 export type WitnessKind = 'members' | 'store' | 'self' | 'none'
 
+/** Asks an adapter which server it is on. */
+type Identify = () => Promise<string | undefined>
+
 /** What the witness needs. */
 export interface WitnessOptions {
   readonly clock: ResolvedClock
@@ -35,6 +38,8 @@ export class Witness {
   #store = NEVER
   /** Whether the store can vouch for the log: it is on another server, as far as is known. */
   hasStore: boolean
+  /** Whether store and log are known to be on one server. */
+  sharesServer = false
   /** What the last proof rested on. */
   kind: WitnessKind = 'none'
 
@@ -43,8 +48,16 @@ export class Witness {
     this.hasStore = options.recall !== undefined
   }
 
-  /** Notes that the store is on the server of the log: what splits one splits the other. */
-  dismissStore(): void {
+  /**
+   * Compares the servers of store and log, where both can tell: what splits one of a server splits the other. Once it was
+   * so, it is: in a failover the two are not asked at one moment. Never rejects.
+   */
+  async compare(storeIdentity: Identify | undefined, feedIdentity: Identify): Promise<void> {
+    if (storeIdentity === undefined) return
+    const asked = [storeIdentity(), feedIdentity()]
+    const [store, feed] = await Promise.all(asked.map((id) => id.catch(() => undefined)))
+    if (store === undefined || store !== feed) return
+    this.sharesServer = true
     this.hasStore = false
     this.#store = NEVER
   }

@@ -37,7 +37,10 @@ export const SCOPES: readonly string[] = ['orders:read', 'orders:write', 'users:
 export const POLICY: PolicyOptions = { ttl: '10m', scopes: ['orders:*', 'users:read'] }
 
 export type Options = Partial<WatchwordOptions>
-export type StoreMethod = Exclude<keyof Store, 'name' | 'supports' | 'open' | 'close' | 'now' | 'identity'>
+export type StoreMethod = Exclude<
+  keyof Store,
+  'name' | 'supports' | 'open' | 'close' | 'now' | 'identity'
+>
 /** Stands between an authority and its store: may wait, fail, or run the call. */
 export type Around = <T>(method: StoreMethod, call: () => Promise<T>) => Promise<T>
 
