@@ -31,8 +31,8 @@ interface Known extends Member {
 
 /** Bytes of a writer as text. */
 const LIFE_LENGTH = 22
-// The whole log hears of at most one renewal in this time, however many members there are.
-const RENEWAL_SHARE_MS = 3000
+// Of a renewal's time: the whole log hears of at most one renewal in this time, however many members there are.
+const RENEWAL_SHARE = 0.1
 const RENEWALS_MISSED = 4
 const MAX_MEMBERS = 4096
 
@@ -58,7 +58,8 @@ export class Members {
 
   /** How long a member waits between two renewals, in milliseconds. */
   get renewMs(): number {
-    return Math.max(this.#options.renewMs, RENEWAL_SHARE_MS * (this.#others.size + 1))
+    const { renewMs } = this.#options
+    return renewMs * Math.max(1, RENEWAL_SHARE * (this.#others.size + 1))
   }
 
   /** How long after its last sign a member has ended, in milliseconds. */

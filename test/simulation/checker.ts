@@ -147,7 +147,9 @@ export class Checker {
   }
 
   #confirmed(process: Process): void {
-    const age = this.#options.time.now - process.line.confirmedAt
+    // What the store has is as good as what the log has: every acknowledged revocation is in it.
+    const confirmedAt = Math.max(process.line.confirmedAt, process.toldAt)
+    const age = this.#options.time.now - confirmedAt
     if (age <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) return
     throw new Violation(`I4: ${process.name} is live, and the log last answered ${age} ms ago`)
   }

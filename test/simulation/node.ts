@@ -24,6 +24,8 @@ export const TOLERANCE_MS = 500
 export const DEADLINE_MS = 600
 const MAX_SKEW_MS = 60_000
 const KEY_COOL_DOWN_MS = 1000
+// A member that fell silent has ended after four of these.
+const RENEW_MS = 1000
 
 /** A revocation in the store, with when it was asked for by the clock of whoever did. */
 export interface KeptRevocation {
@@ -66,6 +68,8 @@ export class Process {
   readonly #options: ProcessOptions
   readonly #keys: Set<string>
   #askedForKeys = Number.NEGATIVE_INFINITY
+  /** When the store was last asked for what it took in lately, and answered. */
+  toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ProcessOptions) {
     const { name, time, dice, network, store, maxLog, offset, onIncident } = options
@@ -89,6 +93,7 @@ export class Process {
       recall: store.durable ? this.changes() : undefined,
       storeTime: undefined,
       storeIdentity: undefined,
+      renewMs: RENEW_MS,
       onIncident,
       maxLog,
     }
@@ -160,6 +165,7 @@ export class Process {
 
   /** What the store has of late: by its order of arrival, and for a node that starts by the clocks of the nodes. */
   changes(): StoreChanges {
+    const { time } = this.#options
     const { revocations } = this.#options.store
     return {
       begin: async () => {
@@ -167,7 +173,9 @@ export class Process {
         return String(revocations.length)
       },
       since: async (into, cursor) => {
+        const asked = time.now
         await this.#askStore()
+        this.toldAt = asked
         const { length } = revocations
         for (const { entry } of revocations.slice(Number(cursor), length)) into.apply(entry)
         return String(length)

@@ -27,7 +27,8 @@ const SUBJECTS = ['svc_mail', 'svc_billing', 'svc_search'] as const
 const TOKEN_TTL_MS = 12 * 3_600_000
 const UNREST_MS = 8000
 const PAUSE_MS = 400
-const REST_MS = 5000
+// Long enough for the entries of killed nodes to end.
+const REST_MS = 9000
 const MAX_FAULTS = 4
 /** What takes something from the log. */
 const LOSSES: readonly FaultName[] = [
@@ -247,7 +248,15 @@ export class World {
     // A log that loses something may leave a part of the nodes with what was never acknowledged.
     const isWhole = !LOSSES.some((name) => this.faults.includes(name))
     if (isWhole) this.checker.sameEverywhere()
-    this.checker.atRest(this.tokens, { isForgotten, mayBeDown: this.#isBeyondRepair })
+    this.checker.atRest(this.tokens, {
+      isForgotten,
+      mayBeDown: this.#isBeyondRepair || this.#isWithoutWitness,
+    })
+  }
+
+  // Without a store, nodes whose clocks disagree cannot date each other's seals: they refuse all.
+  get #isWithoutWitness(): boolean {
+    return !this.store.durable && !this.clocksAgree
   }
 
   // What nobody who runs has read, and no store keeps, a log that lost it cannot be mended without: its nodes refuse all.
