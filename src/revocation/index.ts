@@ -30,7 +30,7 @@ import {
   TokenBuckets,
 } from './token-buckets.js'
 import { readUlid, timeOfWords, writeUlid } from './ulid-words.js'
-import { Watermarks } from './watermarks.js'
+import { isTimed, Watermarks } from './watermarks.js'
 
 export { NOT_REVOKED, REVOKED, SUPERSEDED }
 
@@ -138,7 +138,8 @@ export class RevocationIndex implements EntrySink {
     if (this.#isPast(entry.expiresAt)) return true
     const latest = this.#latest()
     const outcome = this.#watermarks.apply(entry, this.#room, latest)
-    if (entry.before > latest && (outcome === 'added' || outcome === 'changed')) this.#onFuture(1)
+    const isFuture = isTimed(entry) && entry.before > latest
+    if (isFuture && (outcome === 'added' || outcome === 'changed')) this.#onFuture(1)
     return this.#took(outcome)
   }
 

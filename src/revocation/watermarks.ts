@@ -23,6 +23,9 @@ const ENTRY_BYTES = 120
 
 const TIMED = ['subject', 'audience', 'all'] as const
 
+/** Whether it goes by the time of issue, rather than revoking a whole family or key. */
+export const isTimed = ({ kind }: WatermarkEntry): boolean => !ABSOLUTE.has(kind)
+
 /** Moves the mark as far as the entry reaches; returns whether that moved it. */
 function raise(mark: Watermark, { kind, before }: WatermarkEntry, latest: number): boolean {
   if (ABSOLUTE.has(kind)) return move(mark, NOT_REVOKED)

@@ -34,6 +34,7 @@ import {
 beforeAll(() => ready)
 afterEach(closeAll)
 
+const ACTOR = { actor: 'ops' } as const
 const INPUT = {
   policy: 'service',
   subject: 'svc_billing',
@@ -674,6 +675,19 @@ describe('freshness', () => {
     const { token } = await watchword.issue(INPUT)
     clock.step(10 * DAY)
     expect(both(watchword, token, { maxStaleness: 0 })).toBe('ok')
+  })
+
+  it('is not claimed by a node whose index refused a revocation, whatever `onStale` says', async () => {
+    const { watchword } = await rig({ onStale: 'accept', maxRevocations: 1000 })
+    const { token } = await watchword.issue(INPUT)
+    for (let i = 0; i < 1000; i++) await watchword.revoke({ subject: `subject ${i}` }, ACTOR)
+    expect(watchword.health()).toMatchObject({ revocationsFull: false, maxRevocations: 1000 })
+    expect(both(watchword, token)).toBe('ok')
+    await watchword.revoke({ subject: 'one more' }, ACTOR)
+    expect(watchword.health()).toMatchObject({ revocationsFull: true, revocations: 1000 })
+    expect(both(watchword, token)).toBe('stale')
+    expect(outcome(await watchword.authenticate(token))).toBe('stale')
+    expect(outcome(await watchword.authenticate(token, { freshness: 'store' }))).toBe('ok')
   })
 
   it('that is lost is flagged where the policy accepts it, without touching what others share', async () => {
