@@ -109,12 +109,15 @@ export async function revoke(
   const aim = aimed instanceof Promise ? await aimed : aimed
   const { kind, value } = aim
   const { actor, reason = null } = options
-  const before = reach(core, aim)
-  const entries = entriesOf(core, aim, options, before)
-  const revocation = revocationOf(core, { aim, options, before, ended: entries.length > 1 })
-  const known = entries.filter((entry) => core.announcements.isKnown(entry))
+  const reached = reach(core, aim)
+  const own = entriesOf(core, aim, options, reached)
+  const known = own.filter((entry) => core.announcements.isKnown(entry))
   // Here first, so that the token is refused on this node even if the feed cannot be reached.
+  for (const entry of own) core.index.apply(entry)
+  const before = isOff(core) ? await corrected(core, reached) : reached
+  const entries = before === reached ? own : entriesOf(core, aim, options, before)
   for (const entry of entries) core.index.apply(entry)
+  const revocation = revocationOf(core, { aim, options, before, ended: entries.length > 1 })
   const unknown = entries.filter((entry) => !known.includes(entry))
   const mark = () => core.callStore(() => writeRevocation(core.store, revocation))
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
@@ -131,6 +134,18 @@ export async function revoke(
   audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
   const { id, at } = revocation
   return Object.freeze({ id, kind, value, at, matched, ...published })
+}
+
+const clockError = ({ clock, follower }: Core): number => clock.now() - follower.time.stamp()
+
+/** Whether the store has shown the clock of this node to be wrong. */
+const isOff = (core: Core): boolean => clockError(core) !== 0
+
+// What the other nodes and the store are told is dated by the store's time, which is asked for once more: a clock that
+// stood still with its machine is late only until then.
+async function corrected(core: Core, before: number): Promise<number> {
+  await core.follower.time.look()
+  return Math.max(0, before - clockError(core))
 }
 
 function refuseSuccessorsOption(target: Target, { successors }: Options): void {
@@ -151,7 +166,7 @@ interface RevocationParts {
 
 function revocationOf(core: Core, { aim, options, before, ended }: RevocationParts): Revocation {
   const { kind, value, expiresAt, loose, descent } = aim
-  const at = core.clock.now()
+  const at = core.follower.time.stamp()
   const covers = options.successors === false ? undefined : descent
   // The store refuses successors by the family; one that there may be already is also kept out of a rebuilt index.
   const end = ended && covers !== undefined ? Math.max(expiresAt + 1, covers.endsAt) : expiresAt

@@ -73,6 +73,31 @@ describe.each(Object.entries(BY_TIME))(
   },
 )
 
+describe('a node whose clock the store shows to be wrong', () => {
+  const stored = () => ({ ...around(fleet.store), now: async () => fleet.clock.now() })
+
+  it.each([
+    ['ahead', 30 * DAY],
+    ['behind', -30 * DAY],
+  ])('by 30 days %s dates what it revokes by the time of the store', async (_, error) => {
+    fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
+    await fleet.clock.advance(60 * DAY)
+    const a = await fleet.start({ store: stored() })
+    const wrong = await fleet.start({ store: stored(), clock: off(fleet.clock, error) })
+    const token = await issueOn(a)
+    const receipt = await wrong.revoke({ subject: token.subject }, ACTOR)
+    expect(Math.abs(receipt.at - fleet.clock.now())).toBeLessThan(SECOND)
+    await flush()
+    expect(verdict(a.verify(token.token))).toBe('revoked')
+    const [kept] = await fleet.store.listRevocations({ limit: 10 })
+    expect(Math.abs((kept?.before ?? 0) - fleet.clock.now())).toBeLessThan(5 * SECOND)
+    const next = await issueOn(a)
+    expect(verdict(a.verify(next.token))).toBe('ok')
+    expect((await a.rotate(next.token, ACTOR)).generation).toBe(1)
+    expect(await codeOf(a.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
+  })
+})
+
 describe('a glitch of the clock', () => {
   it.each([20 * MINUTE, 30 * DAY])(
     'by %i ms dates nothing ahead but what it revoked',
