@@ -25,6 +25,7 @@ import { rotate } from './rotate.js'
 import { ready } from './token/self-test.js'
 import { getToken, listTokens } from './tokens.js'
 import type { Requirement, VerifyResult } from './types.js'
+import type { Verifier } from './verify.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts, type Parts } from './wiring.js'
 
@@ -79,10 +80,7 @@ function facade(parts: Parts): Watchword {
     // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
     verify: (...args: readonly [token: unknown, requirement?: unknown]) => {
       if (args.length < 2) return verifier.verify(args[0], NO_REQUIREMENT) as VerifyResult
-      const needs = needsOf(args[1])
-      const result =
-        needs instanceof Error ? verifier.refuse(needs) : verifier.verify(args[0], needs)
-      return result as VerifyResult
+      return verifyAgainst(verifier, args[0], args[1]) as VerifyResult
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
     require: compileRequirement,
@@ -110,16 +108,21 @@ function facade(parts: Parts): Watchword {
   return Object.freeze(watchword)
 }
 
-// The requirement, or the error that says why it is none.
-function needsOf(requirement: unknown): CompiledRequirement | Error {
+function verifyAgainst(
+  verifier: Verifier,
+  token: unknown,
+  requirement: unknown,
+): VerifyResult<unknown> {
+  if (requirement instanceof CompiledRequirement) return verifier.verify(token, requirement)
+  let compiled: CompiledRequirement
   try {
-    return requirement instanceof CompiledRequirement
-      ? requirement
-      : compileInline(requirement as Requirement)
+    compiled = compileInline(requirement as Requirement)
   } catch (error) {
     // A getter of the caller's may throw anything.
-    return error instanceof WatchwordError ? error : new Error('a field of it cannot be read')
+    const fault = error instanceof WatchwordError ? error.message : 'a field of it cannot be read'
+    return verifier.refuse(fault)
   }
+  return verifier.verify(token, compiled)
 }
 
 // Without an argument all audiences get a key; an explicit `undefined` names none.

@@ -10,8 +10,8 @@ import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
 import { allowedNames, quote } from './quote.js'
 import { REJECTED } from './rejections.js'
-import { EXPLICIT_UNDEFINED } from './schema.js'
 import type { LogPosition, Rejected, Requirement, Verified } from './types.js'
+import { EXPLICIT_UNDEFINED } from './undefined.js'
 
 const NONE: readonly string[] = Object.freeze([])
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze(

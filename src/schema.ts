@@ -7,9 +7,7 @@ import * as z from 'zod/mini'
 import { WatchwordError } from './errors.js'
 import { bare, fieldsOf } from './fields.js'
 import { issueText } from './issue-text.js'
-
-/** What is said of a field that is there and says nothing, as a misspelt constant does. */
-export const EXPLICIT_UNDEFINED = 'it is undefined: set a value, or leave the field out'
+import { EXPLICIT_UNDEFINED } from './undefined.js'
 
 /**
  * An object of exactly these fields. A field that is there must be valid: `undefined` is not. Fields are read once, and

@@ -311,8 +311,7 @@ export class Verifier {
   }
 
   /** Refuses a token whose requirement is invalid, whoever holds it: publishes why, and warns once per process. */
-  refuse(fault: Error): Rejected {
-    const invalidRequirement = fault.message
+  refuse(invalidRequirement: string): Rejected {
     warnOfRequirement(invalidRequirement)
     if (decisions.hasSubscribers) {
       const { issuer, node } = this.#options

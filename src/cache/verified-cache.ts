@@ -30,6 +30,12 @@ const UNSET = undefined as never
 /** A bounded map from fingerprints to entries; the entry used longest ago goes first. */
 export class VerifiedCache<E extends Fingerprinted> {
   readonly #entries: LRUCache<number, E> | undefined
+  readonly #look = {
+    status: UNSET,
+    allowStale: false,
+    updateAgeOnGet: false,
+    noDeleteOnStaleGet: false,
+  }
 
   constructor(limits: CacheLimits | undefined) {
     this.#entries =
@@ -47,12 +53,9 @@ export class VerifiedCache<E extends Fingerprinted> {
   get(print0: number, print1: number, print2: number, print3: number): E | undefined {
     // The slot is 32 bits of the fingerprint, the entry holds all 128: two tokens may share a slot, never an answer.
     // A small integer is the cheapest key of a Map, and says nothing to whoever listens on lru-cache's own channel.
-    const entry = this.#entries?.get(print0, {
-      status: UNSET,
-      allowStale: false,
-      updateAgeOnGet: false,
-      noDeleteOnStaleGet: false,
-    })
+    // Reset each time, since lru-cache leaves its own there while something listens on its channel.
+    this.#look.status = UNSET
+    const entry = this.#entries?.get(print0, this.#look)
     return entry !== undefined &&
       entry.print0 === print0 &&
       entry.print1 === print1 &&

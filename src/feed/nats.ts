@@ -7,6 +7,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
+import { refuseUndefined } from '../undefined.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { JetStreamClient } from './nats/client.js'
@@ -167,6 +168,7 @@ function checkOptions(js: JetStreamClient, options: NatsFeedOptions): Required<N
   const { prefix = 'watchword', replicas = 1, ...rest } = options
   const unknown = Object.keys(rest)[0]
   if (unknown !== undefined) throw invalid(`unknown option '${unknown}'`)
+  refuseUndefined(options)
   if (typeof js?.jetstreamManager !== 'function')
     throw invalid('js: expected what jetstream(connection) of @nats-io/jetstream answers')
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {

@@ -10,6 +10,7 @@ import { WatchwordError } from '../errors.js'
 import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
 import { redisIdentity } from '../store/redis/server.js'
 import { Standby } from '../store/redis/standby.js'
+import { refuseUndefined } from '../undefined.js'
 import type {
   Appended,
   CallOptions,
@@ -224,6 +225,7 @@ function checkOptions(options: RedisFeedOptions): { prefix: string; allowEvictio
   const unknown = Object.keys(rest)[0]
   if (unknown !== undefined)
     throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  refuseUndefined(options)
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',

@@ -39,6 +39,13 @@ export function coveredByAny(granted: readonly string[], demanded: string): bool
   return false
 }
 
+function coversAll(granted: readonly string[], demanded: readonly string[]): boolean {
+  for (let i = 0; i < demanded.length; i++) {
+    if (!coveredByAny(granted, demanded[i] as string)) return false
+  }
+  return true
+}
+
 /** The demanded scopes that no granted scope covers. */
 export function uncovered(granted: readonly string[], demanded: readonly string[]): string[] {
   return demanded.filter((scope) => !coveredByAny(granted, scope))
@@ -52,7 +59,7 @@ export function intersectScopes(
   granted: readonly string[],
   bounds: readonly string[],
 ): readonly string[] {
-  if (granted.every((scope) => coveredByAny(bounds, scope))) return granted
+  if (coversAll(bounds, granted)) return granted
   const common: string[] = []
   for (const scope of granted) {
     if (coveredByAny(bounds, scope)) common.push(scope)

@@ -10,6 +10,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
+import { refuseUndefined } from '../undefined.js'
 import { commandOf, type RedisClient } from './redis/client.js'
 import { openStore } from './redis/open.js'
 import { canDuplicate, duplicate } from './redis/own-client.js'
@@ -86,6 +87,7 @@ function checkOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
   const unknown = Object.keys(rest)[0]
   if (unknown !== undefined)
     throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  refuseUndefined(options)
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',

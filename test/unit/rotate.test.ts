@@ -24,6 +24,7 @@ import {
   targetsOf,
   verdict,
 } from '../support/fleet.js'
+import { closeAll, rig } from './harness.js'
 
 let fleet: Fleet
 afterEach(() => fleet.close())
@@ -434,6 +435,30 @@ describe('with retireOn first-use', () => {
     expect(await verdicts([a, b], token.token)).toEqual(only('superseded'))
     expect(await verdicts([a, b], successor.token)).toEqual(only('ok'))
     expect(await codeOf(a.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REUSED')
+  })
+
+  it('without a cache, only the first use of the successor asks the store', async () => {
+    const { watchword, store } = await rig({
+      cache: false,
+      policies: { service: { ttl: '30d', scopes: [], retireOn: 'first-use' } },
+    })
+    const first = await watchword.issue({ policy: 'service', subject: 's', actor: 'a' })
+    const next = await watchword.rotate(first.token, { actor: 'a' })
+    let asked = 0
+    const { getToken } = store
+    store.getToken = (id: string) => {
+      asked++
+      return getToken.call(store, id)
+    }
+    for (let i = 0; i < 20; i++) expect(watchword.verify(next.token).ok).toBe(true)
+    await flush()
+    const once = asked
+    expect(once).toBeGreaterThan(0)
+    for (let i = 0; i < 20; i++) expect(watchword.verify(next.token).ok).toBe(true)
+    await flush()
+    expect(asked).toBe(once)
+    expect(once).toBeLessThanOrEqual(2)
+    await closeAll()
   })
 
   it('a refused use of the successor retires nothing', async () => {

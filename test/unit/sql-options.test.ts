@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { natsFeed } from '../../src/feed/nats.js'
+import { redisFeed } from '../../src/feed/redis.js'
 import { type MysqlPool, mysqlStore } from '../../src/store/mysql.js'
 import { type PostgresPool, postgresStore } from '../../src/store/postgres.js'
+import { redisStore } from '../../src/store/redis.js'
 import { TOKEN_COLUMNS, toRecord, toValues } from '../../src/store/sql/columns.js'
 import { withRetries } from '../../src/store/sql/retry.js'
 import { joined, listed, once, raw, sql } from '../../src/store/sql/statement.js'
@@ -114,5 +117,19 @@ describe('retries', () => {
     expect(calls).toBe(5)
     await expect(withRetries(failing('else'), isUndone)).rejects.toBe('else')
     expect(calls).toBe(6)
+  })
+})
+
+describe('an explicit undefined', () => {
+  it.each([
+    ['sqliteStore', () => sqliteStore({} as never, { prefix: undefined } as never)],
+    ['postgresStore', () => postgresStore({} as never, { schema: undefined } as never)],
+    ['mysqlStore', () => mysqlStore({} as never, { prefix: undefined } as never)],
+    ['redisStore', () => redisStore({} as never, { prefix: undefined } as never)],
+    ['redisFeed', () => redisFeed({} as never, { prefix: undefined } as never)],
+    ['natsFeed', () => natsFeed({} as never, { replicas: undefined } as never)],
+  ])('is no option of %s', (_, make) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }))
+    expect(make).toThrow(/: it is undefined: set a value, or leave the field out/)
   })
 })

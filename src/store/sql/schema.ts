@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
+import { refuseUndefined } from '../../undefined.js'
 import {
   CHANGED,
   type Column,
@@ -109,6 +110,7 @@ export function checkOptions(options: unknown, known: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined)
     throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+  refuseUndefined(options)
 }
 
 /** The tables of a prefix, behind a qualifier such as a schema. */
