@@ -17,6 +17,7 @@ import type { FeedEntry, RevocationEntry } from './event.js'
 import type { FollowerOptions } from './follower-options.js'
 import { Freshness } from './freshness.js'
 import { Nodes, type RollCall } from './nodes.js'
+import { Pace } from './pace.js'
 import { Publisher } from './publisher.js'
 import { Puller } from './puller.js'
 import { Recall } from './recall.js'
@@ -25,9 +26,6 @@ import { Replica } from './replica.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 import { Witness } from './witness.js'
-
-const FIRST_POLL_MS = 25
-const QUIET_POLL_MS = 250
 
 /** One node's place in the log. */
 export class Follower {
@@ -52,7 +50,7 @@ export class Follower {
   #watcher: Watcher | undefined
   #stopObserving: (() => void) | undefined
   #poll: Timer | undefined
-  #pollMs = FIRST_POLL_MS
+  readonly #pace: Pace
   #pulling: Promise<void> | undefined
   #again = false
   #restUntil = Number.NEGATIVE_INFINITY
@@ -66,6 +64,7 @@ export class Follower {
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.#calls = new FeedCalls({ ...options, probeMs })
     this.failures = new Failures(clock)
+    this.#pace = new Pace({ ...options, random: this.#random })
     const writer = new Uint8Array(randomBytes(16))
     this.time = new AgreedTime({
       ...options,
@@ -99,9 +98,7 @@ export class Follower {
     this.#publisher = new Publisher({
       ...shared,
       pull: () => this.pull(),
-      onAppended: () => {
-        this.#pollMs = FIRST_POLL_MS
-      },
+      onAppended: () => this.#pace.quicken(),
     })
     this.#recovery = new Recovery(shared)
     this.#nodes = new Nodes({ ...shared, name })
@@ -141,10 +138,6 @@ export class Follower {
   /** The last event that was applied. */
   get position(): Position {
     return this.#replica.position
-  }
-
-  get #place(): Position | null {
-    return this.position.epoch === '' ? null : this.position
   }
 
   /** How many events of the head this node has not applied, as far as it knows. */
@@ -285,7 +278,11 @@ export class Follower {
     if (this.#stop.signal.aborted) return false
     const mark = this.freshness.mark()
     const head = this.#options.feed.peek?.()
-    if (head === undefined || !samePosition(head, this.#place)) return false
+    if (
+      head === undefined ||
+      !samePosition(head, this.position.epoch === '' ? null : this.position)
+    )
+      return false
     this.freshness.prove(mark)
     return true
   }
@@ -323,25 +320,17 @@ export class Follower {
       void this.pull(true)
         .catch(() => undefined)
         .finally(() => {
-          if (this.position !== before) this.#pollMs = FIRST_POLL_MS
+          if (this.position !== before) this.#pace.quicken()
           this.#schedule()
         })
-    }, this.#nextPoll())
+    }, this.#pace.next(this.#isCalm))
   }
 
-  // While pushes come, polls only confirm. Without them they are what is fast: often while something happens.
-  #nextPoll(): number {
-    const { feed, maxStalenessMs } = this.#options
-    // In one process nothing is ever missed, and looking proves nothing that a verification would not.
-    if (feed.peek !== undefined) return feed.info.suggestedPollMs * (0.8 + this.#random() * 0.4)
-    // One that has read everything and waits for evidence looks often: it may come with the next seal.
-    const isWaiting =
-      this.failures.last === undefined &&
-      !this.freshness.within(maxStalenessMs, this.#options.clock.judged())
-    const isCalm = !isWaiting && this.#watcher?.reliable === true
-    const calm = isCalm ? feed.info.suggestedPollMs : this.#pollMs
-    this.#pollMs = Math.min(QUIET_POLL_MS, feed.info.suggestedPollMs, this.#pollMs * 1.5)
-    return Math.min(calm, maxStalenessMs / 4) * (0.8 + this.#random() * 0.4)
+  // One that has read everything and waits for evidence looks often: it may come with the next seal.
+  get #isCalm(): boolean {
+    const { maxStalenessMs, clock } = this.#options
+    const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
+    return (isFresh || this.failures.last !== undefined) && this.#watcher?.reliable === true
   }
 
   #wake(hint?: WatchHint): void {
@@ -352,7 +341,7 @@ export class Follower {
       const taken = this.#replica.take(event)
       if (taken !== 'applied' && taken !== 'known') certain = false
     }
-    if (events.length > 0) this.#pollMs = FIRST_POLL_MS
+    if (events.length > 0) this.#pace.quicken()
     if (certain || this.renew()) return
     // A pull that has begun may have asked too early.
     if (this.#pulling === undefined) void this.pull().catch(() => undefined)

@@ -143,6 +143,51 @@ describe('a receipt of all nodes', () => {
       expect(nodes).toEqual({ applied: ['a', 'b', 'c'], pending: [] })
   })
 
+  it('counts two processes of one name as two', async () => {
+    fleet = await newLogFleet()
+    const [a] = (await start('a', 'b')) as [Node]
+    const second = await fleet.startNode({ node: 'b' })
+    await fleet.pass(SECOND)
+    expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a', 'b', 'b'], pending: [] })
+    second.feed.partition()
+    expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a', 'b'], pending: ['b'] })
+  })
+
+  it('names a node that has just started', async () => {
+    fleet = await newLogFleet()
+    const [a] = (await start('a')) as [Node]
+    await fleet.startNode({ node: 'b' })
+    expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a', 'b'], pending: [] })
+  })
+
+  it.each([0, 1, 30, 100, 200])(
+    'waits for no node that was closed %s ms after it had started',
+    async (ms) => {
+      fleet = await newLogFleet()
+      const [a] = (await start('a')) as [Node]
+      for (let i = 0; i < 5; i++) {
+        const { watchword } = await fleet.startNode({
+          node: `job-${i}`,
+          onStart: i % 2 ? 'wait' : 'reject',
+        })
+        await fleet.pass(ms)
+        await drive(fleet.clock, watchword.close(), 10)
+      }
+      expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a'], pending: [] })
+    },
+  )
+
+  it('of a new node waits for none whose entry has ended', async () => {
+    fleet = await newLogFleet()
+    const [a] = (await start('a')) as [Node]
+    await fleet.kill(a)
+    await fleet.pass(130 * SECOND)
+    const admin = await fleet.startNode({ node: 'admin' })
+    const { nodes, took } = await revokeEverywhere(admin)
+    expect(nodes).toEqual({ applied: ['admin'], pending: [] })
+    expect(took).toBeLessThan(MAX_STALENESS_MS)
+  })
+
   it('is none when the feed cannot be reached: the revocation is uncertain', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a', 'b')) as [Node]
