@@ -147,6 +147,27 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
     expect(wrong?.verify(token).ok ?? false).toBe(false)
   })
 
+  // Without it, the time of the log is as late as the latest clock.
+  it.each(hasClock ? OFFSETS : OFFSETS.filter(([, offset]) => offset > 0))(
+    'a node that is %s revokes by time what the others have issued',
+    async (_, offset) => {
+      const { clock, start } = await setup()
+      const right = await start()
+      const own = wrongClock(clock, 0)
+      const wrong = await start({ clock: own })
+      own.offset = offset
+      await clock.advance(2 * MINUTE)
+      const { token, subject } = await issueFrom(right)
+      await clock.advance(SECOND)
+      expect(verdict(right.verify(token))).toBe('ok')
+      // Where it has no key to seal with, the others hear of it from the store.
+      await drive(clock, wrong.revoke({ subject }, ACTOR)).catch(() => undefined)
+      await clock.advance(5 * SECOND)
+      expect(verdict(right.verify(token))).toBe('revoked')
+      expect(verdict((await start()).verify(token))).toBe('revoked')
+    },
+  )
+
   it('what has expired by the time that all agree on is dropped', async () => {
     const { clock, start } = await setup()
     const first = await start()
