@@ -105,7 +105,10 @@ export class Follower {
     this.#recall = new Recall({
       ...shared,
       publish: (entries) => this.publish(entries),
-      isWitness: () => this.#witness.hasStore && !this.#nodes.members.alone,
+      isWitness: () => {
+        const { members } = this.#nodes
+        return this.#witness.hasStore && (!members.alone || members.lostSome)
+      },
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
         this.#puller.reweigh()

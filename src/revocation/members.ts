@@ -51,6 +51,11 @@ export function parseMember(text: string): Member {
 export class Members {
   readonly #options: MembersOptions
   readonly #others = new Map<string, Known>()
+  /**
+   * Whether a member ended without a good-bye of its own. It may live on beyond a split of the log, for as long as the
+   * split lasts.
+   */
+  lostSome = false
 
   constructor(options: MembersOptions) {
     this.#options = options
@@ -82,8 +87,9 @@ export class Members {
     if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
   }
 
-  /** Notes that a member has left. */
-  left(life: string): void {
+  /** Notes that a member has left, by its own word or by that of another one, which may be wrong. */
+  left(life: string, isOwnWord: boolean): void {
+    if (!isOwnWord) this.lostSome = true
     this.#others.delete(life)
   }
 
@@ -95,7 +101,7 @@ export class Members {
     for (const { life, name, seenAt } of this.#others.values()) {
       const lastSignMs = now - seenAt
       if (lastSignMs < endMs) there.push({ life, name, lastSignMs })
-      else this.#others.delete(life)
+      else this.left(life, false)
     }
     return there
   }
@@ -107,6 +113,6 @@ export class Members {
 
   #dropOldest(): void {
     const oldest = [...this.#others.values()].reduce((a, b) => (b.seenAt < a.seenAt ? b : a))
-    this.#others.delete(oldest.life)
+    this.left(oldest.life, false)
   }
 }

@@ -95,7 +95,7 @@ export class Nodes {
   hear({ kind, value, until }: NodeEntry, event: Opened): void {
     this.#follow()
     if (kind === 'join') this.#joined(parseMember(value), until, event)
-    else if (kind === 'leave') this.#left(parseMember(value))
+    else if (kind === 'leave') this.#left(parseMember(value), event)
     else if (kind === 'ack') this.#acknowledged(parseMember(value).life, until)
     else if (kind === 'lease') this.#leased(value, until)
     else if (kind === 'call') this.#called(event)
@@ -122,9 +122,9 @@ export class Nodes {
     if (isOwnWord) this.#acknowledged(member.life, seq - 1)
   }
 
-  #left({ life }: Member): void {
+  #left({ life }: Member, { writer }: Opened): void {
     if (life === this.#me.life) this.#unlisted()
-    this.members.left(life)
+    else this.members.left(life, lifeOf(writer) === life)
     this.#acked.delete(life)
     for (const call of this.#calls) this.#check(call)
   }

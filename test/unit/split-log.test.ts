@@ -106,6 +106,26 @@ describe('a log that is split', () => {
     },
   )
 
+  it.each(['its entry has ended', 'it was given up'])(
+    'for long hides nothing that a store elsewhere has: a lost node is not forgotten when %s',
+    async (how) => {
+      const { start, split, clock } = await setup('two servers')
+      const [a, b] = [await start('a'), await start('b')]
+      const { token } = await issueOn(a)
+      await clock.advance(5 * SECOND)
+      split(1)
+      if (how === 'it was given up')
+        await drive(clock, b.revoke({ subject: 'nobody' }, { ...ACTOR, waitFor: 'all' }))
+      else await clock.advance(ENTRY_MS)
+      expect(b.health().alone).toBe(true)
+      await clock.advance(2 * MINUTE)
+      expect(verdict(b.verify(token))).toBe('ok')
+      await drive(clock, a.revoke({ token }, ACTOR))
+      expect(await lastAccepted(b, token, 20 * SECOND)).toBeLessThanOrEqual(MAX_STALENESS_MS)
+      expect(verdict(b.verify(token))).toBe('revoked')
+    },
+  )
+
   it('leaves a node without evidence stale, where store and feed are on one server', async () => {
     const { start, split, clock } = await setup('one server')
     const [a, b] = [await start('a'), await start('b')]
