@@ -45,8 +45,9 @@ export default defineConfig({
   },
   test: {
     projects,
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    // Guards against a hang, not against slowness: they hold at five times the normal load.
+    testTimeout: 150_000,
+    hookTimeout: 300_000,
     pool: 'forks',
     maxWorkers: 2,
     // The memory tests collect garbage before they measure.

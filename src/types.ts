@@ -72,20 +72,35 @@ export interface Verified<Claims = AnyClaims> {
 
 /** Why a token is refused. */
 export type RejectionCode =
+  /** Not text, or not the text of a token. */
   | 'malformed'
+  /** Longer than `maxTokenLength`. */
   | 'too_long'
+  /** No loaded key has its key id, or the key has expired. */
   | 'unknown_key'
+  /** Not authentic: sealed with another key, changed, or for another audience or binding. */
   | 'invalid'
+  /** Authentic, but its claims do not parse, or the schema rejects them. */
   | 'claims_invalid'
+  /** Past its `expiresAt`. */
   | 'expired'
+  /** Before its `notBefore`, or issued in the future. */
   | 'not_yet_valid'
+  /** Issued by another issuer. */
   | 'wrong_issuer'
+  /** Not for the audience that the requirement names. */
   | 'wrong_audience'
+  /** Of a policy version below the policy's `minVersion`. */
   | 'outdated'
+  /** Revoked, by any target. */
   | 'revoked'
+  /** Rotated, and its grace is over. */
   | 'superseded'
+  /** Valid, but without the scopes in `missing`. */
   | 'insufficient_scope'
+  /** This node cannot prove that it knows every revocation. */
   | 'stale'
+  /** The authority was closed. */
   | 'closed'
 
 /** A refusal: a frozen value, never an `Error`. */

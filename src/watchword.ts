@@ -34,6 +34,7 @@ export interface Health extends Standing {
   readonly status: 'live' | 'stale' | 'closed'
   /** How long ago freshness was last proved, in milliseconds; infinite: never. */
   readonly freshnessMs: number
+  /** The option `maxStaleness`, in milliseconds. */
   readonly maxStalenessMs: number
   /** Where this node stands in the feed. */
   readonly position: { readonly epoch: string; readonly seq: number }
@@ -53,8 +54,9 @@ export interface Health extends Standing {
   readonly storeFailure: Failure | null
   /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
   readonly owedRevocations: number
-  /** How many revocations are held in memory, and in how many bytes. */
+  /** How many revocations are held in memory. */
   readonly revocations: number
+  /** How many bytes they take, as estimated. */
   readonly revocationBytes: number
   /** The most that are held: the option `maxRevocations`. */
   readonly maxRevocations: number
@@ -65,14 +67,18 @@ export interface Health extends Standing {
   readonly revocationsFull: boolean
   /** The name of this node. */
   readonly node: string
+  /** The name of the store. */
   readonly store: string
+  /** The name of the feed. */
   readonly feed: string
+  /** Every key of the authority, with its state, its times and its age. */
   readonly keys: readonly (KeyInfo & {
     /** How long ago it was made, in milliseconds. */
     readonly ageMs: number
   })[]
-  /** Stored keys that no root key at hand opens. */
+  /** How many stored keys no given root key opens. */
   readonly unreadableKeys: number
+  /** How many opened tokens are cached, and in how many bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
 }
 

@@ -78,13 +78,16 @@ export interface FeedInfo {
   readonly splits?: boolean
 }
 
-/**
- * What an adapter notices beside what its methods return. `connection`: the caller's connection is silent, and another
- * one is used; `junk`: somebody else's entries were removed from the log; `damaged`: what is there in the place of the
- * log, or of an event, is nothing that a node can have written; `replaced`: the file of the log is not the one that was
- * opened.
- */
-export type FeedIncidentKind = 'connection' | 'junk' | 'damaged' | 'replaced'
+/** What an adapter notices beside what its methods return. */
+export type FeedIncidentKind =
+  /** The caller's connection is silent, and another one is used. */
+  | 'connection'
+  /** Entries that no node wrote were removed from the log. */
+  | 'junk'
+  /** What is in the place of the log, or of an event, cannot have been written by a node. */
+  | 'damaged'
+  /** The file of the log is not the one that was opened. */
+  | 'replaced'
 
 /** What a push channel may bring along. */
 export interface WatchHint {

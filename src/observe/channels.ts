@@ -15,20 +15,27 @@ import type { RejectionCode, Verified } from '../types.js'
 export interface Decision {
   /** Unix milliseconds. */
   readonly at: number
+  /** The issuer of the authority that decided. */
   readonly issuer: string
   /** The node that decided. */
   readonly node: string
+  /** `ok`, or why the token was refused. */
   readonly outcome: 'ok' | RejectionCode
   /** The scopes that were required, those of `allOf` before those of `anyOf`; absent when the requirement is invalid. */
   readonly required?: readonly string[]
   /** Present when the requirement is invalid: what is wrong with it. No token meets it. */
   readonly invalidRequirement?: string
-  /** Present when the token proved authentic: who it was. */
+  /** The token's id. This field and the next five are present when the token proved authentic. */
   readonly id?: string
+  /** Whom the token stands for. */
   readonly subject?: string
+  /** Whom the token is for. */
   readonly audience?: string
+  /** The policy that it was issued under. */
   readonly policy?: string
+  /** The id of the first token of its family. */
   readonly family?: string
+  /** 0 for the first token of its family, one more for each rotation. */
   readonly generation?: number
   /** Present when whoever asked said what for: the request that carried the token. */
   readonly context?: RequestContext
@@ -63,23 +70,35 @@ export type AuditAction =
 
 /** One change, flat and versioned. */
 export interface AuditEvent {
+  /** The version of this format. */
   readonly v: 1
   /** Unix milliseconds. */
   readonly at: number
+  /** The issuer of the authority that published it. */
   readonly issuer: string
+  /** What changed. */
   readonly action: AuditAction
   /** Who asked for it; `system` for what the library does by itself. */
   readonly actor: string
+  /** The token's id; of a revocation, the target's value. */
   readonly id?: string
+  /** Whom the token stands for. */
   readonly subject?: string
+  /** The audience of the token or key. */
   readonly audience?: string
+  /** The policy of the token. */
   readonly policy?: string
+  /** The id of the first token of the family. */
   readonly family?: string
+  /** Of a rotation: the id of the token that was rotated. */
   readonly predecessor?: string
   /** Of a rotation: the scopes of the token that its policy no longer grants. */
   readonly lostScopes?: readonly string[]
+  /** The key that seals the token, or the key that changed. */
   readonly keyId?: string
+  /** Of a revocation: the kind of its target. Of a tampered row: its kind. */
   readonly target?: string
+  /** Of a revocation: the reason given, or `null`. */
   readonly reason?: string | null
   /** Of what happened to the feed: how many events or entries. */
   readonly count?: number

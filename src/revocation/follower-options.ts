@@ -16,29 +16,37 @@ export interface FollowerKeys extends SealKeys {
   refresh(): Promise<void>
 }
 
-/**
- * What can go wrong with a log: `refused`: somebody wrote what only a key holder may; `tampered`: a head without a good
- * seal; `frozen`: an old head, shown again; `rollback`: the log was set back; `fork`: set back, and gone on; `epoch`:
- * begun anew; `vanished`: gone; `trimmed`: cut short by somebody else; `torn`: with a hole; `unreadable`: sealed with a key, or in a form,
- * that this node lacks; `full`: no room in the index. And `repaired`: this node gave the log back what it had lost;
- * `recalled`: the store told of revocations that this node had not heard of. `clock`: the clocks of this node and of
- * the store, or of another node, differ by more than a minute.
- */
+/** What can go wrong with a log, as counted in `health().incidents` and published as `feed.…` on the audit channel. */
 export type IncidentKind =
+  /** What an adapter noticed by itself. */
   | FeedIncidentKind
+  /** An event that no key holder wrote; it was passed over. */
   | 'refused'
+  /** A head whose seal does not hold. */
   | 'tampered'
+  /** The log shows an old head again and again. */
   | 'frozen'
+  /** The log was set back. */
   | 'rollback'
+  /** The log was set back, and another history follows. */
   | 'fork'
+  /** The log was begun anew, in another epoch. */
   | 'epoch'
+  /** The log is gone. */
   | 'vanished'
+  /** The log was cut short by something other than a node. */
   | 'trimmed'
+  /** The log has a hole. */
   | 'torn'
+  /** An event is sealed with a key, or written in a form, that this node lacks. */
   | 'unreadable'
+  /** The index has no room. */
   | 'full'
+  /** This node republished what the log had lost. */
   | 'repaired'
+  /** The store had revocations or rotations that the log had not brought. */
   | 'recalled'
+  /** The clocks of this node and of the store, or of another node, differ by more than a minute. */
   | 'clock'
 
 /** What a store took in lately, by its own order of arrival. */

@@ -2,12 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import {
-  ERROR_CODES,
-  type PolicyOptions,
-  type RejectionCode,
-  type WatchwordOptions,
-} from 'watchword'
+import { ERROR_CODES, type RejectionCode } from 'watchword'
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '')
 const read = (path: string): string => readFileSync(`${root}/${path}`, 'utf8')
@@ -60,43 +55,6 @@ const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
   insufficient_scope: true,
   stale: true,
 }
-const OPTIONS: Readonly<Record<keyof WatchwordOptions, true>> = {
-  issuer: true,
-  audience: true,
-  policies: true,
-  rootKey: true,
-  previousRootKeys: true,
-  store: true,
-  feed: true,
-  claims: true,
-  prefix: true,
-  cache: true,
-  maxStaleness: true,
-  onStale: true,
-  onStart: true,
-  clockTolerance: true,
-  maxTokenLength: true,
-  keys: true,
-  timeout: true,
-  node: true,
-  maxRevocations: true,
-  clock: true,
-}
-const POLICY: Readonly<Record<keyof PolicyOptions, true>> = {
-  ttl: true,
-  scopes: true,
-  rotateAfter: true,
-  grace: true,
-  rotations: true,
-  maxLifetime: true,
-  maxActivePerSubject: true,
-  version: true,
-  minVersion: true,
-  reuse: true,
-  retireOn: true,
-  prefix: true,
-}
-
 // What the short blocks take for granted; a block that declares one of these itself is not disturbed.
 const GLOBALS = `
 declare const watchword: import('watchword').Watchword
@@ -168,13 +126,6 @@ describe('the README', () => {
 
   it('lists each rejection, and no other', () => {
     expect(firstCells('Why a token is refused').sort()).toEqual(Object.keys(REJECTIONS).sort())
-  })
-
-  it('lists each option of an authority and of a policy, and no other', () => {
-    const listed = firstCells('Options')
-    const fields = listed.map((cell) => cell.replace(/^keys\..*/, 'keys'))
-    expect([...new Set(fields)].sort()).toEqual(Object.keys(OPTIONS).sort())
-    expect(firstCells('Options of a policy').sort()).toEqual(Object.keys(POLICY).sort())
   })
 
   it('names the two commands that set it up', () => {
