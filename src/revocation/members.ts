@@ -27,6 +27,16 @@ export interface MembersOptions {
 interface Known extends Member {
   /** When it gave its last sign, on the steady clock. */
   seenAt: number
+  /** Whether another member said that it gave no word. */
+  isGivenUp: boolean
+}
+
+/** Another member whose entry has not ended. */
+export interface OtherMember extends Member {
+  /** How long ago its last sign was, in milliseconds. */
+  readonly lastSignMs: number
+  /** Whether it is waited for no longer; it may still be alive, beyond a split of the log. */
+  readonly isGivenUp: boolean
 }
 
 /** Bytes of a writer as text. */
@@ -77,7 +87,8 @@ export class Members {
     if (life === this.#options.life) return
     const seenAt = this.#options.clock.monotonic() - ageMs
     const known = this.#others.get(life)
-    this.#others.set(life, { life, name, seenAt: Math.max(seenAt, known?.seenAt ?? seenAt) })
+    const lastSeenAt = Math.max(seenAt, known?.seenAt ?? seenAt)
+    this.#others.set(life, { life, name, seenAt: lastSeenAt, isGivenUp: false })
     if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
   }
 
@@ -87,20 +98,26 @@ export class Members {
     if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
   }
 
-  /** Notes that a member has left, by its own word or by that of another one, which may be wrong. */
+  /** Notes that a member has left, by its own word or as another one takes it. */
   left(life: string, isOwnWord: boolean): void {
     if (!isOwnWord) this.lostSome = true
     this.#others.delete(life)
   }
 
-  /** Every other member whose entry has not ended, with how long ago its last sign was (milliseconds). */
-  others(): readonly (Member & { readonly lastSignMs: number })[] {
+  /** Notes that another member gave one up: it is not waited for, and its entry ends as if it had fallen silent. */
+  givenUp(life: string): void {
+    const known = this.#others.get(life)
+    if (known !== undefined) known.isGivenUp = true
+  }
+
+  /** Every other member whose entry has not ended. */
+  others(): readonly OtherMember[] {
     const now = this.#options.clock.monotonic()
     const { endMs } = this
-    const there: (Member & { readonly lastSignMs: number })[] = []
-    for (const { life, name, seenAt } of this.#others.values()) {
+    const there: OtherMember[] = []
+    for (const { life, name, seenAt, isGivenUp } of this.#others.values()) {
       const lastSignMs = now - seenAt
-      if (lastSignMs < endMs) there.push({ life, name, lastSignMs })
+      if (lastSignMs < endMs) there.push({ life, name, lastSignMs, isGivenUp })
       else this.left(life, false)
     }
     return there

@@ -2,7 +2,8 @@
  * The nodes of a fleet, as the log tells of them: who follows it, and who has applied what.
  *
  * A node joins when it is up to date, says so again from time to time, and leaves when it stops. One that is asked for
- * word, and gives none for longer than anything may be stale, is taken off the list, and joins again if it lives.
+ * word, and gives none for longer than anything may be stale, is not waited for any more until it joins again; whether it
+ * is alive is still not known.
  *
  * @module
  */
@@ -43,6 +44,8 @@ const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
 const MAX_LEASE_MS = 10 * 60_000
 const RENEW_MS = 30_000
+// In the place of the time at which a node left: it did not say so itself, and may be alive.
+const GIVEN_UP = 0
 
 interface Call {
   /** Where its event stands; until that is known, no node can have acknowledged it. */
@@ -95,7 +98,7 @@ export class Nodes {
   hear({ kind, value, until }: NodeEntry, event: Opened): void {
     this.#follow()
     if (kind === 'join') this.#joined(parseMember(value), until, event)
-    else if (kind === 'leave') this.#left(parseMember(value), event)
+    else if (kind === 'leave') this.#left(parseMember(value), until === GIVEN_UP, event)
     else if (kind === 'ack') this.#acknowledged(parseMember(value).life, until)
     else if (kind === 'lease') this.#leased(value, until)
     else if (kind === 'call') this.#called(event)
@@ -122,8 +125,9 @@ export class Nodes {
     if (isOwnWord) this.#acknowledged(member.life, seq - 1)
   }
 
-  #left({ life }: Member, { writer }: Opened): void {
+  #left({ life }: Member, isGivenUp: boolean, { writer }: Opened): void {
     if (life === this.#me.life) this.#unlisted()
+    else if (isGivenUp) this.members.givenUp(life)
     else this.members.left(life, lifeOf(writer) === life)
     this.#acked.delete(life)
     for (const call of this.#calls) this.#check(call)
@@ -257,7 +261,7 @@ export class Nodes {
       const timer = clock.setTimer(done, Math.max(0, timeoutMs - (clock.monotonic() - started)))
       await finished
       timer.cancel()
-      const others = this.members.others()
+      const others = this.#awaited()
       const pending = this.#pending(call)
       const applied = others.filter((member) => !pending.includes(member.life))
       const silent = others.filter((member) => pending.includes(member.life))
@@ -269,9 +273,11 @@ export class Nodes {
   }
 
   #pending({ seq }: Call): string[] {
-    return this.members
-      .others()
-      .flatMap(({ life }) => ((this.#acked.get(life) ?? 0) < seq ? [life] : []))
+    return this.#awaited().flatMap(({ life }) => ((this.#acked.get(life) ?? 0) < seq ? [life] : []))
+  }
+
+  #awaited(): readonly Member[] {
+    return this.members.others().filter(({ isGivenUp }) => !isGivenUp)
   }
 
   #check(call: Call): void {
@@ -290,14 +296,12 @@ export class Nodes {
 
   #dismiss(members: readonly Member[]): void {
     if (members.length === 0) return
-    const { time, publish } = this.#options
-    const until = time.stamp()
     const gone = members.map((member) => ({
       kind: 'leave' as const,
       value: memberText(member),
-      until,
+      until: GIVEN_UP,
     }))
-    void publish(gone).catch(() => undefined)
+    void this.#options.publish(gone).catch(() => undefined)
   }
 
   /** Whether no other node has said that it is compacting the log. */
@@ -323,7 +327,9 @@ export class Nodes {
     if (this.#isMember) yield { kind: 'join', value: this.text, until: now }
     for (const member of this.members.others()) {
       const until = Math.max(0, Math.floor(now - member.lastSignMs))
-      yield { kind: 'join', value: memberText(member), until }
+      const value = memberText(member)
+      yield { kind: 'join', value, until }
+      if (member.isGivenUp) yield { kind: 'leave', value, until: GIVEN_UP }
     }
   }
 }

@@ -116,7 +116,7 @@ describe('a log that is split', () => {
       split(1)
       if (how === 'it was given up')
         await drive(clock, b.revoke({ subject: 'nobody' }, { ...ACTOR, waitFor: 'all' }))
-      else await clock.advance(ENTRY_MS)
+      await clock.advance(ENTRY_MS)
       expect(b.health().alone).toBe(true)
       await clock.advance(2 * MINUTE)
       expect(verdict(b.verify(token))).toBe('ok')
@@ -140,6 +140,20 @@ describe('a log that is split', () => {
       sharedServer: true,
       members: [{ node: 'a' }],
     })
+  })
+
+  it('leaves such a node stale also when it gives up the node that it does not hear of', async () => {
+    const { start, split, clock } = await setup('one server')
+    const [a, b] = [await start('a'), await start('b')]
+    const { token } = await issueOn(a)
+    await clock.advance(5 * SECOND)
+    split(1)
+    const receipt = () => drive(clock, b.revoke({ subject: 'x' }, { ...ACTOR, waitFor: 'all' }))
+    expect((await receipt()).nodes).toEqual({ applied: ['b'], pending: ['a'] })
+    expect((await receipt()).nodes).toEqual({ applied: ['b'], pending: [] })
+    await drive(clock, a.revoke({ token }, ACTOR)).catch(() => undefined)
+    expect(await lastAccepted(b, token, 60 * SECOND)).toBe(0)
+    expect(b.health()).toMatchObject({ status: 'stale', alone: false, members: [{ node: 'a' }] })
   })
 
   it('leaves those live that see each other', async () => {
