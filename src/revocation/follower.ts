@@ -105,10 +105,7 @@ export class Follower {
     this.#recall = new Recall({
       ...shared,
       publish: (entries) => this.publish(entries),
-      isWitness: () => {
-        const { members } = this.#nodes
-        return this.#witness.hasStore && (!members.alone || members.lostSome)
-      },
+      isWitness: () => this.#witness.hasStore && this.#nodes.members.hadOthers,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
         this.#puller.reweigh()

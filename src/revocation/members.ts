@@ -61,11 +61,8 @@ export function parseMember(text: string): Member {
 export class Members {
   readonly #options: MembersOptions
   readonly #others = new Map<string, Known>()
-  /**
-   * Whether a member ended without a good-bye of its own. It may live on beyond a split of the log, for as long as the
-   * split lasts.
-   */
-  lostSome = false
+  // Whether a member ended without a good-bye of its own.
+  #lostSome = false
 
   constructor(options: MembersOptions) {
     this.#options = options
@@ -100,7 +97,7 @@ export class Members {
 
   /** Notes that a member has left, by its own word or as another one takes it. */
   left(life: string, isOwnWord: boolean): void {
-    if (!isOwnWord) this.lostSome = true
+    if (!isOwnWord) this.#lostSome = true
     this.#others.delete(life)
   }
 
@@ -126,6 +123,14 @@ export class Members {
   /** Whether no other member is known that could be alive. */
   get alone(): boolean {
     return this.#others.size === 0 || this.others().length === 0
+  }
+
+  /**
+   * Whether there are other members, or were some that ended without a good-bye: one that was lost may live on beyond a
+   * split of the log, for as long as that lasts.
+   */
+  get hadOthers(): boolean {
+    return !this.alone || this.#lostSome
   }
 
   #dropOldest(): void {
