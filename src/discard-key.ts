@@ -34,8 +34,20 @@ export interface DiscardKeyOptions {
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-const recordSchema = strict(
-  { actor: text(256), reason: optional(text(1024)) },
+// What the root keys are, and whether they are, is checked where they are opened.
+const optionsSchema = strict(
+  {
+    store: z.custom<Store>(
+      (value) => typeof value === 'object' && value !== null,
+      'expected a store',
+    ),
+    rootKey: z.custom<string | KeyWrapper>((value) => value !== undefined, 'expected the root key'),
+    previousRootKeys: optional(
+      z.custom<readonly (string | KeyWrapper)[]>(Array.isArray, 'expected a list'),
+    ),
+    actor: text(256),
+    reason: optional(text(1024)),
+  },
   'expected { store, rootKey, previousRootKeys, actor, reason }',
 )
 
@@ -59,8 +71,8 @@ const recordSchema = strict(
  */
 export async function discardKey(id: string, options: DiscardKeyOptions): Promise<void> {
   await ready
-  const { store, rootKey, previousRootKeys = [], ...rest } = options
-  const { actor, reason = null } = parseInput(recordSchema, rest)
+  const given = parseInput(optionsSchema, options)
+  const { store, rootKey, previousRootKeys = [], actor, reason = null } = given
   const roots = [
     resolveRootKey(rootKey),
     ...previousRootKeys.map((previous, i) => resolveRootKey(previous, i)),

@@ -9,6 +9,7 @@
  */
 import { types } from 'node:util'
 import { WatchwordError } from './errors.js'
+import { fieldsOf } from './fields.js'
 import { HEADER } from './token/encoding.js'
 import type { KeyId, LocalKey, LocalPaserk, WrappedPaserk } from './token/paserk.js'
 import * as paserk from './token/paserk.js'
@@ -186,12 +187,16 @@ export function unwrapKey(wrappingKey: LocalKey, text: string): LocalKey {
  * const token: string = seal(generateKey(), bytes, { implicitAssertion: bytes })
  * ```
  */
-export function seal(key: LocalKey, payload: Uint8Array, options?: SealOptions): string {
+export function seal(
+  key: LocalKey,
+  payload: Uint8Array,
+  ...options: readonly [options?: SealOptions]
+): string {
   paserk.keyAddress(key)
   const clear = copyBytes(payload, 'payload')
   const given: SealOptions = checkOptions(options, ['footer', 'implicitAssertion'])
-  const footer = optionalBytes(given.footer, 'footer')
-  const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
+  const footer = optionalBytes(given, 'footer')
+  const implicitAssertion = optionalBytes(given, 'implicitAssertion')
   const body = v4local.sealBytes(key, clear, footer, implicitAssertion)
   clear.fill(0)
   const token = `${HEADER}${body}`
@@ -219,10 +224,14 @@ export function seal(key: LocalKey, payload: Uint8Array, options?: SealOptions):
  * console.log(opened === undefined ? 'refused' : new TextDecoder().decode(opened.payload))
  * ```
  */
-export function open(key: LocalKey, token: string, options?: OpenOptions): Opened | undefined {
+export function open(
+  key: LocalKey,
+  token: string,
+  ...options: readonly [options?: OpenOptions]
+): Opened | undefined {
   paserk.keyAddress(key)
   const given: OpenOptions = checkOptions(options, ['implicitAssertion'])
-  const implicitAssertion = optionalBytes(given.implicitAssertion, 'implicitAssertion')
+  const implicitAssertion = optionalBytes(given, 'implicitAssertion')
   // The length comes first, and nothing is split: hostile text costs a scan at most.
   if (typeof token !== 'string' || token.length > v4local.MAX_LENGTH) return undefined
   if (!token.startsWith(HEADER)) return undefined
@@ -251,24 +260,29 @@ function decodeFooter(token: string, start: number): Uint8Array | undefined {
   return footer.toString('base64url') === text ? footer : undefined
 }
 
-function checkOptions<T extends object>(options: T | undefined, names: readonly string[]): T {
-  if (options === undefined) return {} as T
+function checkOptions<T extends object>(
+  given: readonly [options?: T],
+  names: readonly string[],
+): T {
+  if (given.length === 0) return Object.create(null) as T
+  const [options] = given
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new WatchwordError('ERR_INVALID_ARGUMENT', '`options` must be an object.')
   }
-  for (const name of Object.keys(options)) {
+  const fields = fieldsOf(options, names)
+  for (const name of Object.keys(fields)) {
     // The name of a stray field is the caller's, and may be a secret passed in the wrong place.
     if (!names.includes(name)) {
       const known = names.map((known) => `\`${known}\``).join(' and ')
       throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`options\` takes ${known} only.`)
     }
   }
-  return options
+  return fields as T
 }
 
-function optionalBytes(value: Uint8Array | undefined, name: string): Uint8Array {
-  if (value === undefined) return EMPTY
-  const bytes = copyBytes(value, name)
+function optionalBytes(options: SealOptions, name: keyof SealOptions): Uint8Array {
+  if (!Object.hasOwn(options, name)) return EMPTY
+  const bytes = copyBytes(options[name], name)
   if (bytes.length <= v4local.MAX_LENGTH) return bytes
   throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`${name}\` must be at most 1 MiB.`)
 }

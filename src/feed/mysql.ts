@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import {
   ask,
   checkAutocommit,
@@ -15,7 +16,7 @@ import {
   withConnection,
 } from '../store/sql/mysql-client.js'
 import { withRetries } from '../store/sql/retry.js'
-import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import { mysqlIdentity } from '../store/sql/server.js'
 import { type Answer, awaitSteps, type Steps, sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
@@ -65,9 +66,9 @@ export interface MysqlFeedOptions {
  */
 export function mysqlFeed(
   pool: MysqlPool | MysqlCallbackPool,
-  options: MysqlFeedOptions = {},
+  ...given: readonly [options?: MysqlFeedOptions]
 ): SqlFeed {
-  checkOptions(options, ['prefix', 'name'])
+  const options = adapterOptions(given, ['prefix', 'name'])
   const prefix = checkedPrefix(options.prefix)
   const feed = checkedName('name', options.name ?? 'main')
   return sqlFeed(engineOf(checkedPool(pool), prefix, feed))

@@ -6,8 +6,8 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
-import { refuseUndefined } from '../undefined.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { JetStreamClient } from './nats/client.js'
@@ -55,8 +55,11 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
  * }
  * ```
  */
-export function natsFeed(js: JetStreamClient, options: NatsFeedOptions = {}): RevocationFeed {
-  const { prefix, replicas } = checkOptions(js, options)
+export function natsFeed(
+  js: JetStreamClient,
+  ...given: readonly [options?: NatsFeedOptions]
+): RevocationFeed {
+  const { prefix, replicas } = checkOptions(js, given)
   const closing = new AbortController()
   const releasing = new Set<Promise<unknown>>()
   const incidents = new Incidents()
@@ -164,11 +167,11 @@ function floorOf(tail: Tail | undefined): number {
   return tail?.floor ?? 1
 }
 
-function checkOptions(js: JetStreamClient, options: NatsFeedOptions): Required<NatsFeedOptions> {
-  const { prefix = 'watchword', replicas = 1, ...rest } = options
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined) throw invalid(`unknown option '${unknown}'`)
-  refuseUndefined(options)
+function checkOptions(
+  js: JetStreamClient,
+  given: readonly [options?: NatsFeedOptions],
+): Required<NatsFeedOptions> {
+  const { prefix = 'watchword', replicas = 1 } = adapterOptions(given, ['prefix', 'replicas'])
   if (typeof js?.jetstreamManager !== 'function')
     throw invalid('js: expected what jetstream(connection) of @nats-io/jetstream answers')
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {

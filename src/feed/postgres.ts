@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
 import {
   answerOf,
@@ -16,7 +17,7 @@ import {
 } from '../store/sql/postgres-client.js'
 import { lockKey } from '../store/sql/postgres-dialect.js'
 import { withRetries } from '../store/sql/retry.js'
-import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import { postgresIdentity } from '../store/sql/server.js'
 import {
   type Answer,
@@ -112,9 +113,9 @@ export interface PostgresFeedOptions {
  */
 export function postgresFeed(
   pool: PostgresFeedPool | PgliteFeedDatabase,
-  options: PostgresFeedOptions = {},
+  ...given: readonly [options?: PostgresFeedOptions]
 ): SqlFeed {
-  checkOptions(options, ['prefix', 'schema', 'name', 'prepare', 'listen'])
+  const options = adapterOptions(given, ['prefix', 'schema', 'name', 'prepare', 'listen'])
   const { prepare = true, schema } = options
   if (typeof prepare !== 'boolean')
     throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')

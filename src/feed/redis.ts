@@ -6,11 +6,12 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
+import { bare } from '../fields.js'
 import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
 import { redisIdentity } from '../store/redis/server.js'
 import { Standby } from '../store/redis/standby.js'
-import { refuseUndefined } from '../undefined.js'
 import type {
   Appended,
   CallOptions,
@@ -76,10 +77,13 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * redis.disconnect()
  * ```
  */
-export function redisFeed(client: RedisFeedClient, options: RedisFeedOptions = {}): RevocationFeed {
-  const { prefix, allowEviction } = checkOptions(options)
+export function redisFeed(
+  client: RedisFeedClient,
+  ...given: readonly [options?: RedisFeedOptions]
+): RevocationFeed {
+  const { prefix, allowEviction, subscriber: asked } = checkOptions(given)
   const caller = binaryCommandOf(client)
-  const subscriber = subscriberOf(client, options.subscriber)
+  const subscriber = subscriberOf(client, asked)
   const key = `{${prefix}}:feed`
   const closing = new AbortController()
   const incidents = new Incidents()
@@ -220,12 +224,11 @@ function eventsOf(first: number, events: readonly unknown[]): SealedEvent[] {
   return events.map((bytes, index) => ({ seq: first + index, bytes: bytesOf(bytes) }))
 }
 
-function checkOptions(options: RedisFeedOptions): { prefix: string; allowEviction: boolean } {
-  const { prefix = 'watchword', allowEviction = false, subscriber: _, ...rest } = options
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined)
-    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
-  refuseUndefined(options)
+type Checked = RedisFeedOptions & { readonly prefix: string; readonly allowEviction: boolean }
+
+function checkOptions(given: readonly [options?: RedisFeedOptions]): Checked {
+  const options = adapterOptions(given, ['prefix', 'allowEviction', 'subscriber'])
+  const { prefix = 'watchword', allowEviction = false } = options
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
@@ -234,5 +237,5 @@ function checkOptions(options: RedisFeedOptions): { prefix: string; allowEvictio
   }
   if (typeof allowEviction !== 'boolean')
     throw new WatchwordError('ERR_INVALID_OPTION', 'allowEviction: expected true or false')
-  return { prefix, allowEviction }
+  return bare({ ...options, prefix, allowEviction })
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkedName, checkedPrefix, checkOptions } from '../store/sql/schema.js'
+import { adapterOptions } from '../adapter-options.js'
+import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import { type SqliteDatabase, sqliteClient } from '../store/sql/sqlite-client.js'
 import { sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
@@ -44,8 +45,11 @@ export interface SqliteFeedOptions {
  * await feed.migrate()
  * ```
  */
-export function sqliteFeed(database: SqliteDatabase, options: SqliteFeedOptions = {}): SqlFeed {
-  checkOptions(options, ['prefix', 'name'])
+export function sqliteFeed(
+  database: SqliteDatabase,
+  ...given: readonly [options?: SqliteFeedOptions]
+): SqlFeed {
+  const options = adapterOptions(given, ['prefix', 'name'])
   const incidents = new Incidents()
   const { run, transaction } = sqliteClient(database, {
     code: 'ERR_FEED_UNAVAILABLE',

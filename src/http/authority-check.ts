@@ -50,6 +50,14 @@ export function checkHandler(handler: unknown): void {
   )
 }
 
+const GUARD_OPTIONS =
+  "pass an object such as { scopes: ['orders:read'] }, or leave the argument out to accept every valid token"
+const ENDPOINT_OPTIONS = 'pass an object of options, or leave the argument out for the defaults'
+const UNDEFINED_OPTIONS: Readonly<Record<string, string | undefined>> = Object.assign(
+  Object.create(null) as object,
+  { tokenEndpoints: ENDPOINT_OPTIONS, rotation: ENDPOINT_OPTIONS, leak: ENDPOINT_OPTIONS },
+)
+
 /**
  * The options that a function was called with; `{}` when it was called without. Throws `ERR_INVALID_ARGUMENT` for an
  * explicit `undefined`, which is a misspelt name more often than a wish to demand nothing.
@@ -58,10 +66,7 @@ export function optionsOf<T extends object>(given: readonly [options?: T], calle
   if (given.length === 0) return {} as T
   const [options] = given
   if (options !== undefined) return options
-  throw misuse(
-    'options',
-    `${caller} got undefined; pass an object such as { scopes: ['orders:read'] }, or leave the argument out to accept every valid token`,
-  )
+  throw misuse('options', `${caller} got undefined; ${UNDEFINED_OPTIONS[caller] ?? GUARD_OPTIONS}`)
 }
 
 function misuse(argument: string, message: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {

@@ -100,7 +100,7 @@ const ENDPOINT_CARRIER = {
  */
 export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<Request> = {},
+  ...options: readonly [options?: EndpointsOptions<Request>]
 ): TokenEndpoints<Request, ConnectEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<Request>)
 }

@@ -198,7 +198,7 @@ const ENDPOINT_CARRIER = {
  */
 export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<FastifyRequest> = {},
+  ...options: readonly [options?: EndpointsOptions<FastifyRequest>]
 ): TokenEndpoints<FastifyRequest, FastifyEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => {
     // In a hook, before Fastify looks at the body: its parsers would refuse types and lengths in words of their own.

@@ -176,7 +176,7 @@ const ENDPOINT_CARRIER: EndpointCarrier<Context> = {
  */
 export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<Context> = {},
+  ...options: readonly [options?: EndpointsOptions<Context>]
 ): TokenEndpoints<Context, HonoEndpoint, Claims> {
   const mount = (answer: (c: Context) => Promise<Answer>) => async (c: Context) => {
     const answered = await answer(c)

@@ -147,7 +147,7 @@ const ENDPOINT_CARRIER = {
  */
 export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<Context> = {},
+  ...options: readonly [options?: EndpointsOptions<Context>]
 ): TokenEndpoints<Context, KoaEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => async (context) => {
     const { status, headers, body } = await answer(context as Context)

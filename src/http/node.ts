@@ -136,7 +136,7 @@ const ENDPOINT_CARRIER = {
  */
 export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<IncomingMessage> = {},
+  ...options: readonly [options?: EndpointsOptions<IncomingMessage>]
 ): TokenEndpoints<IncomingMessage, ConnectEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<IncomingMessage>)
 }

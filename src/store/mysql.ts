@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { takeNumber } from './sql/arrivals.js'
 import type { Engine, Locks } from './sql/dialect.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
@@ -19,7 +20,7 @@ import {
 } from './sql/mysql-client.js'
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
 import { withRetries } from './sql/retry.js'
-import { checkedPrefix, checkOptions } from './sql/schema.js'
+import { checkedPrefix } from './sql/schema.js'
 import { mysqlIdentity } from './sql/server.js'
 import { awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
@@ -60,9 +61,9 @@ export interface MysqlStoreOptions {
  */
 export function mysqlStore(
   pool: MysqlPool | MysqlCallbackPool,
-  options: MysqlStoreOptions = {},
+  ...given: readonly [options?: MysqlStoreOptions]
 ): SqlStore {
-  checkOptions(options, ['prefix'])
+  const options = adapterOptions(given, ['prefix'])
   const checked = checkedPool(pool)
   const store = sqlStore(engineOf(checked, checkedPrefix(options.prefix)))
   return {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
@@ -19,7 +20,7 @@ import {
 } from './sql/postgres-client.js'
 import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
 import { withRetries } from './sql/retry.js'
-import { checkedName, checkedPrefix, checkOptions } from './sql/schema.js'
+import { checkedName, checkedPrefix } from './sql/schema.js'
 import { postgresIdentity } from './sql/server.js'
 import { type Answer, awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
@@ -66,9 +67,9 @@ export interface PostgresStoreOptions {
  */
 export function postgresStore(
   pool: PostgresPool | PgliteDatabase,
-  options: PostgresStoreOptions = {},
+  ...given: readonly [options?: PostgresStoreOptions]
 ): SqlStore {
-  checkOptions(options, ['prefix', 'schema', 'prepare'])
+  const options = adapterOptions(given, ['prefix', 'schema', 'prepare'])
   const { prepare = true, schema } = options
   if (typeof prepare !== 'boolean')
     throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')

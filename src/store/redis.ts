@@ -9,8 +9,8 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
-import { refuseUndefined } from '../undefined.js'
 import { commandOf, type RedisClient } from './redis/client.js'
 import { openStore } from './redis/open.js'
 import { canDuplicate, duplicate } from './redis/own-client.js'
@@ -57,8 +57,11 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * redis.disconnect()
  * ```
  */
-export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
-  const { prefix, allowEviction } = checkOptions(options)
+export function redisStore(
+  client: RedisClient,
+  ...given: readonly [options?: RedisStoreOptions]
+): Store {
+  const { prefix, allowEviction } = checkOptions(given)
   let closed = false
   const standby = new Standby<RedisClient, string>({
     command: commandOf(client),
@@ -82,12 +85,9 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   }
 }
 
-function checkOptions(options: RedisStoreOptions): Required<RedisStoreOptions> {
-  const { prefix = 'watchword', allowEviction = false, ...rest } = options
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined)
-    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
-  refuseUndefined(options)
+function checkOptions(given: readonly [options?: RedisStoreOptions]): Required<RedisStoreOptions> {
+  const options = adapterOptions(given, ['prefix', 'allowEviction'])
+  const { prefix = 'watchword', allowEviction = false } = options
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',

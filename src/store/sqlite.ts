@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { adapterOptions } from '../adapter-options.js'
 import { numbered } from './sql/arrivals.js'
 import type { Engine } from './sql/dialect.js'
-import { checkedPrefix, checkOptions } from './sql/schema.js'
+import { checkedPrefix } from './sql/schema.js'
 import { sqliteIdentity } from './sql/server.js'
 import { type SqliteClient, type SqliteDatabase, sqliteClient } from './sql/sqlite-client.js'
 import { sqliteDialect } from './sql/sqlite-dialect.js'
@@ -40,8 +41,11 @@ export interface SqliteStoreOptions {
  * await store.migrate()
  * ```
  */
-export function sqliteStore(database: SqliteDatabase, options: SqliteStoreOptions = {}): SqlStore {
-  checkOptions(options, ['prefix'])
+export function sqliteStore(
+  database: SqliteDatabase,
+  ...given: readonly [options?: SqliteStoreOptions]
+): SqlStore {
+  const options = adapterOptions(given, ['prefix'])
   const client = sqliteClient(database, {
     code: 'ERR_STORE_UNAVAILABLE',
     onReplaced: () => undefined,

@@ -120,7 +120,7 @@ const overExpress = (name: string, make: typeof express): EndpointFramework => (
     if (site.parsed) {
       app.use(make.urlencoded({ extended: true }), make.json({ limit: '1mb' }))
     }
-    const endpoints = forExpress.tokenEndpoints(site.authority, site.shared)
+    const endpoints = forExpress.tokenEndpoints(site.authority, site.shared ?? {})
     for (const [path, handler] of mounted(site, endpoints)) app.all(path, handler)
     return listen(site, app)
   },
@@ -134,7 +134,7 @@ const overKoa = (name: string, Make: typeof Koa): EndpointFramework => ({
     app.silent = true
     if (site.parsed) app.use(parseInKoa)
     const router = new Router()
-    const endpoints = forKoa.tokenEndpoints(site.authority, site.shared)
+    const endpoints = forKoa.tokenEndpoints(site.authority, site.shared ?? {})
     for (const [path, handler] of mounted(site, endpoints)) router.all(path, handler)
     app.use(router.routes())
     return listen(site, app.callback())
@@ -171,7 +171,7 @@ const overFastify: EndpointFramework = {
   async serve(site) {
     const options = site.secure ? { https: TLS_SERVER } : {}
     const app = fastify(options as object)
-    const endpoints = forFastify.tokenEndpoints(site.authority, site.shared)
+    const endpoints = forFastify.tokenEndpoints(site.authority, site.shared ?? {})
     for (const [prefix, plugin] of mounted(site, endpoints)) await app.register(plugin, { prefix })
     await app.listen({ port: 0, host: '127.0.0.1' })
     return {
@@ -197,7 +197,7 @@ const overHono: EndpointFramework = {
         await next()
       })
     }
-    const endpoints = forHono.tokenEndpoints(site.authority, site.shared)
+    const endpoints = forHono.tokenEndpoints(site.authority, site.shared ?? {})
     for (const [path, handler] of mounted(site, endpoints)) app.all(path, handler)
     return listen(site, getRequestListener(app.fetch))
   },
@@ -207,7 +207,7 @@ const overNode: EndpointFramework = {
   name: 'node:http',
   hasParser: false,
   serve(site) {
-    const endpoints = forNode.tokenEndpoints(site.authority, site.shared)
+    const endpoints = forNode.tokenEndpoints(site.authority, site.shared ?? {})
     const handlers = new Map(mounted(site, endpoints))
     return listen(site, (request, response) => {
       const handler = handlers.get(request.url?.split('?', 1)[0] ?? '')

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../../adapter-options.js'
 import { WatchwordError } from '../../errors.js'
 import type { WakeupChannel } from './channel.js'
 
@@ -47,9 +48,9 @@ const LONGEST_SUBJECT = 200
  */
 export function natsWakeups(
   connection: NatsWakeupsConnection,
-  options: NatsWakeupsOptions = {},
+  ...given: readonly [options?: NatsWakeupsOptions]
 ): WakeupChannel {
-  const subject = checkedSubject(options)
+  const subject = checkedSubject(given)
   return {
     publish: (message) => connection.publish(subject, message),
     subscribe: async (onMessage, signal) => {
@@ -76,10 +77,8 @@ export function natsWakeups(
   }
 }
 
-function checkedSubject({ subject = 'watchword.wakeups', ...rest }: NatsWakeupsOptions): string {
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined)
-    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+function checkedSubject(given: readonly [options?: NatsWakeupsOptions]): string {
+  const { subject = 'watchword.wakeups' } = adapterOptions(given, ['subject'])
   if (typeof subject === 'string' && SUBJECT.test(subject) && subject.length <= LONGEST_SUBJECT)
     return subject
   throw new WatchwordError(

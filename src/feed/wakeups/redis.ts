@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { adapterOptions } from '../../adapter-options.js'
 import { WatchwordError } from '../../errors.js'
 import { has } from '../../store/redis/client.js'
 import {
@@ -49,8 +50,9 @@ const PING_EVERY_MS = 1000
  */
 export function redisWakeups(
   client: RedisFeedClient,
-  options: RedisWakeupsOptions = {},
+  ...given: readonly [options?: RedisWakeupsOptions]
 ): WakeupChannel {
+  const options = adapterOptions(given, ['channel', 'subscriber'])
   const channel = checkedChannel(options)
   const command = binaryCommandOf(client)
   const subscriber = subscriberOf(client, options.subscriber)
@@ -112,11 +114,7 @@ function pause(): Promise<void> {
   })
 }
 
-function checkedChannel(options: RedisWakeupsOptions): string {
-  const { channel = 'watchword:wakeups', subscriber: _, ...rest } = options
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined)
-    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
+function checkedChannel({ channel = 'watchword:wakeups' }: RedisWakeupsOptions): string {
   if (typeof channel === 'string' && CHANNEL.test(channel)) return channel
   throw new WatchwordError(
     'ERR_INVALID_OPTION',

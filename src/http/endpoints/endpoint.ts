@@ -7,10 +7,11 @@ import { type ResolvedClock, resolveClock, systemClock } from '../../clock.js'
 import { type Deadline, withDeadline } from '../../deadline.js'
 import { parseDuration, SECOND } from '../../duration.js'
 import { WatchwordError } from '../../errors.js'
+import { fieldsOf } from '../../fields.js'
 import { isName } from '../../name.js'
 import type { Carrier } from '../carrier.js'
 import { directOf } from '../direct.js'
-import { bare, own } from '../own.js'
+import { bare } from '../own.js'
 import { ignoreRejection } from '../promises.js'
 import type { Answer } from '../refusal.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
@@ -186,11 +187,17 @@ export async function authorized<Request>(
   if (caller === undefined || caller === null || (caller as unknown) === false) {
     return { ok: false, answer: unknownCaller(challengeOf(options)) }
   }
-  const [actor, audiences] = [own(caller, 'actor'), own(caller, 'audiences')]
-  if (!isName(actor, 256) || (audiences !== undefined && !Array.isArray(audiences))) {
+  // Fields of a class count, and one that is there and `undefined` is not leave to ask about every audience.
+  const fields = fieldsOf(Object(caller) as object, ['actor', 'audiences'])
+  const [actor, audiences] = [fields['actor'], fields['audiences']]
+  const isList = !Object.hasOwn(fields, 'audiences') || Array.isArray(audiences)
+  if (!isName(actor, 256) || !isList) {
     throw wrong('authorize', '{ actor } with 1 to 256 characters, and audiences in a list')
   }
-  return { ok: true, value: audiences === undefined ? bare({ actor }) : bare({ actor, audiences }) }
+  return {
+    ok: true,
+    value: Array.isArray(audiences) ? bare({ actor, audiences }) : bare({ actor }),
+  }
 }
 
 /** What the token is bound to, as an option of the verbs. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AnyClaims } from '../../types.js'
-import { checkEndpointAuthority } from '../authority-check.js'
+import { checkEndpointAuthority, optionsOf } from '../authority-check.js'
 import type { Answer } from '../refusal.js'
 import { answering, clockOf, type Endpoint, type EndpointCarrier, type Shared } from './endpoint.js'
 import { introspection } from './introspection.js'
@@ -42,25 +42,25 @@ export interface TokenEndpoints<Request, Handler, Claims = AnyClaims> {
    * that is asked for. The answer is that of RFC 6749, section 5.1, with the successor as `access_token`. HTTPS only,
    * unless `allowHttp`; 401 for a token that is no good, with the code `family_ended` for one whose family is.
    */
-  rotation(options?: RotationOptions): Handler
+  rotation(...options: readonly [options?: RotationOptions]): Handler
   /**
    * Leak reports, for everybody: whoever has found a token may have it killed. A form with `token`, or JSON with `token`
    * or up to 100 `tokens`. The answer is 200 and empty, whatever they were; 503 when the end of one is not certain.
    */
-  leak(options?: LeakOptions): Handler
+  leak(...options: readonly [options?: LeakOptions]): Handler
 }
 
 /** Makes the endpoints, in the form that `mount` gives them. Throws `ERR_INVALID_OPTION`. */
 export function makeEndpoints<Request, Handler, Claims>(
   authority: EndpointAuthority<Claims>,
-  options: EndpointsOptions<Request>,
+  given: readonly [options?: EndpointsOptions<Request>],
   carrier: EndpointCarrier<Request>,
   mount: (answer: (request: Request) => Promise<Answer>) => Handler,
 ): TokenEndpoints<Request, Handler, Claims> {
   checkEndpointAuthority(authority)
   const shared: Shared<Request, Claims> = {
     authority,
-    options: resolveEndpointsOptions(options),
+    options: resolveEndpointsOptions(optionsOf(given, 'tokenEndpoints')),
     carrier,
     clock: clockOf(authority),
   }
@@ -72,11 +72,11 @@ export function makeEndpoints<Request, Handler, Claims>(
     introspection(own) {
       return mounted(introspection(shared, checkOptions('introspection', own)))
     },
-    rotation(own = {}) {
-      return mounted(rotation(shared, checkOptions('rotation', own)))
+    rotation(...own) {
+      return mounted(rotation(shared, checkOptions('rotation', optionsOf(own, 'rotation'))))
     },
-    leak(own = {}) {
-      return mounted(leak(shared, checkOptions('leak', own)))
+    leak(...own) {
+      return mounted(leak(shared, checkOptions('leak', optionsOf(own, 'leak'))))
     },
   } satisfies TokenEndpoints<Request, Handler, Claims>)
 }

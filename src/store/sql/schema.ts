@@ -4,7 +4,6 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { refuseUndefined } from '../../undefined.js'
 import {
   CHANGED,
   type Column,
@@ -101,16 +100,6 @@ export function checkedName(field: string, name: unknown): string {
 /** The prefix of the tables, or its default. */
 export function checkedPrefix(prefix: unknown): string {
   return prefix === undefined ? 'watchword_' : checkedName('prefix', prefix)
-}
-
-/** The options of an adapter. Throws `ERR_INVALID_OPTION` for what it does not know: a name misspelt is a name ignored. */
-export function checkOptions(options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
-    throw new WatchwordError('ERR_INVALID_OPTION', 'options: expected an object')
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined)
-    throw new WatchwordError('ERR_INVALID_OPTION', `unknown option '${unknown}'`)
-  refuseUndefined(options)
 }
 
 /** The tables of a prefix, behind a qualifier such as a schema. */
