@@ -36,6 +36,8 @@ export const ERROR_CODES = {
     'The family was rotated as often as its policy allows by now; `retryAt` says when it may be rotated again.',
   ERR_REVOKED_AHEAD:
     'A node whose clock was ahead revoked the subject, the audience or everything up to a time that is still to come; `retryAt` says when a token can be issued.',
+  ERR_REVOCATIONS_FULL:
+    'The node holds almost as many revocations as `maxRevocations` allows and keeps the rest of the room for revocations; nothing was rotated.',
   ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
   ERR_NOT_ROTATABLE: 'The token was issued with `rotatable: false`; issue a new token.',
   ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',

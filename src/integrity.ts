@@ -85,7 +85,8 @@ export async function isSuccession(
   }
 }
 
-function tampered(core: Core, { id }: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
+/** Reports a row that contradicts what is proved, and makes the error for it. */
+export function tampered(core: Core, { id }: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
   const detail = `token ${id}`
   audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
   return new WatchwordError(

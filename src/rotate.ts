@@ -17,12 +17,13 @@ import {
 import { type Duration, parseDuration } from './duration.js'
 import type { Entry } from './entry.js'
 import { WatchwordError } from './errors.js'
-import { assertMatches, assertSuccessor } from './integrity.js'
+import { assertMatches, assertSuccessor, tampered } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
 import { isName } from './name.js'
 import { isScope, normaliseScopes } from './policy/scopes.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import { announceRotation } from './retire.js'
+import { NOT_REVOKED, REVOKED } from './revocation/index.js'
 import { revoke } from './revoke.js'
 import { spendRotation } from './rotation-budget.js'
 import { optional, parseInput, strict } from './schema.js'
@@ -72,6 +73,9 @@ export async function rotate(core: Core, token: unknown, raw: unknown): Promise<
   const options = parseInput(optionsSchema, raw)
   const entry = await authenticEntry(core, token, options.binding ?? '')
   await refuse(core, { entry, options })
+  const { family, generation } = entry.principal
+  // Asked before the row is read: another node may be rotating the token right now.
+  const wasRotated = core.index.hasSuccessor(family, generation)
   const record = await loadRecord(core, entry, options)
   if (!record.rotatable) {
     throw new WatchwordError(
@@ -80,6 +84,9 @@ export async function rotate(core: Core, token: unknown, raw: unknown): Promise<
     )
   }
   if (record.successor !== null) return again(core, { entry, record, options })
+  // The log has it that the token was rotated: a row that says otherwise was edited, or set back to an older copy. A
+  // second successor would give the token a life that the first one knows nothing of.
+  if (wasRotated) throw tampered(core, record)
   return succeed(core, { entry, record, options })
 }
 
@@ -124,7 +131,7 @@ async function detectReuse(
   if (successor === undefined) return
   await assertMatches(core, record, entry.principal)
   await assertSuccessor(core, record, successor)
-  if (isReuse(core, record, successor)) await reused(core, { entry, record, options })
+  if (isReuse(core, { entry, record }, successor)) await reused(core, { entry, record, options })
 }
 
 // No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
@@ -164,7 +171,7 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (successor === undefined) throw rejected('superseded')
   await assertMatches(core, record, rotation.entry.principal)
   await assertSuccessor(core, record, successor)
-  if (isReuse(core, record, successor)) return reused(core, rotation)
+  if (isReuse(core, rotation, successor)) return reused(core, rotation)
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
   // The first answer may have been lost before the log had it.
@@ -173,9 +180,18 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
 }
 
 // Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
-function isReuse(core: Core, { supersededAt }: TokenRecord, successor: TokenRecord): boolean {
-  const isOver = supersededAt !== null && core.clock.judged() >= supersededAt
-  return isOver || successor.successor !== null
+function isReuse(
+  core: Core,
+  { entry, record }: Pick<Rotation, 'entry' | 'record'>,
+  successor: TokenRecord,
+): boolean {
+  // The log has the end as well: the one in the row may have been edited.
+  const logged = core.index.deadline(entry.principal)
+  const end = Math.min(
+    record.supersededAt ?? NOT_REVOKED,
+    logged === REVOKED ? NOT_REVOKED : logged,
+  )
+  return core.clock.judged() >= end || successor.successor !== null
 }
 
 async function reused(core: Core, { record, options }: Rotation): Promise<never> {
@@ -216,6 +232,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record, options, entry } = rotation
   const policy = policyOf(core, record.policy)
   spendRotation(policy, entry.principal, core.clock.judged())
+  if (!core.index.admitsRotation(record.family)) throw revocationsFull(core)
   const granted = successorScopes(record, policy, options.scopes)
   const ringKey = await core.keyring.issuing(record.audience)
   const successor = newSuccessor(core, {
@@ -247,6 +264,13 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   await announceRotation(core, record, supersededAt)
   auditRotation(core, record, successor, granted.lost)
   return issued
+}
+
+function revocationsFull({ options }: Core): WatchwordError {
+  return new WatchwordError(
+    'ERR_REVOCATIONS_FULL',
+    `this node holds almost as many revocations as maxRevocations (${options.maxRevocations}) allows, and keeps the rest for revocations; raise maxRevocations, or shorten the maxLifetime of the policies`,
+  )
 }
 
 function auditRotation(

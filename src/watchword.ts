@@ -134,7 +134,7 @@ export interface Watchword<
   require(requirement: Requirement): CompiledRequirement
   /**
    * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,
-   * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_FAMILY_ENDED`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`,
+   * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_REVOCATIONS_FULL`, `ERR_FAMILY_ENDED`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`,
    * `ERR_INVALID_ARGUMENT`, `ERR_STORE_UNAVAILABLE`, `ERR_REVOCATION_UNCERTAIN` or `ERR_CLOSED`. Asking again within
    * the grace answers the same successor.
    */

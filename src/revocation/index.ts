@@ -62,6 +62,8 @@ export interface IndexOptions {
 }
 
 const MAX_ENTRIES_HELD = 20_000_000
+// The share of the room that rotations leave free, also for what many nodes rotate at once.
+const KEPT_FOR_REVOCATIONS = 0.1
 
 // Shared by all indexes: written and read within one synchronous step that calls no foreign code. A generator never
 // holds it across a `yield`.
@@ -107,6 +109,14 @@ export class RevocationIndex implements EntrySink {
   /** Whether an entry was refused for want of room since the last time that forgetting made some. */
   get full(): boolean {
     return this.#full
+  }
+
+  /**
+   * Whether the end of a token of this family may take room: it has a register, or there is more room than is kept for
+   * revocations. Any holder can rotate; what that costs must not keep a revocation out.
+   */
+  admitsRotation(family: string): boolean {
+    return this.size < this.#max * (1 - KEPT_FOR_REVOCATIONS) || this.hasSuccessor(family, 0)
   }
 
   /** Has every cached token asked about again, after a change that was none of an entry's. */

@@ -114,6 +114,51 @@ describe('a row of a token', () => {
     })
   })
 
+  it('does not give a token that was rotated a second successor, within its grace or after it', async () => {
+    const { watchword, write, clock } = await attack()
+    const first = await watchword.issue(INPUT)
+    const second = await watchword.rotate(first.token, { actor: 'holder' })
+    const forget = () =>
+      write(
+        'UPDATE watchword_tokens SET successor = NULL, superseded_at = NULL WHERE id = ?',
+        first.id,
+      )
+    forget()
+    for (const wait of [0, 5 * MINUTE]) {
+      await clock.advance(wait)
+      const rotated = watchword.rotate(first.token, { actor: 'mallory' })
+      await expect(rotated).rejects.toMatchObject({ code: 'ERR_STORE_CORRUPT' })
+    }
+    expect(tampering()).toHaveLength(2)
+    expect(watchword.verify(second.token).ok).toBe(true)
+  })
+
+  it('does not hide the reuse of a token whose end was moved', async () => {
+    const { watchword, write, clock } = await attack()
+    const first = await watchword.issue(INPUT)
+    const second = await watchword.rotate(first.token, { actor: 'holder' })
+    write('UPDATE watchword_tokens SET superseded_at = ? WHERE id = ?', START + 30 * DAY, first.id)
+    await clock.advance(5 * MINUTE)
+    const rotated = watchword.rotate(first.token, { actor: 'mallory' })
+    await expect(rotated).rejects.toMatchObject({ code: 'ERR_TOKEN_REUSED' })
+    expect(watchword.verify(second.token)).toMatchObject({ code: 'revoked' })
+  })
+
+  it('keeps its tag apart from that of another row, whatever toJSON a prototype has', async () => {
+    const { watchword, write } = await attack()
+    const toJSON = { value: () => 'x', configurable: true }
+    Object.defineProperty(Object.prototype, 'toJSON', toJSON)
+    try {
+      const { token, id } = await watchword.issue(INPUT)
+      expect((await watchword.rotate(token, { actor: 'holder' })).scopes).toEqual(INPUT.scopes)
+      write('UPDATE watchword_tokens SET successor = NULL, ttl = ? WHERE id = ?', 30 * DAY, id)
+      const rotated = watchword.rotate(token, { actor: 'mallory' })
+      await expect(rotated).rejects.toMatchObject({ code: 'ERR_STORE_CORRUPT' })
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'toJSON')
+    }
+  })
+
   it('does not lead to the successor of another token', async () => {
     const { watchword, write } = await attack()
     const low = await watchword.issue(INPUT)

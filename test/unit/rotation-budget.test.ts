@@ -90,6 +90,36 @@ describe('the budget of rotations', () => {
     for (const node of [a, b]) expect(node.health().revocations).toBe(1)
   })
 
+  it('leaves room for revocations, however many families one holder rotates', async () => {
+    fleet = await newFleet({ maxRevocations: 1000 })
+    const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
+    const other = await issueOn(a, { subject: 'another holder' })
+    const codes: string[] = []
+    let rotated: IssuedToken | undefined
+    for (let i = 0; i < 950; i++) {
+      const { token } = await issueOn(a)
+      const next = await a.rotate(token, ACTOR).catch((error: { code: string }) => {
+        codes.push(error.code)
+        expect(verdict(a.verify(token))).toBe('ok')
+      })
+      rotated = next ?? rotated
+    }
+    expect(codes).toEqual(Array.from({ length: 50 }, () => 'ERR_REVOCATIONS_FULL'))
+    // A family that has its register rotates on.
+    const last = await a.rotate(rotated?.token ?? '', ACTOR)
+    await flush()
+    for (const node of [a, b]) {
+      expect(node.health()).toMatchObject({ revocations: 900, revocationsFull: false })
+      expect([verdict(node.verify(other.token)), verdict(node.verify(last.token))]).toEqual([
+        'ok',
+        'ok',
+      ])
+    }
+    await b.revoke({ token: other.token }, ACTOR)
+    await flush()
+    expect(verdict(a.verify(other.token))).toBe('revoked')
+  })
+
   it('leaves the last token valid where it refuses', async () => {
     fleet = await newFleet(policies({ rotations: { burst: 1, every: '1h' } }))
     const a = await fleet.start()
