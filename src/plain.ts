@@ -38,6 +38,15 @@ function classOf(value: object): string {
   return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
 }
 
+/**
+ * A list as JSON: of texts, numbers, booleans, null and lists of them. `JSON.stringify` calls the `toJSON` that a polluted
+ * prototype may have, but not of a text or a number.
+ */
+export function listJson(list: readonly unknown[]): string {
+  const items = list.map((item) => (Array.isArray(item) ? listJson(item) : JSON.stringify(item)))
+  return `[${items.join(',')}]`
+}
+
 /** A place in a value, as it is named in a message: `claims.a.b[2]`. */
 export function pathOf(root: string, steps: readonly PropertyKey[]): string {
   let path = root

@@ -125,7 +125,9 @@ function refusal(options: RefusalOptions, status: Refusal['status'], said: Said)
     ok: false,
     status,
     headers: Object.freeze(headers),
-    body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, ...code, ...why }),
+    body: JSON.stringify(
+      bare({ type: 'about:blank', title: TITLES[status], status, ...code, ...why }),
+    ),
     ...(error === undefined ? {} : { error }),
     ...why,
   })

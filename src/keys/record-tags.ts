@@ -8,6 +8,7 @@
  * @module
  */
 import { PAE } from 'paseto'
+import { listJson } from '../plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import { decryptInto, sealBytes } from '../token/v4local.js'
@@ -146,6 +147,6 @@ function opens(key: LocalKey, tag: string, footer: Uint8Array, implicit: Uint8Ar
 // As JSON in a fixed order, in which no two rows are written alike: text is escaped, null and numbers are not text. PAE
 // puts its length before it.
 function assertion<T>(kind: string, row: T, fields: readonly (keyof T)[]): Uint8Array {
-  const json = JSON.stringify(fields.map((field) => row[field]))
+  const json = listJson(fields.map((field) => row[field]))
   return PAE([Buffer.from(`watchword-${kind}-row-v1`), Buffer.from(json)])
 }

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { LRUCache } from 'lru-cache'
 import type { Position } from '../feed/feed.js'
+import { Recent } from '../recent.js'
 import { type RevocationEntry, reachesFurther, targetOf } from './entries.js'
 import type { Follower } from './follower.js'
 import type { RevocationIndex } from './index.js'
@@ -35,7 +35,7 @@ export interface AnnouncementsOptions {
 export class Announcements {
   readonly #options: AnnouncementsOptions
   readonly #pending = new Map<string, Pending>()
-  readonly #announced = new LRUCache<string, Announced>({ max: MAX_REMEMBERED })
+  readonly #announced = new Recent<Announced>(MAX_REMEMBERED)
 
   constructor(options: AnnouncementsOptions) {
     this.#options = options

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { listJson } from '../../plain.js'
 import type { PostgresQuery, PostgresResult } from '../../store/sql/postgres-client.js'
 import { PARSERS } from '../../store/sql/postgres-values.js'
 import type { SealedEvent, WatchHint } from '../feed.js'
@@ -34,7 +36,7 @@ const MAX_PAYLOAD = 7999
 /** The channel of one feed. Those of a database share their names, so this one is derived from the table's. */
 export function channelOf(table: string, feed: string): string {
   const digest = createHash('sha256')
-    .update(JSON.stringify([table, feed]))
+    .update(listJson([table, feed]))
     .digest('hex')
   return `watchword_${digest.slice(0, 32)}`
 }

@@ -36,17 +36,19 @@ export function problem({ status, code, detail, headers = {} }: Problem): Answer
     bare({
       status,
       headers: Object.freeze(bare(all)),
-      body: JSON.stringify({ type: 'about:blank', title: TITLES[status], status, code, detail }),
+      body: JSON.stringify(
+        bare({ type: 'about:blank', title: TITLES[status], status, code, detail }),
+      ),
     }),
   )
 }
 
 /** A response that no cache may store. */
-export function json(value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+export function json(value: object, headers: Readonly<Record<string, string>> = {}): Answer {
   return bare({
     status: 200,
     headers: bare({ ...NO_STORE, 'content-type': 'application/json', ...headers }),
-    body: JSON.stringify(value),
+    body: JSON.stringify(bare(value)),
   })
 }
 

@@ -8,8 +8,8 @@
  * @module
  */
 import crypto from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { ResolvedClock } from '../../clock.js'
+import { Recent } from '../../recent.js'
 import type { Counted, EndpointBudgets } from './budgets.js'
 
 const MAX_REMEMBERED = 10_000
@@ -19,7 +19,7 @@ export class Meter {
   readonly #budgets: EndpointBudgets
   readonly #clock: Pick<ResolvedClock, 'monotonic'>
   // By client or token: until when the calls so far use its budget up.
-  readonly #usedUntil = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  readonly #usedUntil = new Recent<number>(MAX_REMEMBERED)
 
   constructor(budgets: EndpointBudgets, clock: Pick<ResolvedClock, 'monotonic'>) {
     this.#budgets = budgets

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { listJson } from '../../plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 import { textOf } from './script.js'
 
@@ -102,7 +103,7 @@ function argsOf<T extends object>(columns: Columns<T>, record: T): string[] {
 }
 
 function textFor(value: unknown): string {
-  if (Array.isArray(value)) return JSON.stringify(value)
+  if (Array.isArray(value)) return listJson(value)
   return typeof value === 'boolean' ? String(Number(value)) : String(value)
 }
 

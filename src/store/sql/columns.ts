@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { createHash } from 'node:crypto'
+import { listJson } from '../../plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 import { type Row, raw, type Sql, type SqlScalar } from './statement.js'
 
@@ -140,7 +142,7 @@ export function toValues<T>(columns: readonly Column<T>[], record: T): SqlScalar
     if (field === undefined) return value === undefined ? null : value(record)
     const content = record[field]
     if (typeof content === 'boolean') return Number(content)
-    return type === 'json' ? JSON.stringify(content) : (content as SqlScalar)
+    return type === 'json' && Array.isArray(content) ? listJson(content) : (content as SqlScalar)
   })
 }
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { createHash } from 'node:crypto'
+import { listJson } from '../../plain.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
@@ -129,6 +131,6 @@ function oneOf(statements: readonly Sql[]): Sql {
 
 /** The key of an advisory lock: 63 bits of a hash, since all programs of a database share the keys. */
 export function lockKey(...parts: readonly string[]): bigint {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  const digest = createHash('sha256').update(listJson(parts)).digest()
   return digest.readBigUInt64BE() >> 1n
 }

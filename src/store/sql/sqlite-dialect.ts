@@ -4,6 +4,7 @@
  * @module
  */
 
+import { listJson } from '../../plain.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
@@ -29,8 +30,7 @@ export function sqliteDialect(prefix: string): Dialect {
     tables,
     forUpdate: raw(''),
     limit: (count) => sql`LIMIT ${count}`,
-    among: (column, values) =>
-      sql`${column} IN (SELECT value FROM json_each(${JSON.stringify(values)}))`,
+    among: (column, values) => sql`${column} IN (SELECT value FROM json_each(${listJson(values)}))`,
     insertTokens: (records) =>
       records.map(
         (record) =>
