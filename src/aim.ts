@@ -72,10 +72,9 @@ export function parseTarget(raw: unknown): Target {
  * is left of the tolerance is for nodes whose clocks are behind and that are to accept such a token at once.
  */
 export function reach(core: Core, { kind, value }: Aim): number {
-  const { clock, index, options, follower } = core
-  // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued, and
-  // one that is behind must not spare what other nodes have issued.
-  const lived = follower.time.atLeast(Math.max(clock.now(), clock.judged()))
+  const { clock, index, options } = core
+  // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued.
+  const lived = Math.max(clock.now(), clock.judged())
   const ahead = kind === 'token' ? 0 : Math.floor(options.clockToleranceMs / 2)
   // Tokens are issued after the last watermark, so one issued in this very millisecond may be stamped with the next.
   return Math.max(lived + ahead, index.latestAround(kind, value, lived + maxAheadMs(core)) + 1)

@@ -82,12 +82,6 @@ export class AgreedTime {
     return Math.floor(Math.min(agreed, this.#lead) + this.#options.clock.monotonic())
   }
 
-  /** This time of the node's own clock, or as much later as that clock is known to be behind. */
-  atLeast(own: number): number {
-    const { ahead } = this
-    return ahead !== undefined && ahead < -this.#options.maxSkewMs ? own - ahead : own
-  }
-
   /** What this node may do with the keys. */
   get keyDuty(): KeyDuty {
     const { storeTime, maxSkewMs } = this.#options

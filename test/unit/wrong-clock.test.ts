@@ -164,7 +164,16 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
       await drive(clock, wrong.revoke({ subject }, ACTOR)).catch(() => undefined)
       await clock.advance(5 * SECOND)
       expect(verdict(right.verify(token))).toBe('revoked')
-      expect(verdict((await start()).verify(token))).toBe('revoked')
+      const later = await start()
+      expect(verdict(later.verify(token))).toBe('revoked')
+      if (!hasClock) return
+      // Nor does it revoke what is issued after it, on nodes that heard of it at once or later.
+      await clock.advance(MINUTE)
+      const next = await issueFrom(right)
+      expect(next.issuedAt).toBe(clock.now())
+      await clock.advance(5 * MINUTE)
+      for (const node of [right, later, await start()])
+        expect(verdict(node.verify(next.token))).toBe('ok')
     },
   )
 
