@@ -10,7 +10,7 @@ import { createApp, createAuthority } from './testing/orders.js'
 
 const alice = { policy: 'session', subject: 'alice', scopes: ['orders:read'], actor: 'test' }
 
-test('accepts a token until the millisecond in which it expires', async () => {
+void test('accepts a token until the millisecond in which it expires', async () => {
   const clock = manualClock(Date.UTC(2026, 0, 1))
   const watchword = await createAuthority({ clock })
   const { token } = await watchword.issue(alice)
@@ -22,7 +22,7 @@ test('accepts a token until the millisecond in which it expires', async () => {
   await watchword.close()
 })
 
-test('returns 401, 403 and 200 over HTTP', async () => {
+void test('returns 401, 403 and 200 over HTTP', async () => {
   const watchword = await createAuthority()
   const server = createApp(watchword).listen(0)
   await once(server, 'listening')
@@ -43,7 +43,7 @@ test('returns 401, 403 and 200 over HTTP', async () => {
   await watchword.close()
 })
 
-test('refuses everything while the feed is down, and recovers with it', async () => {
+void test('refuses everything while the feed is down, and recovers with it', async () => {
   const clock = manualClock()
   const feed = chaosFeed(memoryFeed(), 'seed 1', { clock })
   feed.calm() // no faults by chance: this test decides what goes wrong
@@ -59,7 +59,7 @@ test('refuses everything while the feed is down, and recovers with it', async ()
   await watchword.close()
 })
 
-test('rejects an option that the library does not have', async () => {
+void test('rejects an option that the library does not have', async () => {
   const policies = { session: { ttl: '15m', scopes: ['orders:*'] } }
   const options = { issuer: 'test', audience: 'test', policies, maxStalenes: '5s' }
   await assert.rejects(

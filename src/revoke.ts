@@ -129,11 +129,20 @@ export async function revoke(
       throw uncertain
     },
   )
-  const matched = await mark().finally(end)
+  const matched = await markThen(mark, end)
   if (kind === 'key') await replaceKey(core, value)
   audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
   const { id, at } = revocation
   return Object.freeze({ id, kind, value, at, matched, ...published })
+}
+
+// The successors end also where the store fails: it may have kept the revocation all the same.
+async function markThen(mark: () => Promise<number>, end: () => Promise<unknown>): Promise<number> {
+  try {
+    return await mark()
+  } finally {
+    await end()
+  }
 }
 
 const clockError = ({ clock, follower }: Core): number => clock.now() - follower.time.stamp()

@@ -81,7 +81,8 @@ describe('an absolute request target of the scheme https', () => {
   }
 
   async function successorOver(fetch: (request: Request, env: never) => unknown, token: string) {
-    const server = createServer(getRequestListener(fetch as never))
+    const listener = getRequestListener(fetch as never)
+    const server = createServer((incoming, outgoing) => void listener(incoming, outgoing))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     closing.push(() => new Promise((resolve) => server.close(resolve)))
     const { port } = server.address() as AddressInfo

@@ -234,7 +234,7 @@ describe('a row of a key', () => {
     const { watchword, write, clock } = await attack()
     const { token, keyId } = await watchword.issue(INPUT)
     write('UPDATE watchword_keys SET expires_at = ? WHERE id = ?', START - 1, keyId)
-    clock.advance(5 * MINUTE)
+    await clock.advance(5 * MINUTE)
     await watchword.keys.rewrap()
     expect(watchword.verify(token).ok).toBe(true)
     expect(watchword.keys.list().find(({ id }) => id === keyId)?.expiresAt).toBeGreaterThan(START)
