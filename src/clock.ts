@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from './errors.js'
+import { readField } from './fields.js'
 
 /** Where the library gets time from. Everything but `now` has a default. */
 export interface Clock {
@@ -59,6 +60,7 @@ export function resolveClock(source: Clock): ResolvedClock {
   // `Date.now` is looked up at each call, so that the fake timers of a test move this clock.
   const read = source === systemClock ? () => Date.now() : wholeMilliseconds(source)
   const monotonic = steadyMilliseconds(source)
+  const hasTimer = readField(source, 'setTimer') !== undefined
   const stepBack = (time: number) => {
     // One long step is a correction. Several short ones that add up to it may be taken back as well.
     const isOne = previous - time > HOLD_MS
@@ -88,12 +90,12 @@ export function resolveClock(source: Clock): ResolvedClock {
       previous = time
       return highest
     },
-    setTimer: source.setTimer
+    setTimer: hasTimer
       ? (callback, delayMs) => source.setTimer?.(callback, delayMs) as Timer
       : systemTimer,
     setPause(callback, delayMs) {
       const awaited = setTimeout(callback, delayMs)
-      const timer = source.setTimer?.(callback, delayMs)
+      const timer = hasTimer ? source.setTimer?.(callback, delayMs) : undefined
       return {
         cancel() {
           clearTimeout(awaited)
@@ -138,7 +140,7 @@ function wholeMilliseconds(source: Clock): () => number {
 
 // A steady clock that fails proves nothing: compared with anything, NaN is not within any lease.
 function steadyMilliseconds(source: Clock): () => number {
-  if (source.monotonic === undefined) return () => performance.now()
+  if (readField(source, 'monotonic') === undefined) return () => performance.now()
   return () => {
     try {
       return Number(source.monotonic?.())

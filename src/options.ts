@@ -9,6 +9,7 @@ import type { Clock } from './clock.js'
 import { DAY, type Duration, MINUTE, parseShare, SECOND, YEAR } from './duration.js'
 import { WatchwordError } from './errors.js'
 import type { RevocationFeed } from './feed/feed.js'
+import { bare } from './fields.js'
 import { issueText } from './issue-text.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from './keys/root-key.js'
 import {
@@ -99,7 +100,11 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly store?: Store
   /** How nodes learn of revocations. Default: `memoryFeed()`, with a warning in production. */
   readonly feed?: RevocationFeed
-  /** The rules of each class of tokens, by name. */
+  /**
+   * The rules of each class of tokens, by name. The scopes of a policy also bound the tokens that it already has. A token
+   * whose policy is not among these keeps the scopes it was issued with until it expires, and cannot be rotated: to take
+   * a right away, narrow a policy or raise its `minVersion`; do not remove it.
+   */
   readonly policies: Readonly<Record<string, PolicyOptions>>
   /** The schema of custom claims: any synchronous Standard Schema. Default: anything that JSON can hold. */
   readonly claims?: Schema
@@ -215,7 +220,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     onStart: data.onStart ?? 'wait',
     clockToleranceMs: data.clockTolerance ?? DEFAULTS.clockToleranceMs,
     maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
-    keys: resolveKeys(data.keys ?? {}),
+    keys: resolveKeys(data.keys ?? bare({})),
     timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
     node: data.node ?? defaultNodeName(),
     maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
@@ -225,7 +230,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
 
 type Limits = { readonly max: number; readonly maxBytes: number }
 
-function withDefaults(defaults: Limits, given: z.output<typeof cacheSchema> = {}): Limits {
+function withDefaults(defaults: Limits, given: z.output<typeof cacheSchema> = bare({})): Limits {
   return { max: given.max ?? defaults.max, maxBytes: given.maxBytes ?? defaults.maxBytes }
 }
 
@@ -281,7 +286,7 @@ function resolvePolicy(
 
 function resolveRotations({
   ttl,
-  rotations = {},
+  rotations = bare({}),
 }: z.output<typeof policySchema>): Policy['rotations'] {
   const { share, ms } = rotations.every ?? { share: parseShare(DEFAULTS.rotations.every) }
   return {

@@ -5,7 +5,6 @@
  */
 import * as z from 'zod/mini'
 import type { Core } from './core.js'
-import { bare } from './fields.js'
 import { isName } from './name.js'
 import { optional, parseInput, strict } from './schema.js'
 import { corruptIdsOf, readToken, readTokens, recordsOf } from './store/checked.js'
@@ -74,13 +73,12 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
 /** A page of token records. */
 export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
   const { live, limit = DEFAULT_LIMIT, after, ...fields } = parseInput(querySchema, raw)
-  // Without prototypes: a store reads the fields that are not there as well.
-  const filter: TokenFilter = bare({
+  const filter: TokenFilter = {
     ...fields,
     ...(live === true ? { liveAt: core.clock.now() } : {}),
-  })
+  }
   // One more than asked for tells whether there is a next page.
-  const page = bare({ limit: limit + 1, ...(after === undefined ? {} : { after }) })
+  const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
   const rows = await core.callStore(() => readTokens(core.store, filter, page))
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)

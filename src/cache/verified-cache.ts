@@ -4,6 +4,7 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
+import { bare } from '../fields.js'
 
 /** What identifies an entry: the 128 bits of the token's fingerprint. */
 export type Fingerprint = readonly [number, number, number, number]
@@ -41,7 +42,7 @@ export class VerifiedCache<E extends Fingerprinted> {
     this.#entries =
       limits === undefined
         ? undefined
-        : new LRUCache<number, E>({ max: limits.max, maxSize: limits.maxBytes })
+        : new LRUCache<number, E>(bare({ max: limits.max, maxSize: limits.maxBytes }))
   }
 
   /** Whether there is a cache at all. */

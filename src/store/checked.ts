@@ -1,10 +1,12 @@
 /**
- * The boundary to a store: what it answers is parsed before anything believes it.
+ * The boundary to a store: what it answers is parsed before anything believes it, and what it is asked inherits no
+ * further condition from a polluted prototype.
  *
  * @module
  */
 import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
+import { bare } from '../fields.js'
 import type {
   KeyRecord,
   Page,
@@ -110,7 +112,7 @@ export async function readTokens(
   filter: TokenFilter,
   page: Page,
 ): Promise<CheckedRow<TokenRecord>[]> {
-  return checkRows(await store.listTokens(filter, page), parseToken)
+  return checkRows(await store.listTokens(bare(filter), bare(page)), parseToken)
 }
 
 /** The key records. */
@@ -120,7 +122,7 @@ export async function readKeys(store: Store): Promise<CheckedRow<KeyRecord>[]> {
 
 /** A page of revocations. */
 export async function readRevocations(store: Store, page: Page): Promise<CheckedRow<Revocation>[]> {
-  const rows = await store.listRevocations(page)
+  const rows = await store.listRevocations(bare(page))
   return checkRows(rows, (row) => parseWith<Revocation>(revocationSchema, row))
 }
 

@@ -7,7 +7,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Decision, type Requirement, type Watchword, WatchwordError } from 'watchword'
 import { ready } from '../../src/paseto.js'
-import { activeKey, closeAll, failureOf, type Rig, rig } from './harness.js'
+import { activeKey, closeAll, failureOf, type Rig, rig, sharedStore } from './harness.js'
 
 beforeAll(() => ready)
 afterEach(closeAll)
@@ -156,5 +156,35 @@ describe('a polluted prototype', () => {
       unsubscribe('watchword:decision', listener)
     }
     expect(said.at(-1)?.context).toEqual({ route: '/a' })
+  })
+
+  it.each([
+    ...(['policy', 'subject', 'audience', 'family', 'keyId', 'liveAt', 'after'] as const),
+    ...(['max', 'maxBytes', 'ttl', 'setTimer', 'monotonic', 'burst', 'every'] as const),
+  ])('with %s does not hide from a node that starts what the store has', async (name) => {
+    const first = await rig({}, { store: { ...sharedStore(), supports: { durable: true } } })
+    const input = { policy: 'service', subject: 's', actor: 'a' }
+    const revoked = await first.watchword.issue(input)
+    const rotated = await first.watchword.issue(input)
+    await first.watchword.revoke({ id: revoked.id }, { actor: 'a' })
+    const next = await first.watchword.rotate(rotated.token, { actor: 'a' })
+    await first.clock.advance(120_000)
+    const { clock, store, root } = first
+    for (const value of ['~', 'x', 1e9]) {
+      const polluted = { value, configurable: true, writable: true }
+      Object.defineProperty(Object.prototype, name, polluted)
+      let started: Rig
+      try {
+        // The log is lost: only the store knows.
+        started = await rig({}, { clock, store, root })
+      } finally {
+        delete (Object.prototype as Record<string, unknown>)[name]
+      }
+      const codes = [revoked, rotated, next].map(({ token }) => {
+        const result = started.watchword.verify(token)
+        return result.ok ? 'ok' : result.code
+      })
+      expect(codes).toEqual(['revoked', 'superseded', 'ok'])
+    }
   })
 })
