@@ -148,8 +148,10 @@ describe.each(drivers)('sqliteFeed over %s', (driver, open) => {
   })
 
   it('takes no handle and no option that it does not know', () => {
-    const wrong = (database: unknown, options?: object) => () =>
-      sqliteFeed(database as SqliteDatabase, options)
+    const wrong =
+      (database: unknown, ...options: [object?]) =>
+      () =>
+        sqliteFeed(database as SqliteDatabase, ...options)
     expect(wrong({})).toThrow('database: expected a handle')
     expect(wrong(open(':memory:'), { schema: 'x' })).toThrow("unknown option 'schema'")
     expect(wrong(open(':memory:'), { name: 'a-b' })).toThrow('name: expected 1 to 31')
