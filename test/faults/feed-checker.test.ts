@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Libsql from 'libsql'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { RevocationFeed, SealedHead, WatchwordOptions } from 'watchword'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
 import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
@@ -138,7 +138,7 @@ describe('a node that lies is found out', async () => {
   /** An honest node, and another one, whose feed or clock is not. */
   async function pair(
     lie: (feed: ChaosFeed, log: ChaosLog) => RevocationFeed,
-    options: Partial<WatchwordOptions> = {},
+    options: (database: string) => Partial<WatchwordOptions> = () => ({}),
   ) {
     const folder = mkdtempSync(join(tmpdir(), 'watchword-liar-'))
     ends.push(() => rmSync(folder, { recursive: true, force: true }))
@@ -158,7 +158,7 @@ describe('a node that lies is found out', async () => {
     const remote = chaosFeed(log.feed(), 'calm')
     remote.calm()
     const honest = await start('honest', log.feed())
-    const liar = await start('liar', lie(remote, log), options)
+    const liar = await start('liar', lie(remote, log), options(database))
     const input = { policy: 'job', subject: 'svc', actor: 'test' }
     const tokens = await honest.watchword.issueMany([input, input])
     for (const node of [honest, liar]) node.add(tokens.map(({ token }) => token))
@@ -185,7 +185,7 @@ describe('a node that lies is found out', async () => {
 
   it('when its feed hides what is new, and answers and seals a head of its own', async () => {
     let own: SealedHead | null = null
-    const { honest, liar, tokens } = await pair((feed) => ({
+    const lie = (feed: ChaosFeed): RevocationFeed => ({
       info: feed.info,
       open: (signal) => feed.open(signal),
       head: async (options) => (own ??= await feed.head(options)),
@@ -196,7 +196,15 @@ describe('a node that lies is found out', async () => {
         return true
       },
       close: () => feed.close(),
-    }))
+    })
+    // The store would tell: it hides what is new as well.
+    const blind = (database: string) => {
+      const store = sqliteStore(new Libsql(database) as unknown as SqliteDatabase)
+      const nothing = { revocations: [], superseded: [], more: false }
+      const changes = async (after: string | null) => ({ ...nothing, cursor: after ?? '0' })
+      return { store: { ...store, changes, listRevocations: async () => [] } }
+    }
+    const { honest, liar, tokens } = await pair(lie, blind)
     await honest.revoke(tokens[0] as string)
     const at = instant()
     await sleep(MAX_STALENESS_MS + 300)
@@ -204,9 +212,17 @@ describe('a node that lies is found out', async () => {
   })
 
   it('when its clock stands still, so that no proof ever grows old', async () => {
-    const time = Date.now()
-    const clock = { now: () => time, monotonic: () => 0 }
-    const { honest, liar, remote } = await pair((feed) => feed, { clock })
+    let stopped: readonly [wall: number, steady: number] | undefined
+    const clock = {
+      now: () => stopped?.[0] ?? Date.now(),
+      monotonic: () => stopped?.[1] ?? performance.now(),
+    }
+    const { honest, liar, remote } = await pair(
+      (feed) => feed,
+      () => ({ clock }),
+    )
+    await vi.waitFor(() => expect(liar.watchword.health().status).toBe('live'), 20_000)
+    stopped = [Date.now(), performance.now()]
     remote.partition()
     const from = instant()
     await sleep(MAX_STALENESS_MS + 300)
