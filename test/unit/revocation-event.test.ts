@@ -120,8 +120,8 @@ describe('the bytes of an event', () => {
     ['expiresAt: expected', { kind: 'all', value: '', before: 1, expiresAt: Number.NaN }],
     ['value: expected well-formed', { kind: 'subject', value: '\uD800', before: 1, expiresAt: 1 }],
     ['at most 4096 bytes', { kind: 'subject', value: 'é'.repeat(2049), before: 1, expiresAt: 1 }],
-    ['value: expected 1 to 256', { kind: 'ack', value: '', until: 1 }],
-    ['value: expected 1 to 256', { kind: 'ack', value: 'n'.repeat(257), until: 1 }],
+    ['value: expected 1 to 278', { kind: 'ack', value: '', until: 1 }],
+    ['value: expected 1 to 278', { kind: 'ack', value: 'n'.repeat(279), until: 1 }],
     ['until: expected', { kind: 'ack', value: 'n', until: Number.POSITIVE_INFINITY }],
   ] satisfies ReadonlyArray<readonly [string, FeedEntry]>)('cannot be: %s', (message, entry) => {
     expect(() => encodeEntries([entry])).toThrow(invalid(message))
@@ -153,7 +153,7 @@ describe('the bytes of an event', () => {
     ['half a character', '0001 11 0001 c3 000000000001 000000000002'],
     ['a surrogate', '0001 11 0003 eda080 000000000001 000000000002'],
     ['a node without a name', '0001 20 0000 000000000001'],
-    ['a name that is too long', `0001 20 0101 ${'61'.repeat(257)} 000000000001`],
+    ['a name that is too long', `0001 20 0117 ${'61'.repeat(279)} 000000000001`],
     ['a text that is too long', `0001 11 1001 ${'61'.repeat(4097)} ${'00'.repeat(12)}`],
   ])('are not %s', (_, hex) => {
     const bytes = Buffer.from(hex.replace(/\s/g, ''), 'hex')

@@ -113,7 +113,9 @@ describe('seal and open', () => {
     const huge = new Uint8Array(MAX_LENGTH + 1)
     expect(() => open(key, token, { implicitAssertion: huge })).toThrow(invalid)
     expect(() => seal(key, NONE, { implicitAssertion: huge })).toThrow(invalid)
-    expect(open(key, token, { implicitAssertion: undefined })).toBeDefined()
+    const missing = { implicitAssertion: undefined as unknown as Uint8Array }
+    expect(() => open(key, token, missing)).toThrow(invalid)
+    expect(open(key, token)).toBeDefined()
   })
 
   it('never use a nonce twice', () => {
