@@ -104,7 +104,6 @@ export class Follower {
     this.#nodes = new Nodes({ ...shared, name })
     this.#recall = new Recall({
       ...shared,
-      publish: (entries) => this.publish(entries),
       isWitness: () => this.#witness.hasStore && this.#nodes.members.hadOthers,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)

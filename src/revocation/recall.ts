@@ -38,7 +38,7 @@ export interface RecallOptions
   readonly onKnown: (asked: Mark) => void
   readonly replica: Replica
   readonly signal: AbortSignal
-  /** Gives entries to the log; what it does not take is given to it again later. */
+  /** Gives entries to the log. */
   readonly publish: (entries: readonly FeedEntry[]) => Promise<unknown>
   /** A number in [0, 1). */
   readonly random: () => number
@@ -54,6 +54,8 @@ export class Recall {
   #cursor: string | undefined
   #isCaughtUp = false
   #dueAt = Number.NEGATIVE_INFINITY
+  #lacking: Lacking | undefined
+  #isGiving = false
 
   constructor(options: RecallOptions) {
     this.#options = options
@@ -80,6 +82,7 @@ export class Recall {
   async settle(mark: Mark): Promise<void> {
     const { freshness, maxStalenessMs, recall, clock, isWitness } = this.#options
     if (recall === undefined) return
+    this.#giveBack()
     const [wall, steady] = mark
     if (!freshness.within(maxStalenessMs, wall)) {
       // What was asked before may have been answered before the last revocation.
@@ -114,26 +117,28 @@ export class Recall {
   }
 
   async #take(startedAfter: number): Promise<void> {
-    const { index, maxEntries: max, replica, onIncident } = this.#options
+    const { index, maxEntries: max, replica, onIncident, clock, random } = this.#options
     const kept = new RevocationIndex({ max })
-    const missing = new RevocationIndex({ max })
-    const heard = new RevocationIndex({ max })
-    replica.heard = heard
+    // What the log brings from here on counts, also what it brings while the store is being read.
+    const lacking = this.#lacking ?? newLacking(max)
+    this.#lacking = lacking
+    replica.heard = lacking.heard
+    let found = 0
     try {
       const cursor = await this.#read(kept, startedAfter)
       for (const entry of kept.missingFrom(index)) {
-        missing.apply(entry)
+        lacking.missing.apply(entry)
+        found++
         if (!index.apply(entry)) throw unavailable('the revocation index is full')
       }
       // Only now: what could not be applied is read again.
       this.#cursor = cursor
       this.#isCaughtUp = true
     } finally {
-      if (missing.size === 0) this.#heardEnough(heard)
+      if (lacking.missing.size === 0) this.#heardEnough()
+      else lacking.giveAt = Math.min(lacking.giveAt, clock.monotonic() + random() * MAX_DELAY_MS)
     }
-    if (missing.size === 0) return
-    onIncident('recalled', missing.size)
-    this.#giveBack(missing, heard)
+    if (found > 0) onIncident('recalled', found)
   }
 
   async #read(into: RevocationIndex, startedAfter: number): Promise<string | undefined> {
@@ -145,19 +150,40 @@ export class Recall {
     return recall.since(into, this.#cursor)
   }
 
-  #heardEnough(heard: RevocationIndex): void {
-    const { replica } = this.#options
-    if (replica.heard === heard) replica.heard = undefined
+  #heardEnough(): void {
+    this.#lacking = undefined
+    this.#options.replica.heard = undefined
   }
 
-  // Mostly the log is going to have it anyway, from whoever revoked it, or from the first node that comes by.
-  #giveBack(missing: RevocationIndex, heard: RevocationIndex): void {
+  // Mostly the log is going to have it anyway, from the node that revoked it, or from the first node that comes by. So
+  // it is given back only by a node that has read the log to its head, and what the log has by then is left out.
+  #giveBack(): void {
     const { clock, random, signal, publish } = this.#options
-    const give = () => {
-      this.#heardEnough(heard)
-      const lacking = [...missing.missingFrom(heard)]
-      if (lacking.length > 0 && !signal.aborted) publish(lacking).catch(() => undefined)
-    }
-    clock.setTimer(give, Math.floor(random() * MAX_DELAY_MS))
+    const lacking = this.#lacking
+    if (lacking === undefined || this.#isGiving || clock.monotonic() < lacking.giveAt) return
+    const entries = [...lacking.missing.missingFrom(lacking.heard)]
+    if (entries.length === 0) this.#heardEnough()
+    if (entries.length === 0 || signal.aborted) return
+    this.#isGiving = true
+    lacking.giveAt = clock.monotonic() + random() * MAX_DELAY_MS
+    void publish(entries)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isGiving = false
+      })
   }
 }
+
+/** What the store had and the log had not brought, and what it has brought since. */
+interface Lacking {
+  readonly missing: RevocationIndex
+  readonly heard: RevocationIndex
+  /** When it may be given back, on the steady clock. */
+  giveAt: number
+}
+
+const newLacking = (max: number): Lacking => ({
+  missing: new RevocationIndex({ max }),
+  heard: new RevocationIndex({ max }),
+  giveAt: Number.POSITIVE_INFINITY,
+})
