@@ -135,14 +135,15 @@ export function buildParts(options: ResolvedOptions): Parts {
     maxSkewMs: MAX_SKEW_MS,
     maxEntries: options.maxRevocations,
     refill: store.supports.durable
-      ? () => refillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
+      ? () => refillIndex({ ...readBack, index, known: index, now: follower.time.certain() ?? 0 })
       : undefined,
     // Where the log is in this process, nobody can set it back behind its back.
     recall:
       store.supports.durable && feed.peek === undefined
         ? {
             begin: async () => (await callStore(() => readChanges(store, null, 1))).cursor,
-            since: (into, cursor) => refillChanges({ ...readBack, index: into }, cursor),
+            since: (into, cursor) =>
+              refillChanges({ ...readBack, index: into, known: index }, cursor),
             recent: (into, since) => recallRevocations({ ...readBack, index: into }, since),
           }
         : undefined,

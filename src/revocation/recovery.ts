@@ -208,12 +208,14 @@ export class Recovery {
 
   /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
   async replace(head: SealedHead): Promise<void> {
-    const { replica, refill, onIncident } = this.#options
+    const { replica, refill, onIncident, calls } = this.#options
     const knows = replica.reached(head.epoch, head.seq)
     if (!knows && refill === undefined) return
     onIncident('torn', 1)
     if (!knows) await this.#refill()
-    await this.#begin(head)
+    // Others may have appended behind the hole while the store was read.
+    const standing = await calls.head()
+    if (standing?.epoch === head.epoch) await this.#begin(standing)
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {
