@@ -20,6 +20,7 @@ import { loadSnapshot } from './snapshot.js'
 import { unavailable } from './unavailable.js'
 
 const READ_LIMIT = 500
+const MAX_BEGINNINGS = 20
 const REPAIR_GROUP = 4000
 const MAX_REPAIR_DELAY_MS = 250
 // A head of unknown make that is older than this has no living writer.
@@ -213,9 +214,13 @@ export class Recovery {
     if (!knows && refill === undefined) return
     onIncident('torn', 1)
     if (!knows) await this.#refill()
-    // Others may have appended behind the hole while the store was read.
-    const standing = await calls.head()
-    if (standing?.epoch === head.epoch) await this.#begin(standing)
+    // Others go on appending behind the hole: of several attempts one finds the head where it was a moment ago.
+    for (let attempt = 0; attempt < MAX_BEGINNINGS; attempt++) {
+      const standing = await calls.head()
+      if (standing?.epoch !== head.epoch) return
+      await this.#begin(standing)
+      if (replica.position.epoch !== head.epoch) return
+    }
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {

@@ -28,7 +28,7 @@ import { RemoteNode } from './remote-node.js'
 import { instant, until } from './time.js'
 
 /** How long anything may take that a test waits for; never reached but by what does not happen at all. */
-export const PATIENCE_MS = 20_000
+export const PATIENCE_MS = 80_000
 // Never revoked, so that it shows whether a node accepts anything.
 const CONTROLS = 10
 const WRITERS = 2
