@@ -33,7 +33,7 @@ export const PATIENCE_MS = 80_000
 const CONTROLS = 10
 const WRITERS = 2
 const STOCK = 100
-const REVOKE_EVERY_MS = 8
+const REVOKE_EVERY_MS = 40
 const VERIFY_EVERY_MS = 3
 const MOST_IN_FLIGHT = 30
 // What an outage is answered with: nobody knows what became of it, and it has to be asked for again.
