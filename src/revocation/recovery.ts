@@ -20,7 +20,7 @@ import { loadSnapshot } from './snapshot.js'
 import { unavailable } from './unavailable.js'
 
 const READ_LIMIT = 500
-const MAX_BEGINNINGS = 20
+const MAX_BEGINNINGS = 100
 const REPAIR_GROUP = 4000
 const MAX_REPAIR_DELAY_MS = 250
 // A head of unknown make that is older than this has no living writer.
@@ -146,7 +146,7 @@ export class Recovery {
     if (!isDamaged && refill === undefined)
       throw unavailable('the feed lost events that nobody has')
     if (!isDamaged) await this.#refill()
-    await this.#begin(head)
+    await this.#begin(head, true)
   }
 
   #load(): Promise<Position | undefined> {
@@ -209,18 +209,12 @@ export class Recovery {
 
   /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
   async replace(head: SealedHead): Promise<void> {
-    const { replica, refill, onIncident, calls } = this.#options
+    const { replica, refill, onIncident } = this.#options
     const knows = replica.reached(head.epoch, head.seq)
     if (!knows && refill === undefined) return
     onIncident('torn', 1)
     if (!knows) await this.#refill()
-    // Others go on appending behind the hole: of several attempts one finds the head where it was a moment ago.
-    for (let attempt = 0; attempt < MAX_BEGINNINGS; attempt++) {
-      const standing = await calls.head()
-      if (standing?.epoch !== head.epoch) return
-      await this.#begin(standing)
-      if (replica.position.epoch !== head.epoch) return
-    }
+    await this.#begin(head, true)
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {
@@ -240,18 +234,33 @@ export class Recovery {
   }
 
   // Of several nodes that come at once the log takes one; the others find its log when they look again.
-  async #begin(standing: SealedHead | null): Promise<void> {
-    const { calls, keys, replica, index, newEpoch } = this.#options
+  async #begin(standing: SealedHead | null, isLost = false): Promise<void> {
+    const { keys, replica, index, newEpoch } = this.#options
     await keys.ready()
     if (replica.position.epoch !== '') this.#compare()
     const epoch = newEpoch()
     const lacks = replica.shadow !== undefined && index.size > 0
-    const { ok } = await calls.append(standing, [], this.#head(epoch, 0, ZERO_LINK, lacks))
-    if (!ok) return
+    const head = this.#head(epoch, 0, ZERO_LINK, lacks)
+    if (!(await this.#replaceHead(standing, head, isLost ? MAX_BEGINNINGS : 1))) return
     replica.enter(epoch)
     this.#founder = true
     this.#incomplete = lacks
     if (lacks) replica.snapshotSeq = INCOMPLETE
+  }
+
+  /**
+   * Puts a new life of the log in the place of the one that stands. Nodes that see nothing wrong with that one go on
+   * appending to it, so that its head moves: the log is offered the new one again at once, before they are ready.
+   */
+  async #replaceHead(standing: SealedHead | null, next: SealedHead, times: number) {
+    let expected = standing
+    for (let attempt = 0; attempt < times; attempt++) {
+      const answer = await this.#options.calls.append(expected, [], next)
+      if (answer.ok) return true
+      if (answer.head?.epoch !== expected?.epoch) return false
+      expected = answer.head
+    }
+    return false
   }
 
   #head(epoch: string, seq: number, link: Uint8Array, lacks = false): SealedHead {

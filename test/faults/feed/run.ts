@@ -19,7 +19,7 @@ import { World } from './world.js'
 const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
 const OUTAGE_MS = FULL ? 10_000 : 1600
 // The goal is two seconds; more than this is no matter of a busy machine.
-const LATEST_MS = 60_000
+const LATEST_MS = 10_000
 const WARM_UP = 30
 
 const { storm, outages, ...rest } = ofNodes
