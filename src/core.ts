@@ -10,6 +10,7 @@ import type { Keyring } from './keys/keyring.js'
 import type { RecordTagger } from './keys/record-tagger.js'
 import type { RingKey } from './keys/ring.js'
 import { type AuditEvent, audits } from './observe/channels.js'
+import type { StoreCall } from './observe/failures.js'
 import type { ResolvedOptions } from './options.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
 import { listed, quote } from './quote.js'
@@ -29,7 +30,7 @@ export interface Core {
   readonly clock: ResolvedClock
   readonly store: Store
   /** Runs a call to the store under the authority's deadline, and wraps what goes wrong. */
-  readonly callStore: <T>(call: () => Promise<T>) => Promise<T>
+  readonly callStore: StoreCall
   readonly keyring: Keyring
   /** Makes and checks the integrity tags of rows. */
   readonly tagger: RecordTagger

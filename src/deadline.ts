@@ -5,6 +5,7 @@
  */
 import type { ResolvedClock } from './clock.js'
 import { WatchwordError, type WatchwordErrorCode } from './errors.js'
+import { withReason } from './failure-reason.js'
 
 type OutageCode = Extract<
   WatchwordErrorCode,
@@ -32,7 +33,8 @@ export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Pro
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(() => {
       onTimeout?.()
-      reject(new WatchwordError(code, `${name} did not answer within ${deadlineMs} ms`))
+      const error = new WatchwordError(code, `${name} did not answer within ${deadlineMs} ms`)
+      reject(withReason(error, 'timeout'))
     }, deadlineMs)
     startCall(call).then(
       (value) => {

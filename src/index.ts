@@ -10,6 +10,7 @@ export { discardKey } from './discard-key.js'
 export type { Duration } from './duration.js'
 export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
 export { ERROR_CODES, WatchwordError } from './errors.js'
+export type { FailureReason } from './failure-reason.js'
 export type {
   Appended,
   CallOptions,
@@ -30,6 +31,7 @@ export type { KeyWrapper } from './keys/root-key.js'
 export type { KeyState } from './keys/rotation.js'
 export type { KnownNames, NameOf, NamesOf } from './names.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
+export type { Failure } from './observe/failures.js'
 export type { CacheOptions, KeyOptions, PolicyOptions, WatchwordOptions } from './options.js'
 export type { ReuseAction } from './policy/policy.js'
 export type { CompiledRequirement } from './requirement.js'

@@ -153,7 +153,10 @@ async function draftToken(core: Core, raw: unknown): Promise<Draft> {
 async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void> {
   const records = drafts.map(({ record }) => record)
   const limit = limitOf(core, drafts)
-  const outcome = await core.callStore(() => core.store.insertTokens(records, limit))
+  const outcome = await core.callStore(
+    () => core.store.insertTokens(records, limit),
+    'insertTokens',
+  )
   if (outcome === 'limit') {
     throw new WatchwordError(
       'ERR_LIMIT_REACHED',

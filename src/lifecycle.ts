@@ -65,7 +65,7 @@ async function purge({ store, callStore, state, options }: Parts, now: number): 
   // What a key sealed in the feed may concern the tokens of its successor, which was published before it retired.
   const keys = past - 2 * (options.keys.rotateEveryMs + options.keys.publishAheadMs)
   const before = { tokens: past - KEEP_RECORDS_MS, keys, revocations: past }
-  await callStore(() => store.purge(before))
+  await callStore(() => store.purge(before), 'purge')
   // Each node comes at a time of its own within the hour.
   state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
 }

@@ -49,7 +49,7 @@ export async function retirePredecessor(core: Core, principal: Verified<unknown>
   const { subject, audience, policy, family } = predecessor
   // The store last: what it has is taken for done, so the nodes must have been told by then.
   await core.announcements.announce(rotatedEntry(predecessor, now))
-  await core.callStore(() => core.store.supersede(predecessorId, now))
+  await core.callStore(() => core.store.supersede(predecessorId, now), 'supersede')
   audit(core, {
     action: 'token.superseded',
     actor: 'system',

@@ -119,7 +119,7 @@ export async function revoke(
   for (const entry of entries) core.index.apply(entry)
   const revocation = revocationOf(core, { aim, options, before, ended: entries.length > 1 })
   const unknown = entries.filter((entry) => !known.includes(entry))
-  const mark = () => core.callStore(() => writeRevocation(core.store, revocation))
+  const mark = () => core.callStore(() => writeRevocation(core.store, revocation), 'revoke')
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
   const published = await publish(core, { entries, unknown, options }).catch(
     async (uncertain: unknown) => {
@@ -224,7 +224,7 @@ async function endSuccessors(core: Core, aim: Aim, options: Options): Promise<vo
   if (!known) await core.announcements.announce(entry)
   const kept = { ...aim, ...found, descent }
   const parts = { aim: kept, options, before: reach(core, kept), ended: true }
-  await core.callStore(() => writeRevocation(core.store, revocationOf(core, parts)))
+  await core.callStore(() => writeRevocation(core.store, revocationOf(core, parts)), 'revoke')
 }
 
 type Published = Pick<RevokeReceipt, 'position' | 'nodes'>

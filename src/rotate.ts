@@ -253,8 +253,9 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     binding: options.binding ?? '',
   }
   const issued = sealToken(core, ringKey, input, granted.lost)
-  const result = await core.callStore(() =>
-    writeSuccession(core.store, record.id, successor, supersededAt),
+  const result = await core.callStore(
+    () => writeSuccession(core.store, record.id, successor, supersededAt),
+    'succeed',
   )
   if (result.outcome === 'revoked') throw rejected('revoked')
   if (result.outcome === 'missing')

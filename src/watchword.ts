@@ -48,9 +48,12 @@ export interface Health extends Standing {
   readonly incidents: Readonly<Partial<Record<IncidentKind, number>>>
   /** When each kind of incident was last noticed, in Unix milliseconds. */
   readonly incidentTimes: Readonly<Partial<Record<IncidentKind, number>>>
-  /** Why the feed cannot be read right now, and since when; `null` while it can. */
+  /**
+   * Why the feed cannot be read right now, or else why it cannot be written, with a `reason` for programs, and since when;
+   * `null` while both work.
+   */
   readonly feedFailure: Failure | null
-  /** Why the store does not work right now, and since when; `null` while it does. */
+  /** Why the store cannot be read, or else written; a failure of a write is shown until such a write succeeds. */
   readonly storeFailure: Failure | null
   /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
   readonly owedRevocations: number

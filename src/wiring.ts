@@ -20,7 +20,7 @@ import { TAG_PURPOSE } from './keys/record-tags.js'
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from './keys/root-key.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { idMaker } from './new-id.js'
-import { Failures } from './observe/failures.js'
+import { Failures, type StoreCall } from './observe/failures.js'
 import { UsageRecorder } from './observe/usage.js'
 import type { ResolvedOptions } from './options.js'
 import { retirePredecessor } from './retire.js'
@@ -49,7 +49,7 @@ export interface Parts extends Core {
   readonly incidents: ReadonlyMap<IncidentKind, number>
   /** When each kind was last noticed. */
   readonly incidentTimes: ReadonlyMap<IncidentKind, number>
-  /** Why the store does not work. */
+  /** Why the store does not work, for reads or for writes. */
   readonly storeFailures: Failures
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>
@@ -70,14 +70,8 @@ export function buildParts(options: ResolvedOptions): Parts {
     name: `store "${store.name}"`,
   }
   const storeFailures = new Failures(clock)
-  const callStore = <T>(call: () => Promise<T>) => {
-    const answer = withDeadline(deadline, call)
-    answer.then(
-      () => storeFailures.clear(),
-      (error: unknown) => storeFailures.note(error),
-    )
-    return answer
-  }
+  const callStore: StoreCall = (call, operation = 'read') =>
+    storeFailures.follow(withDeadline(deadline, call), operation)
   const assertionOf = assertionMaker(options.issuer)
   const incidents = new Map<IncidentKind, number>()
   const incidentTimes = new Map<IncidentKind, number>()
@@ -95,7 +89,9 @@ export function buildParts(options: ResolvedOptions): Parts {
     index.touch()
   }
   const cache = new VerifiedCache<Entry>(options.cache)
-  const usage = new UsageRecorder(clock, (usages) => callStore(() => store.recordUsage(usages)))
+  const usage = new UsageRecorder(clock, (usages) =>
+    callStore(() => store.recordUsage(usages), 'recordUsage'),
+  )
   const roots = resolveRoots(options, store, clock)
   const isRevoked = (id: string) => index.isKeyRevoked(id)
   const keyring = new Keyring({

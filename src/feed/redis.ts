@@ -8,6 +8,7 @@
  */
 import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
+import { withReason } from '../failure-reason.js'
 import { bare } from '../fields.js'
 import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
 import { redisIdentity } from '../store/redis/server.js'
@@ -143,10 +144,11 @@ function feedRunner(run: Run<Buffer>, incidents: Incidents): Run<Buffer> {
     if (reply.tag !== 'type') return reply
     const [name, found, wanted] = reply.rest.map(textOf)
     incidents.tell('damaged')
-    throw new WatchwordError(
+    const error = new WatchwordError(
       'ERR_FEED_UNAVAILABLE',
       `the redis key '${name}' of the feed holds a ${found}, where a ${wanted} is expected: remove the key, and let only the nodes write to it`,
     )
+    throw withReason(error, 'corrupt')
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { ulid } from 'ulid'
+import type { StoreCall } from '../observe/failures.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { DISCARDED } from './root-proof.js'
 import { MAX_SKEW_MS } from './rotation.js'
@@ -23,7 +24,7 @@ export async function discardRow(
   store: Store,
   { id, wrapped, expiresAt }: KeyRecord,
   { actor, at, reason }: Discard,
-  call: <T>(call: () => Promise<T>) => Promise<T>,
+  call: StoreCall,
 ): Promise<void> {
   const revocation = {
     id: ulid(at),
@@ -38,7 +39,7 @@ export async function discardRow(
     // The keys that could tag it may be the very ones that are lost. A revocation without a tag revokes all the same.
     tag: '',
   } as const
-  await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }))
+  await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }), 'revoke')
   const marked = { wrapped: DISCARDED, wrappedBy: DISCARDED }
-  await call(() => store.rewrapKey(id, wrapped, marked))
+  await call(() => store.rewrapKey(id, wrapped, marked), 'rewrapKey')
 }

@@ -6,6 +6,7 @@
  */
 import type { ResolvedClock } from '../clock.js'
 import { WatchwordError } from '../errors.js'
+import type { StoreCall } from '../observe/failures.js'
 import { quote } from '../quote.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
@@ -25,7 +26,7 @@ export interface KeyMakerOptions {
   /** What this node may do with the keys, as far as its clock agrees with others. */
   readonly duty: () => KeyDuty
   /** Runs a call to the store under the authority's deadline. */
-  readonly call: <T>(call: () => Promise<T>) => Promise<T>
+  readonly call: StoreCall
   /** Called with each key that this node made, and each that it cannot open. */
   readonly onEvent: (
     event: 'key.created' | 'key.unreadable' | 'store.tampered',
@@ -112,7 +113,7 @@ export class KeyMaker {
     let inserted = false
     try {
       const record = await this.#plan(audience, key, at)
-      inserted = await call(() => store.insertKey(record))
+      inserted = await call(() => store.insertKey(record), 'insertKey')
       if (inserted) this.#known.add(record, key)
       return { record, inserted }
     } finally {

@@ -210,9 +210,8 @@ export class Keyring {
       const ringKey = this.#ring.get(record.id)
       if (record.wrappedBy === root.id || ringKey === undefined || isDiscarded(record)) continue
       const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
-      const done = await this.#options.call(() =>
-        this.#options.store.rewrapKey(record.id, record.wrapped, next),
-      )
+      const { store, call } = this.#options
+      const done = await call(() => store.rewrapKey(record.id, record.wrapped, next), 'rewrapKey')
       if (done) count++
     }
     await this.refresh()

@@ -4,45 +4,101 @@
  * @module
  */
 import type { ResolvedClock } from '../clock.js'
+import { type FailureReason, reasonOf } from '../failure-reason.js'
+import type { RevocationFeed } from '../feed/feed.js'
+import type { Store } from '../store/store.js'
 
 /** A failure that lasts. */
 export interface Failure {
+  /** What kind of failure it is, for programs; see {@link FailureReason}. */
+  readonly reason: FailureReason
   /** What went wrong, in the words of the library and of the adapter's client; at most 300 characters, no credentials. */
   readonly message: string
-  /** Since when every call has failed, in Unix milliseconds. */
+  /** Since when every such call has failed, in Unix milliseconds. */
   readonly since: number
 }
+
+/**
+ * What a call does. Each fails by itself: reads go on working on a full disk, a replica, or without the right to write,
+ * and so may a write that needs no room.
+ */
+export type Operation =
+  | 'read'
+  | Extract<keyof Store, 'insertTokens' | 'succeed' | 'supersede' | 'revoke' | 'recordUsage'>
+  | Extract<keyof Store, 'insertKey' | 'rewrapKey' | 'purge'>
+  | Extract<keyof RevocationFeed, 'append' | 'touch'>
+
+/** Runs a call to the store under a deadline. Default: a read. */
+export type StoreCall = <T>(call: () => Promise<T>, operation?: Operation) => Promise<T>
+
+// Of the connection rather than of the operation: any answer disproves them.
+const OF_CONNECTION: ReadonlySet<FailureReason> = new Set(['unreachable', 'timeout'])
 
 const MAX_LENGTH = 300
 
 /** The failure of one adapter, until it works again. */
 export class Failures {
   readonly #clock: ResolvedClock
-  /** The failure; `undefined` while the adapter works. */
-  last: Failure | undefined
+  readonly #failing = new Map<Operation, Failure>()
 
   constructor(clock: ResolvedClock) {
     this.#clock = clock
   }
 
+  /** The failure of reads, or else the latest of writes; `undefined` while all work. */
+  get last(): Failure | undefined {
+    return this.#failing.get('read') ?? [...this.#failing.values()].at(-1)
+  }
+
+  /** Whether reads fail. */
+  get isUnread(): boolean {
+    return this.#failing.has('read')
+  }
+
   /** Notes that a call failed. */
-  note(error: unknown): void {
-    this.last = { message: textOf(error), since: this.last?.since ?? this.#clock.reading() }
+  note(error: unknown, operation: Operation = 'read'): void {
+    const since = this.#failing.get(operation)?.since ?? this.#clock.reading()
+    this.#failing.delete(operation)
+    this.#failing.set(operation, { reason: reasonOf(error), message: textOf(error), since })
   }
 
   /** Notes that a call succeeded. */
-  clear(): void {
-    this.last = undefined
+  clear(operation: Operation = 'read'): void {
+    if (this.#failing.size === 0) return
+    this.#failing.delete(operation)
+    for (const [other, { reason }] of this.#failing)
+      if (OF_CONNECTION.has(reason)) this.#failing.delete(other)
+  }
+
+  /** Notes how a call ends. Returns its promise. */
+  follow<T>(call: Promise<T>, operation: Operation): Promise<T> {
+    call.then(
+      () => this.clear(operation),
+      (error: unknown) => this.note(error, operation),
+    )
+    return call
   }
 }
 
-// The cause is what tells missing rights from a full disk. Clients put the address in it, and some the password.
+// The cause is what says more than that the call failed.
 function textOf(error: unknown): string {
   const texts: string[] = []
   for (let each = error, depth = 0; each instanceof Error && depth < 3; depth++) {
-    texts.push(each.message)
+    // The error of a connection that was tried at several addresses has no text.
+    const text =
+      each.message === '' ? String((each as { code?: unknown }).code ?? '') : each.message
+    if (text !== '') texts.push(text)
     each = each.cause
   }
-  const text = texts.join(': ').replace(/\/\/[^\s/@]*@/g, '//')
+  const text = withoutCredentials(texts.join(': '))
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
+}
+
+// Clients put the address in a message, and some the password; Redis repeats the arguments of AUTH and HELLO where it
+// does not know the command.
+function withoutCredentials(text: string): string {
+  return text
+    .replace(/\/\/\S*@/g, '//')
+    .replace(/,? with args beginning with:.*/s, '')
+    .replace(/\b(pass(?:word|wd)?|pwd|secret)(["']?\s*[=:]\s*)\S+/gi, '$1$2…')
 }

@@ -13,12 +13,14 @@ import type {
   SealedEvent,
   SealedHead,
 } from '../feed/feed.js'
+import type { Failures } from '../observe/failures.js'
 
 // A snapshot is written in many steps that the core does not see.
 const SAVE_DEADLINES = 30
 
 /** What the calls need. */
 export interface FeedCallsOptions {
+  readonly failures: Failures
   readonly feed: RevocationFeed
   readonly clock: ResolvedClock
   /** How long a call may take, in milliseconds. */
@@ -73,12 +75,15 @@ export class FeedCalls {
     events: readonly SealedEvent[],
     next: SealedHead,
   ): Promise<Appended> {
-    return this.#call((options) => this.#feed.append(expect, events, next, options))
+    return this.#write('append', (options) => this.#feed.append(expect, events, next, options))
   }
 
   /** Seals the head anew; `false` also for a feed that cannot. */
   touch(expect: Position, next: SealedHead): Promise<boolean> {
-    return this.#call(async (options) => (await this.#feed.touch?.(expect, next, options)) ?? false)
+    return this.#write(
+      'touch',
+      async (options) => (await this.#feed.touch?.(expect, next, options)) ?? false,
+    )
   }
 
   /** Which server the log is on, where the feed can tell. */
@@ -111,6 +116,11 @@ export class FeedCalls {
   save(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const longest = this.#options.deadlineMs * SAVE_DEADLINES
     return this.#call(async ({ signal }) => this.#feed.snapshot?.save(chunks, signal), longest)
+  }
+
+  // A log that takes nothing more may well be readable, so that no pull would tell.
+  #write<T>(operation: 'append' | 'touch', call: (options: CallOptions) => Promise<T>): Promise<T> {
+    return this.#options.failures.follow(this.#call(call), operation)
   }
 
   #call<T>(

@@ -32,7 +32,7 @@ export class Follower {
   readonly freshness: Freshness
   /** The time by which things may be dropped. */
   readonly time: AgreedTime
-  /** Why the log could not be read. */
+  /** Why the log could not be read, or written. */
   readonly failures: Failures
   readonly #options: FollowerOptions
   readonly #calls: FeedCalls
@@ -62,8 +62,8 @@ export class Follower {
     this.freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
     // A node asks again rather than wait for one answer until it is stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
-    this.#calls = new FeedCalls({ ...options, probeMs })
     this.failures = new Failures(clock)
+    this.#calls = new FeedCalls({ ...options, probeMs, failures: this.failures })
     this.#pace = new Pace({ ...options, random: this.#random })
     const writer = new Uint8Array(randomBytes(16))
     this.time = new AgreedTime({
@@ -329,7 +329,7 @@ export class Follower {
   get #isCalm(): boolean {
     const { maxStalenessMs, clock } = this.#options
     const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
-    return (isFresh || this.failures.last !== undefined) && this.#watcher?.reliable === true
+    return (isFresh || this.failures.isUnread) && this.#watcher?.reliable === true
   }
 
   #wake(hint?: WatchHint): void {

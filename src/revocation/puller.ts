@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WatchwordError } from '../errors.js'
 import { type SealedEvent, type SealedHead, sameBytes } from '../feed/feed.js'
 import { has } from '../fields.js'
 import type { AgreedTime } from './agreed-time.js'
@@ -15,7 +16,7 @@ import type { Recall } from './recall.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
 import { type Opened, open, openHead, sealHead } from './seal.js'
-import { unavailable } from './unavailable.js'
+import { indexFull, unavailable } from './unavailable.js'
 import type { Witness } from './witness.js'
 
 const READ_LIMIT = 500
@@ -95,7 +96,8 @@ export class Puller {
     const { recovery, freshness, time, signal } = this.#options
     const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      if (signal.aborted) throw unavailable('the authority was closed')
+      if (signal.aborted)
+        throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the authority was closed')
       const { position, seen } = this.#replica
       const sent = { epoch: position.epoch, seq: seen }
       const mark = freshness.mark()
@@ -199,7 +201,7 @@ export class Puller {
       if (taken === 'unreadable') await this.#unreadable(event, head)
       if (taken === 'full') {
         onIncident(taken, 1)
-        throw unavailable('the revocation index is full')
+        throw indexFull()
       }
       bytes += event.bytes.length
       if (bytes > BYTES_A_TURN) {

@@ -11,7 +11,7 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
 import { RevocationIndex } from './index.js'
 import type { Replica } from './replica.js'
-import { unavailable } from './unavailable.js'
+import { indexFull } from './unavailable.js'
 
 // Nodes that learn of the same at the same time do not all tell the log of it.
 const MAX_DELAY_MS = 1000
@@ -129,7 +129,7 @@ export class Recall {
       for (const entry of kept.missingFrom(index)) {
         lacking.missing.apply(entry)
         found++
-        if (!index.apply(entry)) throw unavailable('the revocation index is full')
+        if (!index.apply(entry)) throw indexFull()
       }
       // Only now: what could not be applied is read again.
       this.#cursor = cursor

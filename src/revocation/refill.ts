@@ -4,7 +4,6 @@
  * @module
  */
 import { encodeTime } from 'ulid'
-import { WatchwordError } from '../errors.js'
 import {
   type CheckedRow,
   corruptIdsOf,
@@ -17,6 +16,7 @@ import {
 import type { Revocation, Store, TokenRecord } from '../store/store.js'
 import type { RevocationEntry } from './entries.js'
 import type { RevocationIndex } from './index.js'
+import { indexFull } from './unavailable.js'
 
 const PAGE = 1000
 const ULID_TIME = 10
@@ -148,7 +148,7 @@ function rotationOf(record: TokenRecord): RevocationEntry | undefined {
 
 function apply(index: RevocationIndex, entry: RevocationEntry): void {
   if (index.apply(entry)) return
-  throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the revocation index is full')
+  throw indexFull()
 }
 
 function refuseCorrupt(rows: readonly CheckedRow<unknown>[]): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
+import { withReason } from '../../failure-reason.js'
 import { defineScript, type Run, textOf } from '../../store/redis/script.js'
 import type { Durability } from '../feed.js'
 import type { BinaryCommand } from './client.js'
@@ -31,7 +32,10 @@ export async function openFeed(
     throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
   // It may become the primary yet, so it is an outage and not a wrong option.
   if (tag === 'slave')
-    throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'client: expected the primary, not a replica')
+    throw withReason(
+      new WatchwordError('ERR_FEED_UNAVAILABLE', 'client: expected the primary, not a replica'),
+      'read_only',
+    )
   const [policy, appendOnly] = rest.map(textOf)
   if (!allowEviction) checkPolicy(policy ?? '')
   return appendOnly === '0' ? 'process' : await durabilityOf(command, key)

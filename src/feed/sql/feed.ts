@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withReason } from '../../failure-reason.js'
 import { checkVersion, migrate, migrationSql } from '../../store/sql/schema.js'
 import type { Row } from '../../store/sql/statement.js'
 import type {
@@ -108,8 +109,9 @@ async function head(engine: FeedEngine, signal: AbortSignal): Promise<SealedHead
 
 // A replica lags behind by as much as it likes, and would let a node believe that it is up to date.
 function refuseReplica(name: string, row: Row | undefined): void {
-  if (row?.['replica'] === true)
-    throw new Error(`the ${name} feed was answered by a replica: connect it to the primary`)
+  if (row?.['replica'] !== true) return
+  const error = new Error(`the ${name} feed was answered by a replica: connect it to the primary`)
+  throw withReason(error, 'read_only')
 }
 
 function toEvents({ seq, bytes }: Row): SealedEvent[] {

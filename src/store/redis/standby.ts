@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { withReason } from '../../failure-reason.js'
 import type { Command } from './client.js'
 import { connect, discard, hasEnded, mute, SILENCE_MS } from './own-client.js'
 
@@ -138,7 +139,10 @@ function isReply(error: unknown): boolean {
 
 function inTime<T>(work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`redis did not answer within ${SILENCE_MS} ms`))
+    const late = (): void => {
+      const error = new Error(`redis did not answer within ${SILENCE_MS} ms`)
+      reject(withReason(error, 'timeout'))
+    }
     // Where the process itself stood still, the answer lies in the socket, and is read before this is called.
     const timer = setTimeout(() => setImmediate(late), SILENCE_MS)
     work.then(resolve, reject).finally(() => clearTimeout(timer))

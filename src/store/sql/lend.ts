@@ -4,6 +4,8 @@
  * @module
  */
 
+import { withReason } from '../../failure-reason.js'
+
 /** How connections are taken from a pool and handed back. */
 export interface Lender<C> {
   take(): Promise<C>
@@ -77,7 +79,8 @@ export async function limited<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController()
-  const end = (): void => stop.abort(new Error(`the database did not answer within ${ms} ms`))
+  const late = () => withReason(new Error(`the database did not answer within ${ms} ms`), 'timeout')
+  const end = (): void => stop.abort(late())
   const timer = setTimeout(end, ms)
   try {
     return await work(stop.signal)

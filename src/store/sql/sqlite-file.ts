@@ -8,6 +8,7 @@
  */
 import { statSync } from 'node:fs'
 import { WatchwordError } from '../../errors.js'
+import { withReason } from '../../failure-reason.js'
 
 /** What the handle is used for. */
 export interface SqliteUse {
@@ -45,10 +46,11 @@ export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse):
     const now = identityOf(path)
     if (now === opened) return
     onReplaced()
-    throw new WatchwordError(
+    const error = new WatchwordError(
       code,
       `the database file ${path} was ${now === undefined ? 'deleted or moved' : 'replaced'} while it was open: restart the process, so that it opens the file that is there now`,
     )
+    throw withReason(error, 'missing')
   }
 }
 

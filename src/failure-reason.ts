@@ -1,0 +1,217 @@
+/**
+ * The kind of an adapter's failure, from the error codes of the clients that the adapters use.
+ *
+ * @module
+ */
+/**
+ * Why an adapter does not work, for programs:
+ *
+ * - `unreachable`: there is no connection, or the server is starting, shutting down or failing over
+ * - `timeout`: no answer came in time
+ * - `denied`: the credentials are wrong, or lack a permission
+ * - `read_only`: the server takes no writes: a replica, a sealed stream, a read-only database
+ * - `full`: the disk, the memory or a quota is used up, or the server cannot write to its disk
+ * - `too_large`: the server, or a limit of the client, allows no message that long
+ * - `missing`: the database, the tables or the streams are not there, or are newer than this library
+ * - `corrupt`: what was read was not written by a node of this authority, or was damaged
+ * - `unknown`: any other; the message says more
+ */
+export type FailureReason =
+  | 'unreachable'
+  | 'timeout'
+  | 'denied'
+  | 'read_only'
+  | 'full'
+  | 'too_large'
+  | 'missing'
+  | 'corrupt'
+  | 'unknown'
+
+type Known = Exclude<FailureReason, 'unknown'>
+
+/** Values that mean one reason. */
+type Table<K> = ReadonlyMap<K, Known>
+
+function tableOf<K>(values: Partial<Record<Known, readonly K[]>>): Table<K> {
+  const entries = Object.entries(values) as [Known, readonly K[]][]
+  return new Map(entries.flatMap(([reason, keys]) => keys.map((key) => [key, reason] as const)))
+}
+
+// The codes of Node, and of clients that name theirs in the same way.
+const CODES = tableOf<string>({
+  unreachable: [
+    ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
+    ...['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'PROTOCOL_CONNECTION_LOST'],
+  ],
+  timeout: ['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'PROTOCOL_SEQUENCE_TIMEOUT'],
+  denied: ['EACCES', 'EPERM'],
+  read_only: ['EROFS'],
+  full: ['ENOSPC', 'EDQUOT'],
+  missing: ['ERR_STORE_SCHEMA'],
+  corrupt: ['ERR_STORE_CORRUPT'],
+})
+
+// SQLSTATE, or its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
+const SQL_STATES = tableOf<string>({
+  unreachable: ['08', '53300', '57P01', '57P02', '57P03'],
+  timeout: ['55P03', '57014', '57P05'],
+  denied: ['28', '42501'],
+  read_only: ['25006'],
+  full: ['53100', '53200', '53400'],
+  too_large: ['54'],
+  missing: ['3D000', '3F000', '42P01', '42703'],
+  corrupt: ['XX001', 'XX002'],
+})
+
+// https://mariadb.com/kb/en/mariadb-error-codes/
+const MYSQL_NUMBERS = tableOf<number>({
+  unreachable: [1040, 1053, 1129, 1203, 1927],
+  timeout: [1205, 1969, 3024],
+  denied: [1044, 1045, 1095, 1130, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118, 4151],
+  read_only: [1036, 1290, 1792, 1836],
+  full: [1021, 1037, 1038, 1041, 1114],
+  too_large: [1153, 1301],
+  missing: [1049, 1054, 1146],
+  corrupt: [1033, 1034, 1194, 1195],
+})
+
+// https://github.com/nats-io/nats-server/blob/main/server/errors.json
+const NATS_NUMBERS = tableOf<number>({
+  unreachable: [10004, 10008, 10009, 10041, 10118],
+  read_only: [10109],
+  full: [10002, 10023, 10026, 10027, 10028, 10047],
+  too_large: [10054, 10097],
+  missing: [10035, 10039, 10059, 10076],
+})
+
+// How an error reply of Redis begins.
+const REDIS_CODES = tableOf<string>({
+  unreachable: ['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'UNBLOCKED'],
+  timeout: ['BUSY'],
+  denied: ['NOPERM', 'NOAUTH', 'WRONGPASS', 'DENIED'],
+  read_only: ['READONLY'],
+  full: ['OOM', 'MISCONF'],
+  corrupt: ['WRONGTYPE'],
+})
+
+// https://www.sqlite.org/rescode.html, by number and, as most clients have it, by name.
+const SQLITE_NUMBERS = tableOf<number>({
+  timeout: [5, 6],
+  denied: [3, 23],
+  read_only: [8],
+  full: [7, 13],
+  too_large: [18],
+  missing: [14],
+  corrupt: [11, 26],
+})
+const SQLITE_NAMES = tableOf<string>({
+  timeout: ['BUSY', 'LOCKED'],
+  denied: ['PERM', 'AUTH'],
+  read_only: ['READONLY'],
+  full: ['NOMEM', 'FULL'],
+  too_large: ['TOOBIG'],
+  missing: ['CANTOPEN'],
+  corrupt: ['CORRUPT', 'NOTADB'],
+})
+
+// Errors of clients that have a name and no code.
+const NAMES = tableOf<string>({
+  unreachable: [
+    ...[
+      'MaxRetriesPerRequestError',
+      'ClientClosedError',
+      'ClientOfflineError',
+      'DisconnectsClientError',
+    ],
+    ...[
+      'SocketClosedUnexpectedlyError',
+      'ConnectionError',
+      'ClosedConnectionError',
+      'NoResponders',
+    ],
+    ...['DrainingConnectionError', 'ReconnectStrategyError', 'ClusterAllFailedError'],
+  ],
+  timeout: ['TimeoutError', 'ConnectionTimeoutError', 'SocketTimeoutError', 'CommandTimeoutError'],
+  denied: ['PermissionViolationError', 'AuthorizationError', 'UserAuthenticationExpiredError'],
+  missing: ['JetStreamNotEnabled'],
+})
+
+// Errors of which only the text tells.
+const TEXTS: readonly (readonly [RegExp, Known])[] = [
+  [
+    /user executing the script can't|ACL failure in script|permissions violation|authorization violation/i,
+    'denied',
+  ],
+  [
+    /maximum (?:bytes|messages) (?:per subject )?exceeded|no space left|errno: 28|error 28 /i,
+    'full',
+  ],
+  [/max_payload/, 'too_large'],
+  [/^no such (?:table|column)/, 'missing'],
+  [
+    /Connection is closed|isn't writeable|Connection terminated|Can't add new command/i,
+    'unreachable',
+  ],
+  [/connection timeout|timeout exceeded when trying to connect/i, 'timeout'],
+]
+
+interface Clue {
+  readonly code?: unknown
+  readonly errno?: unknown
+  readonly errcode?: unknown
+  readonly sqlState?: unknown
+}
+
+// By a registered symbol: the ESM and the CommonJS copy of the package may meet in one process.
+const REASON = Symbol.for('watchword.failure')
+const MAX_CAUSES = 5
+
+/** Says of an error of the library's own what kind of failure it is. Returns the error. */
+export function withReason<E extends Error>(error: E, reason: Known): E {
+  return Object.defineProperty(error, REASON, { value: reason })
+}
+
+/** The kind of a failure: what the error, or the first of its causes that tells, says. */
+export function reasonOf(error: unknown): FailureReason {
+  let each = error
+  for (let depth = 0; each instanceof Error && depth < MAX_CAUSES; depth++) {
+    const reason = ownReason(each) ?? reasonOfOne(each)
+    if (reason !== undefined) return reason
+    each = each.cause
+  }
+  return 'unknown'
+}
+
+function ownReason(error: Error): Known | undefined {
+  return Object.hasOwn(error, REASON) ? (error as { readonly [REASON]?: Known })[REASON] : undefined
+}
+
+function reasonOfOne(error: Error & Clue): Known | undefined {
+  return (
+    reasonOfCode(error) ??
+    REDIS_CODES.get(/^[A-Z]+\b/.exec(error.message)?.[0] ?? '') ??
+    NAMES.get(error.name) ??
+    // node-redis leaves the name of its classes at `Error`.
+    NAMES.get(error.constructor.name) ??
+    TEXTS.find(([pattern]) => pattern.test(error.message))?.[1]
+  )
+}
+
+function reasonOfCode({ code, errno, errcode, sqlState }: Clue): Known | undefined {
+  if (typeof sqlState === 'string' && typeof errno === 'number') return MYSQL_NUMBERS.get(errno)
+  // The low byte is the code without its extension.
+  if (typeof errcode === 'number') return SQLITE_NUMBERS.get(errcode & 0xff)
+  if (typeof code === 'number') return NATS_NUMBERS.get(code)
+  if (typeof code !== 'string') return undefined
+  const [, name] = /^SQLITE_([A-Z]+)/.exec(code) ?? []
+  if (name !== undefined) return SQLITE_NAMES.get(name)
+  return CODES.get(code) ?? (isSqlState(code) ? stateReason(code) : undefined)
+}
+
+function isSqlState(code: string): boolean {
+  return /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
+}
+
+function stateReason(code: string): Known | undefined {
+  return SQL_STATES.get(code) ?? SQL_STATES.get(code.slice(0, 2))
+}
