@@ -10,6 +10,7 @@ import { has } from './fields.js'
 import { maxAheadMs } from './issue.js'
 import { MAX_SKEW_MS } from './keys/rotation.js'
 import { isName } from './name.js'
+import { allowedNames, quote } from './quote.js'
 import type { RevocationEntry, SuccessorsEntry } from './revocation/entries.js'
 import { parseInput, strict } from './schema.js'
 import { readToken } from './store/checked.js'
@@ -27,7 +28,7 @@ const keyId = z.custom<string>(
 )
 
 const TARGETS = {
-  token: strict({ token: z.string('expected the text of a token') }),
+  token: strict({ token: z.string('expected the text of a token, such as issued.token') }),
   id: strict({ id: ulid }),
   family: strict({ family: ulid }),
   subject: strict({ subject: text(1024) }),
@@ -55,15 +56,23 @@ const targetSchema = z.union(
 /** A target that was checked. */
 export type Target = z.output<typeof targetSchema>
 
+const invalid = (message: string) =>
+  new WatchwordError('ERR_INVALID_ARGUMENT', `target: ${message}`)
+
 /** Checks a target. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function parseTarget(raw: unknown): Target {
   // A union says only that no member fits; the member of the one field says what is wrong with its value.
-  const [field = '', ...more] = typeof raw === 'object' && raw !== null ? Object.keys(raw) : []
-  if (more.length > 0 && [field, ...more].every((name) => Object.hasOwn(TARGETS, name)))
-    throw new WatchwordError('ERR_INVALID_ARGUMENT', `target: ${ONE_TARGET}, got several`)
-  if (more.length > 0 || !Object.hasOwn(TARGETS, field)) return parseInput(targetSchema, raw)
-  const member: z.ZodMiniType<Target> = TARGETS[field as keyof typeof TARGETS]
-  return parseInput(member, raw)
+  const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw)
+  const names = isObject ? Object.keys(raw) : []
+  const unknown = names.find((name) => !Object.hasOwn(TARGETS, name))
+  if (unknown !== undefined) {
+    const allowed = allowedNames(unknown, Object.keys(TARGETS))
+    throw invalid(`unknown field ${quote(unknown)}${allowed}`)
+  }
+  if (names.length > 1) throw invalid(`${ONE_TARGET}, got { ${names.join(', ')} }`)
+  const [field] = names as (keyof typeof TARGETS)[]
+  const member: z.ZodMiniType<Target> = field === undefined ? targetSchema : TARGETS[field]
+  return parseInput(member, raw, 'target')
 }
 
 /**
@@ -137,7 +146,7 @@ function aimAtToken(core: Core, token: string, binding: string): Aim | undefined
     return { kind: 'token', value, expiresAt, descent }
   }
   if (found.code === 'unknown_key') return undefined
-  throw rejected(found.code)
+  throw rejected(found.code, token)
 }
 
 // Its key may be one that this node has yet to read. An outage is no proof that the token is invalid.

@@ -5,6 +5,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { authenticator } from './authenticate.js'
+import { unknownAudience } from './core.js'
 import { discardStoredKey } from './discard-key.js'
 import { WatchwordError } from './errors.js'
 import { health } from './health.js'
@@ -13,7 +14,6 @@ import type { KeyInfo } from './keys/key-info.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import type { NamesOf } from './names.js'
 import { resolveOptions, type WatchwordOptions } from './options.js'
-import { describe, listed } from './quote.js'
 import {
   CompiledRequirement,
   compileInline,
@@ -83,7 +83,7 @@ function facade(parts: Parts): Watchword {
       return verifyAgainst(verifier, args[0], args[1]) as VerifyResult
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
-    require: compileRequirement,
+    require: (requirement) => compileHere(parts, requirement),
     rotate: (token, options) => open(() => rotate(parts, token, options)),
     revoke: (target, options) => open(() => revoke(parts, target, options)),
     tokens: Object.freeze({
@@ -106,6 +106,15 @@ function facade(parts: Parts): Watchword {
     [Symbol.asyncDispose]: close,
   }
   return Object.freeze(watchword)
+}
+
+// Without the check, a misspelt audience of a route would reject every token, which looks like a fault of the tokens.
+function compileHere({ options }: Parts, requirement: Requirement): CompiledRequirement {
+  const compiled = compileRequirement(requirement)
+  const { audience } = compiled
+  if (audience !== undefined && !options.audiences.includes(audience))
+    throw unknownAudience(audience, options.audiences)
+  return compiled
 }
 
 function verifyAgainst(
@@ -133,10 +142,7 @@ async function rotateKeys(
   if (given.length === 0) return keyring.rotate()
   const audience = options.audiences.find((each) => each === given[0])
   if (audience === undefined) {
-    throw new WatchwordError(
-      'ERR_UNKNOWN_AUDIENCE',
-      `audience: ${describe(given[0])} is not served by this authority (served: ${listed(options.audiences)})`,
-    )
+    throw unknownAudience(given[0], options.audiences)
   }
   return keyring.rotate(audience)
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import type { ResolvedClock } from './clock.js'
 import { WatchwordError } from './errors.js'
 import { IssuedToken } from './issued-token.js'
@@ -13,7 +14,7 @@ import { type AuditEvent, audits } from './observe/channels.js'
 import type { StoreCall } from './observe/failures.js'
 import type { ResolvedOptions } from './options.js'
 import { type Policy, rotateAtOf } from './policy/policy.js'
-import { listed, quote } from './quote.js'
+import { describe, listed, quote } from './quote.js'
 import type { Announcements } from './revocation/announcements.js'
 import type { Follower } from './revocation/follower.js'
 import type { RevocationIndex } from './revocation/index.js'
@@ -23,6 +24,7 @@ import { sealText } from './token/v4local.js'
 import { overhead, writeBranded, writeStandard } from './token/wire.js'
 import type { RejectionCode } from './types.js'
 import type { Verifier } from './verify.js'
+import { mistakeIn } from './warn.js'
 
 /** The parts of one authority. */
 export interface Core {
@@ -67,9 +69,31 @@ export async function lookUpKeyOf({ verifier, keyring }: Core, token: unknown): 
   if (id !== undefined) await keyring.lookUp(id)
 }
 
-/** The error for a token that a verb was given and that is not good enough for it. */
-export function rejected(reason: RejectionCode): WatchwordError<'ERR_TOKEN_REJECTED'> {
-  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused: ${reason}`, { reason })
+/** The error for an audience that is not among those that the authority serves. */
+export function unknownAudience(
+  given: unknown,
+  served: readonly string[],
+): WatchwordError<'ERR_UNKNOWN_AUDIENCE'> {
+  return new WatchwordError(
+    'ERR_UNKNOWN_AUDIENCE',
+    `audience: ${describe(given)} is not served by this authority (served: ${listed(served)})`,
+  )
+}
+
+/**
+ * The error for a token that a verb was given and that is not good enough for it.
+ *
+ * @param token - What the verb was given; the message names a common mistake in it.
+ */
+export function rejected(
+  reason: RejectionCode,
+  token?: unknown,
+): WatchwordError<'ERR_TOKEN_REJECTED'> {
+  const mistake = reason === 'malformed' ? mistakeIn(token) : undefined
+  const hint = mistake === undefined ? '' : `: ${mistake.message}`
+  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused as ${reason}${hint}`, {
+    reason,
+  })
 }
 
 /** What a token is sealed from. */

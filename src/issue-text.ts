@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { allowedNames, describe, pathText, quote } from './quote.js'
+import { allowedNames, describe, describeKind, pathText, quote } from './quote.js'
 
 /** The part of a schema's issue that a message is made of. */
 interface SchemaIssue {
@@ -26,8 +26,12 @@ export interface Checked {
 // What these hold may be a secret or a claim: only its kind is said.
 const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
 
-/** The message of the first issue that a schema found. */
-export function issueText(issue: SchemaIssue | undefined, checked: Checked): string {
+/**
+ * The message of one of the issues that a schema found: of a name that is unknown if there is one, since a misspelt field
+ * makes the schema miss the field that is meant as well.
+ */
+export function issueText(issues: readonly SchemaIssue[], checked: Checked): string {
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   const { schema, input, root, noun } = checked
   const path = issue?.path ?? []
   const field = path.length === 0 ? root : pathText(path)
@@ -40,8 +44,8 @@ export function issueText(issue: SchemaIssue | undefined, checked: Checked): str
   const given = valueAt(input, path)
   const isSaid = message.includes('undefined') || (path.length === 0 && typeof given === 'object')
   if (isSaid || given === UNREAD) return `${field}: ${message}`
-  const kind = typeof given === 'string' ? `text of ${given.length} characters` : describe(given)
-  return `${field}: ${message}, got ${path.some((part) => OPAQUE.has(part)) ? kind : describe(given)}`
+  const isOpaque = path.some((part) => OPAQUE.has(part))
+  return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}`
 }
 
 const UNREAD = Symbol('unread')

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { audit, type Core, policyOf, sealToken } from './core.js'
+import { audit, type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
 import { type Duration, parseDuration } from './duration.js'
 import { WatchwordError } from './errors.js'
@@ -16,7 +16,7 @@ import { familyLifetime, lifetime } from './lifetime.js'
 import { isName } from './name.js'
 import type { Policy } from './policy/policy.js'
 import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from './policy/scopes.js'
-import { listed, quote } from './quote.js'
+import { describe, listed, quote } from './quote.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import { optional, parseInput, strict } from './schema.js'
 import type { LiveLimit, TokenRecord } from './store/store.js'
@@ -78,20 +78,20 @@ const inputSchema = strict(
     ttl: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
-        "expected a duration of at least a second, such as '15m'",
+        "expected a duration of at least 1s, such as '15m' (ms, s, m, h, d or w)",
       ),
     ),
     maxLifetime: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
-        "expected a duration of at least a second, such as '8h'",
+        "expected a duration of at least 1s, such as '8h' (ms, s, m, h, d or w)",
       ),
     ),
     rotatable: optional(z.boolean('expected true or false')),
     notBefore: optional(
       z.custom<number>(
         (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-        'expected Unix milliseconds',
+        'expected Unix milliseconds, such as date.getTime()',
       ),
     ),
     binding: optional(text(MAX_BINDING_LENGTH)),
@@ -123,7 +123,7 @@ export async function issueMany(core: Core, raws: unknown): Promise<readonly Iss
   if (!Array.isArray(raws) || raws.length > MAX_BATCH) {
     throw new WatchwordError(
       'ERR_INVALID_ARGUMENT',
-      `inputs: expected a list of at most ${MAX_BATCH}`,
+      `inputs: expected a list of at most ${MAX_BATCH}, got ${describe(raws)}`,
     )
   }
   const drafts: Draft[] = []
@@ -205,12 +205,7 @@ function audienceOf(core: Core, asked: string | undefined): string {
     )
   }
   const audience = asked ?? (audiences[0] as string)
-  if (!audiences.includes(audience)) {
-    throw new WatchwordError(
-      'ERR_UNKNOWN_AUDIENCE',
-      `audience: ${quote(audience)} is not served by this authority (served: ${listed(audiences)})`,
-    )
-  }
+  if (!audiences.includes(audience)) throw unknownAudience(audience, audiences)
   return audience
 }
 

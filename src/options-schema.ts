@@ -58,12 +58,13 @@ const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
 
 const adapter = <T>(
   kind: string,
+  example: string,
   methods: readonly string[],
   rest: (value: T) => boolean = () => true,
 ) =>
   z.custom<T>(
     (value) => hasMethods(value, methods) && rest(value as T),
-    `expected a ${kind}: an object with ${methods.join(', ')} and the properties that its type names`,
+    `expected a ${kind} such as ${example}: an object with ${methods.join(', ')} and the properties that its type names`,
   )
 
 const isMethodIfAny = (method: unknown): boolean =>
@@ -181,8 +182,8 @@ export const optionsSchema = strict(
     ),
     rootKey: optional(rootKey),
     previousRootKeys: optional(z.array(rootKey, 'expected a list of root keys')),
-    store: optional(adapter<Store>('store', STORE_METHODS, describesStore)),
-    feed: optional(adapter<RevocationFeed>('feed', FEED_METHODS, describesFeed)),
+    store: optional(adapter<Store>('store', 'memoryStore()', STORE_METHODS, describesStore)),
+    feed: optional(adapter<RevocationFeed>('feed', 'memoryFeed()', FEED_METHODS, describesFeed)),
     policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
     claims: optional(
       z.custom<StandardSchemaV1>(
@@ -207,7 +208,7 @@ export const optionsSchema = strict(
     timeout: optional(duration(10, 10 * MINUTE, '2s')),
     node: optional(name(128)),
     maxRevocations: optional(whole(1000, 100_000_000)),
-    clock: optional(adapter<Clock>('clock', ['now'], isWholeClock)),
+    clock: optional(adapter<Clock>('clock', 'manualClock()', ['now'], isWholeClock)),
   },
   'expected an object of options',
 )

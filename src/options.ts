@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type * as z from 'zod/mini'
 import type { Clock } from './clock.js'
@@ -20,6 +21,7 @@ import {
 } from './options-schema.js'
 import type { Policy, ReuseAction } from './policy/policy.js'
 import { normaliseScopes } from './policy/scopes.js'
+import { durationText } from './quote.js'
 import { defaultNodeName } from './revocation/local-life.js'
 import type { Store } from './store/store.js'
 
@@ -129,7 +131,10 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly keys?: KeyOptions
   /** How long one call to the store or the feed may take. Default: `'2s'`. */
   readonly timeout?: Duration
-  /** Names this node in receipts, in health and to other nodes. Default: host name, process id and a few random characters. */
+  /**
+   * Names this node in receipts, in health and to other nodes; each process needs a name of its own. Default: host name,
+   * process id and a few random characters.
+   */
   readonly node?: string
   /**
    * The most revocations that are held in memory, from 1000. A node that would have to hold more answers `stale` rather
@@ -196,7 +201,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   const parsed = optionsSchema.safeParse(input)
   if (!parsed.success) {
     const checked = { schema: optionsSchema, input, root: 'options', noun: 'option' }
-    throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues[0], checked))
+    throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues, checked))
   }
   const { data } = parsed
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
@@ -261,7 +266,12 @@ function resolvePolicy(
   const ttlMs = given.ttl
   const maxLifetimeMs =
     given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
-  if (maxLifetimeMs < ttlMs) throw invalid(`${field}.maxLifetime`, 'expected at least ttl')
+  if (maxLifetimeMs < ttlMs) {
+    throw invalid(
+      `${field}.maxLifetime`,
+      `expected at least ttl, which is ${durationText(ttlMs)}, got ${durationText(maxLifetimeMs)}`,
+    )
+  }
   const version = given.version ?? 1
   const minVersion = given.minVersion ?? 1
   if (minVersion > version)

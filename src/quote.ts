@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { strangenessOf } from './plain.js'
 
 const MAX_QUOTED = 64
 const PRINTABLE = /^[\p{L}\p{N}\p{P}\p{S} ]+$/u
@@ -43,7 +44,12 @@ export function describe(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'an empty text' : quote(value)
   if (typeof value === 'number' || typeof value === 'boolean' || value == null) return String(value)
   if (Array.isArray(value)) return `a list of ${value.length}`
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  return strangenessOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`)
+}
+
+/** What kind of value this is, for one that may hold a secret: a connection string holds a password. */
+export function describeKind(value: unknown): string {
+  return typeof value === 'string' ? `text of length ${value.length}` : describe(value)
 }
 
 /** A path into an input, such as `policies.service.ttl`. */

@@ -8,7 +8,7 @@ import { WatchwordError } from './errors.js'
 import { fieldsOf } from './fields.js'
 import { isName } from './name.js'
 import { coveredByAny, isScope, uncovered } from './policy/scopes.js'
-import { allowedNames, quote } from './quote.js'
+import { allowedNames, describe, quote } from './quote.js'
 import { REJECTED } from './rejections.js'
 import type { LogPosition, Rejected, Requirement, Verified } from './types.js'
 import { EXPLICIT_UNDEFINED } from './undefined.js'
@@ -102,15 +102,19 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   }
   const { audience, binding, maxStaleness, minPosition, freshness, scopes } =
     fields as Writable<Requirement>
-  if (audience !== undefined && !isName(audience, 256)) throw invalid('audience', 'expected a name')
+  if (audience !== undefined && !isName(audience, 256))
+    throw invalid('audience', `expected a name, got ${describe(audience)}`)
   if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
     throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
   }
   if (freshness !== undefined && freshness !== 'store')
-    throw invalid('freshness', "expected 'store'")
+    throw invalid('freshness', `expected 'store', got ${describe(freshness)}`)
   const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
   if (maxStaleness !== undefined && maxStalenessMs === undefined) {
-    throw invalid('maxStaleness', "expected a duration such as '500ms'")
+    throw invalid(
+      'maxStaleness',
+      `expected a duration such as '500ms' (ms, s, m, h, d or w), got ${describe(maxStaleness)}`,
+    )
   }
   const { allOf, anyOf } = readScopes(scopes)
   return new CompiledRequirement(allOf, anyOf, {
@@ -172,7 +176,7 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
   if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
   if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
   if (typeof scopes !== 'object' || scopes === null)
-    throw invalid('scopes', 'expected a list, or { allOf, anyOf }')
+    throw invalid('scopes', `expected a list, or { allOf, anyOf }, got ${describe(scopes)}`)
   const fields = fieldsOf(scopes, GROUPS)
   const names = Object.keys(fields)
   if (names.length === 0) throw invalid('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
@@ -190,9 +194,12 @@ function readList(list: unknown, field: string): readonly string[] {
   // The copy is what is checked: `every` passes over the holes of a sparse list, and a list may change under our hands.
   const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
   if (scopes.length === 0) throw invalid(field, `expected at least one scope${NO_SCOPES}`)
-  if (!scopes.every(isScope))
-    throw invalid(field, "expected a list of scopes such as 'orders:read'")
-  return Object.freeze(scopes)
+  const wrong = scopes.findIndex((scope) => !isScope(scope))
+  if (wrong !== -1) {
+    const given = describe(scopes[wrong])
+    throw invalid(`${field}.${wrong}`, `expected a scope such as 'orders:read', got ${given}`)
+  }
+  return Object.freeze(scopes as string[])
 }
 
 /**

@@ -86,7 +86,7 @@ const optionsSchema = strict(
       z.custom<Duration>((value) => {
         const ms = parseDuration(value)
         return ms !== undefined && ms <= HOUR
-      }, "expected a duration of at most an hour, such as '5s'"),
+      }, "expected a duration of at most 1h, such as '5s' (ms, s, m, h, d or w)"),
     ),
     successors: optional(z.boolean('expected true or false')),
   },
@@ -101,7 +101,7 @@ export async function revoke(
   rawTarget: unknown,
   rawOptions: unknown,
 ): Promise<RevokeReceipt> {
-  const options = parseInput(optionsSchema, rawOptions)
+  const options = parseInput(optionsSchema, rawOptions, 'options')
   const target = parseTarget(rawTarget)
   refuseSuccessorsOption(target, options)
   // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.

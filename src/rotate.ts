@@ -56,7 +56,7 @@ const optionsSchema = strict(
     ttl: optional(
       z.custom<Duration>(
         (value) => (parseDuration(value) ?? 0) >= 1000,
-        "expected a duration of at least a second, such as '15m'",
+        "expected a duration of at least 1s, such as '15m' (ms, s, m, h, d or w)",
       ),
     ),
     binding: optional(
@@ -70,7 +70,7 @@ type Options = z.output<typeof optionsSchema>
 
 /** Rotates the token: whoever holds it proves so by presenting it. */
 export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
-  const options = parseInput(optionsSchema, raw)
+  const options = parseInput(optionsSchema, raw, 'options')
   const entry = await authenticEntry(core, token, options.binding ?? '')
   await refuse(core, { entry, options })
   const { family, generation } = entry.principal
@@ -98,7 +98,7 @@ interface Rotation {
 
 async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
   const found = await findEntry(core, token, binding)
-  if (!found.ok) throw rejected(found.code)
+  if (!found.ok) throw rejected(found.code, token)
   return found
 }
 

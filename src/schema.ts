@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { WatchwordError } from './errors.js'
 import { bare, fieldsOf } from './fields.js'
 import { issueText } from './issue-text.js'
-import { EXPLICIT_UNDEFINED } from './undefined.js'
+import { EXPLICIT_UNDEFINED, REQUIRED_UNDEFINED } from './undefined.js'
 
 /**
  * An object of exactly these fields. A field that is there must be valid: `undefined` is not. Fields are read once, and
@@ -20,7 +20,9 @@ export function strict<S extends z.core.$ZodLooseShape>(shape: S, message = 'exp
     const fields = fieldsOf(input, known)
     for (const field of known) {
       if (Object.hasOwn(fields, field) && fields[field] === undefined) {
-        const issue = { code: 'custom', path: [field], message: EXPLICIT_UNDEFINED, input }
+        const isOptional = (shape[field] as z.core.$ZodType)._zod.optin === 'optional'
+        const message = isOptional ? EXPLICIT_UNDEFINED : REQUIRED_UNDEFINED
+        const issue = { code: 'custom', path: [field], message, input }
         ctx.issues.push(issue as z.core.$ZodRawIssue)
       }
     }
@@ -37,10 +39,14 @@ export function strict<S extends z.core.$ZodLooseShape>(shape: S, message = 'exp
 /** A field that may be left out, and is not `undefined` when it is there. */
 export const optional = z.exactOptional
 
-/** Checks the input of a verb. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
-export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown): T {
+/**
+ * Checks the input of a verb. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix.
+ *
+ * @param root - The name of the parameter, for the message.
+ */
+export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown, root = 'input'): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const checked = { schema, input, root: 'input', noun: 'field' }
-  throw new WatchwordError('ERR_INVALID_ARGUMENT', issueText(parsed.error.issues[0], checked))
+  const checked = { schema, input, root, noun: 'field' }
+  throw new WatchwordError('ERR_INVALID_ARGUMENT', issueText(parsed.error.issues, checked))
 }

@@ -48,36 +48,52 @@ let isDevelopment: boolean | undefined
 export function hintAtMistake(token: unknown): void {
   isDevelopment ??= process.env['NODE_ENV'] !== 'production'
   if (!isDevelopment) return
+  const mistake = mistakeIn(token)
+  if (mistake !== undefined) warnOnce(mistake.code, mistake.message)
+}
+
+interface Mistake {
+  readonly code: string
+  readonly message: string
+}
+
+/** What is wrong with a value that is no token but holds one, and the fix; `undefined` for anything else. */
+export function mistakeIn(token: unknown): Mistake | undefined {
   try {
-    if (typeof token === 'string') hintAtText(token)
-    else if (typeof token === 'object' && token !== null) hintAtObject(token)
+    if (typeof token === 'string') return mistakeInText(token)
+    return typeof token === 'object' && token !== null ? mistakeInObject(token) : undefined
   } catch {
     // A getter or a proxy of the caller: verification never throws.
+    return undefined
   }
 }
 
-function hintAtText(token: string): void {
+function mistakeInText(token: string): Mistake | undefined {
   if (/^bearer\s/i.test(token)) {
-    warnOnce(
-      'WATCHWORD_BEARER',
-      "the token begins with 'Bearer ': pass the token alone, or guard the route with requireToken, which reads the header",
-    )
-  } else if (/^\s|\s$/.test(token)) {
-    warnOnce(
-      'WATCHWORD_WHITESPACE',
+    return {
+      code: 'WATCHWORD_BEARER',
+      message:
+        "the token begins with 'Bearer ': pass the token alone, or guard the route with requireToken, which reads the header",
+    }
+  }
+  if (!/^\s|\s$/.test(token)) return undefined
+  return {
+    code: 'WATCHWORD_WHITESPACE',
+    message:
       'the token begins or ends with white space, such as the line break at the end of a file: pass token.trim()',
-    )
   }
 }
 
-function hintAtObject(token: object): void {
-  if (types.isProxy(token)) return
+function mistakeInObject(token: object): Mistake | undefined {
+  if (types.isProxy(token)) return undefined
   if (types.isPromise(token)) {
-    warnOnce('WATCHWORD_PROMISE', 'the token is a promise: await it before it is verified')
-  } else if (typeof (token as { token?: unknown }).token === 'string') {
-    warnOnce(
-      'WATCHWORD_ISSUED',
+    const message = 'the token is a promise: await it before it is passed'
+    return { code: 'WATCHWORD_PROMISE', message }
+  }
+  if (typeof (token as { token?: unknown }).token !== 'string') return undefined
+  return {
+    code: 'WATCHWORD_ISSUED',
+    message:
       'the token is the whole object that issue() or rotate() returned: pass its property `token`',
-    )
   }
 }

@@ -133,7 +133,10 @@ export interface Watchword<
     requirement?: Requirement | CompiledRequirement,
     context?: RequestContext,
   ): Promise<VerifyResult<Claims>>
-  /** Checks and compiles a requirement once, for many calls. Throws `ERR_INVALID_ARGUMENT`. */
+  /**
+   * Checks and compiles a requirement once, for many calls. Throws `ERR_INVALID_ARGUMENT`, and `ERR_UNKNOWN_AUDIENCE` for an
+   * audience that this authority does not serve.
+   */
   require(requirement: Requirement): CompiledRequirement
   /**
    * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,

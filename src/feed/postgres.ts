@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
+import { describeKind } from '../quote.js'
 import {
   answerOf,
   BEGIN,
@@ -127,7 +129,10 @@ export function postgresFeed(
   if (isPool(pool)) return sqlFeed(engineOf(pool, parts, prepare, listenerOf(pool, options.listen)))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlFeed(pgliteEngine(pool, parts, options.listen))
-  throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a Pool of pg, or a PGlite')
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `pool: expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`,
+  )
 }
 
 type Listen = PostgresFeedOptions['listen']

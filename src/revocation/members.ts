@@ -7,6 +7,8 @@
  * @module
  */
 import type { ResolvedClock } from '../clock.js'
+import { quote } from '../quote.js'
+import { warnOnce } from '../warn.js'
 
 /** One life of a node. */
 export interface Member {
@@ -55,6 +57,17 @@ export const memberText = ({ life, name }: Member): string => life + name
 /** The member that an entry of the log names. */
 export function parseMember(text: string): Member {
   return { life: text.slice(0, LIFE_LENGTH), name: text.slice(LIFE_LENGTH) }
+}
+
+/**
+ * Warns, once per process, of two running nodes with one name. A node that starts takes the others of its name for earlier
+ * runs of its own that have ended, until they join again.
+ */
+export function warnOfNodeName(name: string): void {
+  warnOnce(
+    'WATCHWORD_NODE_NAME',
+    `another running process has the node name ${quote(name)} as well: give each process a name of its own, or leave the option \`node\` out`,
+  )
 }
 
 /** Every other life that is known. */

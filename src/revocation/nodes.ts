@@ -12,7 +12,7 @@ import { type Position, type RevocationFeed, sameBytes } from '../feed/feed.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FeedEntry, NodeEntry } from './event.js'
 import { isEnded } from './local-life.js'
-import { lifeOf, type Member, Members, memberText, parseMember } from './members.js'
+import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
 import type { Opened } from './seal.js'
 
@@ -121,6 +121,8 @@ export class Nodes {
     const isNow = isOwnWord && this.#isNew(epoch, seq)
     if (member.life === this.#me.life) this.#isMember = true
     else this.members.joined(member, isNow ? 0 : Math.max(0, clock.judged() - at))
+    if (isNow && member.life !== this.#me.life && member.name === this.#me.name)
+      warnOfNodeName(member.name)
     // Whoever joins has read the log up to there.
     if (isOwnWord) this.#acknowledged(member.life, seq - 1)
   }

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { adapterOptions } from '../adapter-options.js'
 import { WatchwordError } from '../errors.js'
+import { describeKind } from '../quote.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
@@ -79,7 +81,10 @@ export function postgresStore(
   if (isPool(pool)) return sqlStore(engineOf(pool, dialect, prepare))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlStore(pgliteEngine(pool, dialect))
-  throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a Pool of pg, or a PGlite')
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `pool: expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`,
+  )
 }
 
 type Begin = (locks: Locks) => string

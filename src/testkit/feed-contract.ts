@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { RevocationFeed, SealedEvent } from '../feed/feed.js'
+import { checkedOptions } from './contract-options.js'
 import { appendCases } from './feed/appends.js'
 import type { FeedCase, Optional } from './feed/case.js'
 import { copyCases } from './feed/copies.js'
@@ -84,7 +86,7 @@ export const FEED_RULES: readonly string[] = [
  * ```
  */
 export function feedContract(options: FeedContractOptions): void {
-  const { describe, it, createTwin } = options
+  const { describe, it, createTwin } = checkedOptions(options, 'createFeed')
   describe('the feed contract', () => {
     for (const [area, cases] of Object.entries(AREAS)) {
       describe(area, () => {

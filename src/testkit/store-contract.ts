@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { Store } from '../store/store.js'
+import { checkedOptions } from './contract-options.js'
 import { holds, named, type StoreCase } from './store/case.js'
 import { changeCases } from './store/changes.js'
 import { crashCases } from './store/crashes.js'
@@ -81,7 +83,7 @@ export const STORE_RULES: readonly string[] = [
  * ```
  */
 export function storeContract(options: StoreContractOptions): void {
-  const { describe, it, createTwin } = options
+  const { describe, it, createTwin } = checkedOptions(options, 'createStore')
   describe('the store contract', () => {
     for (const [area, cases] of Object.entries(AREAS)) {
       describe(area, () => {

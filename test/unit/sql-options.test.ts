@@ -64,6 +64,17 @@ describe('the options of the SQL stores', () => {
     expect(() => postgresStore(wrong as PostgresPool)).toThrow(/^pool: /)
     expect(() => mysqlStore(wrong as MysqlPool)).toThrow(/^pool: /)
   })
+
+  it.each<[string, (uri: never) => unknown]>([
+    ['sqliteStore', sqliteStore],
+    ['postgresStore', postgresStore],
+    ['mysqlStore', mysqlStore],
+    ['redisStore', redisStore],
+    ['redisFeed', redisFeed],
+  ])('a connection string is refused by %s without its password', (_, make) => {
+    const call = () => make('db://user:hunter2@host/app' as never)
+    expect(call).toThrow(/^(?:database|pool|client): expected .*, got text of length 26$/)
+  })
 })
 
 describe('rows', () => {

@@ -4,7 +4,9 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../quote.js'
 import { type Command, has, isSentinel } from '../../store/redis/client.js'
 import { canDuplicate, duplicate, isIoRedis } from '../../store/redis/own-client.js'
 
@@ -93,7 +95,7 @@ export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
   }
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    'client: expected a client of the package ioredis or redis, such as `new Redis()`',
+    `client: expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
   )
 }
 

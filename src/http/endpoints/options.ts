@@ -244,7 +244,7 @@ function check<T extends object>(schema: z.ZodMiniType, fields: Record<string, u
   const parsed = schema.safeParse(fields)
   if (parsed.success) return fields as T
   const checked = { schema, input: fields, root: 'options', noun: 'option' }
-  throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues[0], checked))
+  throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues, checked))
 }
 
 function isTimeout(value: unknown): boolean {

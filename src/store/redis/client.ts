@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../quote.js'
 
 /** An `ioredis` client, 5 or 6: `new Redis()` or `new Redis.Cluster()`. */
 export interface IoRedisClient {
@@ -56,7 +58,7 @@ export function commandOf(client: RedisClient): Command {
   }
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    'client: expected a client of the package ioredis or redis, such as `new Redis()`',
+    `client: expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
   )
 }
 

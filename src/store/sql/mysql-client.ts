@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../quote.js'
 import { type Lender, lend } from './lend.js'
 import {
   type Answer,
@@ -61,7 +63,7 @@ export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
   if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    'pool: expected a pool of mysql2/promise, such as `createPool(uri)`, rather than a connection or another package',
+    `pool: expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeKind(pool)}`,
   )
 }
 

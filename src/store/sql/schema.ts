@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../../errors.js'
+import { describe } from '../../quote.js'
 import {
   CHANGED,
   type Column,
@@ -93,7 +95,7 @@ export function checkedName(field: string, name: unknown): string {
   if (typeof name === 'string' && NAME.test(name)) return name
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    `${field}: expected 1 to 31 of a-z, 0-9 and '_', and no digit first`,
+    `${field}: expected 1 to 31 of a-z, 0-9 and '_', and no digit first, got ${describe(name)}`,
   )
 }
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../quote.js'
 import { fileGuard, type SqliteUse } from './sqlite-file.js'
 import {
   type Answer,
@@ -38,7 +40,7 @@ export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteCl
   if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
     throw new WatchwordError(
       'ERR_INVALID_OPTION',
-      'database: expected a handle of better-sqlite3, libsql or node:sqlite',
+      `database: expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeKind(database)}`,
     )
   }
   const run = runner(database)
