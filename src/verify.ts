@@ -29,9 +29,17 @@ import { type CompiledRequirement, unmetBy, warnOfRequirement } from './requirem
 import type { Follower } from './revocation/follower.js'
 import { REVOKED, type RevocationIndex } from './revocation/index.js'
 import { decodeUtf8, readClaims, type TokenClaims } from './token/claims.js'
+import { ClaimsReader } from './token/claims-reader.js'
 import { fingerprint, words } from './token/fingerprint.js'
-import { decryptInto, plaintext, wipePlaintext } from './token/v4local.js'
-import { FOOTER_TEXT_LENGTH, HEADER, looksBranded, NO_KEYS, readParts } from './token/wire.js'
+import { decryptInto, plaintext, plaintextWindow, wipePlaintext } from './token/v4local.js'
+import {
+  FOOTER_TEXT_LENGTH,
+  HEADER,
+  looksBranded,
+  MIN_TOKEN_LENGTH,
+  NO_KEYS,
+  readParts,
+} from './token/wire.js'
 import type { Rejected, Verified, VerifyResult } from './types.js'
 import { hintAtMistake } from './warn.js'
 
@@ -86,6 +94,7 @@ export class Verifier {
   readonly #maxLength: number
   readonly #brands: readonly string[]
   readonly #keyring: Keyring
+  readonly #reader = new ClaimsReader()
   readonly #retired = new Set<string>()
   #closed = false
   /** Whether the feed has not been read for the first time, and tokens pass all the same. */
@@ -119,10 +128,9 @@ export class Verifier {
   /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
   find(token: unknown, binding: string): Entry | Rejected {
     if (typeof token !== 'string') return malformed(token)
-    const refusal = this.#shapeFault(token)
-    if (refusal !== undefined) return refusal
-    if (this.#closed) return REJECTED.closed
-    if (!this.#cache.enabled) return this.#open(token, binding, NO_PRINT)
+    if (token.length > this.#maxLength) return REJECTED.tooLong
+    if (!this.#cache.enabled || token.length < MIN_TOKEN_LENGTH)
+      return this.#meet(token, binding, NO_PRINT)
     if (!fingerprint(token)) return malformed(token)
     // Copied before any other code can run: a nested call overwrites the shared words.
     const print0 = words[0]
@@ -130,9 +138,16 @@ export class Verifier {
     const print2 = words[2]
     const print3 = words[3]
     const entry = this.#cache.get(print0, print1, print2, print3)
-    if (entry === undefined) return this.#open(token, binding, [print0, print1, print2, print3])
+    if (entry === undefined) return this.#meet(token, binding, [print0, print1, print2, print3])
     // The binding is part of what was authenticated: the same token with another one is not authentic.
     return entry.binding === binding ? entry : REJECTED.invalid
+  }
+
+  // What can be told from the outline alone dies before any key is used. A token of the cache needs no second look.
+  #meet(token: string, binding: string, print: Fingerprint): Entry | Rejected {
+    const refusal = this.#shapeFault(token)
+    if (refusal !== undefined) return refusal
+    return this.#closed ? REJECTED.closed : this.#open(token, binding, print)
   }
 
   /** The key that a token names, or `undefined` for what is not a token. */
@@ -141,9 +156,7 @@ export class Verifier {
     return readParts(token, this.#keyring, this.#brands)?.keyId
   }
 
-  // What can be told from the outline alone dies before it costs a fingerprint.
   #shapeFault(token: string): Rejected | undefined {
-    if (token.length > this.#maxLength) return REJECTED.tooLong
     if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : malformed(token)
     const dot = token.indexOf('.', HEADER.length)
     if (dot < 0) return malformed(token)
@@ -176,10 +189,7 @@ export class Verifier {
         : this.#options.assertionOf(ringKey.record.audience, binding)
     const length = decryptInto(ringKey.key, parts.body, parts.footer ?? ringKey.footer, assertion)
     if (length < 0) return REJECTED.invalid
-    // The plaintext is shared: it is copied and wiped before anything else happens.
-    const payload = decodeUtf8(plaintext(length))
-    wipePlaintext()
-    const claims = payload === undefined ? undefined : readClaims(payload)
+    const claims = this.#claimsOf(length)
     if (claims === undefined) return REJECTED.claimsInvalid
     if (claims.issuer !== this.#options.issuer) return REJECTED.wrongIssuer
     if (claims.audience !== ringKey.record.audience) return REJECTED.wrongAudience
@@ -204,6 +214,14 @@ export class Verifier {
       ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * length,
     )
     return entry
+  }
+
+  // The plaintext is shared: it is read and wiped before anything else happens.
+  #claimsOf(length: number): TokenClaims | undefined {
+    const own = this.#reader.read(plaintextWindow(), length)
+    const payload = own === undefined ? decodeUtf8(plaintext(length)) : undefined
+    wipePlaintext()
+    return own ?? (payload === undefined ? undefined : readClaims(payload))
   }
 
   #customOf(claims: TokenClaims): CheckedClaims {

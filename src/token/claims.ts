@@ -30,13 +30,17 @@ export interface TokenClaims {
   readonly policyVersion: number
   readonly family: string
   readonly generation: number
-  /** The custom claims, exactly as they were written. */
-  readonly custom: Readonly<Record<string, unknown>>
+  readonly custom: CustomClaims
 }
 
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
-const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({})
-const NO_SCOPES: readonly string[] = Object.freeze([])
+/** Custom claims, exactly as they were written. */
+export type CustomClaims = Readonly<Record<string, unknown>>
+
+/** No custom claims. */
+export const NO_CLAIMS: CustomClaims = Object.freeze({})
+/** No scopes. */
+export const NO_SCOPES: readonly string[] = Object.freeze([])
 
 /** Whether the text is a ULID in its canonical, upper-case form. */
 export function isUlid(text: unknown): text is string {
@@ -158,7 +162,8 @@ function split(json: Readonly<Record<string, unknown>>): Split {
 const knownScopes = new Map<string, readonly string[]>()
 const MAX_KNOWN_SCOPES = 1000
 
-function readScopes(value: unknown): readonly string[] | undefined {
+/** Reads a list of scopes: one object for each list, or `undefined` for what is none. */
+export function readScopes(value: unknown): readonly string[] | undefined {
   if (!isText(value)) return undefined
   const known = knownScopes.get(value)
   if (known !== undefined) return known

@@ -32,9 +32,11 @@ function parseCanonical(text: string): number | undefined {
     return undefined
   if (codeAt(text, 4) !== 0x2d || codeAt(text, 7) !== 0x2d) return undefined
   const year = two(text, 0) * 100 + two(text, 2)
-  const clock = timeOfDay(two(text, 11), two(text, 14), two(text, 17))
-  const fraction = two(text, 20) * 10 + digit(text, 22)
-  return combine(year, two(text, 5), two(text, 8), clock + fraction)
+  const hour = two(text, 11)
+  const minute = two(text, 14)
+  const second = two(text, 17)
+  const ms = two(text, 20) * 10 + digit(text, 22)
+  return timeOfParts(year, two(text, 5), two(text, 8), hour, minute, second, ms)
 }
 
 // Digits, or NaN, which makes every sum that it enters NaN.
@@ -45,6 +47,21 @@ function digit(text: string, at: number): number {
 
 function two(text: string, at: number): number {
   return digit(text, at) * 10 + digit(text, at + 1)
+}
+
+/**
+ * Unix milliseconds of a time in UTC; `undefined` for a date or a time that does not exist, and if any part is `NaN`.
+ */
+export function timeOfParts(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+  ms: number,
+): number | undefined {
+  return combine(year, month, day, timeOfDay(hour, minute, second) + ms)
 }
 
 function timeOfDay(hour: number, minute: number, second: number): number {

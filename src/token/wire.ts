@@ -122,6 +122,8 @@ function readForeignFooter(body: string, footerText: string): Parts | undefined 
 const MAX_BRAND = 33
 /** The shortest branded token: a brand of two letters and its underscore, the key id, the payload, the checksum. */
 const MIN_BRANDED = 3 + KEY_ID_LENGTH + MIN_BODY + CRC_LENGTH
+/** No text that is shorter than this is a token, in any form. */
+export const MIN_TOKEN_LENGTH = Math.min(MIN_BRANDED, HEADER.length + MIN_BODY)
 
 /** Whether a text begins like a branded token and is long enough for one: cheap, and before any cryptography. */
 export function looksBranded(token: string): boolean {
