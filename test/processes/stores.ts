@@ -91,12 +91,21 @@ const postgres: Opener = async ({ url, prefix }, migrate) => {
 }
 
 const maria: Opener = async ({ url, prefix }, migrate) => {
-  const pool = mysql.createPool({ uri: url, connectionLimit: 3 })
+  // A database of its own, so that the runs of this test cut no one else's connections.
+  const database = prefix.replaceAll('_', '')
+  if (migrate) {
+    const admin = await mysql.createConnection(url)
+    await admin.query(`CREATE DATABASE IF NOT EXISTS \`${database}\``)
+    await admin.end()
+  }
+  const uri = new URL(url)
+  uri.pathname = database
+  const pool = mysql.createPool({ uri: uri.href, connectionLimit: 3 })
   const store = mysqlStore(pool, { prefix })
   if (migrate) await store.migrate()
   const connections = async () => {
     const [rows] = await pool.query<mysql.RowDataPacket[]>(
-      'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() AND time < 60',
+      'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
     )
     return rows.map((row) => Number(row['id'] ?? row['ID']))
   }
@@ -107,11 +116,7 @@ const maria: Opener = async ({ url, prefix }, migrate) => {
       for (const id of await connections()) await pool.query(`KILL ${id}`).catch(() => undefined)
     },
     drop: async () => {
-      const [rows] = await pool.query<mysql.RowDataPacket[]>(
-        'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE ?',
-        [`${prefix.replace('_', '\\_')}%`],
-      )
-      for (const { name } of rows) await pool.query(`DROP TABLE \`${name}\``)
+      await pool.query(`DROP DATABASE \`${database}\``)
     },
     end: () => pool.end(),
   }
