@@ -1,6 +1,6 @@
 /**
  * `npm run bench:http -- [--quick] [--only <framework>]`: asks real servers for answers, bare and guarded by us and by
- * others, prints what came out, and writes `results.json` and the table of the README.
+ * others, prints what came out, and writes `results.json` and the table of bench/README.md.
  *
  * @module
  */
@@ -53,10 +53,10 @@ async function runAll(frameworks: readonly Framework[], pace: Pace): Promise<voi
 }
 
 function writeReadme(text: string): void {
-  const file = new URL('../../README.md', import.meta.url)
+  const file = new URL('../README.md', import.meta.url)
   const old = readFileSync(file, 'utf8')
   const block = /(?<=<!-- bench:http -->\n).*?(?=<!-- \/bench:http -->)/s
-  if (!block.test(old)) throw new Error('the README has no place for the table')
+  if (!block.test(old)) throw new Error('bench/README.md has no place for the table')
   writeFileSync(
     file,
     old.replace(block, () => `${text}\n`),

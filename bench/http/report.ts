@@ -44,7 +44,7 @@ const TITLES: Readonly<Record<Framework, string>> = {
   fastify: 'Fastify',
 }
 
-/** The part of the README that a whole run replaces. */
+/** The part of bench/README.md that a whole run replaces. */
 export function describeForReadme(results: Results, { cpu, cores, node }: Machine): string {
   const found = FRAMEWORKS.flatMap((framework) => {
     const result = results[framework]

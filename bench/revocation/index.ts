@@ -1,6 +1,6 @@
 /**
  * `npm run bench:revocation -- [--quick] [--only <case>]`: measures revocation, prints what came out, and writes
- * `results.json` and the table of the README.
+ * `results.json` and the table of bench/README.md.
  *
  * @module
  */
@@ -59,10 +59,10 @@ async function run(): Promise<void> {
 function keep(machine: Machine, bars: readonly Bar[], results: Results): void {
   const file = new URL('results.json', import.meta.url)
   writeFileSync(file, `${JSON.stringify({ machine, bars, ...results }, rounded, 2)}\n`)
-  const readme = new URL('../../README.md', import.meta.url)
+  const readme = new URL('../README.md', import.meta.url)
   const block = /(?<=<!-- bench:revocation -->\n).*?(?=<!-- \/bench:revocation -->)/s
   const text = readFileSync(readme, 'utf8')
-  if (!block.test(text)) throw new Error('the README has no place for the table')
+  if (!block.test(text)) throw new Error('bench/README.md has no place for the table')
   writeFileSync(
     readme,
     text.replace(block, () => `${describeForReadme(machine, results)}\n`),

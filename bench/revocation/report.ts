@@ -19,7 +19,7 @@ export function describeBars(bars: readonly Bar[]): string {
 
 const row = (...cells: readonly string[]): string => cells.map((cell) => cell.padStart(16)).join('')
 
-/** The table of the README. */
+/** The table of bench/README.md. */
 export function describeForReadme(machine: Machine, results: Results): string {
   const { propagation, startUp, apply, hot, memory } = results
   const feeds = Object.entries(propagation).map(([name, { ours, raw, ratio }]) => {
