@@ -6,6 +6,7 @@
 import { lookUpKeyOf } from './core.js'
 import type { Entry } from './entry.js'
 import { type Direct, registerDirect } from './http/direct.js'
+import { assertClaims, editedRows, tampered } from './integrity.js'
 import type { RequestContext } from './observe/channels.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
@@ -105,15 +106,19 @@ async function lookAgain(parts: Parts, question: Question): Promise<Decision> {
 
 /** Lets the store decide about one token, after everything else has passed. */
 async function askStore(
-  { verifier, store, callStore, clock }: Parts,
+  parts: Parts,
   entry: Entry,
   needs: CompiledRequirement,
 ): Promise<VerifyResult<unknown>> {
+  const { verifier, store, callStore, clock } = parts
   const record = await callStore(() => readToken(store, entry.principal.id))
   if (record === undefined || record.revokedAt !== null) return REJECTED.revoked
   if (record.supersededAt !== null && clock.judged() >= record.supersededAt) {
     return REJECTED.superseded
   }
+  // A row that was edited says nothing about this token, and what it was before, nobody knows.
+  assertClaims(parts, record, entry.principal)
+  if ((await editedRows(parts, [record])).size > 0) throw tampered(parts, record)
   return verifier.decide(entry, needs, true)
 }
 

@@ -43,6 +43,12 @@ export async function assertMatches(
   record: TokenRecord,
   principal: Verified<unknown>,
 ): Promise<void> {
+  assertClaims(core, record, principal)
+  await assertIntact(core, record)
+}
+
+/** Checks a row by the authentic claims of its token. Throws `ERR_STORE_CORRUPT`, and reports it. */
+export function assertClaims(core: Core, record: TokenRecord, principal: Verified<unknown>): void {
   const policy = core.options.policies.get(record.policy)
   // A verified token has the scopes that its policy still grants, a row those that the token was issued with.
   const scopes =
@@ -52,7 +58,44 @@ export async function assertMatches(
     scopes.length === principal.scopes.length &&
     scopes.every((scope, index) => scope === principal.scopes[index])
   if (!isSame) throw tampered(core, record)
-  await assertIntact(core, record)
+}
+
+const ROWS_A_TURN = 50
+
+/**
+ * The ids of the rows that do not match their tags. A row without a tag was written before tags existed, and one whose
+ * key is gone can no longer be checked: neither counts.
+ */
+export async function editedRows(
+  core: Core,
+  records: readonly TokenRecord[],
+): Promise<ReadonlySet<string>> {
+  const edited = new Set<string>()
+  const unknown: TokenRecord[] = []
+  let checked = 0
+  for (const record of records) {
+    if (record.tag === '') continue
+    const integrity = await core.tagger.checkRecord(record)
+    if (integrity === 'tampered') edited.add(record.id)
+    if (integrity === 'unknown') unknown.push(record)
+    // A page takes tens of milliseconds: requests get their turn in between.
+    if (++checked % ROWS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const { id } of await withMadeUpKeys(core, unknown)) edited.add(id)
+  return edited
+}
+
+// A key outlives every token that it sealed, so that the key of a token that is not expired is one of the store's.
+async function withMadeUpKeys(
+  { keyring, clock }: Core,
+  records: readonly TokenRecord[],
+): Promise<readonly TokenRecord[]> {
+  const now = clock.now()
+  const current = records.filter(({ expiresAt }) => expiresAt > now)
+  const isStored = ({ keyId }: TokenRecord) => keyring.stored.some(({ id }) => id === keyId)
+  if (current.every(isStored)) return []
+  await keyring.refresh()
+  return current.filter((record) => !isStored(record))
 }
 
 /** Checks that one row is the successor of another. Rejects as {@link assertIntact} does. */
@@ -85,10 +128,15 @@ export async function isSuccession(
   }
 }
 
-/** Reports a row that contradicts what is proved, and makes the error for it. */
-export function tampered(core: Core, { id }: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
-  const detail = `token ${id}`
+/** Reports a row that contradicts what is proved. */
+export function reportTampered(core: Core, { id }: TokenRecord): void {
   audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
+}
+
+/** Reports a row that contradicts what is proved, and makes the error for it. */
+export function tampered(core: Core, record: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
+  const detail = `token ${record.id}`
+  reportTampered(core, record)
   return new WatchwordError(
     'ERR_STORE_CORRUPT',
     'the row of the token does not match its integrity tag, or was written before tags existed; restore the row from a backup, or issue a new token',

@@ -5,6 +5,7 @@
  */
 import * as z from 'zod/mini'
 import type { Core } from './core.js'
+import { editedRows, reportTampered, tampered } from './integrity.js'
 import { isName } from './name.js'
 import { optional, parseInput, strict } from './schema.js'
 import { corruptIdsOf, readToken, readTokens, recordsOf } from './store/checked.js'
@@ -34,7 +35,7 @@ export interface TokenPage {
   readonly items: readonly TokenInfo[]
   /** Pass as `after` for the next page; absent on the last one. */
   readonly next?: string
-  /** The ids of records that do not parse and were left out; absent when all do. */
+  /** The ids of records that do not parse, or were edited in the database, and were left out; absent when there are none. */
   readonly corrupt?: readonly string[]
 }
 
@@ -64,10 +65,14 @@ const querySchema = strict(
 
 const DEFAULT_LIMIT = 100
 
-/** The record of a token, or `undefined`. */
+/** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for one that was edited, and reports it. */
 export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
   // Whatever is no ULID is the id of no token.
-  return isUlid(id) ? core.callStore(() => readToken(core.store, id)) : undefined
+  if (!isUlid(id)) return undefined
+  const record = await core.callStore(() => readToken(core.store, id))
+  if (record === undefined) return undefined
+  if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
+  return record
 }
 
 /** A page of token records. */
@@ -82,9 +87,12 @@ export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
   const rows = await core.callStore(() => readTokens(core.store, filter, page))
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
-  const corrupt = corruptIdsOf(shown)
+  const records = recordsOf(shown)
+  const edited = await editedRows(core, records)
+  for (const record of records) if (edited.has(record.id)) reportTampered(core, record)
+  const corrupt = [...corruptIdsOf(shown), ...edited]
   return {
-    items: recordsOf(shown),
+    items: records.filter(({ id }) => !edited.has(id)),
     ...(rows.length > limit && last !== undefined ? { next: last.id } : {}),
     ...(corrupt.length > 0 ? { corrupt } : {}),
   }

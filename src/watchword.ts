@@ -124,7 +124,7 @@ export interface Watchword<
   /**
    * Like `verify`, but does the I/O when that alone can tell: for a key that is not at hand, for a node that is stale,
    * and for `freshness: 'store'`. Rejects with `ERR_STORE_UNAVAILABLE` when the store has to be
-   * asked and does not answer, with `ERR_ROOT_KEY` when a key that it has cannot be opened, and with
+   * asked and does not answer, with `ERR_ROOT_KEY` when a key that it has cannot be opened, with `ERR_STORE_CORRUPT` when the row of the token was edited, and with
    * `ERR_INVALID_ARGUMENT` for a requirement that does not parse. The context is told with the decision on the channel
    * `watchword:decision`, and decides nothing.
    */
@@ -153,7 +153,10 @@ export interface Watchword<
   revoke(target: RevokeTarget, options: RevokeOptions): Promise<RevokeReceipt>
   /** The inventory. */
   readonly tokens: {
-    /** The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`. */
+    /**
+     * The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`, or with `ERR_STORE_CORRUPT` when its row
+     * was edited.
+     */
     get(id: string): Promise<TokenInfo | undefined>
     /** A page of token records, oldest first. Rejects with `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. */
     list(): Promise<TokenPage>

@@ -118,7 +118,8 @@ export function buildParts(options: ResolvedOptions): Parts {
   const inspect = rowInspector(tagger, (target, id) =>
     audit(core, { action: 'store.tampered', actor: 'system', target, id }),
   )
-  const readBack = { store, call: callStore, inspect }
+  const horizon = () => Math.max(...keyring.stored.map(({ expiresAt }) => expiresAt)) + MAX_SKEW_MS
+  const readBack = { store, call: callStore, inspect, horizon }
   const follower: Follower = new Follower({
     feed,
     index,
@@ -131,7 +132,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     maxSkewMs: MAX_SKEW_MS,
     maxEntries: options.maxRevocations,
     refill: store.supports.durable
-      ? () => refillIndex({ ...readBack, index, known: index, now: follower.time.certain() ?? 0 })
+      ? () => refillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
       : undefined,
     // Where the log is in this process, nobody can set it back behind its back.
     recall:

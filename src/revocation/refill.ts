@@ -19,6 +19,7 @@ import type { RevocationIndex } from './index.js'
 import { indexFull } from './unavailable.js'
 
 const PAGE = 1000
+const ROWS_A_TURN = 50
 const ULID_TIME = 10
 const ULID_RANDOM = 16
 
@@ -32,6 +33,8 @@ export interface ReadBackOptions {
   readonly inspect?: RowInspector
   /** What the node knows already. A row that says no more than that is not inspected. Default: nothing. */
   readonly known?: RevocationIndex
+  /** By when every token that exists has expired, in Unix milliseconds. */
+  readonly horizon: () => number
 }
 
 /** Checks rows that were read, and reports those that were edited. Resolves with whether the row is intact. */
@@ -51,8 +54,9 @@ export interface RefillOptions extends ReadBackOptions {
  * a row does not parse: a revocation that cannot be read must not be passed over in silence.
  */
 export async function refillIndex(options: RefillOptions): Promise<void> {
-  await refillRevocations(options)
+  const proved = await refillRevocations(options)
   await refillRotations(options)
+  if (!proved) await refillMarked(options, options.now)
 }
 
 /**
@@ -62,7 +66,7 @@ export async function refillIndex(options: RefillOptions): Promise<void> {
 export async function recallRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
   const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
-  await refillRevocations(options, after)
+  if (!(await refillRevocations(options, after))) await refillMarked(options)
 }
 
 /**
@@ -70,29 +74,59 @@ export async function recallRevocations(options: ReadBackOptions, since: number)
  * the store's own order of arrival. Resolves with the next cursor. Rejects as `refillIndex` does.
  */
 export async function refillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
-  const { store, call, inspect } = options
+  const { store, call, known } = options
+  let proved = true
   for (let after = cursor; ; ) {
     const page = await call(() => readChanges(store, after, PAGE))
     refuseCorrupt(page.revocations)
     refuseCorrupt(page.superseded)
-    for (const revocation of recordsOf(page.revocations)) await takeRevocation(options, revocation)
+    for (const revocation of recordsOf(page.revocations)) {
+      // Mostly the log has brought it by then, and a tag takes longer to check than all the rest.
+      const isKnown = known !== undefined && isCovered(known, revocation)
+      if (!isKnown && !(await takeRevocation(options, revocation))) proved = false
+    }
     for (const record of recordsOf(page.superseded)) {
       const entry = rotationOf(record)
-      if (entry === undefined || options.known?.covers(entry) === true) continue
-      await inspect?.token(record)
-      apply(options.index, entry)
+      if (entry !== undefined && known?.covers(entry) !== true) await takeRotation(options, record)
     }
-    if (!page.more) return page.cursor
+    if (!page.more) {
+      if (!proved) await refillMarked(options)
+      return page.cursor
+    }
     after = page.cursor
   }
 }
 
-async function refillRevocations(options: ReadBackOptions, after?: string): Promise<void> {
+/** Resolves with whether every revocation is as it was written. */
+async function refillRevocations(options: ReadBackOptions, after?: string): Promise<boolean> {
   const { store, call } = options
+  let proved = true
   await eachPage(
     (page) => call(() => readRevocations(store, page)),
-    (revocation) => takeRevocation(options, revocation),
+    async (revocation) => {
+      if (!(await takeRevocation(options, revocation))) proved = false
+    },
     after,
+  )
+  return proved
+}
+
+/**
+ * Puts every token into the index that the store has marked as revoked. What a revocation named before its row was
+ * edited cannot be told from the row, but shows in the records that it covered.
+ */
+async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
+  const { store, call, index, horizon, inspect } = options
+  await eachPage(
+    (page) => call(() => readTokens(store, {}, page)),
+    async (record) => {
+      if (record.revokedAt === null) return
+      const { id: value, expiresAt } = record
+      // An edited expiry would have the entry forgotten too early.
+      const isIntact = (await inspect?.token(record)) !== false
+      if (!isIntact) apply(index, { kind: 'token', value, expiresAt: horizon(), loose: true })
+      else if (expiresAt > now) apply(index, { kind: 'token', value, expiresAt })
+    },
   )
 }
 
@@ -104,16 +138,17 @@ async function refillRotations(options: RefillOptions): Promise<void> {
   )
 }
 
-// A row that was edited is reported, and revokes all the same: it can only narrow.
+const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
+  entriesOf(revocation, true).every((entry) => known.covers(entry))
+
+// A row that was edited is reported, and revokes all the same: it can only narrow. Resolves with whether it is intact.
 async function takeRevocation(
-  { index, inspect, known }: ReadBackOptions,
+  { index, inspect }: ReadBackOptions,
   revocation: Revocation,
-): Promise<void> {
-  // Mostly the log has brought it by then, and a tag takes longer to check than all the rest.
-  if (known !== undefined && entriesOf(revocation, true).every((entry) => known.covers(entry)))
-    return
+): Promise<boolean> {
   const isIntact = (await inspect?.revocation(revocation)) !== false
   for (const entry of entriesOf(revocation, isIntact)) apply(index, entry)
+  return isIntact
 }
 
 /** What a kept revocation says to the index. */
@@ -132,9 +167,17 @@ function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[]
   return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
 }
 
-function takeRotation({ index }: ReadBackOptions, record: TokenRecord): void {
+// Of a row that was edited, the id alone is certain: that token ends at once, since which family it is of, and when it
+// was to end, is not known any more.
+async function takeRotation(
+  { index, inspect, horizon }: ReadBackOptions,
+  record: TokenRecord,
+): Promise<void> {
   const entry = rotationOf(record)
-  if (entry !== undefined) apply(index, entry)
+  if (entry === undefined) return
+  apply(index, entry)
+  if ((await inspect?.token(record)) !== false || record.supersededAt === null) return
+  apply(index, { kind: 'token', value: record.id, expiresAt: horizon(), loose: true })
 }
 
 function rotationOf(record: TokenRecord): RevocationEntry | undefined {
@@ -168,7 +211,12 @@ async function eachPage<T>(
   for (;;) {
     const rows = await read(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
     refuseCorrupt(rows)
-    for (const record of recordsOf(rows)) await take(record)
+    for (const [at, record] of recordsOf(rows).entries()) {
+      await take(record)
+      // Checking the tags of a page takes tens of milliseconds: requests get their turn in between.
+      if (at % ROWS_A_TURN === ROWS_A_TURN - 1)
+        await new Promise((resolve) => setImmediate(resolve))
+    }
     if (rows.length < PAGE) return
     after = rows.at(-1)?.id
   }

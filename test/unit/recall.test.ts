@@ -362,14 +362,16 @@ describe('what is read back from a store', () => {
       })
     }
     const index = new RevocationIndex()
-    await recallRevocations({ store, index, call: (call) => call() }, since)
+    const horizon = () => NOW + DAY
+    await recallRevocations({ store, index, call: (call) => call(), horizon }, since)
     const values = [...index.entries()].map((entry) => 'before' in entry && entry.before)
     expect(values.sort()).toEqual([since, since, since + 1])
   })
 
   const readBack = async (store: Store, cursor: string, inspect?: RowInspector) => {
     const index = new RevocationIndex()
-    const options = { store, index, call: <T>(call: () => Promise<T>) => call() }
+    const call = <T>(call: () => Promise<T>) => call()
+    const options = { store, index, call, horizon: () => NOW + DAY }
     const next = await refillChanges(
       inspect === undefined ? options : { ...options, inspect },
       cursor,
@@ -426,7 +428,10 @@ describe('what is read back from a store', () => {
     const { cursor } = await store.changes(null, 1)
     for (let i = 0; i < 3; i++) await store.revoke(make.revocation('token', make.id()))
     const index = new RevocationIndex({ max: 2 })
-    const reading = refillChanges({ store, index, call: (call) => call() }, cursor)
+    const reading = refillChanges(
+      { store, index, call: (call) => call(), horizon: () => NOW + DAY },
+      cursor,
+    )
     await expect(reading).rejects.toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
   })
 })
