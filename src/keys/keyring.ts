@@ -16,7 +16,7 @@ import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
 import { ProvedRows } from './proved-rows.js'
 import { Ring, type RingKey } from './ring.js'
 import { openIntactKey, type RootKey } from './root-key.js'
-import { isDiscarded, wrongRoot } from './root-proof.js'
+import { isDiscarded, warnOfNewRoot, wrongRoot } from './root-proof.js'
 import { issuingKey, keyState, noKeyError } from './rotation.js'
 
 /** What the keyring needs. */
@@ -90,6 +90,7 @@ export class Keyring {
     await this.refresh()
     const unreadable = this.#records.find(({ id }) => this.#unreadable.has(id))
     if (unreadable !== undefined) throw wrongRoot(unreadable, this.#options.roots)
+    warnOfNewRoot(this.stored, this.#options.roots)
     await this.maintain()
     this.#schedule()
   }

@@ -7,6 +7,7 @@ import { WatchwordError } from '../errors.js'
 import { quote } from '../quote.js'
 import type { KeyRecord } from '../store/store.js'
 import { destroyKey } from '../token/paserk.js'
+import { warnOnce } from '../warn.js'
 import { openKey, type RootKey } from './root-key.js'
 
 /** What a discarded key has in place of its wrapping and of the id of its root key. */
@@ -31,6 +32,23 @@ export async function proveRoots(
   for (const record of inUse.length > 0 ? inUse : kept) {
     if (!(await opens(record, roots))) throw wrongRoot(record, roots)
   }
+}
+
+/**
+ * Warns when the root key in use has wrapped none of the stored keys, which another one opens: that is how the
+ * replacement of a root key begins, and also what a mistyped root key looks like.
+ */
+export function warnOfNewRoot(
+  stored: readonly KeyRecord[],
+  [root, ...previous]: readonly RootKey[],
+): void {
+  const kept = stored.filter((record) => !isDiscarded(record))
+  if (root === undefined || previous.length === 0 || kept.length === 0) return
+  if (kept.some(({ wrappedBy }) => wrappedBy === root.id)) return
+  warnOnce(
+    'WATCHWORD_ROOT_KEY',
+    `rootKey: ${idText(root.id)} has wrapped none of the ${kept.length} stored keys, and wraps every key from now on (previousRootKeys: ${previous.map(({ id }) => idText(id)).join(', ')}). If it replaces a root key, call keys.rewrap(); otherwise it is the wrong one, and nodes without it cannot open the keys that it wraps`,
+  )
 }
 
 /** Whether one of the root keys opens the key. Rejects with `ERR_ROOT_KEY` when a wrapper fails. */

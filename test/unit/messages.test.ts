@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Watchword, WatchwordOptions } from 'watchword'
 import { createWatchword, memoryFeed, WatchwordError } from 'watchword'
-import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { exportKey, generateKey, importKey, keyId, ready } from 'watchword/paseto'
 import { isQuotable } from '../../src/quote.js'
 import {
   ACTOR,
@@ -486,6 +486,33 @@ describe('a warning', () => {
       await (await fresh.createWatchword({ ...BASE, policies })).close()
     })
     expect(none).toEqual([])
+  })
+
+  it('names a root key that has wrapped nothing yet, until the keys were rewrapped', async () => {
+    fleet = await newFleet()
+    const shared = fleet
+    await (await fleet.start()).close()
+    const [right, mistyped] = [fleet.rootKey, newRootKey()]
+    const start = (roots: object, work: (one: Watchword) => unknown = () => undefined) =>
+      warned(async (fresh) => {
+        const { store, clock } = shared
+        const parts = { ...BASE, store: around(store), feed: memoryFeed(), clock }
+        const one = await fresh.createWatchword({ ...parts, ...roots } as never)
+        await work(one as Watchword)
+        await one.close()
+      })
+    const replaced = { rootKey: mistyped, previousRootKeys: [right] }
+    const [warning, ...rest] = await start(replaced)
+    expect(rest).toEqual([])
+    expect(warning?.[0]).toBe('WATCHWORD_ROOT_KEY')
+    for (const text of [mistyped, right]) {
+      expect(warning?.[1]).toContain(keyId(importKey(text)))
+      expect(warning?.[1]).not.toContain(text)
+    }
+    expect(await start({ rootKey: right, previousRootKeys: [mistyped] })).toEqual([])
+    await start(replaced, (one) => one.keys.rewrap())
+    expect(await start(replaced)).toEqual([])
+    expect(await start({ rootKey: mistyped })).toEqual([])
   })
 
   it('names the feed when only that is missing, in every environment but tests', async () => {
