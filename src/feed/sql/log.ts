@@ -9,11 +9,14 @@ import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.j
 
 // An answer is as many events as there are in 4 MiB: a node that reads on costs nobody much memory.
 export const READ_BYTES = 4 * 1024 * 1024
+// The names and the links that nodes write are shorter.
+const MAX_NAME = 64
 
 /** The head. One row, even if there is none: the server says in any case whether it is a replica. */
 export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sql {
   const seal = bounded(raw('h.seal'), MAX_HEAD_BYTES)
-  return sql`SELECT r.replica, h.epoch, h.seq, h.link, h.floor, h.beacon_at, ${seal} AS seal
+  const [epoch, link] = [boundedName(raw('h.epoch')), bounded(raw('h.link'), MAX_NAME)]
+  return sql`SELECT r.replica, ${epoch} AS epoch, h.seq, ${link} AS link, h.floor, h.beacon_at, ${seal} AS seal
     FROM (SELECT ${isReplica} AS replica) r LEFT JOIN ${tables.head} h ON h.feed = ${feed}`
 }
 
@@ -23,6 +26,11 @@ export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sq
  */
 function bounded(column: Sql, most: number): Sql {
   return sql`SUBSTR(${column}, 1, ${raw(String(most + 1))})`
+}
+
+/** The same for the name of an epoch, or of a generation of chunks. */
+export function boundedName(column: Sql): Sql {
+  return bounded(column, MAX_NAME)
 }
 
 /** The same for an event, or a chunk of a snapshot. */

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { once, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
 import type { FeedSnapshot } from '../feed.js'
 import type { FeedDialect, FeedEngine } from './dialect.js'
-import { boundedEvent, bytesOf, textOf } from './log.js'
+import { boundedEvent, boundedName, bytesOf, textOf } from './log.js'
 
 // Of at most 40 KiB each.
 const CHUNKS_PER_READ = 64
@@ -77,7 +77,7 @@ function* replace(
   count: number,
 ): Steps<boolean> {
   const { snapshots, chunks } = dialect.tables
-  const [before] = (yield sql`SELECT previous FROM ${snapshots}
+  const [before] = (yield sql`SELECT ${boundedName(raw('previous'))} AS previous FROM ${snapshots}
     WHERE feed = ${feed}${dialect.forUpdate}`).rows
   const [found] = (yield sql`SELECT COUNT(*) AS parts FROM ${chunks}
     WHERE feed = ${feed} AND generation = ${generation}`).rows
@@ -94,7 +94,8 @@ function* replace(
 }
 
 function selectCurrent({ tables }: FeedDialect, feed: string): Sql {
-  return sql`SELECT generation, chunks FROM ${tables.snapshots} WHERE feed = ${feed}`
+  return sql`SELECT ${boundedName(raw('generation'))} AS generation, chunks
+    FROM ${tables.snapshots} WHERE feed = ${feed}`
 }
 
 function selectChunks(dialect: FeedDialect, feed: string, generation: string, part: number): Sql {
