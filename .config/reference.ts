@@ -35,29 +35,44 @@ const SECTIONS: readonly Section[] = [
     title: 'Options of `createWatchword`',
     intro:
       "Durations are whole milliseconds, or text: `'250ms'`, `'5s'`, `'15m'`, `'12h'`, `'30d'`, `'2w'`.",
-    file: 'src/options.ts',
+    file: 'src/options/options.ts',
     symbol: 'WatchwordOptions',
     defaults: true,
   },
   {
     title: 'Options of `keys`',
-    file: 'src/options.ts',
+    file: 'src/options/options.ts',
     symbol: 'KeyOptions',
     defaults: true,
     prefix: 'keys.',
   },
   {
     title: 'Options of `cache`',
-    file: 'src/options.ts',
+    file: 'src/options/options.ts',
     symbol: 'CacheOptions',
     defaults: true,
     prefix: 'cache.',
   },
-  { title: 'Options of a policy', file: 'src/options.ts', symbol: 'PolicyOptions', defaults: true },
+  {
+    title: 'Options of a policy',
+    file: 'src/options/options.ts',
+    symbol: 'PolicyOptions',
+    defaults: true,
+  },
   { title: 'Fields of a requirement', file: 'src/types.ts', symbol: 'Requirement', defaults: true },
-  { title: 'Input of `issue`', file: 'src/issue.ts', symbol: 'IssueInput', defaults: true },
-  { title: 'Options of `rotate`', file: 'src/rotate.ts', symbol: 'RotateOptions', defaults: true },
-  { title: 'Options of `revoke`', file: 'src/revoke.ts', symbol: 'RevokeOptions', defaults: true },
+  { title: 'Input of `issue`', file: 'src/verbs/issue.ts', symbol: 'IssueInput', defaults: true },
+  {
+    title: 'Options of `rotate`',
+    file: 'src/verbs/rotate.ts',
+    symbol: 'RotateOptions',
+    defaults: true,
+  },
+  {
+    title: 'Options of `revoke`',
+    file: 'src/verbs/revoke.ts',
+    symbol: 'RevokeOptions',
+    defaults: true,
+  },
   {
     title: 'Options of a guard',
     file: 'src/http/options.ts',
@@ -102,7 +117,7 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Incidents of the feed',
-    file: 'src/revocation/follower-options.ts',
+    file: 'src/revocation/follower/follower-options.ts',
     symbol: 'IncidentKind',
   },
   {
@@ -110,10 +125,10 @@ const SECTIONS: readonly Section[] = [
     file: 'src/feed/feed.ts',
     symbol: 'FeedIncidentKind',
   },
-  { title: 'Fields of `health()`', file: 'src/watchword.ts', symbol: 'Health' },
+  { title: 'Fields of `health()`', file: 'src/authority/watchword.ts', symbol: 'Health' },
   {
     title: 'Fields of `health()` about the fleet',
-    file: 'src/revocation/standing.ts',
+    file: 'src/revocation/follower/standing.ts',
     symbol: 'Standing',
   },
 ]

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { bare, has } from './fields.js'
+import { bare, has } from './lib/fields.js'
 
 /** The closed list of error codes, with what each one means to the caller. */
 export const ERROR_CODES = {

@@ -3,14 +3,11 @@
  *
  * @module
  */
-export { createWatchword } from './authority.js'
-export type { Clock, Timer } from './clock.js'
-export type { DiscardKeyOptions } from './discard-key.js'
-export { discardKey } from './discard-key.js'
-export type { Duration } from './duration.js'
+export { createWatchword } from './authority/create.js'
+export type { KnownNames, NameOf, NamesOf } from './authority/names.js'
+export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './authority/watchword.js'
 export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
 export { ERROR_CODES, WatchwordError } from './errors.js'
-export type { FailureReason } from './failure-reason.js'
 export type {
   Appended,
   CallOptions,
@@ -24,20 +21,22 @@ export type {
   WatchHint,
 } from './feed/feed.js'
 export { memoryFeed } from './feed/memory.js'
-export type { IssueInput } from './issue.js'
-export type { IssuedToken, IssuedTokenInfo } from './issued-token.js'
 export type { KeyInfo } from './keys/key-info.js'
 export type { KeyWrapper } from './keys/root-key.js'
 export type { KeyState } from './keys/rotation.js'
-export type { KnownNames, NameOf, NamesOf } from './names.js'
+export type { Clock, Timer } from './lib/clock.js'
+export type { Duration } from './lib/duration.js'
+export type { FailureReason } from './lib/failure-reason.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'
-export type { CacheOptions, KeyOptions, PolicyOptions, WatchwordOptions } from './options.js'
+export type {
+  CacheOptions,
+  KeyOptions,
+  PolicyOptions,
+  WatchwordOptions,
+} from './options/options.js'
 export type { ReuseAction } from './policy/policy.js'
-export type { CompiledRequirement } from './requirement.js'
-export type { IncidentKind } from './revocation/follower-options.js'
-export type { RevokeOptions, RevokeReceipt } from './revoke.js'
-export type { RotateOptions } from './rotate.js'
+export type { IncidentKind } from './revocation/follower/follower-options.js'
 export { memoryStore } from './store/memory.js'
 export type {
   Changes,
@@ -56,7 +55,6 @@ export type {
   TokenRecord,
   Usage,
 } from './store/store.js'
-export type { TokenInfo, TokenPage, TokenQuery } from './tokens.js'
 export type {
   AnyClaims,
   LogPosition,
@@ -68,4 +66,11 @@ export type {
   Verified,
   VerifyResult,
 } from './types.js'
-export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './watchword.js'
+export type { DiscardKeyOptions } from './verbs/discard-key.js'
+export { discardKey } from './verbs/discard-key.js'
+export type { IssueInput } from './verbs/issue.js'
+export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
+export type { TokenInfo, TokenPage, TokenQuery } from './verbs/list.js'
+export type { CompiledRequirement } from './verbs/requirement.js'
+export type { RevokeOptions, RevokeReceipt } from './verbs/revoke.js'
+export type { RotateOptions } from './verbs/rotate.js'

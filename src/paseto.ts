@@ -9,7 +9,7 @@
  */
 import { types } from 'node:util'
 import { WatchwordError } from './errors.js'
-import { fieldsOf } from './fields.js'
+import { fieldsOf } from './lib/fields.js'
 import { HEADER } from './token/encoding.js'
 import type { KeyId, LocalKey, LocalPaserk, WrappedPaserk } from './token/paserk.js'
 import * as paserk from './token/paserk.js'

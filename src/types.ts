@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Duration } from './duration.js'
+import type { Duration } from './lib/duration.js'
 
 /** The custom claims of a token when no schema is given. */
 export type AnyClaims = Readonly<Record<string, unknown>>

@@ -4,14 +4,14 @@
  * @module
  */
 import { setImmediate } from 'node:timers/promises'
+import { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
+import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
 import {
   applyEntries,
   encodeEntries,
   MAX_ENTRIES,
   type TokenEntry,
-} from '../../src/revocation/event.js'
-import { RevocationIndex } from '../../src/revocation/index.js'
-import { writeUlid } from '../../src/revocation/ulid-words.js'
+} from '../../src/revocation/log/event.js'
 import { demand } from '../expect.js'
 import { median } from '../statistics.js'
 import { HOUR, ISSUED, nextId, numbers } from './ids.js'

@@ -3,14 +3,15 @@
  *
  * @module
  */
+
+import { startParts, stopParts } from '../../src/authority/lifecycle.js'
+import { buildParts, type Parts } from '../../src/authority/wiring.js'
 import type { Position, SealedEvent } from '../../src/feed/feed.js'
 import type { RevocationFeed } from '../../src/index.js'
-import { startParts, stopParts } from '../../src/lifecycle.js'
-import { resolveOptions } from '../../src/options.js'
-import { encodeEntries, type TokenEntry } from '../../src/revocation/event.js'
-import { linkOf, type SealKeys, seal, sealHead } from '../../src/revocation/seal.js'
-import { writeUlid } from '../../src/revocation/ulid-words.js'
-import { buildParts, type Parts } from '../../src/wiring.js'
+import { resolveOptions } from '../../src/options/options.js'
+import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
+import { encodeEntries, type TokenEntry } from '../../src/revocation/log/event.js'
+import { linkOf, type SealKeys, seal, sealHead } from '../../src/revocation/log/seal.js'
 import { demand } from '../expect.js'
 import { HOUR, nextId, numbers } from './ids.js'
 import { type Fleet, OPTIONS, openStore } from './node.js'

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { issueMany } from '../../src/issue.js'
-import { startParts, stopParts } from '../../src/lifecycle.js'
-import { resolveOptions } from '../../src/options.js'
+import { startParts, stopParts } from '../../src/authority/lifecycle.js'
+import { buildParts, type Parts } from '../../src/authority/wiring.js'
+import { resolveOptions } from '../../src/options/options.js'
 import { ready } from '../../src/paseto.js'
-import { NO_REQUIREMENT } from '../../src/requirement.js'
-import { buildParts, type Parts } from '../../src/wiring.js'
+import { issueMany } from '../../src/verbs/issue.js'
+import { NO_REQUIREMENT } from '../../src/verbs/requirement.js'
 import { demand } from '../expect.js'
 import { median } from '../statistics.js'
 import { HOUR, nextId, numbers } from './ids.js'

@@ -9,8 +9,8 @@ import {
   REVOKED,
   RevocationIndex,
   type TokenFacts,
-} from '../../src/revocation/index.js'
-import { writeUlid } from '../../src/revocation/ulid-words.js'
+} from '../../src/revocation/index/revocation-index.js'
+import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
 import { demand } from '../expect.js'
 import { HOUR, ISSUED, nextId, numbers } from './ids.js'
 

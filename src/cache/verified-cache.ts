@@ -4,7 +4,7 @@
  * @module
  */
 import { LRUCache } from 'lru-cache'
-import { bare } from '../fields.js'
+import { bare } from '../lib/fields.js'
 
 /** What identifies an entry: the 128 bits of the token's fingerprint. */
 export type Fingerprint = readonly [number, number, number, number]

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
 import {
   ask,
   checkAutocommit,
@@ -14,11 +14,12 @@ import {
   migrating,
   READ_COMMITTED,
   withConnection,
-} from '../store/sql/mysql-client.js'
-import { withRetries } from '../store/sql/retry.js'
+} from '../clients/sql/mysql-client.js'
+import { withRetries } from '../clients/sql/retry.js'
+import { mysqlIdentity } from '../clients/sql/server.js'
+import { type Answer, awaitSteps, type Steps, sql } from '../clients/sql/statement.js'
+import { adapterOptions } from '../lib/adapter-options.js'
 import { checkedName, checkedPrefix } from '../store/sql/schema.js'
-import { mysqlIdentity } from '../store/sql/server.js'
-import { type Answer, awaitSteps, type Steps, sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { FeedEngine } from './sql/dialect.js'
@@ -33,7 +34,7 @@ export type {
   MysqlPoolConnection,
   MysqlQuery,
   MysqlValue,
-} from '../store/sql/mysql-client.js'
+} from '../clients/sql/mysql-client.js'
 export type { SqlFeed } from './sql/feed.js'
 
 /** The options of {@link mysqlFeed}. */

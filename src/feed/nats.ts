@@ -6,19 +6,20 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
+import type { JetStreamClient } from '../clients/nats/client.js'
 import { WatchwordError } from '../errors.js'
+import { adapterOptions } from '../lib/adapter-options.js'
+import { withSignals } from '../lib/signals.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
 import { Incidents } from './incidents.js'
-import type { JetStreamClient } from './nats/client.js'
 import { headOf, Log, standsAt, type Tail } from './nats/log.js'
 import { Reader } from './nats/read.js'
 import { snapshotsOf } from './nats/snapshot.js'
 import { namesOf } from './nats/streams.js'
 import { watchLog } from './nats/watch.js'
-import { withSignals } from './signals.js'
 
-export type { JetStreamClient } from './nats/client.js'
+export type { JetStreamClient } from '../clients/nats/client.js'
 
 /** The options of {@link natsFeed}. */
 export interface NatsFeedOptions {

@@ -4,9 +4,6 @@
  * @module
  */
 
-import { adapterOptions } from '../adapter-options.js'
-import { WatchwordError } from '../errors.js'
-import { describeKind } from '../quote.js'
 import {
   answerOf,
   BEGIN,
@@ -16,11 +13,9 @@ import {
   type PostgresPool,
   queries,
   withClient,
-} from '../store/sql/postgres-client.js'
-import { lockKey } from '../store/sql/postgres-dialect.js'
-import { withRetries } from '../store/sql/retry.js'
-import { checkedName, checkedPrefix } from '../store/sql/schema.js'
-import { postgresIdentity } from '../store/sql/server.js'
+} from '../clients/sql/postgres-client.js'
+import { withRetries } from '../clients/sql/retry.js'
+import { postgresIdentity } from '../clients/sql/server.js'
 import {
   type Answer,
   awaitSteps,
@@ -28,7 +23,12 @@ import {
   type Sql,
   type Steps,
   sql,
-} from '../store/sql/statement.js'
+} from '../clients/sql/statement.js'
+import { WatchwordError } from '../errors.js'
+import { adapterOptions } from '../lib/adapter-options.js'
+import { describeKind } from '../lib/quote.js'
+import { lockKey } from '../store/sql/postgres-dialect.js'
+import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import type { Durability, RevocationFeed } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { Append, FeedDialect, FeedEngine } from './sql/dialect.js'
@@ -49,7 +49,7 @@ export type {
   PostgresPool,
   PostgresQuery,
   PostgresResult,
-} from '../store/sql/postgres-client.js'
+} from '../clients/sql/postgres-client.js'
 export type { SqlFeed } from './sql/feed.js'
 export type { PostgresListener } from './sql/postgres-listen.js'
 

@@ -6,13 +6,22 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
+import {
+  binaryCommandOf,
+  bytesOf,
+  type RedisFeedClient,
+  subscriberOf,
+} from '../clients/redis/feed-client.js'
+import { onOwnConnection } from '../clients/redis/own-connection.js'
+import { callRunner, type Reply, type Run, textOf } from '../clients/redis/script.js'
+import { redisIdentity } from '../clients/redis/server.js'
+import { Standby } from '../clients/redis/standby.js'
 import { WatchwordError } from '../errors.js'
-import { withReason } from '../failure-reason.js'
-import { bare } from '../fields.js'
-import { callRunner, type Reply, type Run, textOf } from '../store/redis/script.js'
-import { redisIdentity } from '../store/redis/server.js'
-import { Standby } from '../store/redis/standby.js'
+import { adapterOptions } from '../lib/adapter-options.js'
+import { withReason } from '../lib/failure-reason.js'
+import { bare } from '../lib/fields.js'
+import { withSignals } from '../lib/signals.js'
 import type {
   Appended,
   CallOptions,
@@ -23,13 +32,10 @@ import type {
   SealedHead,
 } from './feed.js'
 import { Incidents } from './incidents.js'
-import { binaryCommandOf, bytesOf, type RedisFeedClient, subscriberOf } from './redis/client.js'
 import * as lua from './redis/lua.js'
 import { openFeed } from './redis/open.js'
-import { onOwnConnection } from './redis/own-connection.js'
 import { redisSnapshot } from './redis/snapshot.js'
 import { watchLog } from './redis/watch.js'
-import { withSignals } from './signals.js'
 
 export type {
   IoRedisFeedClient,
@@ -38,7 +44,7 @@ export type {
   NodeRedisFeedCluster,
   NodeRedisFeedSentinel,
   RedisFeedClient,
-} from './redis/client.js'
+} from '../clients/redis/feed-client.js'
 
 /** The options of {@link redisFeed}. */
 export interface RedisFeedOptions {

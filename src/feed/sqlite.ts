@@ -3,17 +3,18 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
+import { type SqliteDatabase, sqliteClient } from '../clients/sql/sqlite-client.js'
+import { sql } from '../clients/sql/statement.js'
+import { adapterOptions } from '../lib/adapter-options.js'
 import { checkedName, checkedPrefix } from '../store/sql/schema.js'
-import { type SqliteDatabase, sqliteClient } from '../store/sql/sqlite-client.js'
-import { sql } from '../store/sql/statement.js'
 import type { Durability } from './feed.js'
 import { Incidents } from './incidents.js'
 import { type SqlFeed, sqlFeed } from './sql/feed.js'
 import { appendSteps } from './sql/log.js'
 import { sqliteFeedDialect } from './sql/sqlite-dialect.js'
 
-export type { SqliteDatabase, SqliteStatement } from '../store/sql/sqlite-client.js'
+export type { SqliteDatabase, SqliteStatement } from '../clients/sql/sqlite-client.js'
 export type { SqlFeed } from './sql/feed.js'
 
 /** The options of {@link sqliteFeed}. */

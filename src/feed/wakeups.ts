@@ -6,11 +6,12 @@
  *
  * @module
  */
+
+import { withSignals } from '../lib/signals.js'
 import { MAX_EVENT_BYTES, type RevocationFeed, type WatchHint } from './feed.js'
-import { withSignals } from './signals.js'
 import type { WakeupChannel } from './wakeups/channel.js'
 
-export type { RedisFeedClient } from './redis/client.js'
+export type { RedisFeedClient } from '../clients/redis/feed-client.js'
 export type { WakeupChannel } from './wakeups/channel.js'
 export {
   type NatsWakeupsConnection,

@@ -5,17 +5,17 @@
  *
  * @module
  */
-import { type ResolvedClock, resolveClock, systemClock } from '../clock.js'
+
 import { WatchwordError } from '../errors.js'
+import { type ResolvedClock, resolveClock, systemClock } from '../lib/clock.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
-import type { CompiledRequirement } from '../requirement.js'
 import type { Verified, VerifyResult } from '../types.js'
+import { type Direct, directOf } from '../verbs/direct.js'
+import type { CompiledRequirement } from '../verbs/requirement.js'
 import { Passed } from './auth.js'
 import { checkAuthority, optionsOf } from './authority-check.js'
-import { type Carrier, isSecure } from './carrier.js'
+import { type Handover, makeHandover } from './auto-rotate.js'
 import { readHeader, refuseMisuse } from './credentials.js'
-import { type Direct, directOf } from './direct.js'
-import { type Handover, makeHandover } from './handover.js'
 import {
   type ResolvedTokenOptions,
   resolveTokenOptions,
@@ -25,6 +25,7 @@ import {
 import { bare, own, shown } from './own.js'
 import { ignoreRejection, inTime, isPromise } from './promises.js'
 import { makeRefusals, type Refusal, type Refusals } from './refusal.js'
+import { type Carrier, isSecure } from './request-adapter.js'
 
 /** The decision about a request. */
 export type Outcome<Claims> = Passed<Claims> | Refusal

@@ -4,9 +4,9 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import type { Carrier } from './carrier.js'
 import { shown } from './own.js'
 import type { Refusal, Refusals } from './refusal.js'
+import type { Carrier } from './request-adapter.js'
 
 const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
 const SCHEME = 'Bearer '

@@ -8,7 +8,6 @@ import { HTTPException } from 'hono/http-exception'
 import type { Verified } from '../types.js'
 import { keepAuth } from './auth.js'
 import { makeGuard } from './bearer.js'
-import type { Carrier } from './carrier.js'
 import { isForm, readWebStream } from './endpoints/body.js'
 import type { EndpointCarrier } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
@@ -17,6 +16,7 @@ import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { type Answer, type Refusal, type RefusalError, refusalError } from './refusal.js'
+import type { Carrier } from './request-adapter.js'
 import {
   isEncryptedIn,
   joinedAuthorization,

@@ -5,8 +5,8 @@
  */
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { WatchwordError } from '../errors.js'
-import type { CompiledRequirement } from '../requirement.js'
 import type { Rejected, Requirement, Verified } from '../types.js'
+import type { CompiledRequirement } from '../verbs/requirement.js'
 import { checkAuthority } from './authority-check.js'
 import { fieldsOf, invalid, type TokenAuthority } from './options.js'
 import { bare, own } from './own.js'

@@ -10,20 +10,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
-import type { Carrier } from './carrier.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
-import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/carriers.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
+import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/request-adapters.js'
 import { authorizationOf, formOf, isEncrypted, requestIdOf, send } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RefusalError } from './refusal.js'
+import type { Carrier } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ChallengeParams } from './challenge.js'
 export { formatChallenge } from './challenge.js'
 export type { ConnectGuard } from './connect.js'
-export type { ConnectEndpoint } from './endpoints/carriers.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
 export type {
   AuthorizedOptions,
@@ -39,6 +38,7 @@ export type {
   RevocationOptions,
   RotationOptions,
 } from './endpoints/options.js'
+export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 

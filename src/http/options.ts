@@ -4,12 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Duration, MINUTE, parseDuration, SECOND } from '../duration.js'
 import { WatchwordError } from '../errors.js'
+import { type Duration, MINUTE, parseDuration, SECOND } from '../lib/duration.js'
 import type { RequestContext } from '../observe/channels.js'
-import type { CompiledRequirement } from '../requirement.js'
 import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
+import type { CompiledRequirement } from '../verbs/requirement.js'
 import { bare, isPlain, ownFields, shown } from './own.js'
 
 /** What a guard calls of an authority. `createWatchword` resolves with one. */

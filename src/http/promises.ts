@@ -4,7 +4,7 @@
  * @module
  */
 import { types } from 'node:util'
-import type { ResolvedClock } from '../clock.js'
+import type { ResolvedClock } from '../lib/clock.js'
 
 /**
  * Whether the value is a promise of the language, from any realm. An object that merely has a `then` is not: its `then`

@@ -6,8 +6,8 @@
 import { keepAuth, keepNamed } from './auth.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
-import type { Carrier } from './carrier.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
+import type { Carrier } from './request-adapter.js'
 import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import type { ResolvedClock } from '../clock.js'
+
 import { WatchwordError } from '../errors.js'
+import type { ResolvedClock } from '../lib/clock.js'
 import type { KeyRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import type { Keyring } from './keyring.js'

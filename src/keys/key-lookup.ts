@@ -7,9 +7,10 @@
  *
  * @module
  */
-import type { ResolvedClock, Timer } from '../clock.js'
-import { type Deadline, withDeadline } from '../deadline.js'
+
 import { WatchwordError } from '../errors.js'
+import type { ResolvedClock, Timer } from '../lib/clock.js'
+import { type Deadline, withDeadline } from '../lib/deadline.js'
 
 /** What the look-up needs. */
 export interface KeyLookupOptions {

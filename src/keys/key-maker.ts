@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { ResolvedClock } from '../clock.js'
+
 import { WatchwordError } from '../errors.js'
+import type { ResolvedClock } from '../lib/clock.js'
+import { quote } from '../lib/quote.js'
 import type { StoreCall } from '../observe/failures.js'
-import { quote } from '../quote.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
 import { discardRow } from './discard.js'

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import type { Timer } from '../clock.js'
-import type { Deadline } from '../deadline.js'
+import type { Timer } from '../lib/clock.js'
+import type { Deadline } from '../lib/deadline.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord } from '../store/store.js'
 import type { KeyInfo } from './key-info.js'

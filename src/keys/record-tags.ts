@@ -8,7 +8,7 @@
  * @module
  */
 import { PAE } from 'paseto'
-import { listJson } from '../plain.js'
+import { listJson } from '../lib/plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import { decryptInto, sealBytes } from '../token/v4local.js'

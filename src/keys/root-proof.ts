@@ -4,10 +4,10 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import { quote } from '../quote.js'
+import { quote } from '../lib/quote.js'
+import { warnOnce } from '../lib/warn.js'
 import type { KeyRecord } from '../store/store.js'
 import { destroyKey } from '../token/paserk.js'
-import { warnOnce } from '../warn.js'
 import { openKey, type RootKey } from './root-key.js'
 
 /** What a discarded key has in place of its wrapping and of the id of its root key. */

@@ -7,8 +7,8 @@
  * @module
  */
 import { channel } from 'node:diagnostics_channel'
-import { readField } from '../fields.js'
-import type { IncidentKind } from '../revocation/follower-options.js'
+import { readField } from '../lib/fields.js'
+import type { IncidentKind } from '../revocation/follower/follower-options.js'
 import type { RejectionCode, Verified } from '../types.js'
 
 /** One decision about one presented token. */

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { ResolvedClock } from '../clock.js'
-import { type FailureReason, reasonOf } from '../failure-reason.js'
+
 import type { RevocationFeed } from '../feed/feed.js'
+import type { ResolvedClock } from '../lib/clock.js'
+import { type FailureReason, reasonOf } from '../lib/failure-reason.js'
 import type { Store } from '../store/store.js'
 
 /** A failure that lasts. */

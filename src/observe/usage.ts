@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ResolvedClock, Timer } from '../clock.js'
+import type { ResolvedClock, Timer } from '../lib/clock.js'
 import type { Usage } from '../store/store.js'
 
 /** A token is reported at most this often, in milliseconds. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { has } from '../fields.js'
+import { has } from '../lib/fields.js'
 
 /** What presenting a token to `rotate` after its grace leads to, beside the refusal. */
 export type ReuseAction = 'observe' | 'alert' | 'revoke-family'

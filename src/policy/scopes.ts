@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { codeAt } from '../char-code.js'
+import { codeAt } from '../lib/char-code.js'
 
 const SCOPE = /^(?:[A-Za-z0-9._~-]+:){0,7}(?:[A-Za-z0-9._~-]+|\*)$/
 

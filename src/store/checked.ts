@@ -6,7 +6,7 @@
  */
 import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
-import { bare } from '../fields.js'
+import { bare } from '../lib/fields.js'
 import type {
   KeyRecord,
   Page,

@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
-import { takeNumber } from './sql/arrivals.js'
-import type { Engine, Locks } from './sql/dialect.js'
-import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
+
 import {
   ask,
   checkAutocommit,
@@ -17,12 +14,16 @@ import {
   migrating,
   READ_COMMITTED,
   withConnection,
-} from './sql/mysql-client.js'
+} from '../clients/sql/mysql-client.js'
+import { withRetries } from '../clients/sql/retry.js'
+import { mysqlIdentity } from '../clients/sql/server.js'
+import { awaitSteps, type Sql, type Steps } from '../clients/sql/statement.js'
+import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
+import { adapterOptions } from '../lib/adapter-options.js'
+import { takeNumber } from './sql/arrivals.js'
+import type { Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
-import { withRetries } from './sql/retry.js'
 import { checkedPrefix } from './sql/schema.js'
-import { mysqlIdentity } from './sql/server.js'
-import { awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 import { insertTokens } from './sql/tokens.js'
 
@@ -33,7 +34,7 @@ export type {
   MysqlPoolConnection,
   MysqlQuery,
   MysqlValue,
-} from './sql/mysql-client.js'
+} from '../clients/sql/mysql-client.js'
 export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link mysqlStore}. */

@@ -4,12 +4,6 @@
  * @module
  */
 
-import { adapterOptions } from '../adapter-options.js'
-import { WatchwordError } from '../errors.js'
-import { describeKind } from '../quote.js'
-import { numbered, takeNumber } from './sql/arrivals.js'
-import type { Dialect, Engine, Locks } from './sql/dialect.js'
-import { limited, STATEMENT_MS, TRANSACTION_MS } from './sql/lend.js'
 import {
   answerOf,
   BEGIN,
@@ -19,12 +13,18 @@ import {
   type PostgresPool,
   queries,
   withClient,
-} from './sql/postgres-client.js'
+} from '../clients/sql/postgres-client.js'
+import { withRetries } from '../clients/sql/retry.js'
+import { postgresIdentity } from '../clients/sql/server.js'
+import { type Answer, awaitSteps, type Sql, type Steps } from '../clients/sql/statement.js'
+import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
+import { WatchwordError } from '../errors.js'
+import { adapterOptions } from '../lib/adapter-options.js'
+import { describeKind } from '../lib/quote.js'
+import { numbered, takeNumber } from './sql/arrivals.js'
+import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
-import { withRetries } from './sql/retry.js'
 import { checkedName, checkedPrefix } from './sql/schema.js'
-import { postgresIdentity } from './sql/server.js'
-import { type Answer, awaitSteps, type Sql, type Steps } from './sql/statement.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
 export type {
@@ -34,7 +34,7 @@ export type {
   PostgresPool,
   PostgresQuery,
   PostgresResult,
-} from './sql/postgres-client.js'
+} from '../clients/sql/postgres-client.js'
 export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link postgresStore}. */

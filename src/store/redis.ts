@@ -9,15 +9,16 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
+import { commandOf, type RedisClient } from '../clients/redis/client.js'
+import { canDuplicate, duplicate } from '../clients/redis/own-client.js'
+import { scriptRunner } from '../clients/redis/script.js'
+import { redisIdentity, redisNow } from '../clients/redis/server.js'
+import { Standby } from '../clients/redis/standby.js'
 import { WatchwordError } from '../errors.js'
-import { commandOf, type RedisClient } from './redis/client.js'
+import { adapterOptions } from '../lib/adapter-options.js'
 import { openStore } from './redis/open.js'
-import { canDuplicate, duplicate } from './redis/own-client.js'
 import { otherMethods } from './redis/revocations.js'
-import { scriptRunner } from './redis/script.js'
-import { redisIdentity, redisNow } from './redis/server.js'
-import { Standby } from './redis/standby.js'
 import { tokenMethods } from './redis/tokens.js'
 import type { Store } from './store.js'
 
@@ -27,7 +28,7 @@ export type {
   NodeRedisCluster,
   NodeRedisSentinel,
   RedisClient,
-} from './redis/client.js'
+} from '../clients/redis/client.js'
 
 /** The options of {@link redisStore}. */
 export interface RedisStoreOptions {

@@ -3,16 +3,21 @@
  *
  * @module
  */
-import { adapterOptions } from '../adapter-options.js'
+
+import { sqliteIdentity } from '../clients/sql/server.js'
+import {
+  type SqliteClient,
+  type SqliteDatabase,
+  sqliteClient,
+} from '../clients/sql/sqlite-client.js'
+import { adapterOptions } from '../lib/adapter-options.js'
 import { numbered } from './sql/arrivals.js'
 import type { Engine } from './sql/dialect.js'
 import { checkedPrefix } from './sql/schema.js'
-import { sqliteIdentity } from './sql/server.js'
-import { type SqliteClient, type SqliteDatabase, sqliteClient } from './sql/sqlite-client.js'
 import { sqliteDialect } from './sql/sqlite-dialect.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
-export type { SqliteDatabase, SqliteStatement } from './sql/sqlite-client.js'
+export type { SqliteDatabase, SqliteStatement } from '../clients/sql/sqlite-client.js'
 export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link sqliteStore}. */

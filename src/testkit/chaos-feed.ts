@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Clock, resolveClock, systemClock } from '../clock.js'
+
 import type { RevocationFeed, SealedEvent, SealedHead } from '../feed/feed.js'
+import { type Clock, resolveClock, systemClock } from '../lib/clock.js'
 import { watchThrough } from './chaos/channel.js'
 import {
   CALM,

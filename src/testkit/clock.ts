@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Timer } from '../clock.js'
+import type { Clock, Timer } from '../lib/clock.js'
 
 /** A clock under a test's control. */
 export interface ManualClock extends Required<Clock> {

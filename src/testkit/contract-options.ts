@@ -4,7 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import { describe } from '../quote.js'
+import { describe } from '../lib/quote.js'
 
 /** The options, if `describe`, `it` and the maker are functions. Throws `ERR_INVALID_OPTION` otherwise. */
 export function checkedOptions<T extends object>(options: T, maker: keyof T & string): T {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { codeAt } from '../char-code.js'
+import { codeAt } from '../lib/char-code.js'
 
 /** Limits on a JSON text. */
 export interface JsonLimits {

@@ -6,7 +6,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import { pathOf, strangenessOf } from '../plain.js'
+import { pathOf, strangenessOf } from '../lib/plain.js'
 import { PAYLOAD_LIMITS } from './json.js'
 
 /**

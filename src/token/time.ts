@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { codeAt } from '../char-code.js'
+import { codeAt } from '../lib/char-code.js'
 
 // PASETO's 04-Claims asks for capital T and Z; an offset is RFC 3339 as well. Digits after the millisecond are cut off.
 const RFC3339 =

@@ -9,9 +9,9 @@
  *
  * @module
  */
-import { codeAt } from '../char-code.js'
-import { has } from '../fields.js'
-import { crc32 } from '../runtime.js'
+import { codeAt } from '../lib/char-code.js'
+import { has } from '../lib/fields.js'
+import { crc32 } from '../lib/runtime.js'
 import { parseJsonObject } from './json.js'
 
 /** PASETO's header for this version and purpose. */

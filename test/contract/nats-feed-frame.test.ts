@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeFrame, encodeFrame, type Frame } from '../../src/feed/nats/frame.js'
-import { Trail } from '../../src/feed/nats/trail.js'
+import { Trail } from '../../src/feed/nats/offset-index.js'
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength })
 const count = fc.nat({ max: 2 ** 40 })

@@ -26,10 +26,10 @@ describe('the checker of imports', () => {
   it('accepts a house in order', () => {
     const faults = check({
       'src/index.ts': `export { createWatchword } from './authority.js'`,
-      'src/authority.ts': `import { issue } from './issue.js'\nimport { check } from './verifier.js'`,
+      'src/authority/create.ts': `import { issue } from './issue.js'\nimport { check } from './verifier.js'`,
       'src/verifier.ts': `import { LRUCache } from 'lru-cache'\nimport { open } from './token/wire.js'`,
-      'src/issue.ts': `import { resolve } from './options.js'\nimport { open } from './token/wire.js'`,
-      'src/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from './store/store.js'`,
+      'src/verbs/issue.ts': `import { resolve } from './options.js'\nimport { open } from './token/wire.js'`,
+      'src/options/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from './store/store.js'`,
       'src/token/wire.ts': `import { Buffer } from 'node:buffer'\nimport { fail } from '../errors.js'`,
       'src/http/hono.ts': `import { HTTPException } from 'hono/http-exception'`,
       'src/store/store.ts': `export type { Row } from '../types.js'`,
@@ -45,12 +45,15 @@ describe('the checker of imports', () => {
   it.each<[string, Readonly<Record<string, string>>, RegExp]>([
     [
       'a store that reaches into a verb',
-      { 'src/store/memory.ts': `import { issue } from '../issue.js'`, 'src/issue.ts': '' },
+      { 'src/store/memory.ts': `import { issue } from '../issue.js'`, 'src/verbs/issue.ts': '' },
       /src\/store\/memory\.ts imports \.\.\/issue\.js: a file of the part layer may not reach up/,
     ],
     [
       'a feed that names even a type of the authority',
-      { 'src/feed/nats.ts': `import type { A } from '../authority.js'`, 'src/authority.ts': '' },
+      {
+        'src/feed/nats.ts': `import type { A } from '../authority.js'`,
+        'src/authority/create.ts': '',
+      },
       /may not reach up into a file of the authority layer/,
     ],
     [
@@ -60,7 +63,7 @@ describe('the checker of imports', () => {
     ],
     [
       'a verb that reaches into the authority by a dynamic import',
-      { 'src/rotate.ts': `await import('./authority.js')`, 'src/authority.ts': '' },
+      { 'src/verbs/rotate.ts': `await import('./authority.js')`, 'src/authority/create.ts': '' },
       /a file of the verb layer may not reach up/,
     ],
     [
@@ -70,7 +73,10 @@ describe('the checker of imports', () => {
     ],
     [
       'a part that loads the options',
-      { 'src/cache/c.ts': `import { defaults } from '../options.js'`, 'src/options.ts': '' },
+      {
+        'src/cache/c.ts': `import { defaults } from '../options.js'`,
+        'src/options/options.ts': '',
+      },
       /the part layer may not reach up into a file of the options layer/,
     ],
     [
@@ -80,7 +86,10 @@ describe('the checker of imports', () => {
     ],
     [
       'an import of the testkit from the library',
-      { 'src/authority.ts': `import { x } from './testkit/clock.js'`, 'src/testkit/clock.ts': '' },
+      {
+        'src/authority/create.ts': `import { x } from './testkit/clock.js'`,
+        'src/testkit/clock.ts': '',
+      },
       /an entry is for users/,
     ],
     [
@@ -94,7 +103,7 @@ describe('the checker of imports', () => {
     ],
     [
       'a file that imports itself',
-      { 'src/clock.ts': `import './clock.js'` },
+      { 'src/lib/clock.ts': `import './clock.js'` },
       /cycle: src\/clock\.ts → src\/clock\.ts/,
     ],
     [
@@ -120,13 +129,21 @@ describe('the checker of imports', () => {
     ['a peer that is required', { 'src/store/p.ts': `const pg = require('pg')` }, /only its types/],
     [
       'a package nobody installs',
-      { 'src/clock.ts': `import x from 'left-pad'` },
+      { 'src/lib/clock.ts': `import x from 'left-pad'` },
       /not a dependency/,
     ],
-    ['all of zod', { 'src/options.ts': `import { z } from 'zod'` }, /import zod\/mini/],
-    ['a builtin without its prefix', { 'src/clock.ts': `import 'crypto'` }, /write node:crypto/],
-    ['a missing extension', { 'src/clock.ts': `import './types'`, 'src/types.ts': '' }, /\.js/],
-    ['a file that is not there', { 'src/clock.ts': `import './gone.js'` }, /no such source file/],
+    ['all of zod', { 'src/options/options.ts': `import { z } from 'zod'` }, /import zod\/mini/],
+    [
+      'a builtin without its prefix',
+      { 'src/lib/clock.ts': `import 'crypto'` },
+      /write node:crypto/,
+    ],
+    ['a missing extension', { 'src/lib/clock.ts': `import './types'`, 'src/types.ts': '' }, /\.js/],
+    [
+      'a file that is not there',
+      { 'src/lib/clock.ts': `import './gone.js'` },
+      /no such source file/,
+    ],
     ['a folder outside the plan', { 'src/utils/x.ts': '' }, /belongs to no layer/],
   ])('refuses %s', (_name, files, expected) => {
     const faults = check(files)

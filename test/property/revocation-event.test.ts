@@ -5,13 +5,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { readUlid, writeUlid } from '../../src/revocation/index/ulid-codec.js'
 import {
   applyEntries,
   decodeEntries,
   encodeEntries,
   type FeedEntry,
-} from '../../src/revocation/event.js'
-import { readUlid, writeUlid } from '../../src/revocation/ulid-words.js'
+} from '../../src/revocation/log/event.js'
 import { runs } from '../support/runs.js'
 
 const words = fc.int32Array({ minLength: 4, maxLength: 4 })

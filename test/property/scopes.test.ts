@@ -13,7 +13,7 @@ import {
   normaliseScopes,
   uncovered,
 } from '../../src/policy/scopes.js'
-import { compileRequirement, missingScopes, satisfies } from '../../src/requirement.js'
+import { compileRequirement, missingScopes, satisfies } from '../../src/verbs/requirement.js'
 import { runs } from '../support/runs.js'
 
 // Few names, so that scopes meet often.

@@ -4,15 +4,15 @@
  * @module
  */
 import type { SealedHead } from '../../src/feed/feed.js'
-import { isWatermark } from '../../src/revocation/entries.js'
+import { isWatermark } from '../../src/revocation/index/entries.js'
+import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
 import {
   decodeEntries,
   type RevocationEntry,
   type TokenEntry,
   type WatermarkEntry,
-} from '../../src/revocation/event.js'
-import type { TokenFacts } from '../../src/revocation/index.js'
-import { open, openHead, type SealKeys } from '../../src/revocation/seal.js'
+} from '../../src/revocation/log/event.js'
+import { open, openHead, type SealKeys } from '../../src/revocation/log/seal.js'
 import type { ChaosLog } from '../../src/testkit/chaos/log.js'
 import type { LocalKey } from '../../src/token/paserk.js'
 import { MAX_STALENESS_MS, type Process, TOLERANCE_MS } from './node.js'

@@ -5,14 +5,18 @@
  */
 
 import type { Position } from '../../src/feed/feed.js'
-import type { RevocationEntry } from '../../src/revocation/event.js'
-import { Follower } from '../../src/revocation/follower.js'
+import { Follower } from '../../src/revocation/follower/follower.js'
 import type {
   FollowerKeys,
   IncidentKind,
   StoreChanges,
-} from '../../src/revocation/follower-options.js'
-import { REVOKED, RevocationIndex, type TokenFacts } from '../../src/revocation/index.js'
+} from '../../src/revocation/follower/follower-options.js'
+import {
+  REVOKED,
+  RevocationIndex,
+  type TokenFacts,
+} from '../../src/revocation/index/revocation-index.js'
+import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import type { LocalKey } from '../../src/token/paserk.js'
 import type { Dice } from './dice.js'
 import type { Line, Network } from './network.js'

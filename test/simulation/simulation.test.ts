@@ -5,12 +5,12 @@
  * `WATCHWORD_SEEDS=50000` lives through more of them; `WATCHWORD_SEED='world 17'` through that one, and tells what happens.
  */
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { StoreChanges } from '../../src/revocation/follower-options.js'
-import { Freshness } from '../../src/revocation/freshness.js'
-import { Publisher } from '../../src/revocation/publisher.js'
-import { Recovery } from '../../src/revocation/recovery.js'
-import { Replica } from '../../src/revocation/replica.js'
-import { linkOf } from '../../src/revocation/seal.js'
+import type { StoreChanges } from '../../src/revocation/follower/follower-options.js'
+import { Freshness } from '../../src/revocation/follower/freshness.js'
+import { Publisher } from '../../src/revocation/follower/publisher.js'
+import { Recovery } from '../../src/revocation/follower/recovery.js'
+import { Replica } from '../../src/revocation/follower/replica.js'
+import { linkOf } from '../../src/revocation/log/seal.js'
 import { ready } from '../../src/token/self-test.js'
 import { FAULTS } from './faults.js'
 import { Process } from './node.js'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ResolvedClock, resolveClock, type Timer } from '../../src/clock.js'
+import { type ResolvedClock, resolveClock, type Timer } from '../../src/lib/clock.js'
 
 /** When the world begins, in Unix milliseconds. */
 export const START = Date.UTC(2026, 0, 1)

@@ -4,9 +4,9 @@
  * @module
  */
 import { ulid } from 'ulid'
-import type { RevocationEntry } from '../../src/revocation/event.js'
-import type { IncidentKind } from '../../src/revocation/follower-options.js'
-import type { TokenFacts } from '../../src/revocation/index.js'
+import type { IncidentKind } from '../../src/revocation/follower/follower-options.js'
+import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
+import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { type ChaosLog, chaosLog } from '../../src/testkit/chaos/log.js'
 import { generateKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import { Checker, Violation } from './checker.js'

@@ -5,8 +5,8 @@
  */
 import type { SealedEvent } from 'watchword'
 import { openKey, resolveRootKey } from '../../src/keys/root-key.js'
-import { encodeEntries, expiryOf, type FeedEntry } from '../../src/revocation/event.js'
-import { type SealHeader, type SealKeys, seal, ZERO_LINK } from '../../src/revocation/seal.js'
+import { encodeEntries, expiryOf, type FeedEntry } from '../../src/revocation/log/event.js'
+import { type SealHeader, type SealKeys, seal, ZERO_LINK } from '../../src/revocation/log/seal.js'
 import { deriveKey, generateKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import type { Fleet } from './fleet.js'
 

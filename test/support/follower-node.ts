@@ -5,11 +5,11 @@
  */
 import type { RevocationFeed } from 'watchword'
 import type { ManualClock } from 'watchword/testkit'
-import { resolveClock } from '../../src/clock.js'
-import { Follower } from '../../src/revocation/follower.js'
-import type { IncidentKind, StoreChanges } from '../../src/revocation/follower-options.js'
-import { RevocationIndex } from '../../src/revocation/index.js'
-import type { SealKeys } from '../../src/revocation/seal.js'
+import { resolveClock } from '../../src/lib/clock.js'
+import { Follower } from '../../src/revocation/follower/follower.js'
+import type { IncidentKind, StoreChanges } from '../../src/revocation/follower/follower-options.js'
+import { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
+import type { SealKeys } from '../../src/revocation/log/seal.js'
 import { drive, MINUTE } from './fleet.js'
 
 /** What a test may choose. */

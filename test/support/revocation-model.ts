@@ -4,13 +4,18 @@
  * @module
  */
 import { decodeTime } from 'ulid'
+import {
+  NOT_REVOKED,
+  REVOKED,
+  SUPERSEDED,
+  type TokenFacts,
+} from '../../src/revocation/index/revocation-index.js'
 import type {
   FamilyEntry,
   RevocationEntry,
   TokenEntry,
   WatermarkEntry,
-} from '../../src/revocation/event.js'
-import { NOT_REVOKED, REVOKED, SUPERSEDED, type TokenFacts } from '../../src/revocation/index.js'
+} from '../../src/revocation/log/event.js'
 
 const HOUR = 3_600_000
 const NO_ID = '0'.repeat(26)

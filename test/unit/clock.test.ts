@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
 import { createWatchword, type Decision } from 'watchword'
 import { manualClock } from 'watchword/testkit'
-import { HOLD_MS, resolveClock } from '../../src/clock.js'
+import { HOLD_MS, resolveClock } from '../../src/lib/clock.js'
 
 const MINUTE = 60_000
 const policies = { job: { ttl: '1h', scopes: [] } } as const

@@ -13,7 +13,7 @@ import {
 } from 'watchword'
 import { requireToken } from 'watchword/node'
 import type * as z from 'zod/mini'
-import { optionsSchema, policySchema } from '../../src/options-schema.js'
+import { optionsSchema, policySchema } from '../../src/options/schema.js'
 import { ready } from '../../src/paseto.js'
 import { activeKey, closeAll, codeOf, failureOf, outcome, rig } from './harness.js'
 

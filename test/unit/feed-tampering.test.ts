@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RevocationFeed, SealedEvent, SealedHead } from 'watchword'
 import { generateKey, keyId } from 'watchword/paseto'
-import { linkOf, sealHead } from '../../src/revocation/seal.js'
+import { linkOf, sealHead } from '../../src/revocation/log/seal.js'
 import { deriveKey } from '../../src/token/paserk.js'
 import { headerOf, sealedEvent, sealKeys, sealKeysOf } from '../support/feed-writer.js'
 import {

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { manualClock } from 'watchword/testkit'
-import { HOLD_MS, resolveClock } from '../../src/clock.js'
-import { Freshness } from '../../src/revocation/freshness.js'
+import { HOLD_MS, resolveClock } from '../../src/lib/clock.js'
+import { Freshness } from '../../src/revocation/follower/freshness.js'
 import { HOUR } from '../support/fleet.js'
 
 const MAX_AGE_MS = 5000

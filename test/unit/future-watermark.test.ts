@@ -7,7 +7,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import type { ManualClock } from 'watchword/testkit'
-import { RevocationIndex, type TokenFacts } from '../../src/revocation/index.js'
+import { RevocationIndex, type TokenFacts } from '../../src/revocation/index/revocation-index.js'
 import {
   ACTOR,
   around,

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { FailureReason, RevocationFeed, Store, Watchword } from 'watchword'
 import { chaosLog } from 'watchword/testkit'
-import { reasonOf, withReason } from '../../src/failure-reason.js'
+import { reasonOf, withReason } from '../../src/lib/failure-reason.js'
 import { Failures } from '../../src/observe/failures.js'
 import {
   ACTOR,

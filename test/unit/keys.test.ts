@@ -2,9 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { IssuedToken, KeyInfo, KeyRecord, KeyWrapper, Store, Watchword } from 'watchword'
 import { discardKey, memoryFeed, memoryStore } from 'watchword'
 import { exportKey, generateKey, importKey, keyId, unwrapKey, wrapKey } from 'watchword/paseto'
-import { resolveClock } from '../../src/clock.js'
 import { Keyring } from '../../src/keys/keyring.js'
 import { resolveRootKey } from '../../src/keys/root-key.js'
+import { resolveClock } from '../../src/lib/clock.js'
 import {
   ACTOR,
   AUDIENCE,

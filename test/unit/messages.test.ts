@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Watchword, WatchwordOptions } from 'watchword'
 import { createWatchword, memoryFeed, WatchwordError } from 'watchword'
 import { exportKey, generateKey, importKey, keyId, ready } from 'watchword/paseto'
-import { isQuotable } from '../../src/quote.js'
+import { isQuotable } from '../../src/lib/quote.js'
 import {
   ACTOR,
   around,

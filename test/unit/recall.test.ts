@@ -4,11 +4,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryStore, type Store } from 'watchword'
 import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
-import type { RevocationEntry } from '../../src/revocation/event.js'
-import type { StoreChanges } from '../../src/revocation/follower-options.js'
-import { REVOKED, RevocationIndex } from '../../src/revocation/index.js'
-import { type RowInspector, recallRevocations, refillChanges } from '../../src/revocation/refill.js'
-import type { SealKeys } from '../../src/revocation/seal.js'
+import {
+  type RowInspector,
+  recallRevocations,
+  refillChanges,
+} from '../../src/revocation/follower/backfill.js'
+import type { StoreChanges } from '../../src/revocation/follower/follower-options.js'
+import { REVOKED, RevocationIndex } from '../../src/revocation/index/revocation-index.js'
+import type { RevocationEntry } from '../../src/revocation/log/event.js'
+import type { SealKeys } from '../../src/revocation/log/seal.js'
 import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
 import { newSealKeys } from '../support/feed-writer.js'
 import { DAY, drive, feedOver, flush, MINUTE, SECOND } from '../support/fleet.js'

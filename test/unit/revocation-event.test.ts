@@ -1,5 +1,6 @@
 import { encodeTime, ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
+import { readUlid, timeOfWords, writeUlid } from '../../src/revocation/index/ulid-codec.js'
 import {
   applyEntries,
   decodeEntries,
@@ -9,8 +10,7 @@ import {
   groupEntries,
   MAX_ENTRIES,
   type RevocationEntry,
-} from '../../src/revocation/event.js'
-import { readUlid, timeOfWords, writeUlid } from '../../src/revocation/ulid-words.js'
+} from '../../src/revocation/log/event.js'
 
 const ID = '01JGFJJZ00ABCDEFGHJKMNPQRS'
 const NOW = 1_735_689_600_000

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import type { RevocationEntry } from '../../src/revocation/event.js'
-import { newPlacing } from '../../src/revocation/id-table.js'
+import { newPlacing } from '../../src/revocation/index/id-table.js'
 import {
   NOT_REVOKED,
   REVOKED,
   RevocationIndex,
   SUPERSEDED,
   type TokenFacts,
-} from '../../src/revocation/index.js'
-import { writeUlid } from '../../src/revocation/ulid-words.js'
+} from '../../src/revocation/index/revocation-index.js'
+import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
+import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { generator } from '../../src/testkit/random.js'
 
 const NOW = 1_735_689_600_000

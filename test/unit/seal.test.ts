@@ -18,7 +18,7 @@ import {
   seal,
   sealHead,
   type Unopened,
-} from '../../src/revocation/seal.js'
+} from '../../src/revocation/log/seal.js'
 import { deriveKey, destroyKey, type LocalKey } from '../../src/token/paserk.js'
 import { decryptInto, sealText, wipePlaintext } from '../../src/token/v4local.js'
 import { headerOf, sealKeys } from '../support/feed-writer.js'

@@ -8,9 +8,6 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import { WatchwordError } from '../../errors.js'
-import { type Position, type SealedHead, samePosition } from '../feed.js'
-import type { Incidents } from '../incidents.js'
 import {
   type Expectation,
   isConflict,
@@ -21,7 +18,10 @@ import {
   type JetStreamManager,
   type StoredMessage,
   type StreamInfo,
-} from './client.js'
+} from '../../clients/nats/client.js'
+import { WatchwordError } from '../../errors.js'
+import { type Position, type SealedHead, samePosition } from '../feed.js'
+import type { Incidents } from '../incidents.js'
 import { type Cut, decodeFrame, encodeFrame, type Frame, type Placed } from './frame.js'
 import { Search } from './search.js'
 import { type Names, openStreams } from './streams.js'

@@ -4,10 +4,10 @@
  * @module
  */
 import type { CallOptions, SealedEvent } from '../feed.js'
+import { scan } from './ephemeral-consumer.js'
 import { decodeFrame, type Frame, type Placed } from './frame.js'
 import type { Log, Tail } from './log.js'
-import { scan } from './scan.js'
-import { Trail } from './trail.js'
+import { Trail } from './offset-index.js'
 
 // Others may publish events of their own making beside the true one: so many of one `seq` are kept, the newest.
 const MAX_CANDIDATES = 16

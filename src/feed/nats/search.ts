@@ -6,14 +6,15 @@
  *
  * @module
  */
-import type { Incidents } from '../incidents.js'
+
 import {
   type JetStreamClient,
   type JetStreamManager,
   maxPayload,
   type StoredMessage,
   type StreamInfo,
-} from './client.js'
+} from '../../clients/nats/client.js'
+import type { Incidents } from '../incidents.js'
 import { decodeFrame, isOfAnotherForm, type Placed } from './frame.js'
 import { Searched } from './searched.js'
 import type { Names } from './streams.js'

@@ -4,10 +4,10 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
+import { isStreamMissing, type StreamInfo } from '../../clients/nats/client.js'
 import type { FeedSnapshot } from '../feed.js'
-import { isStreamMissing, type StreamInfo } from './client.js'
+import { scan } from './ephemeral-consumer.js'
 import type { Log } from './log.js'
-import { scan } from './scan.js'
 
 // More than there can be, but for what others publish.
 const MAX_MANIFESTS = 64

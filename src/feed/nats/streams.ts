@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { isStoreFailed, isStreamMissing, type JetStreamManager } from '../../clients/nats/client.js'
 import { WatchwordError } from '../../errors.js'
-import { isStoreFailed, isStreamMissing, type JetStreamManager } from './client.js'
 
 /** The names of a feed's streams and subjects. */
 export interface Names {

@@ -3,12 +3,17 @@
  *
  * @module
  */
+
+import {
+  type ConnectionStatus,
+  connectionStatus,
+  type DeliveredMessage,
+} from '../../clients/nats/client.js'
 import { type Position, samePosition, type WatchHint } from '../feed.js'
-import { type ConnectionStatus, connectionStatus, type DeliveredMessage } from './client.js'
+import { EPHEMERAL } from './ephemeral-consumer.js'
 import { decodeFrame } from './frame.js'
 import type { Log } from './log.js'
 import type { Reader } from './read.js'
-import { EPHEMERAL } from './scan.js'
 
 // The client takes note of a silence of two heartbeats and a bit: three seconds at most. Its default is a minute.
 const CONSUME = { expires: 5000, idle_heartbeat: 1000, abort_on_missing_resource: true } as const

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { defineScript } from '../../store/redis/script.js'
+import { defineScript } from '../../clients/redis/script.js'
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES } from '../feed.js'
 
 /** The most events that one call reads, and the most of them that one step drops: the server does nothing else meanwhile. */

@@ -3,11 +3,12 @@
  *
  * @module
  */
+
+import type { BinaryCommand } from '../../clients/redis/feed-client.js'
+import { defineScript, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
-import { withReason } from '../../failure-reason.js'
-import { defineScript, type Run, textOf } from '../../store/redis/script.js'
+import { withReason } from '../../lib/failure-reason.js'
 import type { Durability } from '../feed.js'
-import type { BinaryCommand } from './client.js'
 
 // Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. INFO is allowed
 // by hosted servers where they block CONFIG, and is asked on the very node that has the data.

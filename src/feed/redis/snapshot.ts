@@ -4,10 +4,10 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { type Run, textOf } from '../../store/redis/script.js'
+import { bytesOf } from '../../clients/redis/feed-client.js'
+import { type Run, textOf } from '../../clients/redis/script.js'
 import type { FeedSnapshot } from '../feed.js'
 import type { Incidents } from '../incidents.js'
-import { bytesOf } from './client.js'
 import * as lua from './lua.js'
 
 /** The snapshot beside a log. */

@@ -7,12 +7,18 @@
  *
  * @module
  */
-import { callRunner, type Run, textOf } from '../../store/redis/script.js'
+
+import {
+  type BinaryCommand,
+  binaryCommandOf,
+  bytesOf,
+  type RedisFeedClient,
+} from '../../clients/redis/feed-client.js'
+import type { Within } from '../../clients/redis/own-connection.js'
+import { callRunner, type Run, textOf } from '../../clients/redis/script.js'
 import { MAX_EVENT_BYTES, type Position, type SealedEvent, type WatchHint } from '../feed.js'
 import type { Incidents } from '../incidents.js'
-import { type BinaryCommand, binaryCommandOf, bytesOf, type RedisFeedClient } from './client.js'
 import * as lua from './lua.js'
-import type { Within } from './own-connection.js'
 
 const BLOCK_MS = '1000'
 

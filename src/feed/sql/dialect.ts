@@ -3,14 +3,15 @@
  *
  * @module
  */
-import type { Schema, SchemaEngine } from '../../store/sql/dialect.js'
+
 import {
   type Answer,
   raw,
   type Sql,
   type SqlScalar,
   type Steps,
-} from '../../store/sql/statement.js'
+} from '../../clients/sql/statement.js'
+import type { Schema, SchemaEngine } from '../../store/sql/dialect.js'
 import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
 import type { Incidents } from '../incidents.js'
 

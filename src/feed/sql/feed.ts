@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { withReason } from '../../failure-reason.js'
+
+import type { Row } from '../../clients/sql/statement.js'
+import { withReason } from '../../lib/failure-reason.js'
 import { checkVersion, migrate, migrationSql } from '../../store/sql/schema.js'
-import type { Row } from '../../store/sql/statement.js'
 import type {
   CallOptions,
   Durability,

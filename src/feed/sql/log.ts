@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Row, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
+import { type Row, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES, type Position, type SealedHead } from '../feed.js'
 import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.js'
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { joined, listed, once, raw, type Sql, sql } from '../../clients/sql/statement.js'
 import { mysqlVersions } from '../../store/sql/mysql-dialect.js'
-import { joined, listed, once, raw, type Sql, sql } from '../../store/sql/statement.js'
 import type { SealedEvent } from '../feed.js'
 import { feedTablesOf, feedTablesOfVersion1, type SteppedDialect } from './dialect.js'
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
 import { postgresVersions } from '../../store/sql/postgres-dialect.js'
-import { listed, raw, type Sql, sql } from '../../store/sql/statement.js'
 import {
   type Append,
   type FeedDialect,

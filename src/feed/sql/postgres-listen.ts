@@ -6,9 +6,9 @@
 
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { listJson } from '../../plain.js'
-import type { PostgresQuery, PostgresResult } from '../../store/sql/postgres-client.js'
-import { PARSERS } from '../../store/sql/postgres-values.js'
+import type { PostgresQuery, PostgresResult } from '../../clients/sql/postgres-client.js'
+import { PARSERS } from '../../clients/sql/postgres-values.js'
+import { listJson } from '../../lib/plain.js'
 import type { SealedEvent, WatchHint } from '../feed.js'
 import type { Append } from './dialect.js'
 import type { Notice } from './postgres-dialect.js'

@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { once, raw, type Sql, type Steps, sql } from '../../store/sql/statement.js'
+import { once, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { FeedSnapshot } from '../feed.js'
 import type { FeedDialect, FeedEngine } from './dialect.js'
 import { boundedEvent, boundedName, bytesOf, textOf } from './log.js'

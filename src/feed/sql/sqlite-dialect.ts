@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { listed, raw, sql } from '../../clients/sql/statement.js'
 import { sqliteVersions } from '../../store/sql/sqlite-dialect.js'
-import { listed, raw, sql } from '../../store/sql/statement.js'
 import { feedTablesOf, feedTablesOfVersion1, type SteppedDialect } from './dialect.js'
 
 const TYPES = {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { adapterOptions } from '../../adapter-options.js'
+
 import { WatchwordError } from '../../errors.js'
+import { adapterOptions } from '../../lib/adapter-options.js'
 import type { WakeupChannel } from './channel.js'
 
 /** What is used of a connection of `@nats-io/transport-node` 3, or of another transport of NATS. */

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { adapterOptions } from '../../adapter-options.js'
-import { WatchwordError } from '../../errors.js'
-import { has } from '../../store/redis/client.js'
+
+import { has } from '../../clients/redis/client.js'
 import {
   binaryCommandOf,
   type RedisFeedClient,
   type Subscriber,
   subscriberOf,
-} from '../redis/client.js'
-import { onOwnConnection } from '../redis/own-connection.js'
+} from '../../clients/redis/feed-client.js'
+import { onOwnConnection } from '../../clients/redis/own-connection.js'
+import { WatchwordError } from '../../errors.js'
+import { adapterOptions } from '../../lib/adapter-options.js'
 import type { WakeupChannel } from './channel.js'
 
 /** The options of {@link redisWakeups}. */

@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Duration, parseDuration } from '../../duration.js'
+import { type Duration, parseDuration } from '../../lib/duration.js'
 
 /** A budget: `burst` calls at once, and one more for each `every`. */
 export interface BudgetOptions {

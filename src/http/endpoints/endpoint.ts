@@ -3,17 +3,18 @@
  *
  * @module
  */
-import { type ResolvedClock, resolveClock, systemClock } from '../../clock.js'
-import { type Deadline, withDeadline } from '../../deadline.js'
-import { parseDuration, SECOND } from '../../duration.js'
+
 import { WatchwordError } from '../../errors.js'
-import { fieldsOf } from '../../fields.js'
-import { isName } from '../../name.js'
-import type { Carrier } from '../carrier.js'
-import { directOf } from '../direct.js'
+import { type ResolvedClock, resolveClock, systemClock } from '../../lib/clock.js'
+import { type Deadline, withDeadline } from '../../lib/deadline.js'
+import { parseDuration, SECOND } from '../../lib/duration.js'
+import { fieldsOf } from '../../lib/fields.js'
+import { isName } from '../../lib/name.js'
+import { directOf } from '../../verbs/direct.js'
 import { bare } from '../own.js'
 import { ignoreRejection } from '../promises.js'
 import type { Answer } from '../refusal.js'
+import type { Carrier } from '../request-adapter.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
 import { Meter } from './meter.js'

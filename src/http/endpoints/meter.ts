@@ -8,8 +8,8 @@
  * @module
  */
 import crypto from 'node:crypto'
-import type { ResolvedClock } from '../../clock.js'
-import { Recent } from '../../recent.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import { Recent } from '../../lib/recent.js'
 import type { Counted, EndpointBudgets } from './budgets.js'
 
 const MAX_REMEMBERED = 10_000

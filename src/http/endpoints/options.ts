@@ -4,10 +4,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { type Duration, MINUTE, parseDuration, SECOND } from '../../duration.js'
 import { WatchwordError } from '../../errors.js'
-import { issueText } from '../../issue-text.js'
-import { isName } from '../../name.js'
+import { type Duration, MINUTE, parseDuration, SECOND } from '../../lib/duration.js'
+import { issueText } from '../../lib/issue-text.js'
+import { isName } from '../../lib/name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
 import { fieldsOf, invalid, refuseUndefined, type TokenAuthority } from '../options.js'

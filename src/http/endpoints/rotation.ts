@@ -4,12 +4,12 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import { REJECTED } from '../../rejections.js'
 import type { Rejected, Verified, VerifyResult } from '../../types.js'
+import { REJECTED } from '../../verbs/rejections.js'
 import { makeGuard } from '../bearer.js'
-import { type Carrier, isSecure } from '../carrier.js'
 import { formatChallenge } from '../challenge.js'
 import type { Answer } from '../refusal.js'
+import { type Carrier, isSecure } from '../request-adapter.js'
 import { invalidRequest, json, problem, tooMany } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
 import {

@@ -8,8 +8,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
-import { resolveClock, systemClock } from '../../clock.js'
-import { SECOND } from '../../duration.js'
+import { resolveClock, systemClock } from '../../lib/clock.js'
+import { SECOND } from '../../lib/duration.js'
 
 // A connection that is closed with unread data is reset, and a reset may overtake the response. While it lingers nothing
 // is read, so that a client that is still sending sees the response and the end of the stream first.

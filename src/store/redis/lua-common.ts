@@ -22,7 +22,7 @@
  *
  * @module
  */
-import { SCHEMA_VERSION } from './script.js'
+import { SCHEMA_VERSION } from '../../clients/redis/script.js'
 
 // `#!lua` makes the server refuse keys of another slot, and the whole script rather than its last half when memory is
 // full. Without `no-writes` a replica refuses even what only reads: what decides is read from the primary.

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { plain } from './lua-common.js'
-import { BATCH, defineScript } from './script.js'
 
 /** Inserts a key. Argument: the record. Answers `inserted`, or `taken` when its audience has that generation. */
 export const INSERT_KEY = defineScript(

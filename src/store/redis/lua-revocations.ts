@@ -4,8 +4,9 @@
  *
  * @module
  */
+
+import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { plain, vital } from './lua-common.js'
-import { BATCH, defineScript } from './script.js'
 
 const SETTLE_BATCH = `
 local LISTS = { family = 'family', subject = 'subject', key = 'keyId', audience = 'audience' }

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { growing, vital } from './lua-common.js'
-import { BATCH, defineScript } from './script.js'
 
 /**
  * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, then the records.

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import { defineScript, type Run, SCHEMA_VERSION, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
-import { defineScript, type Run, SCHEMA_VERSION, textOf } from './script.js'
 
 // Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. The policy is
 // read from INFO, which hosted servers allow where they block CONFIG, and on the very node that has the data.

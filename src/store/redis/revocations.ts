@@ -3,12 +3,13 @@
  *
  * @module
  */
+
+import { BATCH, type Run, type Script, textOf } from '../../clients/redis/script.js'
 import type { Changes, KeyRecord, Page, PurgeBefore, Purged, Revocation, Store } from '../store.js'
 import { INSERT_KEY, LIST_KEYS, PURGE_KEYS, REWRAP_KEY } from './lua-keys.js'
 import { CHANGES, LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
 import { PURGE_TOKENS } from './lua-tokens.js'
 import { keyArgs, keyOf, revocationArgs, revocationOf, tokenOf } from './rows.js'
-import { BATCH, type Run, type Script, textOf } from './script.js'
 
 type OtherMethods = Pick<
   Store,

@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { listJson } from '../../plain.js'
+
+import { textOf } from '../../clients/redis/script.js'
+import { listJson } from '../../lib/plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
-import { textOf } from './script.js'
 
 type Kind = 'text' | 'integer' | 'texts' | 'flag'
 

@@ -3,11 +3,12 @@
  *
  * @module
  */
+
+import { BATCH, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 import type { Page, Store, Succession, TokenFilter, TokenRecord } from '../store.js'
 import * as lua from './lua-tokens.js'
 import { tokenArgs, tokenOf } from './rows.js'
-import { BATCH, type Run, textOf } from './script.js'
 
 type TokenMethods = Pick<
   Store,

@@ -9,10 +9,10 @@
  * @module
  */
 import { randomInt } from 'node:crypto'
+import { joined, once, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { Changes, Revocation, TokenRecord } from '../store.js'
 import { type Column, fieldsOf, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Dialect } from './dialect.js'
-import { joined, once, raw, type Sql, type Steps, sql } from './statement.js'
 
 /** How many transactions that change something can run at once. */
 export const STRIPES = 16

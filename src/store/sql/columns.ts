@@ -5,9 +5,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { listJson } from '../../plain.js'
+import { type Row, raw, type Sql, type SqlScalar } from '../../clients/sql/statement.js'
+import { listJson } from '../../lib/plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
-import { type Row, raw, type Sql, type SqlScalar } from './statement.js'
 
 /** One column. */
 export interface Column<T> {

@@ -3,8 +3,9 @@
  *
  * @module
  */
+
+import type { Answer, Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
 import type { TokenRecord, Usage } from '../store.js'
-import type { Answer, Sql, SqlScalar, Steps } from './statement.js'
 
 /** The tables of one store, as they are written in SQL. */
 export interface Tables {

@@ -5,14 +5,14 @@
  */
 
 import { createHash } from 'node:crypto'
-import { listJson } from '../../plain.js'
+import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import { listJson } from '../../lib/plain.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
 import type { Dialect, Versions } from './dialect.js'
 import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
-import { listed, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 1000
 

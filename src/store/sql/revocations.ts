@@ -3,11 +3,12 @@
  *
  * @module
  */
+
+import { type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { KeyRecord, Matched, Revocation } from '../store.js'
 import { takenNumber } from './arrivals.js'
 import { fieldsOf, hashOf, KEY_COLUMNS, namesOf, REVOCATION_COLUMNS, toValues } from './columns.js'
 import type { Dialect } from './dialect.js'
-import { type Sql, type Steps, sql } from './statement.js'
 
 /** Keeps a revocation and marks what it covers. To be run under the exclusive lock of making and that of the stripe. */
 export function* revoke(dialect: Dialect, revocation: Revocation, stripe: number): Steps<Matched> {

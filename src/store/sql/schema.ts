@@ -4,8 +4,9 @@
  * @module
  */
 
+import { once, raw, type Steps, sql } from '../../clients/sql/statement.js'
 import { WatchwordError } from '../../errors.js'
-import { describe } from '../../quote.js'
+import { describe } from '../../lib/quote.js'
 import {
   CHANGED,
   type Column,
@@ -15,7 +16,6 @@ import {
   TOKEN_COLUMNS,
 } from './columns.js'
 import type { Schema, SchemaEngine, Tables } from './dialect.js'
-import { once, raw, type Steps, sql } from './statement.js'
 
 /** A table of one version of the schema. */
 export interface TableModel {

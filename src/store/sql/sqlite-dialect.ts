@@ -4,13 +4,13 @@
  * @module
  */
 
-import { listJson } from '../../plain.js'
+import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import { listJson } from '../../lib/plain.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
 import type { Dialect, Guarded, Versions } from './dialect.js'
 import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
-import { listed, raw, type Sql, sql } from './statement.js'
 
 const BATCH = 500
 

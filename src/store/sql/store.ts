@@ -3,13 +3,14 @@
  *
  * @module
  */
+
+import { type Answer, awaitSteps, type Sql } from '../../clients/sql/statement.js'
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
 import { anyStripe, readChanges } from './arrivals.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import { checkVersion, migrate, migrationSql } from './schema.js'
-import { type Answer, awaitSteps, type Sql } from './statement.js'
 import {
   insertLimited,
   insertTokens,

@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { LiveLimit, Page, Succession, TokenFilter, TokenRecord, Usage } from '../store.js'
 import { takenNumber } from './arrivals.js'
 import {
@@ -16,7 +18,6 @@ import {
   toValues,
 } from './columns.js'
 import type { Dialect } from './dialect.js'
-import { joined, raw, type Sql, type Steps, sql } from './statement.js'
 
 const FIELDS = fieldsOf(TOKEN_COLUMNS)
 

@@ -1,0 +1,148 @@
+/**
+ * The authority: {@link createWatchword}, and the object it answers.
+ *
+ * @module
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { WatchwordError } from '../errors.js'
+import type { KeyInfo } from '../keys/key-info.js'
+import { resolveOptions, type WatchwordOptions } from '../options/options.js'
+import { ready } from '../token/self-test.js'
+import type { Requirement, VerifyResult } from '../types.js'
+import { authenticator } from '../verbs/authenticate.js'
+import { unknownAudience } from '../verbs/core.js'
+import { discardStoredKey } from '../verbs/discard-key.js'
+import { issue, issueMany } from '../verbs/issue.js'
+import { getToken, listTokens } from '../verbs/list.js'
+import {
+  CompiledRequirement,
+  compileInline,
+  compileRequirement,
+  NO_REQUIREMENT,
+} from '../verbs/requirement.js'
+import { type RevokeOptions, revoke } from '../verbs/revoke.js'
+import { rotate } from '../verbs/rotate.js'
+import type { Verifier } from '../verbs/verify.js'
+import { health } from './health.js'
+import { abandonParts, startParts, stopParts } from './lifecycle.js'
+import type { NamesOf } from './names.js'
+import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
+import { buildParts, type Parts } from './wiring.js'
+
+/**
+ * Starts an authority. Rejects with `ERR_INVALID_OPTION`, `ERR_ROOT_KEY`, `ERR_STORE_UNAVAILABLE`,
+ * `ERR_FEED_UNAVAILABLE` or `ERR_SELF_TEST`; then nothing was left running, and store and feed can be
+ * passed to the next attempt.
+ *
+ * @example
+ * ```ts
+ * import { createWatchword } from 'watchword'
+ *
+ * const watchword = await createWatchword({
+ *   issuer: 'https://auth.acme.example',
+ *   audience: 'orders-api',
+ *   policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
+ * })
+ * const issued = await watchword.issue({ policy: 'service', subject: 'svc_billing', scopes: ['orders:read'], actor: 'ops' })
+ * const result = watchword.verify(issued.token, { scopes: ['orders:read'] })
+ * if (result.ok) console.log(result.subject)
+ * await watchword.close()
+ * ```
+ */
+export async function createWatchword<
+  const S extends StandardSchemaV1 | undefined = undefined,
+  const P extends WatchwordOptions['policies'] = WatchwordOptions['policies'],
+  const A extends WatchwordOptions['audience'] = WatchwordOptions['audience'],
+>(
+  options: WatchwordOptions<S> & { readonly policies: P; readonly audience: A },
+): Promise<Watchword<ClaimsOf<S>, ClaimsInputOf<S>, NamesOf<P, A>>> {
+  await ready
+  const parts = buildParts(resolveOptions(options))
+  try {
+    await startParts(parts)
+  } catch (error) {
+    abandonParts(parts)
+    throw error
+  }
+  return facade(parts) as unknown as Watchword<ClaimsOf<S>, ClaimsInputOf<S>, NamesOf<P, A>>
+}
+
+function facade(parts: Parts): Watchword {
+  const { verifier, keyring } = parts
+  const open = <T>(verb: () => Promise<T>): Promise<T> =>
+    parts.state.closed
+      ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
+      : verb()
+  const close = () => stopParts(parts)
+  const watchword: Watchword = {
+    issue: (input) => open(() => issue(parts, input)),
+    issueMany: (inputs) => open(() => issueMany(parts, inputs)),
+    // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
+    verify: (...args: readonly [token: unknown, requirement?: unknown]) => {
+      if (args.length < 2) return verifier.verify(args[0], NO_REQUIREMENT) as VerifyResult
+      return verifyAgainst(verifier, args[0], args[1]) as VerifyResult
+    },
+    authenticate: authenticator(parts) as Watchword['authenticate'],
+    require: (requirement) => compileHere(parts, requirement),
+    rotate: (token, options) => open(() => rotate(parts, token, options)),
+    revoke: (target, options) => open(() => revoke(parts, target, options)),
+    tokens: Object.freeze({
+      get: (id: string) => open(() => getToken(parts, id)),
+      list: (...query: readonly unknown[]) =>
+        open(() => listTokens(parts, query.length === 0 ? {} : query[0])),
+    }),
+    keys: Object.freeze({
+      list: () => keyring.list(),
+      rotate: (...audience: readonly unknown[]) => open(() => rotateKeys(parts, audience)),
+      revoke: (id: string, options: RevokeOptions) =>
+        open(() => revoke(parts, { key: id }, options)),
+      discard: (id: string, options: RevokeOptions) =>
+        open(() => discardStoredKey(parts, id, options)),
+      rewrap: () => open(() => keyring.rewrap()),
+      refresh: () => open(() => keyring.refresh()),
+    }),
+    health: () => health(parts),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+  return Object.freeze(watchword)
+}
+
+// Without the check, a misspelt audience of a route would reject every token, which looks like a fault of the tokens.
+function compileHere({ options }: Parts, requirement: Requirement): CompiledRequirement {
+  const compiled = compileRequirement(requirement)
+  const { audience } = compiled
+  if (audience !== undefined && !options.audiences.includes(audience))
+    throw unknownAudience(audience, options.audiences)
+  return compiled
+}
+
+function verifyAgainst(
+  verifier: Verifier,
+  token: unknown,
+  requirement: unknown,
+): VerifyResult<unknown> {
+  if (requirement instanceof CompiledRequirement) return verifier.verify(token, requirement)
+  let compiled: CompiledRequirement
+  try {
+    compiled = compileInline(requirement as Requirement)
+  } catch (error) {
+    // A getter of the caller's may throw anything.
+    const fault = error instanceof WatchwordError ? error.message : 'a field of it cannot be read'
+    return verifier.refuse(fault)
+  }
+  return verifier.verify(token, compiled)
+}
+
+// Without an argument all audiences get a key; an explicit `undefined` names none.
+async function rotateKeys(
+  { keyring, options }: Parts,
+  given: readonly unknown[],
+): Promise<readonly KeyInfo[]> {
+  if (given.length === 0) return keyring.rotate()
+  const audience = options.audiences.find((each) => each === given[0])
+  if (audience === undefined) {
+    throw unknownAudience(given[0], options.audiences)
+  }
+  return keyring.rotate(audience)
+}

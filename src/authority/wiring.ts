@@ -1,0 +1,295 @@
+/**
+ * The wiring: makes the parts of one authority from its options, and starts nothing.
+ *
+ * @module
+ */
+
+import { PAE } from 'paseto'
+import { VerifiedCache } from '../cache/verified-cache.js'
+import { WatchwordError } from '../errors.js'
+import type { RevocationFeed } from '../feed/feed.js'
+import { memoryFeed } from '../feed/memory.js'
+import { FeedKeyring } from '../keys/feed-keyring.js'
+import { Keyring } from '../keys/keyring.js'
+import { RecordTagger, rowInspector } from '../keys/record-tagger.js'
+import { TAG_PURPOSE } from '../keys/record-tags.js'
+import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from '../keys/root-key.js'
+import { MAX_SKEW_MS } from '../keys/rotation.js'
+import { type ResolvedClock, resolveClock, systemClock, type Timer } from '../lib/clock.js'
+import { withDeadline } from '../lib/deadline.js'
+import { idMaker } from '../lib/new-id.js'
+import { isTestRun, warnOnce } from '../lib/warn.js'
+import { Failures, type StoreCall } from '../observe/failures.js'
+import { UsageRecorder } from '../observe/usage.js'
+import type { ResolvedOptions } from '../options/options.js'
+import type { AgreedTime } from '../revocation/follower/agreed-time.js'
+import { Announcements } from '../revocation/follower/announcements.js'
+import { recallRevocations, refillChanges, refillIndex } from '../revocation/follower/backfill.js'
+import { Follower } from '../revocation/follower/follower.js'
+import type { IncidentKind } from '../revocation/follower/follower-options.js'
+import { RevocationIndex } from '../revocation/index/revocation-index.js'
+import { readChanges } from '../store/checked.js'
+import { memoryStore } from '../store/memory.js'
+import type { Store } from '../store/store.js'
+import { audit, type Core } from '../verbs/core.js'
+import type { Entry } from '../verbs/entry.js'
+import { retirePredecessor } from '../verbs/retire.js'
+import { Verifier } from '../verbs/verify.js'
+
+// Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
+const RETIRE_AGAIN_MS = 1000
+
+const INCIDENT_EVERY_MS = 10_000
+
+/** The parts of one authority, and how it stands. */
+export interface Parts extends Core {
+  readonly feedKeyring: FeedKeyring
+  readonly tagKeyring: FeedKeyring
+  /** What went wrong with the feed so far, and how often. */
+  readonly incidents: ReadonlyMap<IncidentKind, number>
+  /** When each kind was last noticed. */
+  readonly incidentTimes: ReadonlyMap<IncidentKind, number>
+  /** Why the store does not work, for reads or for writes. */
+  readonly storeFailures: Failures
+  readonly usage: UsageRecorder
+  readonly cache: VerifiedCache<Entry>
+  readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
+}
+
+/** Makes the parts. Throws `ERR_INVALID_OPTION`. */
+export function buildParts(options: ResolvedOptions): Parts {
+  const clock = resolveClock(options.clock ?? systemClock)
+  const store = options.store ?? memoryStore()
+  const feed = options.feed ?? memoryFeed()
+  refuseLostKeys(store, feed)
+  warnOfMemory(options)
+  const deadline = {
+    clock,
+    deadlineMs: options.timeoutMs,
+    code: 'ERR_STORE_UNAVAILABLE' as const,
+    name: `store "${store.name}"`,
+  }
+  const storeFailures = new Failures(clock)
+  const callStore: StoreCall = (call, operation = 'read') =>
+    storeFailures.follow(withDeadline(deadline, call), operation)
+  const assertionOf = assertionMaker(options.issuer)
+  const incidents = new Map<IncidentKind, number>()
+  const incidentTimes = new Map<IncidentKind, number>()
+  const onIncident = incidentTeller(clock, incidents, incidentTimes, (kind, count) =>
+    audit(core, { action: `feed.${kind}`, actor: 'system', count }),
+  )
+  const index = new RevocationIndex({
+    max: options.maxRevocations,
+    // What a clock that was ahead has dated must not reach what is issued later.
+    latest: () => latestWatermark(clock, follower.time),
+    onFuture: (count) => onIncident('clock', count),
+  })
+  clock.onStepBack = () => {
+    index.clampFuture()
+    index.touch()
+  }
+  const cache = new VerifiedCache<Entry>(options.cache)
+  const usage = new UsageRecorder(clock, (usages) =>
+    callStore(() => store.recordUsage(usages), 'recordUsage'),
+  )
+  const roots = resolveRoots(options, store, clock)
+  const isRevoked = (id: string) => index.isKeyRevoked(id)
+  const keyring = new Keyring({
+    store,
+    clock,
+    roots,
+    call: callStore,
+    refreshEveryMs: options.keys.refreshEveryMs,
+    audiences: options.audiences,
+    schedule: scheduleOf(options),
+    lookupDeadline: deadline,
+    assertionOf: (audience) => assertionOf(audience, ''),
+    isRevoked,
+    certainTime: () => follower.time.certain() ?? Number.NEGATIVE_INFINITY,
+    duty: () => follower.time.keyDuty,
+    onRevoked: ({ id, expiresAt }) =>
+      index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
+    onEvent: (action, { id, audience }) =>
+      audit(core, { action, actor: 'system', keyId: id, audience }),
+  })
+  const feedKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked })
+  const tagKeyring = new FeedKeyring({ keyring, roots, clock, isRevoked, purpose: TAG_PURPOSE })
+  const tagger = new RecordTagger(tagKeyring)
+  const inspect = rowInspector(tagger, (target, id) =>
+    audit(core, { action: 'store.tampered', actor: 'system', target, id }),
+  )
+  const horizon = () => Math.max(...keyring.stored.map(({ expiresAt }) => expiresAt)) + MAX_SKEW_MS
+  const readBack = { store, call: callStore, inspect, horizon }
+  const follower: Follower = new Follower({
+    feed,
+    index,
+    keys: feedKeyring,
+    clock,
+    node: options.node,
+    deadlineMs: options.timeoutMs,
+    maxStalenessMs: options.maxStalenessMs,
+    toleranceMs: options.clockToleranceMs,
+    maxSkewMs: MAX_SKEW_MS,
+    maxEntries: options.maxRevocations,
+    refill: store.supports.durable
+      ? () => refillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
+      : undefined,
+    // Where the log is in this process, nobody can set it back behind its back.
+    recall:
+      store.supports.durable && feed.peek === undefined
+        ? {
+            begin: async () => (await callStore(() => readChanges(store, null, 1))).cursor,
+            since: (into, cursor) =>
+              refillChanges({ ...readBack, index: into, known: index }, cursor),
+            recent: (into, since) => recallRevocations({ ...readBack, index: into }, since),
+          }
+        : undefined,
+    storeTime: storeTimeOf(store, callStore),
+    storeIdentity:
+      store.identity === undefined ? undefined : () => callStore(async () => store.identity?.()),
+    onIncident,
+  })
+  const verifier = new Verifier({
+    ...options,
+    clock,
+    keyring,
+    cache,
+    index,
+    follower,
+    assertionOf,
+    onUse: (id, at) => usage.note(id, at),
+    onFirstUse: (token, again) =>
+      void retirePredecessor(core, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
+  })
+  const core: Parts = {
+    options,
+    clock,
+    store,
+    callStore,
+    keyring,
+    feedKeyring,
+    tagKeyring,
+    tagger,
+    incidents,
+    incidentTimes,
+    storeFailures,
+    index,
+    follower,
+    announcements: new Announcements({ follower, index }),
+    verifier,
+    usage,
+    cache,
+    newId: idMaker(),
+    assertionOf,
+    state: { closed: false, sweep: undefined, purgeAt: 0 },
+  }
+  return core
+}
+
+/**
+ * The latest time up to which a revocation by time may reach. Where the clock of this node is not known to be right,
+ * every one is believed: a node that is late must not cut what others have dated rightly.
+ */
+function latestWatermark(clock: ResolvedClock, time: AgreedTime): number {
+  const agreed = time.certain()
+  if (agreed === undefined) return Number.POSITIVE_INFINITY
+  return Math.max(clock.judged(), agreed) + MAX_SKEW_MS
+}
+
+function storeTimeOf(
+  store: Store,
+  call: <T>(call: () => Promise<T>) => Promise<T>,
+): (() => Promise<number>) | undefined {
+  if (store.now === undefined) return undefined
+  return () => call(async () => store.now?.() ?? Number.NaN)
+}
+
+// PASETO's own PAE, so that no part can be shifted into another one.
+function assertionMaker(issuer: string): (audience: string, binding: string) => Uint8Array {
+  const encoder = new TextEncoder()
+  return (audience, binding) =>
+    PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
+}
+
+/** Counts incidents, and tells of each kind at most once in a while, with how many there were: a flood must not become one of ours. */
+function incidentTeller(
+  clock: ResolvedClock,
+  totals: Map<IncidentKind, number>,
+  times: Map<IncidentKind, number>,
+  tell: (kind: IncidentKind, count: number) => void,
+): (kind: IncidentKind, count: number) => void {
+  const quiet = new Map<IncidentKind, { until: number; count: number }>()
+  return (kind, count) => {
+    totals.set(kind, (totals.get(kind) ?? 0) + count)
+    times.set(kind, clock.reading())
+    const known = quiet.get(kind) ?? { until: Number.NEGATIVE_INFINITY, count: 0 }
+    known.count += count
+    quiet.set(kind, known)
+    if (clock.monotonic() < known.until) return
+    known.until = clock.monotonic() + INCIDENT_EVERY_MS
+    // Reset before the listeners run: what they cause is counted for the next report.
+    const total = known.count
+    known.count = 0
+    tell(kind, total)
+  }
+}
+
+function scheduleOf({ keys, policies }: ResolvedOptions) {
+  let maxTokenMs = 0
+  for (const policy of policies.values()) maxTokenMs = Math.max(maxTokenMs, policy.ttlMs)
+  return { rotateEveryMs: keys.rotateEveryMs, publishAheadMs: keys.publishAheadMs, maxTokenMs }
+}
+
+function resolveRoots(
+  options: ResolvedOptions,
+  store: Store,
+  clock: ResolvedClock,
+): [RootKey, ...RootKey[]] {
+  const timely = (root: RootKey) => inTime(root, clock, options.timeoutMs)
+  const previous = options.previousRootKeys.map(timely)
+  if (options.rootKey !== undefined) return [timely(options.rootKey), ...previous]
+  if (store.supports.durable) {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      `rootKey: required with store "${store.name}", which outlives the process; ${MAKE_A_KEY}`,
+    )
+  }
+  return [ephemeralRootKey(), ...previous]
+}
+
+// A KMS that hangs must not hold up every later look at the keys.
+function inTime(root: RootKey, clock: ResolvedClock, deadlineMs: number): RootKey {
+  const { id } = root
+  const deadline = { clock, deadlineMs, code: 'ERR_ROOT_KEY' as const, name: `root key "${id}"` }
+  return {
+    id,
+    seal: (key) => withDeadline(deadline, () => root.seal(key)),
+    open: (wrapped) => withDeadline(deadline, () => root.open(wrapped)),
+  }
+}
+
+// The keys end with the process, and the log that they sealed stays: no later start could read it.
+function refuseLostKeys(store: Store, feed: RevocationFeed): void {
+  const { place } = feed.info
+  if (store.supports.durable || place === undefined) return
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `store: expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed are lost at the next start; pass a store of a database, or memoryFeed()`,
+  )
+}
+
+function warnOfMemory({ store, feed }: ResolvedOptions): void {
+  if (isTestRun() || (store !== undefined && feed !== undefined)) return
+  if (store === undefined) {
+    const missing = feed === undefined ? 'Pass `store` and `feed`' : 'Pass `store`'
+    warnOnce(
+      'WATCHWORD_MEMORY',
+      `no store was given: tokens and keys are kept in memory, and end with this process. ${missing} to createWatchword, or memoryStore() if that is meant`,
+    )
+  } else if (store.supports.durable) {
+    warnOnce(
+      'WATCHWORD_MEMORY',
+      `no feed was given: other processes over store "${store.name}" do not learn of the revocations of this one. Pass \`feed\` to createWatchword, or memoryFeed() if there is one process only`,
+    )
+  }
+}

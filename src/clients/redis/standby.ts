@@ -1,0 +1,150 @@
+/**
+ * A second way to the server, for when the caller's connection has died without a word, as behind a NAT gateway or a
+ * load balancer that has forgotten it: it accepts commands, answers none, and nothing ever closes it.
+ *
+ * @module
+ */
+import { withReason } from '../../lib/failure-reason.js'
+import type { Command } from './client.js'
+import { connect, discard, hasEnded, mute, SILENCE_MS } from './own-client.js'
+
+// With a server that is merely slow, the second connection is as slow, and costs nothing else.
+const SILENT_AFTER_MS = 1000
+// How often the caller's connection is asked whether it is back.
+const PROBE_EVERY_MS = 2000
+
+/** What a standby is made of. */
+export interface StandbyOptions<C extends object, Argument> {
+  /** Sends by the caller's connection. */
+  readonly command: Command<Argument>
+  /** Makes a client, not connected; without it there is no second way. */
+  readonly create: (() => C | Promise<C>) | undefined
+  readonly commandOf: (client: C) => Command<Argument>
+  /** Called each time that the caller's connection is given up for the time being. */
+  readonly onSilence: () => void
+}
+
+/** Sends by the caller's connection, and by one of its own for as long as that one is silent. */
+export class Standby<C extends object, Argument> {
+  readonly #options: StandbyOptions<C, Argument>
+  // When each command was sent that the caller's connection has not answered, the oldest first.
+  readonly #waiting = new Set<{ readonly since: number }>()
+  #answeredAt = Number.NEGATIVE_INFINITY
+  #isSilent = false
+  #probedAt = 0
+  #own: Promise<C> | undefined
+  #isClosed = false
+
+  constructor(options: StandbyOptions<C, Argument>) {
+    this.#options = options
+  }
+
+  /** Sends a command. */
+  readonly command: Command<Argument> = (key, args) => {
+    if (this.#options.create === undefined) return this.#options.command(key, args)
+    this.#judge()
+    if (!this.#isSilent) return this.#byCallers(key, args)
+    this.#probe(key)
+    return this.#byOwn(key, args)
+  }
+
+  /** Ends the connection of its own. */
+  close(): void {
+    this.#isClosed = true
+    this.#letGo(this.#own)
+  }
+
+  #judge(): void {
+    if (this.#isSilent) return
+    const [oldest] = this.#waiting
+    if (oldest === undefined || performance.now() - oldest.since < SILENT_AFTER_MS) return
+    // Of several connections behind one client, one that answers is enough.
+    if (this.#answeredAt >= oldest.since) return
+    this.#isSilent = true
+    this.#probedAt = performance.now()
+    this.#options.onSilence()
+  }
+
+  async #byCallers(...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
+    const waiting = { since: performance.now() }
+    this.#waiting.add(waiting)
+    try {
+      const reply = await this.#options.command(key, args)
+      this.#answered()
+      return reply
+    } finally {
+      this.#waiting.delete(waiting)
+    }
+  }
+
+  #answered(): void {
+    this.#answeredAt = performance.now()
+    if (!this.#isSilent) return
+    this.#isSilent = false
+    this.#letGo(this.#own)
+  }
+
+  // One at a time: what is sent into the void stays in the memory of the client.
+  #probe(key: string): void {
+    const now = performance.now()
+    if (now - this.#probedAt < PROBE_EVERY_MS) return
+    for (const { since } of this.#waiting) if (since >= this.#probedAt) return
+    this.#probedAt = now
+    this.#byCallers(key, ['EXISTS', key]).catch(() => undefined)
+  }
+
+  async #byOwn(...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
+    if (this.#isClosed) throw new Error('the adapter was closed')
+    this.#own ??= this.#connect()
+    const made = this.#own
+    try {
+      const client = await inTime(made)
+      if (hasEnded(client)) {
+        this.#letGo(made)
+        return await this.#byOwn(key, args)
+      }
+      return await inTime(this.#options.commandOf(client)(key, args))
+    } catch (error) {
+      // A refusal of the server says nothing against the connection.
+      if (!isReply(error)) this.#letGo(made)
+      throw error
+    }
+  }
+
+  async #connect(): Promise<C> {
+    const { create } = this.#options
+    if (create === undefined) throw new Error('the client cannot duplicate itself')
+    const client = await create()
+    mute(client)
+    try {
+      await inTime(connect(client))
+      return client
+    } catch (error) {
+      discard(client)
+      throw error
+    }
+  }
+
+  #letGo(made: Promise<C> | undefined): void {
+    if (made === this.#own) this.#own = undefined
+    made?.then(discard, () => undefined)
+  }
+}
+
+function isReply(error: unknown): boolean {
+  const name = (error as { readonly name?: unknown } | null)?.name
+  const constructed = (error as object | null)?.constructor?.name
+  return name === 'ReplyError' || constructed === 'ErrorReply' || constructed === 'SimpleError'
+}
+
+function inTime<T>(work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => {
+      const error = new Error(`redis did not answer within ${SILENCE_MS} ms`)
+      reject(withReason(error, 'timeout'))
+    }
+    // Where the process itself stood still, the answer lies in the socket, and is read before this is called.
+    const timer = setTimeout(() => setImmediate(late), SILENCE_MS)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

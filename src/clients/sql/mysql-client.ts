@@ -1,0 +1,173 @@
+/**
+ * A pool of `mysql2/promise`: its shape, and how statements and transactions are run on it.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../lib/quote.js'
+import {
+  type Answer,
+  awaitSteps,
+  once,
+  type Row,
+  type Sql,
+  type SqlScalar,
+  type Steps,
+  sql,
+} from './statement.js'
+import { type Lender, lend } from './with-connection.js'
+
+/** What a statement is sent as: rows as objects, whatever the pool's own settings are. */
+export interface MysqlQuery {
+  readonly sql: string
+  readonly rowsAsArray: false
+  readonly nestTables: false
+  readonly typeCast: true
+}
+
+/** What an adapter binds. Text is sent as its bytes, so that no character set of the connection changes it. */
+export type MysqlValue = Buffer | number | null
+
+/** What runs statements: prepared by the server, or put together by the client. */
+export interface MysqlConnection {
+  execute(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
+  query(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
+}
+
+/** What an adapter uses of a connection that it took from the pool. */
+export interface MysqlPoolConnection extends MysqlConnection {
+  beginTransaction(): Promise<void>
+  commit(): Promise<void>
+  release(): void
+  destroy(): void
+}
+
+/** What an adapter uses of a pool of `mysql2/promise`. */
+export interface MysqlPool extends MysqlConnection {
+  getConnection(): Promise<MysqlPoolConnection>
+}
+
+/** A pool of `mysql2`, whose methods call back. */
+export interface MysqlCallbackPool {
+  promise(): MysqlPool
+}
+
+/**
+ * The pool of promises: the one that was passed, or that of a pool of callbacks. Throws `ERR_INVALID_OPTION` when it is
+ * neither.
+ */
+export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
+  // Only a pool of callbacks has a `promise` method, and its `getConnection` would never resolve.
+  const promises = has(pool, 'promise') ? (pool as MysqlCallbackPool).promise() : pool
+  if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    `pool: expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeKind(pool)}`,
+  )
+}
+
+function has(object: unknown, method: string): boolean {
+  return typeof (object as Record<string, unknown> | null | undefined)?.[method] === 'function'
+}
+
+const AUTOCOMMIT = sql`SELECT @@autocommit AS autocommit`
+
+/** Rejects with `ERR_INVALID_OPTION` when what is written on the connections is not committed by itself. */
+export async function checkAutocommit(connection: MysqlConnection): Promise<void> {
+  const { rows } = await ask(connection, AUTOCOMMIT)
+  if (Number(rows[0]?.['autocommit']) === 1) return
+  throw new WatchwordError(
+    'ERR_INVALID_OPTION',
+    'pool: its connections have autocommit off, so that nothing would be committed, and each would read an old state; remove `SET autocommit=0` from the pool and from init_connect',
+  )
+}
+
+/**
+ * Runs the steps while no other process migrates tables of this prefix. Statements that create tables commit by
+ * themselves, so a lock by name spans them. It ends with its connection.
+ */
+export async function migrating(
+  connection: MysqlPoolConnection,
+  prefix: string,
+  steps: () => Steps<void>,
+): Promise<void> {
+  await checkAutocommit(connection)
+  const name = sql`CONCAT('watchword.', SHA1(CONCAT(DATABASE(), '.', ${prefix})))`
+  const taken = await ask(connection, once(sql`SELECT GET_LOCK(${name}, 60) AS taken`))
+  if (Number(taken.rows[0]?.['taken']) !== 1)
+    throw new Error('another process has been migrating for a minute')
+  await awaitSteps(steps(), (statement) => ask(connection, statement))
+  await ask(connection, once(sql`SELECT RELEASE_LOCK(${name}) AS released`))
+}
+
+const LENDER = (pool: MysqlPool): Lender<MysqlPoolConnection> => ({
+  take: () => pool.getConnection(),
+  release: (connection) => connection.release(),
+  destroy(connection) {
+    connection.destroy()
+    // That only says goodbye, which a server that is gone never answers: the socket would linger for minutes.
+    const { connection: inner } = connection as MysqlPoolConnection & WithSocket
+    inner?.stream?.destroy?.()
+  },
+  pool,
+  idle: () => (pool as WithFree).pool?._freeConnections?.length ?? 0,
+  check: (connection) => ask(connection, ANY),
+})
+
+const ANY = once(sql`SELECT 1 AS found`)
+
+/** Where `mysql2` keeps the connections that nobody uses. */
+interface WithFree {
+  readonly pool?: { readonly _freeConnections?: { readonly length: number } }
+}
+
+/** Where `mysql2` keeps the socket of a connection. */
+interface WithSocket {
+  readonly connection?: { readonly stream?: { destroy?(): unknown } }
+}
+
+/** Lends a connection of the pool. */
+export function withConnection<T>(
+  pool: MysqlPool,
+  work: (connection: MysqlPoolConnection) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  return lend(LENDER(pool), work, signal)
+}
+
+/** Runs a statement. */
+export async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer> {
+  const query = { sql: statement.text, ...SHAPE }
+  const values = statement.values.map((value) => toBound(value as SqlScalar))
+  // Only numbers and bytes, which are written in digits alone: nothing in them can end a literal.
+  const answer: unknown = statement.once
+    ? await connection.query(query, values)
+    : await connection.execute(query, values)
+  if (!Array.isArray(answer))
+    throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
+  const [result] = answer as readonly unknown[]
+  if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
+  return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
+}
+
+/** For the next transaction alone: each read sees what was committed before it, and no lock of a gap holds up inserts. */
+export const READ_COMMITTED = once(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
+
+const SHAPE = { rowsAsArray: false, nestTables: false, typeCast: true } as const
+
+function toBound(value: SqlScalar): MysqlValue {
+  if (typeof value === 'string') return Buffer.from(value)
+  if (!(value instanceof Uint8Array)) return value
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+}
+
+const UNDONE: ReadonlySet<unknown> = new Set([1213, 1020])
+
+/**
+ * A deadlock, and a row that changed under the snapshot of its transaction. Not a lock that was waited for in vain: that
+ * took 50 seconds by default, and nobody waits for the second attempt, which would keep a connection for as long again.
+ */
+export function isUndone(error: unknown): boolean {
+  return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)
+}

@@ -1,0 +1,168 @@
+/**
+ * A pool of the package `pg`, or PGlite: their shapes, and how statements are run on them.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { PARSERS, type PostgresParsers } from './postgres-values.js'
+import type { Answer, Row, Sql } from './statement.js'
+import { type Lender, lend } from './with-connection.js'
+
+/** What a query is sent as. */
+export interface PostgresQuery {
+  readonly text: string
+  /** The name of the prepared statement. */
+  readonly name?: string
+  readonly values?: unknown[]
+  /** How columns are read, whatever the settings of the pool are. */
+  readonly types?: PostgresParsers
+}
+
+/** What an adapter uses of a result. */
+export interface PostgresResult {
+  readonly rows: readonly unknown[]
+  readonly rowCount: number | null
+}
+
+/** What an adapter uses of a pool of the package `pg`. */
+export interface PostgresPool {
+  connect(done: (error: Error | null | undefined, client?: PostgresClient) => void): unknown
+  /** How many connections nobody uses. */
+  readonly idleCount?: number
+}
+
+/** What an adapter uses of a client that it took from the pool. */
+export interface PostgresClient {
+  query(query: PostgresQuery): Promise<PostgresResult>
+  release(error?: Error): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** What an adapter uses of PGlite: PostgreSQL within the process, on one connection. */
+export interface PgliteDatabase {
+  query(text: string, values: unknown[]): Promise<PgliteResult>
+  transaction<T>(work: (transaction: Pick<PgliteDatabase, 'query'>) => Promise<T>): Promise<T>
+}
+
+/** What an adapter uses of a result of PGlite. */
+export interface PgliteResult {
+  readonly rows: readonly unknown[]
+  readonly affectedRows?: number
+}
+
+/** Whether it is a pool of `pg`, and not a PGlite. */
+export function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPool {
+  return typeof (pool as Partial<PostgresPool> | undefined)?.connect === 'function'
+}
+
+/**
+ * Begins a transaction whose statements each see what was committed before them, and which ends by itself if its
+ * process is frozen.
+ */
+export const BEGIN =
+  "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+
+const LENDER = (pool: PostgresPool): Lender<PostgresClient> => ({
+  take: () =>
+    new Promise((resolve, reject) => {
+      const taken = (client: PostgresClient): void => {
+        client.on('error', ignore)
+        resolve(client)
+      }
+      // By a callback: the pool takes its own listener off just before it calls back. With a promise, a connection that
+      // is lost before the promise is looked at has no listener, and its `error` event ends the process.
+      const promise = pool.connect((error, client) => {
+        if (client === undefined) reject(error ?? new Error('the pool gave no client'))
+        else taken(client)
+      })
+      // A pool that is wrapped may know promises alone.
+      if (promise instanceof Promise) promise.then(taken, reject)
+    }),
+  release(client) {
+    client.removeListener('error', ignore)
+    client.release()
+  },
+  destroy: (client, error) => client.release(error),
+  pool,
+  idle: () => pool.idleCount ?? 0,
+  check: (client) => client.query({ text: 'SELECT 1' }),
+})
+
+/** Lends a client of the pool. */
+export function withClient<T>(
+  pool: PostgresPool,
+  work: (client: PostgresClient) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  return lend(LENDER(pool), work, signal)
+}
+
+function ignore(): void {}
+
+/**
+ * Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement.
+ *
+ * A later attempt is made without names: whatever became of the prepared statements, it does not depend on them.
+ */
+export function queries(prepare: boolean): (statement: Sql, attempt?: number) => PostgresQuery {
+  const known = new Map<string, { readonly text: string; readonly name: string }>()
+  return ({ text, values, once }, attempt = 1) => {
+    const bound = { values: [...values], types: PARSERS }
+    if (once || !prepare || attempt > 1) return { text: numbered(text), ...bound }
+    let query = known.get(text)
+    if (query === undefined) {
+      query = { text: numbered(text), name: nameOf(text) }
+      known.set(text, query)
+    }
+    return { ...query, ...bound }
+  }
+}
+
+function numbered(text: string): string {
+  let count = 0
+  return text.replaceAll('?', () => `$${++count}`)
+}
+
+function nameOf(text: string): string {
+  return `watchword_${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`
+}
+
+/** An answer of `pg` in the common shape. */
+export function answerOf({ rows, rowCount }: PostgresResult): Answer {
+  return { rows: rows as Row[], changes: rowCount ?? 0 }
+}
+
+const NO_SUCH_STATEMENT = '26000'
+const STATEMENT_EXISTS = '42P05'
+// A serialization failure and a deadlock, after which Postgres has rolled the transaction back; and a prepared statement
+// that is gone, or somebody else's, before which nothing was run.
+const UNDONE: ReadonlySet<unknown> = new Set([
+  '40001',
+  '40P01',
+  NO_SUCH_STATEMENT,
+  STATEMENT_EXISTS,
+])
+
+/** Whether nothing of the statement, or of its transaction, was written, so that it may be run again. */
+export function isUndone(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code
+  if (code === STATEMENT_EXISTS) warnOfPooler()
+  return UNDONE.has(code)
+}
+
+let warned = false
+
+// `DEALLOCATE ALL` and the like leave a statement missing. Only a pooler shows a session where it exists already.
+function warnOfPooler(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'a pooler such as PgBouncer in transaction mode mixes up prepared statements: pass prepare: false to postgresStore and postgresFeed',
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_PREPARED_STATEMENTS',
+      detail: 'Until then each call that meets one is made twice.',
+    },
+  )
+}

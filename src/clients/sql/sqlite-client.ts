@@ -1,0 +1,139 @@
+/**
+ * A handle of SQLite: its shape, and how statements and transactions are run on it.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../../errors.js'
+import { describeKind } from '../../lib/quote.js'
+import { fileGuard, type SqliteUse } from './sqlite-file.js'
+import {
+  type Answer,
+  type Row,
+  runSteps,
+  type Sql,
+  type SqlScalar,
+  type Steps,
+} from './statement.js'
+
+/** What an adapter uses of a prepared statement. */
+export interface SqliteStatement {
+  run(...values: SqlScalar[]): { readonly changes: number | bigint }
+  all(...values: SqlScalar[]): unknown[]
+}
+
+/** What an adapter uses of a database: met by `better-sqlite3`, `libsql` and `DatabaseSync` of `node:sqlite`. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteStatement
+}
+
+/** A handle on which statements are run. Each waits while another process writes, without holding up this one. */
+export interface SqliteClient {
+  run(statement: Sql, signal?: AbortSignal): Promise<Answer>
+  /** Runs the steps as one transaction, without giving way to anything else of this process. */
+  transaction<T>(steps: () => Steps<T>, signal?: AbortSignal): Promise<T>
+}
+
+/** A client over the caller's handle. Throws `ERR_INVALID_OPTION` when it is none. */
+export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteClient {
+  if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
+    throw new WatchwordError(
+      'ERR_INVALID_OPTION',
+      `database: expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeKind(database)}`,
+    )
+  }
+  const run = runner(database)
+  const guard = fileGuard(database, use)
+  const transact = <T>(steps: () => Steps<T>): T => {
+    // Outside of the try: when this fails, a transaction that is open is not ours to roll back.
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const result = runSteps(steps(), run)
+      database.exec('COMMIT')
+      return result
+    } catch (error) {
+      rollBack(database)
+      throw error
+    }
+  }
+  const atOnce = impatient(database)
+  const attempt = <T>(work: () => T, signal?: AbortSignal): Promise<T> =>
+    whileBusy(() => {
+      ensureOpen(database)
+      guard()
+      return atOnce(work)
+    }, signal)
+  return {
+    run: (statement, signal) => attempt(() => run(statement), signal),
+    transaction: (steps, signal) => attempt(() => transact(steps), signal),
+  }
+}
+
+/** Does work without the handle's own busy timeout, for which SQLite would hold up the whole process; it is put back. */
+function impatient(database: SqliteDatabase): <T>(work: () => T) => T {
+  let asked: SqliteStatement | undefined
+  return (work) => {
+    asked ??= database.prepare('PRAGMA busy_timeout')
+    const [row] = asked.all() as { readonly timeout?: unknown }[]
+    const timeout = Number(row?.timeout ?? 0)
+    if (timeout === 0) return work()
+    database.exec('PRAGMA busy_timeout = 0')
+    try {
+      return work()
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${timeout}`)
+    }
+  }
+}
+
+// A statement of libsql outlives its database, and would answer from a file that the caller has closed.
+function ensureOpen(database: SqliteDatabase): void {
+  if ((database as { readonly open?: unknown }).open === false)
+    throw new Error('the database is closed')
+}
+
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch {
+    // A full disk or a failed write has rolled back already.
+  }
+}
+
+function runner(database: SqliteDatabase): (statement: Sql) => Answer {
+  const prepared = new Map<string, SqliteStatement>()
+  return ({ text, values, once }) => {
+    const statement = prepared.get(text) ?? database.prepare(text)
+    if (!once) prepared.set(text, statement)
+    const scalars = values as SqlScalar[]
+    if (text.startsWith('SELECT')) return { rows: statement.all(...scalars) as Row[], changes: 0 }
+    return { rows: [], changes: Number(statement.run(...scalars).changes) }
+  }
+}
+
+const BUSY = 5
+// Longer than any call is waited for, and shorter than anybody would take for a process that hangs.
+const PATIENCE_MS = 5000
+const LONGEST_PAUSE_MS = 50
+
+/** Tries again while another process has the lock that the work needs. What was busy has written nothing. */
+async function whileBusy<T>(work: () => T, signal?: AbortSignal): Promise<T> {
+  const until = performance.now() + PATIENCE_MS
+  for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    signal?.throwIfAborted()
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw error
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown }
+  // The primary code is the low byte of node:sqlite's; the others spell it out.
+  if (typeof errcode === 'number') return (errcode & 0xff) === BUSY
+  return typeof code === 'string' && code.startsWith('SQLITE_BUSY')
+}

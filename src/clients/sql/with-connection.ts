@@ -1,0 +1,106 @@
+/**
+ * A connection out of the caller's pool, for one piece of work, whatever becomes of it.
+ *
+ * @module
+ */
+
+import { withReason } from '../../lib/failure-reason.js'
+
+/** How connections are taken from a pool and handed back. */
+export interface Lender<C> {
+  take(): Promise<C>
+  release(connection: C): void
+  /** Ends the connection itself: its place in the pool is free at once, even if the server no longer answers. */
+  destroy(connection: C, error: Error): void
+  /** The caller's pool. */
+  readonly pool: object
+  /** How many connections of the pool nobody uses, as far as it says. */
+  idle(): number
+  /** Asks a connection for an answer, whatever it is. */
+  check(connection: C): Promise<unknown>
+}
+
+// A server that is merely slow answers in that time, and keeps its connection: making new ones would slow it down more.
+const LATE_MS = 1000
+const CHECK_MS = 1000
+
+/** How long a statement of a store, and a transaction, may take in all: far longer than the core waits for either. */
+export const STATEMENT_MS = 5000
+export const TRANSACTION_MS = 30_000
+
+/**
+ * Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. So is one that
+ * does not answer soon after the signal has aborted, or else a few calls that hang would keep a whole pool from those
+ * after them.
+ */
+export async function lend<C, T>(
+  lender: Lender<C>,
+  work: (connection: C) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let held: C | undefined
+  const giveUp = (): void => {
+    const end = (): void => late.abort(signal?.reason)
+    if (held === undefined) end()
+    else timer = setTimeout(end, LATE_MS)
+  }
+  const givenUp = new Promise<never>((_, reject) => {
+    late.signal.addEventListener('abort', () => reject(late.signal.reason))
+  })
+  signal?.addEventListener('abort', giveUp)
+  try {
+    const working = lender.take().then((connection) => {
+      if (late.signal.aborted) {
+        lender.release(connection)
+        throw late.signal.reason
+      }
+      held = connection
+      return work(connection)
+    })
+    const result = await Promise.race([working, givenUp])
+    if (held !== undefined) lender.release(held)
+    return result
+  } catch (error) {
+    if (held !== undefined) lender.destroy(held, asError(error))
+    if (held !== undefined && late.signal.aborted) checkIdle(lender)
+    throw error
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', giveUp)
+  }
+}
+
+/** Does work that is given up after so long: nothing else ends a wait for a server that has gone without a word. */
+export async function limited<T>(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController()
+  const late = () => withReason(new Error(`the database did not answer within ${ms} ms`), 'timeout')
+  const end = (): void => stop.abort(late())
+  const timer = setTimeout(end, ms)
+  try {
+    return await work(stop.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const checking = new WeakSet<object>()
+
+// What has forgotten one connection, as a NAT gateway does, has forgotten the others as well: each would cost a call.
+function checkIdle<C>(lender: Lender<C>): void {
+  const { pool } = lender
+  if (checking.has(pool)) return
+  checking.add(pool)
+  const check = () => limited(CHECK_MS, (signal) => lend(lender, lender.check, signal))
+  const checks = Array.from({ length: lender.idle() }, check)
+  void Promise.allSettled(checks).then(() => checking.delete(pool))
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

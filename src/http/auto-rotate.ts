@@ -1,0 +1,101 @@
+/**
+ * Handing the successor of a token that is due over, in a header of an ordinary answer.
+ *
+ * `rotate` takes a rotated token that comes back after its grace for stolen, and revokes its family. A client that only
+ * calls an API must not run into that, so a token is rotated here only while its grace is certain to last.
+ *
+ * @module
+ */
+import type { Verified } from '../types.js'
+import type { Direct } from '../verbs/direct.js'
+import { invalid, type ResolvedTokenOptions, type TokenAuthority } from './options.js'
+
+type SuccessorHeaders = Readonly<Record<string, string>>
+
+/** Hands successors over. */
+export interface Handover<Claims> {
+  /** Whether the token is to be rotated now. */
+  isDue(auth: Verified<Claims>): boolean
+  /** The headers that carry the successor; none when there is none to be had. Never rejects. */
+  successorOf(token: string, auth: Verified<Claims>): Promise<SuccessorHeaders>
+}
+
+// What a rotation reads here and in `rotate`, one after the other, each within the authority's own timeout.
+const READS = 3
+// Who set the end of the grace may have a clock that is ahead.
+const SKEW_MS = 5_000
+/** How often one token is rotated at most: a client that ignores the header must not turn into load on the store. */
+const INTERVAL_MS = 15_000
+const MAX_REMEMBERED = 10_000
+const MAX_ACTOR_LENGTH = 256
+
+type HandoverOptions = Pick<
+  ResolvedTokenOptions<unknown>,
+  'rotateDue' | 'requirement' | 'timeoutMs'
+>
+
+/** Makes a handover, or one that does nothing where none is asked for. Throws `ERR_INVALID_OPTION`. */
+export function makeHandover<Claims>(
+  authority: TokenAuthority<Claims>,
+  direct: Direct<Claims> | undefined,
+  { rotateDue, requirement, timeoutMs }: HandoverOptions,
+): Handover<Claims> {
+  if (!rotateDue) return { isDue: () => false, successorOf: async () => ({}) }
+  const rotate = authority.rotate?.bind(authority)
+  const { tokens } = authority
+  if (direct === undefined || rotate === undefined || tokens === undefined) {
+    throw invalid('rotateDue', 'expected an authority made by createWatchword, which can rotate')
+  }
+  const { binding } = requirement
+  const bound = binding === undefined ? {} : { binding }
+  const askedAt = new Map<string, number>()
+  const { clock } = direct
+  const safeMs = READS * direct.timeoutMs + SKEW_MS
+
+  const isDue = ({ id, rotateAt, policy }: Verified<Claims>): boolean => {
+    if (clock.now() < rotateAt || direct.graceMs(policy) < safeMs) return false
+    const last = askedAt.get(id) ?? Number.NEGATIVE_INFINITY
+    return clock.monotonic() - last >= INTERVAL_MS
+  }
+
+  const exchange = async (
+    token: string,
+    { id, subject }: Verified<Claims>,
+  ): Promise<SuccessorHeaders> => {
+    try {
+      if (!(await isSafe(tokens, id, clock.judged() + safeMs))) return {}
+      const actor = subject.slice(0, MAX_ACTOR_LENGTH).toWellFormed()
+      const successor = await rotate(token, { actor, ...bound })
+      return { 'token-successor': successor.token, 'cache-control': 'no-store' }
+    } catch {
+      // The token is good: that it could not be rotated now is for the audit, and for the next request.
+      return {}
+    }
+  }
+
+  const successorOf = (token: string, auth: Verified<Claims>): Promise<SuccessorHeaders> => {
+    if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
+    askedAt.set(auth.id, clock.monotonic())
+    return new Promise((resolve) => {
+      // A request waits for one answer of the store at most. A successor that comes later is handed over next time.
+      const timer = clock.setTimer(() => resolve({}), Math.min(direct.timeoutMs, timeoutMs / 2))
+      void exchange(token, auth).then((headers) => {
+        timer.cancel()
+        resolve(headers)
+      })
+    })
+  }
+
+  return { isDue, successorOf }
+}
+
+/** Whether presenting the token to `rotate` until then is certain not to count as reuse. */
+async function isSafe(
+  tokens: NonNullable<TokenAuthority['tokens']>,
+  id: string,
+  until: number,
+): Promise<boolean> {
+  const record = await tokens.get(id)
+  // A rotation of the successor ends this token's grace in the same step of the store.
+  return record !== undefined && (record.supersededAt === null || until <= record.supersededAt)
+}

@@ -1,0 +1,36 @@
+/**
+ * The options of stores, feeds and channels, read in one way.
+ *
+ * @module
+ */
+import { WatchwordError } from '../errors.js'
+import { fieldsOf } from './fields.js'
+import { allowedNames, describe, quote } from './quote.js'
+import { EXPLICIT_UNDEFINED } from './undefined.js'
+
+/**
+ * The options that an adapter was called with; none when it was called without. Throws `ERR_INVALID_OPTION` for a field
+ * that is unknown, since a misspelt option is an ignored one, and for `undefined`, which may be a misspelt constant.
+ *
+ * @param given - The rest of the arguments, so that an explicit `undefined` differs from no argument.
+ */
+export function adapterOptions<T extends object>(
+  given: readonly [options?: T],
+  names: readonly (keyof T & string)[],
+): T {
+  const [options] = given
+  if (given.length > 0 && (typeof options !== 'object' || Array.isArray(options ?? [])))
+    throw invalid(`options: expected an object, got ${describe(options)}`)
+  // Without a prototype, so that a polluted one sets no option.
+  const fields = fieldsOf(options ?? {}, names)
+  for (const [name, value] of Object.entries(fields)) {
+    if (!names.some((known) => known === name))
+      throw invalid(`unknown option ${quote(name)}${allowedNames(name, names)}`)
+    if (value === undefined) throw invalid(`${name}: ${EXPLICIT_UNDEFINED}`)
+  }
+  return fields as T
+}
+
+function invalid(message: string): WatchwordError<'ERR_INVALID_OPTION'> {
+  return new WatchwordError('ERR_INVALID_OPTION', message)
+}

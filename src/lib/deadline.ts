@@ -1,0 +1,66 @@
+/**
+ * Deadlines for calls to adapters, which are never trusted to time out by themselves.
+ *
+ * @module
+ */
+
+import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
+import type { ResolvedClock } from './clock.js'
+import { withReason } from './failure-reason.js'
+
+type OutageCode = Extract<
+  WatchwordErrorCode,
+  'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE' | 'ERR_ROOT_KEY'
+>
+
+/** What a deadline needs to know of a call. */
+export interface Deadline {
+  readonly clock: ResolvedClock
+  readonly deadlineMs: number
+  /** The code of an outage. */
+  readonly code: OutageCode
+  /** Names the adapter in messages. */
+  readonly name: string
+  /** Called when the deadline has passed, to let the adapter give up too. */
+  readonly onTimeout?: () => void
+}
+
+/**
+ * Runs one call to an adapter. Rejects with the outage's code when the adapter fails, or has not answered in time; a
+ * late answer is dropped and a late failure swallowed.
+ */
+export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
+  const { clock, deadlineMs, code, name, onTimeout } = deadline
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(() => {
+      onTimeout?.()
+      const error = new WatchwordError(code, `${name} did not answer within ${deadlineMs} ms`)
+      reject(withReason(error, 'timeout'))
+    }, deadlineMs)
+    startCall(call).then(
+      (value) => {
+        timer.cancel()
+        resolve(value)
+      },
+      (cause: unknown) => {
+        timer.cancel()
+        reject(outage(deadline, cause))
+      },
+    )
+  })
+}
+
+function startCall<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call()
+  } catch (error) {
+    // Adapters are asked to reject rather than throw, and not trusted to.
+    return Promise.reject(error)
+  }
+}
+
+function outage({ code, name }: Deadline, cause: unknown): WatchwordError {
+  return cause instanceof WatchwordError
+    ? cause
+    : new WatchwordError(code, `${name} failed`, { cause })
+}

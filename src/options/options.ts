@@ -1,0 +1,305 @@
+/**
+ * The options of an authority: their schema, and the one table of defaults.
+ *
+ * @module
+ */
+
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import type { RevocationFeed } from '../feed/feed.js'
+import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
+import type { Clock } from '../lib/clock.js'
+import { DAY, type Duration, MINUTE, parseShare, SECOND, YEAR } from '../lib/duration.js'
+import { bare } from '../lib/fields.js'
+import { issueText } from '../lib/issue-text.js'
+import { durationText } from '../lib/quote.js'
+import type { Policy, ReuseAction } from '../policy/policy.js'
+import { normaliseScopes } from '../policy/scopes.js'
+import { defaultNodeName } from '../revocation/follower/local-life.js'
+import type { Store } from '../store/store.js'
+import { type cacheSchema, type keysSchema, optionsSchema, type policySchema } from './schema.js'
+
+/** The rules of one class of tokens. */
+export interface PolicyOptions {
+  /** How long a token lives. Required: nothing lives for ever. At most ten years. */
+  readonly ttl: Duration
+  /** What its tokens may be allowed, in the scope language: `orders:read`, `orders:*`. */
+  readonly scopes: readonly string[]
+  /** When a token is due for rotation: a share of its life, or a time after issue. Default: `'70%'`. */
+  readonly rotateAfter?: Duration
+  /** How long a rotated token goes on working, at most an hour. Default: `'60s'`. */
+  readonly grace?: Duration
+  /**
+   * How often a family may rotate: `burst` times, and once more for each `every` of its age, a share of `ttl` or a
+   * duration. `rotate` rejects with `ERR_ROTATION_LIMIT` beyond that. Default: `{ burst: 10, every: '1%' }`.
+   */
+  readonly rotations?: RotationsOptions
+  /** How long a family can be kept alive by rotation. Default: ten times `ttl`, at most ten years. */
+  readonly maxLifetime?: Duration
+  /** How many live tokens of this policy one subject may hold. Default: no limit. */
+  readonly maxActivePerSubject?: number
+  /** Stamped on each token, from 1. Default: 1. */
+  readonly version?: number
+  /** Tokens of a lower version are refused as `outdated`. Default: 1. */
+  readonly minVersion?: number
+  /** What follows when a rotated token is presented to `rotate` after its grace. Default: `'revoke-family'`. */
+  readonly reuse?: ReuseAction
+  /** When a rotated token stops working: after its grace, or as soon as its successor is used. Default: `'grace'`. */
+  readonly retireOn?: 'grace' | 'first-use'
+  /** Brands the tokens of this policy, such as `acme_test`. Default: the authority's `prefix`. */
+  readonly prefix?: string
+}
+
+/** How often a family may rotate. */
+export interface RotationsOptions {
+  /** From 1 to 1,000,000. Default: 10. */
+  readonly burst?: number
+  /** A share of `ttl` such as `'1%'`, or a duration of at least a millisecond. Default: `'1%'`. */
+  readonly every?: Duration
+}
+
+/** How the keys of an authority come and go. */
+export interface KeyOptions {
+  /** How long one key seals tokens, at least an hour. Default: `'30d'`. */
+  readonly rotateEvery?: Duration
+  /** How long before it seals a new key is published; longer than every node's `refreshEvery`. Default: `'5m'`. */
+  readonly publishAhead?: Duration
+  /** How often a node reads the store for new keys. Default: `'1m'`. */
+  readonly refreshEvery?: Duration
+}
+
+/** Bounds of the cache of verified tokens. */
+export interface CacheOptions {
+  /** The most tokens. Default: 50,000. */
+  readonly max?: number
+  /** The most bytes, as estimated. Default: 64 MiB. */
+  readonly maxBytes?: number
+}
+
+/** The options of {@link createWatchword}. */
+export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = undefined> {
+  /** Who issues: a URL or a name; part of what every token is authenticated with. */
+  readonly issuer: string
+  /** Whom tokens are for: one, or several with keys of their own. */
+  readonly audience: string | readonly string[]
+  /**
+   * Wraps the keys at rest: the text of a `k4.local.…` key, or a wrapper around a KMS or a vault. Default: with a store
+   * that does not outlive the process, a new one; with any other store it is required.
+   */
+  readonly rootKey?: string | KeyWrapper
+  /**
+   * Other root keys that may have wrapped a stored key: the one that is being replaced, and, in the roll-out before the
+   * change, the one to come, so that no node meets a key that it cannot open. `keys.rewrap()` ends the need. Default: none.
+   */
+  readonly previousRootKeys?: readonly (string | KeyWrapper)[]
+  /** Where token records and keys are kept. Default: `memoryStore()`, with a warning in production. */
+  readonly store?: Store
+  /** How nodes learn of revocations. Default: `memoryFeed()`, with a warning in production. */
+  readonly feed?: RevocationFeed
+  /**
+   * The rules of each class of tokens, by name. The scopes of a policy also bound the tokens that it already has. A token
+   * whose policy is not among these keeps the scopes it was issued with until it expires, and cannot be rotated: to take
+   * a right away, narrow a policy or raise its `minVersion`; do not remove it.
+   */
+  readonly policies: Readonly<Record<string, PolicyOptions>>
+  /** The schema of custom claims: any synchronous Standard Schema. Default: anything that JSON can hold. */
+  readonly claims?: Schema
+  /**
+   * Brands new tokens, so that a scanner can recognise them: `acme_live`. Tokens of any brand are accepted, whose key is
+   * known: a prefix can be changed or dropped at any time. Default: plain PASETO.
+   */
+  readonly prefix?: string
+  /** The cache of verified tokens, or `false` for none. Default: 50,000 tokens in 64 MiB. */
+  readonly cache?: CacheOptions | false
+  /** How long ago this node must have proved that it knows every revocation. Default: `'5s'`. */
+  readonly maxStaleness?: Duration
+  /** What to do with tokens when it has not: `reject` as `stale`, or `accept` and say so. Default: `'reject'`. */
+  readonly onStale?: 'reject' | 'accept'
+  /** While the feed has not been read for the first time: `wait` for it, or start and `reject` or `accept`. Default: `'wait'`. */
+  readonly onStart?: 'wait' | 'reject' | 'accept'
+  /** How far another node's clock may be ahead when it issues, at most a minute. Expiry is exact. Default: `'5s'`. */
+  readonly clockTolerance?: Duration
+  /** The longest token, in characters, from 512 to 16,384. Default: 4096. */
+  readonly maxTokenLength?: number
+  /** How the keys come and go. */
+  readonly keys?: KeyOptions
+  /** How long one call to the store or the feed may take. Default: `'2s'`. */
+  readonly timeout?: Duration
+  /**
+   * Names this node in receipts, in health and to other nodes; each process needs a name of its own. Default: host name,
+   * process id and a few random characters.
+   */
+  readonly node?: string
+  /**
+   * The most revocations that are held in memory, from 1000. A node that would have to hold more answers `stale` rather
+   * than forget one. Default: 20,000,000, which take some 400 MB.
+   */
+  readonly maxRevocations?: number
+  /** Where time comes from. Default: the machine's clocks. */
+  readonly clock?: Clock
+}
+
+/** The options with every default filled in, times in milliseconds. */
+export interface ResolvedOptions {
+  readonly issuer: string
+  readonly audiences: readonly string[]
+  /** The root keys, opened: the texts that they were made from are kept nowhere. */
+  readonly rootKey: RootKey | undefined
+  readonly previousRootKeys: readonly RootKey[]
+  readonly store: Store | undefined
+  readonly feed: RevocationFeed | undefined
+  readonly policies: ReadonlyMap<string, Policy>
+  readonly claims: StandardSchemaV1 | undefined
+  readonly cache: { readonly max: number; readonly maxBytes: number } | undefined
+  readonly maxStalenessMs: number
+  readonly onStale: 'reject' | 'accept'
+  readonly onStart: 'wait' | 'reject' | 'accept'
+  readonly clockToleranceMs: number
+  readonly maxTokenLength: number
+  readonly keys: {
+    readonly rotateEveryMs: number
+    readonly publishAheadMs: number
+    readonly refreshEveryMs: number
+  }
+  readonly timeoutMs: number
+  readonly node: string
+  readonly maxRevocations: number
+  readonly clock: Clock | undefined
+}
+
+/** The one table of defaults. */
+const DEFAULTS = {
+  rotateAfter: '70%',
+  graceMs: MINUTE,
+  rotations: { burst: 10, every: '1%' },
+  lifetimes: 10,
+  maxLifetimeMs: 10 * YEAR,
+  cache: { max: 50_000, maxBytes: 64 * 1024 * 1024 },
+  maxStalenessMs: 5 * SECOND,
+  clockToleranceMs: 5 * SECOND,
+  maxTokenLength: 4096,
+  keys: {
+    rotateEveryMs: 30 * DAY,
+    publishAheadMs: 5 * MINUTE,
+    refreshEveryMs: MINUTE,
+  },
+  timeoutMs: 2 * SECOND,
+  maxRevocations: 20_000_000,
+} as const
+
+/**
+ * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the message names the field and the fix,
+ * never a value.
+ */
+export function resolveOptions(input: unknown): ResolvedOptions {
+  const parsed = optionsSchema.safeParse(input)
+  if (!parsed.success) {
+    const checked = { schema: optionsSchema, input, root: 'options', noun: 'option' }
+    throw new WatchwordError('ERR_INVALID_OPTION', issueText(parsed.error.issues, checked))
+  }
+  const { data } = parsed
+  const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
+  if (new Set(audiences).size !== audiences.length)
+    throw invalid('audience', 'expected each name once')
+  const policies = new Map<string, Policy>()
+  for (const [policyName, policy] of Object.entries(data.policies))
+    policies.set(policyName, resolvePolicy(policyName, policy, data.prefix))
+  return {
+    issuer: data.issuer,
+    audiences,
+    rootKey: data.rootKey === undefined ? undefined : resolveRootKey(data.rootKey),
+    previousRootKeys: (data.previousRootKeys ?? []).map((key, i) => resolveRootKey(key, i)),
+    store: data.store,
+    feed: data.feed,
+    policies,
+    claims: data.claims,
+    cache: data.cache === false ? undefined : withDefaults(DEFAULTS.cache, data.cache),
+    maxStalenessMs: data.maxStaleness ?? DEFAULTS.maxStalenessMs,
+    onStale: data.onStale ?? 'reject',
+    onStart: data.onStart ?? 'wait',
+    clockToleranceMs: data.clockTolerance ?? DEFAULTS.clockToleranceMs,
+    maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
+    keys: resolveKeys(data.keys ?? bare({})),
+    timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
+    node: data.node ?? defaultNodeName(),
+    maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
+    clock: data.clock,
+  }
+}
+
+type Limits = { readonly max: number; readonly maxBytes: number }
+
+function withDefaults(defaults: Limits, given: z.output<typeof cacheSchema> = bare({})): Limits {
+  return { max: given.max ?? defaults.max, maxBytes: given.maxBytes ?? defaults.maxBytes }
+}
+
+function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'] {
+  const keys = {
+    rotateEveryMs: given.rotateEvery ?? DEFAULTS.keys.rotateEveryMs,
+    publishAheadMs: given.publishAhead ?? DEFAULTS.keys.publishAheadMs,
+    refreshEveryMs: given.refreshEvery ?? DEFAULTS.keys.refreshEveryMs,
+  }
+  if (keys.publishAheadMs <= keys.refreshEveryMs) {
+    throw invalid(
+      'keys.publishAhead',
+      'expected more than keys.refreshEvery, or a node would meet a key it has not read yet',
+    )
+  }
+  if (keys.rotateEveryMs <= 4 * keys.publishAheadMs) {
+    throw invalid('keys.rotateEvery', 'expected more than four times keys.publishAhead')
+  }
+  return keys
+}
+
+function resolvePolicy(
+  policyName: string,
+  given: z.output<typeof policySchema>,
+  authorityPrefix: string | undefined,
+): Policy {
+  const field = `policies.${policyName}`
+  const ttlMs = given.ttl
+  const maxLifetimeMs =
+    given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
+  if (maxLifetimeMs < ttlMs) {
+    throw invalid(
+      `${field}.maxLifetime`,
+      `expected at least ttl, which is ${durationText(ttlMs)}, got ${durationText(maxLifetimeMs)}`,
+    )
+  }
+  const version = given.version ?? 1
+  const minVersion = given.minVersion ?? 1
+  if (minVersion > version)
+    throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
+  const prefix = given.prefix ?? authorityPrefix
+  return {
+    name: policyName,
+    brand: prefix === undefined ? undefined : `${prefix}_`,
+    ttlMs,
+    scopes: Object.freeze(normaliseScopes(given.scopes)),
+    rotateAfter: given.rotateAfter ?? { share: parseShare(DEFAULTS.rotateAfter) as number },
+    graceMs: given.grace ?? DEFAULTS.graceMs,
+    rotations: resolveRotations(given),
+    maxLifetimeMs,
+    maxActivePerSubject: given.maxActivePerSubject,
+    version,
+    minVersion,
+    reuse: given.reuse ?? 'revoke-family',
+    retireOn: given.retireOn ?? 'grace',
+  }
+}
+
+function resolveRotations({
+  ttl,
+  rotations = bare({}),
+}: z.output<typeof policySchema>): Policy['rotations'] {
+  const { share, ms } = rotations.every ?? { share: parseShare(DEFAULTS.rotations.every) }
+  return {
+    burst: rotations.burst ?? DEFAULTS.rotations.burst,
+    everyMs: ms ?? Math.max(1, Math.ceil(ttl * (share as number))),
+  }
+}
+
+function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
+  return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
+}

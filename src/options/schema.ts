@@ -1,0 +1,222 @@
+/**
+ * The schema of an authority's options: each field with the message that names the fix.
+ *
+ * @module
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import * as z from 'zod/mini'
+import type { RevocationFeed } from '../feed/feed.js'
+import type { KeyWrapper } from '../keys/root-key.js'
+import type { Clock } from '../lib/clock.js'
+import {
+  type Duration,
+  HOUR,
+  MINUTE,
+  parseDuration,
+  parseShare,
+  SECOND,
+  YEAR,
+} from '../lib/duration.js'
+import { isName } from '../lib/name.js'
+import { durationText } from '../lib/quote.js'
+import { optional, strict } from '../lib/schema.js'
+import { warnOfSeconds } from '../lib/warn.js'
+import type { ReuseAction } from '../policy/policy.js'
+import { isScope, MAX_SCOPES } from '../policy/scopes.js'
+import type { Store } from '../store/store.js'
+
+const name = (maxLength: number) =>
+  z
+    .string(`expected text`)
+    .check(
+      z.refine(
+        (value) => isName(value, maxLength),
+        `expected 1 to ${maxLength} characters, none of them a control character`,
+      ),
+    )
+
+const duration = (min: number, max: number, example: string) =>
+  z.pipe(
+    z.custom<Duration>(
+      (value) => {
+        const ms = parseDuration(value)
+        return ms !== undefined && ms >= min && ms <= max
+      },
+      `expected a duration such as '${example}' (ms, s, m, h, d or w) or whole milliseconds, from ${durationText(min)} to ${durationText(max)}`,
+    ),
+    z.transform((value) => {
+      warnOfSeconds(value)
+      return parseDuration(value) as number
+    }),
+  )
+
+const whole = (min: number, max: number) =>
+  z.custom<number>(
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+    `expected a whole number from ${min} to ${max}`,
+  )
+
+const oneOf = <T extends string>(...values: T[]) =>
+  z.custom<T>((value) => values.includes(value as T), `expected one of '${values.join("', '")}'`)
+
+const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+
+const adapter = <T>(
+  kind: string,
+  example: string,
+  methods: readonly string[],
+  rest: (value: T) => boolean = () => true,
+) =>
+  z.custom<T>(
+    (value) => hasMethods(value, methods) && rest(value as T),
+    `expected a ${kind} such as ${example}: an object with ${methods.join(', ')} and the properties that its type names`,
+  )
+
+const isMethodIfAny = (method: unknown): boolean =>
+  method === undefined || typeof method === 'function'
+
+// An adapter written in JavaScript has no compiler to tell that it lacks one of these.
+const describesStore = ({ name, supports }: Partial<Store>): boolean =>
+  typeof name === 'string' && typeof supports?.durable === 'boolean'
+
+const describesFeed = (feed: Partial<RevocationFeed>): boolean => {
+  const { info, watch, touch, trim, peek } = feed
+  return (
+    (info?.name === undefined || isName(info.name, 64)) &&
+    Number.isFinite(info?.suggestedPollMs) &&
+    (info?.suggestedPollMs as number) > 0 &&
+    [watch, touch, trim, peek].every(isMethodIfAny)
+  )
+}
+
+const isWholeClock = ({ monotonic, setTimer }: Partial<Clock>): boolean =>
+  isMethodIfAny(monotonic) && isMethodIfAny(setTimer)
+
+const shareOrDuration = (share: string, example: string) =>
+  z.pipe(
+    z.custom<Duration>(
+      (value) => parseShare(value) !== undefined || (parseDuration(value) ?? 0) > 0,
+      `expected a share of the lifetime such as '${share}', or a duration such as '${example}'`,
+    ),
+    z.transform((value) => {
+      const share = parseShare(value)
+      return share === undefined ? { ms: parseDuration(value) as number } : { share }
+    }),
+  )
+
+const scopes = z
+  .array(
+    z.custom<string>(isScope, "expected a scope such as 'orders:read' or 'orders:*'"),
+    'expected a list of scopes',
+  )
+  .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`))
+
+const prefix = z
+  .string("expected a prefix such as 'acme_live'")
+  .check(
+    z.regex(
+      /^(?=.{2,32}$)[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/,
+      "expected a prefix such as 'acme_live': 2 to 32 of a-z, 0-9 and single '_'",
+    ),
+  )
+
+const rotations = strict(
+  {
+    burst: optional(whole(1, 1_000_000)),
+    every: optional(shareOrDuration('1%', '10m')),
+  },
+  'expected { burst, every }',
+)
+
+/** One policy. */
+export const policySchema = strict(
+  {
+    ttl: duration(SECOND, 10 * YEAR, '30d'),
+    scopes,
+    rotateAfter: optional(shareOrDuration('70%', '12h')),
+    rotations: optional(rotations),
+    grace: optional(duration(0, HOUR, '60s')),
+    maxLifetime: optional(duration(SECOND, 10 * YEAR, '365d')),
+    maxActivePerSubject: optional(whole(1, 1_000_000)),
+    version: optional(whole(1, 1_000_000)),
+    minVersion: optional(whole(1, 1_000_000)),
+    reuse: optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
+    retireOn: optional(oneOf('grace', 'first-use')),
+    prefix: optional(prefix),
+  },
+  'expected a policy: an object with at least `ttl` and `scopes`',
+)
+
+const rootKey = z.custom<string | KeyWrapper>(
+  (value) =>
+    typeof value === 'string' ||
+    (hasMethods(value, ['wrap', 'unwrap']) && isName((value as { id?: unknown }).id, 256)),
+  "expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
+)
+
+/** How keys come and go. */
+export const keysSchema = strict(
+  {
+    rotateEvery: optional(duration(HOUR, 2 * YEAR, '30d')),
+    publishAhead: optional(duration(SECOND, 7 * 24 * HOUR, '5m')),
+    refreshEvery: optional(duration(100, 24 * HOUR, '1m')),
+  },
+  'expected { rotateEvery, publishAhead, refreshEvery }',
+)
+
+/** The bounds of the cache. */
+export const cacheSchema = strict({
+  max: optional(whole(1, 10_000_000)),
+  maxBytes: optional(whole(10_000, 2 ** 36)),
+})
+
+const STORE_METHODS = [
+  ...['open', 'close', 'insertTokens', 'getToken', 'listTokens', 'succeed', 'supersede', 'revoke'],
+  ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
+]
+
+const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
+
+/** The options of an authority. */
+export const optionsSchema = strict(
+  {
+    issuer: name(512),
+    audience: z.union(
+      [name(256), z.array(name(256)).check(z.minLength(1), z.maxLength(64))],
+      'expected a name, or a list of 1 to 64 names',
+    ),
+    rootKey: optional(rootKey),
+    previousRootKeys: optional(z.array(rootKey, 'expected a list of root keys')),
+    store: optional(adapter<Store>('store', 'memoryStore()', STORE_METHODS, describesStore)),
+    feed: optional(adapter<RevocationFeed>('feed', 'memoryFeed()', FEED_METHODS, describesFeed)),
+    policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
+    claims: optional(
+      z.custom<StandardSchemaV1>(
+        (value) =>
+          typeof (value as StandardSchemaV1 | undefined)?.['~standard']?.validate === 'function',
+        'expected a Standard Schema, such as one of zod, valibot or arktype',
+      ),
+    ),
+    prefix: optional(prefix),
+    cache: optional(
+      z.union(
+        [z.literal(false), cacheSchema],
+        'expected false, or { max, maxBytes } with whole numbers of at least 1 and 10,000',
+      ),
+    ),
+    maxStaleness: optional(duration(10, HOUR, '5s')),
+    onStale: optional(oneOf('reject', 'accept')),
+    onStart: optional(oneOf('wait', 'reject', 'accept')),
+    clockTolerance: optional(duration(0, MINUTE, '5s')),
+    maxTokenLength: optional(whole(512, 16_384)),
+    keys: optional(keysSchema),
+    timeout: optional(duration(10, 10 * MINUTE, '2s')),
+    node: optional(name(128)),
+    maxRevocations: optional(whole(1000, 100_000_000)),
+    clock: optional(adapter<Clock>('clock', 'manualClock()', ['now'], isWholeClock)),
+  },
+  'expected an object of options',
+)

@@ -1,0 +1,223 @@
+/**
+ * Reading revocations back from the store: all of them where the log is lost, or the latest where it may have lost some.
+ *
+ * @module
+ */
+import { encodeTime } from 'ulid'
+import {
+  type CheckedRow,
+  corruptIdsOf,
+  corruptRow,
+  readChanges,
+  readRevocations,
+  readTokens,
+  recordsOf,
+} from '../../store/checked.js'
+import type { Revocation, Store, TokenRecord } from '../../store/store.js'
+import type { RevocationEntry } from '../index/entries.js'
+import type { RevocationIndex } from '../index/revocation-index.js'
+import { indexFull } from '../log/unavailable.js'
+
+const PAGE = 1000
+const ROWS_A_TURN = 50
+const ULID_TIME = 10
+const ULID_RANDOM = 16
+
+/** Where revocations are read from, and where they go. */
+export interface ReadBackOptions {
+  readonly store: Store
+  readonly index: RevocationIndex
+  /** Runs a call to the store under the authority's deadline. */
+  readonly call: <T>(call: () => Promise<T>) => Promise<T>
+  /** Reports rows that do not match their integrity tags. Default: nothing is checked. */
+  readonly inspect?: RowInspector
+  /** What the node knows already. A row that says no more than that is not inspected. Default: nothing. */
+  readonly known?: RevocationIndex
+  /** By when every token that exists has expired, in Unix milliseconds. */
+  readonly horizon: () => number
+}
+
+/** Checks rows that were read, and reports those that were edited. Resolves with whether the row is intact. */
+export interface RowInspector {
+  revocation(row: Revocation): Promise<boolean>
+  token(row: TokenRecord): Promise<boolean>
+}
+
+/** What a refill needs. */
+export interface RefillOptions extends ReadBackOptions {
+  /** Unix milliseconds: what expired by then is left out. */
+  readonly now: number
+}
+
+/**
+ * Puts every kept revocation, and the end of every rotated token, into the index. Rejects when the store fails, or when
+ * a row does not parse: a revocation that cannot be read must not be passed over in silence.
+ */
+export async function refillIndex(options: RefillOptions): Promise<void> {
+  const proved = await refillRevocations(options)
+  await refillRotations(options)
+  if (!proved) await refillMarked(options, options.now)
+}
+
+/**
+ * Puts into the index every kept revocation that was asked for at or after `since` (Unix milliseconds), by the clock of
+ * whoever did. Rejects as `refillIndex` does.
+ */
+export async function recallRevocations(options: ReadBackOptions, since: number): Promise<void> {
+  // Just below the first ULID of that time.
+  const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
+  if (!(await refillRevocations(options, after))) await refillMarked(options)
+}
+
+/**
+ * Puts into the index everything that the store took in after the cursor: revocations and the ends of rotated tokens, by
+ * the store's own order of arrival. Resolves with the next cursor. Rejects as `refillIndex` does.
+ */
+export async function refillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
+  const { store, call, known } = options
+  let proved = true
+  for (let after = cursor; ; ) {
+    const page = await call(() => readChanges(store, after, PAGE))
+    refuseCorrupt(page.revocations)
+    refuseCorrupt(page.superseded)
+    for (const revocation of recordsOf(page.revocations)) {
+      // Mostly the log has brought it by then, and a tag takes longer to check than all the rest.
+      const isKnown = known !== undefined && isCovered(known, revocation)
+      if (!isKnown && !(await takeRevocation(options, revocation))) proved = false
+    }
+    for (const record of recordsOf(page.superseded)) {
+      const entry = rotationOf(record)
+      if (entry !== undefined && known?.covers(entry) !== true) await takeRotation(options, record)
+    }
+    if (!page.more) {
+      if (!proved) await refillMarked(options)
+      return page.cursor
+    }
+    after = page.cursor
+  }
+}
+
+/** Resolves with whether every revocation is as it was written. */
+async function refillRevocations(options: ReadBackOptions, after?: string): Promise<boolean> {
+  const { store, call } = options
+  let proved = true
+  await eachPage(
+    (page) => call(() => readRevocations(store, page)),
+    async (revocation) => {
+      if (!(await takeRevocation(options, revocation))) proved = false
+    },
+    after,
+  )
+  return proved
+}
+
+/**
+ * Puts every token into the index that the store has marked as revoked. What a revocation named before its row was
+ * edited cannot be told from the row, but shows in the records that it covered.
+ */
+async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
+  const { store, call, index, horizon, inspect } = options
+  await eachPage(
+    (page) => call(() => readTokens(store, {}, page)),
+    async (record) => {
+      if (record.revokedAt === null) return
+      const { id: value, expiresAt } = record
+      // An edited expiry would have the entry forgotten too early.
+      const isIntact = (await inspect?.token(record)) !== false
+      if (!isIntact) apply(index, { kind: 'token', value, expiresAt: horizon(), loose: true })
+      else if (expiresAt > now) apply(index, { kind: 'token', value, expiresAt })
+    },
+  )
+}
+
+async function refillRotations(options: RefillOptions): Promise<void> {
+  const { store, now, call } = options
+  await eachPage(
+    (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),
+    (record) => takeRotation(options, record),
+  )
+}
+
+const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
+  entriesOf(revocation, true).every((entry) => known.covers(entry))
+
+// A row that was edited is reported, and revokes all the same: it can only narrow. Resolves with whether it is intact.
+async function takeRevocation(
+  { index, inspect }: ReadBackOptions,
+  revocation: Revocation,
+): Promise<boolean> {
+  const isIntact = (await inspect?.revocation(revocation)) !== false
+  for (const entry of entriesOf(revocation, isIntact)) apply(index, entry)
+  return isIntact
+}
+
+/** What a kept revocation says to the index. */
+function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[] {
+  const { kind, value, before, expiresAt, family, generation } = revocation
+  if (kind !== 'token') return [{ kind, value, before, expiresAt }]
+  // Of a token, `before` is its own expiry; without one, its record was not available. One that was edited, or written
+  // before it meant that, is no more than an upper bound.
+  const end = Math.max(before, expiresAt)
+  const entry: RevocationEntry =
+    before === 0 || !isIntact
+      ? { kind, value, expiresAt: end, loose: true }
+      : { kind, value, expiresAt: before }
+  // It matters beyond the token's own expiry only for successors.
+  const ended = family !== null && generation !== null && (expiresAt > before || !isIntact)
+  return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
+}
+
+// Of a row that was edited, the id alone is certain: that token ends at once, since which family it is of, and when it
+// was to end, is not known any more.
+async function takeRotation(
+  { index, inspect, horizon }: ReadBackOptions,
+  record: TokenRecord,
+): Promise<void> {
+  const entry = rotationOf(record)
+  if (entry === undefined) return
+  apply(index, entry)
+  if ((await inspect?.token(record)) !== false || record.supersededAt === null) return
+  apply(index, { kind: 'token', value: record.id, expiresAt: horizon(), loose: true })
+}
+
+function rotationOf(record: TokenRecord): RevocationEntry | undefined {
+  const { family: value, generation, supersededAt: from, expiresAt, familyExpiresAt } = record
+  // The first token of a family that is not retired yet supersedes nothing.
+  if (from === null && generation === 0) return undefined
+  // The expiry of earlier generations is not known here; the family's end is never before it.
+  const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
+  return { kind: 'rotated', value, generation, from, expiresAt: end }
+}
+
+function apply(index: RevocationIndex, entry: RevocationEntry): void {
+  if (index.apply(entry)) return
+  throw indexFull()
+}
+
+function refuseCorrupt(rows: readonly CheckedRow<unknown>[]): void {
+  const [corrupt] = corruptIdsOf(rows)
+  if (corrupt !== undefined) throw corruptRow('row', corrupt)
+}
+
+async function eachPage<T>(
+  read: (page: {
+    readonly limit: number
+    readonly after?: string
+  }) => Promise<readonly CheckedRow<T>[]>,
+  take: (record: T) => void | Promise<void>,
+  from?: string,
+): Promise<void> {
+  let after = from
+  for (;;) {
+    const rows = await read(after === undefined ? { limit: PAGE } : { limit: PAGE, after })
+    refuseCorrupt(rows)
+    for (const [at, record] of recordsOf(rows).entries()) {
+      await take(record)
+      // Checking the tags of a page takes tens of milliseconds: requests get their turn in between.
+      if (at % ROWS_A_TURN === ROWS_A_TURN - 1)
+        await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (rows.length < PAGE) return
+    after = rows.at(-1)?.id
+  }
+}

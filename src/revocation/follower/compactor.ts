@@ -1,0 +1,97 @@
+/**
+ * The compactor: keeps the log from growing for ever.
+ *
+ * What concerns nothing alive is cut off. What is alive and long ago goes into a snapshot first. The log itself is told
+ * where it begins from then on, in an event, so that no later head can say otherwise.
+ *
+ * @module
+ */
+import type { Position } from '../../feed/feed.js'
+import { BLOCK } from '../log/block-expiry.js'
+import type { FeedEntry } from '../log/event.js'
+import type { FeedCalls } from '../log/feed-client.js'
+import { saveSnapshot } from '../log/snapshot.js'
+import type { FollowerOptions } from './follower-options.js'
+import type { Nodes } from './membership.js'
+import type { Replica } from './replica.js'
+
+/** A log that is shorter is read in a fraction of a second, and needs no snapshot. */
+const MAX_LOG = 25_000
+/**
+ * How many revocations are alive for each event that is worth a snapshot. An event of one revocation takes some 350 bytes and
+ * ten microseconds to read, a snapshot some twenty bytes and a fraction of a microsecond for each revocation: with
+ * so many events a node that starts spends about half of its time on them, and snapshots are about half of all that is
+ * written.
+ */
+const ALIVE_AN_EVENT = 20
+/** Stays behind a snapshot, for nodes that are not far behind. */
+const KEEP = 10_000
+const LEASE_MS = 5 * 60_000
+
+/** What the compactor needs. */
+export interface CompactorOptions extends FollowerOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly nodes: Nodes
+  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  /** The longest log without a snapshot, in events. Default: 25,000. */
+  readonly maxLog?: number
+}
+
+/** Compacts one log, on behalf of all nodes. */
+export class Compactor {
+  readonly #options: CompactorOptions
+  #busy = false
+
+  constructor(options: CompactorOptions) {
+    this.#options = options
+  }
+
+  /** Does what is due at this time (Unix milliseconds, behind the clocks of all nodes). */
+  async run(now: number): Promise<void> {
+    const { feed, replica } = this.#options
+    if (this.#busy || feed.trim === undefined || replica.shadow !== undefined) return
+    this.#busy = true
+    try {
+      await this.#cutDead(now)
+      if (feed.snapshot !== undefined && this.#isLong()) await this.#snapshot()
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async #cutDead(now: number): Promise<void> {
+    const { replica } = this.#options
+    const dead = replica.expiredUpTo(now)
+    if (dead - replica.floor >= 4 * BLOCK) await this.#cut(dead, [])
+  }
+
+  #isLong(): boolean {
+    const { replica, index, maxLog = MAX_LOG } = this.#options
+    const length = replica.position.seq - Math.max(replica.floor, replica.snapshotSeq)
+    return length > Math.max(maxLog, index.size / ALIVE_AN_EVENT)
+  }
+
+  // One node at a time: it says so in the log, and whoever said so first does it.
+  async #snapshot(): Promise<void> {
+    const { calls, keys, clock, replica, index, nodes, publish, maxLog = MAX_LOG } = this.#options
+    if (!nodes.mayLead()) return
+    await publish([{ kind: 'lease', value: nodes.text, until: clock.now() + LEASE_MS }])
+    if (!nodes.leads()) return
+    const { position } = replica
+    await saveSnapshot({ calls, keys, clock, position, entries: index.entries() })
+    const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))
+    await this.#cut(upTo, [{ kind: 'snapshot', value: nodes.text, until: position.seq }])
+  }
+
+  async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
+    const { calls, publish, nodes } = this.#options
+    // Who is there may be known only by what is cut off.
+    await publish([
+      ...nodes.entries(),
+      ...also,
+      { kind: 'trim', value: nodes.text, until: upTo + 1 },
+    ])
+    await calls.trim(upTo)
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The follower: keeps a node's index equal to the feed, knows how fresh that is, and appends what the node revokes.
+ *
+ * Pulling is what makes it right: from its own position to the head, over an unbroken chain. Pushes only make it fast.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { type FeedInfo, type Position, samePosition, type WatchHint } from '../../feed/feed.js'
+import { holdAdapter, releaseAdapter } from '../../lib/adapter-refs.js'
+import type { Timer } from '../../lib/clock.js'
+import { Failures } from '../../observe/failures.js'
+import type { FeedEntry, RevocationEntry } from '../log/event.js'
+import { FeedCalls } from '../log/feed-client.js'
+import { AgreedTime } from './agreed-time.js'
+import { Compactor } from './compactor.js'
+import type { FollowerOptions } from './follower-options.js'
+import { Freshness } from './freshness.js'
+import { Nodes, type RollCall } from './membership.js'
+import { Pace } from './pace.js'
+import { Publisher } from './publisher.js'
+import { Puller } from './puller.js'
+import { Recall } from './reconciler.js'
+import { Recovery } from './recovery.js'
+import { Replica } from './replica.js'
+import { type Standing, standingOf } from './standing.js'
+import { Watcher } from './watcher.js'
+import { Witness } from './witness.js'
+
+/** One node's place in the log. */
+export class Follower {
+  readonly freshness: Freshness
+  /** The time by which things may be dropped. */
+  readonly time: AgreedTime
+  /** Why the log could not be read, or written. */
+  readonly failures: Failures
+  readonly #options: FollowerOptions
+  readonly #calls: FeedCalls
+  readonly #replica: Replica
+  readonly #publisher: Publisher
+  readonly #recovery: Recovery
+  readonly #recall: Recall
+  readonly #puller: Puller
+  readonly #nodes: Nodes
+  readonly #witness: Witness
+  readonly #compactor: Compactor
+  readonly #stop = new AbortController()
+  // Spreads the nodes of a fleet in time; nobody gains by guessing it.
+  readonly #random = Math.random
+  #watcher: Watcher | undefined
+  #stopObserving: (() => void) | undefined
+  #poll: Timer | undefined
+  readonly #pace: Pace
+  #pulling: Promise<void> | undefined
+  #again = false
+  #restUntil = Number.NEGATIVE_INFINITY
+  #pulledAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: FollowerOptions) {
+    const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
+    this.#options = options
+    this.freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
+    // A node asks again rather than wait for one answer until it is stale.
+    const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
+    this.failures = new Failures(clock)
+    this.#calls = new FeedCalls({ ...options, probeMs, failures: this.failures })
+    this.#pace = new Pace({ ...options, random: this.#random })
+    const writer = new Uint8Array(randomBytes(16))
+    this.time = new AgreedTime({
+      ...options,
+      writer,
+      onDisagreement: () => options.onIncident('clock', 1),
+    })
+    this.#witness = new Witness({ ...options, writer, time: this.time })
+    this.#replica = new Replica({
+      ...options,
+      time: this.time,
+      onNode: (entry, event) => this.#nodes.hear(entry, event),
+      onEvent: (event) => {
+        this.#witness.note(event)
+        this.#nodes.sign(event)
+      },
+    })
+    const publish = (entries: readonly FeedEntry[]) => this.#publisher.publish(entries)
+    const shared = {
+      ...options,
+      calls: this.#calls,
+      replica: this.#replica,
+      freshness: this.freshness,
+      witness: this.#witness,
+      signal: this.#stop.signal,
+      writer,
+      time: this.time,
+      random: this.#random,
+      newEpoch: () => randomBytes(16).toString('base64url'),
+      publish,
+    }
+    this.#publisher = new Publisher({
+      ...shared,
+      pull: () => this.pull(),
+      onAppended: () => this.#pace.quicken(),
+    })
+    this.#recovery = new Recovery(shared)
+    this.#nodes = new Nodes({ ...shared, name })
+    this.#recall = new Recall({
+      ...shared,
+      isWitness: () => this.#witness.hasStore && this.#nodes.members.hadOthers,
+      onKnown: (asked) => {
+        this.#witness.noteStore(asked)
+        this.#puller.reweigh()
+      },
+    })
+    this.#puller = new Puller({
+      ...shared,
+      nodes: this.#nodes,
+      recovery: this.#recovery,
+      recalling: this.#recall,
+    })
+    this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
+  }
+
+  /** Claims a share of the feed, so that another authority that uses it does not close it under this one. */
+  hold(): void {
+    holdAdapter(this.#options.feed)
+  }
+
+  /** The name of the feed. */
+  get name(): string {
+    return this.#calls.name
+  }
+
+  /** What an acknowledged append survives. */
+  get durability(): FeedInfo['durability'] {
+    return this.#options.feed.info.durability
+  }
+
+  /** The last event that was applied. */
+  get position(): Position {
+    return this.#replica.position
+  }
+
+  /** How many events of the head this node has not applied, as far as it knows. */
+  get lag(): number {
+    const { head } = this.#puller
+    return head === null ? 0 : Math.max(0, head.seq - this.#replica.position.seq)
+  }
+
+  /** How many entries this node has revoked, and the log has not confirmed. */
+  get owed(): number {
+    return this.#recovery.owed
+  }
+
+  /** Whether this node has revoked the entry, or one of the same target, and the log has not confirmed it. */
+  owes(entry: RevocationEntry): boolean {
+    return this.#recovery.owes(entry)
+  }
+
+  /** How many events were passed over because they are not authentic. */
+  get rejected(): number {
+    return this.#replica.refused
+  }
+
+  /** How the push channel does: how often it ended, and how often it failed to bring an event. */
+  get push(): { readonly ends: number; readonly misses: number } {
+    return { ends: this.#watcher?.ends ?? 0, misses: this.#watcher?.misses ?? 0 }
+  }
+
+  /** Whether this node has applied the event at that place, in this life of the log or in one before it. */
+  reached({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
+    return this.#replica.reached(epoch, seq)
+  }
+
+  /**
+   * Watches the feed, and pulls everything there is. Rejects with `ERR_FEED_UNAVAILABLE`, and goes on trying.
+   *
+   * The watch comes first: what is appended while the log is being read is then seen by one of the two.
+   */
+  async start(): Promise<void> {
+    const { feed, onIncident } = this.#options
+    this.#stopObserving = feed.observe?.(onIncident)
+    this.#watcher = new Watcher({
+      ...this.#options,
+      calls: this.#calls,
+      replica: this.#replica,
+      signal: this.#stop.signal,
+      wake: (hint) => this.#wake(hint),
+      onEnd: () => this.doubt(),
+      random: this.#random,
+    })
+    try {
+      void this.compareServers()
+      // Where that fails, the first look at the store takes it.
+      await this.#recall.begin().catch(() => undefined)
+      await this.pull()
+      await this.#nodes.hello()
+    } finally {
+      this.#schedule()
+    }
+  }
+
+  /** Asks whether store and feed are on one server, in which case the store is no witness. Never rejects. */
+  compareServers(): Promise<void> {
+    return this.#witness.compare(this.#options.storeIdentity, () => this.#calls.identity())
+  }
+
+  /** How this node stands among the others. */
+  get standing(): Standing {
+    return standingOf(this.#nodes.members, this.#witness, this.time)
+  }
+
+  /** Stops following; nothing is fresh any more. */
+  async stop(): Promise<void> {
+    const silentMs = this.#options.clock.monotonic() - this.#pulledAt
+    if (silentMs <= this.#options.maxStalenessMs) await this.#nodes.leave().catch(() => undefined)
+    if (this.abandon()) await this.#options.feed.close()
+  }
+
+  /** Stops following, and leaves the feed open for whoever has it. Answers whether this node was the last to use it. */
+  abandon(): boolean {
+    this.#stop.abort()
+    this.#stopObserving?.()
+    this.#poll?.cancel()
+    this.#nodes.stop()
+    this.freshness.revoke()
+    return releaseAdapter(this.#options.feed)
+  }
+
+  /**
+   * Pulls what is missing and proves the head. One pull at a time; joiners share it.
+   *
+   * @param polled - Whether nobody asked for it: what it finds is then what the push channel should have brought.
+   */
+  pull(polled = false): Promise<void> {
+    this.#pulling ??= this.#timedPull(polled).finally(() => {
+      this.#pulling = undefined
+      if (this.#again && !this.#stop.signal.aborted) void this.pull().catch(() => undefined)
+      this.#again = false
+    })
+    return this.#pulling
+  }
+
+  async #timedPull(polled: boolean): Promise<void> {
+    const start = this.#options.clock.monotonic()
+    try {
+      const read = await this.#puller.pull()
+      if (polled && read > 0) this.#watcher?.missed()
+      this.#pulledAt = start
+      this.failures.clear()
+      this.#recovery.settle()
+      this.#nodes.live()
+    } catch (error) {
+      this.failures.note(error)
+      const now = this.#options.clock.monotonic()
+      this.#restUntil = now + (now - start)
+      this.doubt()
+      throw error
+    }
+  }
+
+  /**
+   * Pulls for a caller that cannot decide otherwise, unless a pull has just failed: after one that took its time, none
+   * is tried for as long again, so that an outage does not cost each request a deadline. Never rejects; the lease tells
+   * what came of it.
+   */
+  async confirm(): Promise<void> {
+    if (this.#options.clock.monotonic() < this.#restUntil) return
+    await this.pull().catch(() => undefined)
+  }
+
+  /** Has the store asked, at the next proof, for what was revoked lately: the log may not be the one that it was. */
+  doubt(): void {
+    this.#recall.suspect()
+  }
+
+  /** Renews the lease without waiting, where the feed lives in this process. Answers whether it did. */
+  renew(): boolean {
+    if (this.#stop.signal.aborted) return false
+    const mark = this.freshness.mark()
+    const head = this.#options.feed.peek?.()
+    if (
+      head === undefined ||
+      !samePosition(head, this.position.epoch === '' ? null : this.position)
+    )
+      return false
+    this.freshness.prove(mark)
+    return true
+  }
+
+  /**
+   * Appends entries to the log, and applies them here. Answers the position of the last event.
+   *
+   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot tell whether the feed took them. Then this node goes on
+   * offering them to the log by itself; asking again is safe.
+   */
+  async publish(entries: readonly FeedEntry[]): Promise<Position> {
+    try {
+      return await this.#publisher.publish(entries)
+    } catch (error) {
+      this.#recovery.owe(entries)
+      throw error
+    }
+  }
+
+  /** Appends entries like `publish`, and asks every live node for word that it has applied them. */
+  rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
+    return this.#nodes.call((call) => this.publish([...entries, call]), timeoutMs)
+  }
+
+  /** Drops from the log what concerns nothing alive, where the feed can. Never rejects. */
+  compact(now: number): Promise<void> {
+    return this.#compactor.run(now).catch(() => undefined)
+  }
+
+  #schedule(): void {
+    if (this.#stop.signal.aborted) return
+    this.#poll = this.#options.clock.setTimer(() => {
+      const before = this.position
+      // A failed poll needs no handling of its own: the lease runs out, and that is what verify looks at.
+      void this.pull(true)
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.position !== before) this.#pace.quicken()
+          this.#schedule()
+        })
+    }, this.#pace.next(this.#isCalm))
+  }
+
+  // One that has read everything and waits for evidence looks often: it may come with the next seal.
+  get #isCalm(): boolean {
+    const { maxStalenessMs, clock } = this.#options
+    const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
+    return (isFresh || this.failures.isUnread) && this.#watcher?.reliable === true
+  }
+
+  #wake(hint?: WatchHint): void {
+    if (this.#stop.signal.aborted) return
+    const events = hint?.events ?? []
+    let certain = events.length > 0
+    for (const event of events) {
+      const taken = this.#replica.take(event)
+      if (taken !== 'applied' && taken !== 'known') certain = false
+    }
+    if (events.length > 0) this.#pace.quicken()
+    if (certain || this.renew()) return
+    // A pull that has begun may have asked too early.
+    if (this.#pulling === undefined) void this.pull().catch(() => undefined)
+    else this.#again = true
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The publisher: appends what this node revokes, in groups, exactly once, whatever becomes of the answers.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../../errors.js'
+import type { Position, SealedEvent, SealedHead } from '../../feed/feed.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import { encodeEntries, expiryOf, type FeedEntry, groupEntries } from '../log/event.js'
+import type { FeedCalls } from '../log/feed-client.js'
+import { linkOf, MAX_PAYLOAD, seal, sealHead } from '../log/seal.js'
+import type { AgreedTime } from './agreed-time.js'
+import type { FollowerKeys } from './follower-options.js'
+import type { Replica } from './replica.js'
+
+// An append carries at most this many events: a quarter of a megabyte or more of them would hold everybody else up.
+const MAX_EVENTS = 10
+const MAX_ATTEMPTS = 100
+const MAX_UNANSWERED = 4
+const MAX_BACKOFF_MS = 50
+
+/** What the publisher needs. */
+export interface PublisherOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly keys: FollowerKeys
+  readonly clock: ResolvedClock
+  readonly time: AgreedTime
+  /** How long a call may take, in milliseconds; also how long an append without an answer is tried again. */
+  readonly deadlineMs: number
+  /** 16 bytes that name this node. */
+  readonly writer: Uint8Array
+  /** Brings the replica up to the head; rejects when that cannot be done. */
+  readonly pull: () => Promise<void>
+  /** Called when the log took this node's events, all of which it has applied by then. */
+  readonly onAppended: () => void
+  /** The name of a new life of the log. */
+  readonly newEpoch: () => string
+  /** A number in [0, 1). */
+  readonly random: () => number
+}
+
+interface Job {
+  readonly entries: readonly FeedEntry[]
+  readonly resolve: (position: Position) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Draft {
+  readonly events: readonly SealedEvent[]
+  readonly next: SealedHead
+}
+
+/** One node's appends, one at a time: each builds on the link of the one before it. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  #queue: Job[] = []
+  #running = false
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Appends entries, together with whatever else waits by the time the log is free. Answers the position of the event
+   * that ends them.
+   *
+   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot be told whether the log took them; asking again is safe.
+   */
+  publish(entries: readonly FeedEntry[]): Promise<Position> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ entries, resolve, reject })
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    // What is asked for in the same tick goes along.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const jobs = this.#nextGroup()
+      try {
+        const position = await this.#commit(jobs.flatMap(({ entries }) => entries))
+        for (const { resolve } of jobs) resolve(position)
+      } catch (error) {
+        for (const { reject } of jobs) reject(error)
+      }
+    }
+    this.#running = false
+  }
+
+  #nextGroup(): Job[] {
+    const jobs: Job[] = []
+    let entries = 0
+    for (const job of this.#queue) {
+      entries += job.entries.length
+      if (jobs.length > 0 && entries > MAX_EVENTS * 500) break
+      jobs.push(job)
+    }
+    this.#queue = this.#queue.slice(jobs.length)
+    return jobs
+  }
+
+  async #commit(entries: readonly FeedEntry[]): Promise<Position> {
+    const groups = [...groupEntries(entries, MAX_PAYLOAD)]
+    let position = this.#options.replica.position
+    do {
+      position = await this.#append(groups.splice(0, MAX_EVENTS))
+    } while (groups.length > 0)
+    return position
+  }
+
+  async #append(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
+    const { replica, keys, pull, clock, deadlineMs } = this.#options
+    // Every draft that the log may have taken: a request that was given up may still arrive.
+    const drafts: Draft[] = []
+    let unanswered = 0
+    const until = clock.monotonic() + deadlineMs
+    for (let attempt = 0; attempt < MAX_ATTEMPTS && unanswered < MAX_UNANSWERED; attempt++) {
+      if (replica.position.epoch === '') await pull().catch(uncertain)
+      await keys.ready().catch(uncertain)
+      const { position } = replica
+      const draft = this.#draft(position, groups)
+      drafts.push(draft)
+      const answer = await this.#try(position, draft)
+      if (answer === 'appended') return draft.next
+      await pull().catch(uncertain)
+      const landed = drafts.find(({ next }) => replica.agrees(next))
+      if (landed !== undefined) return landed.next
+      if (answer === 'refused') await this.#pause(attempt - unanswered)
+      // Not without end: what was not answered may still arrive, and the caller is waiting.
+      else if (clock.monotonic() < until) unanswered++
+      else break
+    }
+    return uncertain(undefined)
+  }
+
+  async #try(
+    expect: Position,
+    { events, next }: Draft,
+  ): Promise<'appended' | 'refused' | 'unanswered'> {
+    const { calls, replica, onAppended } = this.#options
+    const standing = expect.epoch === '' ? null : expect
+    const answer = await calls.append(standing, events, next).catch(() => undefined)
+    if (answer === undefined) return 'unanswered'
+    if (!answer.ok) return 'refused'
+    if (standing === null && replica.position.epoch === '') replica.enter(next.epoch)
+    for (const event of events) replica.take(event, event.seq)
+    if (replica.agrees(next)) onAppended()
+    return 'appended'
+  }
+
+  #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): Draft {
+    const { keys, time, writer, replica, newEpoch } = this.#options
+    const at = time.stamp()
+    // No log, and nobody who had anything to put into one: the first event founds it.
+    const epoch = after.epoch === '' ? newEpoch() : after.epoch
+    const events: SealedEvent[] = []
+    let { seq, link } = after
+    for (const entries of groups) {
+      const header = { epoch, seq: seq + 1, link, at, second: 0, writer }
+      const payload = encodeEntries(entries)
+      const bytes = seal(keys, 'event', { ...header, first: expiryOf(entries) }, payload)
+      events.push({ seq: ++seq, bytes })
+      link = linkOf(bytes)
+    }
+    const head = { epoch, seq, link, at, ...extentOf(replica, groups.flat()), writer }
+    return { events, next: sealHead(keys, head, time.vouched()) }
+  }
+
+  // Writers that collide come back at times of their own.
+  #pause(attempt: number): Promise<void> {
+    const { clock, random } = this.#options
+    const longest = Math.min(MAX_BACKOFF_MS, 2 ** Math.min(attempt, 10) / 2)
+    const delay = Math.floor(random() * longest)
+    return delay === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => void clock.setTimer(resolve, delay))
+  }
+}
+
+// Where the log begins with these entries in it: whoever comes next must find the head say so.
+function extentOf(replica: Replica, entries: readonly FeedEntry[]) {
+  let { floor: first, snapshotSeq: second } = replica
+  for (const entry of entries) {
+    if (entry.kind === 'trim') first = Math.max(first, entry.until)
+    if (entry.kind === 'snapshot') second = entry.until
+  }
+  return { first, second }
+}
+
+function uncertain(cause: unknown): never {
+  const message = 'the feed did not confirm a revocation'
+  throw new WatchwordError('ERR_REVOCATION_UNCERTAIN', message, { cause })
+}

@@ -1,0 +1,309 @@
+/**
+ * The puller: from a node's own position to the head of the log, and the proof that it is the head.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js'
+import { has } from '../../lib/fields.js'
+import type { FeedCalls } from '../log/feed-client.js'
+import { type Opened, open, openHead, sealHead } from '../log/seal.js'
+import { indexFull, unavailable } from '../log/unavailable.js'
+import type { AgreedTime } from './agreed-time.js'
+import type { FollowerOptions } from './follower-options.js'
+import type { Freshness, Mark } from './freshness.js'
+import { lifeOf } from './members.js'
+import type { Nodes } from './membership.js'
+import type { Recall } from './reconciler.js'
+import type { Recovery } from './recovery.js'
+import type { Replica, Taken } from './replica.js'
+import type { Witness } from './witness.js'
+
+const READ_LIMIT = 500
+// Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
+const MAX_ROUNDS = 200_000
+const MAX_STUCK = 2
+const MAX_SHOWN = 3
+const MAX_TEARS = 3
+// Between two of these the event loop gets its turn: a few milliseconds of work.
+const BYTES_A_TURN = 100_000
+/**
+ * A seal older than this, or than a fifth of a lease, is renewed by the first node that comes by and did not make it: each
+ * of two nodes then sees a seal of the other one twice a lease.
+ */
+const BEACON_MS = 2000
+const BEACON_SHARE = 0.2
+
+/** What the puller needs. */
+export interface PullerOptions extends FollowerOptions {
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly freshness: Freshness
+  readonly recovery: Recovery
+  readonly recalling: Recall
+  readonly time: AgreedTime
+  readonly nodes: Nodes
+  readonly witness: Witness
+  /** 16 bytes that name this node. */
+  readonly writer: Uint8Array
+  readonly signal: AbortSignal
+  /** A number in [0, 1). */
+  readonly random: () => number
+}
+
+interface Attempt {
+  rewound: boolean
+  stuck: number
+  frozen: number
+  /** How many events were read. */
+  read: number
+}
+
+interface Round {
+  /** What this node knew of the log when it asked for the head. */
+  readonly sent: { readonly epoch: string; readonly seq: number }
+  readonly mark: Mark
+  readonly attempt: Attempt
+}
+
+/** Brings one replica up to the head of its log. */
+export class Puller {
+  readonly #options: PullerOptions
+  readonly #calls: FeedCalls
+  readonly #replica: Replica
+  #head: SealedHead | null = null
+  // How many pulls in a row found a head that no chain of events leads to.
+  #tears = 0
+  // When the head was asked for that was reached last.
+  #reachedAt: Mark | undefined
+
+  constructor(options: PullerOptions) {
+    this.#options = options
+    this.#calls = options.calls
+    this.#replica = options.replica
+  }
+
+  /** The head that was seen last. */
+  get head(): SealedHead | null {
+    return this.#head
+  }
+
+  /**
+   * Pulls until the head is reached and proved. Answers how many events it read. Rejects with `ERR_FEED_UNAVAILABLE`.
+   */
+  async pull(): Promise<number> {
+    await this.#calls.open()
+    const { recovery, freshness, time, signal } = this.#options
+    const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      if (signal.aborted)
+        throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the authority was closed')
+      const { position, seen } = this.#replica
+      const sent = { epoch: position.epoch, seq: seen }
+      const mark = freshness.mark()
+      const head = await this.#calls.head()
+      if (head === null) {
+        time.begin()
+        this.#suspect(attempt)
+        if (await recovery.found()) continue
+        freshness.prove(mark)
+        return attempt.read
+      }
+      if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
+    }
+    throw unavailable('the feed has a head that it cannot be read up to')
+  }
+
+  /** Goes one step towards this head. Answers whether it is reached, and proved to be the head. */
+  async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
+    const { recovery, recalling } = this.#options
+    const opened = await this.#open(head)
+    if (opened === undefined) {
+      this.#suspect(attempt)
+      return false
+    }
+    this.#note(head, opened)
+    const replica = this.#replica
+    const { epoch, seq } = replica.position
+    if (head.epoch !== epoch) {
+      await recovery.enter(head, opened, epoch === '' ? undefined : 'epoch')
+      return false
+    }
+    replica.learn(head, opened)
+    // An authoritative head is never behind what was there before it was asked for.
+    const behind = sent.epoch === epoch && head.seq < sent.seq
+    const whole = replica.agrees(head) && !replica.contradicted
+    if (whole && !behind) {
+      this.#tears = 0
+      await recalling.settle(mark)
+      return this.#prove(opened, mark, attempt)
+    }
+    if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
+    else if (head.seq <= seq || behind || attempt.stuck >= MAX_STUCK) {
+      // Something was applied that is not in the log: the log was set back, and may have gone on from there.
+      if (attempt.rewound) return this.#torn(head)
+      attempt.rewound = true
+      attempt.stuck = 0
+      await recovery.enter(head, opened, behind ? 'rollback' : 'fork')
+    } else await this.#readOn(head, attempt)
+    return false
+  }
+
+  #note(head: SealedHead, opened: Opened): void {
+    const { time, witness, nodes, writer } = this.#options
+    // One that was not there a moment ago was made since then.
+    const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
+    this.#head = head
+    time.note(opened)
+    witness.note(opened)
+    if (isNew && !sameBytes(opened.writer, writer)) nodes.members.signed(lifeOf(opened.writer))
+  }
+
+  // A seal that does not hold, of a head: first the key may be new, then somebody tampered.
+  async #open(head: SealedHead): Promise<Opened | undefined> {
+    const { keys } = this.#options
+    let opened = openHead(keys, head)
+    if (has(opened, 'failure') && opened.failure === 'unknown_key') {
+      await keys.refresh()
+      opened = openHead(keys, head)
+    }
+    if (!has(opened, 'failure')) return opened
+    await this.#options.recovery.mend(head, opened)
+    return undefined
+  }
+
+  async #readOn(head: SealedHead, attempt: Attempt): Promise<void> {
+    const before = this.#replica.position
+    const { events } = await this.#calls.read(before, READ_LIMIT)
+    await this.#takeAll(events, head)
+    if (this.#replica.position !== before) {
+      attempt.read += events.length
+      return
+    }
+    // The log may have been trimmed or restarted between the two questions: the next head tells.
+    attempt.stuck++
+  }
+
+  // Something in the middle is gone, and no event can be put there. A reading that failed may do better the next time;
+  // a log that stays torn is begun anew, with what the nodes and the store know.
+  async #torn(head: SealedHead): Promise<never> {
+    this.#tears++
+    if (this.#tears >= MAX_TEARS) await this.#options.recovery.replace(head)
+    throw unavailable('the feed ends before its head')
+  }
+
+  async #takeAll(events: readonly SealedEvent[], head: SealedHead): Promise<void> {
+    const { onIncident } = this.#options
+    let bytes = 0
+    for (const event of events) {
+      const taken = await this.#take(event, head.seq)
+      if (taken === 'refused') onIncident('refused', 1)
+      if (taken === 'unreadable') await this.#unreadable(event, head)
+      if (taken === 'full') {
+        onIncident(taken, 1)
+        throw indexFull()
+      }
+      bytes += event.bytes.length
+      if (bytes > BYTES_A_TURN) {
+        bytes = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  // A bit that flipped can name another key. An event of a form to come is left to those who know it.
+  async #unreadable(event: SealedEvent, head: SealedHead): Promise<never> {
+    const { keys, recovery, onIncident } = this.#options
+    onIncident('unreadable', 1)
+    const opened = open(keys, 'event', event.bytes)
+    if (has(opened, 'claimed') && ++this.#tears >= MAX_TEARS)
+      await recovery.replaceUnreadable(head, opened.claimed.at)
+    throw unavailable('the feed holds an event that this node cannot read')
+  }
+
+  // A key that is not at hand may be a new one.
+  async #take(event: SealedEvent, covered: number): Promise<Taken> {
+    const taken = this.#replica.take(event, covered)
+    if (taken !== 'unreadable') return taken
+    await this.#options.keys.refresh()
+    return this.#replica.take(event, covered)
+  }
+
+  /**
+   * Notes the proof, as far as there is evidence that this head is that of the whole log. An old seal is renewed: the log
+   * that takes the new one is no picture. Answers whether the head stands.
+   */
+  async #prove(head: Opened, mark: Mark, attempt: Attempt): Promise<boolean> {
+    const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
+    if (feed.touch === undefined || feed.peek !== undefined) {
+      freshness.prove(mark)
+      return true
+    }
+    const sealedAt = time.ownTimeOf(head.at)
+    const age = clock.judged() - sealedAt
+    const isCurrent = age <= maxStalenessMs && age >= -toleranceMs
+    if (!isCurrent && !(await this.#touch(head))) {
+      // Somebody may have appended in between. Whoever shows the same head again shows a picture.
+      this.#suspect(attempt)
+      return false
+    }
+    const wasFresh = freshness.within(maxStalenessMs, mark[0])
+    this.#reachedAt = mark
+    this.#weigh(isCurrent ? sealedAt : mark[0])
+    // In the background, while the old one will do: of several nodes that do so at once, all are right.
+    if (isCurrent && age > this.#dueAfter(head, wasFresh)) void this.#touch(head).catch(() => false)
+    return true
+  }
+
+  /** Notes that there is new evidence: what was reached is proved as far as that goes. */
+  reweigh(): void {
+    this.#weigh(undefined)
+  }
+
+  #weigh(sealedAt: number | undefined): void {
+    const { freshness, witness } = this.#options
+    const newest = witness.newest(this.#trustsItself ? sealedAt : undefined)
+    if (this.#reachedAt !== undefined && newest > Number.NEGATIVE_INFINITY)
+      freshness.prove(this.#reachedAt, newest)
+  }
+
+  /** Whether a seal of this node shows something: where it is alone, or the log cannot be split. */
+  get #trustsItself(): boolean {
+    const { feed, nodes } = this.#options
+    return feed.info.splits === false || nodes.members.alone
+  }
+
+  // A node that comes back answers a seal of another one at once: that one may be waiting for it.
+  #dueAfter({ writer }: Opened, wasFresh: boolean): number {
+    const { maxStalenessMs, random } = this.#options
+    const isOwn = sameBytes(writer, this.#options.writer)
+    if (!isOwn && !wasFresh) return 0
+    const shares = isOwn ? 2 : 1
+    return shares * Math.min(BEACON_MS, maxStalenessMs * BEACON_SHARE) * (1 + random() / 2)
+  }
+
+  /** Notes a head that should be another one by the next time. */
+  #suspect(attempt: Attempt): void {
+    attempt.frozen++
+    if (attempt.frozen <= MAX_SHOWN) return
+    this.#options.onIncident('frozen', 1)
+    throw unavailable('the feed shows a head that its log does not have')
+  }
+
+  async #touch({ epoch, seq, link }: Opened): Promise<boolean> {
+    const { keys, time, writer, freshness } = this.#options
+    await keys.ready()
+    const mark = freshness.mark()
+    const at = time.stamp()
+    const { floor: first, snapshotSeq: second } = this.#replica
+    const header = { epoch, seq, link, at, first, second, writer }
+    const next = sealHead(keys, header, time.vouched())
+    const touched = await this.#calls.touch({ epoch, seq, link }, next)
+    // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
+    if (touched && this.#replica.agrees({ epoch, seq, link })) {
+      this.#reachedAt = mark
+      this.#weigh(mark[0])
+    }
+    return touched
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The replica: what one node has of the log. It takes events from wherever they come, believes only their seals, and
+ * moves on only along the chain.
+ *
+ * @module
+ */
+import { type Position, type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js'
+import { has } from '../../lib/fields.js'
+import type { RevocationIndex } from '../index/revocation-index.js'
+import { Expiries } from '../log/block-expiry.js'
+import { applyEntries, type NodeEntry } from '../log/event.js'
+import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
+import type { AgreedTime } from './agreed-time.js'
+
+/** How many of its last links a node remembers, to tell a head that it has overtaken from another history. */
+const LINKS = 4096
+const PAST_EPOCHS = 16
+
+/** A node that has not met a log yet. */
+const NOWHERE: Position = { epoch: '', seq: 0, link: ZERO_LINK }
+
+/**
+ * What became of an event: `applied` and the position moved; `known` already; `ahead` of the position, so that its
+ * entries hold and it is still missing in the chain; `fork`: authentic, and of another history; `foreign`: of another
+ * epoch; `refused`: not authentic; `unreadable`: sealed with a key, or written in a form, that this node lacks; `full`:
+ * the index has no room for it.
+ */
+export type Taken =
+  | 'applied'
+  | 'known'
+  | 'ahead'
+  | 'fork'
+  | 'foreign'
+  | 'refused'
+  | 'unreadable'
+  | 'full'
+
+/** What the replica needs. */
+export interface ReplicaOptions {
+  readonly keys: SealKeys
+  readonly index: RevocationIndex
+  readonly time: Pick<AgreedTime, 'certain'>
+  /** How far the clocks of nodes may differ, in milliseconds. */
+  readonly maxSkewMs: number
+  /** Told of what nodes say to each other, with the event that says it. */
+  readonly onNode: (entry: NodeEntry, event: Opened) => void
+  /** Called with each event that is read along the chain. */
+  readonly onEvent?: (event: Opened) => void
+}
+
+/** One node's copy of the log, as far as it needs one. */
+export class Replica {
+  readonly #options: ReplicaOptions
+  readonly #links = new Map<number, Uint8Array>()
+  readonly #past = new Map<string, number>()
+  readonly #expiries = new Expiries()
+  #position: Position = NOWHERE
+  // After a trim nobody has the link of the event before the first one: what that one says, sealed, is taken for it.
+  #adopts = false
+  readonly #ahead = new Map<number, Uint8Array>()
+  #seen = 0
+  /** Whether the log holds another event where it once held one that this node has seen. */
+  contradicted = false
+  /** What the log holds, while that is compared with what this node knows. */
+  shadow: RevocationIndex | undefined
+  /** What the log has brought since somebody began to listen for it. */
+  heard: RevocationIndex | undefined
+  /** The lowest `seq` that the log has by its own account. */
+  floor = 1
+  /** The `seq` of the snapshot that holds what was trimmed; 0: what was trimmed had expired. */
+  snapshotSeq = 0
+  /** How many events were not authentic. */
+  refused = 0
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options
+  }
+
+  /** The last event that was applied. */
+  get position(): Position {
+    return this.#position
+  }
+
+  /** The highest `seq` of this life of the log that this node has seen an authentic event of. */
+  get seen(): number {
+    return Math.max(this.#seen, this.#position.seq)
+  }
+
+  /** Goes to a place in the log; what is known stays known. Without a link, that of the next event is taken. */
+  enter(epoch: string, seq = 0, link: Uint8Array | undefined = undefined): void {
+    this.#remember()
+    if (epoch !== this.#position.epoch) {
+      this.floor = 1
+      this.snapshotSeq = 0
+    }
+    this.#position = { epoch, seq, link: link ?? ZERO_LINK }
+    this.#adopts = link === undefined && seq > 0
+    this.#links.clear()
+    this.#ahead.clear()
+    this.#seen = seq
+    this.contradicted = false
+    this.#expiries.clear()
+    if (!this.#adopts) this.#links.set(seq, this.#position.link)
+  }
+
+  #remember(): void {
+    const { epoch, seq } = this.#position
+    if (epoch === '') return
+    this.#past.set(epoch, Math.max(seq, this.#past.get(epoch) ?? 0))
+    const [oldest] = this.#past.keys()
+    if (this.#past.size > PAST_EPOCHS && oldest !== undefined) this.#past.delete(oldest)
+  }
+
+  /** Whether this node has applied that event: in this life of the log, or in an earlier one that it followed. */
+  reached(epoch: string, seq: number): boolean {
+    const at = epoch === this.#position.epoch ? this.#position.seq : -1
+    return Math.max(at, this.#past.get(epoch) ?? -1) >= seq
+  }
+
+  /** Whether the history up to this head is the one that this node applied. */
+  agrees({ epoch, seq, link }: Position): boolean {
+    if (epoch !== this.#position.epoch) return false
+    const known = this.#links.get(seq)
+    return known !== undefined && sameBytes(known, link)
+  }
+
+  /** Takes over what a head, whose seal holds, says of the log. */
+  learn(head: SealedHead, opened: Opened): void {
+    if (head.epoch !== this.#position.epoch) return
+    this.floor = Math.max(this.floor, opened.first)
+    if (head.seq >= this.#position.seq) this.snapshotSeq = opened.second
+  }
+
+  /** Up to where the log's oldest events concern nothing that is alive at this time. */
+  expiredUpTo(now: number): number {
+    return this.#expiries.deadUpTo(this.floor, this.#position.seq, now)
+  }
+
+  /** Takes one event. `covered` is the highest `seq` that an authentic head is known to include. */
+  take(event: SealedEvent, covered = 0): Taken {
+    const { seq, bytes } = event
+    const { seq: last, epoch } = this.#position
+    if (seq <= last && this.#knows(event)) return 'known'
+    const opened = open(this.#options.keys, 'event', bytes)
+    if (has(opened, 'failure')) {
+      if (opened.failure === 'unknown_key' && seq <= covered && seq === last + 1)
+        return this.#passOver(event, opened.claimed.first)
+      return this.#refuse()
+    }
+    if (opened.seq !== seq) return this.#refuse()
+    const follows = this.#adopts || sameBytes(opened.link, this.#position.link)
+    const isNext = opened.epoch === epoch && seq === last + 1 && follows
+    const applied = this.#apply(opened, isNext)
+    if (applied !== 'applied') return applied
+    if (opened.epoch !== epoch) return 'foreign'
+    if (seq > last + 1) return this.#note(event)
+    if (!isNext) return 'fork'
+    // Only what is read along the chain is known to be in the log.
+    for (const index of [this.shadow, this.heard])
+      if (index !== undefined) applyEntries(opened.payload, { index })
+    this.#advance(event, opened.first)
+    return 'applied'
+  }
+
+  // The log had this event. If it turns out not to have it any more, it was set back in between.
+  #note({ seq, bytes }: SealedEvent): Taken {
+    if (this.#ahead.size < LINKS) this.#ahead.set(seq, linkOf(bytes))
+    this.#seen = Math.max(this.#seen, seq)
+    return 'ahead'
+  }
+
+  #knows({ seq, bytes }: SealedEvent): boolean {
+    const link = this.#links.get(seq)
+    return link === undefined || sameBytes(link, linkOf(bytes))
+  }
+
+  #refuse(): Taken {
+    this.refused++
+    return 'refused'
+  }
+
+  #hear(entry: NodeEntry, event: Opened): void {
+    if (entry.kind === 'trim') this.floor = Math.max(this.floor, entry.until)
+    if (entry.kind === 'snapshot') this.snapshotSeq = entry.until
+    this.#options.onNode(entry, event)
+  }
+
+  // Authentic entries hold wherever they stand: a revocation is never wrong, only early or repeated. What nodes say of
+  // themselves and of the log is of its time and place: shown again elsewhere, it would be a lie.
+  #apply(opened: Opened, isNext: boolean): Taken {
+    const { index } = this.#options
+    const onNode = (entry: NodeEntry) => this.#hear(entry, opened)
+    const outcome = applyEntries(opened.payload, isNext ? { index, onNode } : { index })
+    if (outcome === undefined) return 'unreadable'
+    if (outcome.refused > 0) return 'full'
+    if (isNext) this.#options.onEvent?.(opened)
+    return 'applied'
+  }
+
+  // The key is gone, and so is everything that the event could concern: the chain vouches for it, and it can be passed.
+  #passOver(event: SealedEvent, expiresAt: number): Taken {
+    const { epoch, link } = this.#position
+    const { time, maxSkewMs } = this.#options
+    const dead = expiresAt < (time.certain() ?? Number.NEGATIVE_INFINITY) - maxSkewMs
+    if (!dead || this.#adopts || !claimsPlace(event, epoch, link)) return 'unreadable'
+    this.#advance(event, expiresAt)
+    return 'applied'
+  }
+
+  #advance({ seq, bytes }: SealedEvent, expiresAt: number): void {
+    this.#adopts = false
+    const link = linkOf(bytes)
+    const ahead = this.#ahead.get(seq)
+    if (ahead !== undefined && !sameBytes(ahead, link)) this.contradicted = true
+    this.#ahead.delete(seq)
+    this.#position = { epoch: this.#position.epoch, seq, link }
+    this.#links.set(seq, link)
+    this.#links.delete(seq - LINKS)
+    this.#expiries.note(seq, expiresAt)
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The watcher: keeps the push channel of a feed running, and knows whether it can be relied on for speed.
+ *
+ * @module
+ */
+
+import type { RevocationFeed, WatchHint } from '../../feed/feed.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import type { FeedCalls } from '../log/feed-client.js'
+import type { Replica } from './replica.js'
+
+const MAX_BACKOFF_MS = 2000
+// A channel that lost something is not waited for until it has had that long without losing more.
+const DOUBT_MS = 10_000
+
+/** What the watcher needs. */
+export interface WatcherOptions {
+  readonly feed: RevocationFeed
+  readonly calls: FeedCalls
+  readonly replica: Replica
+  readonly clock: ResolvedClock
+  readonly signal: AbortSignal
+  /** Called with what the channel brings, and without anything when it has to be assumed that something was missed. */
+  readonly wake: (hint?: WatchHint) => void
+  /** Told each time that the channel is gone. */
+  readonly onEnd: () => void
+  readonly random: () => number
+}
+
+/** The push channel of one node. */
+export class Watcher {
+  readonly #options: WatcherOptions
+  #running = false
+  #doubtUntil = Number.NEGATIVE_INFINITY
+  /** How often the channel ended. */
+  ends = 0
+  /** How often the log held an event that the channel had not brought. */
+  misses = 0
+
+  constructor(options: WatcherOptions) {
+    this.#options = options
+    if (options.feed.watch !== undefined && options.feed.info.push) void this.#loop()
+  }
+
+  /** Whether pushes can be expected to come. */
+  get reliable(): boolean {
+    return this.#running && this.#options.clock.monotonic() >= this.#doubtUntil
+  }
+
+  /** Notes that a poll found what the channel should have brought. */
+  missed(): void {
+    if (!this.#running) return
+    this.misses++
+    this.#doubtUntil = this.#options.clock.monotonic() + DOUBT_MS
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, signal, wake, onEnd } = this.#options
+    let failures = 0
+    while (!signal.aborted) {
+      const since = clock.monotonic()
+      await this.#watch().catch(() => undefined)
+      this.#running = false
+      if (signal.aborted) return
+      this.ends++
+      onEnd()
+      failures = clock.monotonic() - since > DOUBT_MS ? 0 : failures + 1
+      // What was sent since the channel ended went nowhere.
+      wake()
+      await this.#pause(failures)
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { feed, calls, replica, signal, wake } = this.#options
+    await calls.open()
+    // Told once more when the channel is gone: a late wake of a channel that was given up is as good as any other.
+    const watching = feed.watch?.(replica.position, wake, signal)
+    this.#running = true
+    await watching
+  }
+
+  // With jitter, so that the nodes of a fleet do not all come back at once.
+  #pause(failures: number): Promise<void> {
+    const { clock, random } = this.#options
+    const longest = Math.min(MAX_BACKOFF_MS, 25 * 2 ** Math.min(failures, 10))
+    const delay = longest * (0.5 + random() / 2)
+    return new Promise((resolve) => void clock.setTimer(resolve, delay))
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The entries of the revocation log: what one event can say, and how two entries about the same target combine.
+ *
+ * @module
+ */
+import type { RevocationKind } from '../../store/store.js'
+
+/** One revoked token. */
+export interface TokenEntry {
+  readonly kind: 'token'
+  /** A ULID. */
+  readonly value: string
+  /** The token's own expiry: after it, the entry may be forgotten. */
+  readonly expiresAt: number
+  /** Present when the token's record was not available: `expiresAt` is then only an upper bound. */
+  readonly loose?: true
+}
+
+/**
+ * How far a family was rotated. Every generation below `generation` is superseded, and `generation` itself is
+ * superseded from `from` on. One register per family, however often the family rotates.
+ */
+export interface RotatedEntry {
+  readonly kind: 'rotated'
+  /** The family's ULID. */
+  readonly value: string
+  /** The newest generation that has a successor: 0 to 2^32 - 1. */
+  readonly generation: number
+  /** Unix milliseconds; `null` while that generation stays valid until the first use of its successor. */
+  readonly from: number | null
+  /** The latest expiry of the generations that it supersedes. */
+  readonly expiresAt: number
+}
+
+/** Every generation of a family from `generation` on is revoked, including those that do not exist yet. */
+export interface SuccessorsEntry {
+  readonly kind: 'successors'
+  /** The family's ULID. */
+  readonly value: string
+  /** 0 to 2^32 - 1. */
+  readonly generation: number
+  /** The end of the family. */
+  readonly expiresAt: number
+}
+
+/** An entry about the generations of one family. */
+export type FamilyEntry = RotatedEntry | SuccessorsEntry
+
+/** Everything of one family, subject, key or audience, or all there is, issued at or before a time. */
+export interface WatermarkEntry {
+  readonly kind: Exclude<RevocationKind, 'token'>
+  /** At most 4096 bytes of UTF-8; empty for `all`. */
+  readonly value: string
+  readonly before: number
+  readonly expiresAt: number
+}
+
+/** The kinds of {@link NodeEntry}, in the order of their tags. */
+export const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'] as const
+
+/** What nodes tell each other by the log: that they are there, and how far they are. */
+export interface NodeEntry {
+  readonly kind: (typeof NODE_KINDS)[number]
+  /** Which life of which node, see `members.ts`: 1 to 278 characters. */
+  readonly value: string
+  /**
+   * Of a `join` and a `leave`: when. Of an `ack`: the `seq` that the node has applied. Of a `lease`: when it ends. Of a
+   * `trim`: the lowest `seq` that stays. Of a `snapshot`: the `seq` that it holds. Of a `call`, which asks every node
+   * for an `ack`: when.
+   */
+  readonly until: number
+}
+
+/** What a node holds in memory for as long as a token that it covers could be valid. */
+export type RevocationEntry = TokenEntry | FamilyEntry | WatermarkEntry
+/** What an event carries. */
+export type FeedEntry = RevocationEntry | NodeEntry
+
+const NODE_KIND_SET: ReadonlySet<string> = new Set(NODE_KINDS)
+
+/** Whether a node says it of itself or of the log, rather than of tokens. */
+export const isNodeEntry = (entry: FeedEntry): entry is NodeEntry => NODE_KIND_SET.has(entry.kind)
+
+/** Whether it is about the generations of a family. */
+export const isFamilyEntry = (entry: FeedEntry): entry is FamilyEntry =>
+  entry.kind === 'rotated' || entry.kind === 'successors'
+
+/** Whether it revokes by the time of issue, or a whole family or key. */
+export const isWatermark = (entry: FeedEntry): entry is WatermarkEntry =>
+  entry.kind !== 'token' && !isFamilyEntry(entry) && !isNodeEntry(entry)
+
+/** When the last of these entries may be forgotten, in Unix milliseconds; 0 when none of them revokes anything. */
+export function expiryOf(entries: readonly FeedEntry[]): number {
+  return entries.reduce(
+    (last, entry) => (isNodeEntry(entry) ? last : Math.max(last, entry.expiresAt)),
+    0,
+  )
+}
+
+/** Names what an entry is about. Two entries of one target combine into one that says all that both say. */
+export function targetOf(entry: RevocationEntry): string {
+  const { kind, value } = entry
+  return kind === 'token' ? `token ${value} ${entry.loose === true}` : `${kind} ${value}`
+}
+
+/** Combines two entries of one target: the further reach of the two, until the later expiry. */
+export function combine(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
+  const further = reachesFurther(b, a) ? b : a
+  const expiresAt = Math.max(a.expiresAt, b.expiresAt)
+  return expiresAt === further.expiresAt ? further : { ...further, expiresAt }
+}
+
+/** Whether `a` covers tokens that `b`, of the same target, does not. When either expires does not matter. */
+export function reachesFurther(a: RevocationEntry, b: RevocationEntry): boolean {
+  if (a.kind === 'rotated' && b.kind === 'rotated') return isLaterRotation(a, b)
+  if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation
+  return isWatermark(a) && isWatermark(b) && a.before > b.before
+}
+
+/** What two rotations of one family are compared by. */
+type Rotated = Pick<RotatedEntry, 'generation' | 'from'>
+
+/** Whether `a` supersedes more than `b`: a higher generation, or the same one from an earlier time on. */
+export function isLaterRotation(a: Rotated, b: Rotated): boolean {
+  if (a.generation !== b.generation) return a.generation > b.generation
+  return a.from !== null && (b.from === null || a.from < b.from)
+}

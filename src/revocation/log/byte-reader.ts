@@ -1,0 +1,73 @@
+/**
+ * Reads the parts of a binary message one after the other; all numbers are big-endian.
+ *
+ * @module
+ */
+import { decodeUtf8 } from '../../token/claims.js'
+
+/** Reads on through the bytes. But for `text`, whoever calls has made sure that there are enough. */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Begins again. */
+  rewind(): void {
+    this.#at = 0
+  }
+
+  /** Whether there is nothing left. */
+  get done(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  /** Whether there are as many bytes left. */
+  has(count: number): boolean {
+    return this.#at + count <= this.#bytes.length
+  }
+
+  /** One byte. */
+  uint8(): number {
+    return this.#view.getUint8(this.#at++)
+  }
+
+  /** Two bytes. */
+  uint16(): number {
+    this.#at += 2
+    return this.#view.getUint16(this.#at - 2)
+  }
+
+  /** Four bytes. */
+  uint32(): number {
+    this.#at += 4
+    return this.#view.getUint32(this.#at - 4)
+  }
+
+  /** Six bytes: a time in Unix milliseconds. */
+  time(): number {
+    this.#at += 6
+    return this.#view.getUint16(this.#at - 6) * 2 ** 32 + this.#view.getUint32(this.#at - 4)
+  }
+
+  /** Sixteen bytes as four signed words. */
+  words(into: Int32Array): void {
+    for (let i = 0; i < 4; i++) into[i] = this.#view.getInt32(this.#at + 4 * i)
+    this.#at += 16
+  }
+
+  /** A length in two bytes and as many bytes of UTF-8; `undefined` when it is longer, is cut short or is not UTF-8. */
+  text(maxBytes: number): string | undefined {
+    if (!this.has(2)) return undefined
+    const length = this.uint16()
+    if (length > maxBytes || !this.has(length)) return undefined
+    const { buffer, byteOffset } = this.#bytes
+    const text = decodeUtf8(Buffer.from(buffer, byteOffset + this.#at, length))
+    this.#at += length
+    return text
+  }
+}

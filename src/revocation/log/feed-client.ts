@@ -1,0 +1,141 @@
+/**
+ * Calls to the feed, each under a deadline of the core's own: no client is trusted to give up by itself.
+ *
+ * @module
+ */
+
+import type {
+  Appended,
+  CallOptions,
+  Position,
+  RevocationFeed,
+  SealedEvent,
+  SealedHead,
+} from '../../feed/feed.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import { withDeadline } from '../../lib/deadline.js'
+import type { Failures } from '../../observe/failures.js'
+
+// A snapshot is written in many steps that the core does not see.
+const SAVE_DEADLINES = 30
+
+/** What the calls need. */
+export interface FeedCallsOptions {
+  readonly failures: Failures
+  readonly feed: RevocationFeed
+  readonly clock: ResolvedClock
+  /** How long a call may take, in milliseconds. */
+  readonly deadlineMs: number
+  /** How long asking for the head may take: shorter, since a node asks again rather than wait. */
+  readonly probeMs: number
+}
+
+/** The feed, opened when it is first needed, and again after a failure to. */
+export class FeedCalls {
+  readonly #feed: RevocationFeed
+  readonly #options: FeedCallsOptions
+  #opening: Promise<void> | undefined
+
+  constructor(options: FeedCallsOptions) {
+    this.#feed = options.feed
+    this.#options = options
+  }
+
+  /** The name of the feed, for messages and health. */
+  get name(): string {
+    return this.#feed.info.name ?? 'custom'
+  }
+
+  /** Opens the feed, once. Rejects with `ERR_FEED_UNAVAILABLE`, as all of these do. */
+  open(): Promise<void> {
+    this.#opening ??= this.#call(({ signal }) => this.#feed.open(signal)).catch(
+      (error: unknown) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
+    return this.#opening
+  }
+
+  /** Asks for the head. */
+  head(): Promise<SealedHead | null> {
+    return this.#call((options) => this.#feed.head(options), this.#options.probeMs)
+  }
+
+  /** Reads events. */
+  read(
+    after: { readonly epoch: string; readonly seq: number },
+    limit: number,
+  ): Promise<{ readonly events: readonly SealedEvent[]; readonly floor: number }> {
+    return this.#call((options) => this.#feed.read(after, limit, options))
+  }
+
+  /** Compares and appends. */
+  append(
+    expect: Position | null,
+    events: readonly SealedEvent[],
+    next: SealedHead,
+  ): Promise<Appended> {
+    return this.#write('append', (options) => this.#feed.append(expect, events, next, options))
+  }
+
+  /** Seals the head anew; `false` also for a feed that cannot. */
+  touch(expect: Position, next: SealedHead): Promise<boolean> {
+    return this.#write(
+      'touch',
+      async (options) => (await this.#feed.touch?.(expect, next, options)) ?? false,
+    )
+  }
+
+  /** Which server the log is on, where the feed can tell. */
+  identity(): Promise<string | undefined> {
+    return this.#call(async (options) => this.#feed.identity?.(options))
+  }
+
+  /** Drops the oldest events, where the feed can. */
+  trim(upTo: number): Promise<void> {
+    return this.#call(async (options) => this.#feed.trim?.(upTo, options))
+  }
+
+  /** The chunks of the snapshot, where the feed keeps one; each is waited for as long as for any other answer. */
+  async *load(): AsyncGenerator<Uint8Array, void> {
+    const controller = new AbortController()
+    const iterator = this.#feed.snapshot?.load(controller.signal)[Symbol.asyncIterator]()
+    if (iterator === undefined) return
+    try {
+      for (;;) {
+        const { done, value } = await this.#call(() => iterator.next())
+        if (done === true) return
+        yield value
+      }
+    } finally {
+      controller.abort()
+    }
+  }
+
+  /** Replaces the snapshot, where the feed keeps one. */
+  save(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const longest = this.#options.deadlineMs * SAVE_DEADLINES
+    return this.#call(async ({ signal }) => this.#feed.snapshot?.save(chunks, signal), longest)
+  }
+
+  // A log that takes nothing more may well be readable, so that no pull would tell.
+  #write<T>(operation: 'append' | 'touch', call: (options: CallOptions) => Promise<T>): Promise<T> {
+    return this.#options.failures.follow(this.#call(call), operation)
+  }
+
+  #call<T>(
+    call: (options: CallOptions) => Promise<T>,
+    deadlineMs = this.#options.deadlineMs,
+  ): Promise<T> {
+    const controller = new AbortController()
+    const deadline = {
+      clock: this.#options.clock,
+      deadlineMs,
+      code: 'ERR_FEED_UNAVAILABLE' as const,
+      name: `feed "${this.name}"`,
+      onTimeout: () => controller.abort(),
+    }
+    return withDeadline(deadline, () => call({ signal: controller.signal, deadlineMs }))
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Snapshots: everything that a node knows, in sealed chunks that stand for the beginning of a log.
+ *
+ * A chunk binds the snapshot it belongs to, the position in the log and its own place, so that chunks can be neither
+ * swapped nor left out. The position is noted before the index is walked: what comes in meanwhile may be in it or not,
+ * and follows in the log in any case.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto'
+import type { Position } from '../../feed/feed.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import { has } from '../../lib/fields.js'
+import type { RevocationIndex } from '../index/revocation-index.js'
+import { applyEntries, encodeEntries, groupEntries, type RevocationEntry } from './event.js'
+import type { FeedCalls } from './feed-client.js'
+import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
+
+/** What loading needs. */
+export interface LoadOptions {
+  readonly calls: FeedCalls
+  readonly keys: SealKeys
+  /** Where the entries go. */
+  readonly indexes: readonly RevocationIndex[]
+}
+
+/**
+ * Loads the snapshot of a feed. Answers its position, or `undefined` when there is none that is authentic and whole: what
+ * was read of it holds all the same.
+ */
+export async function loadSnapshot(options: LoadOptions): Promise<Position | undefined> {
+  let number = 0
+  let id: string | undefined
+  for await (const chunk of options.calls.load()) {
+    const opened = open(options.keys, 'chunk', chunk)
+    if (has(opened, 'failure') || opened.first !== number) return undefined
+    const snapshot = Buffer.from(opened.writer).toString('hex')
+    if (id !== undefined && id !== snapshot) return undefined
+    id = snapshot
+    for (const index of options.indexes) applyEntries(opened.payload, { index })
+    if (opened.second === 1) return { epoch: opened.epoch, seq: opened.seq, link: opened.link }
+    number++
+    await nextTurn()
+  }
+  return undefined
+}
+
+/** What saving needs. */
+export interface SaveOptions {
+  readonly calls: FeedCalls
+  readonly keys: SealKeys
+  readonly clock: ResolvedClock
+  readonly position: Position
+  readonly entries: Iterable<RevocationEntry>
+}
+
+/** Saves a snapshot of everything that the entries say. Rejects with `ERR_FEED_UNAVAILABLE`. */
+export function saveSnapshot(options: SaveOptions): Promise<void> {
+  return options.calls.save(chunksOf(options))
+}
+
+// The last chunk is empty: how many there are is not known before the walk has ended.
+async function* chunksOf({ keys, clock, position, entries }: SaveOptions) {
+  const writer = new Uint8Array(randomBytes(16))
+  let number = 0
+  const chunk = (group: readonly RevocationEntry[], last: boolean) =>
+    seal(
+      keys,
+      'chunk',
+      { ...position, at: clock.now(), first: number++, second: last ? 1 : 0, writer },
+      encodeEntries(group),
+    )
+  for (const group of groupEntries(entries, MAX_PAYLOAD)) {
+    yield chunk(group, false)
+    await nextTurn()
+  }
+  yield chunk([], true)
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,138 @@
+/**
+ * What the verbs share: the parts of one authority, wired once.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../errors.js'
+import type { Keyring } from '../keys/keyring.js'
+import type { RecordTagger } from '../keys/record-tagger.js'
+import type { RingKey } from '../keys/ring.js'
+import type { ResolvedClock } from '../lib/clock.js'
+import { describe, listed, quote } from '../lib/quote.js'
+import { mistakeIn } from '../lib/warn.js'
+import { type AuditEvent, audits } from '../observe/channels.js'
+import type { StoreCall } from '../observe/failures.js'
+import type { ResolvedOptions } from '../options/options.js'
+import { type Policy, rotateAtOf } from '../policy/policy.js'
+import type { Announcements } from '../revocation/follower/announcements.js'
+import type { Follower } from '../revocation/follower/follower.js'
+import type { RevocationIndex } from '../revocation/index/revocation-index.js'
+import type { Store, TokenRecord } from '../store/store.js'
+import { writeClaims } from '../token/claims.js'
+import { sealText } from '../token/v4local.js'
+import { overhead, writeBranded, writeStandard } from '../token/wire.js'
+import type { RejectionCode } from '../types.js'
+import { IssuedToken } from './issued-token.js'
+import type { Verifier } from './verify.js'
+
+/** The parts of one authority. */
+export interface Core {
+  readonly options: ResolvedOptions
+  readonly clock: ResolvedClock
+  readonly store: Store
+  /** Runs a call to the store under the authority's deadline, and wraps what goes wrong. */
+  readonly callStore: StoreCall
+  readonly keyring: Keyring
+  /** Makes and checks the integrity tags of rows. */
+  readonly tagger: RecordTagger
+  readonly index: RevocationIndex
+  readonly follower: Follower
+  /** What this node has told the log lately. */
+  readonly announcements: Announcements
+  readonly verifier: Verifier
+  /** Makes a ULID of this time; those of one millisecond ascend. */
+  readonly newId: (time: number) => string
+  /** Makes the implicit assertion of a token. */
+  readonly assertionOf: (audience: string, binding: string) => Uint8Array
+}
+
+/** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */
+export function policyOf(core: Core, name: string): Policy {
+  const policy = core.options.policies.get(name)
+  if (policy === undefined) {
+    const names = [...core.options.policies.keys()]
+    throw new WatchwordError(
+      'ERR_UNKNOWN_POLICY',
+      `policy: ${quote(name)} is not configured (configured: ${listed(names)})`,
+    )
+  }
+  return policy
+}
+
+/**
+ * Resolves when this node knows whether the store has the key that a token names. Rejects with `ERR_STORE_UNAVAILABLE`,
+ * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` when it cannot know; the token must not be rejected then.
+ */
+export async function lookUpKeyOf({ verifier, keyring }: Core, token: unknown): Promise<void> {
+  const id = verifier.keyIdOf(token)
+  if (id !== undefined) await keyring.lookUp(id)
+}
+
+/** The error for an audience that is not among those that the authority serves. */
+export function unknownAudience(
+  given: unknown,
+  served: readonly string[],
+): WatchwordError<'ERR_UNKNOWN_AUDIENCE'> {
+  return new WatchwordError(
+    'ERR_UNKNOWN_AUDIENCE',
+    `audience: ${describe(given)} is not served by this authority (served: ${listed(served)})`,
+  )
+}
+
+/**
+ * The error for a token that a verb was given and that is not good enough for it.
+ *
+ * @param token - What the verb was given; the message names a common mistake in it.
+ */
+export function rejected(
+  reason: RejectionCode,
+  token?: unknown,
+): WatchwordError<'ERR_TOKEN_REJECTED'> {
+  const mistake = reason === 'malformed' ? mistakeIn(token) : undefined
+  const hint = mistake === undefined ? '' : `: ${mistake.message}`
+  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused as ${reason}${hint}`, {
+    reason,
+  })
+}
+
+/** What a token is sealed from. */
+export interface SealInput {
+  readonly record: TokenRecord
+  readonly custom: Readonly<Record<string, unknown>>
+  readonly binding: string
+}
+
+/** Seals a token. Throws `ERR_TOKEN_TOO_LONG`. */
+export function sealToken(
+  core: Core,
+  ringKey: RingKey,
+  { record, custom, binding }: SealInput,
+  lostScopes: readonly string[] = [],
+): IssuedToken {
+  const { maxTokenLength, issuer, policies } = core.options
+  const policy = policies.get(record.policy)
+  const brand = policy?.brand
+  const payload = writeClaims(issuer, record, custom)
+  const bodyLength = Math.ceil(((Buffer.byteLength(payload) + 64) * 4) / 3)
+  if (bodyLength + overhead(brand, ringKey.footerText) > maxTokenLength) {
+    throw new WatchwordError(
+      'ERR_TOKEN_TOO_LONG',
+      `the token would be longer than ${maxTokenLength} characters`,
+    )
+  }
+  const assertion = binding === '' ? ringKey.assertion : core.assertionOf(record.audience, binding)
+  const body = sealText(ringKey.key, payload, ringKey.footer, assertion)
+  const token =
+    brand === undefined
+      ? writeStandard(body, ringKey.footerText)
+      : writeBranded(brand, ringKey.record.id, body)
+  const rotateAt = rotateAtOf(policy, record.issuedAt, record.expiresAt)
+  return new IssuedToken(token, record, { rotateAt, keyId: ringKey.record.id, lostScopes })
+}
+
+/** Tells the audit channel, if anybody listens. */
+export function audit(core: Core, event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>): void {
+  if (!audits.hasSubscribers) return
+  audits.publish({ v: 1, at: core.clock.reading(), issuer: core.options.issuer, ...event })
+}

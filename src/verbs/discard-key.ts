@@ -1,0 +1,125 @@
+/**
+ * The repair of a store that has a key which no root key opens: discards that key, with or without a running authority.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import { discardRow } from '../keys/discard.js'
+import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
+import { isDiscarded, opens } from '../keys/root-proof.js'
+import { systemClock } from '../lib/clock.js'
+import { isName } from '../lib/name.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import { readKeys, recordsOf } from '../store/checked.js'
+import type { KeyRecord, Store } from '../store/store.js'
+import { ready } from '../token/self-test.js'
+import type { Core } from './core.js'
+import { type RevokeOptions, type RevokeReceipt, revoke } from './revoke.js'
+
+/** Where the key is, and who discards it. */
+export interface DiscardKeyOptions {
+  /** The store that has the key. It is opened, and left open. */
+  readonly store: Store
+  /** The root key of the fleet, to see that it does not open the key. */
+  readonly rootKey: string | KeyWrapper
+  /** The other root keys of the fleet. Default: none. */
+  readonly previousRootKeys?: readonly (string | KeyWrapper)[]
+  /** Who discards the key, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** For the record: 1 to 1024 characters. Default: none. */
+  readonly reason?: string
+}
+
+const text = (max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
+
+// What the root keys are, and whether they are, is checked where they are opened.
+const optionsSchema = strict(
+  {
+    store: z.custom<Store>(
+      (value) => typeof value === 'object' && value !== null,
+      'expected a store',
+    ),
+    rootKey: z.custom<string | KeyWrapper>((value) => value !== undefined, 'expected the root key'),
+    previousRootKeys: optional(
+      z.custom<readonly (string | KeyWrapper)[]>(Array.isArray, 'expected a list'),
+    ),
+    actor: text(256),
+    reason: optional(text(1024)),
+  },
+  'expected { store, rootKey, previousRootKeys, actor, reason }',
+)
+
+/**
+ * Discards a stored key that none of the fleet's root keys opens, such as one that a process with the wrong root key
+ * wrote. The key is revoked and its wrapping is destroyed, so no token of it is ever accepted; the next authority that
+ * starts makes a new key for the audience. For a store in which no authority can start; a running one has
+ * `keys.discard`. Safe to repeat.
+ *
+ * Rejects with `ERR_INVALID_ARGUMENT` when the store has no such key, or a root key opens it; with `ERR_INVALID_OPTION`
+ * for an invalid root key; with `ERR_ROOT_KEY` when a key wrapper fails; and as the store does.
+ *
+ * @example
+ * ```ts
+ * import { discardKey, type Store } from 'watchword'
+ *
+ * declare const store: Store
+ * declare const env: { readonly ROOT_KEY: string; readonly KEY_ID: string }
+ * await discardKey(env.KEY_ID, { store, rootKey: env.ROOT_KEY, actor: 'ops', reason: 'written under the wrong root key' })
+ * ```
+ */
+export async function discardKey(id: string, options: DiscardKeyOptions): Promise<void> {
+  await ready
+  const given = parseInput(optionsSchema, options)
+  const { store, rootKey, previousRootKeys = [], actor, reason = null } = given
+  const roots = [
+    resolveRootKey(rootKey),
+    ...previousRootKeys.map((previous, i) => resolveRootKey(previous, i)),
+  ]
+  await store.open()
+  const stored = recordsOf(await readKeys(store))
+  const record = await discardable(stored, id, roots)
+  if (record === undefined) return
+  const discard = { actor, reason, at: systemClock.now() }
+  await discardRow(store, record, discard, (call) => call())
+}
+
+/** Discards a key on a running authority: every node learns that it is revoked. */
+export async function discardStoredKey(
+  core: Core,
+  id: string,
+  options: RevokeOptions,
+): Promise<RevokeReceipt> {
+  const { keyring, store, callStore, clock } = core
+  await keyring.refresh()
+  const record = await discardable(keyring.stored, id, keyring.roots)
+  const receipt = await revoke(core, { key: id }, options)
+  if (record !== undefined) {
+    const { actor, reason = null } = options
+    await discardRow(store, record, { actor, reason, at: clock.now() }, callStore)
+    await keyring.refresh()
+  }
+  return receipt
+}
+
+/** The record of a key that may be discarded; `undefined` when it was already. */
+async function discardable(
+  stored: readonly KeyRecord[],
+  id: string,
+  roots: readonly RootKey[],
+): Promise<KeyRecord | undefined> {
+  const record = stored.find((each) => each.id === id)
+  if (record === undefined) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'id: the store has no key of this id; the message of ERR_ROOT_KEY names the id',
+    )
+  }
+  if (isDiscarded(record)) return undefined
+  if (!(await opens(record, roots))) return record
+  throw new WatchwordError(
+    'ERR_INVALID_ARGUMENT',
+    `id: key ${record.id} opens under the given root keys, so its tokens are valid; use keys.revoke to end them`,
+  )
+}

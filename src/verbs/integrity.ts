@@ -1,0 +1,146 @@
+/**
+ * Rows of the store, believed only as far as a token or an integrity tag proves them.
+ *
+ * The token is the authority about its own claims, the store about state. A row that contradicts either was edited, and
+ * may only narrow what a token can do.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../errors.js'
+import { intersectScopes } from '../policy/scopes.js'
+import type { TokenRecord } from '../store/store.js'
+import type { Verified } from '../types.js'
+import { audit, type Core } from './core.js'
+
+/** The claims that both a token and its record have. */
+const CLAIMED = [
+  'id',
+  'subject',
+  'audience',
+  'policy',
+  'family',
+  'generation',
+  'issuedAt',
+  'expiresAt',
+] as const satisfies readonly (keyof TokenRecord & keyof Verified<unknown>)[]
+
+/** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT`, and reports it. */
+export async function assertIntact(core: Core, record: TokenRecord): Promise<void> {
+  const integrity = await core.tagger.checkRecord(record)
+  if (integrity === 'unknown') {
+    throw new WatchwordError(
+      'ERR_NO_SIGNING_KEY',
+      'the key that proves the integrity of the row is not loaded; try again when the store answers',
+      { detail: `token ${record.id}, key ${record.keyId}` },
+    )
+  }
+  if (integrity === 'tampered') throw tampered(core, record)
+}
+
+/** Checks a row by its tag and by the authentic claims of its token. Rejects as {@link assertIntact} does. */
+export async function assertMatches(
+  core: Core,
+  record: TokenRecord,
+  principal: Verified<unknown>,
+): Promise<void> {
+  assertClaims(core, record, principal)
+  await assertIntact(core, record)
+}
+
+/** Checks a row by the authentic claims of its token. Throws `ERR_STORE_CORRUPT`, and reports it. */
+export function assertClaims(core: Core, record: TokenRecord, principal: Verified<unknown>): void {
+  const policy = core.options.policies.get(record.policy)
+  // A verified token has the scopes that its policy still grants, a row those that the token was issued with.
+  const scopes =
+    policy === undefined ? record.scopes : intersectScopes(record.scopes, policy.scopes)
+  const isSame =
+    CLAIMED.every((field) => record[field] === principal[field]) &&
+    scopes.length === principal.scopes.length &&
+    scopes.every((scope, index) => scope === principal.scopes[index])
+  if (!isSame) throw tampered(core, record)
+}
+
+const ROWS_A_TURN = 50
+
+/**
+ * The ids of the rows that do not match their tags. A row without a tag was written before tags existed, and one whose
+ * key is gone can no longer be checked: neither counts.
+ */
+export async function editedRows(
+  core: Core,
+  records: readonly TokenRecord[],
+): Promise<ReadonlySet<string>> {
+  const edited = new Set<string>()
+  const unknown: TokenRecord[] = []
+  let checked = 0
+  for (const record of records) {
+    if (record.tag === '') continue
+    const integrity = await core.tagger.checkRecord(record)
+    if (integrity === 'tampered') edited.add(record.id)
+    if (integrity === 'unknown') unknown.push(record)
+    // A page takes tens of milliseconds: requests get their turn in between.
+    if (++checked % ROWS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const { id } of await withMadeUpKeys(core, unknown)) edited.add(id)
+  return edited
+}
+
+// A key outlives every token that it sealed, so that the key of a token that is not expired is one of the store's.
+async function withMadeUpKeys(
+  { keyring, clock }: Core,
+  records: readonly TokenRecord[],
+): Promise<readonly TokenRecord[]> {
+  const now = clock.now()
+  const current = records.filter(({ expiresAt }) => expiresAt > now)
+  const isStored = ({ keyId }: TokenRecord) => keyring.stored.some(({ id }) => id === keyId)
+  if (current.every(isStored)) return []
+  await keyring.refresh()
+  return current.filter((record) => !isStored(record))
+}
+
+/** Checks that one row is the successor of another. Rejects as {@link assertIntact} does. */
+export async function assertSuccessor(
+  core: Core,
+  record: TokenRecord,
+  successor: TokenRecord,
+): Promise<void> {
+  const { id, family, generation } = record
+  const follows = successor.generation === generation + 1 && successor.family === family
+  if (!follows || successor.predecessor !== id) throw tampered(core, record)
+  await assertIntact(core, successor)
+}
+
+/** Whether the rows prove that one token was rotated to another. Reports it where they do not. */
+export async function isSuccession(
+  core: Core,
+  predecessor: TokenRecord,
+  successor: TokenRecord,
+  principal: Verified<unknown>,
+): Promise<boolean> {
+  try {
+    await assertMatches(core, successor, principal)
+    await assertSuccessor(core, predecessor, successor)
+    await assertIntact(core, predecessor)
+    return true
+  } catch (error) {
+    if (error instanceof WatchwordError && error.code === 'ERR_STORE_CORRUPT') return false
+    throw error
+  }
+}
+
+/** Reports a row that contradicts what is proved. */
+export function reportTampered(core: Core, { id }: TokenRecord): void {
+  audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
+}
+
+/** Reports a row that contradicts what is proved, and makes the error for it. */
+export function tampered(core: Core, record: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
+  const detail = `token ${record.id}`
+  reportTampered(core, record)
+  return new WatchwordError(
+    'ERR_STORE_CORRUPT',
+    'the row of the token does not match its integrity tag, or was written before tags existed; restore the row from a backup, or issue a new token',
+    { detail },
+  )
+}

@@ -1,0 +1,332 @@
+/**
+ * Issuing.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import type { RingKey } from '../keys/ring.js'
+import { MAX_SKEW_MS } from '../keys/rotation.js'
+import { type Duration, parseDuration } from '../lib/duration.js'
+import { deepFreeze } from '../lib/freeze.js'
+import { isName } from '../lib/name.js'
+import { describe, listed, quote } from '../lib/quote.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import { familyLifetime, lifetime } from '../policy/lifetime.js'
+import type { Policy } from '../policy/policy.js'
+import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from '../policy/scopes.js'
+import type { LiveLimit, TokenRecord } from '../store/store.js'
+import { RESERVED_CLAIMS } from '../token/claims.js'
+import { PAYLOAD_LIMITS, parseJsonObject } from '../token/json.js'
+import { writePlainJson } from '../token/plain-json.js'
+import { audit, type Core, policyOf, sealToken, unknownAudience } from './core.js'
+import { validateClaims } from './custom-claims.js'
+import type { IssuedToken } from './issued-token.js'
+import { MAX_BINDING_LENGTH } from './requirement.js'
+
+/** What to issue. */
+export interface IssueInput<
+  ClaimsInput = Readonly<Record<string, unknown>>,
+  Policy extends string = string,
+  Audience extends string = string,
+  Scope extends string = string,
+> {
+  /** The name of a policy. */
+  readonly policy: Policy
+  /** Whom the token stands for: 1 to 1024 characters, compared exactly. */
+  readonly subject: string
+  /** Who asks for it, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** What the token may do; each must be covered by the policy's. Default: none, which is no rights. */
+  readonly scopes?: readonly Scope[]
+  /** Whom the token is for. Default: the authority's audience, if it has just one. */
+  readonly audience?: Audience
+  /** A shorter life than the policy's. Default: the policy's `ttl`. */
+  readonly ttl?: Duration
+  /** How long the token and all its successors may live together, at most the policy's. Default: the policy's `maxLifetime`. */
+  readonly maxLifetime?: Duration
+  /** Whether the token may be rotated: `rotate` refuses it otherwise with `ERR_NOT_ROTATABLE`. Default: `true`. */
+  readonly rotatable?: boolean
+  /** Not valid before this Unix time in milliseconds. Default: valid at once. */
+  readonly notBefore?: number
+  /** What the token is bound to; whoever verifies must name the same. Default: nothing. */
+  readonly binding?: string
+  /** The custom claims. Required when the schema requires any. */
+  readonly claims?: ClaimsInput
+}
+
+const text = (max: number) =>
+  z.custom<string>(
+    (value) => isName(value, max),
+    `expected 1 to ${max} characters, none of them a control character`,
+  )
+
+const inputSchema = strict(
+  {
+    policy: text(64),
+    subject: text(1024),
+    actor: text(256),
+    scopes: optional(
+      z
+        .array(
+          z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
+          'expected a list of scopes',
+        )
+        .check(z.maxLength(MAX_SCOPES, `expected at most ${MAX_SCOPES} scopes`)),
+    ),
+    audience: optional(text(256)),
+    ttl: optional(
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least 1s, such as '15m' (ms, s, m, h, d or w)",
+      ),
+    ),
+    maxLifetime: optional(
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least 1s, such as '8h' (ms, s, m, h, d or w)",
+      ),
+    ),
+    rotatable: optional(z.boolean('expected true or false')),
+    notBefore: optional(
+      z.custom<number>(
+        (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+        'expected Unix milliseconds, such as date.getTime()',
+      ),
+    ),
+    binding: optional(text(MAX_BINDING_LENGTH)),
+    claims: optional(
+      z.custom<Readonly<Record<string, unknown>>>(isPlainObject, 'expected an object'),
+    ),
+  },
+  'expected an object with at least policy, subject and actor',
+)
+
+type Input = z.output<typeof inputSchema>
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Issues one token: seals it, puts its record in the store, and only then hands it over. */
+export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
+  const draft = await draftToken(core, raw)
+  await insertDrafts(core, [draft])
+  return draft.issued
+}
+
+/** The most tokens that {@link issueMany} issues at once. */
+export const MAX_BATCH = 1000
+
+/** Issues tokens in one step of the store: all, or none. */
+export async function issueMany(core: Core, raws: unknown): Promise<readonly IssuedToken[]> {
+  if (!Array.isArray(raws) || raws.length > MAX_BATCH) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      `inputs: expected a list of at most ${MAX_BATCH}, got ${describe(raws)}`,
+    )
+  }
+  const drafts: Draft[] = []
+  for (const raw of raws) drafts.push(await draftToken(core, raw))
+  if (drafts.length > 0) await insertDrafts(core, drafts)
+  return drafts.map(({ issued }) => issued)
+}
+
+/** A sealed token that the store does not know yet. */
+interface Draft {
+  readonly policy: Policy
+  readonly record: TokenRecord
+  readonly issued: IssuedToken
+}
+
+async function draftToken(core: Core, raw: unknown): Promise<Draft> {
+  const input = parseInput(inputSchema, raw)
+  const policy = policyOf(core, input.policy)
+  const audience = audienceOf(core, input.audience)
+  const custom = customClaims(core, input.claims)
+  const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
+  const record = newRecord(core, { input, policy, audience, ringKey })
+  const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
+  return { policy, record, issued }
+}
+
+async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void> {
+  const records = drafts.map(({ record }) => record)
+  const limit = limitOf(core, drafts)
+  const outcome = await core.callStore(
+    () => core.store.insertTokens(records, limit),
+    'insertTokens',
+  )
+  if (outcome === 'limit') {
+    throw new WatchwordError(
+      'ERR_LIMIT_REACHED',
+      `the subject would hold more than ${limit?.max} valid tokens of policy ${quote(records[0]?.policy ?? '')} (its maxActivePerSubject)`,
+    )
+  }
+  for (const record of records) auditIssue(core, record)
+}
+
+// A store counts for one holder at a time: what several hold cannot be counted and inserted in one step everywhere.
+function limitOf(core: Core, drafts: readonly Draft[]): LiveLimit | undefined {
+  const limited = drafts.find(({ policy }) => policy.maxActivePerSubject !== undefined)
+  if (limited === undefined) return undefined
+  const { subject, policy } = limited.record
+  if (drafts.some(({ record }) => record.subject !== subject || record.policy !== policy)) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'inputs: with a policy that has maxActivePerSubject, expected one subject and one policy',
+    )
+  }
+  return { max: limited.policy.maxActivePerSubject as number, now: core.clock.now() }
+}
+
+function auditIssue(
+  core: Core,
+  { id, subject, audience, policy, family, keyId, issuedBy }: TokenRecord,
+): void {
+  audit(core, {
+    action: 'token.issued',
+    actor: issuedBy,
+    id,
+    subject,
+    audience,
+    policy,
+    family,
+    keyId,
+  })
+}
+
+function audienceOf(core: Core, asked: string | undefined): string {
+  const { audiences } = core.options
+  if (asked === undefined && audiences.length > 1) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      `audience: expected one of those that this authority serves (${listed(audiences)}), got none`,
+    )
+  }
+  const audience = asked ?? (audiences[0] as string)
+  if (!audiences.includes(audience)) throw unknownAudience(audience, audiences)
+  return audience
+}
+
+const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({})
+
+// Judged as they will be read: what JSON drops or changes must not make a token that can never be verified.
+function customClaims(
+  core: Core,
+  claims: Readonly<Record<string, unknown>> | undefined,
+): Readonly<Record<string, unknown>> {
+  const schema = core.options.claims
+  const written = claims === undefined ? NO_CLAIMS : throughJson(claims)
+  if (schema === undefined) return written
+  const checked = validateClaims(schema, deepFreeze(written))
+  if (!checked.ok) throw new WatchwordError('ERR_CLAIMS_INVALID', checked.fault)
+  return written
+}
+
+// The twelve claims of our own count towards the limit of the whole payload.
+const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMITS.maxKeys - 12 }
+
+function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  refuseReserved(claims)
+  const parsed = parseJsonObject(writePlainJson(claims), CUSTOM_LIMITS)
+  if (parsed !== undefined) return parsed
+  const { maxKeys } = CUSTOM_LIMITS
+  throw new WatchwordError('ERR_CLAIMS_INVALID', `claims: expected at most ${maxKeys} keys in all`)
+}
+
+function refuseReserved(claims: Readonly<Record<string, unknown>>): void {
+  for (const name of Object.getOwnPropertyNames(claims)) {
+    if (RESERVED_CLAIMS.has(name)) {
+      throw new WatchwordError(
+        'ERR_RESERVED_CLAIM',
+        `claims: the name ${quote(name)} is reserved for the library; choose another one`,
+      )
+    }
+  }
+}
+
+interface RecordParts {
+  readonly input: Input
+  readonly policy: Policy
+  readonly audience: string
+  readonly ringKey: RingKey
+}
+
+function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts): TokenRecord {
+  const scopes = normaliseScopes(input.scopes ?? [])
+  const ungrantable = uncovered(policy.scopes, scopes)
+  if (ungrantable.length > 0) {
+    throw new WatchwordError(
+      'ERR_SCOPE_NOT_GRANTABLE',
+      `scopes: policy ${quote(policy.name)} does not grant ${quote(ungrantable[0] as string)} (it grants: ${listed(policy.scopes)})`,
+    )
+  }
+  const ttl = lifetime(policy, input.ttl)
+  const issuedAt = issueTime(core, input.subject, audience)
+  const familyExpiresAt = issuedAt + familyLifetime(policy, input.maxLifetime)
+  const keyEndsAt = ringKey.record.expiresAt - MAX_SKEW_MS
+  const expiresAt = Math.min(issuedAt + ttl, familyExpiresAt, keyEndsAt)
+  const notBefore = input.notBefore ?? null
+  if (notBefore !== null && notBefore >= expiresAt) {
+    throw new WatchwordError(
+      'ERR_INVALID_ARGUMENT',
+      'notBefore: expected a time before the token expires',
+    )
+  }
+  const id = core.newId(issuedAt)
+  return core.tagger.ofRecord({
+    id,
+    family: id,
+    generation: 0,
+    predecessor: null,
+    successor: null,
+    subject: input.subject,
+    audience,
+    policy: policy.name,
+    policyVersion: policy.version,
+    scopes,
+    keyId: ringKey.record.id,
+    issuedAt,
+    notBefore,
+    expiresAt,
+    familyIssuedAt: issuedAt,
+    familyExpiresAt,
+    issuedBy: input.actor,
+    ttl,
+    rotatable: input.rotatable ?? true,
+    supersededAt: null,
+    revokedAt: null,
+    revokedBy: null,
+    revokedReason: null,
+    lastUsedAt: null,
+  })
+}
+
+// A subject may be revoked several times in one millisecond, also with a tolerance of 0.
+const LEAST_AHEAD_MS = 10
+
+/** How far ahead of the clock a token may be dated, in milliseconds: every node takes it for valid at once. */
+export function maxAheadMs({ options }: Core): number {
+  return Math.max(options.clockToleranceMs, LEAST_AHEAD_MS)
+}
+
+/**
+ * When a new token is issued: now, but after everything that was revoked by time, so that a token issued right after
+ * its subject was revoked is not caught by it. Throws `ERR_REVOKED_AHEAD` when no token that is valid now would be.
+ */
+export function issueTime(core: Core, subject: string, audience: string): number {
+  const { clock, index } = core
+  const now = clock.now()
+  // A clock that was stepped back a little is still judged by the time that it had reached.
+  const latest = Math.max(now, clock.judged()) + maxAheadMs(core)
+  if (index.watermark(subject, audience) >= latest) index.clampFuture()
+  const issuedAt = Math.max(now, index.watermark(subject, audience) + 1)
+  if (issuedAt <= latest) return issuedAt
+  const ahead = issuedAt - now
+  throw new WatchwordError(
+    'ERR_REVOKED_AHEAD',
+    `a revocation covers everything that is issued in the next ${ahead} ms, as when the clock of a node was ahead; retry in ${issuedAt - latest} ms`,
+    { retryAt: now + issuedAt - latest },
+  )
+}

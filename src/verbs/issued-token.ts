@@ -1,0 +1,88 @@
+/**
+ * A token that was just made: the one object that holds its text.
+ *
+ * @module
+ */
+import type { TokenRecord } from '../store/store.js'
+
+/** What may be shown of an issued token. */
+export interface IssuedTokenInfo {
+  readonly id: string
+  readonly family: string
+  readonly generation: number
+  readonly subject: string
+  readonly audience: string
+  readonly policy: string
+  readonly scopes: readonly string[]
+  /** Unix milliseconds. */
+  readonly issuedAt: number
+  /** Unix milliseconds. */
+  readonly expiresAt: number
+  /** Unix milliseconds; from then on it should be rotated. */
+  readonly rotateAt: number
+  readonly keyId: string
+  /** After a rotation: the scopes of the rotated token that its policy no longer grants. Otherwise empty. */
+  readonly lostScopes: readonly string[]
+}
+
+/** What is known of a token once it is sealed. */
+type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
+
+/**
+ * An issued token. Its text is read from `token`, and from nowhere else: printing, logging or serialising the object
+ * shows its id instead.
+ */
+export class IssuedToken implements IssuedTokenInfo {
+  readonly #token: string
+  readonly id: string
+  readonly family: string
+  readonly generation: number
+  readonly subject: string
+  readonly audience: string
+  readonly policy: string
+  readonly scopes: readonly string[]
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly rotateAt: number
+  readonly keyId: string
+  readonly lostScopes: readonly string[]
+
+  /** @internal */
+  constructor(token: string, record: TokenRecord, { rotateAt, keyId, lostScopes }: Sealing) {
+    this.#token = token
+    this.id = record.id
+    this.family = record.family
+    this.generation = record.generation
+    this.subject = record.subject
+    this.audience = record.audience
+    this.policy = record.policy
+    this.scopes = record.scopes
+    this.issuedAt = record.issuedAt
+    this.expiresAt = record.expiresAt
+    this.rotateAt = rotateAt
+    this.keyId = keyId
+    this.lostScopes = Object.freeze([...lostScopes])
+    Object.freeze(this)
+  }
+
+  /** The secret that the client sends. It is not kept anywhere else: hand it over once. */
+  get token(): string {
+    return this.#token
+  }
+
+  toString(): string {
+    return `[token ${this.id}]`
+  }
+
+  toJSON(): IssuedTokenInfo & { readonly token: string } {
+    return { ...this, token: '[redacted]' }
+  }
+
+  [Symbol.toPrimitive](): string {
+    return this.toString()
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): unknown {
+    return this.toJSON()
+  }
+}

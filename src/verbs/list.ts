@@ -1,0 +1,99 @@
+/**
+ * The inventory: what an operator sees of tokens.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { isName } from '../lib/name.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import { corruptIdsOf, readToken, readTokens, recordsOf } from '../store/checked.js'
+import type { TokenFilter, TokenRecord } from '../store/store.js'
+import { isUlid } from '../token/claims.js'
+import type { Core } from './core.js'
+import { editedRows, reportTampered, tampered } from './integrity.js'
+
+/** The stored metadata of a token; never the token. */
+export type TokenInfo = TokenRecord
+
+/** Which tokens to list. Every field that is given must match. */
+export interface TokenQuery {
+  readonly subject?: string
+  readonly family?: string
+  readonly policy?: string
+  readonly audience?: string
+  readonly keyId?: string
+  /** Only tokens that are neither expired nor revoked nor superseded. Default: all that were not purged. */
+  readonly live?: boolean
+  /** How many to answer, 1 to 1000. Default: 100. */
+  readonly limit?: number
+  /** The `next` of the page before. */
+  readonly after?: string
+}
+
+/** A page of token records, oldest first. */
+export interface TokenPage {
+  readonly items: readonly TokenInfo[]
+  /** Pass as `after` for the next page; absent on the last one. */
+  readonly next?: string
+  /** The ids of records that do not parse, or were edited in the database, and were left out; absent when there are none. */
+  readonly corrupt?: readonly string[]
+}
+
+const text = (max: number) =>
+  optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+const ulid = optional(z.custom<string>(isUlid, 'expected a ULID'))
+
+const querySchema = strict(
+  {
+    subject: text(1024),
+    family: ulid,
+    policy: text(64),
+    audience: text(256),
+    keyId: text(64),
+    live: optional(z.boolean('expected true or false')),
+    limit: optional(
+      z.custom<number>(
+        (value) =>
+          Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
+        'expected a whole number from 1 to 1000',
+      ),
+    ),
+    after: ulid,
+  },
+  'expected an object',
+)
+
+const DEFAULT_LIMIT = 100
+
+/** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for one that was edited, and reports it. */
+export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
+  // Whatever is no ULID is the id of no token.
+  if (!isUlid(id)) return undefined
+  const record = await core.callStore(() => readToken(core.store, id))
+  if (record === undefined) return undefined
+  if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
+  return record
+}
+
+/** A page of token records. */
+export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
+  const { live, limit = DEFAULT_LIMIT, after, ...fields } = parseInput(querySchema, raw)
+  const filter: TokenFilter = {
+    ...fields,
+    ...(live === true ? { liveAt: core.clock.now() } : {}),
+  }
+  // One more than asked for tells whether there is a next page.
+  const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
+  const rows = await core.callStore(() => readTokens(core.store, filter, page))
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  const records = recordsOf(shown)
+  const edited = await editedRows(core, records)
+  for (const record of records) if (edited.has(record.id)) reportTampered(core, record)
+  const corrupt = [...corruptIdsOf(shown), ...edited]
+  return {
+    items: records.filter(({ id }) => !edited.has(id)),
+    ...(rows.length > limit && last !== undefined ? { next: last.id } : {}),
+    ...(corrupt.length > 0 ? { corrupt } : {}),
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * What a route demands of a token, compiled once so that each request only compares.
+ *
+ * @module
+ */
+
+import { WatchwordError } from '../errors.js'
+import { parseDuration } from '../lib/duration.js'
+import { fieldsOf } from '../lib/fields.js'
+import { isName } from '../lib/name.js'
+import { allowedNames, describe, quote } from '../lib/quote.js'
+import { EXPLICIT_UNDEFINED } from '../lib/undefined.js'
+import { coveredByAny, isScope, uncovered } from '../policy/scopes.js'
+import type { LogPosition, Rejected, Requirement, Verified } from '../types.js'
+import { REJECTED } from './rejections.js'
+
+const NONE: readonly string[] = Object.freeze([])
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze(
+  Object.create(null) as object,
+) as Readonly<Record<string, unknown>>
+const NO_SCOPES = '; to demand none, leave the field out'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+const FIELD_NAMES = [
+  'scopes',
+  'audience',
+  'binding',
+  'maxStaleness',
+  'minPosition',
+  'freshness',
+] as const
+const FIELDS: ReadonlySet<string> = new Set(FIELD_NAMES)
+
+/** The longest binding, in characters. */
+export const MAX_BINDING_LENGTH = 1024
+
+/** A requirement that was checked and compiled. Made by `require`; pass it to `verify` and `authenticate`. */
+export class CompiledRequirement {
+  // What only looks like one, by its prototype or through a proxy, was never checked.
+  readonly #made = true
+  readonly allOf: readonly string[]
+  readonly anyOf: readonly string[]
+  /** Both lists, for those who report them. */
+  readonly demanded: readonly string[]
+  readonly audience: string | undefined
+  readonly binding: string
+  readonly maxStalenessMs: number | undefined
+  readonly minPosition: LogPosition | undefined
+  readonly fromStore: boolean
+
+  /** @internal */
+  constructor(
+    allOf: readonly string[],
+    anyOf: readonly string[],
+    rest: {
+      readonly audience: string | undefined
+      readonly binding: string
+      readonly maxStalenessMs: number | undefined
+      readonly minPosition: LogPosition | undefined
+      readonly fromStore: boolean
+    },
+  ) {
+    this.allOf = allOf
+    this.anyOf = anyOf
+    this.demanded = anyOf.length === 0 ? allOf : Object.freeze([...allOf, ...anyOf])
+    this.audience = rest.audience
+    this.binding = rest.binding
+    this.maxStalenessMs = rest.maxStalenessMs
+    this.minPosition = rest.minPosition
+    this.fromStore = rest.fromStore
+    Object.freeze(this)
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && #made in value
+  }
+}
+
+/** Demands nothing but a good token. */
+export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
+  audience: undefined,
+  binding: '',
+  maxStalenessMs: undefined,
+  minPosition: undefined,
+  fromStore: false,
+})
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const isOfClass = (value: object): boolean =>
+  Object.prototype.isPrototypeOf.call(CompiledRequirement.prototype, value)
+
+/** Checks and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+export function compileRequirement(requirement: Requirement): CompiledRequirement {
+  // A list has no fields that could be misspelt, and so would demand nothing; so would a copy of a compiled one.
+  if (!isObject(requirement) || Array.isArray(requirement) || isOfClass(requirement))
+    throw invalid('requirement', 'expected an object such as { scopes: […] }')
+  // Fields of a class count, and those that no loop shows. `undefined` is what a misspelt constant says.
+  const fields = fieldsOf(requirement, FIELD_NAMES)
+  for (const field of Object.keys(fields)) {
+    if (!FIELDS.has(field)) throw unknownField('requirement', field, FIELD_NAMES)
+    if (fields[field] === undefined) throw invalid(field, EXPLICIT_UNDEFINED)
+  }
+  const { audience, binding, maxStaleness, minPosition, freshness, scopes } =
+    fields as Writable<Requirement>
+  if (audience !== undefined && !isName(audience, 256))
+    throw invalid('audience', `expected a name, got ${describe(audience)}`)
+  if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
+    throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
+  }
+  if (freshness !== undefined && freshness !== 'store')
+    throw invalid('freshness', `expected 'store', got ${describe(freshness)}`)
+  const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
+  if (maxStaleness !== undefined && maxStalenessMs === undefined) {
+    throw invalid(
+      'maxStaleness',
+      `expected a duration such as '500ms' (ms, s, m, h, d or w), got ${describe(maxStaleness)}`,
+    )
+  }
+  const { allOf, anyOf } = readScopes(scopes)
+  return new CompiledRequirement(allOf, anyOf, {
+    audience,
+    binding: binding ?? '',
+    maxStalenessMs,
+    minPosition: minPosition === undefined ? undefined : readPosition(minPosition),
+    fromStore: freshness === 'store',
+  })
+}
+
+// Requirements that demand one scope and nothing else, as most inline ones do: a handful per service. Shared by all
+// authorities: a compiled requirement is immutable, and depends on its scope alone.
+const singleScopes = new Map<string, CompiledRequirement>()
+const MAX_SINGLE_SCOPES = 1000
+
+/**
+ * Compiles a requirement that is handed to a check as it is, on every request: the common form is compiled once.
+ * Throws like {@link compileRequirement}.
+ */
+export function compileInline(requirement: Requirement): CompiledRequirement {
+  const scope = singleScopeOf(requirement)
+  if (scope === undefined) return compileRequirement(requirement)
+  const known = singleScopes.get(scope)
+  if (known !== undefined) return known
+  const compiled = compileRequirement({ scopes: [scope] })
+  if (singleScopes.size < MAX_SINGLE_SCOPES) singleScopes.set(scope, compiled)
+  return compiled
+}
+
+function singleScopeOf(requirement: Requirement): string | undefined {
+  if (!isObject(requirement)) return undefined
+  for (const field in requirement) if (field !== 'scopes') return undefined
+  const { scopes, audience, binding, maxStaleness, minPosition, freshness } = requirement
+  // A field that is inherited, or hidden from the loop, counts all the same.
+  if ((audience ?? binding ?? maxStaleness ?? minPosition ?? freshness) !== undefined)
+    return undefined
+  if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
+  const [scope] = scopes as readonly unknown[]
+  return typeof scope === 'string' ? scope : undefined
+}
+
+// A receipt may have come a long way: whatever else it carries is not looked at.
+function readPosition(position: unknown): LogPosition {
+  const { epoch, seq } = isObject(position) ? fieldsOf(position, ['epoch', 'seq']) : NOTHING
+  if (typeof epoch === 'string' && /^[\w-]{22}$/.test(epoch) && Number.isSafeInteger(seq))
+    return Object.freeze({ epoch, seq: seq as number })
+  throw invalid('minPosition', 'expected the position of a receipt: { epoch, seq }')
+}
+
+interface Scopes {
+  readonly allOf: readonly string[]
+  readonly anyOf: readonly string[]
+}
+
+const GROUPS = ['allOf', 'anyOf'] as const
+
+function readScopes(scopes: Requirement['scopes']): Scopes {
+  if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
+  if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
+  if (typeof scopes !== 'object' || scopes === null)
+    throw invalid('scopes', `expected a list, or { allOf, anyOf }, got ${describe(scopes)}`)
+  const fields = fieldsOf(scopes, GROUPS)
+  const names = Object.keys(fields)
+  if (names.length === 0) throw invalid('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
+  for (const field of names) {
+    if (field !== 'allOf' && field !== 'anyOf') throw unknownField('scopes', field, GROUPS)
+    if (fields[field] === undefined) throw invalid(`scopes.${field}`, EXPLICIT_UNDEFINED)
+  }
+  const [allOf, anyOf] = GROUPS.map((group) =>
+    fields[group] === undefined ? NONE : readList(fields[group], `scopes.${group}`),
+  ) as [readonly string[], readonly string[]]
+  return { allOf, anyOf }
+}
+
+function readList(list: unknown, field: string): readonly string[] {
+  // The copy is what is checked: `every` passes over the holes of a sparse list, and a list may change under our hands.
+  const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
+  if (scopes.length === 0) throw invalid(field, `expected at least one scope${NO_SCOPES}`)
+  const wrong = scopes.findIndex((scope) => !isScope(scope))
+  if (wrong !== -1) {
+    const given = describe(scopes[wrong])
+    throw invalid(`${field}.${wrong}`, `expected a scope such as 'orders:read', got ${given}`)
+  }
+  return Object.freeze(scopes as string[])
+}
+
+/**
+ * Whether the scopes satisfy the requirement. With a requirement that `verify` was handed as it is, entries that are
+ * no scopes are covered by nothing.
+ */
+export function satisfies(
+  granted: readonly string[],
+  { allOf, anyOf }: CompiledRequirement,
+): boolean {
+  for (let i = 0; i < allOf.length; i++) {
+    if (!coveredByAny(granted, allOf[i] as string)) return false
+  }
+  if (anyOf.length === 0) return true
+  for (let i = 0; i < anyOf.length; i++) {
+    if (coveredByAny(granted, anyOf[i] as string)) return true
+  }
+  return false
+}
+
+/** The demanded scopes that are not covered; of an `anyOf` that fails, all. */
+export function missingScopes(
+  granted: readonly string[],
+  { allOf, anyOf }: CompiledRequirement,
+): readonly string[] {
+  const missing = uncovered(granted, allOf)
+  if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope)))
+    missing.push(...anyOf)
+  return Object.freeze(missing)
+}
+
+/** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */
+export function unmetBy(
+  { audience, scopes }: Verified<unknown>,
+  requirement: CompiledRequirement,
+): Rejected | undefined {
+  if (requirement.audience !== undefined && requirement.audience !== audience) {
+    return REJECTED.wrongAudience
+  }
+  return satisfies(scopes, requirement) ? undefined : insufficient(scopes, requirement)
+}
+
+function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {
+  return Object.freeze({
+    ok: false,
+    code: 'insufficient_scope',
+    missing: missingScopes(granted, requirement),
+  })
+}
+
+function unknownField(place: string, field: string, names: readonly string[]): WatchwordError {
+  return invalid(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
+}
+
+function invalid(field: string, fix: string): WatchwordError {
+  return new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${fix}`)
+}
+
+let warned = false
+
+/** Warns once per process that a requirement is invalid and so met by no token. */
+export function warnOfRequirement(fault: string): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    `a requirement passed to verify is invalid, so every token is rejected: ${fault}`,
+    {
+      type: 'WatchwordWarning',
+      code: 'WATCHWORD_REQUIREMENT',
+      detail:
+        'Compile it once with `require`, which throws. This warning is emitted once per process.',
+    },
+  )
+}

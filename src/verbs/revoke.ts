@@ -1,0 +1,259 @@
+/**
+ * Revocation: first refused here, then in the feed for every node, then marked in the store.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import type { Position } from '../feed/feed.js'
+import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
+import { has } from '../lib/fields.js'
+import { isName } from '../lib/name.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import type { RevocationEntry } from '../revocation/log/event.js'
+import { readToken, writeRevocation } from '../store/checked.js'
+import type { Revocation, RevocationKind } from '../store/store.js'
+import type { LogPosition } from '../types.js'
+import {
+  type Aim,
+  aimAt,
+  aimAtRecord,
+  entryOf,
+  parseTarget,
+  reach,
+  successorsEntry,
+  type Target,
+} from './aim.js'
+import { audit, type Core } from './core.js'
+
+/** Why, and at whose word. */
+export interface RevokeOptions {
+  /** Who revokes, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** For the record: 1 to 1024 characters. Default: none. */
+  readonly reason?: string
+  /** What the token was bound to, when the target is a bound token. Default: nothing. */
+  readonly binding?: string
+  /**
+   * `all`: resolve when every live node has said that it has applied the revocation, or when `timeout` is over; the
+   * receipt tells who has. Default: `local`, when the feed has it and this node refuses.
+   */
+  readonly waitFor?: 'local' | 'all'
+  /** How long to wait for the other nodes, at most an hour. Default: `maxStaleness` and a second. */
+  readonly timeout?: Duration
+  /**
+   * `false`: revokes the named token alone, and leaves the tokens that were made from it by rotation. Only with `{ id }`
+   * or `{ token }`. Default: `true`.
+   */
+  readonly successors?: boolean
+}
+
+/** The receipt of a revocation. */
+export interface RevokeReceipt {
+  /** The ULID under which the store keeps the revocation. */
+  readonly id: string
+  readonly kind: RevocationKind
+  /** The token id, family id, subject, key id or audience; empty for `all`. */
+  readonly value: string
+  /** Unix milliseconds. */
+  readonly at: number
+  /** How many valid tokens of the store it covered; 0 when nothing is known under that name. */
+  readonly matched: number
+  /** Where the feed has it: a node at or past this position refuses. */
+  readonly position: LogPosition
+  /**
+   * With `waitFor: 'all'`, the nodes by name: those that have applied it, this one among them, and those that had not
+   * said so by the end of the wait. A node that cannot be reached for longer than `maxStaleness` refuses every token.
+   */
+  readonly nodes?: { readonly applied: readonly string[]; readonly pending: readonly string[] }
+}
+
+const text = (max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
+
+const optionsSchema = strict(
+  {
+    actor: text(256),
+    reason: optional(text(1024)),
+    binding: optional(text(1024)),
+    waitFor: optional(
+      z.custom<'local' | 'all'>(
+        (value) => value === 'local' || value === 'all',
+        "expected 'local' or 'all'",
+      ),
+    ),
+    timeout: optional(
+      z.custom<Duration>((value) => {
+        const ms = parseDuration(value)
+        return ms !== undefined && ms <= HOUR
+      }, "expected a duration of at most 1h, such as '5s' (ms, s, m, h, d or w)"),
+    ),
+    successors: optional(z.boolean('expected true or false')),
+  },
+  'expected an object with at least actor',
+)
+
+type Options = z.output<typeof optionsSchema>
+
+/** Revokes. When it resolves, nothing that it covers is accepted on this node, nor later than `maxStaleness` on any. */
+export async function revoke(
+  core: Core,
+  rawTarget: unknown,
+  rawOptions: unknown,
+): Promise<RevokeReceipt> {
+  const options = parseInput(optionsSchema, rawOptions, 'options')
+  const target = parseTarget(rawTarget)
+  refuseSuccessorsOption(target, options)
+  // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.
+  const aimed = aimAt(core, target, options.binding ?? '')
+  const aim = aimed instanceof Promise ? await aimed : aimed
+  const { kind, value } = aim
+  const { actor, reason = null } = options
+  const reached = reach(core, aim)
+  const own = entriesOf(core, aim, options, reached)
+  const known = own.filter((entry) => core.announcements.isKnown(entry))
+  // Here first, so that the token is refused on this node even if the feed cannot be reached.
+  for (const entry of own) core.index.apply(entry)
+  const before = isOff(core) ? await corrected(core, reached) : reached
+  const entries = before === reached ? own : entriesOf(core, aim, options, before)
+  for (const entry of entries) core.index.apply(entry)
+  const revocation = revocationOf(core, { aim, options, before, ended: entries.length > 1 })
+  const unknown = entries.filter((entry) => !known.includes(entry))
+  const mark = () => core.callStore(() => writeRevocation(core.store, revocation), 'revoke')
+  const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
+  const published = await publish(core, { entries, unknown, options }).catch(
+    async (uncertain: unknown) => {
+      // The store still gets to know, so that the token cannot be rotated away from under the revocation.
+      await mark().catch(() => undefined)
+      await end().catch(() => undefined)
+      throw uncertain
+    },
+  )
+  const matched = await markThen(mark, end)
+  if (kind === 'key') await replaceKey(core, value)
+  audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
+  const { id, at } = revocation
+  return Object.freeze({ id, kind, value, at, matched, ...published })
+}
+
+// The successors end also where the store fails: it may have kept the revocation all the same.
+async function markThen(mark: () => Promise<number>, end: () => Promise<unknown>): Promise<number> {
+  try {
+    return await mark()
+  } finally {
+    await end()
+  }
+}
+
+const clockError = ({ clock, follower }: Core): number => clock.now() - follower.time.stamp()
+
+/** Whether the store has shown the clock of this node to be wrong. */
+const isOff = (core: Core): boolean => clockError(core) !== 0
+
+// What the other nodes and the store are told is dated by the store's time, which is asked for once more: a clock that
+// stood still with its machine is late only until then.
+async function corrected(core: Core, before: number): Promise<number> {
+  await core.follower.time.look()
+  return Math.max(0, before - clockError(core))
+}
+
+function refuseSuccessorsOption(target: Target, { successors }: Options): void {
+  if (successors !== false || has(target, 'id') || has(target, 'token')) return
+  throw new WatchwordError(
+    'ERR_INVALID_ARGUMENT',
+    'successors: expected only with { id } or { token }; every other target is more than one token',
+  )
+}
+
+interface RevocationParts {
+  readonly aim: Aim
+  readonly options: Options
+  readonly before: number
+  /** Whether the log is told to revoke the successors of a token. */
+  readonly ended: boolean
+}
+
+function revocationOf(core: Core, { aim, options, before, ended }: RevocationParts): Revocation {
+  const { kind, value, expiresAt, loose, descent } = aim
+  const at = core.follower.time.stamp()
+  const covers = options.successors === false ? undefined : descent
+  // The store refuses successors by the family; one that there may be already is also kept out of a rebuilt index.
+  const end = ended && covers !== undefined ? Math.max(expiresAt + 1, covers.endsAt) : expiresAt
+  return core.tagger.ofRevocation({
+    id: core.newId(at),
+    kind,
+    value,
+    before: kind === 'token' ? (loose ? 0 : expiresAt) : before,
+    at,
+    actor: options.actor,
+    reason: options.reason ?? null,
+    expiresAt: end,
+    family: covers?.family ?? null,
+    generation: covers === undefined ? null : covers.generation + 1,
+  })
+}
+
+// A token that was never rotated takes one packed entry. Its successors take another where there may be some.
+function entriesOf(
+  { index }: Core,
+  aim: Aim,
+  { successors, waitFor }: Options,
+  before: number,
+): readonly RevocationEntry[] {
+  const entry = entryOf(aim, before)
+  const { descent } = aim
+  if (descent === undefined || successors === false) return [entry]
+  const mayHaveSome = waitFor === 'all' || index.hasSuccessor(descent.family, descent.generation)
+  return mayHaveSome ? [entry, successorsEntry(descent)] : [entry]
+}
+
+/**
+ * Revokes the successors of a token, unless the store shows that there are none. A rotation that is in flight on another
+ * node is either in the store by now, or is refused there.
+ */
+async function endSuccessors(core: Core, aim: Aim, options: Options): Promise<void> {
+  if (aim.kind !== 'token' || options.successors === false) return
+  const record = await core.callStore(() => readToken(core.store, aim.value)).catch(() => undefined)
+  if (record !== undefined && record.successor === null) return
+  const found = record === undefined ? aim : await aimAtRecord(core, record)
+  const descent = aim.descent ?? found?.descent
+  if (descent === undefined) return
+  const entry = successorsEntry(descent)
+  const known = core.announcements.isKnown(entry)
+  core.index.apply(entry)
+  if (!known) await core.announcements.announce(entry)
+  const kept = { ...aim, ...found, descent }
+  const parts = { aim: kept, options, before: reach(core, kept), ended: true }
+  await core.callStore(() => writeRevocation(core.store, revocationOf(core, parts)), 'revoke')
+}
+
+type Published = Pick<RevokeReceipt, 'position' | 'nodes'>
+
+interface Publication {
+  readonly entries: readonly RevocationEntry[]
+  /** Those that the log is not known to have. */
+  readonly unknown: readonly RevocationEntry[]
+  readonly options: Options
+}
+
+async function publish(
+  { announcements, follower, options }: Core,
+  { entries, unknown, options: { waitFor, timeout } }: Publication,
+): Promise<Published> {
+  if (waitFor !== 'all') {
+    const positions = await Promise.all(unknown.map((entry) => announcements.announce(entry)))
+    return { position: placeOf(positions.at(-1) ?? follower.position) }
+  }
+  const timeoutMs = parseDuration(timeout) ?? options.maxStalenessMs + SECOND
+  const { position, applied, pending } = await follower.rollCall(entries, timeoutMs)
+  return { position: placeOf(position), nodes: Object.freeze({ applied, pending }) }
+}
+
+const placeOf = ({ epoch, seq }: Position): LogPosition => Object.freeze({ epoch, seq })
+
+// Issuing must not wait for the next request to find out that its key is gone.
+async function replaceKey(core: Core, keyId: string): Promise<void> {
+  const audience = core.keyring.get(keyId)?.record.audience
+  await core.keyring.refresh()
+  if (audience !== undefined) await core.keyring.issuing(audience)
+}

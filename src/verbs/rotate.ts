@@ -1,0 +1,313 @@
+/**
+ * Rotation: one successor for each token, however often and from however many processes it is asked for.
+ *
+ * @module
+ */
+
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import { type Duration, parseDuration } from '../lib/duration.js'
+import { isName } from '../lib/name.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import { spendRotation } from '../policy/rotation-budget.js'
+import { isScope, normaliseScopes } from '../policy/scopes.js'
+import { NOT_REVOKED, REVOKED } from '../revocation/index/revocation-index.js'
+import { readToken, writeSuccession } from '../store/checked.js'
+import type { TokenRecord } from '../store/store.js'
+import type { Rejected } from '../types.js'
+import {
+  audit,
+  type Core,
+  lookUpKeyOf,
+  policyOf,
+  rejected,
+  type SealInput,
+  sealToken,
+} from './core.js'
+import type { Entry } from './entry.js'
+import { assertMatches, assertSuccessor, tampered } from './integrity.js'
+import type { IssuedToken } from './issued-token.js'
+import { MAX_BINDING_LENGTH } from './requirement.js'
+import { announceRotation } from './retire.js'
+import { revoke } from './revoke.js'
+import { familyEnded, grantedBy, newSuccessor, successorScopes } from './successor.js'
+
+/** How to rotate. */
+export interface RotateOptions {
+  /** Who asks for it, for the record: 1 to 256 characters. */
+  readonly actor: string
+  /** Fewer or narrower scopes for the successor. Default: those of the token. */
+  readonly scopes?: readonly string[]
+  /** A shorter life than the policy's. Default: the policy's `ttl`. */
+  readonly ttl?: Duration
+  /** What the token is bound to; the successor is bound to the same. Default: nothing. */
+  readonly binding?: string
+}
+
+const optionsSchema = strict(
+  {
+    actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters'),
+    scopes: optional(
+      z.array(
+        z.custom<string>(isScope, "expected a scope such as 'orders:read'"),
+        'expected a list of scopes',
+      ),
+    ),
+    ttl: optional(
+      z.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) >= 1000,
+        "expected a duration of at least 1s, such as '15m' (ms, s, m, h, d or w)",
+      ),
+    ),
+    binding: optional(
+      z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text'),
+    ),
+  },
+  'expected an object with at least actor',
+)
+
+type Options = z.output<typeof optionsSchema>
+
+/** Rotates the token: whoever holds it proves so by presenting it. */
+export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
+  const options = parseInput(optionsSchema, raw, 'options')
+  const entry = await authenticEntry(core, token, options.binding ?? '')
+  await refuse(core, { entry, options })
+  const { family, generation } = entry.principal
+  // Asked before the row is read: another node may be rotating the token right now.
+  const wasRotated = core.index.hasSuccessor(family, generation)
+  const record = await loadRecord(core, entry, options)
+  if (!record.rotatable) {
+    throw new WatchwordError(
+      'ERR_NOT_ROTATABLE',
+      'the token was issued with `rotatable: false`; issue a new one instead of rotating it',
+    )
+  }
+  if (record.successor !== null) return again(core, { entry, record, options })
+  // The log has it that the token was rotated: a row that says otherwise was edited, or set back to an older copy. A
+  // second successor would give the token a life that the first one knows nothing of.
+  if (wasRotated) throw tampered(core, record)
+  return succeed(core, { entry, record, options })
+}
+
+interface Rotation {
+  readonly entry: Entry
+  readonly record: TokenRecord
+  readonly options: Options
+}
+
+async function authenticEntry(core: Core, token: unknown, binding: string): Promise<Entry> {
+  const found = await findEntry(core, token, binding)
+  if (!found.ok) throw rejected(found.code, token)
+  return found
+}
+
+/** Throws for a token that may not be rotated, whatever its record says beyond that. */
+async function refuse(core: Core, rotation: Pick<Rotation, 'entry' | 'options'>): Promise<void> {
+  const { entry } = rotation
+  const refusal = core.verifier.stateForRotation(entry)
+  if (refusal === undefined) return
+  if (refusal.code === 'expired' && (await hasFamilyEnded(core, entry))) throw familyEnded()
+  if (refusal.code === 'revoked') await detectReuse(core, rotation)
+  throw rejected(refusal.code)
+}
+
+// Its key may be one that this node has yet to read, and an outage is no reason to refuse the token.
+async function findEntry(core: Core, token: unknown, binding: string): Promise<Entry | Rejected> {
+  const found = core.verifier.find(token, binding)
+  if (found.ok || found.code !== 'unknown_key') return found
+  await lookUpKeyOf(core, token)
+  return core.verifier.find(token, binding)
+}
+
+// Revoking a token that was already rotated must not turn the detection of its reuse off.
+async function detectReuse(
+  core: Core,
+  { entry, options }: Pick<Rotation, 'entry' | 'options'>,
+): Promise<void> {
+  const record = await core.callStore(() => readToken(core.store, entry.principal.id))
+  if (record?.successor == null) return
+  const successor = await core.callStore(() => readToken(core.store, record.successor as string))
+  if (successor === undefined) return
+  await assertMatches(core, record, entry.principal)
+  await assertSuccessor(core, record, successor)
+  if (isReuse(core, { entry, record }, successor)) await reused(core, { entry, record, options })
+}
+
+// No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
+async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
+  const record = await core
+    .callStore(() => readToken(core.store, principal.id))
+    .catch(() => undefined)
+  return (
+    record !== undefined &&
+    record.revokedAt === null &&
+    core.clock.judged() >= record.familyExpiresAt
+  )
+}
+
+async function loadRecord(core: Core, entry: Entry, options: Options): Promise<TokenRecord> {
+  const { principal } = entry
+  const record = await core.callStore(() => readToken(core.store, principal.id))
+  if (record === undefined) {
+    throw new WatchwordError(
+      'ERR_TOKEN_UNKNOWN',
+      'the token is authentic, but the store has no record of it',
+    )
+  }
+  // What was true before the read need not be true after it: a revocation may have come in between.
+  if (record.revokedAt !== null) {
+    await detectReuse(core, { entry, options })
+    throw rejected('revoked')
+  }
+  await assertMatches(core, record, principal)
+  return record
+}
+
+/** The token was rotated before: within its grace the answer is the same successor, after it this is reuse. */
+async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
+  const { record } = rotation
+  const successor = await core.callStore(() => readToken(core.store, record.successor as string))
+  if (successor === undefined) throw rejected('superseded')
+  await assertMatches(core, record, rotation.entry.principal)
+  await assertSuccessor(core, record, successor)
+  if (isReuse(core, rotation, successor)) return reused(core, rotation)
+  if (successor.revokedAt !== null) throw rejected('revoked')
+  if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
+  // The first answer may have been lost before the log had it.
+  await announceRotation(core, record, record.supersededAt)
+  return sealSuccessor(core, rotation, successor)
+}
+
+// Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
+function isReuse(
+  core: Core,
+  { entry, record }: Pick<Rotation, 'entry' | 'record'>,
+  successor: TokenRecord,
+): boolean {
+  // The log has the end as well: the one in the row may have been edited.
+  const logged = core.index.deadline(entry.principal)
+  const end = Math.min(
+    record.supersededAt ?? NOT_REVOKED,
+    logged === REVOKED ? NOT_REVOKED : logged,
+  )
+  return core.clock.judged() >= end || successor.successor !== null
+}
+
+async function reused(core: Core, { record, options }: Rotation): Promise<never> {
+  const { id, subject, audience, policy, family } = record
+  const action = core.options.policies.get(policy)?.reuse ?? 'revoke-family'
+  if (action === 'revoke-family' && !isFamilyRevoked(core, record)) {
+    await revoke(
+      core,
+      { family },
+      { reason: 'a rotated token was presented again', actor: options.actor },
+    )
+  }
+  if (action !== 'observe') {
+    audit(core, {
+      action: 'token.reused',
+      actor: options.actor,
+      id,
+      subject,
+      audience,
+      policy,
+      family,
+    })
+  }
+  throw new WatchwordError(
+    'ERR_TOKEN_REUSED',
+    'the token was rotated before, and its grace is over',
+    { reason: 'superseded' },
+  )
+}
+
+// However often the token is presented, its family is revoked once.
+function isFamilyRevoked({ index, follower }: Core, { family }: TokenRecord): boolean {
+  const entry = { kind: 'family', value: family, before: 0, expiresAt: 0 } as const
+  return index.isFamilyRevoked(family) && !follower.owes(entry)
+}
+
+async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
+  const { record, options, entry } = rotation
+  const policy = policyOf(core, record.policy)
+  spendRotation(policy, entry.principal, core.clock.judged())
+  if (!core.index.admitsRotation(record.family)) throw revocationsFull(core)
+  const granted = successorScopes(record, policy, options.scopes)
+  const ringKey = await core.keyring.issuing(record.audience)
+  const successor = newSuccessor(core, {
+    record,
+    policy,
+    ringKey,
+    scopes: granted.scopes,
+    actor: options.actor,
+    ttl: options.ttl,
+  })
+  const supersededAt =
+    policy.retireOn === 'first-use'
+      ? null
+      : Math.min(successor.issuedAt + policy.graceMs, record.expiresAt)
+  const input: SealInput = {
+    record: successor,
+    custom: entry.custom,
+    binding: options.binding ?? '',
+  }
+  const issued = sealToken(core, ringKey, input, granted.lost)
+  const result = await core.callStore(
+    () => writeSuccession(core.store, record.id, successor, supersededAt),
+    'succeed',
+  )
+  if (result.outcome === 'revoked') throw rejected('revoked')
+  if (result.outcome === 'missing')
+    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
+  // Somebody else rotated it between our read and our write: their successor is the one.
+  if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
+  await announceRotation(core, record, supersededAt)
+  auditRotation(core, record, successor, granted.lost)
+  return issued
+}
+
+function revocationsFull({ options }: Core): WatchwordError {
+  return new WatchwordError(
+    'ERR_REVOCATIONS_FULL',
+    `this node holds almost as many revocations as maxRevocations (${options.maxRevocations}) allows, and keeps the rest for revocations; raise maxRevocations, or shorten the maxLifetime of the policies`,
+  )
+}
+
+function auditRotation(
+  core: Core,
+  record: TokenRecord,
+  successor: TokenRecord,
+  lostScopes: readonly string[],
+): void {
+  const { id, subject, audience, policy, family, keyId, issuedBy } = successor
+  audit(core, {
+    action: 'token.rotated',
+    actor: issuedBy,
+    id,
+    subject,
+    audience,
+    policy,
+    family,
+    keyId,
+    predecessor: record.id,
+    ...(lostScopes.length === 0 ? {} : { lostScopes }),
+  })
+}
+
+// With the key of its record, so that every copy of one token ends with the same key, and with no other one.
+async function sealSuccessor(
+  core: Core,
+  { entry, record, options }: Rotation,
+  successor: TokenRecord,
+): Promise<IssuedToken> {
+  const { keyring } = core
+  if (keyring.get(successor.keyId) === undefined) await keyring.refresh()
+  const ringKey = keyring.get(successor.keyId)
+  if (ringKey === undefined)
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'the key of the successor is not at hand')
+  const input = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
+  const policy = core.options.policies.get(successor.policy)
+  const wanted = normaliseScopes(options.scopes ?? record.scopes)
+  return sealToken(core, ringKey, input, policy === undefined ? [] : grantedBy(policy, wanted).lost)
+}
