@@ -60,16 +60,16 @@ const SECTIONS: readonly Section[] = [
     defaults: true,
   },
   { title: 'Fields of a requirement', file: 'src/types.ts', symbol: 'Requirement', defaults: true },
-  { title: 'Input of `issue`', file: 'src/verbs/issue.ts', symbol: 'IssueInput', defaults: true },
+  { title: 'Input of `issue`', file: 'src/verbs/inputs.ts', symbol: 'IssueInput', defaults: true },
   {
     title: 'Options of `rotate`',
-    file: 'src/verbs/rotate.ts',
+    file: 'src/verbs/inputs.ts',
     symbol: 'RotateOptions',
     defaults: true,
   },
   {
     title: 'Options of `revoke`',
-    file: 'src/verbs/revoke.ts',
+    file: 'src/verbs/inputs.ts',
     symbol: 'RevokeOptions',
     defaults: true,
   },
@@ -117,7 +117,7 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Incidents of the feed',
-    file: 'src/revocation/follower/follower-options.ts',
+    file: 'src/observe/incident-kind.ts',
     symbol: 'IncidentKind',
   },
   {
@@ -125,7 +125,7 @@ const SECTIONS: readonly Section[] = [
     file: 'src/feed/feed.ts',
     symbol: 'FeedIncidentKind',
   },
-  { title: 'Fields of `health()`', file: 'src/authority/watchword.ts', symbol: 'Health' },
+  { title: 'Fields of `health()`', file: 'src/authority/health-report.ts', symbol: 'Health' },
   {
     title: 'Fields of `health()` about the fleet',
     file: 'src/revocation/follower/standing.ts',

@@ -7,8 +7,6 @@
  * @module
  */
 
-import { bare, has } from './lib/fields.js'
-
 /** The closed list of error codes, with what each one means to the caller. */
 export const ERROR_CODES = {
   ERR_INVALID_OPTION:
@@ -99,11 +97,11 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   declare readonly retryAt?: number
 
   constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {
-    super(message, has(options, 'cause') ? { cause: options.cause } : undefined)
+    super(message, Object.hasOwn(options, 'cause') ? { cause: options.cause } : undefined)
     this.name = 'WatchwordError'
     this.code = code
     // Set only where there is one: a printed error shows no empty fields.
-    const { detail, reason, retryAt } = bare(options)
+    const { detail, reason, retryAt } = ownFieldsOf(options)
     if (detail !== undefined) this.detail = detail
     if (reason !== undefined) this.reason = reason
     if (retryAt !== undefined) this.retryAt = retryAt
@@ -113,4 +111,9 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && Object.hasOwn(value, BRAND)
   }
+}
+
+// What a polluted `Object.prototype` has is no option of an error.
+function ownFieldsOf<T extends object>(options: T): T {
+  return Object.assign(Object.create(null) as T, options)
 }

@@ -4,8 +4,9 @@
  * @module
  */
 export { createWatchword } from './authority/create.js'
+export type { Health } from './authority/health-report.js'
 export type { KnownNames, NameOf, NamesOf } from './authority/names.js'
-export type { ClaimsInputOf, ClaimsOf, Health, Watchword } from './authority/watchword.js'
+export type { ClaimsInputOf, ClaimsOf, Watchword } from './authority/watchword.js'
 export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
 export { ERROR_CODES, WatchwordError } from './errors.js'
 export type {
@@ -29,6 +30,7 @@ export type { Duration } from './lib/duration.js'
 export type { FailureReason } from './lib/failure-reason.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'
+export type { IncidentKind } from './observe/incident-kind.js'
 export type {
   CacheOptions,
   KeyOptions,
@@ -36,7 +38,6 @@ export type {
   WatchwordOptions,
 } from './options/options.js'
 export type { ReuseAction } from './policy/policy.js'
-export type { IncidentKind } from './revocation/follower/follower-options.js'
 export { memoryStore } from './store/memory.js'
 export type {
   Changes,
@@ -68,9 +69,14 @@ export type {
 } from './types.js'
 export type { DiscardKeyOptions } from './verbs/discard-key.js'
 export { discardKey } from './verbs/discard-key.js'
-export type { IssueInput } from './verbs/issue.js'
+export type {
+  IssueInput,
+  RevokeOptions,
+  RevokeReceipt,
+  RotateOptions,
+  TokenInfo,
+  TokenPage,
+  TokenQuery,
+} from './verbs/inputs.js'
 export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
-export type { TokenInfo, TokenPage, TokenQuery } from './verbs/list.js'
 export type { CompiledRequirement } from './verbs/requirement.js'
-export type { RevokeOptions, RevokeReceipt } from './verbs/revoke.js'
-export type { RotateOptions } from './verbs/rotate.js'

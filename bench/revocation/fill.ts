@@ -5,7 +5,8 @@
  */
 
 import { startParts, stopParts } from '../../src/authority/lifecycle.js'
-import { buildParts, type Parts } from '../../src/authority/wiring.js'
+import type { Parts } from '../../src/authority/parts.js'
+import { buildParts } from '../../src/authority/wiring.js'
 import type { Position, SealedEvent } from '../../src/feed/feed.js'
 import type { RevocationFeed } from '../../src/index.js'
 import { resolveOptions } from '../../src/options/options.js'

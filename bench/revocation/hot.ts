@@ -5,7 +5,8 @@
  */
 
 import { startParts, stopParts } from '../../src/authority/lifecycle.js'
-import { buildParts, type Parts } from '../../src/authority/wiring.js'
+import type { Parts } from '../../src/authority/parts.js'
+import { buildParts } from '../../src/authority/wiring.js'
 import { resolveOptions } from '../../src/options/options.js'
 import { ready } from '../../src/paseto.js'
 import { issueMany } from '../../src/verbs/issue.js'

@@ -12,6 +12,7 @@ import type { Requirement, VerifyResult } from '../types.js'
 import { authenticator } from '../verbs/authenticate.js'
 import { unknownAudience } from '../verbs/core.js'
 import { discardStoredKey } from '../verbs/discard-key.js'
+import type { RevokeOptions } from '../verbs/inputs.js'
 import { issue, issueMany } from '../verbs/issue.js'
 import { getToken, listTokens } from '../verbs/list.js'
 import {
@@ -20,14 +21,15 @@ import {
   compileRequirement,
   NO_REQUIREMENT,
 } from '../verbs/requirement.js'
-import { type RevokeOptions, revoke } from '../verbs/revoke.js'
+import { revoke } from '../verbs/revoke.js'
 import { rotate } from '../verbs/rotate.js'
 import type { Verifier } from '../verbs/verify.js'
 import { health } from './health.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import type { NamesOf } from './names.js'
+import type { Parts } from './parts.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
-import { buildParts, type Parts } from './wiring.js'
+import { buildParts } from './wiring.js'
 
 /**
  * Starts an authority. Rejects with `ERR_INVALID_OPTION`, `ERR_ROOT_KEY`, `ERR_STORE_UNAVAILABLE`,

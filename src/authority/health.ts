@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Health } from './watchword.js'
-import type { Parts } from './wiring.js'
+import type { Health } from './health-report.js'
+import type { Parts } from './parts.js'
 
 /** Takes the measure of every part. */
 export function health(parts: Parts): Health {

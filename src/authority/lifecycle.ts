@@ -5,7 +5,7 @@
  */
 import { MAX_SKEW_MS } from '../keys/rotation.js'
 import { holdAdapter, releaseAdapter } from '../lib/adapter-refs.js'
-import type { Parts } from './wiring.js'
+import type { Parts } from './parts.js'
 
 const SWEEP_EVERY_MS = 60_000
 // Records of dead tokens are kept for a month, for whoever asks what a token was; keys and revocations go when the last

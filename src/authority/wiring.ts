@@ -15,46 +15,32 @@ import { RecordTagger, rowInspector } from '../keys/record-tagger.js'
 import { TAG_PURPOSE } from '../keys/record-tags.js'
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from '../keys/root-key.js'
 import { MAX_SKEW_MS } from '../keys/rotation.js'
-import { type ResolvedClock, resolveClock, systemClock, type Timer } from '../lib/clock.js'
+import { type ResolvedClock, resolveClock, systemClock } from '../lib/clock.js'
 import { withDeadline } from '../lib/deadline.js'
 import { idMaker } from '../lib/new-id.js'
 import { isTestRun, warnOnce } from '../lib/warn.js'
 import { Failures, type StoreCall } from '../observe/failures.js'
+import type { IncidentKind } from '../observe/incident-kind.js'
 import { UsageRecorder } from '../observe/usage.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { AgreedTime } from '../revocation/follower/agreed-time.js'
 import { Announcements } from '../revocation/follower/announcements.js'
 import { recallRevocations, refillChanges, refillIndex } from '../revocation/follower/backfill.js'
 import { Follower } from '../revocation/follower/follower.js'
-import type { IncidentKind } from '../revocation/follower/follower-options.js'
 import { RevocationIndex } from '../revocation/index/revocation-index.js'
 import { readChanges } from '../store/checked.js'
 import { memoryStore } from '../store/memory.js'
 import type { Store } from '../store/store.js'
-import { audit, type Core } from '../verbs/core.js'
+import { audit } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
 import { retirePredecessor } from '../verbs/retire.js'
 import { Verifier } from '../verbs/verify.js'
+import type { Parts } from './parts.js'
 
 // Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
 const RETIRE_AGAIN_MS = 1000
 
 const INCIDENT_EVERY_MS = 10_000
-
-/** The parts of one authority, and how it stands. */
-export interface Parts extends Core {
-  readonly feedKeyring: FeedKeyring
-  readonly tagKeyring: FeedKeyring
-  /** What went wrong with the feed so far, and how often. */
-  readonly incidents: ReadonlyMap<IncidentKind, number>
-  /** When each kind was last noticed. */
-  readonly incidentTimes: ReadonlyMap<IncidentKind, number>
-  /** Why the store does not work, for reads or for writes. */
-  readonly storeFailures: Failures
-  readonly usage: UsageRecorder
-  readonly cache: VerifiedCache<Entry>
-  readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
-}
 
 /** Makes the parts. Throws `ERR_INVALID_OPTION`. */
 export function buildParts(options: ResolvedOptions): Parts {

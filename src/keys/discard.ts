@@ -6,7 +6,7 @@
 import { ulid } from 'ulid'
 import type { StoreCall } from '../observe/failures.js'
 import type { KeyRecord, Store } from '../store/store.js'
-import { DISCARDED } from './root-proof.js'
+import { DISCARDED } from './discarded.js'
 import { MAX_SKEW_MS } from './rotation.js'
 
 /** Who discards a key, when and why. */

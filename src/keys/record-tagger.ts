@@ -4,7 +4,7 @@
  * @module
  */
 import type { Revocation, TokenRecord } from '../store/store.js'
-import type { FeedKeyring } from './feed-keyring.js'
+import type { LocalKey } from '../token/paserk.js'
 import {
   isRecordIntact,
   isRevocationIntact,
@@ -15,15 +15,27 @@ import {
   tagOfRevocation,
 } from './record-tags.js'
 
+/** The derived keys of tags; a feed keyring of their purpose has them. */
+export interface TagKeys {
+  /** The key to tag with now, and the id of the key that it is derived from; `undefined` when no key is loaded. */
+  sealingIfAny(): { readonly id: string; readonly key: LocalKey } | undefined
+  /** The key that is derived from the key of this id, if that is loaded. */
+  opening(id: string): LocalKey | undefined
+  /** The same of a key that must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
+  loaded(id: string): LocalKey
+  /** Reads the store for keys that are not loaded. Never rejects. */
+  refresh(): Promise<void>
+}
+
 /** What a check found: `unknown` when the key of the tag could not be loaded. */
 export type Integrity = 'intact' | 'tampered' | 'unknown'
 
 /** The tags of one authority. */
 export class RecordTagger {
-  readonly #keys: FeedKeyring
+  readonly #keys: TagKeys
 
   /** @param keys - Derives the keys of tags. */
-  constructor(keys: FeedKeyring) {
+  constructor(keys: TagKeys) {
     this.#keys = keys
   }
 
@@ -52,7 +64,7 @@ export class RecordTagger {
 
   async #check(
     id: string,
-    isIntact: (key: ReturnType<FeedKeyring['loaded']>) => boolean,
+    isIntact: (key: ReturnType<TagKeys['loaded']>) => boolean,
   ): Promise<Integrity> {
     if (this.#keys.opening(id) === undefined) await this.#keys.refresh()
     const key = this.#keys.opening(id)

@@ -8,15 +8,8 @@ import { quote } from '../lib/quote.js'
 import { warnOnce } from '../lib/warn.js'
 import type { KeyRecord } from '../store/store.js'
 import { destroyKey } from '../token/paserk.js'
+import { isDiscarded } from './discarded.js'
 import { openKey, type RootKey } from './root-key.js'
-
-/** What a discarded key has in place of its wrapping and of the id of its root key. */
-export const DISCARDED = 'discarded'
-
-/** Whether the key was discarded: no root key opens it any more, and none has to. */
-export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
-  return wrappedBy === DISCARDED
-}
 
 /**
  * Checks that these root keys open what the store has, before a key is written for an audience that has none: every

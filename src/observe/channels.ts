@@ -8,8 +8,8 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import { readField } from '../lib/fields.js'
-import type { IncidentKind } from '../revocation/follower/follower-options.js'
 import type { RejectionCode, Verified } from '../types.js'
+import type { IncidentKind } from './incident-kind.js'
 
 /** One decision about one presented token. */
 export interface Decision {

@@ -5,9 +5,9 @@
  *
  * @module
  */
+import { decodeUtf8 } from '../lib/utf8.js'
 import {
   type CustomClaims,
-  decodeUtf8,
   NO_CLAIMS,
   NO_SCOPES,
   RESERVED_CLAIMS,

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { isAscii } from 'node:buffer'
 import { isScope, MAX_SCOPES } from '../policy/scopes.js'
 import { PAYLOAD_LIMITS, parseJsonObject } from './json.js'
 import { writePlainJson } from './plain-json.js'
@@ -72,19 +71,6 @@ export function writeClaims(
   }
   for (const name of Object.keys(custom)) claims[name] = custom[name]
   return writePlainJson(claims)
-}
-
-const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** Decodes UTF-8, or answers `undefined` for bytes that are not. */
-export function decodeUtf8(bytes: Buffer): string | undefined {
-  // Nearly every payload is ASCII, which is four times as fast to check and copy as to decode.
-  if (isAscii(bytes)) return bytes.toString('latin1')
-  try {
-    return fatalUtf8.decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 /** Reads an authentic payload, or returns `undefined` if any claim is missing, doubled or malformed. */

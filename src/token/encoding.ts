@@ -10,7 +10,13 @@
  *
  * @module
  */
-import type { Sodium } from './sodium.js'
+
+/** The memory that is encoded into. */
+export interface Heap {
+  readonly heap: Uint8Array
+  readonly view: DataView
+  readonly buffer: Buffer
+}
 
 /** The header of every token here. */
 export const HEADER = 'v4.local.'
@@ -27,24 +33,24 @@ export const OVERHEAD = CIPHERTEXT + 32
  * One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns where the next
  * one begins.
  */
-export function writePiece(sodium: Sodium, at: number, piece: Uint8Array): number {
+export function writePiece(memory: Heap, at: number, piece: Uint8Array): number {
   const length = piece.length
-  writeLength(sodium, at, length)
-  if (length !== 0) sodium.heap.set(piece, at + 8)
+  writeLength(memory, at, length)
+  if (length !== 0) memory.heap.set(piece, at + 8)
   return at + 8 + length
 }
 
 /** Common.md, "LE64": 64 bits, little-endian, the highest cleared. */
-export function writeLength(sodium: Sodium, at: number, length: number): void {
-  sodium.view.setUint32(at, length, true)
-  sodium.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
+export function writeLength(memory: Heap, at: number, length: number): void {
+  memory.view.setUint32(at, length, true)
+  memory.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
 }
 
 /** What every message begins with; nothing overwrites it. Returns the area. */
-export function writePrefix(sodium: Sodium, area: number): number {
-  writeLength(sodium, area + PREFIX, 5)
-  writeLength(sodium, area + PREFIX + 8, HEADER.length)
-  sodium.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
-  writeLength(sodium, area + PREFIX + 25, 32)
+export function writePrefix(memory: Heap, area: number): number {
+  writeLength(memory, area + PREFIX, 5)
+  writeLength(memory, area + PREFIX + 8, HEADER.length)
+  memory.buffer.write(HEADER, area + PREFIX + 16, 'latin1')
+  writeLength(memory, area + PREFIX + 25, 32)
   return area
 }

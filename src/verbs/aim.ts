@@ -15,7 +15,7 @@ import { readToken } from '../store/checked.js'
 import type { RevocationKind, TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import { type Core, lookUpKeyOf, rejected } from './core.js'
-import { maxAheadMs } from './issue.js'
+import { maxAheadMs } from './issue-time.js'
 
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)

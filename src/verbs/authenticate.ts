@@ -4,11 +4,10 @@
  * @module
  */
 
-import type { Parts } from '../authority/wiring.js'
 import type { RequestContext } from '../observe/channels.js'
 import { readToken } from '../store/checked.js'
 import type { Rejected, Requirement, VerifyResult } from '../types.js'
-import { lookUpKeyOf } from './core.js'
+import { type Core, lookUpKeyOf } from './core.js'
 import { type Direct, registerDirect } from './direct.js'
 import type { Entry } from './entry.js'
 import { assertClaims, editedRows, tampered } from './integrity.js'
@@ -22,21 +21,21 @@ interface Decision {
 }
 
 /** Makes `Watchword.authenticate`, with the direct way in that the middleware takes. */
-export function authenticator(parts: Parts) {
+export function authenticator(core: Core) {
   // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
   const authenticate = async (
     ...args: readonly [token: unknown, requirement?: unknown, context?: RequestContext]
   ): Promise<VerifyResult<unknown>> => {
     const [token, requirement, context] = args
     const needs = args.length < 2 ? NO_REQUIREMENT : needsOf(requirement)
-    return check(parts, { token, needs, context })
+    return check(core, { token, needs, context })
   }
   const direct: Direct<unknown> = {
-    check: (token, needs, context) => check(parts, { token, needs, context }),
+    check: (token, needs, context) => check(core, { token, needs, context }),
     accepts: (needs) => needs instanceof CompiledRequirement,
-    clock: parts.clock,
-    timeoutMs: parts.options.timeoutMs,
-    graceMs: (policy) => graceMsOf(parts, policy),
+    clock: core.clock,
+    timeoutMs: core.options.timeoutMs,
+    graceMs: (policy) => graceMsOf(core, policy),
   }
   registerDirect(authenticate, direct)
   return authenticate
@@ -56,18 +55,18 @@ interface Question {
 
 /** Decides about a token: at once when verify alone can know, and then without a promise. */
 function check(
-  parts: Parts,
+  core: Core,
   question: Question,
 ): VerifyResult<unknown> | Promise<VerifyResult<unknown>> {
-  const decision = decideNow(parts, question)
-  return parts.state.closed || !isOccasion(decision)
-    ? told(parts, question, decision)
-    : ask(parts, question, decision).then((final) => told(parts, question, final))
+  const decision = decideNow(core, question)
+  return core.state.closed || !isOccasion(decision)
+    ? told(core, question, decision)
+    : ask(core, question, decision).then((final) => told(core, question, final))
 }
 
 // Told once, when it is final: what was only an occasion to ask is no decision.
 function told(
-  { verifier }: Parts,
+  { verifier }: Core,
   { needs, context }: Question,
   { found, result }: Decision,
 ): VerifyResult<unknown> {
@@ -75,18 +74,18 @@ function told(
   return result
 }
 
-async function ask(parts: Parts, question: Question, decision: Decision): Promise<Decision> {
+async function ask(core: Core, question: Question, decision: Decision): Promise<Decision> {
   const { found, result } = isUnknownKey(decision.result)
-    ? await lookAgain(parts, question)
+    ? await lookAgain(core, question)
     : decision
   if (!found.ok || !isStale({ found, result })) return { found, result }
   const { needs } = question
-  if (needs.fromStore) return { found, result: await askStore(parts, found, needs) }
-  await parts.follower.confirm()
-  return { found, result: parts.verifier.decide(found, needs) }
+  if (needs.fromStore) return { found, result: await askStore(core, found, needs) }
+  await core.follower.confirm()
+  return { found, result: core.verifier.decide(found, needs) }
 }
 
-function decideNow({ verifier }: Parts, { token, needs }: Question): Decision {
+function decideNow({ verifier }: Core, { token, needs }: Question): Decision {
   const found = verifier.find(token, needs.binding)
   return { found, result: found.ok ? verifier.decide(found, needs) : found }
 }
@@ -100,30 +99,30 @@ const isStale = ({ found, result }: Decision) =>
 const isOccasion = (decision: Decision) => isUnknownKey(decision.result) || isStale(decision)
 
 // Rejects in an outage: whether the token is good cannot be known then, and its client must not throw it away.
-async function lookAgain(parts: Parts, question: Question): Promise<Decision> {
-  await lookUpKeyOf(parts, question.token)
-  return decideNow(parts, question)
+async function lookAgain(core: Core, question: Question): Promise<Decision> {
+  await lookUpKeyOf(core, question.token)
+  return decideNow(core, question)
 }
 
 /** Lets the store decide about one token, after everything else has passed. */
 async function askStore(
-  parts: Parts,
+  core: Core,
   entry: Entry,
   needs: CompiledRequirement,
 ): Promise<VerifyResult<unknown>> {
-  const { verifier, store, callStore, clock } = parts
+  const { verifier, store, callStore, clock } = core
   const record = await callStore(() => readToken(store, entry.principal.id))
   if (record === undefined || record.revokedAt !== null) return REJECTED.revoked
   if (record.supersededAt !== null && clock.judged() >= record.supersededAt) {
     return REJECTED.superseded
   }
   // A row that was edited says nothing about this token, and what it was before, nobody knows.
-  assertClaims(parts, record, entry.principal)
-  if ((await editedRows(parts, [record])).size > 0) throw tampered(parts, record)
+  assertClaims(core, record, entry.principal)
+  if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
   return verifier.decide(entry, needs, true)
 }
 
-function graceMsOf({ options }: Parts, name: string): number {
+function graceMsOf({ options }: Core, name: string): number {
   const policy = options.policies.get(name)
   if (policy === undefined) return 0
   return policy.retireOn === 'first-use' ? Number.POSITIVE_INFINITY : policy.graceMs

@@ -45,6 +45,7 @@ export interface Core {
   readonly newId: (time: number) => string
   /** Makes the implicit assertion of a token. */
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
+  readonly state: { readonly closed: boolean }
 }
 
 /** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */

@@ -6,8 +6,9 @@
 import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import { discardRow } from '../keys/discard.js'
+import { isDiscarded } from '../keys/discarded.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
-import { isDiscarded, opens } from '../keys/root-proof.js'
+import { opens } from '../keys/root-proof.js'
 import { systemClock } from '../lib/clock.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
@@ -15,7 +16,8 @@ import { readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { ready } from '../token/self-test.js'
 import type { Core } from './core.js'
-import { type RevokeOptions, type RevokeReceipt, revoke } from './revoke.js'
+import type { RevokeOptions, RevokeReceipt } from './inputs.js'
+import { revoke } from './revoke.js'
 
 /** Where the key is, and who discards it. */
 export interface DiscardKeyOptions {

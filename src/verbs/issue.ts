@@ -21,39 +21,9 @@ import { PAYLOAD_LIMITS, parseJsonObject } from '../token/json.js'
 import { writePlainJson } from '../token/plain-json.js'
 import { audit, type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
+import { issueTime } from './issue-time.js'
 import type { IssuedToken } from './issued-token.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
-
-/** What to issue. */
-export interface IssueInput<
-  ClaimsInput = Readonly<Record<string, unknown>>,
-  Policy extends string = string,
-  Audience extends string = string,
-  Scope extends string = string,
-> {
-  /** The name of a policy. */
-  readonly policy: Policy
-  /** Whom the token stands for: 1 to 1024 characters, compared exactly. */
-  readonly subject: string
-  /** Who asks for it, for the record: 1 to 256 characters. */
-  readonly actor: string
-  /** What the token may do; each must be covered by the policy's. Default: none, which is no rights. */
-  readonly scopes?: readonly Scope[]
-  /** Whom the token is for. Default: the authority's audience, if it has just one. */
-  readonly audience?: Audience
-  /** A shorter life than the policy's. Default: the policy's `ttl`. */
-  readonly ttl?: Duration
-  /** How long the token and all its successors may live together, at most the policy's. Default: the policy's `maxLifetime`. */
-  readonly maxLifetime?: Duration
-  /** Whether the token may be rotated: `rotate` refuses it otherwise with `ERR_NOT_ROTATABLE`. Default: `true`. */
-  readonly rotatable?: boolean
-  /** Not valid before this Unix time in milliseconds. Default: valid at once. */
-  readonly notBefore?: number
-  /** What the token is bound to; whoever verifies must name the same. Default: nothing. */
-  readonly binding?: string
-  /** The custom claims. Required when the schema requires any. */
-  readonly claims?: ClaimsInput
-}
 
 const text = (max: number) =>
   z.custom<string>(
@@ -301,32 +271,4 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
     revokedReason: null,
     lastUsedAt: null,
   })
-}
-
-// A subject may be revoked several times in one millisecond, also with a tolerance of 0.
-const LEAST_AHEAD_MS = 10
-
-/** How far ahead of the clock a token may be dated, in milliseconds: every node takes it for valid at once. */
-export function maxAheadMs({ options }: Core): number {
-  return Math.max(options.clockToleranceMs, LEAST_AHEAD_MS)
-}
-
-/**
- * When a new token is issued: now, but after everything that was revoked by time, so that a token issued right after
- * its subject was revoked is not caught by it. Throws `ERR_REVOKED_AHEAD` when no token that is valid now would be.
- */
-export function issueTime(core: Core, subject: string, audience: string): number {
-  const { clock, index } = core
-  const now = clock.now()
-  // A clock that was stepped back a little is still judged by the time that it had reached.
-  const latest = Math.max(now, clock.judged()) + maxAheadMs(core)
-  if (index.watermark(subject, audience) >= latest) index.clampFuture()
-  const issuedAt = Math.max(now, index.watermark(subject, audience) + 1)
-  if (issuedAt <= latest) return issuedAt
-  const ahead = issuedAt - now
-  throw new WatchwordError(
-    'ERR_REVOKED_AHEAD',
-    `a revocation covers everything that is issued in the next ${ahead} ms, as when the clock of a node was ahead; retry in ${issuedAt - latest} ms`,
-    { retryAt: now + issuedAt - latest },
-  )
 }

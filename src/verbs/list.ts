@@ -3,41 +3,16 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { corruptIdsOf, readToken, readTokens, recordsOf } from '../store/checked.js'
-import type { TokenFilter, TokenRecord } from '../store/store.js'
+import type { TokenFilter } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import type { Core } from './core.js'
+import type { TokenInfo, TokenPage } from './inputs.js'
 import { editedRows, reportTampered, tampered } from './integrity.js'
-
-/** The stored metadata of a token; never the token. */
-export type TokenInfo = TokenRecord
-
-/** Which tokens to list. Every field that is given must match. */
-export interface TokenQuery {
-  readonly subject?: string
-  readonly family?: string
-  readonly policy?: string
-  readonly audience?: string
-  readonly keyId?: string
-  /** Only tokens that are neither expired nor revoked nor superseded. Default: all that were not purged. */
-  readonly live?: boolean
-  /** How many to answer, 1 to 1000. Default: 100. */
-  readonly limit?: number
-  /** The `next` of the page before. */
-  readonly after?: string
-}
-
-/** A page of token records, oldest first. */
-export interface TokenPage {
-  readonly items: readonly TokenInfo[]
-  /** Pass as `after` for the next page; absent on the last one. */
-  readonly next?: string
-  /** The ids of records that do not parse, or were edited in the database, and were left out; absent when there are none. */
-  readonly corrupt?: readonly string[]
-}
 
 const text = (max: number) =>
   optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))

@@ -12,7 +12,7 @@ import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import type { RevocationEntry } from '../revocation/log/event.js'
 import { readToken, writeRevocation } from '../store/checked.js'
-import type { Revocation, RevocationKind } from '../store/store.js'
+import type { Revocation } from '../store/store.js'
 import type { LogPosition } from '../types.js'
 import {
   type Aim,
@@ -25,48 +25,7 @@ import {
   type Target,
 } from './aim.js'
 import { audit, type Core } from './core.js'
-
-/** Why, and at whose word. */
-export interface RevokeOptions {
-  /** Who revokes, for the record: 1 to 256 characters. */
-  readonly actor: string
-  /** For the record: 1 to 1024 characters. Default: none. */
-  readonly reason?: string
-  /** What the token was bound to, when the target is a bound token. Default: nothing. */
-  readonly binding?: string
-  /**
-   * `all`: resolve when every live node has said that it has applied the revocation, or when `timeout` is over; the
-   * receipt tells who has. Default: `local`, when the feed has it and this node refuses.
-   */
-  readonly waitFor?: 'local' | 'all'
-  /** How long to wait for the other nodes, at most an hour. Default: `maxStaleness` and a second. */
-  readonly timeout?: Duration
-  /**
-   * `false`: revokes the named token alone, and leaves the tokens that were made from it by rotation. Only with `{ id }`
-   * or `{ token }`. Default: `true`.
-   */
-  readonly successors?: boolean
-}
-
-/** The receipt of a revocation. */
-export interface RevokeReceipt {
-  /** The ULID under which the store keeps the revocation. */
-  readonly id: string
-  readonly kind: RevocationKind
-  /** The token id, family id, subject, key id or audience; empty for `all`. */
-  readonly value: string
-  /** Unix milliseconds. */
-  readonly at: number
-  /** How many valid tokens of the store it covered; 0 when nothing is known under that name. */
-  readonly matched: number
-  /** Where the feed has it: a node at or past this position refuses. */
-  readonly position: LogPosition
-  /**
-   * With `waitFor: 'all'`, the nodes by name: those that have applied it, this one among them, and those that had not
-   * said so by the end of the wait. A node that cannot be reached for longer than `maxStaleness` refuses every token.
-   */
-  readonly nodes?: { readonly applied: readonly string[]; readonly pending: readonly string[] }
-}
+import type { RevokeReceipt } from './inputs.js'
 
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)

@@ -32,18 +32,6 @@ import { announceRotation } from './retire.js'
 import { revoke } from './revoke.js'
 import { familyEnded, grantedBy, newSuccessor, successorScopes } from './successor.js'
 
-/** How to rotate. */
-export interface RotateOptions {
-  /** Who asks for it, for the record: 1 to 256 characters. */
-  readonly actor: string
-  /** Fewer or narrower scopes for the successor. Default: those of the token. */
-  readonly scopes?: readonly string[]
-  /** A shorter life than the policy's. Default: the policy's `ttl`. */
-  readonly ttl?: Duration
-  /** What the token is bound to; the successor is bound to the same. Default: nothing. */
-  readonly binding?: string
-}
-
 const optionsSchema = strict(
   {
     actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters'),

@@ -14,7 +14,7 @@ import type { Policy } from '../policy/policy.js'
 import { coveredByAny, normaliseScopes } from '../policy/scopes.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Core } from './core.js'
-import { issueTime } from './issue.js'
+import { issueTime } from './issue-time.js'
 
 /** The error for a family that has reached its end. */
 export function familyEnded(): WatchwordError {

@@ -6,12 +6,7 @@
  *
  * @module
  */
-import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Fingerprint, VerifiedCache } from '../cache/verified-cache.js'
-import type { Keyring } from '../keys/keyring.js'
 import type { ResolvedClock } from '../lib/clock.js'
-import { deepFreeze } from '../lib/freeze.js'
-import { hintAtMistake } from '../lib/warn.js'
 import {
   type Decision,
   type DecisionParts,
@@ -22,45 +17,31 @@ import {
   tellable,
 } from '../observe/channels.js'
 import { USAGE_INTERVAL_MS } from '../observe/usage.js'
-import type { Policy } from '../policy/policy.js'
-import type { Follower } from '../revocation/follower/follower.js'
+import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
-import { decodeUtf8, readClaims, type TokenClaims } from '../token/claims.js'
-import { ClaimsReader } from '../token/claims-reader.js'
-import { fingerprint, words } from '../token/fingerprint.js'
-import { decryptInto, plaintext, plaintextWindow, wipePlaintext } from '../token/v4local.js'
-import {
-  FOOTER_TEXT_LENGTH,
-  HEADER,
-  looksBranded,
-  MIN_TOKEN_LENGTH,
-  NO_KEYS,
-  readParts,
-} from '../token/wire.js'
-import type { Rejected, Verified, VerifyResult } from '../types.js'
-import { type CheckedClaims, validateClaims } from './custom-claims.js'
-import { type Entry, entryOf } from './entry.js'
+import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
+import type { Entry } from './entry.js'
+import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
 import { type CompiledRequirement, unmetBy, warnOfRequirement } from './requirement.js'
 
+/** What tells whether this node knows of every revocation; a follower does. */
+export interface LeaseHolder {
+  readonly freshness: Pick<Freshness, 'within' | 'proven'>
+  /** Proves freshness at once, where the log is in this process. */
+  renew(): boolean
+  /** Whether this node has applied everything up to this position. */
+  reached(position: LogPosition): boolean
+}
+
 /** What the verifier needs. */
-export interface VerifierOptions {
-  readonly issuer: string
+export interface VerifierOptions extends OpenerOptions {
   /** The name of this node. */
   readonly node: string
-  readonly policies: ReadonlyMap<string, Policy>
-  readonly claims: StandardSchemaV1 | undefined
-  readonly maxTokenLength: number
-  readonly clockToleranceMs: number
   readonly maxStalenessMs: number
   readonly onStale: 'reject' | 'accept'
-  readonly clock: ResolvedClock
-  readonly keyring: Keyring
-  readonly cache: VerifiedCache<Entry>
   readonly index: RevocationIndex
-  readonly follower: Follower
-  /** Makes the implicit assertion of a token with a binding. */
-  readonly assertionOf: (audience: string, binding: string) => Uint8Array
+  readonly follower: LeaseHolder
   /** Called with the token's id when a use is due to be reported. */
   readonly onUse: (id: string, at: number) => void
   /**
@@ -70,56 +51,36 @@ export interface VerifierOptions {
   readonly onFirstUse: (token: Verified<unknown>, again: () => void) => void
 }
 
-// Without a cache there is nothing to be found again.
-const NO_PRINT: Fingerprint = [0, 0, 0, 0]
-
-// What an entry takes beside its text, as bench/ measures it: 595 bytes for 262 bytes of claims, none of them custom.
-const ENTRY_BYTES = 350
-
-function brandsOf(policies: ReadonlyMap<string, Policy>): readonly string[] {
-  const brands = [...policies.values()].flatMap(({ brand }) => brand ?? [])
-  return [...new Set(brands)].sort((a, b) => b.length - a.length)
-}
-
 // Successors whose predecessors were retired. Past the bound, some are retired once more, which changes nothing.
 const MAX_RETIRED = 10_000
 
 /** Verifies the tokens of one authority. */
 export class Verifier {
   readonly #options: VerifierOptions
+  readonly #opener: Opener
   readonly #clock: ResolvedClock
-  readonly #cache: VerifiedCache<Entry>
   readonly #index: RevocationIndex
-  readonly #follower: Follower
-  readonly #maxLength: number
-  readonly #brands: readonly string[]
-  readonly #keyring: Keyring
-  readonly #reader = new ClaimsReader()
+  readonly #follower: LeaseHolder
   readonly #retired = new Set<string>()
-  #closed = false
   /** Whether the feed has not been read for the first time, and tokens pass all the same. */
   lenient = false
 
   constructor(options: VerifierOptions) {
     this.#options = options
+    this.#opener = new Opener(options)
     this.#clock = options.clock
-    this.#cache = options.cache
     this.#index = options.index
     this.#follower = options.follower
-    this.#maxLength = options.maxTokenLength
-    this.#keyring = options.keyring
-    this.#brands = brandsOf(options.policies)
   }
 
   /** Rejects every token as `closed` from now on. */
   close(): void {
-    this.#closed = true
-    this.#cache.clear()
+    this.#opener.close()
   }
 
   /** Decides about one token, and tells. Never throws, for any value of `token`. */
   verify(token: unknown, requirement: CompiledRequirement): VerifyResult<unknown> {
-    const found = this.find(token, requirement.binding)
+    const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
     this.tell(found, result, requirement)
     return result
@@ -127,109 +88,12 @@ export class Verifier {
 
   /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
   find(token: unknown, binding: string): Entry | Rejected {
-    if (typeof token !== 'string') return malformed(token)
-    if (token.length > this.#maxLength) return REJECTED.tooLong
-    if (!this.#cache.enabled || token.length < MIN_TOKEN_LENGTH)
-      return this.#meet(token, binding, NO_PRINT)
-    if (!fingerprint(token)) return malformed(token)
-    // Copied before any other code can run: a nested call overwrites the shared words.
-    const print0 = words[0]
-    const print1 = words[1]
-    const print2 = words[2]
-    const print3 = words[3]
-    const entry = this.#cache.get(print0, print1, print2, print3)
-    if (entry === undefined) return this.#meet(token, binding, [print0, print1, print2, print3])
-    // The binding is part of what was authenticated: the same token with another one is not authentic.
-    return entry.binding === binding ? entry : REJECTED.invalid
-  }
-
-  // What can be told from the outline alone dies before any key is used. A token of the cache needs no second look.
-  #meet(token: string, binding: string, print: Fingerprint): Entry | Rejected {
-    const refusal = this.#shapeFault(token)
-    if (refusal !== undefined) return refusal
-    return this.#closed ? REJECTED.closed : this.#open(token, binding, print)
+    return this.#opener.find(token, binding)
   }
 
   /** The key that a token names, or `undefined` for what is not a token. */
   keyIdOf(token: unknown): string | undefined {
-    if (typeof token !== 'string' || token.length > this.#maxLength) return undefined
-    return readParts(token, this.#keyring, this.#brands)?.keyId
-  }
-
-  #shapeFault(token: string): Rejected | undefined {
-    if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : malformed(token)
-    const dot = token.indexOf('.', HEADER.length)
-    if (dot < 0) return malformed(token)
-    // All footers of our own are of one length. Whether it is one of them is asked when the token is opened.
-    if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
-    const parts = readParts(token, NO_KEYS, this.#brands)
-    if (parts === undefined) return malformed(token)
-    return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
-  }
-
-  // A later call may know the key; the pace of the look-up keeps made-up ones from turning into load on the store.
-  #unknownKey(keyId: string): Rejected {
-    if (this.#closed) return REJECTED.closed
-    this.#keyring.hint(keyId)
-    return REJECTED.unknownKey
-  }
-
-  #open(token: string, binding: string, print: Fingerprint): Entry | Rejected {
-    // The clock may be the caller's: it is read before the key is looked up, since it could close the authority.
-    const now = this.#clock.judged()
-    const keyring = this.#keyring
-    const parts = readParts(token, keyring, this.#brands)
-    if (parts === undefined) return malformed(token)
-    const ringKey = keyring.get(parts.keyId)
-    if (ringKey === undefined) return this.#unknownKey(parts.keyId)
-    if (now >= ringKey.record.expiresAt) return REJECTED.unknownKey
-    const assertion =
-      binding === ''
-        ? ringKey.assertion
-        : this.#options.assertionOf(ringKey.record.audience, binding)
-    const length = decryptInto(ringKey.key, parts.body, parts.footer ?? ringKey.footer, assertion)
-    if (length < 0) return REJECTED.invalid
-    const claims = this.#claimsOf(length)
-    if (claims === undefined) return REJECTED.claimsInvalid
-    if (claims.issuer !== this.#options.issuer) return REJECTED.wrongIssuer
-    if (claims.audience !== ringKey.record.audience) return REJECTED.wrongAudience
-    // Runs the caller's schema, which may call any verb of any authority: only locals are used after it.
-    const custom = this.#customOf(claims)
-    if (!custom.ok) return REJECTED.claimsInvalid
-    if (this.#closed) return REJECTED.closed
-    const policy = this.#options.policies.get(claims.policy)
-    const { clockToleranceMs } = this.#options
-    const { record } = ringKey
-    const entry = entryOf(claims, {
-      record,
-      binding,
-      print,
-      custom: custom.value,
-      policy,
-      clockToleranceMs,
-    })
-    this.#cache.set(
-      entry,
-      // What a schema made of the custom claims is held beside them.
-      ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * length,
-    )
-    return entry
-  }
-
-  // The plaintext is shared: it is read and wiped before anything else happens.
-  #claimsOf(length: number): TokenClaims | undefined {
-    const own = this.#reader.read(plaintextWindow(), length)
-    const payload = own === undefined ? decodeUtf8(plaintext(length)) : undefined
-    wipePlaintext()
-    return own ?? (payload === undefined ? undefined : readClaims(payload))
-  }
-
-  #customOf(claims: TokenClaims): CheckedClaims {
-    deepFreeze(claims.custom)
-    const schema = this.#options.claims
-    return schema === undefined
-      ? { ok: true, value: claims.custom }
-      : validateClaims(schema, claims.custom)
+    return this.#opener.keyIdOf(token)
   }
 
   /**
@@ -359,9 +223,4 @@ export class Verifier {
     }
     decisions.publish(found.ok ? decisionAbout(found.principal, made) : decisionOf(made))
   }
-}
-
-function malformed(token: unknown): Rejected {
-  hintAtMistake(token)
-  return REJECTED.malformed
 }

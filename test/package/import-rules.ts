@@ -1,6 +1,6 @@
 /**
- * The direction of the house's imports, as a pure function over texts: index → authority and verifier → verbs → options
- * → parts → base. An import may point down or sideways, never up, and no chain of imports comes back to its start.
+ * The direction of the house's imports, as a pure function over texts: an import may point down or stay in its room,
+ * never up, types included. No chain of imports comes back to its start, and none is longer than it has to be.
  *
  * @module
  */
@@ -23,57 +23,42 @@ export interface Packages {
   readonly typesOnly: readonly string[]
 }
 
-type Layer = 'base' | 'part' | 'options' | 'verb' | 'authority' | 'entry'
+/**
+ * The rooms of the house, from the ground up. An import points to a room below, or stays in its own. `errors.ts` and
+ * `types.ts` are on the ground floor, and the other files directly in src are entries, as the testkit is.
+ */
+const ROOMS = [
+  'lib',
+  'policy',
+  'token',
+  'clients',
+  'cache',
+  'store',
+  'feed',
+  'observe',
+  'keys',
+  'revocation/index',
+  'revocation/log',
+  'revocation/follower',
+  'options',
+  'verbs',
+  'http',
+  'authority',
+  'entry',
+] as const
+type Room = (typeof ROOMS)[number]
 
-const RANK: Readonly<Record<Layer, number>> = {
-  base: 0,
-  part: 1,
-  options: 2,
-  verb: 3,
-  authority: 4,
-  entry: 5,
-}
+const GROUND: ReadonlySet<string> = new Set(['src/errors.ts', 'src/types.ts'])
+const ENTRIES: ReadonlySet<string> = new Set(['src/index.ts', 'src/paseto.ts'])
 
-const NAMED: Readonly<Record<string, Layer>> = {
-  'src/index.ts': 'entry',
-  'src/paseto.ts': 'entry',
-  'src/authority/create.ts': 'authority',
-  'src/verifier.ts': 'authority',
-  'src/verbs/authenticate.ts': 'authority',
-  'src/authority/health.ts': 'authority',
-  'src/authority/lifecycle.ts': 'authority',
-  'src/authority/watchword.ts': 'authority',
-  'src/authority/wiring.ts': 'authority',
-  'src/verbs/core.ts': 'verb',
-  'src/verbs/discard-key.ts': 'verb',
-  'src/verbs/entry.ts': 'verb',
-  'src/verbs/list.ts': 'verb',
-  'src/verbs/verify.ts': 'verb',
-  'src/verbs/integrity.ts': 'verb',
-  'src/verbs/issue.ts': 'verb',
-  'src/verbs/aim.ts': 'verb',
-  'src/verbs/rotate.ts': 'verb',
-  'src/verbs/retire.ts': 'verb',
-  'src/verbs/successor.ts': 'verb',
-  'src/verbs/revoke.ts': 'verb',
-  'src/options/options.ts': 'options',
-  'src/options/schema.ts': 'options',
-  'src/verbs/requirement.ts': 'options',
-}
+/** The longest chain of imports, types included: who reads the first file has to know no more than these. */
+export const LONGEST_CHAIN = 15
 
-const PART = /^src\/(token|keys|policy|cache|revocation|store|feed|http|observe)\//
-
-/** The layer of a source file. A file directly in src that is not named above is a helper everyone may use. */
-function layerOf(path: string): Layer | undefined {
-  if (NAMED[path]) return NAMED[path]
-  if (path.startsWith('src/testkit/')) return 'entry'
-  if (PART.test(path)) return 'part'
-  return /^src\/[^/]+\.ts$/.test(path) ? 'base' : undefined
-}
-
-/** Types may be named against the direction in two places, where a shape belongs to the layer above. */
-function mayNameTypes(from: Layer, to: Layer): boolean {
-  return (from === 'base' && to === 'part') || (from === 'part' && to === 'options')
+/** The room of a source file; `undefined` where the plan has none. */
+function roomOf(path: string): Room | undefined {
+  if (GROUND.has(path)) return 'lib'
+  if (ENTRIES.has(path) || path.startsWith('src/testkit/')) return 'entry'
+  return ROOMS.find((room) => path.startsWith(`src/${room}/`))
 }
 
 /** Every import of a file, found in the syntax tree: comments and strings do not count. */
@@ -133,16 +118,16 @@ function packageFault(
 }
 
 /** What is wrong with an import of another source file, if anything. */
-function directionFault(path: string, target: string, typeOnly: boolean): string | undefined {
-  const from = layerOf(path)
-  const to = layerOf(target)
+function directionFault(path: string, target: string): string | undefined {
+  const from = roomOf(path)
+  const to = roomOf(target)
   if (!from || !to) return undefined
   if (to === 'entry') {
     const siblings = path.startsWith('src/testkit/') && target.startsWith('src/testkit/')
     return siblings ? undefined : 'an entry is for users; import the file behind it'
   }
-  if (RANK[to] <= RANK[from] || (typeOnly && mayNameTypes(from, to))) return undefined
-  return `a file of the ${from} layer may not reach up into a file of the ${to} layer`
+  if (ROOMS.indexOf(to) <= ROOMS.indexOf(from)) return undefined
+  return `the room ${from} may not reach up into the room ${to}`
 }
 
 /** The first cycle that can be walked, as a list of paths that ends where it began. */
@@ -166,6 +151,21 @@ function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | un
   return undefined
 }
 
+/** The longest way from file to file, in a graph without cycles. */
+function longestChain(graph: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const known = new Map<string, readonly string[]>()
+  const walk = (path: string): readonly string[] => {
+    const before = known.get(path)
+    if (before) return before
+    const rest = (graph.get(path) ?? []).map(walk)
+    const longest = rest.reduce((a, b) => (b.length > a.length ? b : a), [])
+    const chain = [path, ...longest]
+    known.set(path, chain)
+    return chain
+  }
+  return [...graph.keys()].map(walk).reduce((a, b) => (b.length > a.length ? b : a), [])
+}
+
 /**
  * Every import that breaks a rule, one sentence each; none for a clean house.
  *
@@ -175,10 +175,10 @@ export function importFaults(files: ReadonlyMap<string, string>, packages: Packa
   const faults: string[] = []
   const graph = new Map<string, string[]>()
   for (const [path, text] of files) {
-    if (!layerOf(path)) faults.push(`${path}: belongs to no layer; add its folder to the rules`)
+    if (!roomOf(path)) faults.push(`${path}: belongs to no room; add its folder to the rules`)
     const targets: string[] = []
     for (const imported of importsOf(path, text)) {
-      const { specifier, typeOnly } = imported
+      const { specifier } = imported
       const report = (fault: string | undefined): void => {
         if (fault) faults.push(`${path} imports ${specifier}: ${fault}`)
       }
@@ -190,13 +190,16 @@ export function importFaults(files: ReadonlyMap<string, string>, packages: Packa
       if (!specifier.endsWith('.js')) report('write the .js extension')
       else if (!files.has(target)) report('no such source file')
       else {
-        report(directionFault(path, target, typeOnly))
+        report(directionFault(path, target))
         targets.push(target)
       }
     }
     graph.set(path, targets)
   }
   const cycle = findCycle(graph)
-  if (cycle) faults.push(`cycle: ${cycle.join(' → ')}`)
+  if (cycle) return [...faults, `cycle: ${cycle.join(' → ')}`]
+  const chain = longestChain(graph)
+  if (chain.length > LONGEST_CHAIN)
+    faults.push(`a chain of ${chain.length} imports: ${chain.join(' → ')}`)
   return faults
 }

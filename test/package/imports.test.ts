@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { importFaults, type Packages } from './import-rules.js'
+import { importFaults, LONGEST_CHAIN, type Packages } from './import-rules.js'
 import { manifest, sources } from './repository.js'
 
 const packages: Packages = {
@@ -25,11 +25,11 @@ describe('the checker of imports', () => {
 
   it('accepts a house in order', () => {
     const faults = check({
-      'src/index.ts': `export { createWatchword } from './authority.js'`,
-      'src/authority/create.ts': `import { issue } from './issue.js'\nimport { check } from './verifier.js'`,
-      'src/verifier.ts': `import { LRUCache } from 'lru-cache'\nimport { open } from './token/wire.js'`,
-      'src/verbs/issue.ts': `import { resolve } from './options.js'\nimport { open } from './token/wire.js'`,
-      'src/options/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from './store/store.js'`,
+      'src/index.ts': `export { createWatchword } from './authority/create.js'`,
+      'src/authority/create.ts': `import { issue } from '../verbs/issue.js'\nimport { check } from '../verbs/verify.js'`,
+      'src/verbs/verify.ts': `import { LRUCache } from 'lru-cache'\nimport { open } from '../token/wire.js'`,
+      'src/verbs/issue.ts': `import { resolve } from '../options/options.js'\nimport { open } from '../token/wire.js'`,
+      'src/options/options.ts': `import * as z from 'zod/mini'\nimport type { Store } from '../store/store.js'`,
       'src/token/wire.ts': `import { Buffer } from 'node:buffer'\nimport { fail } from '../errors.js'`,
       'src/http/hono.ts': `import { HTTPException } from 'hono/http-exception'`,
       'src/store/store.ts': `export type { Row } from '../types.js'`,
@@ -37,47 +37,69 @@ describe('the checker of imports', () => {
       'src/testkit/index.ts': `export { clock } from './clock.js'`,
       'src/testkit/clock.ts': `import type { Store } from '../store/store.js'`,
       'src/errors.ts': '// import { x } from "./index.js" is only a comment',
-      'src/types.ts': `export const text = "import './authority.js'"`,
+      'src/types.ts': `export const text = "import './authority/create.js'"`,
     })
     expect(faults).toEqual([])
   })
 
+  const chainOf = (length: number) =>
+    Object.fromEntries(
+      Array.from({ length }, (_, i) => [
+        `src/token/t${i}.ts`,
+        i + 1 < length ? `import './t${i + 1}.js'` : '',
+      ]),
+    )
+
+  it('accepts a chain of imports as long as the longest that is allowed', () => {
+    expect(check(chainOf(LONGEST_CHAIN))).toEqual([])
+  })
+
   it.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    ['a chain that is longer', chainOf(LONGEST_CHAIN + 1), /a chain of 16 imports: src\/token\/t0/],
     [
       'a store that reaches into a verb',
-      { 'src/store/memory.ts': `import { issue } from '../issue.js'`, 'src/verbs/issue.ts': '' },
-      /src\/store\/memory\.ts imports \.\.\/issue\.js: a file of the part layer may not reach up/,
+      {
+        'src/store/memory.ts': `import { issue } from '../verbs/issue.js'`,
+        'src/verbs/issue.ts': '',
+      },
+      /src\/store\/memory\.ts imports .*issue\.js: the room store may not reach up into the room verbs/,
     ],
     [
       'a feed that names even a type of the authority',
       {
-        'src/feed/nats.ts': `import type { A } from '../authority.js'`,
+        'src/feed/nats.ts': `import type { A } from '../authority/create.js'`,
         'src/authority/create.ts': '',
       },
-      /may not reach up into a file of the authority layer/,
+      /may not reach up into the room authority/,
     ],
     [
-      'middleware that reaches into the verifier',
-      { 'src/http/bearer.ts': `export { v } from '../verifier.js'`, 'src/verifier.ts': '' },
-      /may not reach up into a file of the authority layer/,
+      'middleware that reaches into the authority',
+      {
+        'src/http/bearer.ts': `export { v } from '../authority/create.js'`,
+        'src/authority/create.ts': '',
+      },
+      /may not reach up into the room authority/,
     ],
     [
       'a verb that reaches into the authority by a dynamic import',
-      { 'src/verbs/rotate.ts': `await import('./authority.js')`, 'src/authority/create.ts': '' },
-      /a file of the verb layer may not reach up/,
-    ],
-    [
-      'a helper that loads a part',
-      { 'src/errors.ts': `import { p } from './policy/policy.js'`, 'src/policy/policy.ts': '' },
-      /the base layer may not reach up into a file of the part layer/,
-    ],
-    [
-      'a part that loads the options',
       {
-        'src/cache/c.ts': `import { defaults } from '../options.js'`,
+        'src/verbs/rotate.ts': `await import('../authority/create.js')`,
+        'src/authority/create.ts': '',
+      },
+      /the room verbs may not reach up/,
+    ],
+    [
+      'a helper that loads a room above',
+      { 'src/errors.ts': `import { p } from './policy/policy.js'`, 'src/policy/policy.ts': '' },
+      /the room lib may not reach up into the room policy/,
+    ],
+    [
+      'a cache that loads the options',
+      {
+        'src/cache/c.ts': `import { defaults } from '../options/options.js'`,
         'src/options/options.ts': '',
       },
-      /the part layer may not reach up into a file of the options layer/,
+      /the room cache may not reach up into the room options/,
     ],
     [
       'an import of the index',
@@ -87,7 +109,7 @@ describe('the checker of imports', () => {
     [
       'an import of the testkit from the library',
       {
-        'src/authority/create.ts': `import { x } from './testkit/clock.js'`,
+        'src/authority/create.ts': `import { x } from '../testkit/clock.js'`,
         'src/testkit/clock.ts': '',
       },
       /an entry is for users/,
@@ -104,7 +126,7 @@ describe('the checker of imports', () => {
     [
       'a file that imports itself',
       { 'src/lib/clock.ts': `import './clock.js'` },
-      /cycle: src\/clock\.ts → src\/clock\.ts/,
+      /cycle: src\/lib\/clock\.ts → src\/lib\/clock\.ts/,
     ],
     [
       'a peer that is loaded',
@@ -138,13 +160,17 @@ describe('the checker of imports', () => {
       { 'src/lib/clock.ts': `import 'crypto'` },
       /write node:crypto/,
     ],
-    ['a missing extension', { 'src/lib/clock.ts': `import './types'`, 'src/types.ts': '' }, /\.js/],
+    [
+      'a missing extension',
+      { 'src/lib/clock.ts': `import '../types'`, 'src/types.ts': '' },
+      /\.js/,
+    ],
     [
       'a file that is not there',
       { 'src/lib/clock.ts': `import './gone.js'` },
       /no such source file/,
     ],
-    ['a folder outside the plan', { 'src/utils/x.ts': '' }, /belongs to no layer/],
+    ['a folder outside the plan', { 'src/utils/x.ts': '' }, /belongs to no room/],
   ])('refuses %s', (_name, files, expected) => {
     const faults = check(files)
     expect(faults).toHaveLength(1)

@@ -2,7 +2,8 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeUtf8, readClaims, type TokenClaims, writeClaims } from '../../src/token/claims.js'
+import { decodeUtf8 } from '../../src/lib/utf8.js'
+import { readClaims, type TokenClaims, writeClaims } from '../../src/token/claims.js'
 import { ClaimsReader } from '../../src/token/claims-reader.js'
 import { runs } from '../support/runs.js'
 

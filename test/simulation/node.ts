@@ -5,12 +5,9 @@
  */
 
 import type { Position } from '../../src/feed/feed.js'
+import type { IncidentKind } from '../../src/observe/incident-kind.js'
 import { Follower } from '../../src/revocation/follower/follower.js'
-import type {
-  FollowerKeys,
-  IncidentKind,
-  StoreChanges,
-} from '../../src/revocation/follower/follower-options.js'
+import type { FollowerKeys, StoreChanges } from '../../src/revocation/follower/follower-options.js'
 import {
   REVOKED,
   RevocationIndex,

@@ -4,7 +4,7 @@
  * @module
  */
 import { ulid } from 'ulid'
-import type { IncidentKind } from '../../src/revocation/follower/follower-options.js'
+import type { IncidentKind } from '../../src/observe/incident-kind.js'
 import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
 import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { type ChaosLog, chaosLog } from '../../src/testkit/chaos/log.js'

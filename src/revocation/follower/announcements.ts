@@ -11,7 +11,6 @@ import type { Position } from '../../feed/feed.js'
 import { Recent } from '../../lib/recent.js'
 import { type RevocationEntry, reachesFurther, targetOf } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
-import type { Follower } from './follower.js'
 
 const MAX_REMEMBERED = 10_000
 
@@ -25,9 +24,19 @@ interface Pending {
   readonly position: Promise<Position>
 }
 
+/** What gives entries to the log; a follower does. */
+export interface Announcer {
+  /** Resolves with a position at which the log has the entries. */
+  publish(entries: readonly RevocationEntry[]): Promise<Position>
+  /** Whether the entry, or one of the same target, waits for the log. */
+  owes(entry: RevocationEntry): boolean
+  /** The last event of the log that this node has applied. */
+  readonly position: Position
+}
+
 /** What announcing needs. */
 export interface AnnouncementsOptions {
-  readonly follower: Pick<Follower, 'publish' | 'owes' | 'position'>
+  readonly follower: Announcer
   readonly index: Pick<RevocationIndex, 'covers'>
 }
 
@@ -54,7 +63,7 @@ export class Announcements {
 
   /**
    * Gives the entry to the log, unless this node has done so, or is about to. Resolves with a position at which the log
-   * has it; rejects as `Follower.publish` does.
+   * has it; rejects as that does.
    */
   async announce(entry: RevocationEntry): Promise<Position> {
     const known = this.#known(entry)

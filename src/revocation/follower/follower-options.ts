@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { FeedIncidentKind, RevocationFeed } from '../../feed/feed.js'
+import type { RevocationFeed } from '../../feed/feed.js'
 import type { ResolvedClock } from '../../lib/clock.js'
+import type { IncidentKind } from '../../observe/incident-kind.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import type { SealKeys } from '../log/seal.js'
 
@@ -16,39 +17,6 @@ export interface FollowerKeys extends SealKeys {
   /** Reads the store for keys that are not at hand, unless that was just done. Never rejects. */
   refresh(): Promise<void>
 }
-
-/** What can go wrong with a log, as counted in `health().incidents` and published as `feed.…` on the audit channel. */
-export type IncidentKind =
-  /** What an adapter noticed by itself. */
-  | FeedIncidentKind
-  /** An event that no key holder wrote; it was passed over. */
-  | 'refused'
-  /** A head whose seal does not hold. */
-  | 'tampered'
-  /** The log shows an old head again and again. */
-  | 'frozen'
-  /** The log was set back. */
-  | 'rollback'
-  /** The log was set back, and another history follows. */
-  | 'fork'
-  /** The log was begun anew, in another epoch. */
-  | 'epoch'
-  /** The log is gone. */
-  | 'vanished'
-  /** The log was cut short by something other than a node. */
-  | 'trimmed'
-  /** The log has a hole. */
-  | 'torn'
-  /** An event is sealed with a key, or written in a form, that this node lacks. */
-  | 'unreadable'
-  /** The index has no room. */
-  | 'full'
-  /** This node republished what the log had lost. */
-  | 'repaired'
-  /** The store had revocations or rotations that the log had not brought. */
-  | 'recalled'
-  /** The clocks of this node and of the store, or of another node, differ by more than a minute. */
-  | 'clock'
 
 /** What a store took in lately, by its own order of arrival. */
 export interface StoreChanges {

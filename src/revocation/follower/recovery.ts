@@ -8,6 +8,7 @@
 
 import type { Position, SealedHead } from '../../feed/feed.js'
 import { has } from '../../lib/fields.js'
+import type { IncidentKind } from '../../observe/incident-kind.js'
 import { RevocationIndex } from '../index/revocation-index.js'
 import type { FeedEntry, RevocationEntry } from '../log/event.js'
 import type { FeedCalls } from '../log/feed-client.js'
@@ -15,7 +16,7 @@ import { type Opened, openHead, sealHead, type Unopened, ZERO_LINK } from '../lo
 import { loadSnapshot } from '../log/snapshot.js'
 import { unavailable } from '../log/unavailable.js'
 import type { AgreedTime } from './agreed-time.js'
-import type { FollowerOptions, IncidentKind } from './follower-options.js'
+import type { FollowerOptions } from './follower-options.js'
 import { Debts } from './outbox.js'
 import type { Replica } from './replica.js'
 

@@ -10,7 +10,6 @@ import type { RevocationIndex } from '../index/revocation-index.js'
 import { Expiries } from '../log/block-expiry.js'
 import { applyEntries, type NodeEntry } from '../log/event.js'
 import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
-import type { AgreedTime } from './agreed-time.js'
 
 /** How many of its last links a node remembers, to tell a head that it has overtaken from another history. */
 const LINKS = 4096
@@ -39,7 +38,8 @@ export type Taken =
 export interface ReplicaOptions {
   readonly keys: SealKeys
   readonly index: RevocationIndex
-  readonly time: Pick<AgreedTime, 'certain'>
+  /** The time that has certainly been reached, in Unix milliseconds; `undefined` while none has. */
+  readonly time: { certain(): number | undefined }
   /** How far the clocks of nodes may differ, in milliseconds. */
   readonly maxSkewMs: number
   /** Told of what nodes say to each other, with the event that says it. */

@@ -125,3 +125,11 @@ export function isLaterRotation(a: Rotated, b: Rotated): boolean {
   if (a.generation !== b.generation) return a.generation > b.generation
   return a.from !== null && (b.from === null || a.from < b.from)
 }
+
+/** What takes entries in; a revocation index is one. */
+export interface EntrySink {
+  /** Takes one entry in; `false` when there is no room for it. */
+  apply(entry: RevocationEntry): boolean
+  /** The same for a token that is not loose, by the four words of its id, which it must not keep. */
+  applyWords(words: Int32Array, expiresAt: number): boolean
+}

@@ -9,8 +9,8 @@
  */
 import { WatchwordError } from '../../errors.js'
 import type { RevocationKind } from '../../store/store.js'
-import type { EntrySink } from '../log/event.js'
 import {
+  type EntrySink,
   type FamilyEntry,
   isFamilyEntry,
   type RevocationEntry,

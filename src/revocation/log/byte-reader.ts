@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeUtf8 } from '../../token/claims.js'
+import { decodeUtf8 } from '../../lib/utf8.js'
 
 /** Reads on through the bytes. But for `text`, whoever calls has made sure that there are enough. */
 export class ByteReader {

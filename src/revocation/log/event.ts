@@ -16,6 +16,7 @@
  */
 import { WatchwordError } from '../../errors.js'
 import {
+  type EntrySink,
   type FamilyEntry,
   type FeedEntry,
   isFamilyEntry,
@@ -191,14 +192,6 @@ export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefin
     node: (entry) => entries.push(entry),
   })
   return whole ? entries : undefined
-}
-
-/** What {@link applyEntries} applies to; a revocation index is one. */
-export interface EntrySink {
-  /** Takes one entry in; `false` when there is no room for it. */
-  apply(entry: RevocationEntry): boolean
-  /** The same for a token that is not loose, by the four words of its id, which it must not keep. */
-  applyWords(words: Int32Array, expiresAt: number): boolean
 }
 
 /** How {@link applyEntries} applies. */

@@ -1,0 +1,28 @@
+/**
+ * The parts of one authority.
+ *
+ * @module
+ */
+import type { VerifiedCache } from '../cache/verified-cache.js'
+import type { FeedKeyring } from '../keys/feed-keyring.js'
+import type { Timer } from '../lib/clock.js'
+import type { Failures } from '../observe/failures.js'
+import type { IncidentKind } from '../observe/incident-kind.js'
+import type { UsageRecorder } from '../observe/usage.js'
+import type { Core } from '../verbs/core.js'
+import type { Entry } from '../verbs/entry.js'
+
+/** The parts of one authority, and how it stands. */
+export interface Parts extends Core {
+  readonly feedKeyring: FeedKeyring
+  readonly tagKeyring: FeedKeyring
+  /** What went wrong with the feed so far, and how often. */
+  readonly incidents: ReadonlyMap<IncidentKind, number>
+  /** When each kind was last noticed. */
+  readonly incidentTimes: ReadonlyMap<IncidentKind, number>
+  /** Why the store does not work, for reads or for writes. */
+  readonly storeFailures: Failures
+  readonly usage: UsageRecorder
+  readonly cache: VerifiedCache<Entry>
+  readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
+}
