@@ -12,3 +12,8 @@ export const DISCARDED = 'discarded'
 export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
   return wrappedBy === DISCARDED
 }
+
+/** Whether no token of the key is accepted any more, so that nothing depends on opening it. */
+export function isOver(record: KeyRecord): boolean {
+  return record.revokedAt !== null || isDiscarded(record)
+}

@@ -10,7 +10,7 @@ import type { Timer } from '../lib/clock.js'
 import type { Deadline } from '../lib/deadline.js'
 import { corruptIdsOf, readKeys, recordsOf } from '../store/checked.js'
 import type { KeyRecord } from '../store/store.js'
-import { isDiscarded } from './discarded.js'
+import { isDiscarded, isOver } from './discarded.js'
 import type { KeyInfo } from './key-info.js'
 import { KeyLookup } from './key-lookup.js'
 import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
@@ -343,9 +343,4 @@ export class Keyring {
         })
     }, delay)
   }
-}
-
-/** Whether no token of the key is accepted any more, so that nothing depends on opening it. */
-function isOver(record: KeyRecord): boolean {
-  return record.revokedAt !== null || isDiscarded(record)
 }
