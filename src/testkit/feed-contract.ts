@@ -17,6 +17,7 @@ import { peekCases } from './feed/peeks.js'
 import { raceCases } from './feed/races.js'
 import { readCases } from './feed/reads.js'
 import { refusalCases } from './feed/refusals.js'
+import { observeCases, resetCases } from './feed/resets.js'
 import { snapshotCases } from './feed/snapshots.js'
 import { within } from './feed/soon.js'
 import { touchCases } from './feed/touches.js'
@@ -64,6 +65,8 @@ const AREAS: Readonly<Record<string, readonly FeedCase[]>> = {
   watch: watchCases,
   snapshot: snapshotCases,
   peek: peekCases,
+  reset: resetCases,
+  observe: observeCases,
 }
 
 /** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */

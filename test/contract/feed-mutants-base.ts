@@ -19,6 +19,8 @@ import {
   type Watcher,
 } from './feed-mutants-rules.js'
 
+type Listener = Parameters<NonNullable<RevocationFeed['observe']>>[0]
+
 interface Parts {
   readonly disk: Disk
   readonly rules: Rules
@@ -29,6 +31,7 @@ export function plainFeed(disk: Disk, changed: Partial<Rules> = {}): RevocationF
   const rules = { ...GOOD, ...changed }
   const parts = { disk, rules }
   const ends = new Set<() => void>()
+  const listeners = new Set<Listener>()
   let closed = false
   async function step<T>(work: () => T | Promise<T>): Promise<T> {
     if (closed) throw new Error('the feed is closed')
@@ -59,7 +62,13 @@ export function plainFeed(disk: Disk, changed: Partial<Rules> = {}): RevocationF
     open: () => step(() => undefined),
     head: () => step(() => headOf(parts)),
     read: (after, limit) => step(() => read(parts, after, limit)),
-    append: (expect, events, next) => step(() => append(parts, expect, events, next)),
+    append: (expect, events, next) =>
+      step(() => {
+        const { head } = disk
+        const junk = disk.rows.filter((row) => head?.epoch === row.epoch && row.seq > head.seq)
+        if (junk.length > 0) for (const tell of listeners) tell('junk', junk.length)
+        return append(parts, expect, events, next)
+      }),
     touch: (expect, next) => step(() => touch(parts, expect, next)),
     watch: (from, wake, signal) => step(() => watch(from, { wake }, signal)),
     snapshot: {
@@ -71,6 +80,13 @@ export function plainFeed(disk: Disk, changed: Partial<Rules> = {}): RevocationF
     },
     trim: (upTo) => step(() => trim(parts, upTo)),
     peek: () => headOf(parts),
+    reset: () =>
+      step(() => void Object.assign(disk, { head: null, floor: 1, rows: [], chunks: [] })),
+    observe(listener) {
+      const own: Listener = (...incident) => listener(...incident)
+      listeners.add(own)
+      return () => void listeners.delete(own)
+    },
     async close() {
       closed = true
       for (const end of ends) end()

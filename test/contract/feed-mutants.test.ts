@@ -4,6 +4,7 @@ import { appendMutants, refusalMutants } from './feed-mutants-appends.js'
 import { lifecycleMutants } from './feed-mutants-lifecycle.js'
 import { crashMutants, raceMutants } from './feed-mutants-races.js'
 import { copyMutants, readMutants, touchMutants, trimMutants } from './feed-mutants-reads.js'
+import { observeMutants, resetMutants } from './feed-mutants-resets.js'
 import { runContract } from './feed-mutants-runner.js'
 import { peekMutants, snapshotMutants, watchMutants } from './feed-mutants-watches.js'
 
@@ -20,6 +21,8 @@ const MUTANTS = [
   ...watchMutants,
   ...snapshotMutants,
   ...peekMutants,
+  ...resetMutants,
+  ...observeMutants,
 ]
 
 describe('the feed contract', () => {
@@ -44,6 +47,8 @@ describe('the feed contract', () => {
       snapshot: undefined as never,
       trim: undefined as never,
       peek: undefined as never,
+      reset: undefined as never,
+      observe: undefined as never,
     }
     const results = await runContract({
       methods: (_, good) => ({ ...without, info: { ...good.info, push: false } }),
@@ -52,7 +57,17 @@ describe('the feed contract', () => {
     const skipped = results.filter((result) => result.skipped !== undefined)
     const areas = new Set(skipped.map(({ title }) => title.split('.')[0]))
     expect(areas).toEqual(
-      new Set(['append', 'trim', 'touch', 'races', 'watch', 'snapshot', 'peek']),
+      new Set([
+        'append',
+        'trim',
+        'touch',
+        'races',
+        'watch',
+        'snapshot',
+        'peek',
+        'reset',
+        'observe',
+      ]),
     )
     expect(new Set(skipped.map((result) => result.skipped))).toEqual(
       new Set(Object.keys(without).map((name) => `not applicable: the feed has no ${name}`)),

@@ -6,7 +6,7 @@ import { mysqlFeed } from '../../src/feed/mysql.js'
 import { mysqlStore } from '../../src/store/mysql.js'
 import type { Store } from '../../src/store/store.js'
 import { feedContract, storeContract } from '../../src/testkit/index.js'
-import { casesOf, firstFailure, type Privilege, privileges } from './rights.js'
+import { casesOf, firstFailure, ofService, type Privilege, privileges } from './rights.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
@@ -72,7 +72,7 @@ describe.skipIf(url === undefined)('the rights on MySQL', () => {
       const prefix = `${uniqueName()}_`
       await mysqlFeed(migration, { prefix }).migrate()
       await grant(prefix, granted)
-      const feed = mysqlFeed(app, { prefix })
+      const feed = ofService(mysqlFeed(app, { prefix }))
       prefixes.set(feed, prefix)
       return feed
     },

@@ -9,7 +9,7 @@ import type { RevocationFeed } from '../../src/feed/feed.js'
 import { natsFeed } from '../../src/feed/nats.js'
 import { feedContract } from '../../src/testkit/index.js'
 import { hasNatsServer, ownNatsServer } from './nats-server.js'
-import { casesOf, firstFailure, listed } from './rights.js'
+import { casesOf, firstFailure, listed, ofService } from './rights.js'
 
 const available = hasNatsServer()
 // Each feed of the contract is one prefix and one user: permissions name the streams.
@@ -53,7 +53,7 @@ describe.skipIf(!available)('the rights on NATS', async () => {
   const prefixes = new WeakMap<RevocationFeed, string>()
   const feedOf = async (prefix: string): Promise<RevocationFeed> => {
     const connection = await connectAs(prefix)
-    const feed = natsFeed(jetstream(connection), { prefix })
+    const feed = ofService(natsFeed(jetstream(connection), { prefix }))
     prefixes.set(feed, prefix)
     return feed
   }

@@ -6,7 +6,7 @@ import { postgresFeed } from '../../src/feed/postgres.js'
 import { postgresStore } from '../../src/store/postgres.js'
 import type { Store } from '../../src/store/store.js'
 import { feedContract, storeContract } from '../../src/testkit/index.js'
-import { casesOf, firstFailure, type Privilege, privileges } from './rights.js'
+import { casesOf, firstFailure, ofService, type Privilege, privileges } from './rights.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('postgres')
@@ -75,7 +75,7 @@ describe.skipIf(url === undefined)('the rights on PostgreSQL', () => {
     createFeed: async () => {
       const migrate = (schema: string) => postgresFeed(migration, { schema }).migrate()
       const schema = await place(migrate, granted)
-      const feed = postgresFeed(app, { schema })
+      const feed = ofService(postgresFeed(app, { schema }))
       schemas.set(feed, schema)
       return feed
     },

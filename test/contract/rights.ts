@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { RevocationFeed } from '../../src/feed/feed.js'
 
 const PAGE = readFileSync(
   fileURLToPath(new URL('../../examples/rights.md', import.meta.url)),
@@ -33,6 +34,11 @@ export function privileges(...names: readonly string[]): readonly Privilege[] {
     if (granted === undefined || object === undefined) throw new Error(`not a GRANT: ${line}`)
     return granted.split(', ').map((privilege) => ({ privilege, object }))
   })
+}
+
+/** The feed without `reset`, which is for administrators: the account of a service has no right to it. */
+export function ofService(feed: RevocationFeed): RevocationFeed {
+  return Object.create(feed, { reset: { value: undefined } }) as RevocationFeed
 }
 
 /** One case of a contract. */

@@ -8,7 +8,7 @@ import type { Fixtures } from './fixtures.js'
 import type { Log } from './log.js'
 
 /** What a feed may lack. */
-export type Optional = 'touch' | 'watch' | 'snapshot' | 'trim' | 'peek'
+export type Optional = 'touch' | 'watch' | 'snapshot' | 'trim' | 'peek' | 'reset' | 'observe'
 
 /** What a case is given. */
 export interface CaseContext {

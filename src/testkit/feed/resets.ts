@@ -1,0 +1,157 @@
+/**
+ * Deleting a log for an administrator, and telling what the adapter notices.
+ *
+ * @module
+ */
+import type { FeedIncidentKind } from '../../feed/feed.js'
+import { holds, same } from '../store/case.js'
+import type { FeedCase } from './case.js'
+import { callOptions, filled, type Log, small, startOf } from './log.js'
+import { sameEvents, sameHead } from './same.js'
+
+async function reset({ feed }: Log): Promise<void> {
+  holds(feed.reset !== undefined, 'the feed has no reset')
+  await feed.reset()
+}
+
+async function* twice(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield chunk
+  yield chunk
+}
+
+export const resetCases: readonly FeedCase[] = [
+  {
+    rule: 'reset.deletes',
+    title: 'a reset deletes the head, every event and the snapshot, for every instance',
+    needs: ['reset'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next } = await filled(log, make, 12)
+      await log.feed.snapshot?.save(twice(make.bytes(100)), callOptions().signal)
+      await other.feed.reset?.()
+      for (const each of [log, other]) {
+        sameHead(await each.head(), null, 'the head after a reset')
+        sameEvents((await each.read(startOf(next))).events, [], 'the events after a reset')
+        for await (const _ of each.feed.snapshot?.load(callOptions().signal) ?? [])
+          holds(false, 'the snapshot outlives a reset')
+      }
+    },
+  },
+  {
+    rule: 'reset.begins',
+    title: 'after a reset the log begins anew: the old head is refused, and a new epoch is taken',
+    needs: ['reset'],
+    across: 'also',
+    async run({ log, other, make }) {
+      const { next: old } = await filled(log, make, 12)
+      if (log.feed.trim !== undefined) await log.trim(7)
+      await reset(log)
+      const late = await other.append(old, make.draft(old, small(1)))
+      holds(!late.ok, 'an append to the head of before was taken')
+      sameHead(late.head, null, 'the head that it is told')
+      const draft = make.draft(null, small(3), { epoch: make.epoch() })
+      const next = await other.grow(null, draft)
+      sameHead(await log.head(), next, 'the head of the new log')
+      const { events, floor } = await log.read(startOf(next))
+      sameEvents(events, draft.events, 'the events of the new log')
+      same(floor, 1, 'the floor of the new log')
+      sameEvents((await log.read(startOf(old))).events, [], 'the events of the old log')
+    },
+  },
+  {
+    rule: 'reset.none',
+    title: 'a reset without a log, or a second one, changes nothing',
+    needs: ['reset'],
+    async run({ log, make }) {
+      await reset(log)
+      sameHead(await log.head(), null, 'the head of no log')
+      await filled(log, make, 3)
+      await reset(log)
+      await reset(log)
+      sameHead(await log.head(), null, 'the head after two resets')
+    },
+  },
+  {
+    rule: 'reset.closed',
+    title: 'a reset after close rejects, and deletes nothing',
+    needs: ['reset'],
+    across: 'only',
+    async run({ log, other, make }) {
+      const { next } = await filled(other, make, 3)
+      await log.feed.close()
+      const answer = await log.feed.reset?.().then(
+        () => 'resolved',
+        () => 'rejected',
+      )
+      same(answer, 'rejected', 'a reset after close')
+      sameHead(await other.head(), next, 'the head')
+    },
+  },
+]
+
+const KINDS: ReadonlySet<FeedIncidentKind> = new Set(['connection', 'junk', 'damaged', 'replaced'])
+
+function observe({ feed }: Log, heard: unknown[]): () => void {
+  holds(feed.observe !== undefined, 'the feed has no observe')
+  return feed.observe((...incident) => heard.push(incident))
+}
+
+/** Everything that nodes do with a log; answers its last head. */
+async function atWork(log: Log, other: Log, { make }: Parameters<FeedCase['run']>[0]) {
+  const { next } = await filled(log, make, 5)
+  const grown = await other.grow(next, make.draft(next, small(3)))
+  await log.append(next, make.draft(next, small(1)))
+  await log.all(startOf(grown))
+  if (log.feed.touch !== undefined) await log.touch(grown, make.touched(grown))
+  if (log.feed.trim !== undefined) await log.trim(2)
+  return other.head()
+}
+
+export const observeCases: readonly FeedCase[] = [
+  {
+    rule: 'observe.quiet',
+    title: 'nothing is told while nodes alone use the log',
+    needs: ['observe'],
+    across: 'also',
+    async run(context) {
+      const { log, other } = context
+      const heard: unknown[] = []
+      for (const each of [log, other]) observe(each, heard)
+      await atWork(log, other, context)
+      same(heard, [], 'what was told')
+    },
+  },
+  {
+    rule: 'observe.tells',
+    title: 'what is told of junk is a known kind and a count, to each listener until it stops',
+    needs: ['observe'],
+    async run(context) {
+      const { log, make, plant } = context
+      const [first, second, stopped]: unknown[][] = [[], [], []]
+      observe(log, first as unknown[])
+      const stop = observe(log, stopped as unknown[])
+      stop()
+      stop()
+      const stopSecond = observe(log, second as unknown[])
+      const meet = async () => {
+        const head = await log.head()
+        const seq = (head?.seq ?? 0) + 1
+        await plant?.({ seq, bytes: make.bytes(20) })
+        if (head !== null) await log.grow(await log.head(), make.draft(head, small(2)))
+      }
+      await atWork(log, log, context)
+      await meet()
+      same(second, first, 'what the second listener was told, beside the first')
+      for (const incident of first ?? []) {
+        const [kind, count] = incident as readonly [FeedIncidentKind, number]
+        holds(KINDS.has(kind), `an incident of the unknown kind ${String(kind)}`)
+        holds(Number.isSafeInteger(count) && count > 0, `an incident of ${count} entries`)
+      }
+      const before = second?.length
+      stopSecond()
+      await meet()
+      same(second?.length, before, 'how much the second listener was told by the time it stopped')
+      same(stopped, [], 'what was told to a listener that had stopped')
+    },
+  },
+]
