@@ -128,6 +128,12 @@ export function buildParts(options: ResolvedOptions): Parts {
             since: (into, cursor) =>
               refillChanges({ ...readBack, index: into, known: index }, cursor),
             recent: (into, since) => recallRevocations({ ...readBack, index: into }, since),
+            all: async (into) => {
+              const now = follower.time.certain() ?? 0
+              await refillIndex({ ...readBack, index: into, now })
+              // The store keeps for a while what the log has dropped as dead.
+              into.forget(now - MAX_SKEW_MS)
+            },
           }
         : undefined,
     storeTime: storeTimeOf(store, callStore),

@@ -11,6 +11,7 @@ import {
   drive,
   type Fleet,
   issueOn,
+  MINUTE,
   newFleet,
   SECOND,
   verdict,
@@ -108,6 +109,28 @@ describe('what the log lost before a node had read it', () => {
     log.truncate(log.head?.seq ?? 0)
     const { final } = await verdictsOf(behind, [token])
     expect(final).toEqual(['revoked'])
+  })
+
+  it('is a rotation as well: its token ends on a node that starts when no other one is left', async () => {
+    fleet = await newFleet()
+    const { clock } = fleet
+    const log = chaosLog()
+    const store: Store = { ...around(fleet.store), supports: { durable: true } }
+    const a = await start(log, store)
+    const { token } = await issueOn(a.watchword)
+    const other = await issueOn(a.watchword)
+    await drive(clock, a.watchword.revoke({ token: other.token }, ACTOR))
+    const seq = log.head?.seq ?? 0
+    const successor = await drive(clock, a.watchword.rotate(token, ACTOR))
+    a.feed.partition()
+    log.rollback((log.head?.seq ?? 0) - seq)
+    const late = await start(log, store)
+    expect(verdict(late.watchword.verify(token))).toBe('ok')
+    await clock.advance(MINUTE)
+    expect(verdict(late.watchword.verify(token))).toBe('superseded')
+    expect(verdict(late.watchword.verify(successor.token))).toBe('ok')
+    const next = await start(log)
+    expect(verdict(next.watchword.verify(token))).toBe('superseded')
   })
 
   it('cannot be told without a store that outlives the process, and then nothing is accepted', async () => {

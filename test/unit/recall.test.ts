@@ -34,6 +34,8 @@ let kept: Kept[]
 let storeIs: 'up' | 'down' | 'hung'
 /** After which change each question to it was. */
 let asked: number[]
+/** How often all of it was read. */
+let readAll: number
 
 beforeEach(async () => {
   await ready
@@ -44,6 +46,7 @@ beforeEach(async () => {
   kept = []
   storeIs = 'up'
   asked = []
+  readAll = 0
 })
 afterEach(async () => {
   storeIs = 'up'
@@ -71,12 +74,18 @@ const recall: StoreChanges = {
     await reached()
     for (const { entry, at } of kept) if (at >= since) into.apply(entry)
   },
+  async all(into) {
+    readAll++
+    await reached()
+    for (const { entry } of kept) into.apply(entry)
+  },
 }
 
 const NO_CHANGES: StoreChanges = {
   begin: async () => '0',
   since: async () => '0',
   recent: async () => {},
+  all: async () => {},
 }
 
 async function start(wish: Partial<FollowerWish> = {}): Promise<FollowerNode> {
@@ -278,11 +287,72 @@ describe('a node that starts', () => {
     expect(denies(late, lost)).toBe(true)
     expect(asked).toHaveLength(1)
   })
+
+  /** What the log lost too long ago to be asked for as new. */
+  function lostLongAgo(): Kept['entry'] {
+    const at = clock.now() - DAY / 2
+    const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const
+    kept.push({ entry, at })
+    return entry
+  }
+
+  it('reads all of the store within a lease where no one is left who was there before', async () => {
+    const a = await start({ node: 'a' })
+    await revoke(a)
+    const lost = lostLongAgo()
+    a.follower.abandon()
+    const late = await start({ node: 'late' })
+    await clock.advance(MAX_STALENESS)
+    expect(denies(late, lost)).toBe(true)
+    expect(isFresh(late)).toBe(true)
+    await clock.advance(MINUTE)
+    expect(readAll).toBe(1)
+    const next = await start({ node: 'next', recall: NO_CHANGES })
+    expect(denies(next, lost)).toBe(true)
+  })
+
+  it('does not rely on those that start with it', async () => {
+    const a = await start({ node: 'a' })
+    await revoke(a)
+    const lost = lostLongAgo()
+    a.follower.abandon()
+    const late = await Promise.all(['b', 'c', 'd'].map((node) => start({ node })))
+    await clock.advance(MAX_STALENESS)
+    for (const node of late) expect(denies(node, lost)).toBe(true)
+  })
+
+  it('tries again when the store cannot be read', async () => {
+    const a = await start({ node: 'a' })
+    await revoke(a)
+    a.follower.abandon()
+    const late = await start({ node: 'late' })
+    const lost = lostLongAgo()
+    storeIs = 'down'
+    await clock.advance(MAX_STALENESS)
+    expect(denies(late, lost)).toBe(false)
+    // Not at each poll.
+    expect(readAll).toBeLessThan(5)
+    storeIs = 'up'
+    await clock.advance(MAX_STALENESS)
+    expect(denies(late, lost)).toBe(true)
+  })
+
+  it('leaves the whole of the store unread where a member is alive that was there before', async () => {
+    const refill = async () => {}
+    const a = await start({ node: 'a', refill })
+    await revoke(a)
+    for (const node of ['b', 'c', 'd']) {
+      const late = await start({ node, refill })
+      await clock.advance(MINUTE)
+      await drive(clock, late.follower.stop())
+    }
+    expect(readAll).toBe(0)
+  })
 })
 
 describe('a node whose lease holds', () => {
   it('asks nothing while nothing happens', async () => {
-    await start()
+    await start({ refill: async () => {} })
     asked = []
     await clock.advance(MINUTE)
     expect(asked).toEqual([])

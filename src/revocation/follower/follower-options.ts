@@ -29,6 +29,8 @@ export interface StoreChanges {
    * just started, and so has no cursor of a time before.
    */
   recent(into: RevocationIndex, since: number): Promise<void>
+  /** Puts into an index everything that is kept, and could still be alive. */
+  all(into: RevocationIndex): Promise<void>
 }
 
 /** What the follower needs. */

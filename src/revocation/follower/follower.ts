@@ -105,6 +105,7 @@ export class Follower {
     this.#recall = new Recall({
       ...shared,
       isWitness: () => this.#witness.hasStore && this.#nodes.members.hadOthers,
+      isContinued: () => this.#recovery.hasRefilled || this.#nodes.members.hasElder,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
         this.#puller.reweigh()

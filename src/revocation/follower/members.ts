@@ -76,6 +76,9 @@ export class Members {
   readonly #others = new Map<string, Known>()
   // Whether a member ended without a good-bye of its own.
   #lostSome = false
+  // Who was there before this node had read the log; `undefined` until it has.
+  #elders: ReadonlySet<string> | undefined
+  #hasElder = false
 
   constructor(options: MembersOptions) {
     this.#options = options
@@ -99,6 +102,7 @@ export class Members {
     const known = this.#others.get(life)
     const lastSeenAt = Math.max(seenAt, known?.seenAt ?? seenAt)
     this.#others.set(life, { life, name, seenAt: lastSeenAt, isGivenUp: false })
+    if (ageMs === 0) this.#heard(life)
     if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
   }
 
@@ -106,6 +110,24 @@ export class Members {
   signed(life: string): void {
     const known = this.#others.get(life)
     if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
+    this.#heard(life)
+  }
+
+  /** Notes that this node has read the log to its head: whoever is known by now was there before it. */
+  arrived(): void {
+    this.#elders ??= new Set(this.#others.keys())
+  }
+
+  #heard(life: string): void {
+    if (this.#elders?.has(life) === true) this.#hasElder = true
+  }
+
+  /**
+   * Whether a member that was there before this node is alive. It hears from the store of everything that the log has lost
+   * since it started itself, and gives it back.
+   */
+  get hasElder(): boolean {
+    return this.#hasElder
   }
 
   /** Notes that a member has left, by its own word or as another one takes it. */

@@ -181,6 +181,7 @@ export class Nodes {
     const { epoch, seq } = this.#options.replica.position
     const known = this.#reached?.epoch === epoch ? this.#reached.seq : 0
     this.#reached = { epoch, seq: Math.max(seq, known) }
+    this.members.arrived()
   }
 
   /** Says that this node is there, and goes on doing so. Resolves when the log has it, or could not be told. */

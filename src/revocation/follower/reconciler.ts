@@ -10,6 +10,7 @@
 import { RevocationIndex } from '../index/revocation-index.js'
 import type { FeedEntry } from '../log/event.js'
 import { indexFull } from '../log/unavailable.js'
+import { FirstReading, type FirstReadingOptions } from './first-reading.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, Mark } from './freshness.js'
 import type { Replica } from './replica.js'
@@ -21,17 +22,18 @@ const ASK_SHARE = 0.35
 
 /** What recalling needs. */
 export interface RecallOptions
-  extends Pick<
-    FollowerOptions,
-    | 'index'
-    | 'clock'
-    | 'maxStalenessMs'
-    | 'toleranceMs'
-    | 'maxSkewMs'
-    | 'maxEntries'
-    | 'recall'
-    | 'onIncident'
-  > {
+  extends FirstReadingOptions,
+    Pick<
+      FollowerOptions,
+      | 'index'
+      | 'clock'
+      | 'maxStalenessMs'
+      | 'toleranceMs'
+      | 'maxSkewMs'
+      | 'maxEntries'
+      | 'recall'
+      | 'onIncident'
+    > {
   readonly freshness: Freshness
   /** Whether the store is needed to show that the log is whole, besides when that is in doubt. */
   readonly isWitness: () => boolean
@@ -48,6 +50,7 @@ export interface RecallOptions
 /** Knows when the store has to be asked, and how far it was read. */
 export class Recall {
   readonly #options: RecallOptions
+  readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
   #restUntil = Number.NEGATIVE_INFINITY
@@ -60,6 +63,7 @@ export class Recall {
 
   constructor(options: RecallOptions) {
     this.#options = options
+    this.#first = new FirstReading(options)
   }
 
   /**
@@ -84,6 +88,10 @@ export class Recall {
     const { freshness, maxStalenessMs, recall, clock, isWitness } = this.#options
     if (recall === undefined) return
     this.#giveBack()
+    this.#first.settle(
+      (into) => recall.all(into),
+      () => this.#compare(mark),
+    )
     const [wall, steady] = mark
     if (!freshness.within(maxStalenessMs, wall)) {
       // What was asked before may have been answered before the last revocation.
@@ -93,6 +101,12 @@ export class Recall {
     const isDue = isWitness() && steady >= this.#dueAt
     if (isDue || (this.#suspected && clock.monotonic() >= this.#restUntil))
       void this.#ask(mark).catch(() => undefined)
+  }
+
+  // All of the store was read: what is missing is taken in with the next answer.
+  #compare(mark: Mark): void {
+    if (this.#asking === undefined) void this.#ask(mark).catch(() => undefined)
+    else this.suspect()
   }
 
   #ask(mark: Mark): Promise<void> {
@@ -106,7 +120,7 @@ export class Recall {
     const { maxStalenessMs, toleranceMs, maxSkewMs, clock, random, onKnown } = this.#options
     const [wall, steady] = mark
     this.#dueAt = steady + maxStalenessMs * ASK_SHARE * (0.8 + random() * 0.2)
-    this.#restUntil = clock.monotonic() + maxStalenessMs
+    if (this.#suspected) this.#restUntil = clock.monotonic() + maxStalenessMs
     this.#suspected = false
     try {
       await this.#take(Math.max(0, wall - maxStalenessMs - toleranceMs - maxSkewMs))
@@ -119,6 +133,7 @@ export class Recall {
 
   async #take(startedAfter: number): Promise<void> {
     const { index, maxEntries: max, replica, onIncident, clock, random } = this.#options
+    const { found: all } = this.#first
     const kept = new RevocationIndex({ max })
     // What the log brings from here on counts, also what it brings while the store is being read.
     const lacking = this.#lacking ?? newLacking(max)
@@ -127,6 +142,7 @@ export class Recall {
     let found = 0
     try {
       const cursor = await this.#read(kept, startedAfter)
+      for (const entry of all?.entries() ?? []) kept.apply(entry)
       for (const entry of kept.missingFrom(index)) {
         lacking.missing.apply(entry)
         found++
@@ -135,6 +151,7 @@ export class Recall {
       // Only now: what could not be applied is read again.
       this.#cursor = cursor
       this.#isCaughtUp = true
+      if (all !== undefined) this.#first.found = undefined
     } finally {
       if (lacking.missing.size === 0) this.#heardEnough()
       else lacking.giveAt = Math.min(lacking.giveAt, clock.monotonic() + random() * MAX_DELAY_MS)

@@ -55,8 +55,8 @@ export class Recovery {
   #founder = false
   // Whether the log began too late when it was entered last.
   #isShort = false
-  // The store is read once for a log that was not there; from then on this node hears of everything.
-  #refilled = false
+  /** Whether the store was read as a whole; from then on this node hears of everything. */
+  hasRefilled = false
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -85,7 +85,7 @@ export class Recovery {
     const { feed, replica, onIncident } = this.#options
     const first = replica.position.epoch === ''
     if (!first) onIncident('vanished', 1)
-    if (!first || !this.#refilled) await this.#refill()
+    if (!first || !this.hasRefilled) await this.#refill()
     // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
@@ -172,7 +172,7 @@ export class Recovery {
     if (first && refill === undefined) return
     this.#compare()
     await refill?.()
-    this.#refilled = true
+    this.hasRefilled = true
     if (first && index.size === 0) replica.shadow = undefined
   }
 
