@@ -3,18 +3,21 @@
  *
  * @module
  */
+import { decodeTime } from 'ulid'
 import type { SealedHead } from '../../src/feed/feed.js'
-import { isWatermark } from '../../src/revocation/index/entries.js'
-import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
 import {
-  decodeEntries,
-  type RevocationEntry,
-  type TokenEntry,
-  type WatermarkEntry,
-} from '../../src/revocation/log/event.js'
+  combine,
+  isNodeEntry,
+  isWatermark,
+  reachesFurther,
+  targetOf,
+} from '../../src/revocation/index/entries.js'
+import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
+import { decodeEntries, type RevocationEntry } from '../../src/revocation/log/event.js'
 import { open, openHead, type SealKeys } from '../../src/revocation/log/seal.js'
 import type { ChaosLog } from '../../src/testkit/chaos/log.js'
 import type { LocalKey } from '../../src/token/paserk.js'
+import type { Broker } from './broker.js'
 import { MAX_STALENESS_MS, type Process, TOLERANCE_MS } from './node.js'
 import type { Time } from './time.js'
 
@@ -46,15 +49,19 @@ export interface Rest {
 /** What the checker looks at. */
 export interface CheckerOptions {
   readonly time: Time
-  readonly log: ChaosLog
+  readonly broker: Broker
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly running: readonly Process[]
   /** Whether a node that comes back to life has the store to tell it what it missed, and can trust its clock to ask. */
   readonly isTold: boolean
+  /** Whether nothing is ever taken from the log, so that no lack of it excuses a node. */
+  readonly isWhole: boolean
 }
 
 // A timer of a whole millisecond may fall due within the next one.
 const ROUNDING_MS = 1
+// The longest time between two looks at a log where nothing happens.
+const POLL_MS = 1200
 // An old head is believed for as long as its seal is young, by the clock of a node that may be behind that of another.
 const FROZEN_MS = MAX_STALENESS_MS + 2 * TOLERANCE_MS
 
@@ -112,7 +119,7 @@ export class Checker {
   #stillDenies(process: Process): void {
     const missing = this.#missing.get(process)
     for (const acked of this.acked) {
-      if (missing?.has(acked) || acked.tokens.every((token) => process.refuses(token))) continue
+      if (missing?.has(acked) || refuses(process, acked)) continue
       throw new Violation(`I3: ${process.name} accepts ${acked.name} again`)
     }
   }
@@ -157,12 +164,16 @@ export class Checker {
   #denies(process: Process, missing: Set<Acked>): void {
     const { now } = this.#options.time
     for (const acked of missing) {
-      if (acked.tokens.every((token) => process.denies(token))) {
+      if (knows(process, acked)) {
         missing.delete(acked)
         continue
       }
-      if (acked.tokens.every((token) => process.refuses(token))) continue
-      const since = this.#wasTold(process, acked) ? acked.at : Math.max(acked.at, acked.lackedUntil)
+      if (refuses(process, acked)) continue
+      const isExcused = !this.#options.isWhole && !this.#wasTold(process, acked)
+      const told = isExcused ? Math.max(acked.at, acked.lackedUntil) : acked.at
+      // A node that starts where no other one lives has to see first that there is none.
+      const since =
+        acked.entry.kind === 'rotated' ? Math.max(told, process.startedAt + POLL_MS) : told
       if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
       throw new Violation(
         `I1: ${process.name} accepts ${acked.name}, revoked ${now - acked.at} ms ago`,
@@ -184,7 +195,8 @@ export class Checker {
   atRest(tokens: readonly TokenFacts[], { isForgotten, mayBeDown }: Rest): void {
     const all = this.#options.running
     const running = all.filter(({ isFresh }) => isFresh)
-    const down = all.find(({ isFresh }) => !isFresh)
+    // One whose clock is wrong by hours or more can tell no seal's age.
+    const down = all.find(({ isFresh, isAboutRight }) => !isFresh && isAboutRight)
     if (down !== undefined && !mayBeDown)
       throw new Violation(`I2: ${down.name} does not come back to life`)
     const has = this.#holdings()
@@ -194,11 +206,11 @@ export class Checker {
       this.#deniesOnly(process, tokens)
     }
     for (const acked of this.acked) {
-      const { entry, tokens: meant } = acked
-      if (running.every((process) => meant.every((token) => process.refuses(token)))) continue
-      const knowing = running.filter((process) => meant.every((token) => process.denies(token)))
+      if (running.every((process) => refuses(process, acked))) continue
+      const knowing = running.filter((process) => knows(process, acked))
       // Who had it is gone, and so is the log that had it: then only the store could tell.
-      if (knowing.length === 0 && !has(entry) && this.lostProcesses > 0 && !isForgotten) continue
+      const isGone = knowing.length === 0 && !has(acked.entry) && this.lostProcesses > 0
+      if (isGone && !isForgotten && !this.#options.isWhole && !this.#options.isTold) continue
       const names = knowing.map(({ name }) => name).join(', ')
       throw new Violation(`I2: ${acked.name} is denied by no node but (${names})`)
     }
@@ -213,34 +225,34 @@ export class Checker {
   #deniesOnly(process: Process, tokens: readonly TokenFacts[]): void {
     for (const token of tokens) {
       const isMeant =
-        this.#tokens.has(token.id) || token.issuedAt <= (this.#subjects.get(token.subject) ?? -1)
+        this.#tokens.has(token.id) || bornAt(token) <= (this.#subjects.get(token.subject) ?? -1)
       if (process.denies(token) && !isMeant)
         throw new Violation(`I6: ${process.name} denies ${token.id}, which nobody revoked`)
     }
   }
 
+  /** Whether every node knows of everything that was acknowledged. */
+  isKnown(): boolean {
+    const { running } = this.#options
+    return running.every((process) => this.acked.every((acked) => refuses(process, acked)))
+  }
+
   /** Everything that somebody who reads the log as it is would know of. */
   #holdings(): (entry: RevocationEntry) => boolean {
-    const { log } = this.#options
-    const tokens = new Set<string>()
-    const subjects = new Map<string, number>()
-    const add = (entry: RevocationEntry) => {
-      if (entry.kind === 'token') tokens.add(entry.value)
-      else if (isWatermark(entry))
-        subjects.set(entry.value, Math.max(entry.before, subjects.get(entry.value) ?? -1))
-    }
+    const held = new Holdings()
+    for (const log of this.#options.broker.logs) this.#read(log, held)
+    return (entry) => held.has(entry)
+  }
+
+  #read(log: ChaosLog, into: Holdings): void {
     const { head, floor } = log
-    if (head === null) return () => false
+    if (head === null) return
     for (const event of log.events) {
       if (event.seq > head.seq || event.seq < floor) continue
-      for (const entry of this.#contentOf(event, 'event', event.bytes)) add(entry)
+      for (const entry of this.#contentOf(event, 'event', event.bytes)) into.add(entry)
     }
     for (const chunk of this.#hasSnapshot(head) ? log.chunks : [])
-      for (const entry of this.#contentOf(chunk, 'chunk', chunk)) add(entry)
-    return (entry) =>
-      !isWatermark(entry)
-        ? tokens.has(entry.value)
-        : (subjects.get(entry.value) ?? -1) >= entry.before
+      for (const entry of this.#contentOf(chunk, 'chunk', chunk)) into.add(entry)
   }
 
   // A snapshot of events that were taken back, or that nobody has announced yet, is none that anybody would read.
@@ -258,10 +270,35 @@ export class Checker {
     if (known !== undefined) return known
     const opened = open(this.#keys, type, bytes)
     const entries = 'failure' in opened ? [] : (decodeEntries(opened.payload) ?? [])
-    const content = entries.filter(
-      (entry): entry is TokenEntry | WatermarkEntry => !('until' in entry),
-    )
+    const content = entries.filter((entry): entry is RevocationEntry => !isNodeEntry(entry))
     this.#contents.set(holder, content)
     return content
+  }
+}
+
+/** When the first token of the family was issued: a revocation by time reaches all that came from it. */
+export const bornAt = ({ family }: TokenFacts): number => decodeTime(family)
+
+/** Whether the process has taken in what was acknowledged. */
+const knows = (process: Process, { entry, tokens }: Acked): boolean =>
+  tokens.every((token) => process.ends(token, entry))
+
+/** Whether it refuses what was acknowledged, fresh or not: as told, or as of a time that is over or to come. */
+const refuses = (process: Process, { entry, tokens }: Acked): boolean =>
+  tokens.every((token) => process.ends(token, entry) || process.isOutOfTime(token))
+
+/** The furthest reach of every target. */
+class Holdings {
+  readonly #entries = new Map<string, RevocationEntry>()
+
+  add(entry: RevocationEntry): void {
+    const target = targetOf(entry)
+    const held = this.#entries.get(target)
+    this.#entries.set(target, held === undefined ? entry : combine(held, entry))
+  }
+
+  has(entry: RevocationEntry): boolean {
+    const held = this.#entries.get(targetOf(entry))
+    return held !== undefined && !reachesFurther(entry, held)
   }
 }

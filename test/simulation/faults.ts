@@ -4,9 +4,9 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { CALM } from './network.js'
+import { CALM, storm } from './network.js'
 import type { Process } from './node.js'
-import { type Place, storm, type World } from './world.js'
+import type { Place, World } from './world.js'
 
 /** Does some harm to a world. */
 export type Fault = (world: World) => void
@@ -14,7 +14,13 @@ export type Fault = (world: World) => void
 /** Where the id of its key ends in a seal. */
 const KEY_ID_END = 35
 
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
 const backups = new WeakMap<World, () => void>()
+
+/** How far a clock can be off that a person has set, or a battery has lost, in milliseconds. */
+const FAR_OFF = [75 * MINUTE, DAY, 40 * DAY, 365 * DAY, 4000 * DAY]
 
 /** All faults, by name. */
 export const FAULTS = {
@@ -54,11 +60,34 @@ export const FAULTS = {
     }),
   /** Clocks are wrong by minutes, and are set to something else. */
   clocks: (world) => {
-    const place = world.dice.pick(world.places)
-    place.offset = world.someOffset()
-    if (place.process !== undefined) place.process.machine.offset = place.offset
-    world.say(`the clock of ${place.name} is off by ${place.offset}`)
+    world.setClock(world.dice.pick(world.places), world.someOffset())
   },
+  /** Clocks are wrong by hours to years, while a node runs or when it starts, and nodes drop what is dead. */
+  dates: (world) => {
+    const { dice, places } = world
+    const roll = dice.next()
+    if (roll < 0.4) return toSome(world, (process) => sweepNow(world, process))
+    // One clock is right all the time: nobody could tell otherwise which ones are.
+    const place = dice.pick(places.slice(1))
+    if (roll < 0.6) world.kill(place)
+    const isWrong = dice.chance(0.7)
+    world.setClock(place, isWrong ? dice.pick(FAR_OFF) * dice.pick([1, -1]) : 0)
+    if (place.process === undefined) world.start(place)
+  },
+  /** The log is on two brokers, and each takes what its own nodes append; or it is one again. */
+  split: (world) => {
+    if (world.broker.isSplit) world.heal()
+    else world.split()
+  },
+  /** A rotation is acknowledged, and what the log took in lately is lost; so may be the node that rotated. */
+  forgotten: (world) =>
+    world.traffic.rotate((by) => {
+      const place = world.places.find(({ process }) => process === by)
+      if (place !== undefined && world.dice.chance(0.5)) world.kill(place)
+      const events = 1 + world.dice.below(2)
+      world.log.rollback(events)
+      changed(world, `the log forgets ${events}`)
+    }),
   rollback: (world) => {
     const events = 1 + world.dice.below(4)
     world.log.rollback(events)
@@ -157,6 +186,8 @@ export const FAULTS = {
     changed(world, `the snapshot is damaged (${how})`)
   },
   store: (world) => {
+    // Nodes on one side of a split vouch for each other: of the other side they hear from the store alone.
+    if (world.faults.includes('split')) return
     world.store.isDown = !world.store.isDown
     world.say(`the store is ${world.store.isDown ? 'down' : 'back'}`)
   },
@@ -173,6 +204,31 @@ export const FAULTS = {
 
 /** The name of a fault. */
 export type FaultName = keyof typeof FAULTS
+
+/** What takes something from the log. */
+export const LOSSES: readonly FaultName[] = [
+  'rollback',
+  'amnesia',
+  'wipe',
+  'restore',
+  'truncate',
+  'hole',
+  'flip',
+  'head',
+  'junk',
+  'replay',
+  'snapshot',
+  'forgotten',
+]
+
+/** Whether one of these is among the faults of a world. */
+export const isAbout = (faults: readonly FaultName[], these: readonly FaultName[]): boolean =>
+  these.some((name) => faults.includes(name))
+
+function sweepNow(world: World, process: Process): void {
+  world.say(`${process.name} sweeps`)
+  process.sweep().catch(() => undefined)
+}
 
 function compact(world: World): void {
   toSome(world, (process) => {

@@ -10,7 +10,7 @@ import type {
   SealedHead,
   WatchHint,
 } from '../../src/feed/feed.js'
-import type { ChaosLog } from '../../src/testkit/chaos/log.js'
+import type { Broker } from './broker.js'
 import type { Dice } from './dice.js'
 import type { Owner, Time } from './time.js'
 
@@ -37,10 +37,26 @@ export const CALM: Weather = {
   pushEnds: 0,
 }
 
+/** A network that loses a part of what it carries. */
+export function storm(dice: Dice, pushesOnly: boolean): Weather {
+  const some = (most: number) => dice.next() * most
+  const calls = pushesOnly ? CALM : { lostBefore: some(0.3), lostAfter: some(0.3), slow: some(0.3) }
+  return {
+    ...CALM,
+    ...calls,
+    pushLost: some(0.6),
+    pushTwice: some(0.4),
+    pushLate: some(0.6),
+    pushEnds: some(0.1),
+  }
+}
+
 /** One node's way to the log. */
 export interface Line {
   readonly feed: RevocationFeed
   cut: boolean
+  /** Whether a broker that is split leads the node to the replica that was promoted. */
+  isAstray: boolean
   /** From when on the node was shown an old head; none: it sees the log. */
   frozenSince: number | undefined
   /** When the last call was sent that the log itself answered. */
@@ -65,7 +81,7 @@ interface Watch {
 export interface NetworkOptions {
   readonly time: Time
   readonly dice: Dice
-  readonly log: ChaosLog
+  readonly broker: Broker
   /** The longest that a node waits for an answer, in milliseconds. */
   readonly deadlineMs: number
   /** Called after every call that may have changed the log. */
@@ -79,29 +95,35 @@ export class Network {
   readonly seen: SealedEvent[] = []
   readonly #options: NetworkOptions
   readonly #watches = new Set<Watch>()
-  readonly #log: RevocationFeed
 
   constructor(options: NetworkOptions) {
     this.#options = options
-    this.#log = options.log.feed()
   }
 
-  /** Tells every watch of something, as the log itself would. */
-  push(hint?: WatchHint): void {
-    for (const watch of this.#watches) this.#send(watch, hint)
+  /** Tells every watch on one side of the broker of something, as the log itself would. */
+  push(hint?: WatchHint, isAstray = false): void {
+    for (const watch of this.#watches) if (watch.line.isAstray === isAstray) this.#send(watch, hint)
+  }
+
+  /** Breaks the connection that a node watches the log by. */
+  disconnect(line: Line): void {
+    const { time } = this.#options
+    for (const watch of this.#watches)
+      if (watch.line === line) time.after(1, watch.owner, watch.end)
   }
 
   /** Lays a line for one process. */
   line(owner: Owner): Line {
-    const { time, log, onChange } = this.#options
-    const real = this.#log
+    const { time, broker, onChange } = this.#options
+    const side = () => broker.sideOf(line.isAstray)
     let picture: Picture | undefined
     const line: Line = {
       cut: false,
+      isAstray: false,
       frozenSince: undefined,
       confirmedAt: Number.NEGATIVE_INFINITY,
       freeze(isHidden) {
-        const { head, floor } = log
+        const { head, floor } = side().log
         picture = { head: head === null || isHidden ? null : { ...head, floor } }
         line.frozenSince = time.now
       },
@@ -110,29 +132,31 @@ export class Network {
         line.frozenSince = undefined
       },
       feed: this.#feedOf({
-        head: async (options) => (picture === undefined ? await real.head(options) : picture.head),
+        head: async (options) =>
+          picture === undefined ? await side().feed.head(options) : picture.head,
         read: async (after, limit, options) => {
-          const page = await real.read(after, limit, options)
+          const page = await side().feed.read(after, limit, options)
           if (picture === undefined) return page
           const last = picture.head?.epoch === after.epoch ? picture.head.seq : 0
           return { ...page, events: page.events.filter(({ seq }) => seq <= last) }
         },
         append: async (expect, events, next, options) => {
-          const answer = await real.append(expect, events, next, options)
+          const { isAstray } = line
+          const answer = await side().feed.append(expect, events, next, options)
           if (answer.ok) {
             this.seen.push(...events)
             onChange()
-            this.push({ events })
+            this.push({ events }, isAstray)
           }
           return answer
         },
-        touch: async (...args) => (await real.touch?.(...args)) ?? false,
+        touch: async (...args) => (await side().feed.touch?.(...args)) ?? false,
         trim: async (...args) => {
-          await real.trim?.(...args)
+          await side().feed.trim?.(...args)
           onChange()
         },
         save: async (chunks) => {
-          await real.snapshot?.save(chunks, new AbortController().signal)
+          await side().feed.snapshot?.save(chunks, new AbortController().signal)
           onChange()
         },
         owner,
@@ -183,7 +207,8 @@ export class Network {
   }
 
   async *#load(owner: Owner, line: Line, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-    const chunks = this.#log.snapshot?.load(signal)[Symbol.asyncIterator]()
+    const { feed } = this.#options.broker.sideOf(line.isAstray)
+    const chunks = feed.snapshot?.load(signal)[Symbol.asyncIterator]()
     for (;;) {
       const next = await this.#call(owner, line, async () => chunks?.next())
       if (next === undefined || next.done) return

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sweep } from '../../src/authority/sweep.js'
 import type { Position } from '../../src/feed/feed.js'
 import type { IncidentKind } from '../../src/observe/incident-kind.js'
 import { Follower } from '../../src/revocation/follower/follower.js'
@@ -13,35 +14,24 @@ import {
   RevocationIndex,
   type TokenFacts,
 } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
+import type { RevocationEntry, RotatedEntry } from '../../src/revocation/log/event.js'
+import type { PurgeBefore, Purged } from '../../src/store/store.js'
 import type { LocalKey } from '../../src/token/paserk.js'
 import type { Dice } from './dice.js'
 import type { Line, Network } from './network.js'
+import type { SharedStore } from './store.js'
 import { type MachineClock, machineClock, type Owner, type Time } from './time.js'
 
 export const AUDIENCE = 'orders-api'
 export const MAX_STALENESS_MS = 2000
 export const TOLERANCE_MS = 500
 export const DEADLINE_MS = 600
+/** How long a token that was rotated goes on. */
+export const GRACE_MS = 2500
 const MAX_SKEW_MS = 60_000
 const KEY_COOL_DOWN_MS = 1000
 // A member that fell silent has ended after four of these.
 const RENEW_MS = 1000
-
-/** A revocation in the store, with when it was asked for by the clock of whoever did. */
-export interface KeptRevocation {
-  readonly entry: RevocationEntry
-  readonly at: number
-}
-
-/** What the nodes of a world share beside the log. It answers late, or not at all. */
-export interface Store {
-  readonly durable: boolean
-  isDown: boolean
-  readonly revocations: KeptRevocation[]
-  /** The ids of the keys, oldest first. */
-  readonly keys: string[]
-}
 
 /** What a process needs. */
 export interface ProcessOptions {
@@ -49,7 +39,7 @@ export interface ProcessOptions {
   readonly time: Time
   readonly dice: Dice
   readonly network: Network
-  readonly store: Store
+  readonly store: SharedStore
   /** Every key that there can be, by id. */
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly offset: number
@@ -69,6 +59,8 @@ export class Process {
   readonly #options: ProcessOptions
   readonly #keys: Set<string>
   #askedForKeys = Number.NEGATIVE_INFINITY
+  /** When it began, in milliseconds from the beginning of the world. */
+  readonly startedAt: number
   /** When the store was last asked for what it took in lately, and answered. */
   toldAt = Number.NEGATIVE_INFINITY
 
@@ -76,6 +68,7 @@ export class Process {
     const { name, time, dice, network, store, maxLog, offset, onIncident } = options
     this.#options = options
     this.name = name
+    this.startedAt = time.now
     this.machine = machineClock(time, this.owner, offset)
     this.line = network.line(this.owner)
     this.#keys = new Set(store.keys)
@@ -92,7 +85,7 @@ export class Process {
       maxEntries: 100_000,
       refill: store.durable ? () => this.refill() : undefined,
       recall: store.durable ? this.changes() : undefined,
-      storeTime: undefined,
+      storeTime: store.durable && store.hasClock ? () => this.#storeTime() : undefined,
       storeIdentity: undefined,
       renewMs: RENEW_MS,
       onIncident,
@@ -104,7 +97,10 @@ export class Process {
 
   /** Begins to follow; goes on trying when that fails. */
   start(): void {
-    this.follower.start().catch(() => undefined)
+    void this.follower.time
+      .look()
+      .then(() => this.follower.start())
+      .catch(() => undefined)
   }
 
   /** Ends without a word, as a killed process does. */
@@ -118,14 +114,37 @@ export class Process {
     return this.follower.freshness.within(MAX_STALENESS_MS, this.machine.clock.judged())
   }
 
+  /** Where it stands in the log. */
+  get place(): string {
+    const { epoch, seq } = this.follower.position
+    return `${epoch.slice(0, 4)}/${seq}`
+  }
+
+  /** Whether its clock is wrong by minutes at most. */
+  get isAboutRight(): boolean {
+    return Math.abs(this.machine.offset) < 5 * MAX_SKEW_MS
+  }
+
+  /** Whether its clock is right at this moment. */
+  get isRight(): boolean {
+    return Math.abs(this.machine.offset) <= TOLERANCE_MS
+  }
+
   /** Whether the index denies the token. */
   denies(token: TokenFacts): boolean {
     return this.index.deadline(token) === REVOKED
   }
 
-  /** Whether it refuses the token, fresh or not: as revoked, or as one of a time to come. */
-  refuses(token: TokenFacts): boolean {
-    return this.denies(token) || token.issuedAt - TOLERANCE_MS > this.machine.clock.judged()
+  /** Whether the index ends the token as the entry says, or sooner. */
+  ends(token: TokenFacts, entry: RevocationEntry): boolean {
+    const from = entry.kind === 'rotated' ? entry.from : null
+    return this.index.deadline(token) <= (from ?? REVOKED)
+  }
+
+  /** Whether its time, by this node's clock, is over or still to come. */
+  isOutOfTime({ issuedAt, expiresAt }: TokenFacts): boolean {
+    const now = this.machine.clock.judged()
+    return issuedAt - TOLERANCE_MS > now || expiresAt + TOLERANCE_MS <= now
   }
 
   /** When a token of this subject is issued now. */
@@ -142,63 +161,92 @@ export class Process {
 
   /** Revokes as an authority does: here, in the feed, in the store. */
   async revoke(entry: RevocationEntry): Promise<Position> {
-    const { store } = this.#options
-    const at = this.machine.clock.now()
+    const at = this.follower.time.stamp()
     this.index.apply(entry)
-    const mark = async () => {
-      await this.#askStore()
-      store.revocations.push({ entry, at })
-    }
     const position = await this.follower.publish([entry]).catch(async (error: unknown) => {
-      await mark().catch(() => undefined)
+      await this.#keep(entry, at).catch(() => undefined)
       throw error
     })
-    await mark()
+    await this.#keep(entry, at)
     return position
+  }
+
+  /** Rotates as an authority does: in the store, and then here and in the feed. */
+  async rotate(entry: RotatedEntry): Promise<Position> {
+    await this.#keep(entry, this.follower.time.stamp())
+    return this.follower.publish([entry])
+  }
+
+  async #keep(entry: RevocationEntry, at: number): Promise<void> {
+    const { store } = this.#options
+    await store.ask(this.owner)
+    store.keep(entry, at)
   }
 
   /** Puts into the index what the store has. */
   async refill(): Promise<void> {
     const { store } = this.#options
-    await this.#askStore()
-    for (const { entry } of store.revocations) this.index.apply(entry)
+    await store.ask(this.owner)
+    store.readAfter('0', this.index)
   }
 
   /** What the store has of late: by its order of arrival, and for a node that starts by the clocks of the nodes. */
   changes(): StoreChanges {
-    const { time } = this.#options
-    const { revocations } = this.#options.store
+    const { time, store } = this.#options
     return {
       begin: async () => {
-        await this.#askStore()
-        return String(revocations.length)
+        await store.ask(this.owner)
+        return store.cursor
       },
       since: async (into, cursor) => {
         const asked = time.now
-        await this.#askStore()
+        await store.ask(this.owner)
         this.toldAt = asked
-        const { length } = revocations
-        for (const { entry } of revocations.slice(Number(cursor), length)) into.apply(entry)
-        return String(length)
+        store.readAfter(cursor, into)
+        return store.cursor
       },
       recent: async (into, since) => {
-        await this.#askStore()
-        for (const { entry, at } of revocations) if (at >= since) into.apply(entry)
+        await store.ask(this.owner)
+        store.readSince(since, into)
+      },
+      all: async (into) => {
+        await store.ask(this.owner)
+        store.readAfter('0', into)
       },
     }
+  }
+
+  /** Does what each node does once a minute: looks at the clocks, and drops what is dead. */
+  sweep(): Promise<void> {
+    return sweep({
+      index: this.index,
+      follower: this.follower,
+      store: { purge: (before) => this.#purge(before) },
+      callStore: (call) => call(),
+      options: { keys: { rotateEveryMs: 0, publishAheadMs: 0 } },
+      // Each sweep purges as well.
+      state: { closed: this.owner.dead, purgeAt: Number.NEGATIVE_INFINITY },
+    })
+  }
+
+  async #purge({ revocations, ...rest }: PurgeBefore): Promise<Purged> {
+    const { store } = this.#options
+    if (store.durable) await store.ask(this.owner)
+    store.purge(revocations)
+    return { ...rest, revocations }
+  }
+
+  async #storeTime(): Promise<number> {
+    const { store } = this.#options
+    await store.ask(this.owner)
+    return store.now
   }
 
   /** Reads the keys that the store has. */
   async readKeys(): Promise<void> {
     const { store } = this.#options
-    await this.#askStore()
+    await store.ask(this.owner)
     for (const id of store.keys) this.#keys.add(id)
-  }
-
-  async #askStore(): Promise<void> {
-    const { store, time } = this.#options
-    await time.sleep(2, this.owner)
-    if (store.isDown) throw new Error('the store is down')
   }
 
   #keyring(): FollowerKeys {

@@ -3,47 +3,25 @@
  *
  * @module
  */
-import { ulid } from 'ulid'
 import type { IncidentKind } from '../../src/observe/incident-kind.js'
-import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
-import { type ChaosLog, chaosLog } from '../../src/testkit/chaos/log.js'
+import type { ChaosLog } from '../../src/testkit/chaos/log.js'
 import { generateKey, keyId, type LocalKey } from '../../src/token/paserk.js'
+import { Broker } from './broker.js'
 import { Checker, Violation } from './checker.js'
 import { Dice } from './dice.js'
-import { FAULTS, type Fault, type FaultName } from './faults.js'
-import { CALM, Network, type Weather } from './network.js'
-import {
-  AUDIENCE,
-  DEADLINE_MS,
-  MAX_STALENESS_MS,
-  Process,
-  type Store,
-  TOLERANCE_MS,
-} from './node.js'
-import { type MachineClock, START, Time } from './time.js'
+import { FAULTS, type Fault, type FaultName, isAbout, LOSSES } from './faults.js'
+import { Network } from './network.js'
+import { DEADLINE_MS, Process, TOLERANCE_MS } from './node.js'
+import { rest } from './rest.js'
+import { SharedStore } from './store.js'
+import { type MachineClock, Time } from './time.js'
+import { Traffic } from './traffic.js'
 
-const SUBJECTS = ['svc_mail', 'svc_billing', 'svc_search'] as const
-const TOKEN_TTL_MS = 12 * 3_600_000
 const UNREST_MS = 8000
 const PAUSE_MS = 400
-// Long enough for the entries of killed nodes to end.
-const REST_MS = 9000
 const MAX_FAULTS = 4
-/** What takes something from the log. */
-const LOSSES: readonly FaultName[] = [
-  'rollback',
-  'amnesia',
-  'wipe',
-  'restore',
-  'truncate',
-  'hole',
-  'flip',
-  'head',
-  'junk',
-  'replay',
-  'snapshot',
-]
+/** What needs a store beside the log to be overcome. */
+const FOR_STORES: readonly FaultName[] = ['split', 'forgotten', 'dates']
 
 /** Keys that all worlds use: to make some takes longer than to live through a world. */
 const vault = new Map<string, LocalKey>()
@@ -62,43 +40,49 @@ export interface Outcome {
 export interface Place {
   readonly name: string
   process: Process | undefined
+  /** How far its wall clock is ahead, in milliseconds. */
   offset: number
+  /** Whether a broker that is split leads it to the replica that was promoted. */
+  isAstray: boolean
 }
 
 /** What faults can do to a world. */
 export class World {
   readonly time = new Time()
-  readonly log: ChaosLog = chaosLog()
+  readonly broker = new Broker()
   readonly dice: Dice
   readonly network: Network
-  readonly store: Store
+  readonly store: SharedStore
+  readonly traffic = new Traffic(this)
   readonly checker: Checker
   readonly places: readonly Place[]
-  readonly tokens: TokenFacts[] = []
   readonly faults: readonly FaultName[]
   readonly incidents = new Map<IncidentKind, number>()
   readonly #maxLog: number
   readonly #trace: ((line: string) => void) | undefined
   readonly #suspendedAt = new WeakMap<MachineClock, number>()
-  #revoked = 0
 
   constructor(seed: string, trace?: (line: string) => void) {
-    const { time, log } = this
+    const { time, broker } = this
     const dice = new Dice(seed)
     this.dice = dice
     this.#trace = trace
     this.faults = someOf(dice)
     this.#maxLog = dice.pick([4, 12, 1000])
-    this.store = { durable: dice.chance(0.6), isDown: false, revocations: [], keys: [] }
+    const durable = dice.chance(0.6) || isAbout(this.faults, FOR_STORES)
+    this.store = new SharedStore(time, { durable, hasClock: dice.chance(0.75) })
     this.addKey()
     const isTold = this.store.durable && this.clocksAgree
-    this.checker = new Checker({ time, log, vault, running: this.running, isTold })
+    const isWhole = !isAbout(this.faults, LOSSES)
+    const { running } = this
+    this.checker = new Checker({ time, broker, vault, running, isTold, isWhole })
     const onChange = () => this.checker.logChanged()
-    this.network = new Network({ time, dice, log, deadlineMs: DEADLINE_MS, onChange })
+    this.network = new Network({ time, dice, broker, deadlineMs: DEADLINE_MS, onChange })
     this.places = Array.from({ length: 3 + dice.below(2) }, (_, i) => ({
       name: 'abcde'[i] as string,
       process: undefined,
       offset: this.someOffset(),
+      isAstray: false,
     }))
   }
 
@@ -107,12 +91,17 @@ export class World {
 
   /** Whether every clock can be trusted to be within the tolerance. */
   get clocksAgree(): boolean {
-    return !this.faults.includes('clocks')
+    return !isAbout(this.faults, ['clocks', 'dates'])
+  }
+
+  /** The log, or that of the old primary of a broker that is split. */
+  get log(): ChaosLog {
+    return this.broker.log
   }
 
   /** How far a clock may be off in this world. */
   someOffset(): number {
-    const farthest = this.clocksAgree ? TOLERANCE_MS / 2 : 300_000
+    const farthest = this.faults.includes('clocks') ? 300_000 : TOLERANCE_MS / 2
     return Math.round((this.dice.next() * 2 - 1) * farthest)
   }
 
@@ -135,6 +124,7 @@ export class World {
       store,
       vault,
     })
+    process.line.isAstray = place.isAstray
     place.process = process
     this.running.push(process)
     this.checker.started(process)
@@ -151,7 +141,7 @@ export class World {
   kill(place: Place): void {
     const { process } = place
     if (process === undefined) return
-    this.say(`${place.name} is killed at ${positionOf(process)}`)
+    this.say(`${place.name} is killed at ${process.place}`)
     this.checker.ended(process)
     process.kill()
     this.#left(place, process)
@@ -166,7 +156,7 @@ export class World {
   stop(place: Place): void {
     const { process } = place
     if (process === undefined || process.owner.suspended) return
-    this.say(`${place.name} leaves at ${positionOf(process)}`)
+    this.say(`${place.name} leaves at ${process.place}`)
     this.checker.ended(process)
     this.#left(place, process)
     const end = () => process.kill()
@@ -208,142 +198,72 @@ export class World {
     this.say(`the store has key ${keys.length}`)
   }
 
+  /** Sets the wall clock of a place. */
+  setClock(place: Place, offset: number): void {
+    place.offset = offset
+    if (place.process !== undefined) place.process.machine.offset = offset
+    this.say(`the clock of ${place.name} is off by ${offset}`)
+  }
+
+  /** Promotes a replica of the log, which some places are led to while the others stay with the old primary. */
+  split(): void {
+    const { places, dice, broker } = this
+    const lag = dice.below(3)
+    broker.split(lag)
+    const count = 1 + dice.below(places.length - 1)
+    const first = dice.below(places.length)
+    for (let i = 0; i < count; i++) this.#lead(places[(first + i) % places.length] as Place, true)
+    this.say(`the log is split, and the replica lacks ${lag}`)
+    this.checker.logChanged()
+  }
+
+  /** Brings the two sides of the broker together: what one of them took in is lost. */
+  heal(): void {
+    const isPromotedKept = this.dice.chance(0.5)
+    this.broker.heal(isPromotedKept)
+    for (const place of this.places) if (place.isAstray) this.#lead(place, false)
+    this.say(`the log is that of the ${isPromotedKept ? 'replica' : 'old primary'}`)
+    this.checker.logChanged()
+  }
+
+  #lead(place: Place, isAstray: boolean): void {
+    place.isAstray = isAstray
+    const line = place.process?.line
+    if (line === undefined) return
+    line.isAstray = isAstray
+    // Whoever is led elsewhere by a relay may not notice it.
+    if (this.dice.chance(0.5)) this.network.disconnect(line)
+    this.say(`${place.name} is led to the ${isAstray ? 'replica' : 'log'}`)
+  }
+
   /** Lives through all of it. */
   async run(): Promise<void> {
     for (const place of this.places) this.start(place)
-    await this.#pass(200)
+    await this.pass(200)
     while (this.time.now < UNREST_MS) {
       this.#act()
-      await this.#pass(this.dice.below(2 * PAUSE_MS))
+      await this.pass(this.dice.below(2 * PAUSE_MS))
     }
-    await this.#rest()
+    await rest(this)
   }
 
   #act(): void {
-    const roll = this.dice.next()
-    if (roll < 0.25) this.#revokeToken()
-    else if (roll < 0.35) this.#revokeSubject()
-    else if (roll < 0.4) this.#issue()
-    else if (roll < 0.45) for (let i = this.dice.below(5); i >= 0; i--) this.#revokeToken()
+    const { traffic, dice } = this
+    const roll = dice.next()
+    if (roll < 0.22) traffic.revokeToken()
+    else if (roll < 0.3) traffic.revokeSubject()
+    else if (roll < 0.33) traffic.issue()
+    else if (roll < 0.4) traffic.rotate()
+    else if (roll < 0.45) for (let i = dice.below(5); i >= 0; i--) traffic.revokeToken()
     else {
-      const fault: Fault = FAULTS[this.dice.pick(this.faults)]
+      const fault: Fault = FAULTS[dice.pick(this.faults)]
       fault(this)
     }
   }
 
-  async #rest(): Promise<void> {
-    this.say('everything comes to rest')
-    this.network.weather = CALM
-    this.store.isDown = false
-    for (const { line } of this.running) {
-      line.cut = false
-      line.thaw()
-    }
-    for (const process of this.running) if (process.owner.suspended) this.resume(process)
-    const isForgotten = this.store.durable && this.dice.chance(0.3)
-    if (isForgotten) await this.#blackout()
-    for (const place of this.places) if (place.process === undefined) this.start(place)
-    await this.#pass(REST_MS)
-    for (const process of this.running) this.say(`${process.name} ends at ${positionOf(process)}`)
-    // A log that loses something may leave a part of the nodes with what was never acknowledged.
-    const isWhole = !LOSSES.some((name) => this.faults.includes(name))
-    if (isWhole) this.checker.sameEverywhere()
-    this.checker.atRest(this.tokens, {
-      isForgotten,
-      mayBeDown: this.#isBeyondRepair || this.#isWithoutWitness,
-    })
-  }
-
-  // Without a store, nodes whose clocks disagree cannot date each other's seals: they refuse all.
-  get #isWithoutWitness(): boolean {
-    return !this.store.durable && !this.clocksAgree
-  }
-
-  // What nobody who runs has read, and no store keeps, a log that lost it cannot be mended without: its nodes refuse all.
-  get #isBeyondRepair(): boolean {
-    const damages: readonly FaultName[] = [
-      'hole',
-      'flip',
-      'truncate',
-      'head',
-      'restore',
-      'junk',
-      'snapshot',
-      'amnesia',
-    ]
-    return !this.store.durable && damages.some((name) => this.faults.includes(name))
-  }
-
-  // What the log has lost by then, only the store can tell: nobody is left who remembers, and nothing is excused.
-  async #blackout(): Promise<void> {
-    await this.#pass(2 * MAX_STALENESS_MS)
-    for (const place of this.places) this.kill(place)
-    if (this.dice.chance(0.5)) this.log.wipe()
-    else this.log.rollback(1 + this.dice.below(5))
-    this.checker.logChanged()
-    await this.#pass(MAX_STALENESS_MS + 3 * TOLERANCE_MS)
-  }
-
-  #pass(ms: number): Promise<void> {
+  /** Lets this time pass. */
+  pass(ms: number): Promise<void> {
     return this.time.run(this.time.now + ms, () => this.checker.watch())
-  }
-
-  #awake(): Process | undefined {
-    const awake = this.running.filter(({ owner }) => !owner.suspended)
-    return awake.length === 0 ? undefined : this.dice.pick(awake)
-  }
-
-  #issue(): TokenFacts | undefined {
-    const process = this.#awake()
-    if (process === undefined) return undefined
-    const subject = this.dice.pick(SUBJECTS)
-    const issuedAt = process.issuedAt(subject)
-    const id = ulid(issuedAt, this.dice.next)
-    const token = {
-      id,
-      family: id,
-      generation: 0,
-      subject,
-      audience: AUDIENCE,
-      keyId: 'k4.lid.x',
-      issuedAt,
-      expiresAt: START + TOKEN_TTL_MS,
-    }
-    this.tokens.push(token)
-    return token
-  }
-
-  #revokeToken(): void {
-    const token = this.#issue()
-    if (token === undefined) return
-    const { id: value, expiresAt } = token
-    this.#revoke({ kind: 'token', value, expiresAt }, [token])
-  }
-
-  #revokeSubject(): void {
-    const subject = this.dice.pick(SUBJECTS)
-    const process = this.#awake()
-    if (process === undefined) return
-    const before = process.reach(subject)
-    const expiresAt = START + TOKEN_TTL_MS
-    // A token that was stamped past a watermark of which this node has not heard is not meant.
-    const meant = this.tokens.filter((t) => t.subject === subject && t.issuedAt <= before)
-    this.#revoke({ kind: 'subject', value: subject, before, expiresAt }, meant, process)
-  }
-
-  #revoke(entry: RevocationEntry, tokens: readonly TokenFacts[], by = this.#awake()): void {
-    if (by === undefined) return
-    const name = `r${++this.#revoked}`
-    this.say(`${by.name} revokes ${entry.kind} ${name}`)
-    this.checker.attempted(entry)
-    by.revoke(entry).then(
-      ({ seq }) => {
-        if (by.owner.dead) return
-        this.say(`${by.name} has revoked ${name}, by event ${seq}`)
-        this.checker.acknowledged(name, entry, tokens)
-      },
-      () => this.say(`${by.name} cannot tell whether it revoked ${name}`),
-    )
   }
 }
 
@@ -362,19 +282,8 @@ export async function live(seed: string, trace?: (line: string) => void): Promis
   return { violation, acked: world.checker.acked.length, faults, incidents }
 }
 
-/** A network that loses a part of what it carries. */
-export function storm(dice: Dice, pushesOnly: boolean): Weather {
-  const some = (most: number) => dice.next() * most
-  const calls = pushesOnly ? CALM : { lostBefore: some(0.3), lostAfter: some(0.3), slow: some(0.3) }
-  return {
-    ...CALM,
-    ...calls,
-    pushLost: some(0.6),
-    pushTwice: some(0.4),
-    pushLate: some(0.6),
-    pushEnds: some(0.1),
-  }
-}
+/** What a seed lets happen. */
+export const faultsOf = (seed: string): readonly FaultName[] => someOf(new Dice(seed))
 
 function someOf(dice: Dice): readonly FaultName[] {
   const names = Object.keys(FAULTS) as FaultName[]
@@ -387,9 +296,4 @@ function makeKey(): string {
   const id = keyId(key)
   vault.set(id, key)
   return id
-}
-
-function positionOf({ follower }: Process): string {
-  const { epoch, seq } = follower.position
-  return `${epoch.slice(0, 4)}/${seq}`
 }

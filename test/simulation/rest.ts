@@ -1,0 +1,99 @@
+/**
+ * How a world ends: its faults stop, everything comes to rest, and then all that was promised must be so.
+ *
+ * @module
+ */
+import { type FaultName, isAbout, LOSSES } from './faults.js'
+import { CALM } from './network.js'
+import { MAX_STALENESS_MS, TOLERANCE_MS } from './node.js'
+import type { World } from './world.js'
+
+// Long enough for the entries of killed nodes to end.
+const REST_MS = 9000
+const SHORT_REST_MS = 4000
+const STEP_MS = 500
+/** What a log cannot be mended after without a store, if nobody who runs has read what it lost. */
+const DAMAGES: readonly FaultName[] = [
+  'hole',
+  'flip',
+  'truncate',
+  'head',
+  'restore',
+  'junk',
+  'snapshot',
+  'amnesia',
+]
+
+/** Lets a world come to rest, and looks at what is left. */
+export async function rest(world: World): Promise<void> {
+  const { store, dice, running, checker } = world
+  world.say('everything comes to rest')
+  world.network.weather = CALM
+  store.isDown = false
+  if (world.broker.isSplit) world.heal()
+  for (const { line } of running) {
+    line.cut = false
+    line.thaw()
+  }
+  for (const process of running) if (process.owner.suspended) world.resume(process)
+  const isForgotten = store.durable && dice.chance(0.3)
+  if (isForgotten) await blackout(world)
+  await settle(world)
+  // A log that loses something may leave a part of the nodes with what was never acknowledged.
+  if (!isAbout(world.faults, LOSSES)) checker.sameEverywhere()
+  check(world, isForgotten)
+  if (world.faults.includes('dates')) await startAgain(world)
+}
+
+async function settle(world: World): Promise<void> {
+  for (const place of world.places) if (place.process === undefined) world.start(place)
+  const { time } = world
+  const until = time.now + REST_MS
+  await world.pass(world.dice.chance(0.3) ? REST_MS : SHORT_REST_MS)
+  if (world.store.durable) await sweepAll(world)
+  // What is as it should be stays so, for it is calm.
+  while (time.now < until && !isQuiet(world)) await world.pass(STEP_MS)
+  for (const process of world.running) world.say(`${process.name} ends at ${process.place}`)
+}
+
+const isQuiet = ({ running, checker }: World): boolean =>
+  running.every(({ isFresh, follower }) => isFresh && follower.owed === 0) && checker.isKnown()
+
+// Each node sweeps once a minute, those whose clock is wrong as well.
+async function sweepAll(world: World): Promise<void> {
+  for (const process of world.running) process.sweep().catch(() => undefined)
+  await world.pass(STEP_MS)
+}
+
+function check(world: World, isForgotten: boolean): void {
+  const { checker, traffic, faults, store, clocksAgree } = world
+  // What nobody who runs has read, and no store keeps, a log that lost it cannot be mended without; and without a store,
+  // nodes whose clocks disagree cannot date each other's seals: they refuse all.
+  const mayBeDown = !store.durable && (isAbout(faults, DAMAGES) || !clocksAgree)
+  checker.atRest(traffic.tokens, { isForgotten, mayBeDown })
+}
+
+// What the log has lost by then, only the store can tell: nobody is left who remembers, and nothing is excused.
+async function blackout(world: World): Promise<void> {
+  const { log, dice, places } = world
+  await world.pass(2 * MAX_STALENESS_MS)
+  for (const place of places) world.kill(place)
+  if (dice.chance(0.5)) log.wipe()
+  else log.rollback(1 + dice.below(5))
+  world.checker.logChanged()
+  await world.pass(MAX_STALENESS_MS + 3 * TOLERANCE_MS)
+}
+
+/** Everything starts again with clocks that are right: what a wrong one has destroyed is missed now. */
+async function startAgain(world: World): Promise<void> {
+  const { places, dice } = world
+  world.say('everything starts again')
+  for (const place of places) {
+    world.setClock(place, 0)
+    if (dice.chance(0.5)) world.kill(place)
+    else world.stop(place)
+  }
+  await world.pass(dice.below(2 * MAX_STALENESS_MS))
+  await settle(world)
+  check(world, true)
+}
