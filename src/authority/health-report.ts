@@ -36,7 +36,7 @@ export interface Health extends Standing {
   /** Why the store cannot be read, or else written; a failure of a write is shown until such a write succeeds. */
   readonly storeFailure: Failure | null
   /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
-  readonly owedRevocations: number
+  readonly pendingRevocations: number
   /** How many revocations are held in memory. */
   readonly revocations: number
   /** How many bytes they take, as estimated. */

@@ -26,7 +26,7 @@ export function health(parts: Parts): Health {
     feedFailure: follower.failures.last ?? null,
     storeFailure: storeFailures.last ?? null,
     ...follower.standing,
-    owedRevocations: follower.owed,
+    pendingRevocations: follower.owed,
     revocations: index.size,
     revocationBytes: index.bytes,
     maxRevocations: options.maxRevocations,

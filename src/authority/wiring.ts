@@ -25,7 +25,11 @@ import { UsageRecorder } from '../observe/usage.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { AgreedTime } from '../revocation/follower/agreed-time.js'
 import { Announcements } from '../revocation/follower/announcements.js'
-import { recallRevocations, refillChanges, refillIndex } from '../revocation/follower/backfill.js'
+import {
+  backfillChanges,
+  backfillIndex,
+  backfillRevocations,
+} from '../revocation/follower/backfill.js'
 import { Follower } from '../revocation/follower/follower.js'
 import { RevocationIndex } from '../revocation/index/revocation-index.js'
 import { readChanges } from '../store/checked.js'
@@ -117,20 +121,20 @@ export function buildParts(options: ResolvedOptions): Parts {
     toleranceMs: options.clockToleranceMs,
     maxSkewMs: MAX_SKEW_MS,
     maxEntries: options.maxRevocations,
-    refill: store.supports.durable
-      ? () => refillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
+    backfill: store.supports.durable
+      ? () => backfillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
       : undefined,
     // Where the log is in this process, nobody can set it back behind its back.
-    recall:
+    reconcile:
       store.supports.durable && feed.peek === undefined
         ? {
             begin: async () => (await callStore(() => readChanges(store, null, 1))).cursor,
             since: (into, cursor) =>
-              refillChanges({ ...readBack, index: into, known: index }, cursor),
-            recent: (into, since) => recallRevocations({ ...readBack, index: into }, since),
+              backfillChanges({ ...readBack, index: into, known: index }, cursor),
+            recent: (into, since) => backfillRevocations({ ...readBack, index: into }, since),
             all: async (into) => {
               const now = follower.time.certain() ?? 0
-              await refillIndex({ ...readBack, index: into, now })
+              await backfillIndex({ ...readBack, index: into, now })
               // The store keeps for a while what the log has dropped as dead.
               into.forget(now - MAX_SKEW_MS)
             },

@@ -148,7 +148,7 @@ function listenerOf(pool: PostgresFeedPool, asked: Listen): (() => PostgresListe
 }
 
 /** What both engines are made of. */
-interface Parts {
+interface FeedParts {
   readonly dialect: FeedDialect
   readonly feed: string
   readonly channel: string
@@ -156,7 +156,7 @@ interface Parts {
 
 function engineOf(
   pool: PostgresPool,
-  { dialect, feed, channel }: Parts,
+  { dialect, feed, channel }: FeedParts,
   prepare: boolean,
   listener: (() => PostgresListener) | undefined,
 ): FeedEngine {
@@ -219,7 +219,7 @@ function durabilityOf({ rows }: Answer): Durability {
 /** One connection, so a transaction excludes every other, and there is nothing to lock. */
 function pgliteEngine(
   database: PgliteFeedDatabase,
-  { dialect, feed, channel }: Parts,
+  { dialect, feed, channel }: FeedParts,
   asked: Listen,
 ): FeedEngine {
   if (asked !== undefined && asked !== false)

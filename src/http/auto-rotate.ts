@@ -13,7 +13,7 @@ import { invalid, type ResolvedTokenOptions, type TokenAuthority } from './optio
 type SuccessorHeaders = Readonly<Record<string, string>>
 
 /** Hands successors over. */
-export interface Handover<Claims> {
+export interface AutoRotation<Claims> {
   /** Whether the token is to be rotated now. */
   isDue(auth: Verified<Claims>): boolean
   /** The headers that carry the successor; none when there is none to be had. Never rejects. */
@@ -35,11 +35,11 @@ type HandoverOptions = Pick<
 >
 
 /** Makes a handover, or one that does nothing where none is asked for. Throws `ERR_INVALID_OPTION`. */
-export function makeHandover<Claims>(
+export function makeAutoRotation<Claims>(
   authority: TokenAuthority<Claims>,
   direct: Direct<Claims> | undefined,
   { rotateDue, requirement, timeoutMs }: HandoverOptions,
-): Handover<Claims> {
+): AutoRotation<Claims> {
   if (!rotateDue) return { isDue: () => false, successorOf: async () => ({}) }
   const rotate = authority.rotate?.bind(authority)
   const { tokens } = authority

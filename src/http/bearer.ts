@@ -14,8 +14,8 @@ import { type Direct, directOf } from '../verbs/direct.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { Passed } from './auth.js'
 import { checkAuthority, optionsOf } from './authority-check.js'
-import { type Handover, makeHandover } from './auto-rotate.js'
-import { readHeader, refuseMisuse } from './credentials.js'
+import { type AutoRotation, makeAutoRotation } from './auto-rotate.js'
+import { isWellFormed, readBearer, refuseMisuse } from './credentials.js'
 import {
   type ResolvedTokenOptions,
   resolveTokenOptions,
@@ -25,7 +25,7 @@ import {
 import { bare, own, shown } from './own.js'
 import { ignoreRejection, inTime, isPromise } from './promises.js'
 import { makeRefusals, type Refusal, type Refusals } from './refusal.js'
-import { type Carrier, isSecure } from './request-adapter.js'
+import { isSecure, type RequestAdapter } from './request-adapter.js'
 
 /** The decision about a request. */
 export type Outcome<Claims> = Passed<Claims> | Refusal
@@ -53,7 +53,7 @@ export interface Guard<Request, Claims> {
 export function makeGuard<Request, Claims>(
   authority: TokenAuthority<Claims>,
   given: readonly [options?: TokenOptions<Request>],
-  carrier: Carrier<Request>,
+  carrier: RequestAdapter<Request>,
   caller = 'requireToken',
 ): Guard<Request, Claims> {
   checkAuthority(authority, caller)
@@ -72,7 +72,7 @@ export function makeGuard<Request, Claims>(
     needs,
     carrier,
     refusals: makeRefusals({ realm, resourceMetadata, reasons, scope: scopeOf(needs) }),
-    handover: makeHandover(authority, direct, options),
+    handover: makeAutoRotation(authority, direct, options),
   })
   return {
     options,
@@ -91,26 +91,25 @@ function scopeOf(needs: unknown): string {
   return [...new Set(scopes.filter((scope) => typeof scope === 'string'))].join(' ')
 }
 
-interface Parts<Request, Claims> {
+interface GuardParts<Request, Claims> {
   readonly authority: TokenAuthority<Claims>
   /** The authority's method when the guard was made. */
   readonly authenticate: unknown
   readonly direct: Direct<Claims> | undefined
   readonly options: ResolvedTokenOptions<Request>
   readonly needs: CompiledRequirement
-  readonly carrier: Carrier<Request>
+  readonly carrier: RequestAdapter<Request>
   readonly refusals: Refusals
-  readonly handover: Handover<Claims>
+  readonly handover: AutoRotation<Claims>
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(bare({}))
-const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
 class Check<Request, Claims> {
-  readonly #parts: Parts<Request, Claims>
+  readonly #parts: GuardParts<Request, Claims>
   readonly #anonymous: Passed<Claims>
 
-  constructor(parts: Parts<Request, Claims>) {
+  constructor(parts: GuardParts<Request, Claims>) {
     this.#parts = parts
     this.#anonymous = Object.freeze(new Passed<Claims>(parts.authority, undefined, NO_HEADERS))
   }
@@ -144,7 +143,7 @@ class Check<Request, Claims> {
 
   #askHeader(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
     const { carrier, refusals } = this.#parts
-    const found = readHeader(carrier, request, refusals)
+    const found = readBearer(carrier, request, refusals)
     if (found === undefined) return this.#absent()
     return typeof found === 'string' ? this.#ask(request, found) : found
   }
@@ -211,7 +210,7 @@ class Check<Request, Claims> {
     }
     if (own(result, 'ok') !== true) {
       // Tested last, since a valid token is well written.
-      if (!B64TOKEN.test(token)) return refusals.malformed
+      if (!isWellFormed(token)) return refusals.malformed
       return refusals.of(own(result, 'code'))
     }
     return this.#accept(request, token, result as Verified<Claims>)

@@ -6,7 +6,7 @@
 import { WatchwordError } from '../errors.js'
 import { shown } from './own.js'
 import type { Refusal, Refusals } from './refusal.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 
 const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
 const SCHEME = 'Bearer '
@@ -14,8 +14,8 @@ const SCHEME = 'Bearer '
 const JOINED = /,\s*bearer\s/i
 
 /** The token of the header, `undefined` for a request without one, or the refusal of any other. */
-export function readHeader<Request>(
-  carrier: Carrier<Request>,
+export function readBearer<Request>(
+  carrier: RequestAdapter<Request>,
   request: Request,
   refusals: Refusals,
 ): string | Refusal | undefined {
@@ -34,7 +34,7 @@ export function readHeader<Request>(
 }
 
 // RFC 6750 has two more places for a token. One in either of them beside the header makes two credentials.
-function hasOtherToken<Request>(carrier: Carrier<Request>, request: Request): boolean {
+function hasOtherToken<Request>(carrier: RequestAdapter<Request>, request: Request): boolean {
   const url = carrier.url(request)
   const query = url.indexOf('?')
   if (query >= 0 && new URLSearchParams(url.slice(query)).has('access_token')) return true
@@ -51,4 +51,11 @@ export function refuseMisuse(source: unknown): void {
     `getToken: expected a string, undefined or a native promise, got ${isThenable ? 'another thenable' : shown(source)}; ` +
       'make it an async function, or wrap the value in Promise.resolve()',
   )
+}
+
+const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/** Whether the text has the syntax of a bearer token (RFC 6750, section 2.1). */
+export function isWellFormed(token: string): boolean {
+  return B64TOKEN.test(token)
 }

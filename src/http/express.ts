@@ -11,7 +11,7 @@ import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js
 import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/request-adapters.js'
 import { authorizationOf, formOf, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ConnectGuard } from './connect.js'
@@ -35,7 +35,7 @@ export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
 /** What Express's request is to a guard; both versions have all of it. */
-const CARRIER: Carrier<Request> = {
+const CARRIER: RequestAdapter<Request> = {
   authorization: authorizationOf,
   url: ({ url }) => url,
   form: (request) => formOf(request, request.body),

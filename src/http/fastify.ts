@@ -14,7 +14,7 @@ import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
@@ -63,7 +63,7 @@ export type FastifyGuardPlugin = (
   done: () => void,
 ) => void
 
-const CARRIER: Carrier<FastifyRequest> = {
+const CARRIER: RequestAdapter<FastifyRequest> = {
   authorization: ({ raw }) => authorizationOf(raw as IncomingMessage),
   url: ({ url }) => url,
   form: ({ raw, body }) => formOf(raw as IncomingMessage, body),

@@ -9,14 +9,14 @@ import type { Verified } from '../types.js'
 import { keepAuth } from './auth.js'
 import { makeGuard } from './bearer.js'
 import { isForm, readWebStream } from './endpoints/body.js'
-import type { EndpointCarrier } from './endpoints/endpoint.js'
+import type { EndpointAdapter } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { type Answer, type Refusal, type RefusalError, refusalError } from './refusal.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 import {
   isEncryptedIn,
   joinedAuthorization,
@@ -52,7 +52,7 @@ export interface TokenVariables<Auth> {
 
 type GuardedContext<Claims> = Context<{ Variables: TokenVariables<Verified<Claims> | undefined> }>
 
-const CARRIER: Carrier<Context> = {
+const CARRIER: RequestAdapter<Context> = {
   authorization: (c) => {
     const node = nodeRequestOf(c.env)
     if (node !== undefined) return authorizationOf(node)
@@ -139,7 +139,7 @@ function exceptionOf(refused: Refusal): HTTPException & RefusalError {
 /** An endpoint in the form of Hono. */
 export type HonoEndpoint = (c: Context) => Promise<Response>
 
-const ENDPOINT_CARRIER: EndpointCarrier<Context> = {
+const ENDPOINT_CARRIER: EndpointAdapter<Context> = {
   ...CARRIER,
   method: ({ req }) => req.method,
   header: ({ req }, name) => req.header(name),

@@ -14,7 +14,7 @@ import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
@@ -53,7 +53,7 @@ export interface KoaContext {
 /** A guard in the form of Koa. */
 export type KoaGuard = (context: KoaContext, next: () => Promise<unknown>) => Promise<void>
 
-const CARRIER: Carrier<KoaContext> = {
+const CARRIER: RequestAdapter<KoaContext> = {
   authorization: ({ req }) => authorizationOf(req),
   url: ({ url }) => url,
   form: ({ req, request }) => formOf(req, (request as { body?: unknown }).body),

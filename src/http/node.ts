@@ -17,7 +17,7 @@ import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/
 import { authorizationOf, formOf, isEncrypted, requestIdOf, send } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RefusalError } from './refusal.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ChallengeParams } from './challenge.js'
@@ -42,7 +42,7 @@ export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-const CARRIER: Carrier<IncomingMessage> = {
+const CARRIER: RequestAdapter<IncomingMessage> = {
   authorization: authorizationOf,
   url: ({ url }) => url ?? '',
   form: (request) => formOf(request, (request as { body?: unknown }).body),

@@ -6,7 +6,7 @@
 import type { RequestContext } from '../observe/channels.js'
 
 /** How to read a framework's request. */
-export interface Carrier<Request> {
+export interface RequestAdapter<Request> {
   /** Every `Authorization` header, one by one as it was received, so that duplicates are seen. */
   authorization(request: Request): readonly string[]
   /** The target of the request, query included; or the query alone. */
@@ -24,7 +24,7 @@ export interface Carrier<Request> {
  * connection.
  */
 export function isSecure<Request>(
-  carrier: Pick<Carrier<Request>, 'isSecure'>,
+  carrier: Pick<RequestAdapter<Request>, 'isSecure'>,
   request: Request,
   byApplication?: (request: Request) => boolean,
 ): boolean {

@@ -7,7 +7,7 @@ import { keepAuth, keepNamed } from './auth.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
-import type { Carrier } from './request-adapter.js'
+import type { RequestAdapter } from './request-adapter.js'
 import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
@@ -16,7 +16,7 @@ export type { TokenAuthority, TokenOptions } from './options.js'
 /** What the adapter passed beside each request. */
 const environments = new WeakMap<Request, unknown>()
 
-const CARRIER: Carrier<Request> = {
+const CARRIER: RequestAdapter<Request> = {
   authorization: ({ headers }) => joinedAuthorization(headers.get('authorization')),
   url: ({ url }) => url,
   // The body of a Web request is parsed when the handler asks for it.

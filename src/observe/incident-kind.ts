@@ -22,18 +22,18 @@ export type IncidentKind =
   /** The log was begun anew, in another epoch. */
   | 'epoch'
   /** The log is gone. */
-  | 'vanished'
+  | 'missing'
   /** The log was cut short by something other than a node. */
   | 'trimmed'
   /** The log has a hole. */
-  | 'torn'
+  | 'gap'
   /** An event is sealed with a key, or written in a form, that this node lacks. */
   | 'unreadable'
   /** The index has no room. */
   | 'full'
   /** This node republished what the log had lost. */
-  | 'repaired'
+  | 'restored'
   /** The store had revocations or rotations that the log had not brought. */
-  | 'recalled'
+  | 'reconciled'
   /** The clocks of this node and of the store, or of another node, differ by more than a minute. */
   | 'clock'

@@ -36,7 +36,7 @@ export const FOOTER_TEXT_LENGTH = Math.ceil(
 )
 
 /** A token taken apart, nothing of it authentic yet. */
-export interface Parts {
+export interface TokenParts {
   /** The base64url text of nonce, ciphertext and tag. */
   readonly body: string
   /** The key that the token says it was sealed with: well-formed, and no more than a claim. */
@@ -90,11 +90,11 @@ export function readParts(
   token: string,
   known: KnownKeys,
   brands: readonly string[],
-): Parts | undefined {
+): TokenParts | undefined {
   return token.startsWith(HEADER) ? readStandard(token, known) : readBranded(token, known, brands)
 }
 
-function readStandard(token: string, known: KnownKeys): Parts | undefined {
+function readStandard(token: string, known: KnownKeys): TokenParts | undefined {
   const dot = token.indexOf('.', HEADER.length)
   if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
   // Four characters hold three bytes: no text of this length is the end of any.
@@ -106,7 +106,7 @@ function readStandard(token: string, known: KnownKeys): Parts | undefined {
 }
 
 // A footer that is spelled otherwise than ours, or names a key that is not at hand.
-function readForeignFooter(body: string, footerText: string): Parts | undefined {
+function readForeignFooter(body: string, footerText: string): TokenParts | undefined {
   if (!footerText.startsWith(BRACE) || FOREIGN_LETTER.test(footerText)) return undefined
   const footer = decodeBase64url(footerText)
   if (footer === undefined || footer.length === 0) return undefined
@@ -152,12 +152,12 @@ function readBranded(
   token: string,
   known: KnownKeys,
   brands: readonly string[],
-): Parts | undefined {
+): TokenParts | undefined {
   const end = token.length - CRC_LENGTH
   if (token.length < MIN_BRANDED || token.slice(end) !== checksum(token.slice(0, end)))
     return undefined
   const own = brands.find((brand) => token.startsWith(brand))
-  let likely: Parts | undefined
+  let likely: TokenParts | undefined
   // Which key is loaded settles where the brand ends. If none is: a brand of this authority, or the longest one.
   for (let brand = endOfBrand(token, 1); brand > 0; brand = endOfBrand(token, brand)) {
     const parts = partsAfter(token, brand, end)
@@ -167,7 +167,7 @@ function readBranded(
   return likely
 }
 
-function partsAfter(token: string, brand: number, end: number): Parts | undefined {
+function partsAfter(token: string, brand: number, end: number): TokenParts | undefined {
   const start = brand + KEY_ID_LENGTH
   const keyId = KEY_ID_HEADER + token.slice(brand, start)
   return end - start >= MIN_BODY && KEY_ID.test(keyId)

@@ -96,20 +96,20 @@ export async function issueMany(core: Core, raws: unknown): Promise<readonly Iss
       `inputs: expected a list of at most ${MAX_BATCH}, got ${describe(raws)}`,
     )
   }
-  const drafts: Draft[] = []
+  const drafts: IssueDraft[] = []
   for (const raw of raws) drafts.push(await draftToken(core, raw))
   if (drafts.length > 0) await insertDrafts(core, drafts)
   return drafts.map(({ issued }) => issued)
 }
 
 /** A sealed token that the store does not know yet. */
-interface Draft {
+interface IssueDraft {
   readonly policy: Policy
   readonly record: TokenRecord
   readonly issued: IssuedToken
 }
 
-async function draftToken(core: Core, raw: unknown): Promise<Draft> {
+async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
   const input = parseInput(inputSchema, raw)
   const policy = policyOf(core, input.policy)
   const audience = audienceOf(core, input.audience)
@@ -120,7 +120,7 @@ async function draftToken(core: Core, raw: unknown): Promise<Draft> {
   return { policy, record, issued }
 }
 
-async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void> {
+async function insertDrafts(core: Core, drafts: readonly IssueDraft[]): Promise<void> {
   const records = drafts.map(({ record }) => record)
   const limit = limitOf(core, drafts)
   const outcome = await core.callStore(
@@ -137,7 +137,7 @@ async function insertDrafts(core: Core, drafts: readonly Draft[]): Promise<void>
 }
 
 // A store counts for one holder at a time: what several hold cannot be counted and inserted in one step everywhere.
-function limitOf(core: Core, drafts: readonly Draft[]): LiveLimit | undefined {
+function limitOf(core: Core, drafts: readonly IssueDraft[]): LiveLimit | undefined {
   const limited = drafts.find(({ policy }) => policy.maxActivePerSubject !== undefined)
   if (limited === undefined) return undefined
   const { subject, policy } = limited.record

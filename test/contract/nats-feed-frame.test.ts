@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeFrame, encodeFrame, type Frame } from '../../src/feed/nats/frame.js'
-import { Trail } from '../../src/feed/nats/offset-index.js'
+import { OffsetIndex } from '../../src/feed/nats/offset-index.js'
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength })
 const count = fc.nat({ max: 2 ** 40 })
@@ -70,7 +70,7 @@ describe('the trail', () => {
     })
     fc.assert(
       fc.property(streams, fc.nat(400), (stream, wanted) => {
-        const trail = new Trail('', '')
+        const trail = new OffsetIndex('', '')
         stream.forEach((entry, i) => {
           const [last, more] = entry ?? [0, 0]
           const events = Array.from({ length: entry === null ? 0 : more + 1 }, (_, at) => ({
@@ -89,7 +89,7 @@ describe('the trail', () => {
   })
 
   it('begins near the event that is wanted', () => {
-    const trail = new Trail('', '')
+    const trail = new OffsetIndex('', '')
     for (let seq = 1; seq <= 10_000; seq++) {
       const head = { seq } as Frame['head']
       trail.pass(seq, { head, events: [{ seq, bytes: new Uint8Array() }], cuts: [] }, seq)

@@ -82,21 +82,16 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
     vi.spyOn(Recovery.prototype, 'settle').mockImplementation(() => {})
   },
   'reads nothing from the store': () => {
-    vi.spyOn(Process.prototype, 'refill').mockImplementation(async () => {})
+    vi.spyOn(Process.prototype, 'backfill').mockImplementation(async () => {})
     vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
   'comes back without asking the store': () => {
     vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
   'confirms what it cannot know': () => {
-    const { publish } = Publisher.prototype
-    vi.spyOn(Publisher.prototype, 'publish').mockImplementation(function (
-      this: Publisher,
-      entries,
-    ) {
-      return publish
-        .call(this, entries)
-        .catch(() => ({ epoch: '', seq: 0, link: new Uint8Array() }))
+    const { append } = Publisher.prototype
+    vi.spyOn(Publisher.prototype, 'append').mockImplementation(function (this: Publisher, entries) {
+      return append.call(this, entries).catch(() => ({ epoch: '', seq: 0, link: new Uint8Array() }))
     })
   },
 }

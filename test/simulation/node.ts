@@ -83,8 +83,8 @@ export class Process {
       toleranceMs: TOLERANCE_MS,
       maxSkewMs: MAX_SKEW_MS,
       maxEntries: 100_000,
-      refill: store.durable ? () => this.refill() : undefined,
-      recall: store.durable ? this.changes() : undefined,
+      backfill: store.durable ? () => this.backfill() : undefined,
+      reconcile: store.durable ? this.changes() : undefined,
       storeTime: store.durable && store.hasClock ? () => this.#storeTime() : undefined,
       storeIdentity: undefined,
       renewMs: RENEW_MS,
@@ -184,7 +184,7 @@ export class Process {
   }
 
   /** Puts into the index what the store has. */
-  async refill(): Promise<void> {
+  async backfill(): Promise<void> {
     const { store } = this.#options
     await store.ask(this.owner)
     store.readAfter('0', this.index)

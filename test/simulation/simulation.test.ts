@@ -48,14 +48,14 @@ describe('the revocation feed', () => {
         'epoch',
         'fork',
         'frozen',
-        'recalled',
+        'reconciled',
         'refused',
-        'repaired',
+        'restored',
         'rollback',
         'tampered',
-        'torn',
+        'gap',
         'trimmed',
-        'vanished',
+        'missing',
       ].sort(),
     )
   })

@@ -19,8 +19,8 @@ export interface FollowerWish {
   readonly feed: RevocationFeed
   readonly keys: SealKeys
   readonly node?: string
-  readonly refill?: (index: RevocationIndex) => Promise<void>
-  readonly recall?: StoreChanges
+  readonly backfill?: (index: RevocationIndex) => Promise<void>
+  readonly reconcile?: StoreChanges
   readonly storeTime?: () => Promise<number>
   /** The longest log without a snapshot, in events. */
   readonly maxLog?: number
@@ -42,8 +42,8 @@ export function followerNode(wish: FollowerWish): FollowerNode {
     feed,
     keys,
     node = 'node',
-    refill,
-    recall,
+    backfill,
+    reconcile,
     storeTime,
     maxLog,
     maxEntries = 1_000_000,
@@ -61,8 +61,8 @@ export function followerNode(wish: FollowerWish): FollowerNode {
     toleranceMs: 1000,
     maxSkewMs: MINUTE,
     maxEntries,
-    refill: refill && (() => refill(index)),
-    recall,
+    backfill: backfill && (() => backfill(index)),
+    reconcile,
     storeTime,
     storeIdentity: undefined,
     onIncident: (kind: IncidentKind, count: number) => {

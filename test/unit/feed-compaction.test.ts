@@ -282,10 +282,10 @@ describe('a snapshot', () => {
     it('is made good by the store', async () => {
       const a = await harmed()
       const known = [...a.index.entries()]
-      const refill = async (index: RevocationIndex) => {
+      const backfill = async (index: RevocationIndex) => {
         for (const entry of known) index.apply(entry)
       }
-      const late = await start({ node: 'late', refill })
+      const late = await start({ node: 'late', backfill })
       await clock.advance(5 * SECOND)
       expect(late.incidents).toMatchObject({ trimmed: 1 })
       expect(late.index.size).toBe(a.index.size)

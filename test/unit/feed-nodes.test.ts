@@ -197,7 +197,7 @@ describe('a receipt of all nodes', () => {
     expect(await drive(fleet.clock, revoking)).toBe('ERR_REVOCATION_UNCERTAIN')
     a.feed.heal()
     await fleet.pass(2 * SECOND)
-    expect(a.watchword.health().owedRevocations).toBe(0)
+    expect(a.watchword.health().pendingRevocations).toBe(0)
   })
 })
 

@@ -73,7 +73,7 @@ describe('where there is no log yet', () => {
 type Harm = (log: LogFleet['log'], before: number) => void
 
 const harms: readonly [string, Harm, RegExp][] = [
-  ['is gone', (log) => log.wipe(), /vanished/],
+  ['is gone', (log) => log.wipe(), /missing/],
   ['was set back a little', (log) => log.rollback(2), /rollback|fork/],
   ['was set back to its beginning', (log) => log.rollback((log.head?.seq ?? 0) - 1), /rollback/],
   ['was trimmed by somebody else', (log) => log.truncate((log.head?.seq ?? 1) - 1), /^$/],
@@ -244,7 +244,7 @@ describe('a log that nobody has sealed for a while', () => {
     const late = await fleet.startNode()
     expect(verdictsOn(late, tokens)).toEqual(revokedAll(tokens))
     await fleet.pass(SECOND)
-    expect(late.watchword.health().incidents).toEqual({ repaired: 3 })
+    expect(late.watchword.health().incidents).toEqual({ restored: 3 })
     await fleet.kill(late)
     // From then on it is in the log.
     const later = await fleet.startNode()
@@ -286,10 +286,10 @@ describe('an append without an answer', () => {
     }
     expect(verdictsOn(a, tokens)).toEqual(revokedAll(tokens))
     expect(verdictsOn(b, tokens)).toEqual(['ok', 'ok'])
-    expect(a.watchword.health().owedRevocations).toBe(2)
+    expect(a.watchword.health().pendingRevocations).toBe(2)
     a.feed.heal()
     await fleet.pass(2 * SECOND)
-    expect(a.watchword.health().owedRevocations).toBe(0)
+    expect(a.watchword.health().pendingRevocations).toBe(0)
     expect(verdictsOn(b, tokens)).toEqual(revokedAll(tokens))
     expect(verdictsOn(await fleet.startNode(), tokens)).toEqual(revokedAll(tokens))
   })
@@ -316,7 +316,7 @@ describe('an append without an answer', () => {
     expect(headOf(fleet).seq).toBe(before + 5)
     await fleet.pass(SECOND)
     expect(verdictsOn(b, tokens)).toEqual(revokedAll(tokens))
-    expect(a.watchword.health()).toMatchObject({ owedRevocations: 0, incidents: {} })
+    expect(a.watchword.health()).toMatchObject({ pendingRevocations: 0, incidents: {} })
   })
 
   it('that arrives much later does no harm to what was appended meanwhile', async () => {
@@ -364,7 +364,7 @@ describe('an append without an answer', () => {
     await fleet.pass(MINUTE)
     a.feed.heal()
     await fleet.pass(3 * SECOND)
-    expect(a.watchword.health().owedRevocations).toBe(0)
+    expect(a.watchword.health().pendingRevocations).toBe(0)
     expect(verdictsOn(b, [token])).toEqual(['revoked'])
   })
 })

@@ -139,7 +139,7 @@ describe('a push', () => {
       expect(node.watchword.health()).toMatchObject({ status: 'live', lag: 0 })
       expect(verdictOn(node, token)).toBe('revoked')
     }
-    expect(a.watchword.health().incidents).toMatchObject({ rollback: 1, repaired: 1 })
+    expect(a.watchword.health().incidents).toMatchObject({ rollback: 1, restored: 1 })
   })
 
   it('of what stood in an earlier life of the log brings nothing back, and takes nothing away', async () => {
@@ -339,7 +339,7 @@ describe('a head', () => {
     expect(lastOk - acknowledged).toBeLessThanOrEqual(MAX_STALENESS_MS + TOLERANCE_MS)
     expect(b.watchword.health()).toMatchObject({
       status: 'stale',
-      incidents: { frozen: expect.any(Number), recalled: 1 },
+      incidents: { frozen: expect.any(Number), reconciled: 1 },
     })
     // What the picture does not show, the store has told.
     expect(verdictOn(b, alive)).toBe('revoked')

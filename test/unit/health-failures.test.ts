@@ -216,10 +216,10 @@ describe('health()', () => {
     fault = 'ENOSPC'
     const revoked = node.revoke({ subject: 'a' }, ACTOR).catch(() => undefined)
     await drive(fleet.clock, revoked)
-    expect(node.health()).toMatchObject({ feedFailure: { reason: 'full' }, owedRevocations: 1 })
+    expect(node.health()).toMatchObject({ feedFailure: { reason: 'full' }, pendingRevocations: 1 })
     fault = undefined
     await fleet.clock.advance(10 * SECOND)
-    expect(node.health()).toMatchObject({ feedFailure: null, owedRevocations: 0 })
+    expect(node.health()).toMatchObject({ feedFailure: null, pendingRevocations: 0 })
   })
 
   it('tells why the store does not work, and that it does again', async () => {

@@ -5,9 +5,9 @@ import { memoryStore, type Store } from 'watchword'
 import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import {
+  backfillChanges,
+  backfillRevocations,
   type RowInspector,
-  recallRevocations,
-  refillChanges,
 } from '../../src/revocation/follower/backfill.js'
 import type { StoreChanges } from '../../src/revocation/follower/follower-options.js'
 import { REVOKED, RevocationIndex } from '../../src/revocation/index/revocation-index.js'
@@ -59,7 +59,7 @@ async function reached(): Promise<void> {
   if (storeIs === 'hung') await new Promise(() => {})
 }
 
-const recall: StoreChanges = {
+const reconcile: StoreChanges = {
   async begin() {
     await reached()
     return String(kept.length)
@@ -89,7 +89,7 @@ const NO_CHANGES: StoreChanges = {
 }
 
 async function start(wish: Partial<FollowerWish> = {}): Promise<FollowerNode> {
-  const node = followerNode({ clock, keys, feed: log.feed(), recall, ...wish })
+  const node = followerNode({ clock, keys, feed: log.feed(), reconcile, ...wish })
   started.push(node)
   await node.start()
   await clock.advance(SECOND)
@@ -124,14 +124,14 @@ const isFresh = ({ follower }: FollowerNode) =>
 
 /** A node whose feed can be cut off. */
 async function cuttable(
-  recalling = recall,
+  recalling = reconcile,
 ): Promise<{ node: FollowerNode; cut: (isCut: boolean) => void }> {
   let isCut = false
   const real = log.feed()
   const down = () => Promise.reject(new Error('down'))
   const node = await start({
     node: 'b',
-    recall: recalling,
+    reconcile: recalling,
     feed: feedOver(real, {
       info: { ...real.info, push: false },
       head: (options) => (isCut ? down() : real.head(options)),
@@ -170,7 +170,7 @@ describe('a node that comes back after its lease ran out', () => {
     while (!isFresh(b)) await clock.advance(50)
     expect(denies(b, lost)).toBe(true)
     expect(asked.length).toBe(asking + 1)
-    expect(b.incidents).toMatchObject({ recalled: 1 })
+    expect(b.incidents).toMatchObject({ reconciled: 1 })
   })
 
   it('gives it back to the log, for those who come later', async () => {
@@ -180,7 +180,7 @@ describe('a node that comes back after its lease ran out', () => {
     await clock.advance(5 * SECOND)
     expect(b.follower.owed).toBe(0)
     expect(log.head?.seq).toBeGreaterThan(seq)
-    const late = await start({ node: 'late', recall: NO_CHANGES })
+    const late = await start({ node: 'late', reconcile: NO_CHANGES })
     expect(denies(late, lost)).toBe(true)
   })
 
@@ -243,7 +243,7 @@ describe('a question that was asked before the lease ran out', () => {
     let release = () => {}
     let isHeld = false
     const slow: StoreChanges = {
-      ...recall,
+      ...reconcile,
       async since(into, cursor) {
         const answer = kept.slice(Number(cursor))
         const next = String(kept.length)
@@ -307,7 +307,7 @@ describe('a node that starts', () => {
     expect(isFresh(late)).toBe(true)
     await clock.advance(MINUTE)
     expect(readAll).toBe(1)
-    const next = await start({ node: 'next', recall: NO_CHANGES })
+    const next = await start({ node: 'next', reconcile: NO_CHANGES })
     expect(denies(next, lost)).toBe(true)
   })
 
@@ -338,11 +338,11 @@ describe('a node that starts', () => {
   })
 
   it('leaves the whole of the store unread where a member is alive that was there before', async () => {
-    const refill = async () => {}
-    const a = await start({ node: 'a', refill })
+    const backfill = async () => {}
+    const a = await start({ node: 'a', backfill })
     await revoke(a)
     for (const node of ['b', 'c', 'd']) {
-      const late = await start({ node, refill })
+      const late = await start({ node, backfill })
       await clock.advance(MINUTE)
       await drive(clock, late.follower.stop())
     }
@@ -352,7 +352,7 @@ describe('a node that starts', () => {
 
 describe('a node whose lease holds', () => {
   it('asks nothing while nothing happens', async () => {
-    await start({ refill: async () => {} })
+    await start({ backfill: async () => {} })
     asked = []
     await clock.advance(MINUTE)
     expect(asked).toEqual([])
@@ -411,7 +411,7 @@ describe('a node whose lease holds', () => {
     await clock.advance(2 * SECOND)
     expect(denies(node, entry)).toBe(true)
     expect(node.follower.owed).toBe(0)
-    expect(node.incidents).toEqual({ recalled: 1 })
+    expect(node.incidents).toEqual({ reconciled: 1 })
   })
 })
 
@@ -437,7 +437,7 @@ describe('what is read back from a store', () => {
     }
     const index = new RevocationIndex()
     const horizon = () => NOW + DAY
-    await recallRevocations({ store, index, call: (call) => call(), horizon }, since)
+    await backfillRevocations({ store, index, call: (call) => call(), horizon }, since)
     const values = [...index.entries()].map((entry) => 'before' in entry && entry.before)
     expect(values.sort()).toEqual([since, since, since + 1])
   })
@@ -446,7 +446,7 @@ describe('what is read back from a store', () => {
     const index = new RevocationIndex()
     const call = <T>(call: () => Promise<T>) => call()
     const options = { store, index, call, horizon: () => NOW + DAY }
-    const next = await refillChanges(
+    const next = await backfillChanges(
       inspect === undefined ? options : { ...options, inspect },
       cursor,
     )
@@ -502,7 +502,7 @@ describe('what is read back from a store', () => {
     const { cursor } = await store.changes(null, 1)
     for (let i = 0; i < 3; i++) await store.revoke(make.revocation('token', make.id()))
     const index = new RevocationIndex({ max: 2 })
-    const reading = refillChanges(
+    const reading = backfillChanges(
       { store, index, call: (call) => call(), horizon: () => NOW + DAY },
       cursor,
     )

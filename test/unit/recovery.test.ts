@@ -99,7 +99,7 @@ describe('a log that nobody watched over', () => {
     const late = await fleet.startNode({ onStart: 'reject' })
     await fleet.pass(5 * MAX_STALENESS_MS)
     expect(late.watchword.health()).toMatchObject({ status: 'live' })
-    expect(late.watchword.health().incidents).toMatchObject({ torn: 1 })
+    expect(late.watchword.health().incidents).toMatchObject({ gap: 1 })
     expect(verdict(late.watchword.verify(token))).toBe('revoked')
   })
 
@@ -133,11 +133,11 @@ describe('what a node owes the log', () => {
         }
     }
     // The token, its successors and the subject.
-    expect(watchword.health().owedRevocations).toBe(3)
+    expect(watchword.health().pendingRevocations).toBe(3)
     const { length } = fleet.log.events
     feed.heal()
     await fleet.pass(2 * SECOND)
-    expect(watchword.health()).toMatchObject({ status: 'live', owedRevocations: 0 })
+    expect(watchword.health()).toMatchObject({ status: 'live', pendingRevocations: 0 })
     expect(fleet.log.events.length - length).toBe(1)
     const late = await fleet.startNode()
     expect(verdict(late.watchword.verify(token))).toBe('revoked')

@@ -274,11 +274,11 @@ describe('when the feed fails', () => {
     expect(await verdicts([a], token.token)).toEqual(only('revoked'))
     expect(verdict(b.verify(token.token))).toBe('ok')
     expect(await codeOf(b.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
-    expect(a.health().owedRevocations).toBe(1)
+    expect(a.health().pendingRevocations).toBe(1)
     broken = false
     await fleet.clock.advance(2 * SECOND)
     expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
-    expect(a.health().owedRevocations).toBe(0)
+    expect(a.health().pendingRevocations).toBe(0)
     await a.revoke({ id: token.id }, ACTOR)
     expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
   })

@@ -16,7 +16,7 @@ import {
   type Steps,
   sql,
 } from './statement.js'
-import { type Lender, lend } from './with-connection.js'
+import { type PoolAdapter, withPooledConnection } from './with-connection.js'
 
 /** What a statement is sent as: rows as objects, whatever the pool's own settings are. */
 export interface MysqlQuery {
@@ -101,7 +101,7 @@ export async function migrating(
   await ask(connection, once(sql`SELECT RELEASE_LOCK(${name}) AS released`))
 }
 
-const LENDER = (pool: MysqlPool): Lender<MysqlPoolConnection> => ({
+const LENDER = (pool: MysqlPool): PoolAdapter<MysqlPoolConnection> => ({
   take: () => pool.getConnection(),
   release: (connection) => connection.release(),
   destroy(connection) {
@@ -133,7 +133,7 @@ export function withConnection<T>(
   work: (connection: MysqlPoolConnection) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  return lend(LENDER(pool), work, signal)
+  return withPooledConnection(LENDER(pool), work, signal)
 }
 
 /** Runs a statement. */

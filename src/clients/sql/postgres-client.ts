@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { PARSERS, type PostgresParsers } from './postgres-values.js'
 import type { Answer, Row, Sql } from './statement.js'
-import { type Lender, lend } from './with-connection.js'
+import { type PoolAdapter, withPooledConnection } from './with-connection.js'
 
 /** What a query is sent as. */
 export interface PostgresQuery {
@@ -63,7 +63,7 @@ export function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPoo
 export const BEGIN =
   "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 
-const LENDER = (pool: PostgresPool): Lender<PostgresClient> => ({
+const LENDER = (pool: PostgresPool): PoolAdapter<PostgresClient> => ({
   take: () =>
     new Promise((resolve, reject) => {
       const taken = (client: PostgresClient): void => {
@@ -95,7 +95,7 @@ export function withClient<T>(
   work: (client: PostgresClient) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  return lend(LENDER(pool), work, signal)
+  return withPooledConnection(LENDER(pool), work, signal)
 }
 
 function ignore(): void {}

@@ -7,7 +7,7 @@
 import { withReason } from '../../lib/failure-reason.js'
 
 /** How connections are taken from a pool and handed back. */
-export interface Lender<C> {
+export interface PoolAdapter<C> {
   take(): Promise<C>
   release(connection: C): void
   /** Ends the connection itself: its place in the pool is free at once, even if the server no longer answers. */
@@ -33,8 +33,8 @@ export const TRANSACTION_MS = 30_000
  * does not answer soon after the signal has aborted, or else a few calls that hang would keep a whole pool from those
  * after them.
  */
-export async function lend<C, T>(
-  lender: Lender<C>,
+export async function withPooledConnection<C, T>(
+  lender: PoolAdapter<C>,
   work: (connection: C) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
@@ -92,11 +92,12 @@ export async function limited<T>(
 const checking = new WeakSet<object>()
 
 // What has forgotten one connection, as a NAT gateway does, has forgotten the others as well: each would cost a call.
-function checkIdle<C>(lender: Lender<C>): void {
+function checkIdle<C>(lender: PoolAdapter<C>): void {
   const { pool } = lender
   if (checking.has(pool)) return
   checking.add(pool)
-  const check = () => limited(CHECK_MS, (signal) => lend(lender, lender.check, signal))
+  const check = () =>
+    limited(CHECK_MS, (signal) => withPooledConnection(lender, lender.check, signal))
   const checks = Array.from({ length: lender.idle() }, check)
   void Promise.allSettled(checks).then(() => checking.delete(pool))
 }

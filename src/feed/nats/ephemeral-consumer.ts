@@ -26,7 +26,7 @@ export const EPHEMERAL = {
 } as const
 
 /** What to read. */
-export interface ScanOptions {
+export interface EphemeralOptions {
   readonly stream: string
   readonly subject: string
   /** The first number in the stream that is of interest. */
@@ -41,10 +41,10 @@ export interface ScanOptions {
  * Answers messages until the reader has enough, and ends by itself a while after the last one: a consumer may be at a
  * replica that has not got the newest yet, so none is known to be the last.
  */
-export async function* scan(
+export async function* readEphemerally(
   js: JetStreamClient,
   manager: JetStreamManager,
-  { stream, subject, start, averageBytes, enough = MAX_BATCH, signal }: ScanOptions,
+  { stream, subject, start, averageBytes, enough = MAX_BATCH, signal }: EphemeralOptions,
 ): AsyncGenerator<DeliveredMessage, void> {
   const info = await manager.consumers.add(stream, {
     ...EPHEMERAL,

@@ -32,7 +32,7 @@ const MAX_ATTEMPTS = 32
 const MAX_CUTS = 16
 
 /** What one append or touch writes. */
-export type Draft = Omit<Frame, 'cuts'>
+export type FrameDraft = Omit<Frame, 'cuts'>
 
 /** The end of the stream, as its leader sees it. */
 export interface Tail {
@@ -50,7 +50,7 @@ export interface Tail {
 }
 
 /** What the end of a stream was when it was looked at: when it is the same, nothing was added or deleted since. */
-interface Mark {
+interface StreamEnd {
   readonly lastSeq: number
   /** To the nanosecond: a stream that was set back to a copy and has grown again differs in it. */
   readonly lastTime: string
@@ -76,7 +76,7 @@ export class Log {
   readonly manager: JetStreamManager
   readonly names: Names
   readonly #replicas: number
-  #known: (Mark & { readonly newest: Placed | undefined }) | undefined
+  #known: (StreamEnd & { readonly newest: Placed | undefined }) | undefined
   #front: Front | undefined
   #own: Own | undefined
   readonly #search: Search
@@ -188,7 +188,7 @@ export class Log {
    * Answers the end that it was made of, and its own place in the stream, if it was published.
    */
   async publish(
-    make: (tail: Tail | undefined) => Draft | undefined,
+    make: (tail: Tail | undefined) => FrameDraft | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly tail: Tail | undefined; readonly at: number | undefined }> {
     const own = this.#own
@@ -214,7 +214,7 @@ export class Log {
 
   async #publishAfter(
     tail: Tail | undefined,
-    draft: Draft,
+    draft: FrameDraft,
     lastMsgID?: string,
   ): Promise<number | undefined> {
     const frame = { ...draft, cuts: cutsAfter(tail, draft.head) }
@@ -263,16 +263,16 @@ export class Log {
   }
 }
 
-function markOf({ state }: StreamInfo): Mark {
+function markOf({ state }: StreamInfo): StreamEnd {
   return { lastSeq: state.last_seq, lastTime: state.last_ts, messages: state.messages }
 }
 
 // The two were not asked for in one step: by its time, a message of a stream that was set back meanwhile is told apart.
-function isMarked({ seq, timestamp }: StoredMessage, { lastSeq, lastTime }: Mark): boolean {
+function isMarked({ seq, timestamp }: StoredMessage, { lastSeq, lastTime }: StreamEnd): boolean {
   return seq === lastSeq && timestamp === lastTime
 }
 
-function isSame(a: Mark, b: Mark): boolean {
+function isSame(a: StreamEnd, b: StreamEnd): boolean {
   return a.lastSeq === b.lastSeq && a.lastTime === b.lastTime && a.messages === b.messages
 }
 

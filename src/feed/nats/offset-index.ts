@@ -12,18 +12,18 @@ import type { Frame } from './frame.js'
 const SPACING = 64
 
 /** That no event above `seq` is at `at` in the stream or before it. */
-interface Mark {
+interface Offset {
   readonly seq: number
   readonly at: number
 }
 
 /** The trail of one node through one life of one log. */
-export class Trail {
+export class OffsetIndex {
   /** When the stream was made. */
   readonly created: string
   readonly epoch: string
-  readonly #marks: Mark[] = []
-  #reached: Mark = { seq: 0, at: 0 }
+  readonly #marks: Offset[] = []
+  #reached: Offset = { seq: 0, at: 0 }
 
   constructor(created: string, epoch: string) {
     this.created = created
@@ -47,7 +47,7 @@ export class Trail {
     let high = this.#marks.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.#marks[middle] as Mark).seq <= seq) low = middle + 1
+      if ((this.#marks[middle] as Offset).seq <= seq) low = middle + 1
       else high = middle
     }
     return (this.#marks[low - 1]?.at ?? 0) + 1

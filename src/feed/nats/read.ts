@@ -4,10 +4,10 @@
  * @module
  */
 import type { CallOptions, SealedEvent } from '../feed.js'
-import { scan } from './ephemeral-consumer.js'
+import { readEphemerally } from './ephemeral-consumer.js'
 import { decodeFrame, type Frame, type Placed } from './frame.js'
 import type { Log, Tail } from './log.js'
-import { Trail } from './offset-index.js'
+import { OffsetIndex } from './offset-index.js'
 
 // Others may publish events of their own making beside the true one: so many of one `seq` are kept, the newest.
 const MAX_CANDIDATES = 16
@@ -43,7 +43,7 @@ interface Found {
 /** Reads one node's log. */
 export class Reader {
   readonly #log: Log
-  #trail = new Trail('', '')
+  #trail = new OffsetIndex('', '')
   #asked: Place = { epoch: '', seq: 0 }
 
   constructor(log: Log) {
@@ -71,7 +71,7 @@ export class Reader {
     const { events } = thorough ? { events: [] } : await this.#collect(range, trail)
     if (!thorough && (events[0]?.seq === first || first > end.frame.head.seq)) return events
     // The trail does not lead there: the stream is not the one any more that it was made in.
-    this.#trail = new Trail(trail.created, trail.epoch)
+    this.#trail = new OffsetIndex(trail.created, trail.epoch)
     const found = await this.#collect(range, this.#trail)
     if (found.events.length > 0 || found.beyond === Number.POSITIVE_INFINITY) return found.events
     return (await this.#collect({ ...range, first: found.beyond }, this.#trail)).events
@@ -93,17 +93,18 @@ export class Reader {
     if (trail.epoch === epoch && trail.passedTo >= previous) trail.pass(at, frame, seq)
   }
 
-  #follow({ created, newest, lastSeq }: Tail): Trail {
+  #follow({ created, newest, lastSeq }: Tail): OffsetIndex {
     const { epoch = '', seq = 0 } = newest?.frame.head ?? {}
     const { passedTo, highest } = this.#trail
     const isSame = this.#trail.created === created && this.#trail.epoch === epoch
     // A stream that ends earlier than before, or a head that went back, was restored from a copy.
-    if (!isSame || lastSeq < passedTo || seq < highest) this.#trail = new Trail(created, epoch)
+    if (!isSame || lastSeq < passedTo || seq < highest)
+      this.#trail = new OffsetIndex(created, epoch)
     return this.#trail
   }
 
   /** Answers what there is from `first` on, and the lowest `seq` that is too far from it to be answered. */
-  async #collect(range: Range, trail: Trail) {
+  async #collect(range: Range, trail: OffsetIndex) {
     const { end, first, limit, thorough } = range
     const { head, cuts } = end.frame
     const found = new Map<number, Found>()
@@ -126,7 +127,7 @@ export class Reader {
 
   async #walk(
     { tail, limit, signal }: Pick<Range, 'tail' | 'signal'> & Partial<Range>,
-    trail: Trail,
+    trail: OffsetIndex,
     from: number,
     isEnough: (frame: Frame, at: number) => boolean,
   ): Promise<void> {
@@ -146,7 +147,7 @@ export class Reader {
     const enough = limit === undefined ? {} : { enough: limit / averageEvents }
     const where = { stream: names.log, subject: names.logSubject, start }
     const options = { ...where, averageBytes, ...enough, signal }
-    for await (const { seq, data } of scan(js, manager, options))
+    for await (const { seq, data } of readEphemerally(js, manager, options))
       if (visit(seq, decodeFrame(data))) return
   }
 }

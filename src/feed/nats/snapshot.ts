@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { isStreamMissing, type StreamInfo } from '../../clients/nats/client.js'
 import type { FeedSnapshot } from '../feed.js'
-import { scan } from './ephemeral-consumer.js'
+import { readEphemerally } from './ephemeral-consumer.js'
 import type { Log } from './log.js'
 
 // More than there can be, but for what others publish.
@@ -111,7 +111,10 @@ async function manifestsOf(
   let left = info?.state.subjects?.[names.manifests] ?? 0
   if (info === undefined || left === 0) return manifests
   const where = { stream: names.snapshots, subject: names.manifests, averageBytes: 0, signal }
-  for await (const { data } of scan(js, manager, { ...where, start: info.state.first_seq })) {
+  for await (const { data } of readEphemerally(js, manager, {
+    ...where,
+    start: info.state.first_seq,
+  })) {
     const [, generation, chunks] = MANIFEST.exec(new TextDecoder().decode(data)) ?? []
     if (generation !== undefined) manifests.unshift({ generation, chunks: Number(chunks) })
     if (manifests.length > MAX_MANIFESTS) manifests.pop()
@@ -130,7 +133,10 @@ async function* chunksOf(
   const { bytes, messages, first_seq: start } = info.state
   const where = { stream: names.snapshots, subject: names.chunks(generation), start, signal }
   let left = chunks
-  for await (const { data } of scan(js, manager, { ...where, averageBytes: bytes / messages })) {
+  for await (const { data } of readEphemerally(js, manager, {
+    ...where,
+    averageBytes: bytes / messages,
+  })) {
     yield data.slice()
     if (--left === 0) return
   }

@@ -14,7 +14,7 @@ import { directOf } from '../../verbs/direct.js'
 import { bare } from '../own.js'
 import { ignoreRejection } from '../promises.js'
 import type { Answer } from '../refusal.js'
-import type { Carrier } from '../request-adapter.js'
+import type { RequestAdapter } from '../request-adapter.js'
 import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
 import { Meter } from './meter.js'
@@ -30,7 +30,7 @@ import {
 } from './options.js'
 
 /** How to read a framework's request, its body included. */
-export interface EndpointCarrier<Request> extends Carrier<Request> {
+export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
   method(request: Request): string
   header(request: Request, name: 'content-type' | 'content-length'): string | undefined
   /** The body, or that it is longer than it may be. Rejects when it does not arrive. */
@@ -41,7 +41,7 @@ export interface EndpointCarrier<Request> extends Carrier<Request> {
 export interface Shared<Request, Claims> {
   readonly authority: EndpointAuthority<Claims>
   readonly options: ResolvedEndpointsOptions<Request>
-  readonly carrier: EndpointCarrier<Request>
+  readonly carrier: EndpointAdapter<Request>
   readonly clock: ResolvedClock
 }
 

@@ -6,7 +6,7 @@
 import type { AnyClaims } from '../../types.js'
 import { checkEndpointAuthority, optionsOf } from '../authority-check.js'
 import type { Answer } from '../refusal.js'
-import { answering, clockOf, type Endpoint, type EndpointCarrier, type Shared } from './endpoint.js'
+import { answering, clockOf, type Endpoint, type EndpointAdapter, type Shared } from './endpoint.js'
 import { introspection } from './introspection.js'
 import {
   checkOptions,
@@ -54,7 +54,7 @@ export interface TokenEndpoints<Request, Handler, Claims = AnyClaims> {
 export function makeEndpoints<Request, Handler, Claims>(
   authority: EndpointAuthority<Claims>,
   given: readonly [options?: EndpointsOptions<Request>],
-  carrier: EndpointCarrier<Request>,
+  carrier: EndpointAdapter<Request>,
   mount: (answer: (request: Request) => Promise<Answer>) => Handler,
 ): TokenEndpoints<Request, Handler, Claims> {
   checkEndpointAuthority(authority)

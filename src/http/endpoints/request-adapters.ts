@@ -7,14 +7,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { headerOf, send } from '../incoming.js'
 import type { Answer } from '../refusal.js'
 import { readStream } from './body.js'
-import type { EndpointCarrier } from './endpoint.js'
+import type { EndpointAdapter } from './endpoint.js'
 import { closeIfUnread } from './unread.js'
 
 /** Reads method, headers and body from Node's request; `parsed` is what a body parser left, if one ran before. */
 export function nodeReading<Request>(
   nodeOf: (request: Request) => IncomingMessage,
   parsed: (request: Request) => unknown,
-): Pick<EndpointCarrier<Request>, 'method' | 'header' | 'body'> {
+): Pick<EndpointAdapter<Request>, 'method' | 'header' | 'body'> {
   return {
     method: (request) => nodeOf(request).method ?? '',
     header: (request, name) => headerOf(nodeOf(request).headers, name),

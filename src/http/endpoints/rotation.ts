@@ -4,18 +4,18 @@
  * @module
  */
 import { WatchwordError } from '../../errors.js'
-import type { Rejected, Verified, VerifyResult } from '../../types.js'
-import { REJECTED } from '../../verbs/rejections.js'
-import { makeGuard } from '../bearer.js'
+import type { RejectionCode } from '../../types.js'
 import { formatChallenge } from '../challenge.js'
-import type { Answer } from '../refusal.js'
-import { type Carrier, isSecure } from '../request-adapter.js'
+import { isWellFormed, readBearer } from '../credentials.js'
+import { inTime } from '../promises.js'
+import { type Answer, makeRefusals, type Refusals } from '../refusal.js'
+import { isSecure, type RequestAdapter } from '../request-adapter.js'
 import { invalidRequest, json, problem, tooMany } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
 import {
   bindingOf,
   type Endpoint,
-  type EndpointCarrier,
+  type EndpointAdapter,
   MAX_FORM_BYTES,
   readCall,
   rejectionOf,
@@ -29,13 +29,6 @@ type Successor = Awaited<ReturnType<EndpointAuthority['rotate']>>
 interface Presented<Request> {
   readonly request: Request
   readonly form: Fields
-}
-
-/** What became of a token that was presented. */
-interface Exchange {
-  successor: Successor | undefined
-  /** What to answer instead of a guard's refusal. */
-  answer: Answer | undefined
 }
 
 // Who rotates, for the record; the record itself has the subject.
@@ -56,17 +49,16 @@ const NOT_ROTATABLE = problem({
   code: 'not_rotatable',
   detail: 'This token cannot be rotated. Ask for a new one before it expires.',
 })
-// All that the guard asks of a result.
-const PASSED = Object.freeze({ ok: true })
-
 /** The endpoint. */
 export function rotation<Request, Claims>(
   shared: Shared<Request, Claims>,
   { allowHttp = false, realm = 'api', reasons = false }: RotationOptions,
 ): Endpoint<Request> {
-  const { authority, options, carrier } = shared
-  const reader = presentedIn(carrier)
+  const { options, carrier, clock } = shared
+  const adapter = presentedIn(carrier)
+  const refusals = makeRefusals({ realm, reasons, scope: '', resourceMetadata: undefined })
   const ended = familyEnded(realm)
+  const { timeoutMs } = options
   return {
     name: 'rotation',
     maxBytes: MAX_FORM_BYTES,
@@ -75,32 +67,23 @@ export function rotation<Request, Claims>(
       const form = isForm(contentType) ? readForm(body) : {}
       if (form === undefined) return MALFORMED
       const bound = await bindingOf(shared, readCall(call, form), request)
-      const exchange: Exchange = { successor: undefined, answer: undefined }
-      // The rules and the refusals of a guard, of which rotating is the check; the binding is this request's own.
-      const guard = makeGuard<Presented<Request>, Claims>(
-        {
-          require: (requirement) => authority.require(requirement),
-          authenticate: async (presented) => {
-            const token = presented as string
-            const waitMs = meter.token(token)
-            if (waitMs === 0) return exchanging(shared, { token, ...bound }, { exchange, ended })
-            exchange.answer = tooMany(waitMs)
-            return REJECTED.expired
-          },
-        },
-        [{ realm, reasons, timeout: options.timeoutMs }],
-        reader,
-      )
-      const outcome = await guard.check({ request, form })
-      if (exchange.successor !== undefined) return granted(shared, exchange.successor)
-      if (exchange.answer !== undefined) return exchange.answer
-      if (outcome.ok || outcome.status === 503) throw (outcome as { cause?: unknown }).cause
-      return outcome
+      const token = readBearer(adapter, { request, form }, refusals)
+      if (token === undefined) return refusals.missing
+      if (typeof token !== 'string') return token
+      const waitMs = meter.token(token)
+      if (waitMs > 0) return tooMany(waitMs)
+      const exchanged = exchange(shared, { token, ...bound }, { refusals, ended })
+      return inTime(clock, timeoutMs, exchanged, () => late(timeoutMs))
     },
   }
 }
 
-function presentedIn<Request>(carrier: EndpointCarrier<Request>): Carrier<Presented<Request>> {
+const late = (ms: number) =>
+  new WatchwordError('ERR_STORE_UNAVAILABLE', `the token was not rotated within ${ms} ms`)
+
+function presentedIn<Request>(
+  carrier: EndpointAdapter<Request>,
+): RequestAdapter<Presented<Request>> {
   return {
     authorization: ({ request }) => carrier.authorization(request),
     url: ({ request }) => carrier.url(request),
@@ -115,18 +98,26 @@ interface Presentation {
   readonly binding?: string
 }
 
-/** Rotates in the form of `authenticate`, and notes what became of it. Rejects when that is not certain. */
-async function exchanging<Request, Claims>(
-  { authority, clock }: Shared<Request, Claims>,
+interface Answers {
+  readonly refusals: Refusals
+  /** To a token whose family has ended. */
+  readonly ended: Answer
+}
+
+/** Exchanges a token for its successor. Rejects when it is not certain what became of it. */
+async function exchange<Request, Claims>(
+  shared: Shared<Request, Claims>,
   { token, ...bound }: Presentation,
-  { exchange, ended }: { readonly exchange: Exchange; readonly ended: Answer },
-): Promise<VerifyResult<Claims>> {
+  { refusals, ended }: Answers,
+): Promise<Answer> {
   try {
-    exchange.successor = await authority.rotate(token, { actor: ACTOR, ...bound })
-    return PASSED as Verified<Claims>
+    return granted(shared, await shared.authority.rotate(token, { actor: ACTOR, ...bound }))
   } catch (error) {
-    exchange.answer = answerTo(error, clock.now(), ended)
-    return exchange.answer === undefined ? refusalOf(error) : REJECTED.expired
+    const answer = answerTo(error, shared.clock.now(), ended)
+    if (answer !== undefined) return answer
+    const code = refusalOf(error)
+    // Asked last, since a valid token is well-formed.
+    return isWellFormed(token) ? refusals.of(code) : refusals.malformed
   }
 }
 
@@ -141,16 +132,15 @@ function answerTo(error: unknown, now: number, ended: Answer): Answer | undefine
 
 const codeOf = (error: unknown) => (error instanceof WatchwordError ? error.code : undefined)
 
-/** The rejection that an error of `rotate` stands for; throws what stands for none. */
-function refusalOf(error: unknown): Rejected {
+/** The rejection code that an error of `rotate` stands for; throws what stands for none. */
+function refusalOf(error: unknown): RejectionCode {
   const reason = rejectionOf(error)
-  if (reason !== undefined)
-    return { ok: false, code: reason as Exclude<Rejected['code'], 'insufficient_scope'> }
+  if (reason !== undefined) return reason as RejectionCode
   const code = codeOf(error)
-  if (code === 'ERR_TOKEN_REUSED') return REJECTED.superseded
-  if (code === 'ERR_FAMILY_ENDED') return REJECTED.expired
+  if (code === 'ERR_TOKEN_REUSED') return 'superseded'
+  if (code === 'ERR_FAMILY_ENDED') return 'expired'
   // As `authenticate` has it with `freshness: 'store'`: what the store does not know of is dead.
-  if (code === 'ERR_TOKEN_UNKNOWN') return REJECTED.revoked
+  if (code === 'ERR_TOKEN_UNKNOWN') return 'revoked'
   throw error
 }
 

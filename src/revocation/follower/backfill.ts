@@ -43,8 +43,8 @@ export interface RowInspector {
   token(row: TokenRecord): Promise<boolean>
 }
 
-/** What a refill needs. */
-export interface RefillOptions extends ReadBackOptions {
+/** What a backfill needs. */
+export interface BackfillOptions extends ReadBackOptions {
   /** Unix milliseconds: what expired by then is left out. */
   readonly now: number
 }
@@ -53,7 +53,7 @@ export interface RefillOptions extends ReadBackOptions {
  * Puts every kept revocation, and the end of every rotated token, into the index. Rejects when the store fails, or when
  * a row does not parse: a revocation that cannot be read must not be passed over in silence.
  */
-export async function refillIndex(options: RefillOptions): Promise<void> {
+export async function backfillIndex(options: BackfillOptions): Promise<void> {
   const proved = await refillRevocations(options)
   await refillRotations(options)
   if (!proved) await refillMarked(options, options.now)
@@ -63,7 +63,7 @@ export async function refillIndex(options: RefillOptions): Promise<void> {
  * Puts into the index every kept revocation that was asked for at or after `since` (Unix milliseconds), by the clock of
  * whoever did. Rejects as `refillIndex` does.
  */
-export async function recallRevocations(options: ReadBackOptions, since: number): Promise<void> {
+export async function backfillRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
   const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
   if (!(await refillRevocations(options, after))) await refillMarked(options)
@@ -73,7 +73,7 @@ export async function recallRevocations(options: ReadBackOptions, since: number)
  * Puts into the index everything that the store took in after the cursor: revocations and the ends of rotated tokens, by
  * the store's own order of arrival. Resolves with the next cursor. Rejects as `refillIndex` does.
  */
-export async function refillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
+export async function backfillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
   const { store, call, known } = options
   let proved = true
   for (let after = cursor; ; ) {
@@ -130,7 +130,7 @@ async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
   )
 }
 
-async function refillRotations(options: RefillOptions): Promise<void> {
+async function refillRotations(options: BackfillOptions): Promise<void> {
   const { store, now, call } = options
   await eachPage(
     (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),

@@ -9,10 +9,10 @@
 import type { Position } from '../../feed/feed.js'
 import { BLOCK } from '../log/block-expiry.js'
 import type { FeedEntry } from '../log/event.js'
-import type { FeedCalls } from '../log/feed-client.js'
+import type { FeedClient } from '../log/feed-client.js'
 import { saveSnapshot } from '../log/snapshot.js'
 import type { FollowerOptions } from './follower-options.js'
-import type { Nodes } from './membership.js'
+import type { Membership } from './membership.js'
 import type { Replica } from './replica.js'
 
 /** A log that is shorter is read in a fraction of a second, and needs no snapshot. */
@@ -30,10 +30,10 @@ const LEASE_MS = 5 * 60_000
 
 /** What the compactor needs. */
 export interface CompactorOptions extends FollowerOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly replica: Replica
-  readonly nodes: Nodes
-  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  readonly membership: Membership
+  readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
   /** The longest log without a snapshot, in events. Default: 25,000. */
   readonly maxLog?: number
 }
@@ -74,24 +74,33 @@ export class Compactor {
 
   // One node at a time: it says so in the log, and whoever said so first does it.
   async #snapshot(): Promise<void> {
-    const { calls, keys, clock, replica, index, nodes, publish, maxLog = MAX_LOG } = this.#options
-    if (!nodes.mayLead()) return
-    await publish([{ kind: 'lease', value: nodes.text, until: clock.now() + LEASE_MS }])
-    if (!nodes.leads()) return
+    const {
+      feedClient,
+      keys,
+      clock,
+      replica,
+      index,
+      membership,
+      append,
+      maxLog = MAX_LOG,
+    } = this.#options
+    if (!membership.mayLead()) return
+    await append([{ kind: 'lease', value: membership.text, until: clock.now() + LEASE_MS }])
+    if (!membership.leads()) return
     const { position } = replica
-    await saveSnapshot({ calls, keys, clock, position, entries: index.entries() })
+    await saveSnapshot({ feedClient, keys, clock, position, entries: index.entries() })
     const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))
-    await this.#cut(upTo, [{ kind: 'snapshot', value: nodes.text, until: position.seq }])
+    await this.#cut(upTo, [{ kind: 'snapshot', value: membership.text, until: position.seq }])
   }
 
   async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
-    const { calls, publish, nodes } = this.#options
+    const { feedClient, append, membership } = this.#options
     // Who is there may be known only by what is cut off.
-    await publish([
-      ...nodes.entries(),
+    await append([
+      ...membership.entries(),
       ...also,
-      { kind: 'trim', value: nodes.text, until: upTo + 1 },
+      { kind: 'trim', value: membership.text, until: upTo + 1 },
     ])
-    await calls.trim(upTo)
+    await feedClient.trim(upTo)
   }
 }

@@ -52,9 +52,9 @@ export interface FollowerOptions {
   /** The most entries of the index. */
   readonly maxEntries: number
   /** Puts into the index what the store knows to be revoked, where the store outlives the process. */
-  readonly refill: (() => Promise<void>) | undefined
+  readonly backfill: (() => Promise<void>) | undefined
   /** Reads back what the store took in lately, where the store outlives the process and the log does not live in it. */
-  readonly recall: StoreChanges | undefined
+  readonly reconcile: StoreChanges | undefined
   /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
   readonly renewMs?: number
   /** Asks the store which server it is on; `undefined` where it cannot tell. */

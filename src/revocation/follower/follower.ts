@@ -11,16 +11,16 @@ import { holdAdapter, releaseAdapter } from '../../lib/adapter-refs.js'
 import type { Timer } from '../../lib/clock.js'
 import { Failures } from '../../observe/failures.js'
 import type { FeedEntry, RevocationEntry } from '../log/event.js'
-import { FeedCalls } from '../log/feed-client.js'
+import { FeedClient } from '../log/feed-client.js'
 import { AgreedTime } from './agreed-time.js'
 import { Compactor } from './compactor.js'
 import type { FollowerOptions } from './follower-options.js'
 import { Freshness } from './freshness.js'
-import { Nodes, type RollCall } from './membership.js'
+import { Membership, type RollCall } from './membership.js'
 import { Pace } from './pace.js'
 import { Publisher } from './publisher.js'
 import { Puller } from './puller.js'
-import { Recall } from './reconciler.js'
+import { Reconciler } from './reconciler.js'
 import { Recovery } from './recovery.js'
 import { Replica } from './replica.js'
 import { type Standing, standingOf } from './standing.js'
@@ -35,13 +35,13 @@ export class Follower {
   /** Why the log could not be read, or written. */
   readonly failures: Failures
   readonly #options: FollowerOptions
-  readonly #calls: FeedCalls
+  readonly #feedClient: FeedClient
   readonly #replica: Replica
   readonly #publisher: Publisher
   readonly #recovery: Recovery
-  readonly #recall: Recall
+  readonly #reconciler: Reconciler
   readonly #puller: Puller
-  readonly #nodes: Nodes
+  readonly #membership: Membership
   readonly #witness: Witness
   readonly #compactor: Compactor
   readonly #stop = new AbortController()
@@ -63,7 +63,7 @@ export class Follower {
     // A node asks again rather than wait for one answer until it is stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.failures = new Failures(clock)
-    this.#calls = new FeedCalls({ ...options, probeMs, failures: this.failures })
+    this.#feedClient = new FeedClient({ ...options, probeMs, failures: this.failures })
     this.#pace = new Pace({ ...options, random: this.#random })
     const writer = new Uint8Array(randomBytes(16))
     this.time = new AgreedTime({
@@ -75,16 +75,16 @@ export class Follower {
     this.#replica = new Replica({
       ...options,
       time: this.time,
-      onNode: (entry, event) => this.#nodes.hear(entry, event),
+      onNode: (entry, event) => this.#membership.hear(entry, event),
       onEvent: (event) => {
         this.#witness.note(event)
-        this.#nodes.sign(event)
+        this.#membership.sign(event)
       },
     })
-    const publish = (entries: readonly FeedEntry[]) => this.#publisher.publish(entries)
+    const append = (entries: readonly FeedEntry[]) => this.#publisher.append(entries)
     const shared = {
       ...options,
-      calls: this.#calls,
+      feedClient: this.#feedClient,
       replica: this.#replica,
       freshness: this.freshness,
       witness: this.#witness,
@@ -93,7 +93,7 @@ export class Follower {
       time: this.time,
       random: this.#random,
       newEpoch: () => randomBytes(16).toString('base64url'),
-      publish,
+      append,
     }
     this.#publisher = new Publisher({
       ...shared,
@@ -101,11 +101,11 @@ export class Follower {
       onAppended: () => this.#pace.quicken(),
     })
     this.#recovery = new Recovery(shared)
-    this.#nodes = new Nodes({ ...shared, name })
-    this.#recall = new Recall({
+    this.#membership = new Membership({ ...shared, name })
+    this.#reconciler = new Reconciler({
       ...shared,
-      isWitness: () => this.#witness.hasStore && this.#nodes.members.hadOthers,
-      isContinued: () => this.#recovery.hasRefilled || this.#nodes.members.hasElder,
+      isWitness: () => this.#witness.hasStore && this.#membership.members.hadOthers,
+      isContinued: () => this.#recovery.hasRefilled || this.#membership.members.hasElder,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
         this.#puller.reweigh()
@@ -113,11 +113,11 @@ export class Follower {
     })
     this.#puller = new Puller({
       ...shared,
-      nodes: this.#nodes,
+      membership: this.#membership,
       recovery: this.#recovery,
-      recalling: this.#recall,
+      reconciler: this.#reconciler,
     })
-    this.#compactor = new Compactor({ ...shared, nodes: this.#nodes })
+    this.#compactor = new Compactor({ ...shared, membership: this.#membership })
   }
 
   /** Claims a share of the feed, so that another authority that uses it does not close it under this one. */
@@ -127,7 +127,7 @@ export class Follower {
 
   /** The name of the feed. */
   get name(): string {
-    return this.#calls.name
+    return this.#feedClient.name
   }
 
   /** What an acknowledged append survives. */
@@ -181,7 +181,7 @@ export class Follower {
     this.#stopObserving = feed.observe?.(onIncident)
     this.#watcher = new Watcher({
       ...this.#options,
-      calls: this.#calls,
+      feedClient: this.#feedClient,
       replica: this.#replica,
       signal: this.#stop.signal,
       wake: (hint) => this.#wake(hint),
@@ -191,9 +191,9 @@ export class Follower {
     try {
       void this.compareServers()
       // Where that fails, the first look at the store takes it.
-      await this.#recall.begin().catch(() => undefined)
+      await this.#reconciler.begin().catch(() => undefined)
       await this.pull()
-      await this.#nodes.hello()
+      await this.#membership.hello()
     } finally {
       this.#schedule()
     }
@@ -201,18 +201,19 @@ export class Follower {
 
   /** Asks whether store and feed are on one server, in which case the store is no witness. Never rejects. */
   compareServers(): Promise<void> {
-    return this.#witness.compare(this.#options.storeIdentity, () => this.#calls.identity())
+    return this.#witness.compare(this.#options.storeIdentity, () => this.#feedClient.identity())
   }
 
   /** How this node stands among the others. */
   get standing(): Standing {
-    return standingOf(this.#nodes.members, this.#witness, this.time)
+    return standingOf(this.#membership.members, this.#witness, this.time)
   }
 
   /** Stops following; nothing is fresh any more. */
   async stop(): Promise<void> {
     const silentMs = this.#options.clock.monotonic() - this.#pulledAt
-    if (silentMs <= this.#options.maxStalenessMs) await this.#nodes.leave().catch(() => undefined)
+    if (silentMs <= this.#options.maxStalenessMs)
+      await this.#membership.leave().catch(() => undefined)
     if (this.abandon()) await this.#options.feed.close()
   }
 
@@ -221,7 +222,7 @@ export class Follower {
     this.#stop.abort()
     this.#stopObserving?.()
     this.#poll?.cancel()
-    this.#nodes.stop()
+    this.#membership.stop()
     this.freshness.revoke()
     return releaseAdapter(this.#options.feed)
   }
@@ -248,7 +249,7 @@ export class Follower {
       this.#pulledAt = start
       this.failures.clear()
       this.#recovery.settle()
-      this.#nodes.live()
+      this.#membership.live()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -270,7 +271,7 @@ export class Follower {
 
   /** Has the store asked, at the next proof, for what was revoked lately: the log may not be the one that it was. */
   doubt(): void {
-    this.#recall.suspect()
+    this.#reconciler.suspect()
   }
 
   /** Renews the lease without waiting, where the feed lives in this process. Answers whether it did. */
@@ -295,7 +296,7 @@ export class Follower {
    */
   async publish(entries: readonly FeedEntry[]): Promise<Position> {
     try {
-      return await this.#publisher.publish(entries)
+      return await this.#publisher.append(entries)
     } catch (error) {
       this.#recovery.owe(entries)
       throw error
@@ -304,7 +305,7 @@ export class Follower {
 
   /** Appends entries like `publish`, and asks every live node for word that it has applied them. */
   rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
-    return this.#nodes.call((call) => this.publish([...entries, call]), timeoutMs)
+    return this.#membership.call((call) => this.publish([...entries, call]), timeoutMs)
   }
 
   /** Drops from the log what concerns nothing alive, where the feed can. Never rejects. */

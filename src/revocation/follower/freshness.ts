@@ -6,7 +6,7 @@
 import type { ResolvedClock } from '../../lib/clock.js'
 
 /** The two clocks at one moment. */
-export type Mark = readonly [wall: number, monotonic: number]
+export type TimeMark = readonly [wall: number, monotonic: number]
 
 /** A lease that each proof renews, judged on both clocks: the wall clock can be stepped, the other one can stand still. */
 export class Freshness {
@@ -29,7 +29,7 @@ export class Freshness {
   }
 
   /** The two clocks now: take it before asking for the head, since the answer is as old as the question. */
-  mark(): Mark {
+  mark(): TimeMark {
     return [this.#clock.judged(), this.#clock.monotonic()]
   }
 
@@ -38,7 +38,7 @@ export class Freshness {
    *
    * @param beaconAt - When the newest evidence dates from that the log is whole; left out where it cannot be otherwise.
    */
-  prove([wall, monotonic]: Mark, beaconAt = Number.POSITIVE_INFINITY): void {
+  prove([wall, monotonic]: TimeMark, beaconAt = Number.POSITIVE_INFINITY): void {
     if (monotonic < this.#askedAt) return
     this.#askedAt = monotonic
     this.#provenAt = wall

@@ -25,7 +25,7 @@ export interface RollCall {
 }
 
 /** What this part needs. */
-export interface NodesOptions {
+export interface MembershipOptions {
   readonly name: string
   readonly feed: RevocationFeed
   readonly replica: Replica
@@ -35,7 +35,7 @@ export interface NodesOptions {
   readonly maxStalenessMs: number
   /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
   readonly renewMs?: number
-  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
   /** A number in [0, 1). */
   readonly random: () => number
 }
@@ -55,11 +55,11 @@ interface Call {
 }
 
 // Authorities on one feed object of one process hear of an event before the append resolves: there is no node to ask.
-const neighbours = new WeakMap<RevocationFeed, Set<Nodes>>()
+const neighbours = new WeakMap<RevocationFeed, Set<Membership>>()
 
 /** One node's list of all nodes. */
-export class Nodes {
-  readonly #options: NodesOptions
+export class Membership {
+  readonly #options: MembershipOptions
   readonly #me: Member
   /** The other members. */
   readonly members: Members
@@ -76,7 +76,7 @@ export class Nodes {
   #hasJoined = false
   #stopped = false
 
-  constructor(options: NodesOptions) {
+  constructor(options: MembershipOptions) {
     const { feed, name, writer, clock, renewMs = RENEW_MS } = options
     this.#options = options
     this.#me = { life: lifeOf(writer), name }
@@ -157,14 +157,12 @@ export class Nodes {
   }
 
   #called({ writer, seq, at }: Opened): void {
-    const { clock, publish } = this.#options
+    const { clock, append } = this.#options
     if (this.#stopped || sameBytes(writer, this.#options.writer)) return
     if (!this.#isMember || Math.abs(clock.now() - at) > MAX_CALL_AGE_MS) return
     // Only once the event is applied to its end, which is after this.
     queueMicrotask(() => {
-      void publish([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(
-        () => undefined,
-      )
+      void append([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(() => undefined)
     })
   }
 
@@ -198,12 +196,12 @@ export class Nodes {
   }
 
   async #join(): Promise<void> {
-    const { publish, time } = this.#options
+    const { append, time } = this.#options
     const until = time.stamp()
     const entries: NodeEntry[] = this.#hasJoined ? [] : this.#departed(until)
     this.#hasJoined = true
     entries.push({ kind: 'join', value: memberText(this.#me), until })
-    await publish(entries).catch(() => undefined)
+    await append(entries).catch(() => undefined)
   }
 
   // Lives of this very node, as far as it can tell, that ended without a good-bye. One that is alive after all joins again.
@@ -224,12 +222,12 @@ export class Nodes {
 
   /** Says that this node does not follow any longer, if it has said, or is saying, that it does. */
   async leave(): Promise<void> {
-    const { time, publish } = this.#options
+    const { time, append } = this.#options
     const hasJoined = this.#hasJoined
     this.stop()
     await this.#joining
     if (hasJoined)
-      await publish([{ kind: 'leave', value: memberText(this.#me), until: time.stamp() }])
+      await append([{ kind: 'leave', value: memberText(this.#me), until: time.stamp() }])
   }
 
   /** Ends this part. */
@@ -292,7 +290,7 @@ export class Nodes {
     // The first event of a log only makes the others look at it.
     await new Promise((resolve) => setImmediate(resolve))
     const here = [...(neighbours.get(this.#options.feed) ?? [])]
-    const has = ({ replica }: NodesOptions) => replica.reached(position.epoch, position.seq)
+    const has = ({ replica }: MembershipOptions) => replica.reached(position.epoch, position.seq)
     const names = (applied: boolean) =>
       here.flatMap((node) => (has(node.#options) === applied ? [node.#options.name] : [])).sort()
     return { position, applied: names(true), pending: names(false) }
@@ -305,7 +303,7 @@ export class Nodes {
       value: memberText(member),
       until: GIVEN_UP,
     }))
-    void this.#options.publish(gone).catch(() => undefined)
+    void this.#options.append(gone).catch(() => undefined)
   }
 
   /** Whether no other node has said that it is compacting the log. */

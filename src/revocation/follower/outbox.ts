@@ -12,7 +12,7 @@ import {
 } from '../index/entries.js'
 
 /** What one node owes the log, once for each target, however often it was revoked. */
-export class Debts {
+export class Outbox {
   readonly #entries = new Map<string, RevocationEntry>()
 
   /** How many there are. */

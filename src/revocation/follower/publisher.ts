@@ -8,7 +8,7 @@ import { WatchwordError } from '../../errors.js'
 import type { Position, SealedEvent, SealedHead } from '../../feed/feed.js'
 import type { ResolvedClock } from '../../lib/clock.js'
 import { encodeEntries, expiryOf, type FeedEntry, groupEntries } from '../log/event.js'
-import type { FeedCalls } from '../log/feed-client.js'
+import type { FeedClient } from '../log/feed-client.js'
 import { linkOf, MAX_PAYLOAD, seal, sealHead } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerKeys } from './follower-options.js'
@@ -22,7 +22,7 @@ const MAX_BACKOFF_MS = 50
 
 /** What the publisher needs. */
 export interface PublisherOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly replica: Replica
   readonly keys: FollowerKeys
   readonly clock: ResolvedClock
@@ -47,7 +47,7 @@ interface Job {
   readonly reject: (error: unknown) => void
 }
 
-interface Draft {
+interface AppendDraft {
   readonly events: readonly SealedEvent[]
   readonly next: SealedHead
 }
@@ -68,7 +68,7 @@ export class Publisher {
    *
    * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot be told whether the log took them; asking again is safe.
    */
-  publish(entries: readonly FeedEntry[]): Promise<Position> {
+  append(entries: readonly FeedEntry[]): Promise<Position> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ entries, resolve, reject })
       if (!this.#running) void this.#run()
@@ -107,15 +107,15 @@ export class Publisher {
     const groups = [...groupEntries(entries, MAX_PAYLOAD)]
     let position = this.#options.replica.position
     do {
-      position = await this.#append(groups.splice(0, MAX_EVENTS))
+      position = await this.#appendGroups(groups.splice(0, MAX_EVENTS))
     } while (groups.length > 0)
     return position
   }
 
-  async #append(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
+  async #appendGroups(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
     const { replica, keys, pull, clock, deadlineMs } = this.#options
     // Every draft that the log may have taken: a request that was given up may still arrive.
-    const drafts: Draft[] = []
+    const drafts: AppendDraft[] = []
     let unanswered = 0
     const until = clock.monotonic() + deadlineMs
     for (let attempt = 0; attempt < MAX_ATTEMPTS && unanswered < MAX_UNANSWERED; attempt++) {
@@ -139,11 +139,11 @@ export class Publisher {
 
   async #try(
     expect: Position,
-    { events, next }: Draft,
+    { events, next }: AppendDraft,
   ): Promise<'appended' | 'refused' | 'unanswered'> {
-    const { calls, replica, onAppended } = this.#options
+    const { feedClient, replica, onAppended } = this.#options
     const standing = expect.epoch === '' ? null : expect
-    const answer = await calls.append(standing, events, next).catch(() => undefined)
+    const answer = await feedClient.append(standing, events, next).catch(() => undefined)
     if (answer === undefined) return 'unanswered'
     if (!answer.ok) return 'refused'
     if (standing === null && replica.position.epoch === '') replica.enter(next.epoch)
@@ -152,7 +152,7 @@ export class Publisher {
     return 'appended'
   }
 
-  #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): Draft {
+  #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): AppendDraft {
     const { keys, time, writer, replica, newEpoch } = this.#options
     const at = time.stamp()
     // No log, and nobody who had anything to put into one: the first event founds it.

@@ -6,15 +6,15 @@
 import { WatchwordError } from '../../errors.js'
 import { type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js'
 import { has } from '../../lib/fields.js'
-import type { FeedCalls } from '../log/feed-client.js'
+import type { FeedClient } from '../log/feed-client.js'
 import { type Opened, open, openHead, sealHead } from '../log/seal.js'
 import { indexFull, unavailable } from '../log/unavailable.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
-import type { Freshness, Mark } from './freshness.js'
+import type { Freshness, TimeMark } from './freshness.js'
 import { lifeOf } from './members.js'
-import type { Nodes } from './membership.js'
-import type { Recall } from './reconciler.js'
+import type { Membership } from './membership.js'
+import type { Reconciler } from './reconciler.js'
 import type { Recovery } from './recovery.js'
 import type { Replica, Taken } from './replica.js'
 import type { Witness } from './witness.js'
@@ -36,13 +36,13 @@ const BEACON_SHARE = 0.2
 
 /** What the puller needs. */
 export interface PullerOptions extends FollowerOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly replica: Replica
   readonly freshness: Freshness
   readonly recovery: Recovery
-  readonly recalling: Recall
+  readonly reconciler: Reconciler
   readonly time: AgreedTime
-  readonly nodes: Nodes
+  readonly membership: Membership
   readonly witness: Witness
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
@@ -62,24 +62,24 @@ interface Attempt {
 interface Round {
   /** What this node knew of the log when it asked for the head. */
   readonly sent: { readonly epoch: string; readonly seq: number }
-  readonly mark: Mark
+  readonly mark: TimeMark
   readonly attempt: Attempt
 }
 
 /** Brings one replica up to the head of its log. */
 export class Puller {
   readonly #options: PullerOptions
-  readonly #calls: FeedCalls
+  readonly #feedClient: FeedClient
   readonly #replica: Replica
   #head: SealedHead | null = null
   // How many pulls in a row found a head that no chain of events leads to.
   #tears = 0
   // When the head was asked for that was reached last.
-  #reachedAt: Mark | undefined
+  #reachedAt: TimeMark | undefined
 
   constructor(options: PullerOptions) {
     this.#options = options
-    this.#calls = options.calls
+    this.#feedClient = options.feedClient
     this.#replica = options.replica
   }
 
@@ -92,7 +92,7 @@ export class Puller {
    * Pulls until the head is reached and proved. Answers how many events it read. Rejects with `ERR_FEED_UNAVAILABLE`.
    */
   async pull(): Promise<number> {
-    await this.#calls.open()
+    await this.#feedClient.open()
     const { recovery, freshness, time, signal } = this.#options
     const attempt = { rewound: false, stuck: 0, frozen: 0, read: 0 }
     for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -101,11 +101,11 @@ export class Puller {
       const { position, seen } = this.#replica
       const sent = { epoch: position.epoch, seq: seen }
       const mark = freshness.mark()
-      const head = await this.#calls.head()
+      const head = await this.#feedClient.head()
       if (head === null) {
         time.begin()
         this.#suspect(attempt)
-        if (await recovery.found()) continue
+        if (await recovery.createLog()) continue
         freshness.prove(mark)
         return attempt.read
       }
@@ -116,7 +116,7 @@ export class Puller {
 
   /** Goes one step towards this head. Answers whether it is reached, and proved to be the head. */
   async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
-    const { recovery, recalling } = this.#options
+    const { recovery, reconciler } = this.#options
     const opened = await this.#open(head)
     if (opened === undefined) {
       this.#suspect(attempt)
@@ -135,7 +135,7 @@ export class Puller {
     const whole = replica.agrees(head) && !replica.contradicted
     if (whole && !behind) {
       this.#tears = 0
-      await recalling.settle(mark)
+      await reconciler.settle(mark)
       return this.#prove(opened, mark, attempt)
     }
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
@@ -150,13 +150,13 @@ export class Puller {
   }
 
   #note(head: SealedHead, opened: Opened): void {
-    const { time, witness, nodes, writer } = this.#options
+    const { time, witness, membership, writer } = this.#options
     // One that was not there a moment ago was made since then.
     const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
     this.#head = head
     time.note(opened)
     witness.note(opened)
-    if (isNew && !sameBytes(opened.writer, writer)) nodes.members.signed(lifeOf(opened.writer))
+    if (isNew && !sameBytes(opened.writer, writer)) membership.members.signed(lifeOf(opened.writer))
   }
 
   // A seal that does not hold, of a head: first the key may be new, then somebody tampered.
@@ -174,7 +174,7 @@ export class Puller {
 
   async #readOn(head: SealedHead, attempt: Attempt): Promise<void> {
     const before = this.#replica.position
-    const { events } = await this.#calls.read(before, READ_LIMIT)
+    const { events } = await this.#feedClient.read(before, READ_LIMIT)
     await this.#takeAll(events, head)
     if (this.#replica.position !== before) {
       attempt.read += events.length
@@ -233,7 +233,7 @@ export class Puller {
    * Notes the proof, as far as there is evidence that this head is that of the whole log. An old seal is renewed: the log
    * that takes the new one is no picture. Answers whether the head stands.
    */
-  async #prove(head: Opened, mark: Mark, attempt: Attempt): Promise<boolean> {
+  async #prove(head: Opened, mark: TimeMark, attempt: Attempt): Promise<boolean> {
     const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
     if (feed.touch === undefined || feed.peek !== undefined) {
       freshness.prove(mark)
@@ -269,8 +269,8 @@ export class Puller {
 
   /** Whether a seal of this node shows something: where it is alone, or the log cannot be split. */
   get #trustsItself(): boolean {
-    const { feed, nodes } = this.#options
-    return feed.info.splits === false || nodes.members.alone
+    const { feed, membership } = this.#options
+    return feed.info.splits === false || membership.members.alone
   }
 
   // A node that comes back answers a seal of another one at once: that one may be waiting for it.
@@ -298,7 +298,7 @@ export class Puller {
     const { floor: first, snapshotSeq: second } = this.#replica
     const header = { epoch, seq, link, at, first, second, writer }
     const next = sealHead(keys, header, time.vouched())
-    const touched = await this.#calls.touch({ epoch, seq, link }, next)
+    const touched = await this.#feedClient.touch({ epoch, seq, link }, next)
     // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
     if (touched && this.#replica.agrees({ epoch, seq, link })) {
       this.#reachedAt = mark

@@ -12,7 +12,7 @@ import type { FeedEntry } from '../log/event.js'
 import { indexFull } from '../log/unavailable.js'
 import { FirstReading, type FirstReadingOptions } from './first-reading.js'
 import type { FollowerOptions } from './follower-options.js'
-import type { Freshness, Mark } from './freshness.js'
+import type { Freshness, TimeMark } from './freshness.js'
 import type { Replica } from './replica.js'
 
 // Nodes that learn of the same at the same time do not all tell the log of it.
@@ -20,8 +20,8 @@ const MAX_DELAY_MS = 1000
 // Of a lease: the next answer has come before the last one is too old, whenever the next pull is.
 const ASK_SHARE = 0.35
 
-/** What recalling needs. */
-export interface RecallOptions
+/** What reconciling needs. */
+export interface ReconcilerOptions
   extends FirstReadingOptions,
     Pick<
       FollowerOptions,
@@ -31,25 +31,25 @@ export interface RecallOptions
       | 'toleranceMs'
       | 'maxSkewMs'
       | 'maxEntries'
-      | 'recall'
+      | 'reconcile'
       | 'onIncident'
     > {
   readonly freshness: Freshness
   /** Whether the store is needed to show that the log is whole, besides when that is in doubt. */
   readonly isWitness: () => boolean
   /** Called when everything is known that the store had when it was asked. */
-  readonly onKnown: (asked: Mark) => void
+  readonly onKnown: (asked: TimeMark) => void
   readonly replica: Replica
   readonly signal: AbortSignal
   /** Gives entries to the log. */
-  readonly publish: (entries: readonly FeedEntry[]) => Promise<unknown>
+  readonly append: (entries: readonly FeedEntry[]) => Promise<unknown>
   /** A number in [0, 1). */
   readonly random: () => number
 }
 
 /** Knows when the store has to be asked, and how far it was read. */
-export class Recall {
-  readonly #options: RecallOptions
+export class Reconciler {
+  readonly #options: ReconcilerOptions
   readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
@@ -61,7 +61,7 @@ export class Recall {
   #lacking: Lacking | undefined
   #isGiving = false
 
-  constructor(options: RecallOptions) {
+  constructor(options: ReconcilerOptions) {
     this.#options = options
     this.#first = new FirstReading(options)
   }
@@ -71,7 +71,7 @@ export class Recall {
    * store does.
    */
   async begin(): Promise<void> {
-    this.#cursor ??= await this.#options.recall?.begin()
+    this.#cursor ??= await this.#options.reconcile?.begin()
   }
 
   /** Notes that something happened behind which the log may have become another one. */
@@ -84,12 +84,12 @@ export class Recall {
    * ran out, or never was, that is waited for: a node that comes back knows what was revoked without it. Where it did
    * not, the store is asked in the background, so that its outage is not the feed's. Rejects as the store does.
    */
-  async settle(mark: Mark): Promise<void> {
-    const { freshness, maxStalenessMs, recall, clock, isWitness } = this.#options
-    if (recall === undefined) return
+  async settle(mark: TimeMark): Promise<void> {
+    const { freshness, maxStalenessMs, reconcile, clock, isWitness } = this.#options
+    if (reconcile === undefined) return
     this.#giveBack()
     this.#first.settle(
-      (into) => recall.all(into),
+      (into) => reconcile.all(into),
       () => this.#compare(mark),
     )
     const [wall, steady] = mark
@@ -104,19 +104,19 @@ export class Recall {
   }
 
   // All of the store was read: what is missing is taken in with the next answer.
-  #compare(mark: Mark): void {
+  #compare(mark: TimeMark): void {
     if (this.#asking === undefined) void this.#ask(mark).catch(() => undefined)
     else this.suspect()
   }
 
-  #ask(mark: Mark): Promise<void> {
+  #ask(mark: TimeMark): Promise<void> {
     this.#asking ??= this.#recall(mark).finally(() => {
       this.#asking = undefined
     })
     return this.#asking
   }
 
-  async #recall(mark: Mark): Promise<void> {
+  async #recall(mark: TimeMark): Promise<void> {
     const { maxStalenessMs, toleranceMs, maxSkewMs, clock, random, onKnown } = this.#options
     const [wall, steady] = mark
     this.#dueAt = steady + maxStalenessMs * ASK_SHARE * (0.8 + random() * 0.2)
@@ -156,16 +156,16 @@ export class Recall {
       if (lacking.missing.size === 0) this.#heardEnough()
       else lacking.giveAt = Math.min(lacking.giveAt, clock.monotonic() + random() * MAX_DELAY_MS)
     }
-    if (found > 0) onIncident('recalled', found)
+    if (found > 0) onIncident('reconciled', found)
   }
 
   async #read(into: RevocationIndex, startedAfter: number): Promise<string | undefined> {
-    const { recall } = this.#options
+    const { reconcile } = this.#options
     await this.begin()
-    if (recall === undefined || this.#cursor === undefined) return this.#cursor
+    if (reconcile === undefined || this.#cursor === undefined) return this.#cursor
     // A node that starts has no cursor of a time before, when a log that was just set back may have lost something.
-    if (!this.#isCaughtUp) await recall.recent(into, startedAfter)
-    return recall.since(into, this.#cursor)
+    if (!this.#isCaughtUp) await reconcile.recent(into, startedAfter)
+    return reconcile.since(into, this.#cursor)
   }
 
   #heardEnough(): void {
@@ -176,7 +176,7 @@ export class Recall {
   // Mostly the log is going to have it anyway, from the node that revoked it, or from the first node that comes by. So
   // it is given back only by a node that has read the log to its head, and what the log has by then is left out.
   #giveBack(): void {
-    const { clock, random, signal, publish } = this.#options
+    const { clock, random, signal, append } = this.#options
     const lacking = this.#lacking
     if (lacking === undefined || this.#isGiving || clock.monotonic() < lacking.giveAt) return
     const entries = [...lacking.missing.missingFrom(lacking.heard)]
@@ -184,7 +184,7 @@ export class Recall {
     if (entries.length === 0 || signal.aborted) return
     this.#isGiving = true
     lacking.giveAt = clock.monotonic() + random() * MAX_DELAY_MS
-    void publish(entries)
+    void append(entries)
       .catch(() => undefined)
       .finally(() => {
         this.#isGiving = false

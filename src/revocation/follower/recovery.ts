@@ -11,13 +11,13 @@ import { has } from '../../lib/fields.js'
 import type { IncidentKind } from '../../observe/incident-kind.js'
 import { RevocationIndex } from '../index/revocation-index.js'
 import type { FeedEntry, RevocationEntry } from '../log/event.js'
-import type { FeedCalls } from '../log/feed-client.js'
+import type { FeedClient } from '../log/feed-client.js'
 import { type Opened, openHead, sealHead, type Unopened, ZERO_LINK } from '../log/seal.js'
 import { loadSnapshot } from '../log/snapshot.js'
 import { unavailable } from '../log/unavailable.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
-import { Debts } from './outbox.js'
+import { Outbox } from './outbox.js'
 import type { Replica } from './replica.js'
 
 const READ_LIMIT = 500
@@ -31,13 +31,13 @@ const INCOMPLETE = 2 ** 48 - 1
 
 /** What recovery needs. */
 export interface RecoveryOptions extends FollowerOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly replica: Replica
   readonly time: AgreedTime
   readonly writer: Uint8Array
   readonly signal: AbortSignal
   readonly newEpoch: () => string
-  readonly publish: (entries: readonly FeedEntry[]) => Promise<Position>
+  readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
   /** A number in [0, 1). */
   readonly random: () => number
 }
@@ -46,7 +46,7 @@ export interface RecoveryOptions extends FollowerOptions {
 export class Recovery {
   readonly #options: RecoveryOptions
   // What this node has revoked, and the log may not have.
-  readonly #owed = new Debts()
+  readonly #owed = new Outbox()
   #paying = false
   #repairing = false
   // Whether the log has to be told that it is whole again, and where it begins now.
@@ -81,11 +81,11 @@ export class Recovery {
    * There is no log. Founds one; what this node and the store know goes into it as soon as it is there. Answers whether
    * to look again; if not, nothing is known that a log could hold, and the first to revoke something founds it.
    */
-  async found(): Promise<boolean> {
+  async createLog(): Promise<boolean> {
     const { feed, replica, onIncident } = this.#options
     const first = replica.position.epoch === ''
-    if (!first) onIncident('vanished', 1)
-    if (!first || !this.hasRefilled) await this.#refill()
+    if (!first) onIncident('missing', 1)
+    if (!first || !this.hasRefilled) await this.#backfill()
     // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
@@ -107,7 +107,7 @@ export class Recovery {
     const { replica } = this.#options
     const first = replica.position.epoch === ''
     const isDoubtful = first && (this.#isAsleep(opened) || opened.second === INCOMPLETE)
-    if (isDamaged || isDoubtful) await this.#refill()
+    if (isDamaged || isDoubtful) await this.#backfill()
     if (opened.second === INCOMPLETE) this.#incomplete = true
     if (head.floor <= 1) replica.enter(head.epoch)
     else await this.#enterTrimmed(head, opened, isDamaged)
@@ -138,22 +138,22 @@ export class Recovery {
   // What was trimmed is known to nodes that have read it, and see nothing wrong: in a new life of the log each gives back
   // what it has.
   async #beginAfterTrim(head: SealedHead, isDamaged: boolean): Promise<void> {
-    const { onIncident, refill } = this.#options
+    const { onIncident, backfill } = this.#options
     const isSure = this.#isShort
     this.#isShort = true
     // A snapshot may just be replaced by the next: what is seen twice is so.
     if (!isSure) return
     onIncident('trimmed', 1)
-    if (!isDamaged && refill === undefined)
+    if (!isDamaged && backfill === undefined)
       throw unavailable('the feed lost events that nobody has')
-    if (!isDamaged) await this.#refill()
+    if (!isDamaged) await this.#backfill()
     await this.#begin(head, true)
   }
 
   #load(): Promise<Position | undefined> {
-    const { calls, index, keys, replica } = this.#options
+    const { feedClient, index, keys, replica } = this.#options
     const indexes = replica.shadow === undefined ? [index] : [index, replica.shadow]
-    return loadSnapshot({ calls, keys, indexes })
+    return loadSnapshot({ feedClient, keys, indexes })
   }
 
   /** From here on everything that is read is compared with everything that is known. */
@@ -166,12 +166,12 @@ export class Recovery {
    * The log may have lost what this node has not read: the store knows, and from here on what is read is compared with
    * everything that is known.
    */
-  async #refill(): Promise<void> {
-    const { refill, replica, index } = this.#options
+  async #backfill(): Promise<void> {
+    const { backfill, replica, index } = this.#options
     const first = replica.position.epoch === ''
-    if (first && refill === undefined) return
+    if (first && backfill === undefined) return
     this.#compare()
-    await refill?.()
+    await backfill?.()
     this.hasRefilled = true
     if (first && index.size === 0) replica.shadow = undefined
   }
@@ -181,7 +181,7 @@ export class Recovery {
    * the log still goes, or with a new life of the log. It does not take a log away from others who have other keys.
    */
   async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
-    const { replica, onIncident, refill } = this.#options
+    const { replica, onIncident, backfill } = this.#options
     const { epoch } = replica.position
     const claimed = has(rest, 'claimed') ? rest.claimed.at : 0
     if (failure === 'unknown_key' && !this.#isAbandoned(claimed))
@@ -190,9 +190,9 @@ export class Recovery {
       )
     onIncident('tampered', 1)
     if (epoch !== '' && epoch === head.epoch) return this.#restoreHead(head)
-    if (epoch === '' && failure === 'forged' && refill === undefined)
+    if (epoch === '' && failure === 'forged' && backfill === undefined)
       throw unavailable('the head of the feed is not authentic')
-    await this.#refill()
+    await this.#backfill()
     await this.#begin(head)
   }
 
@@ -210,25 +210,25 @@ export class Recovery {
 
   /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
   async replace(head: SealedHead): Promise<void> {
-    const { replica, refill, onIncident } = this.#options
+    const { replica, backfill, onIncident } = this.#options
     const knows = replica.reached(head.epoch, head.seq)
-    if (!knows && refill === undefined) return
-    onIncident('torn', 1)
-    if (!knows) await this.#refill()
+    if (!knows && backfill === undefined) return
+    onIncident('gap', 1)
+    if (!knows) await this.#backfill()
     await this.#begin(head, true)
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {
-    const { calls, keys, replica } = this.#options
+    const { feedClient, keys, replica } = this.#options
     for (let before = -1; before < replica.position.seq; ) {
       before = replica.position.seq
-      const { events } = await calls.read(replica.position, READ_LIMIT)
+      const { events } = await feedClient.read(replica.position, READ_LIMIT)
       for (const event of events) replica.take(event)
     }
     const { position } = replica
     await keys.ready()
     const head = this.#head(position.epoch, position.seq, position.link)
-    const { ok } = await calls.append(forged, [], head)
+    const { ok } = await feedClient.append(forged, [], head)
     const opened = openHead(keys, head)
     // Its end may have been cut off before this node had read it.
     if (ok && !has(opened, 'failure')) await this.#enter(head, opened, true)
@@ -256,7 +256,7 @@ export class Recovery {
   async #replaceHead(standing: SealedHead | null, next: SealedHead, times: number) {
     let expected = standing
     for (let attempt = 0; attempt < times; attempt++) {
-      const answer = await this.#options.calls.append(expected, [], next)
+      const answer = await this.#options.feedClient.append(expected, [], next)
       if (answer.ok) return true
       if (answer.head?.epoch !== expected?.epoch) return false
       expected = answer.head
@@ -284,7 +284,7 @@ export class Recovery {
     this.#paying = true
     const entries = this.#owed.first(REPAIR_GROUP)
     try {
-      await this.#options.publish(entries)
+      await this.#options.append(entries)
       this.#owed.settle(entries)
     } catch {
       // They are offered again after the next proof.
@@ -309,7 +309,7 @@ export class Recovery {
       // Another comparison may have begun meanwhile: it is for the next round.
       if (replica.shadow === shadow) replica.shadow = undefined
       this.#founder = false
-      if (repaired > 0) onIncident('repaired', repaired)
+      if (repaired > 0) onIncident('restored', repaired)
     } catch {
       // What is missing is found again after the next proof.
     } finally {
@@ -318,27 +318,27 @@ export class Recovery {
   }
 
   async #giveBack(missing: Iterable<RevocationEntry>): Promise<number> {
-    const { publish } = this.#options
+    const { append } = this.#options
     let count = 0
     let group: RevocationEntry[] = []
     for (const entry of missing) {
       group.push(entry)
       if (group.length < REPAIR_GROUP) continue
-      await publish(group)
+      await append(group)
       count += group.length
       group = []
     }
-    if (group.length > 0) await publish(group)
+    if (group.length > 0) await append(group)
     return count + group.length
   }
 
   // With everything back in it, the log is whole from where it began when it was compared; what somebody cut off since is
   // not in it.
   async #tellWhole(): Promise<void> {
-    const { calls, publish, replica, node: value } = this.#options
-    const head = await calls.head()
+    const { feedClient, append, replica, node: value } = this.#options
+    const head = await feedClient.head()
     if (head === null || head.epoch !== replica.position.epoch) return
-    await publish([
+    await append([
       { kind: 'trim', value, until: replica.floor },
       { kind: 'snapshot', value, until: 0 },
     ])

@@ -7,7 +7,7 @@
 import { type Position, type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js'
 import { has } from '../../lib/fields.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
-import { Expiries } from '../log/block-expiry.js'
+import { BlockExpiry } from '../log/block-expiry.js'
 import { applyEntries, type NodeEntry } from '../log/event.js'
 import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
 
@@ -53,7 +53,7 @@ export class Replica {
   readonly #options: ReplicaOptions
   readonly #links = new Map<number, Uint8Array>()
   readonly #past = new Map<string, number>()
-  readonly #expiries = new Expiries()
+  readonly #expiries = new BlockExpiry()
   #position: Position = NOWHERE
   // After a trim nobody has the link of the event before the first one: what that one says, sealed, is taken for it.
   #adopts = false

@@ -6,7 +6,7 @@
 
 import type { RevocationFeed, WatchHint } from '../../feed/feed.js'
 import type { ResolvedClock } from '../../lib/clock.js'
-import type { FeedCalls } from '../log/feed-client.js'
+import type { FeedClient } from '../log/feed-client.js'
 import type { Replica } from './replica.js'
 
 const MAX_BACKOFF_MS = 2000
@@ -16,7 +16,7 @@ const DOUBT_MS = 10_000
 /** What the watcher needs. */
 export interface WatcherOptions {
   readonly feed: RevocationFeed
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly replica: Replica
   readonly clock: ResolvedClock
   readonly signal: AbortSignal
@@ -72,8 +72,8 @@ export class Watcher {
   }
 
   async #watch(): Promise<void> {
-    const { feed, calls, replica, signal, wake } = this.#options
-    await calls.open()
+    const { feed, feedClient, replica, signal, wake } = this.#options
+    await feedClient.open()
     // Told once more when the channel is gone: a late wake of a channel that was given up is as good as any other.
     const watching = feed.watch?.(replica.position, wake, signal)
     this.#running = true

@@ -24,7 +24,7 @@ export interface WitnessOptions {
   readonly time: AgreedTime
   readonly toleranceMs: number
   /** Reads the store, where there is one that outlives the process. */
-  readonly recall: unknown
+  readonly reconcile: unknown
 }
 
 /** When something was so, on both clocks: the wall clock may stand still while it is held. */
@@ -46,7 +46,7 @@ export class Witness {
 
   constructor(options: WitnessOptions) {
     this.#options = options
-    this.hasStore = options.recall !== undefined
+    this.hasStore = options.reconcile !== undefined
   }
 
   /**

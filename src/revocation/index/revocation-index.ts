@@ -19,7 +19,7 @@ import {
 } from './entries.js'
 import { Families, type HeldFamily, SUPERSEDED } from './families.js'
 import { isFree, newPlacing, type Placing } from './id-table.js'
-import { Digest } from './set-hash.js'
+import { SetHash } from './set-hash.js'
 import {
   bucketEnd,
   type HeldToken,
@@ -29,7 +29,7 @@ import {
   TokenBuckets,
 } from './token-buckets.js'
 import { readUlid, timeOfWords, writeUlid } from './ulid-codec.js'
-import { LooseTokens } from './unknown-expiry.js'
+import { UnknownExpiry } from './unknown-expiry.js'
 import { isTimed, Watermarks } from './watermarks.js'
 
 export { NOT_REVOKED, REVOKED, SUPERSEDED }
@@ -78,7 +78,7 @@ export class RevocationIndex implements EntrySink {
   readonly #onFuture: (count: number) => void
   readonly #tokens: TokenBuckets
   readonly #families: Families
-  readonly #loose = new LooseTokens()
+  readonly #loose = new UnknownExpiry()
   readonly #watermarks = new Watermarks()
   #forgotten = Number.NEGATIVE_INFINITY
   #full = false
@@ -285,7 +285,7 @@ export class RevocationIndex implements EntrySink {
 
   /** Says what is held, in 32 characters: equal on nodes that hold the same. Takes a while for millions of entries. */
   digest(): string {
-    const digest = new Digest()
+    const digest = new SetHash()
     for (const token of this.#tokens.held()) digest.addWords(numbersOf(token))
     for (const held of this.#families.held()) digest.addWords(numbersOfFamily(held))
     for (const entry of this.#loose.entries()) digest.addText(JSON.stringify(entry))

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 const SEEDS = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344] as const
 
 /** The sum of a set so far. */
-export class Digest {
+export class SetHash {
   readonly #sums = new Int32Array(SEEDS.length)
 
   /** Adds a member that is numbers; of each the lowest 32 bits count. */

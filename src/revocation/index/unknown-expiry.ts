@@ -10,7 +10,7 @@ import type { Outcome } from './token-buckets.js'
 const ENTRY_BYTES = 140
 
 /** The loose tokens of one node: of two entries for one token the later expiry stands. */
-export class LooseTokens {
+export class UnknownExpiry {
   readonly #expiries = new Map<string, number>()
 
   /** How many there are. */

@@ -8,7 +8,7 @@
 export const BLOCK = 256
 
 /** The latest expiry of each block of events. */
-export class Expiries {
+export class BlockExpiry {
   readonly #blocks = new Map<number, number>()
 
   /** Notes an event whose last entry expires then; 0 for one that revokes nothing. */

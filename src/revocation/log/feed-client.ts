@@ -20,7 +20,7 @@ import type { Failures } from '../../observe/failures.js'
 const SAVE_DEADLINES = 30
 
 /** What the calls need. */
-export interface FeedCallsOptions {
+export interface FeedClientOptions {
   readonly failures: Failures
   readonly feed: RevocationFeed
   readonly clock: ResolvedClock
@@ -31,12 +31,12 @@ export interface FeedCallsOptions {
 }
 
 /** The feed, opened when it is first needed, and again after a failure to. */
-export class FeedCalls {
+export class FeedClient {
   readonly #feed: RevocationFeed
-  readonly #options: FeedCallsOptions
+  readonly #options: FeedClientOptions
   #opening: Promise<void> | undefined
 
-  constructor(options: FeedCallsOptions) {
+  constructor(options: FeedClientOptions) {
     this.#feed = options.feed
     this.#options = options
   }

@@ -14,12 +14,12 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import { has } from '../../lib/fields.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import { applyEntries, encodeEntries, groupEntries, type RevocationEntry } from './event.js'
-import type { FeedCalls } from './feed-client.js'
+import type { FeedClient } from './feed-client.js'
 import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
 
 /** What loading needs. */
 export interface LoadOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly keys: SealKeys
   /** Where the entries go. */
   readonly indexes: readonly RevocationIndex[]
@@ -32,7 +32,7 @@ export interface LoadOptions {
 export async function loadSnapshot(options: LoadOptions): Promise<Position | undefined> {
   let number = 0
   let id: string | undefined
-  for await (const chunk of options.calls.load()) {
+  for await (const chunk of options.feedClient.load()) {
     const opened = open(options.keys, 'chunk', chunk)
     if (has(opened, 'failure') || opened.first !== number) return undefined
     const snapshot = Buffer.from(opened.writer).toString('hex')
@@ -48,7 +48,7 @@ export async function loadSnapshot(options: LoadOptions): Promise<Position | und
 
 /** What saving needs. */
 export interface SaveOptions {
-  readonly calls: FeedCalls
+  readonly feedClient: FeedClient
   readonly keys: SealKeys
   readonly clock: ResolvedClock
   readonly position: Position
@@ -57,7 +57,7 @@ export interface SaveOptions {
 
 /** Saves a snapshot of everything that the entries say. Rejects with `ERR_FEED_UNAVAILABLE`. */
 export function saveSnapshot(options: SaveOptions): Promise<void> {
-  return options.calls.save(chunksOf(options))
+  return options.feedClient.save(chunksOf(options))
 }
 
 // The last chunk is empty: how many there are is not known before the walk has ended.

@@ -33,7 +33,7 @@ export const wiped: Fault = {
   name: 'kill -9, restart without data',
   lossy: true,
   silent: true,
-  incidents: /vanished|epoch/,
+  incidents: /missing|epoch/,
   hurt: ({ broker }) => broker.server.kill(),
   heal: async ({ broker, log }) => {
     broker.server.wipe()

@@ -65,7 +65,7 @@ export const dropped: Fault = {
   notFor: ['nats'],
   lossy: true,
   lastsMs: 300,
-  incidents: /vanished|epoch/,
+  incidents: /missing|epoch/,
   hurt: ({ broker, log }) => broker.drop(log),
 }
 
@@ -91,7 +91,7 @@ export const holed: Fault = {
   name: 'events removed that a node had not read',
   lossy: true,
   lastsMs: 300,
-  incidents: /torn|epoch|trimmed/,
+  incidents: /gap|epoch|trimmed/,
   hurt: async (world) => {
     const { broker, log, proxies } = world
     const [, , away] = proxies

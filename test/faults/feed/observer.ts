@@ -141,13 +141,13 @@ export class Observer {
   }
 
   state(): NodeState {
-    const { status, position, revocations, owedRevocations, pushes, incidents } =
+    const { status, position, revocations, pendingRevocations, pushes, incidents } =
       this.#watchword.health()
     return {
       live: status === 'live',
       position: `${position.epoch}/${position.seq}`,
       revocations,
-      owed: owedRevocations,
+      owed: pendingRevocations,
       pushes,
       incidents,
     }
