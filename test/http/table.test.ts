@@ -53,7 +53,7 @@ beforeAll(async () => {
   for (const framework of FRAMEWORKS) {
     running.set(framework, await framework.serve({ authority: watchword, routes: ROUTES }))
   }
-  const closed = await rig()
+  const closed = await rig({ audience: ['orders-api', 'stock-api'] })
   const { token } = await closed.watchword.issue({ ...base, scopes: ['orders:read'] })
   await closed.watchword.close()
   stale = { authority: closed.watchword, token }
