@@ -1,10 +1,10 @@
 /**
- * Agreed time: the wall time that several parties vouch for. What cannot be undone is decided by it, and never by the
- * clock of one node alone.
+ * Agreed time: a wall time that several parties vouch for. Irreversible steps are decided by it, never by the clock of
+ * a single node.
  *
- * Where the store has a clock, that clock counts. Otherwise the log carries a time: each seal of a head vouches for one,
- * no later than the clock of its node and no later than the seals before it allow, with the steady clock of the node
- * for what has passed since. It may be late, for example after a downtime; it is early for no right node.
+ * A store with a clock provides the time. Otherwise the log carries one: each seal of a head vouches for a time that is
+ * no later than its node's clock and no later than earlier seals plus the elapsed monotonic time allow. It may be late,
+ * for example after a downtime, but it is never early for a node whose clock is right.
  *
  * @module
  */
@@ -14,25 +14,25 @@ import type { KeyDuty } from '../../keys/rotation.js'
 import { HOLD_MS, type ResolvedClock } from '../../lib/clock.js'
 import { type Opened, vouchedIn } from '../log/seal.js'
 
-/** What agreed time needs. */
+/** Options of agreed time. */
 export interface AgreedTimeOptions {
   readonly clock: ResolvedClock
   /** How far two clocks may differ, in milliseconds. */
   readonly maxSkewMs: number
   /** 16 bytes that name this node. */
   readonly writer: Uint8Array
-  /** Asks the store for its time (Unix milliseconds); left out where it has no clock. */
+  /** Reads the store's clock (Unix milliseconds); omitted if the store has no clock. */
   readonly storeTime: (() => Promise<number>) | undefined
-  /** Called at each look that finds the clock of this node to be wrong, or that of another one. */
+  /** Called on each check that finds the clock of this node, or of another node, to be wrong. */
   readonly onDisagreement: () => void
 }
 
-// Between two looks a time server slews a clock by less than this.
+// A time server slews a clock by less than this between two checks.
 const SLEW_MS = 1000
-// So long is a clock that was wrong remembered.
+// How long a wrong clock is remembered.
 const DISSENT_MS = 300_000
 
-/** One node's view of it. Each `lead` is a wall time minus the steady time of the same moment. */
+/** One node's view of agreed time. Each `lead` is a wall time minus the monotonic time of the same moment. */
 export class AgreedTime {
   readonly #options: AgreedTimeOptions
   #storeLead: number | undefined
@@ -57,25 +57,27 @@ export class AgreedTime {
     return this.#options.storeTime === undefined ? this.#logLead : this.#storeLead
   }
 
-  /** How far the clock of this node is ahead of the agreed time, in milliseconds; `undefined`: no one vouches for any. */
+  /**
+   * How far this node's clock is ahead of the agreed time, in milliseconds; `undefined` while there is no agreed time.
+   */
   get ahead(): number | undefined {
     const agreed = this.#agreedLead
     return agreed === undefined ? undefined : Math.round(this.#lead - agreed)
   }
 
-  /** Whether a clock is known to be wrong: that of this node, or of another one without the store to tell which. */
+  /** Whether a clock is known to be wrong: this node's, or another node's if no store clock can decide between them. */
   get disagrees(): boolean {
     const { storeTime, maxSkewMs, clock } = this.#options
     const { ahead } = this
     if (ahead === undefined) return false
-    // The time of the log may be late, so that being ahead of it proves nothing.
+    // The time of the log may be late, so being ahead of it proves nothing.
     if (ahead < -maxSkewMs || (storeTime !== undefined && ahead > maxSkewMs)) return true
     return storeTime === undefined && clock.monotonic() - this.#dissentAt < DISSENT_MS
   }
 
   /**
-   * The time by which things may be dropped, before margins: no later than the agreed time and the clock of this node.
-   * `undefined` while they are not known to agree, so that nothing may be dropped.
+   * The time by which entries may be dropped, before margins: no later than the agreed time and this node's clock.
+   * `undefined` while the two are not known to agree; nothing may be dropped then.
    */
   certain(): number | undefined {
     const agreed = this.#agreedLead
@@ -92,13 +94,13 @@ export class AgreedTime {
     return this.disagrees || ahead > maxSkewMs ? 'need' : 'schedule'
   }
 
-  /** The time to date seals with: of this node, unless the store has shown it to be wrong. */
+  /** The time for dating seals: this node's clock, unless the store has shown it to be wrong. */
   stamp(): number {
     const own = this.#options.clock.now()
     return Math.max(0, own - this.#errorOf(own))
   }
 
-  /** What this node's clock says, where it judges by it, at a moment that a seal dates. */
+  /** The reading of this node's clock, as used for decisions, at the moment that a seal dates. */
   ownTimeOf(sealedAt: number): number {
     return sealedAt + this.#errorOf(this.#options.clock.judged())
   }
@@ -115,7 +117,7 @@ export class AgreedTime {
     return Math.max(0, Math.floor(Math.min(agreed, this.#lead) + this.#options.clock.monotonic()))
   }
 
-  /** Asks the store for its time, compares, and reports a disagreement. Answers as {@link certain}. Never rejects. */
+  /** Reads the store's clock, compares it and reports a disagreement. Resolves like {@link certain}. Never rejects. */
   async look(): Promise<number | undefined> {
     await this.#askStore()
     this.#follow()
@@ -133,7 +135,7 @@ export class AgreedTime {
       this.#storeLead = time - (asked + answered) / 2
   }
 
-  // The time of the log is as steady as this node's clock where no one corrects it: it is slewed along, and never leaps.
+  // Without correction, the time of the log is as steady as this node's clock: it is slewed along and never jumps.
   #follow(): void {
     const lead = this.#lead
     const slew = lead - (this.#ownLead ?? lead)
@@ -141,18 +143,18 @@ export class AgreedTime {
     this.#ownLead = lead
   }
 
-  /** There is no log yet: the time of its first seal is that of this node. */
+  /** Starts the time of a new log from this node's clock. */
   begin(): void {
     this.#logLead ??= this.#lead
   }
 
-  /** Takes in an authentic seal of the head. */
+  /** Processes an authentic seal of the head. */
   note(head: Opened): void {
     const { clock, maxSkewMs, writer } = this.#options
     const { at, writer: other } = head
     const last = this.#lastSeal
     const steady = clock.monotonic()
-    // When an old seal was made is not known. One that was not there a moment ago was made since then.
+    // The age of an old seal is unknown. A seal that was absent a moment ago was made since then.
     const isNew = last !== undefined && (last.at !== at || !sameBytes(last.writer, other))
     const isRecent = isNew && steady - this.#lookedAt <= maxSkewMs
     this.#lastSeal = { at, writer: other }
@@ -164,7 +166,7 @@ export class AgreedTime {
     this.#weigh(at, steady)
   }
 
-  // What two nodes have agreed on for an hour, in which neither was stepped, is believed against a log that is late.
+  // If two nodes have agreed for an hour without a clock step, their time overrides a log that is late.
   #weigh(at: number, steady: number): void {
     const own = this.#options.clock.reading()
     if (Math.abs(own - at) > this.#options.maxSkewMs) {

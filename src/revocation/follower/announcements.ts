@@ -1,9 +1,8 @@
 /**
- * Announcements: what this node has given to the log lately, so that the same is not appended again.
+ * Announcements: entries that this node recently appended, so that the same entry is not appended again.
  *
- * A holder can repeat a rotation, and anyone a leak report, as often as they like. The first one goes into the log; the
- * ones after it find that the log has it. What is remembered is bounded, and an entry that was forgotten is appended
- * once more, which does no harm.
+ * A holder can repeat a rotation, and anyone can repeat a leak report, without limit. Only the first one is appended.
+ * The memory is bounded: a forgotten entry is appended once more, which is harmless.
  *
  * @module
  */
@@ -24,17 +23,17 @@ interface Pending {
   readonly position: Promise<Position>
 }
 
-/** What gives entries to the log; a follower does. */
+/** Appends entries to the log; a follower implements it. */
 export interface Announcer {
   /** Resolves with a position at which the log has the entries. */
   publish(entries: readonly RevocationEntry[]): Promise<Position>
-  /** Whether the entry, or one of the same target, waits for the log. */
+  /** Whether the entry, or one of the same target, is pending. */
   owes(entry: RevocationEntry): boolean
   /** The last event of the log that this node has applied. */
   readonly position: Position
 }
 
-/** What announcing needs. */
+/** Options of the announcements. */
 export interface AnnouncementsOptions {
   readonly follower: Announcer
   readonly index: Pick<RevocationIndex, 'covers'>
@@ -51,19 +50,19 @@ export class Announcements {
   }
 
   /**
-   * Whether the log has the entry already, or one that covers as much: read from the log, or given to it by this node.
-   * Ask before the entry is put into the index of this node.
+   * Whether the log already has the entry or a stronger one, read from the log or appended by this node. Call it before
+   * adding the entry to this node's index.
    */
   isKnown(entry: RevocationEntry): boolean {
     const { index, follower } = this.#options
     if (this.#known(entry) !== undefined) return true
-    // What this node revoked by itself is in its index too: then the log may have it, or not.
+    // The index also holds this node's own revocations, which the log may lack.
     return !this.#pending.has(targetOf(entry)) && !follower.owes(entry) && index.covers(entry)
   }
 
   /**
-   * Gives the entry to the log, unless this node has done so, or is about to. Resolves with a position at which the log
-   * has it; rejects as that does.
+   * Appends the entry unless this node has done so or is doing so. Resolves with a position at which the log has it;
+   * rejects like the append.
    */
   async announce(entry: RevocationEntry): Promise<Position> {
     const known = this.#known(entry)
@@ -82,7 +81,7 @@ export class Announcements {
     }
   }
 
-  // In another epoch of the log it may be missing.
+  // Another epoch may lack it.
   #known(entry: RevocationEntry): Position | undefined {
     const announced = this.#announced.get(targetOf(entry))
     if (announced === undefined || reachesFurther(entry, announced.entry)) return undefined

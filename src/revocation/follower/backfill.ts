@@ -1,5 +1,5 @@
 /**
- * Reading revocations back from the store: all of them where the log is lost, or the latest where it may have lost some.
+ * Reads revocations from the store: all of them if the log is lost, or the latest if it may have lost some.
  *
  * @module
  */
@@ -23,35 +23,35 @@ const ROWS_A_TURN = 50
 const ULID_TIME = 10
 const ULID_RANDOM = 16
 
-/** Where revocations are read from, and where they go. */
+/** The source and target of a backfill. */
 export interface ReadBackOptions {
   readonly store: Store
   readonly index: RevocationIndex
   /** Runs a call to the store under the authority's deadline. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>
-  /** Reports rows that do not match their integrity tags. Default: nothing is checked. */
+  /** Reports rows that do not match their integrity tags. Default: no check. */
   readonly inspect?: RowInspector
-  /** What the node knows already. A row that says no more than that is not inspected. Default: nothing. */
+  /** What the node already knows. A row that adds nothing is not inspected. Default: nothing. */
   readonly known?: RevocationIndex
-  /** By when every token that exists has expired, in Unix milliseconds. */
+  /** A time by which every existing token has expired, in Unix milliseconds. */
   readonly horizon: () => number
 }
 
-/** Checks rows that were read, and reports those that were edited. Resolves with whether the row is intact. */
+/** Checks rows and reports edited ones. Resolves with whether the row is intact. */
 export interface RowInspector {
   revocation(row: Revocation): Promise<boolean>
   token(row: TokenRecord): Promise<boolean>
 }
 
-/** What a backfill needs. */
+/** Options of a backfill. */
 export interface BackfillOptions extends ReadBackOptions {
-  /** Unix milliseconds: what expired by then is left out. */
+  /** Unix milliseconds: entries that expired by then are omitted. */
   readonly now: number
 }
 
 /**
- * Puts every kept revocation, and the end of every rotated token, into the index. Rejects when the store fails, or when
- * a row does not parse: a revocation that cannot be read must not be passed over in silence.
+ * Loads every stored revocation, and the end of every rotated token, into the index. Rejects if the store fails or a
+ * row does not parse: an unreadable revocation must not be skipped silently.
  */
 export async function backfillIndex(options: BackfillOptions): Promise<void> {
   const proved = await refillRevocations(options)
@@ -60,8 +60,8 @@ export async function backfillIndex(options: BackfillOptions): Promise<void> {
 }
 
 /**
- * Puts into the index every kept revocation that was asked for at or after `since` (Unix milliseconds), by the clock of
- * whoever did. Rejects as `refillIndex` does.
+ * Loads into the index every stored revocation that was requested at or after `since` (Unix milliseconds), by the clock
+ * of the requesting node. Rejects like `refillIndex`.
  */
 export async function backfillRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
@@ -70,8 +70,8 @@ export async function backfillRevocations(options: ReadBackOptions, since: numbe
 }
 
 /**
- * Puts into the index everything that the store took in after the cursor: revocations and the ends of rotated tokens, by
- * the store's own order of arrival. Resolves with the next cursor. Rejects as `refillIndex` does.
+ * Loads into the index everything that the store received after the cursor: revocations and the ends of rotated tokens,
+ * in the store's order of arrival. Resolves with the next cursor. Rejects like `refillIndex`.
  */
 export async function backfillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
   const { store, call, known } = options
@@ -81,7 +81,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
     refuseCorrupt(page.revocations)
     refuseCorrupt(page.superseded)
     for (const revocation of recordsOf(page.revocations)) {
-      // Mostly the log has brought it by then, and a tag takes longer to check than all the rest.
+      // The log has usually delivered it by then, and checking a tag takes longer than all other steps.
       const isKnown = known !== undefined && isCovered(known, revocation)
       if (!isKnown && !(await takeRevocation(options, revocation))) proved = false
     }
@@ -97,7 +97,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
   }
 }
 
-/** Resolves with whether every revocation is as it was written. */
+/** Resolves with whether every revocation is intact. */
 async function refillRevocations(options: ReadBackOptions, after?: string): Promise<boolean> {
   const { store, call } = options
   let proved = true
@@ -112,8 +112,8 @@ async function refillRevocations(options: ReadBackOptions, after?: string): Prom
 }
 
 /**
- * Puts every token into the index that the store has marked as revoked. What a revocation named before its row was
- * edited cannot be told from the row, but shows in the records that it covered.
+ * Loads every token that the store has marked as revoked. The target of a revocation whose row was edited is lost, but
+ * the records that it covered still show it.
  */
 async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
   const { store, call, index, horizon, inspect } = options
@@ -122,7 +122,7 @@ async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
     async (record) => {
       if (record.revokedAt === null) return
       const { id: value, expiresAt } = record
-      // An edited expiry would have the entry forgotten too early.
+      // With an edited expiry the entry would be forgotten too early.
       const isIntact = (await inspect?.token(record)) !== false
       if (!isIntact) apply(index, { kind: 'token', value, expiresAt: horizon(), loose: true })
       else if (expiresAt > now) apply(index, { kind: 'token', value, expiresAt })
@@ -141,7 +141,7 @@ async function refillRotations(options: BackfillOptions): Promise<void> {
 const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
   entriesOf(revocation, true).every((entry) => known.covers(entry))
 
-// A row that was edited is reported, and revokes all the same: it can only narrow. Resolves with whether it is intact.
+// An edited row is reported and still revokes, because that can only narrow access. Resolves with whether it is intact.
 async function takeRevocation(
   { index, inspect }: ReadBackOptions,
   revocation: Revocation,
@@ -151,12 +151,12 @@ async function takeRevocation(
   return isIntact
 }
 
-/** What a kept revocation says to the index. */
+/** Converts a stored revocation to an index entry. */
 function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[] {
   const { kind, value, before, expiresAt, family, generation } = revocation
   if (kind !== 'token') return [{ kind, value, before, expiresAt }]
-  // Of a token, `before` is its own expiry; without one, its record was not available. One that was edited, or written
-  // before it meant that, is no more than an upper bound.
+  // For a token, `before` is its own expiry; without it, the token's record was not available. In an edited row, or one
+  // written before `before` had this meaning, it is only an upper bound.
   const end = Math.max(before, expiresAt)
   const entry: RevocationEntry =
     before === 0 || !isIntact
@@ -167,8 +167,7 @@ function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[]
   return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
 }
 
-// Of a row that was edited, the id alone is certain: that token ends at once, since which family it is of, and when it
-// was to end, is not known any more.
+// Of an edited row only the id is certain. That token ends at once: its family and its original end are unknown.
 async function takeRotation(
   { index, inspect, horizon }: ReadBackOptions,
   record: TokenRecord,
@@ -182,9 +181,9 @@ async function takeRotation(
 
 function rotationOf(record: TokenRecord): RevocationEntry | undefined {
   const { family: value, generation, supersededAt: from, expiresAt, familyExpiresAt } = record
-  // The first token of a family that is not retired yet supersedes nothing.
+  // The first token of an active family supersedes nothing.
   if (from === null && generation === 0) return undefined
-  // The expiry of earlier generations is not known here; the family's end is never before it.
+  // The expiry of earlier generations is unknown here; the end of the family is never before it.
   const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
   return { kind: 'rotated', value, generation, from, expiresAt: end }
 }
@@ -213,7 +212,7 @@ async function eachPage<T>(
     refuseCorrupt(rows)
     for (const [at, record] of recordsOf(rows).entries()) {
       await take(record)
-      // Checking the tags of a page takes tens of milliseconds: requests get their turn in between.
+      // Checking the tags of a page takes tens of milliseconds, so this yields to requests in between.
       if (at % ROWS_A_TURN === ROWS_A_TURN - 1)
         await new Promise((resolve) => setImmediate(resolve))
     }

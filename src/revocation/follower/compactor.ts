@@ -1,8 +1,8 @@
 /**
- * The compactor: keeps the log from growing for ever.
+ * The compactor: bounds the size of the log.
  *
- * What concerns nothing alive is cut off. What is alive and long ago goes into a snapshot first. The log itself is told
- * where it begins from then on, in an event, so that no later head can say otherwise.
+ * Expired events are trimmed. Older events that are still relevant go into a snapshot first. An event in the log
+ * records where the log now begins, so no later head can claim otherwise.
  *
  * @module
  */
@@ -15,30 +15,29 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Membership } from './membership.js'
 import type { Replica } from './replica.js'
 
-/** A log that is shorter is read in a fraction of a second, and needs no snapshot. */
+/** A shorter log is read in a fraction of a second and needs no snapshot. */
 const MAX_LOG = 25_000
 /**
- * How many revocations are alive for each event that is worth a snapshot. An event of one revocation takes some 350 bytes and
- * ten microseconds to read, a snapshot some twenty bytes and a fraction of a microsecond for each revocation: with
- * so many events a node that starts spends about half of its time on them, and snapshots are about half of all that is
- * written.
+ * How many live revocations per event make a snapshot worthwhile. An event with one revocation takes about 350 bytes
+ * and ten microseconds to read, a snapshot about twenty bytes and a fraction of a microsecond per revocation. At this
+ * ratio a starting node spends about half of its time on events, and snapshots are about half of all writes.
  */
 const ALIVE_AN_EVENT = 20
-/** Stays behind a snapshot, for nodes that are not far behind. */
+/** Events kept before a snapshot, for nodes that are slightly behind. */
 const KEEP = 10_000
 const LEASE_MS = 5 * 60_000
 
-/** What the compactor needs. */
+/** Options of the compactor. */
 export interface CompactorOptions extends FollowerOptions {
   readonly feedClient: FeedClient
   readonly replica: Replica
   readonly membership: Membership
   readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
-  /** The longest log without a snapshot, in events. Default: 25,000. */
+  /** The maximum length of a log without a snapshot, in events. Default: 25,000. */
   readonly maxLog?: number
 }
 
-/** Compacts one log, on behalf of all nodes. */
+/** Compacts one log on behalf of all nodes. */
 export class Compactor {
   readonly #options: CompactorOptions
   #busy = false
@@ -72,7 +71,7 @@ export class Compactor {
     return length > Math.max(maxLog, index.size / ALIVE_AN_EVENT)
   }
 
-  // One node at a time: it says so in the log, and whoever said so first does it.
+  // One node compacts at a time: each announces it in the log, and the first announcement wins.
   async #snapshot(): Promise<void> {
     const {
       feedClient,
@@ -95,7 +94,7 @@ export class Compactor {
 
   async #cut(upTo: number, also: readonly FeedEntry[]): Promise<void> {
     const { feedClient, append, membership } = this.#options
-    // Who is there may be known only by what is cut off.
+    // The trimmed events may be the only record of the members.
     await append([
       ...membership.entries(),
       ...also,

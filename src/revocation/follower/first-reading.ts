@@ -1,8 +1,8 @@
 /**
- * The first reading: all that the store keeps, once, by a node that starts where no member is left who was there before.
+ * The first reading: a full read of the store, once, by a node that starts while no older member is running.
  *
- * A log that was set back while no node was there looks whole to all that start. What was revoked lately each of them
- * reads at once. For the rest, the eldest reads everything, as soon as it is clear that no one is older.
+ * A log that was rolled back while no node ran looks complete to every starting node. Each reads the latest revocations
+ * at once. The oldest node reads everything, as soon as it is clear that no older one is running.
  *
  * @module
  */
@@ -10,30 +10,30 @@
 import type { ResolvedClock } from '../../lib/clock.js'
 import { RevocationIndex } from '../index/revocation-index.js'
 
-// Of a lease: by then a member that is alive has sealed the head, and this node has looked at it.
+// A fraction of a lease: by then a running member has sealed the head and this node has read it.
 const ELDER_SHARE = 0.8
 
-/** What it needs. */
+/** Options of the first reading. */
 export interface FirstReadingOptions {
   readonly clock: ResolvedClock
   /** How long ago freshness may have been proved, in milliseconds. */
   readonly maxStalenessMs: number
   readonly maxEntries: number
   /**
-   * Whether nothing can be missing that was lost before this node started: it has read all of the store since, or a member
-   * is alive that was there before.
+   * Whether nothing that was lost before this node started can be missing: it has read the whole store since, or an
+   * older member is running.
    */
   readonly isContinued: () => boolean
   readonly signal: AbortSignal
 }
 
-/** Knows whether it is due, and what came of it. */
+/** Tracks whether the reading is due, and its result. */
 export class FirstReading {
   readonly #options: FirstReadingOptions
-  // On the steady clock.
+  // On the monotonic clock.
   #dueAt: number | undefined
   #isOver = false
-  /** What was read, and has not been compared yet. */
+  /** Entries that were read and not compared yet. */
   found: RevocationIndex | undefined
 
   constructor(options: FirstReadingOptions) {
@@ -41,10 +41,10 @@ export class FirstReading {
   }
 
   /**
-   * This node is at the head of the log: begins to read if that is due. Beside the questions that renew the lease, for it
-   * may take longer than one. Calls back when everything is read.
+   * Starts the reading if it is due; this node is at the head of the log. It runs beside the requests that renew the
+   * lease, because it may take longer than a lease. Calls back when everything is read.
    *
-   * @param readAll - Puts into an index all that the store keeps.
+   * @param readAll - Loads every stored revocation into an index.
    */
   settle(readAll: (into: RevocationIndex) => Promise<void>, onRead: () => void): void {
     const { clock, maxStalenessMs, maxEntries, isContinued, signal } = this.#options

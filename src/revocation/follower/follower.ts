@@ -1,7 +1,7 @@
 /**
- * The follower: keeps a node's index equal to the feed, knows how fresh that is, and appends what the node revokes.
- *
- * Pulling is what makes it right: from its own position to the head, over an unbroken chain. Pushes only make it fast.
+ * The follower: keeps a node's index in sync with the feed, tracks how fresh it is, and appends the node's revocations.
+ * Correctness comes from pulling the log over an unbroken chain from the node's position to the head. Pushes only
+ * reduce latency.
  *
  * @module
  */
@@ -30,9 +30,9 @@ import { Witness } from './witness.js'
 /** One node's place in the log. */
 export class Follower {
   readonly freshness: Freshness
-  /** The time by which things may be dropped. */
+  /** The time by which entries may be dropped. */
   readonly time: AgreedTime
-  /** Why the log could not be read, or written. */
+  /** Why the log could not be read or written. */
   readonly failures: Failures
   readonly #options: FollowerOptions
   readonly #feedClient: FeedClient
@@ -45,7 +45,7 @@ export class Follower {
   readonly #witness: Witness
   readonly #compactor: Compactor
   readonly #stop = new AbortController()
-  // Spreads the nodes of a fleet in time; nobody gains by guessing it.
+  // Jitter that spreads the nodes of a fleet. It does not need to be unpredictable.
   readonly #random = Math.random
   #watcher: Watcher | undefined
   #stopObserving: (() => void) | undefined
@@ -60,7 +60,7 @@ export class Follower {
     const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
     this.#options = options
     this.freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
-    // A node asks again rather than wait for one answer until it is stale.
+    // A node repeats the request before a slow response makes it stale.
     const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
     this.failures = new Failures(clock)
     this.#feedClient = new FeedClient({ ...options, probeMs, failures: this.failures })
@@ -120,7 +120,7 @@ export class Follower {
     this.#compactor = new Compactor({ ...shared, membership: this.#membership })
   }
 
-  /** Claims a share of the feed, so that another authority that uses it does not close it under this one. */
+  /** Claims a share of the feed, so that another authority on the same feed does not close it. */
   hold(): void {
     holdAdapter(this.#options.feed)
   }
@@ -140,41 +140,40 @@ export class Follower {
     return this.#replica.position
   }
 
-  /** How many events of the head this node has not applied, as far as it knows. */
+  /** How many events behind the last known head this node is. */
   get lag(): number {
     const { head } = this.#puller
     return head === null ? 0 : Math.max(0, head.seq - this.#replica.position.seq)
   }
 
-  /** How many entries this node has revoked, and the log has not confirmed. */
+  /** How many revocations of this node the log has not confirmed. */
   get owed(): number {
     return this.#recovery.owed
   }
 
-  /** Whether this node has revoked the entry, or one of the same target, and the log has not confirmed it. */
+  /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
   owes(entry: RevocationEntry): boolean {
     return this.#recovery.owes(entry)
   }
 
-  /** How many events were passed over because they are not authentic. */
+  /** How many events were skipped because they are not authentic. */
   get rejected(): number {
     return this.#replica.refused
   }
 
-  /** How the push channel does: how often it ended, and how often it failed to bring an event. */
+  /** Counters of the push channel: how often it ended, and how often it missed an event. */
   get push(): { readonly ends: number; readonly misses: number } {
     return { ends: this.#watcher?.ends ?? 0, misses: this.#watcher?.misses ?? 0 }
   }
 
-  /** Whether this node has applied the event at that place, in this life of the log or in one before it. */
+  /** Whether this node has applied the event at that position, in this epoch or in an earlier one. */
   reached({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
     return this.#replica.reached(epoch, seq)
   }
 
   /**
-   * Watches the feed, and pulls everything there is. Rejects with `ERR_FEED_UNAVAILABLE`, and goes on trying.
-   *
-   * The watch comes first: what is appended while the log is being read is then seen by one of the two.
+   * Watches the feed and pulls the whole log. Rejects with `ERR_FEED_UNAVAILABLE` and keeps trying.
+   * The watch starts first, so an event appended during the pull is seen by one of the two.
    */
   async start(): Promise<void> {
     const { feed, onIncident } = this.#options
@@ -190,7 +189,7 @@ export class Follower {
     })
     try {
       void this.compareServers()
-      // Where that fails, the first look at the store takes it.
+      // If this fails, the first store read takes the cursor.
       await this.#reconciler.begin().catch(() => undefined)
       await this.pull()
       await this.#membership.hello()
@@ -199,17 +198,17 @@ export class Follower {
     }
   }
 
-  /** Asks whether store and feed are on one server, in which case the store is no witness. Never rejects. */
+  /** Asks whether store and feed run on one server, in which case the store is no witness. Never rejects. */
   compareServers(): Promise<void> {
     return this.#witness.compare(this.#options.storeIdentity, () => this.#feedClient.identity())
   }
 
-  /** How this node stands among the others. */
+  /** The other nodes, and the evidence that this node shares their log. */
   get standing(): Standing {
     return standingOf(this.#membership.members, this.#witness, this.time)
   }
 
-  /** Stops following; nothing is fresh any more. */
+  /** Stops following. The lease ends immediately. */
   async stop(): Promise<void> {
     const silentMs = this.#options.clock.monotonic() - this.#pulledAt
     if (silentMs <= this.#options.maxStalenessMs)
@@ -217,7 +216,9 @@ export class Follower {
     if (this.abandon()) await this.#options.feed.close()
   }
 
-  /** Stops following, and leaves the feed open for whoever has it. Answers whether this node was the last to use it. */
+  /**
+   * Stops following and leaves the feed open for its other users. Resolves with whether this node was the last user.
+   */
   abandon(): boolean {
     this.#stop.abort()
     this.#stopObserving?.()
@@ -228,9 +229,8 @@ export class Follower {
   }
 
   /**
-   * Pulls what is missing and proves the head. One pull at a time; joiners share it.
-   *
-   * @param polled - Whether nobody asked for it: what it finds is then what the push channel should have brought.
+   * Pulls missing events and proves the head. One pull runs at a time; concurrent callers share it.
+   * @param polled - Whether this is a scheduled poll: events that it finds were missed by the push channel.
    */
   pull(polled = false): Promise<void> {
     this.#pulling ??= this.#timedPull(polled).finally(() => {
@@ -260,21 +260,20 @@ export class Follower {
   }
 
   /**
-   * Pulls for a caller that cannot decide otherwise, unless a pull has just failed: after one that took its time, none
-   * is tried for as long again, so that an outage does not cost each request a deadline. Never rejects; the lease tells
-   * what came of it.
+   * Pulls for a caller that cannot decide without it. After a failed pull, none is started for as long as that pull
+   * took, so an outage does not cost each request a full timeout. Never rejects; the caller checks the lease.
    */
   async confirm(): Promise<void> {
     if (this.#options.clock.monotonic() < this.#restUntil) return
     await this.pull().catch(() => undefined)
   }
 
-  /** Has the store asked, at the next proof, for what was revoked lately: the log may not be the one that it was. */
+  /** Reads recent revocations from the store at the next proof, because the log may have been replaced. */
   doubt(): void {
     this.#reconciler.suspect()
   }
 
-  /** Renews the lease without waiting, where the feed lives in this process. Answers whether it did. */
+  /** Renews the lease synchronously if the feed is in this process. Returns whether it did. */
   renew(): boolean {
     if (this.#stop.signal.aborted) return false
     const mark = this.freshness.mark()
@@ -289,10 +288,10 @@ export class Follower {
   }
 
   /**
-   * Appends entries to the log, and applies them here. Answers the position of the last event.
+   * Appends entries to the log and applies them locally. Resolves with the position of the last event.
    *
-   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot tell whether the feed took them. Then this node goes on
-   * offering them to the log by itself; asking again is safe.
+   * Rejects with `ERR_REVOCATION_UNCERTAIN` if it is unknown whether the feed accepted them. The node then keeps
+   * retrying; calling again is safe.
    */
   async publish(entries: readonly FeedEntry[]): Promise<Position> {
     try {
@@ -303,12 +302,12 @@ export class Follower {
     }
   }
 
-  /** Appends entries like `publish`, and asks every live node for word that it has applied them. */
+  /** Appends entries like `publish`, and asks every running node to confirm that it has applied them. */
   rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
     return this.#membership.call((call) => this.publish([...entries, call]), timeoutMs)
   }
 
-  /** Drops from the log what concerns nothing alive, where the feed can. Never rejects. */
+  /** Drops expired events from the log, if the feed supports it. Never rejects. */
   compact(now: number): Promise<void> {
     return this.#compactor.run(now).catch(() => undefined)
   }
@@ -317,7 +316,7 @@ export class Follower {
     if (this.#stop.signal.aborted) return
     this.#poll = this.#options.clock.setTimer(() => {
       const before = this.position
-      // A failed poll needs no handling of its own: the lease runs out, and that is what verify looks at.
+      // A failed poll needs no handling here: the lease expires, and verify checks the lease.
       void this.pull(true)
         .catch(() => undefined)
         .finally(() => {
@@ -327,7 +326,7 @@ export class Follower {
     }, this.#pace.next(this.#isCalm))
   }
 
-  // One that has read everything and waits for evidence looks often: it may come with the next seal.
+  // A node that has read everything and waits for evidence polls often: the next seal may provide it.
   get #isCalm(): boolean {
     const { maxStalenessMs, clock } = this.#options
     const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
@@ -344,7 +343,7 @@ export class Follower {
     }
     if (events.length > 0) this.#pace.quicken()
     if (certain || this.renew()) return
-    // A pull that has begun may have asked too early.
+    // A pull in flight may have requested the head too early.
     if (this.#pulling === undefined) void this.pull().catch(() => undefined)
     else this.#again = true
   }

@@ -5,10 +5,13 @@
  */
 import type { ResolvedClock } from '../../lib/clock.js'
 
-/** The two clocks at one moment. */
+/** Both clocks at one moment. */
 export type TimeMark = readonly [wall: number, monotonic: number]
 
-/** A lease that each proof renews, judged on both clocks: the wall clock can be stepped, the other one can stand still. */
+/**
+ * A lease that each proof renews. It is judged on both clocks: the wall clock can be stepped, and the monotonic clock
+ * can stop.
+ */
 export class Freshness {
   readonly #clock: ResolvedClock
   readonly #maxBeaconAgeMs: number
@@ -19,8 +22,8 @@ export class Freshness {
   readonly #toleranceMs: number
 
   /**
-   * @param maxStalenessMs - How long a proof counts.
-   * @param toleranceMs - How much older than that the evidence may be which it rests on: clocks differ.
+   * @param maxStalenessMs - How long a proof is valid.
+   * @param toleranceMs - How much older its evidence may be, because clocks differ.
    */
   constructor(clock: ResolvedClock, maxStalenessMs: number, toleranceMs: number) {
     this.#clock = clock
@@ -28,34 +31,35 @@ export class Freshness {
     this.#toleranceMs = toleranceMs
   }
 
-  /** The two clocks now: take it before asking for the head, since the answer is as old as the question. */
+  /** Both clocks now. Take it before requesting the head: a response is as old as its request. */
   mark(): TimeMark {
     return [this.#clock.judged(), this.#clock.monotonic()]
   }
 
   /**
-   * Notes a proof that was asked for at `mark`.
+   * Records a proof that was requested at `mark`.
    *
-   * @param beaconAt - When the newest evidence dates from that the log is whole; left out where it cannot be otherwise.
+   * @param beaconAt - The time of the newest evidence that the log is complete; omitted if the log cannot be
+   * incomplete.
    */
   prove([wall, monotonic]: TimeMark, beaconAt = Number.POSITIVE_INFINITY): void {
     if (monotonic < this.#askedAt) return
     this.#askedAt = monotonic
     this.#provenAt = wall
-    // Evidence runs out on the steady clock as well: the wall clock may be held.
+    // Evidence also expires on the monotonic clock, because the wall clock may be stopped.
     const isOld = beaconAt > Number.NEGATIVE_INFINITY && beaconAt < wall - this.#toleranceMs
     this.#provenMonotonic = isOld ? monotonic - (wall - this.#toleranceMs - beaconAt) : monotonic
     this.#beaconAt = beaconAt
   }
 
-  /** Takes every proof back: until the next one, nothing is fresh. */
+  /** Revokes every proof: nothing is fresh until the next one. */
   revoke(): void {
     this.#provenAt = Number.NEGATIVE_INFINITY
     this.#provenMonotonic = Number.NEGATIVE_INFINITY
     this.#askedAt = Number.NEGATIVE_INFINITY
   }
 
-  /** Whether there ever was a proof that has not been taken back. */
+  /** Whether there is a proof that has not been revoked. */
   get proven(): boolean {
     return this.#provenMonotonic !== Number.NEGATIVE_INFINITY
   }
@@ -63,7 +67,7 @@ export class Freshness {
   /** Whether the last proof is at most `maxAgeMs` old at wall time `now`. */
   within(maxAgeMs: number, now: number): boolean {
     const wall = now - this.#provenAt
-    // A wall clock that stands before the proof was stepped back: by how much is not known, so the lease is void.
+    // A wall clock before the proof was stepped back by an unknown amount, so the lease is void.
     return (
       wall >= 0 &&
       wall <= maxAgeMs &&
@@ -72,7 +76,7 @@ export class Freshness {
     )
   }
 
-  /** The age of the last proof in milliseconds, on the clock that says more; infinite when there is none. */
+  /** The age of the last proof in milliseconds, on the clock that shows more; infinite if there is none. */
   age(): number {
     const now = this.#clock.judged()
     const wall = now - this.#provenAt

@@ -1,5 +1,5 @@
 /**
- * Lives of nodes on this machine: by its default name, a node can be told to have ended without being asked.
+ * Node instances on this machine: a default name shows whether its process has ended, without asking the node.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 
 const HOST = hostname().slice(0, 64)
 const RANDOM_BYTES = 3
-// The names that nodes of this process have.
+// The names used by nodes of this process.
 const here = new Set<string>()
 
 /** The default name of this node: host name, process id and a few random characters. */
@@ -19,8 +19,8 @@ export function defaultNodeName(): string {
 }
 
 /**
- * Whether a node of this default name ran on this machine, in a process that does not exist any more. In a container that
- * was started again, it may have had this process's own id.
+ * Whether a node of this default name ran on this machine in a process that no longer exists. In a restarted container
+ * it may have had this process's own id.
  */
 export function isEnded(name: string): boolean {
   if (!name.startsWith(`${HOST}-`) || here.has(name)) return false
@@ -32,7 +32,7 @@ function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // Of another user: it is there.
+    // The process exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The members of a fleet: each life of a node that follows the log, with its last sign.
+ * The members of a fleet: each instance of a node that follows the log, with its last sign of activity.
  *
- * A life is one process's time on the log, named by its writer. A node that starts again is another life, and two
- * processes under one name are two. A life that said nothing for four renewals has ended.
+ * An instance is one process's time on the log, identified by its writer id. A restarted node is a new instance, and
+ * two processes under one name are two instances. An instance that is silent for four renewals has ended.
  *
  * @module
  */
@@ -10,26 +10,26 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import { quote } from '../../lib/quote.js'
 import { warnOnce } from '../../lib/warn.js'
 
-/** One life of a node. */
+/** One instance of a node. */
 export interface Member {
   readonly life: string
   /** The name of the node. */
   readonly name: string
 }
 
-/** What the list of members needs. */
+/** Options of the member list. */
 export interface MembersOptions {
   readonly clock: ResolvedClock
-  /** The life of this process. */
+  /** The instance of this process. */
   readonly life: string
   /** The shortest time between two renewals of one member, in milliseconds. */
   readonly renewMs: number
 }
 
 interface Known extends Member {
-  /** When it gave its last sign, on the steady clock. */
+  /** When its last sign was, on the monotonic clock. */
   seenAt: number
-  /** Whether another member said that it gave no word. */
+  /** Whether another member reported that it did not respond. */
   isGivenUp: boolean
 }
 
@@ -37,18 +37,19 @@ interface Known extends Member {
 export interface OtherMember extends Member {
   /** How long ago its last sign was, in milliseconds. */
   readonly lastSignMs: number
-  /** Whether it is waited for no longer; it may still be alive, beyond a split of the log. */
+  /** Whether it is no longer waited for. It may still be running on the other side of a split. */
   readonly isGivenUp: boolean
 }
 
 /** Bytes of a writer as text. */
 const LIFE_LENGTH = 22
-// Of a renewal's time: the whole log hears of at most one renewal in this time, however many members there are.
+// A fraction of the renewal interval: the log receives at most one renewal in this time, regardless of the number of
+// members.
 const RENEWAL_SHARE = 0.1
 const RENEWALS_MISSED = 4
 const MAX_MEMBERS = 4096
 
-/** The life that is named by these bytes. */
+/** The instance with this writer id. */
 export const lifeOf = (writer: Uint8Array): string => Buffer.from(writer).toString('base64url')
 
 /** A member as an entry of the log names it. */
@@ -60,8 +61,8 @@ export function parseMember(text: string): Member {
 }
 
 /**
- * Warns, once per process, of two running nodes with one name. A node that starts takes the others of its name for earlier
- * runs of its own that have ended, until they join again.
+ * Warns once per process about two running nodes with one name. A starting node treats others of its name as earlier
+ * runs of itself that have ended, until they join again.
  */
 export function warnOfNodeName(name: string): void {
   warnOnce(
@@ -70,13 +71,13 @@ export function warnOfNodeName(name: string): void {
   )
 }
 
-/** Every other life that is known. */
+/** Every other known instance. */
 export class Members {
   readonly #options: MembersOptions
   readonly #others = new Map<string, Known>()
-  // Whether a member ended without a good-bye of its own.
+  // Whether a member ended without sending `leave`.
   #lostSome = false
-  // Who was there before this node had read the log; `undefined` until it has.
+  // The members present before this node had read the log; `undefined` until it has.
   #elders: ReadonlySet<string> | undefined
   #hasElder = false
 
@@ -95,7 +96,7 @@ export class Members {
     return RENEWALS_MISSED * this.renewMs
   }
 
-  /** Notes that a member said that it is there, this long ago. */
+  /** Records a sign of a member, this long ago. */
   joined({ life, name }: Member, ageMs: number): void {
     if (life === this.#options.life) return
     const seenAt = this.#options.clock.monotonic() - ageMs
@@ -106,14 +107,14 @@ export class Members {
     if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
   }
 
-  /** Notes a sign of a member that may be known. */
+  /** Records a sign of a member that may be known. */
   signed(life: string): void {
     const known = this.#others.get(life)
     if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
     this.#heard(life)
   }
 
-  /** Notes that this node has read the log to its head: whoever is known by now was there before it. */
+  /** Records that this node has read the log to its head: every member known by now was there before it. */
   arrived(): void {
     this.#elders ??= new Set(this.#others.keys())
   }
@@ -123,20 +124,20 @@ export class Members {
   }
 
   /**
-   * Whether a member that was there before this node is alive. It hears from the store of everything that the log has lost
-   * since it started itself, and gives it back.
+   * Whether a member older than this node is running. Such a member reads from the store everything that the log has
+   * lost since it started, and republishes it.
    */
   get hasElder(): boolean {
     return this.#hasElder
   }
 
-  /** Notes that a member has left, by its own word or as another one takes it. */
+  /** Records that a member has left, by its own entry or by another node's. */
   left(life: string, isOwnWord: boolean): void {
     if (!isOwnWord) this.#lostSome = true
     this.#others.delete(life)
   }
 
-  /** Notes that another member gave one up: it is not waited for, and its entry ends as if it had fallen silent. */
+  /** Records that another member gave one up: it is not waited for, and its entry ends as if it had gone silent. */
   givenUp(life: string): void {
     const known = this.#others.get(life)
     if (known !== undefined) known.isGivenUp = true
@@ -155,14 +156,14 @@ export class Members {
     return there
   }
 
-  /** Whether no other member is known that could be alive. */
+  /** Whether no other member is known that could be running. */
   get alone(): boolean {
     return this.#others.size === 0 || this.others().length === 0
   }
 
   /**
-   * Whether there are other members, or were some that ended without a good-bye: one that was lost may live on beyond a
-   * split of the log, for as long as that lasts.
+   * Whether there are other members, or some ended without sending `leave`: a lost member may keep running on the other
+   * side of a split for as long as the split lasts.
    */
   get hadOthers(): boolean {
     return !this.alone || this.#lostSome

@@ -1,9 +1,8 @@
 /**
- * The nodes of a fleet, as the log tells of them: who follows it, and who has applied what.
+ * The nodes of a fleet as recorded in the log: which nodes follow it, and which have applied an event.
  *
- * A node joins when it is up to date, says so again from time to time, and leaves when it stops. One that is asked for
- * word, and gives none for longer than anything may be stale, is not waited for any more until it joins again; whether it
- * is alive is still not known.
+ * A node joins when it is up to date, renews its entry periodically and leaves when it stops. A node that does not
+ * confirm within the maximum staleness is not waited for until it joins again; it may still be running.
  *
  * @module
  */
@@ -17,14 +16,14 @@ import { isEnded } from './local-life.js'
 import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
 
-/** Which nodes have applied an event, by name, and which ones have not said so. */
+/** Which nodes have applied an event, by name, and which have not confirmed it. */
 export interface RollCall {
   readonly position: Position
   readonly applied: readonly string[]
   readonly pending: readonly string[]
 }
 
-/** What this part needs. */
+/** Options of the membership. */
 export interface MembershipOptions {
   readonly name: string
   readonly feed: RevocationFeed
@@ -40,21 +39,21 @@ export interface MembershipOptions {
   readonly random: () => number
 }
 
-/** A call that is older than this is answered by no node: its caller has stopped waiting. */
+/** Nodes do not respond to an older call: its caller has stopped waiting. */
 const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
 const MAX_LEASE_MS = 10 * 60_000
 const RENEW_MS = 30_000
-// In the place of the time at which a node left: it did not say so itself, and may be alive.
+// Used in place of the time of a `leave`: the node did not leave by itself and may be running.
 const GIVEN_UP = 0
 
 interface Call {
-  /** Where its event stands; until that is known, no node can have acknowledged it. */
+  /** The position of its event. Until it is known, no node can have acknowledged the event. */
   seq: number
   readonly done: () => void
 }
 
-// Authorities on one feed object of one process hear of an event before the append resolves: there is no node to ask.
+// Authorities on one feed object of one process receive an event before the append resolves, so no node is asked.
 const neighbours = new WeakMap<RevocationFeed, Set<Membership>>()
 
 /** One node's list of all nodes. */
@@ -63,11 +62,11 @@ export class Membership {
   readonly #me: Member
   /** The other members. */
   readonly members: Members
-  /** The highest `seq` that each life has said it has applied. */
+  /** The highest `seq` that each instance has acknowledged. */
   readonly #acked = new Map<string, number>()
   readonly #calls = new Set<Call>()
   #lease: { readonly holder: string; readonly until: number } | undefined
-  // Up to where the log was read, which tells what is said now from what was said long ago.
+  // How far the log was read. It separates current entries from old ones.
   #reached: { readonly epoch: string; readonly seq: number } | undefined
   #epoch = ''
   #isMember = false
@@ -86,7 +85,7 @@ export class Membership {
     neighbours.set(feed, here.add(this))
   }
 
-  /** Takes in a seal of any node: a sign that it is alive, if it was made just now. */
+  /** Processes a seal of any node: a recent seal is a sign of activity. */
   sign({ writer, epoch, seq }: Opened): void {
     if (this.#isNew(epoch, seq)) this.members.signed(lifeOf(writer))
   }
@@ -95,7 +94,7 @@ export class Membership {
     return this.#reached?.epoch === epoch && seq > this.#reached.seq
   }
 
-  /** Takes in what a node said in an event. */
+  /** Processes an entry that a node published about itself. */
   hear({ kind, value, until }: NodeEntry, event: Opened): void {
     this.#follow()
     if (kind === 'join') this.#joined(parseMember(value), until, event)
@@ -105,7 +104,7 @@ export class Membership {
     else if (kind === 'call') this.#called(event)
   }
 
-  // In another epoch of the log every node says again that it is there.
+  // In another epoch every node announces itself again.
   #follow(): void {
     const { epoch } = this.#options.replica.position
     if (epoch === this.#epoch) return
@@ -115,7 +114,7 @@ export class Membership {
     this.#lease = undefined
   }
 
-  // What another node repeats of a member, and what was said before this node was there, is as old as it says.
+  // Entries repeated by another node, and entries from before this node started, are as old as their own date.
   #joined(member: Member, at: number, { writer, epoch, seq }: Opened): void {
     const { clock } = this.#options
     const isOwnWord = lifeOf(writer) === member.life
@@ -124,7 +123,7 @@ export class Membership {
     else this.members.joined(member, isNow ? 0 : Math.max(0, clock.judged() - at))
     if (isNow && member.life !== this.#me.life && member.name === this.#me.name)
       warnOfNodeName(member.name)
-    // Whoever joins has read the log up to there.
+    // A joining node has read the log up to this event.
     if (isOwnWord) this.#acknowledged(member.life, seq - 1)
   }
 
@@ -136,7 +135,7 @@ export class Membership {
     for (const call of this.#calls) this.#check(call)
   }
 
-  // It says again that it is there as soon as it is up to date, and not only when that is due.
+  // The node announces itself as soon as it is up to date, not only when a renewal is due.
   #unlisted(): void {
     this.#isMember = false
     this.#timer?.cancel()
@@ -150,7 +149,7 @@ export class Membership {
 
   #leased(holder: string, until: number): void {
     const now = this.#options.clock.now()
-    // Of a node whose clock is ahead: it would keep all others from compacting for as long.
+    // From a node whose clock is ahead: it would prevent all others from compacting for as long.
     if (until > now + MAX_LEASE_MS) return
     if (this.#lease === undefined || this.#lease.until <= now || this.#lease.holder === holder)
       this.#lease = { holder, until }
@@ -160,13 +159,13 @@ export class Membership {
     const { clock, append } = this.#options
     if (this.#stopped || sameBytes(writer, this.#options.writer)) return
     if (!this.#isMember || Math.abs(clock.now() - at) > MAX_CALL_AGE_MS) return
-    // Only once the event is applied to its end, which is after this.
+    // Runs after this call, when the event is completely applied.
     queueMicrotask(() => {
       void append([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(() => undefined)
     })
   }
 
-  /** This node is up to date: says so to the others, if they do not know yet. */
+  /** Announces that this node is up to date, if the others do not know yet. */
   live(): void {
     this.#arrive()
     if (this.#options.feed.peek !== undefined || this.#stopped) return
@@ -182,7 +181,7 @@ export class Membership {
     this.members.arrived()
   }
 
-  /** Says that this node is there, and goes on doing so. Resolves when the log has it, or could not be told. */
+  /** Announces this node and keeps renewing the entry. Resolves when the log has it, or after the append failed. */
   hello(): Promise<void> {
     if (this.#options.feed.peek !== undefined || this.#stopped) return Promise.resolve()
     this.#timer?.cancel()
@@ -204,7 +203,7 @@ export class Membership {
     await append(entries).catch(() => undefined)
   }
 
-  // Lives of this very node, as far as it can tell, that ended without a good-bye. One that is alive after all joins again.
+  // Earlier instances of this node that ended without `leave`. One that is still running joins again.
   #departed(until: number): NodeEntry[] {
     return this.members
       .others()
@@ -220,7 +219,7 @@ export class Membership {
     }, delayMs)
   }
 
-  /** Says that this node does not follow any longer, if it has said, or is saying, that it does. */
+  /** Announces that this node stops following, if it has announced itself or is doing so. */
   async leave(): Promise<void> {
     const { time, append } = this.#options
     const hasJoined = this.#hasJoined
@@ -230,7 +229,7 @@ export class Membership {
       await append([{ kind: 'leave', value: memberText(this.#me), until: time.stamp() }])
   }
 
-  /** Ends this part. */
+  /** Stops this part. */
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
@@ -239,8 +238,8 @@ export class Membership {
   }
 
   /**
-   * Publishes by way of `publish`, with a call for word from every node, and waits for it for at most `timeoutMs`.
-   * Rejects as `publish` does.
+   * Publishes through `publish` with a call for acknowledgements, and waits for them for at most `timeoutMs`. Rejects
+   * like `publish`.
    */
   async call(
     publish: (call: NodeEntry) => Promise<Position>,
@@ -287,7 +286,7 @@ export class Membership {
   }
 
   async #callHere(position: Position): Promise<RollCall> {
-    // The first event of a log only makes the others look at it.
+    // The first event of a log only makes the others read it.
     await new Promise((resolve) => setImmediate(resolve))
     const here = [...(neighbours.get(this.#options.feed) ?? [])]
     const has = ({ replica }: MembershipOptions) => replica.reached(position.epoch, position.seq)
@@ -306,7 +305,7 @@ export class Membership {
     void this.#options.append(gone).catch(() => undefined)
   }
 
-  /** Whether no other node has said that it is compacting the log. */
+  /** Whether no other node has announced that it is compacting the log. */
   mayLead(): boolean {
     const now = this.#options.clock.now()
     return this.#lease === undefined || this.#lease.until <= now || this.leads()
@@ -318,12 +317,12 @@ export class Membership {
     return holder === memberText(this.#me) && until > this.#options.clock.now()
   }
 
-  /** How this node names itself in the log. */
+  /** The name of this node in the log. */
   get text(): string {
     return memberText(this.#me)
   }
 
-  /** What has to be said of nodes by a node that cuts off where they said so themselves. */
+  /** The entries about nodes that must be repeated when a trim removes the originals. */
   *entries(): Iterable<NodeEntry> {
     const now = this.#options.time.stamp()
     if (this.#isMember) yield { kind: 'join', value: this.text, until: now }

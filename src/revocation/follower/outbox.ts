@@ -1,5 +1,5 @@
 /**
- * Debts: what a node has revoked, and the log may not have.
+ * The outbox: revocations of this node that the log may not have yet.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import {
   targetOf,
 } from '../index/entries.js'
 
-/** What one node owes the log, once for each target, however often it was revoked. */
+/** The pending entries of one node, one for each target. */
 export class Outbox {
   readonly #entries = new Map<string, RevocationEntry>()
 
-  /** How many there are. */
+  /** The number of pending entries. */
   get size(): number {
     return this.#entries.size
   }
 
-  /** Adds entries; what nodes say to each other is of its time, and is not owed. */
+  /** Adds entries. Entries about nodes are valid only at their time and are not kept. */
   add(entries: readonly FeedEntry[]): void {
     for (const entry of entries) {
       if (isNodeEntry(entry)) continue
@@ -30,21 +30,21 @@ export class Outbox {
     }
   }
 
-  /** Whether the entry, or one of the same target, is among them. */
+  /** Whether the entry, or one of the same target, is pending. */
   has(entry: RevocationEntry): boolean {
     return this.#entries.has(targetOf(entry))
   }
 
-  /** The first ones, at most that many. */
+  /** The first entries, up to the given number. */
   first(count: number): RevocationEntry[] {
     return [...this.#entries.values()].slice(0, count)
   }
 
-  /** Takes out what the log has by now. */
+  /** Removes entries that the log has confirmed. */
   settle(entries: readonly RevocationEntry[]): void {
     for (const entry of entries) {
       const key = targetOf(entry)
-      // It may have been owed again meanwhile, and reach further.
+      // The entry may have been extended meanwhile.
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The pace of a follower: how long it waits until it looks at the log again.
+ * The poll interval of a follower.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { RevocationFeed } from '../../feed/feed.js'
 const FIRST_POLL_MS = 25
 const QUIET_POLL_MS = 250
 
-/** What the pace depends on. */
+/** Inputs of the interval. */
 export interface PaceOptions {
   readonly feed: RevocationFeed
   readonly maxStalenessMs: number
@@ -16,7 +16,7 @@ export interface PaceOptions {
   readonly random: () => number
 }
 
-/** How often one node polls. */
+/** Computes how often one node polls. */
 export class Pace {
   readonly #options: PaceOptions
   #pollMs = FIRST_POLL_MS
@@ -25,20 +25,20 @@ export class Pace {
     this.#options = options
   }
 
-  /** Something happens in the log: more may follow. */
+  /** Records activity in the log: more may follow. */
   quicken(): void {
     this.#pollMs = FIRST_POLL_MS
   }
 
   /**
-   * How long to wait for the next poll, in milliseconds. While pushes come (`isCalm`), polls only confirm; without them
-   * they are what is fast, and are frequent while something happens.
+   * The delay until the next poll, in milliseconds. While pushes arrive (`isCalm`), polls only confirm them. Otherwise
+   * polls determine the latency and are frequent during activity.
    */
   next(isCalm: boolean): number {
     const { feed, maxStalenessMs, random } = this.#options
     const { suggestedPollMs } = feed.info
     const jitter = 0.8 + random() * 0.4
-    // In one process nothing is ever missed, and looking proves nothing that a verification would not.
+    // An in-process feed misses nothing, and a poll proves nothing that a verification would not.
     if (feed.peek !== undefined) return suggestedPollMs * jitter
     const wait = isCalm ? suggestedPollMs : this.#pollMs
     this.#pollMs = Math.min(QUIET_POLL_MS, suggestedPollMs, this.#pollMs * 1.5)

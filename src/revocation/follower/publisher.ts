@@ -1,5 +1,5 @@
 /**
- * The publisher: appends what this node revokes, in groups, exactly once, whatever becomes of the answers.
+ * The publisher: appends this node's revocations in groups, exactly once, even if responses are lost.
  *
  * @module
  */
@@ -14,28 +14,28 @@ import type { AgreedTime } from './agreed-time.js'
 import type { FollowerKeys } from './follower-options.js'
 import type { Replica } from './replica.js'
 
-// An append carries at most this many events: a quarter of a megabyte or more of them would hold everybody else up.
+// The maximum number of events per append: a quarter of a megabyte or more would delay other writers.
 const MAX_EVENTS = 10
 const MAX_ATTEMPTS = 100
 const MAX_UNANSWERED = 4
 const MAX_BACKOFF_MS = 50
 
-/** What the publisher needs. */
+/** Options of the publisher. */
 export interface PublisherOptions {
   readonly feedClient: FeedClient
   readonly replica: Replica
   readonly keys: FollowerKeys
   readonly clock: ResolvedClock
   readonly time: AgreedTime
-  /** How long a call may take, in milliseconds; also how long an append without an answer is tried again. */
+  /** Timeout of a call, in milliseconds; also how long an append without a response is retried. */
   readonly deadlineMs: number
-  /** 16 bytes that name this node. */
+  /** The 16-byte id of this node. */
   readonly writer: Uint8Array
-  /** Brings the replica up to the head; rejects when that cannot be done. */
+  /** Brings the replica up to the head; rejects if that fails. */
   readonly pull: () => Promise<void>
-  /** Called when the log took this node's events, all of which it has applied by then. */
+  /** Called when the log accepted this node's events. The node has applied all of them by then. */
   readonly onAppended: () => void
-  /** The name of a new life of the log. */
+  /** The name of a new epoch. */
   readonly newEpoch: () => string
   /** A number in [0, 1). */
   readonly random: () => number
@@ -52,7 +52,7 @@ interface AppendDraft {
   readonly next: SealedHead
 }
 
-/** One node's appends, one at a time: each builds on the link of the one before it. */
+/** One node's appends, one at a time: each builds on the link of the previous one. */
 export class Publisher {
   readonly #options: PublisherOptions
   #queue: Job[] = []
@@ -63,10 +63,10 @@ export class Publisher {
   }
 
   /**
-   * Appends entries, together with whatever else waits by the time the log is free. Answers the position of the event
-   * that ends them.
+   * Appends entries, together with all other entries waiting by the time the log is free. Resolves with the position of
+   * the event that contains the last of them.
    *
-   * Rejects with `ERR_REVOCATION_UNCERTAIN` when it cannot be told whether the log took them; asking again is safe.
+   * Rejects with `ERR_REVOCATION_UNCERTAIN` if it is unknown whether the log accepted them; retrying is safe.
    */
   append(entries: readonly FeedEntry[]): Promise<Position> {
     return new Promise((resolve, reject) => {
@@ -77,7 +77,7 @@ export class Publisher {
 
   async #run(): Promise<void> {
     this.#running = true
-    // What is asked for in the same tick goes along.
+    // Includes everything requested in the same tick.
     await Promise.resolve()
     while (this.#queue.length > 0) {
       const jobs = this.#nextGroup()
@@ -114,7 +114,7 @@ export class Publisher {
 
   async #appendGroups(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
     const { replica, keys, pull, clock, deadlineMs } = this.#options
-    // Every draft that the log may have taken: a request that was given up may still arrive.
+    // Every draft that the log may have accepted: an abandoned request may still arrive.
     const drafts: AppendDraft[] = []
     let unanswered = 0
     const until = clock.monotonic() + deadlineMs
@@ -130,7 +130,7 @@ export class Publisher {
       const landed = drafts.find(({ next }) => replica.agrees(next))
       if (landed !== undefined) return landed.next
       if (answer === 'refused') await this.#pause(attempt - unanswered)
-      // Not without end: what was not answered may still arrive, and the caller is waiting.
+      // Bounded, because the caller is waiting. An append without a response may still arrive.
       else if (clock.monotonic() < until) unanswered++
       else break
     }
@@ -155,7 +155,7 @@ export class Publisher {
   #draft(after: Position, groups: readonly (readonly FeedEntry[])[]): AppendDraft {
     const { keys, time, writer, replica, newEpoch } = this.#options
     const at = time.stamp()
-    // No log, and nobody who had anything to put into one: the first event founds it.
+    // There is no log yet: the first event creates it.
     const epoch = after.epoch === '' ? newEpoch() : after.epoch
     const events: SealedEvent[] = []
     let { seq, link } = after
@@ -170,7 +170,7 @@ export class Publisher {
     return { events, next: sealHead(keys, head, time.vouched()) }
   }
 
-  // Writers that collide come back at times of their own.
+  // Colliding writers retry after a random delay.
   #pause(attempt: number): Promise<void> {
     const { clock, random } = this.#options
     const longest = Math.min(MAX_BACKOFF_MS, 2 ** Math.min(attempt, 10) / 2)
@@ -181,7 +181,7 @@ export class Publisher {
   }
 }
 
-// Where the log begins with these entries in it: whoever comes next must find the head say so.
+// Where the log begins with these entries in it: later readers must find it in the head.
 function extentOf(replica: Replica, entries: readonly FeedEntry[]) {
   let { floor: first, snapshotSeq: second } = replica
   for (const entry of entries) {

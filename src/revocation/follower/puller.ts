@@ -1,5 +1,5 @@
 /**
- * The puller: from a node's own position to the head of the log, and the proof that it is the head.
+ * The puller: reads from a node's own position to the head of the log, and proves that it is the head.
  *
  * @module
  */
@@ -20,21 +20,21 @@ import type { Replica, Taken } from './replica.js'
 import type { Witness } from './witness.js'
 
 const READ_LIMIT = 500
-// Enough to read a hundred million events; a feed that never reaches its own head must not hold the node for ever.
+// Enough for a hundred million events. A feed that never reaches its own head must not block the node indefinitely.
 const MAX_ROUNDS = 200_000
 const MAX_STUCK = 2
 const MAX_SHOWN = 3
 const MAX_TEARS = 3
-// Between two of these the event loop gets its turn: a few milliseconds of work.
+// A few milliseconds of work, after which the puller yields to the event loop.
 const BYTES_A_TURN = 100_000
 /**
- * A seal older than this, or than a fifth of a lease, is renewed by the first node that comes by and did not make it: each
- * of two nodes then sees a seal of the other one twice a lease.
+ * A seal older than this, or than a fifth of a lease, is refreshed by the first node that reads it and did not make it.
+ * Each of two nodes then sees the other's seal twice a lease.
  */
 const BEACON_MS = 2000
 const BEACON_SHARE = 0.2
 
-/** What the puller needs. */
+/** Options of the puller. */
 export interface PullerOptions extends FollowerOptions {
   readonly feedClient: FeedClient
   readonly replica: Replica
@@ -44,7 +44,7 @@ export interface PullerOptions extends FollowerOptions {
   readonly time: AgreedTime
   readonly membership: Membership
   readonly witness: Witness
-  /** 16 bytes that name this node. */
+  /** The 16-byte id of this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
   /** A number in [0, 1). */
@@ -60,7 +60,7 @@ interface Attempt {
 }
 
 interface Round {
-  /** What this node knew of the log when it asked for the head. */
+  /** What this node knew of the log when it requested the head. */
   readonly sent: { readonly epoch: string; readonly seq: number }
   readonly mark: TimeMark
   readonly attempt: Attempt
@@ -72,9 +72,9 @@ export class Puller {
   readonly #feedClient: FeedClient
   readonly #replica: Replica
   #head: SealedHead | null = null
-  // How many pulls in a row found a head that no chain of events leads to.
+  // How many pulls in a row found a head that no chain of events reaches.
   #tears = 0
-  // When the head was asked for that was reached last.
+  // When the last reached head was requested.
   #reachedAt: TimeMark | undefined
 
   constructor(options: PullerOptions) {
@@ -83,13 +83,14 @@ export class Puller {
     this.#replica = options.replica
   }
 
-  /** The head that was seen last. */
+  /** The last head that was read. */
   get head(): SealedHead | null {
     return this.#head
   }
 
   /**
-   * Pulls until the head is reached and proved. Answers how many events it read. Rejects with `ERR_FEED_UNAVAILABLE`.
+   * Pulls until the head is reached and proved. Resolves with the number of events read. Rejects with
+   * `ERR_FEED_UNAVAILABLE`.
    */
   async pull(): Promise<number> {
     await this.#feedClient.open()
@@ -114,7 +115,7 @@ export class Puller {
     throw unavailable('the feed has a head that it cannot be read up to')
   }
 
-  /** Goes one step towards this head. Answers whether it is reached, and proved to be the head. */
+  /** Advances one step towards this head. Resolves with whether it is reached and proved to be the head. */
   async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
     const { recovery, reconciler } = this.#options
     const opened = await this.#open(head)
@@ -130,7 +131,7 @@ export class Puller {
       return false
     }
     replica.learn(head, opened)
-    // An authoritative head is never behind what was there before it was asked for.
+    // An authoritative head is never behind a position that was known before the request.
     const behind = sent.epoch === epoch && head.seq < sent.seq
     const whole = replica.agrees(head) && !replica.contradicted
     if (whole && !behind) {
@@ -140,7 +141,7 @@ export class Puller {
     }
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
     else if (head.seq <= seq || behind || attempt.stuck >= MAX_STUCK) {
-      // Something was applied that is not in the log: the log was set back, and may have gone on from there.
+      // An applied event is missing in the log: the log was rolled back and may have continued from there.
       if (attempt.rewound) return this.#torn(head)
       attempt.rewound = true
       attempt.stuck = 0
@@ -151,7 +152,7 @@ export class Puller {
 
   #note(head: SealedHead, opened: Opened): void {
     const { time, witness, membership, writer } = this.#options
-    // One that was not there a moment ago was made since then.
+    // A head that was absent a moment ago was made since then.
     const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
     this.#head = head
     time.note(opened)
@@ -159,7 +160,7 @@ export class Puller {
     if (isNew && !sameBytes(opened.writer, writer)) membership.members.signed(lifeOf(opened.writer))
   }
 
-  // A seal that does not hold, of a head: first the key may be new, then somebody tampered.
+  // Handles an invalid seal of a head: a new key is checked first, then tampering is assumed.
   async #open(head: SealedHead): Promise<Opened | undefined> {
     const { keys } = this.#options
     let opened = openHead(keys, head)
@@ -180,12 +181,12 @@ export class Puller {
       attempt.read += events.length
       return
     }
-    // The log may have been trimmed or restarted between the two questions: the next head tells.
+    // The log may have been trimmed or restarted between the two reads; the next head shows it.
     attempt.stuck++
   }
 
-  // Something in the middle is gone, and no event can be put there. A reading that failed may do better the next time;
-  // a log that stays torn is begun anew, with what the nodes and the store know.
+  // Events in the middle are missing and cannot be inserted. A failed read may succeed next time. If the gap persists,
+  // a new epoch starts with what the nodes and the store know.
   async #torn(head: SealedHead): Promise<never> {
     this.#tears++
     if (this.#tears >= MAX_TEARS) await this.#options.recovery.replace(head)
@@ -211,7 +212,7 @@ export class Puller {
     }
   }
 
-  // A bit that flipped can name another key. An event of a form to come is left to those who know it.
+  // A flipped bit can name another key. An event of a future format is left to nodes that know it.
   async #unreadable(event: SealedEvent, head: SealedHead): Promise<never> {
     const { keys, recovery, onIncident } = this.#options
     onIncident('unreadable', 1)
@@ -221,7 +222,7 @@ export class Puller {
     throw unavailable('the feed holds an event that this node cannot read')
   }
 
-  // A key that is not at hand may be a new one.
+  // A key that is not loaded may be new.
   async #take(event: SealedEvent, covered: number): Promise<Taken> {
     const taken = this.#replica.take(event, covered)
     if (taken !== 'unreadable') return taken
@@ -230,8 +231,8 @@ export class Puller {
   }
 
   /**
-   * Notes the proof, as far as there is evidence that this head is that of the whole log. An old seal is renewed: the log
-   * that takes the new one is no picture. Answers whether the head stands.
+   * Records the proof as far as there is evidence that this head belongs to the complete log. An old seal is refreshed:
+   * a log that accepts the new seal is not a stale copy. Resolves with whether the head was confirmed.
    */
   async #prove(head: Opened, mark: TimeMark, attempt: Attempt): Promise<boolean> {
     const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
@@ -243,19 +244,19 @@ export class Puller {
     const age = clock.judged() - sealedAt
     const isCurrent = age <= maxStalenessMs && age >= -toleranceMs
     if (!isCurrent && !(await this.#touch(head))) {
-      // Somebody may have appended in between. Whoever shows the same head again shows a picture.
+      // Another node may have appended in between. A log that returns the same head again is a stale copy.
       this.#suspect(attempt)
       return false
     }
     const wasFresh = freshness.within(maxStalenessMs, mark[0])
     this.#reachedAt = mark
     this.#weigh(isCurrent ? sealedAt : mark[0])
-    // In the background, while the old one will do: of several nodes that do so at once, all are right.
+    // Runs in the background while the old seal is recent enough. Nodes may refresh it concurrently.
     if (isCurrent && age > this.#dueAfter(head, wasFresh)) void this.#touch(head).catch(() => false)
     return true
   }
 
-  /** Notes that there is new evidence: what was reached is proved as far as that goes. */
+  /** Records new evidence and extends the proof of the reached head as far as the evidence goes. */
   reweigh(): void {
     this.#weigh(undefined)
   }
@@ -267,13 +268,13 @@ export class Puller {
       freshness.prove(this.#reachedAt, newest)
   }
 
-  /** Whether a seal of this node shows something: where it is alone, or the log cannot be split. */
+  /** Whether this node's own seal is evidence: if the node is alone, or the log cannot be split. */
   get #trustsItself(): boolean {
     const { feed, membership } = this.#options
     return feed.info.splits === false || membership.members.alone
   }
 
-  // A node that comes back answers a seal of another one at once: that one may be waiting for it.
+  // A returning node reacts to another node's seal immediately, because that node may be waiting for it.
   #dueAfter({ writer }: Opened, wasFresh: boolean): number {
     const { maxStalenessMs, random } = this.#options
     const isOwn = sameBytes(writer, this.#options.writer)
@@ -282,7 +283,7 @@ export class Puller {
     return shares * Math.min(BEACON_MS, maxStalenessMs * BEACON_SHARE) * (1 + random() / 2)
   }
 
-  /** Notes a head that should be another one by the next time. */
+  /** Records a head that must have changed by the next pull. */
   #suspect(attempt: Attempt): void {
     attempt.frozen++
     if (attempt.frozen <= MAX_SHOWN) return
@@ -299,7 +300,8 @@ export class Puller {
     const header = { epoch, seq, link, at, first, second, writer }
     const next = sealHead(keys, header, time.vouched())
     const touched = await this.#feedClient.touch({ epoch, seq, link }, next)
-    // By the clock that judges it: what this node sealed itself is as old as the question, whatever the wall clock says.
+    // Uses the clock that judges the lease: a seal of this node is as old as the request, even if the wall clock was
+    // stepped.
     if (touched && this.#replica.agrees({ epoch, seq, link })) {
       this.#reachedAt = mark
       this.#weigh(mark[0])

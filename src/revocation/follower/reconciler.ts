@@ -1,9 +1,8 @@
 /**
- * Recalling: asking the store what was revoked lately, where the log may not be the one that this node knew.
+ * The reconciler: reads recent revocations from the store when the log may have been replaced.
  *
- * A log that was set back to exactly where a node stands looks to that node as if nothing had happened. Whoever had read
- * on mends it, if anybody who had still lives; the store knows in any case.
- *
+ * A log that was rolled back to exactly a node's position looks unchanged to that node. A running node that had read
+ * further repairs the log; otherwise the store has the missing revocations.
  * @module
  */
 
@@ -15,12 +14,12 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, TimeMark } from './freshness.js'
 import type { Replica } from './replica.js'
 
-// Nodes that learn of the same at the same time do not all tell the log of it.
+// Jitter, so that nodes that detect the same loss do not all republish it.
 const MAX_DELAY_MS = 1000
-// Of a lease: the next answer has come before the last one is too old, whenever the next pull is.
+// A fraction of a lease: the next read completes before the last one is too old.
 const ASK_SHARE = 0.35
 
-/** What reconciling needs. */
+/** Options of the reconciler. */
 export interface ReconcilerOptions
   extends FirstReadingOptions,
     Pick<
@@ -35,26 +34,26 @@ export interface ReconcilerOptions
       | 'onIncident'
     > {
   readonly freshness: Freshness
-  /** Whether the store is needed to show that the log is whole, besides when that is in doubt. */
+  /** Whether the store is needed as evidence that the log is complete, even if nothing is in doubt. */
   readonly isWitness: () => boolean
-  /** Called when everything is known that the store had when it was asked. */
+  /** Called when this node knows everything that the store had when it was read. */
   readonly onKnown: (asked: TimeMark) => void
   readonly replica: Replica
   readonly signal: AbortSignal
-  /** Gives entries to the log. */
+  /** Appends entries to the log. */
   readonly append: (entries: readonly FeedEntry[]) => Promise<unknown>
   /** A number in [0, 1). */
   readonly random: () => number
 }
 
-/** Knows when the store has to be asked, and how far it was read. */
+/** Tracks when the store must be read, and how far it was read. */
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
   #restUntil = Number.NEGATIVE_INFINITY
-  // Everything that the store took in before it is in the index, or was before this node started.
+  // Everything that the store received before this cursor is in the index, or is older than this node's start.
   #cursor: string | undefined
   #isCaughtUp = false
   #dueAt = Number.NEGATIVE_INFINITY
@@ -67,22 +66,22 @@ export class Reconciler {
   }
 
   /**
-   * Takes the first cursor, before the log is entered and the store read: nothing falls in between. Rejects as the
-   * store does.
+   * Takes the first cursor, before the log and the store are read, so that no revocation falls in between. Rejects like
+   * the store.
    */
   async begin(): Promise<void> {
     this.#cursor ??= await this.#options.reconcile?.begin()
   }
 
-  /** Notes that something happened behind which the log may have become another one. */
+  /** Records an event after which the log may have been replaced. */
   suspect(): void {
     this.#suspected = true
   }
 
   /**
-   * Sees to it, before a proof that was asked for at `mark`, that nothing is missing which the store has. Where the lease
-   * ran out, or never was, that is waited for: a node that comes back knows what was revoked without it. Where it did
-   * not, the store is asked in the background, so that its outage is not the feed's. Rejects as the store does.
+   * Ensures, before a proof requested at `mark`, that nothing the store has is missing. If the lease has expired or
+   * never began, it waits for the store. Otherwise the store is read in the background, so a store outage does not
+   * become a feed outage. Rejects like the store.
    */
   async settle(mark: TimeMark): Promise<void> {
     const { freshness, maxStalenessMs, reconcile, clock, isWitness } = this.#options
@@ -94,7 +93,7 @@ export class Reconciler {
     )
     const [wall, steady] = mark
     if (!freshness.within(maxStalenessMs, wall)) {
-      // What was asked before may have been answered before the last revocation.
+      // An earlier read may have completed before the last revocation.
       await this.#asking?.catch(() => undefined)
       return this.#ask(mark)
     }
@@ -103,7 +102,7 @@ export class Reconciler {
       void this.#ask(mark).catch(() => undefined)
   }
 
-  // All of the store was read: what is missing is taken in with the next answer.
+  // The whole store was read: missing entries are applied with the next read.
   #compare(mark: TimeMark): void {
     if (this.#asking === undefined) void this.#ask(mark).catch(() => undefined)
     else this.suspect()
@@ -135,7 +134,7 @@ export class Reconciler {
     const { index, maxEntries: max, replica, onIncident, clock, random } = this.#options
     const { found: all } = this.#first
     const kept = new RevocationIndex({ max })
-    // What the log brings from here on counts, also what it brings while the store is being read.
+    // Collects what the log delivers from here on, including during the store read.
     const lacking = this.#lacking ?? newLacking(max)
     this.#lacking = lacking
     replica.heard = lacking.heard
@@ -148,7 +147,7 @@ export class Reconciler {
         found++
         if (!index.apply(entry)) throw indexFull()
       }
-      // Only now: what could not be applied is read again.
+      // Advances only now, so that entries that could not be applied are read again.
       this.#cursor = cursor
       this.#isCaughtUp = true
       if (all !== undefined) this.#first.found = undefined
@@ -163,7 +162,7 @@ export class Reconciler {
     const { reconcile } = this.#options
     await this.begin()
     if (reconcile === undefined || this.#cursor === undefined) return this.#cursor
-    // A node that starts has no cursor of a time before, when a log that was just set back may have lost something.
+    // A starting node has no earlier cursor, and a log that was just rolled back may have lost something.
     if (!this.#isCaughtUp) await reconcile.recent(into, startedAfter)
     return reconcile.since(into, this.#cursor)
   }
@@ -173,8 +172,8 @@ export class Reconciler {
     this.#options.replica.heard = undefined
   }
 
-  // Mostly the log is going to have it anyway, from the node that revoked it, or from the first node that comes by. So
-  // it is given back only by a node that has read the log to its head, and what the log has by then is left out.
+  // The log usually receives the entry from the node that revoked it or from the first node that detects the loss. So a
+  // node republishes it only after reading the log to its head, and omits what the log has by then.
   #giveBack(): void {
     const { clock, random, signal, append } = this.#options
     const lacking = this.#lacking
@@ -192,11 +191,11 @@ export class Reconciler {
   }
 }
 
-/** What the store had and the log had not brought, and what it has brought since. */
+/** Entries that the store had and the log had not delivered, and what the log has delivered since. */
 interface Lacking {
   readonly missing: RevocationIndex
   readonly heard: RevocationIndex
-  /** When it may be given back, on the steady clock. */
+  /** When they may be republished, on the monotonic clock. */
   giveAt: number
 }
 

@@ -1,7 +1,7 @@
 /**
- * Recovery: what a node does about a log that is gone, was set back, cut short, begun anew or tampered with.
+ * Recovery: what a node does about a log that is missing, was rolled back, truncated, recreated or tampered with.
  *
- * What a node knows it never unlearns. It reads the log that there is, compares, and gives back what is missing.
+ * A node never forgets a revocation that it knows. It reads the current log, compares, and republishes what is missing.
  *
  * @module
  */
@@ -24,12 +24,12 @@ const READ_LIMIT = 500
 const MAX_BEGINNINGS = 100
 const REPAIR_GROUP = 4000
 const MAX_REPAIR_DELAY_MS = 250
-// A head of unknown make that is older than this has no living writer.
+// A head of unknown origin that is older than this has no running writer.
 const ABANDONED_MS = 60_000
-// In the place of a snapshot that no log can have: what the log lacks is still being given back to it.
+// In place of a snapshot position that no log can have: missing entries are still being republished.
 const INCOMPLETE = 2 ** 48 - 1
 
-/** What recovery needs. */
+/** Options of recovery. */
 export interface RecoveryOptions extends FollowerOptions {
   readonly feedClient: FeedClient
   readonly replica: Replica
@@ -42,51 +42,51 @@ export interface RecoveryOptions extends FollowerOptions {
   readonly random: () => number
 }
 
-/** Mends what can be mended, and says so. */
+/** Repairs the log where possible, and reports it. */
 export class Recovery {
   readonly #options: RecoveryOptions
-  // What this node has revoked, and the log may not have.
+  // Revocations of this node that the log may not have.
   readonly #owed = new Outbox()
   #paying = false
   #repairing = false
-  // Whether the log has to be told that it is whole again, and where it begins now.
+  // Whether the log still needs the event that it is complete again, and where it begins.
   #incomplete = false
-  // Whether this node founded the log, so that giving back is for nobody else to do first.
+  // Whether this node created the log, so that it republishes first.
   #founder = false
-  // Whether the log began too late when it was entered last.
+  // Whether the log began too late when it was last entered.
   #isShort = false
-  /** Whether the store was read as a whole; from then on this node hears of everything. */
+  /** Whether the whole store was read. From then on this node receives every revocation. */
   hasRefilled = false
 
   constructor(options: RecoveryOptions) {
     this.#options = options
   }
 
-  /** Keeps entries that the log may not have taken, to offer them again when it answers. */
+  /** Keeps entries that the log may not have accepted, to retry them when it responds. */
   owe(entries: readonly FeedEntry[]): void {
     this.#owed.add(entries)
   }
 
-  /** Whether the entry, or one of the same target, waits for the log. */
+  /** Whether the entry, or one of the same target, is pending. */
   owes(entry: RevocationEntry): boolean {
     return this.#owed.has(entry)
   }
 
-  /** How many entries wait for the log. */
+  /** The number of pending entries. */
   get owed(): number {
     return this.#owed.size
   }
 
   /**
-   * There is no log. Founds one; what this node and the store know goes into it as soon as it is there. Answers whether
-   * to look again; if not, nothing is known that a log could hold, and the first to revoke something founds it.
+   * Creates a log where there is none and republishes what this node and the store know. Resolves with whether to read
+   * the head again; if not, there is nothing to republish, and the first revocation creates the log.
    */
   async createLog(): Promise<boolean> {
     const { feed, replica, onIncident } = this.#options
     const first = replica.position.epoch === ''
     if (!first) onIncident('missing', 1)
     if (!first || !this.hasRefilled) await this.#backfill()
-    // What this node is about to revoke is no matter of recovery: whoever publishes it founds the log with it.
+    // New revocations of this node are not part of recovery: their publisher creates the log with them.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
     await this.#begin(null)
@@ -94,9 +94,9 @@ export class Recovery {
   }
 
   /**
-   * Goes into the log of this head from its beginning, or from the snapshot that stands for it.
+   * Enters the log of this head at its beginning, or at the snapshot that replaces it.
    *
-   * @param reason - What happened to the log that this node was following, if anything did.
+   * @param reason - What happened to the log that this node was following, if anything.
    */
   async enter(head: SealedHead, opened: Opened, reason: IncidentKind | undefined): Promise<void> {
     if (reason !== undefined) this.#options.onIncident(reason, 1)
@@ -114,8 +114,8 @@ export class Recovery {
     replica.learn(head, opened)
   }
 
-  // Nobody has sealed it for a while: whatever was done to it since, nobody has mended. A seal of a time to come does not
-  // tell for how long.
+  // No node has refreshed the head recently, so tampering since then may be undetected. A seal dated in the future does
+  // not show for how long.
   #isAsleep({ at }: Opened): boolean {
     const { clock, maxStalenessMs, toleranceMs } = this.#options
     const age = clock.judged() - at
@@ -126,7 +126,7 @@ export class Recovery {
     const { replica } = this.#options
     const { epoch, seq, floor, link } = head
     const loaded = opened.second > 0 && opened.second < INCOMPLETE ? await this.#load() : undefined
-    // An older snapshot does not have what was trimmed after it; one of another life of the log has nothing of it.
+    // An older snapshot lacks what was trimmed after it; a snapshot of another epoch has nothing of this log.
     const covers = loaded !== undefined && loaded.epoch === epoch && loaded.seq >= opened.second
     const whole = floor <= opened.first && (opened.second === 0 || covers)
     if (!whole) return this.#beginAfterTrim(head, isDamaged)
@@ -135,13 +135,13 @@ export class Recovery {
     else replica.enter(epoch, floor - 1, seq === floor - 1 ? link : undefined)
   }
 
-  // What was trimmed is known to nodes that have read it, and see nothing wrong: in a new life of the log each gives back
-  // what it has.
+  // Trimmed events are known to nodes that have read them and see nothing wrong. In a new epoch each of these
+  // republishes what it has.
   async #beginAfterTrim(head: SealedHead, isDamaged: boolean): Promise<void> {
     const { onIncident, backfill } = this.#options
     const isSure = this.#isShort
     this.#isShort = true
-    // A snapshot may just be replaced by the next: what is seen twice is so.
+    // The next snapshot may be replacing this one, so only a repeated failure counts.
     if (!isSure) return
     onIncident('trimmed', 1)
     if (!isDamaged && backfill === undefined)
@@ -163,8 +163,8 @@ export class Recovery {
   }
 
   /**
-   * The log may have lost what this node has not read: the store knows, and from here on what is read is compared with
-   * everything that is known.
+   * The log may have lost events that this node has not read. The store has them, and from here on what is read is
+   * compared with everything that is known.
    */
   async #backfill(): Promise<void> {
     const { backfill, replica, index } = this.#options
@@ -177,8 +177,8 @@ export class Recovery {
   }
 
   /**
-   * The seal of the head does not hold. If somebody spoilt it, this node puts it right: from its own position, as far as
-   * the log still goes, or with a new life of the log. It does not take a log away from others who have other keys.
+   * Handles a head whose seal is invalid. If it was tampered with, this node repairs it: from its own position, as far
+   * as the log still goes, or with a new epoch. It does not replace a log of nodes with other keys.
    */
   async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
     const { replica, onIncident, backfill } = this.#options
@@ -197,8 +197,8 @@ export class Recovery {
   }
 
   /**
-   * An event is sealed with a key that neither this node nor the store has. Begins the log anew, as one with a hole, unless
-   * there may be somebody who has the key.
+   * Handles an event sealed with a key that neither this node nor the store has. Starts a new epoch, as for a gap,
+   * unless another node may have the key.
    */
   async replaceUnreadable(head: SealedHead, sealedAt: number): Promise<void> {
     if (this.#isAbandoned(sealedAt)) await this.replace(head)
@@ -208,7 +208,10 @@ export class Recovery {
     return Math.abs(this.#options.clock.judged() - sealedAt) >= ABANDONED_MS
   }
 
-  /** The log has a hole. Begins it anew, if what was in the hole is known: to this node, which followed it, or to the store. */
+  /**
+   * Handles a gap in the log. Starts a new epoch if this node, which followed the log, or the store knows what was in
+   * the gap.
+   */
   async replace(head: SealedHead): Promise<void> {
     const { replica, backfill, onIncident } = this.#options
     const knows = replica.reached(head.epoch, head.seq)
@@ -230,11 +233,11 @@ export class Recovery {
     const head = this.#head(position.epoch, position.seq, position.link)
     const { ok } = await feedClient.append(forged, [], head)
     const opened = openHead(keys, head)
-    // Its end may have been cut off before this node had read it.
+    // The end of the log may have been cut off before this node had read it.
     if (ok && !has(opened, 'failure')) await this.#enter(head, opened, true)
   }
 
-  // Of several nodes that come at once the log takes one; the others find its log when they look again.
+  // The log accepts one of several concurrent nodes; the others find its epoch on the next read.
   async #begin(standing: SealedHead | null, isLost = false): Promise<void> {
     const { keys, replica, index, newEpoch } = this.#options
     await keys.ready()
@@ -250,8 +253,8 @@ export class Recovery {
   }
 
   /**
-   * Puts a new life of the log in the place of the one that stands. Nodes that see nothing wrong with that one go on
-   * appending to it, so that its head moves: the log is offered the new one again at once, before they are ready.
+   * Replaces the current epoch with a new one. Nodes that see nothing wrong keep appending and move the head, so the
+   * new epoch is offered again immediately.
    */
   async #replaceHead(standing: SealedHead | null, next: SealedHead, times: number) {
     let expected = standing
@@ -273,7 +276,7 @@ export class Recovery {
     return sealHead(keys, { epoch, seq, link, at, first, second, writer }, time.vouched())
   }
 
-  /** The head is reached: what the log lacks and this node has can go back to it now. */
+  /** Called when the head is reached: republishes what the log lacks and this node has. */
   settle(): void {
     const { replica } = this.#options
     if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
@@ -287,13 +290,13 @@ export class Recovery {
       await this.#options.append(entries)
       this.#owed.settle(entries)
     } catch {
-      // They are offered again after the next proof.
+      // They are retried after the next proof.
     } finally {
       this.#paying = false
     }
   }
 
-  // The first node to come repairs the log; the others, which come a little later, find less to do or nothing.
+  // The first node repairs the log. Later nodes find less or nothing to do.
   async #repair(): Promise<void> {
     const { replica, index, clock, onIncident, signal } = this.#options
     this.#repairing = true
@@ -306,12 +309,12 @@ export class Recovery {
       if (shadow === undefined || signal.aborted) return
       const repaired = await this.#giveBack(index.missingFrom(shadow))
       if (this.#incomplete) await this.#tellWhole()
-      // Another comparison may have begun meanwhile: it is for the next round.
+      // Another comparison may have begun meanwhile; the next round handles it.
       if (replica.shadow === shadow) replica.shadow = undefined
       this.#founder = false
       if (repaired > 0) onIncident('restored', repaired)
     } catch {
-      // What is missing is found again after the next proof.
+      // Missing entries are found again after the next proof.
     } finally {
       this.#repairing = false
     }
@@ -332,8 +335,7 @@ export class Recovery {
     return count + group.length
   }
 
-  // With everything back in it, the log is whole from where it began when it was compared; what somebody cut off since is
-  // not in it.
+  // After republication the log is complete from where it began when it was compared, without what was cut off since.
   async #tellWhole(): Promise<void> {
     const { feedClient, append, replica, node: value } = this.#options
     const head = await feedClient.head()

@@ -1,6 +1,6 @@
 /**
- * The replica: what one node has of the log. It takes events from wherever they come, believes only their seals, and
- * moves on only along the chain.
+ * The replica: one node's copy of the log. It accepts events from any source, trusts only their seals, and advances
+ * only along the chain.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { BlockExpiry } from '../log/block-expiry.js'
 import { applyEntries, type NodeEntry } from '../log/event.js'
 import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
 
-/** How many of its last links a node remembers, to tell a head that it has overtaken from another history. */
+/** How many recent links a node keeps, to distinguish a head that it has passed from another history. */
 const LINKS = 4096
 const PAST_EPOCHS = 16
 
-/** A node that has not met a log yet. */
+/** The position of a node that has not read a log yet. */
 const NOWHERE: Position = { epoch: '', seq: 0, link: ZERO_LINK }
 
 /**
- * What became of an event: `applied` and the position moved; `known` already; `ahead` of the position, so that its
- * entries hold and it is still missing in the chain; `fork`: authentic, and of another history; `foreign`: of another
- * epoch; `refused`: not authentic; `unreadable`: sealed with a key, or written in a form, that this node lacks; `full`:
- * the index has no room for it.
+ * The result of an event. `applied`: the position advanced. `known`: it was applied before. `ahead`: its entries hold,
+ * but it does not follow the position yet. `fork`: authentic, but from another history. `foreign`: from another epoch.
+ * `refused`: not authentic. `unreadable`: its key or format is unknown to this node. `full`: the index has no room for
+ * it.
  */
 export type Taken =
   | 'applied'
@@ -34,15 +34,15 @@ export type Taken =
   | 'unreadable'
   | 'full'
 
-/** What the replica needs. */
+/** Options of the replica. */
 export interface ReplicaOptions {
   readonly keys: SealKeys
   readonly index: RevocationIndex
-  /** The time that has certainly been reached, in Unix milliseconds; `undefined` while none has. */
+  /** A time that has certainly passed, in Unix milliseconds; `undefined` while none is known. */
   readonly time: { certain(): number | undefined }
   /** How far the clocks of nodes may differ, in milliseconds. */
   readonly maxSkewMs: number
-  /** Told of what nodes say to each other, with the event that says it. */
+  /** Called with the entries that nodes publish about themselves, and their event. */
   readonly onNode: (entry: NodeEntry, event: Opened) => void
   /** Called with each event that is read along the chain. */
   readonly onEvent?: (event: Opened) => void
@@ -55,19 +55,19 @@ export class Replica {
   readonly #past = new Map<string, number>()
   readonly #expiries = new BlockExpiry()
   #position: Position = NOWHERE
-  // After a trim nobody has the link of the event before the first one: what that one says, sealed, is taken for it.
+  // After a trim no node has the link before the first event: the predecessor named in that sealed event is used.
   #adopts = false
   readonly #ahead = new Map<number, Uint8Array>()
   #seen = 0
-  /** Whether the log holds another event where it once held one that this node has seen. */
+  /** Whether the log holds another event at a position where this node has seen one. */
   contradicted = false
-  /** What the log holds, while that is compared with what this node knows. */
+  /** What the log holds, while it is compared with what this node knows. */
   shadow: RevocationIndex | undefined
-  /** What the log has brought since somebody began to listen for it. */
+  /** What the log has delivered since a caller started collecting. */
   heard: RevocationIndex | undefined
-  /** The lowest `seq` that the log has by its own account. */
+  /** The lowest `seq` of the log, according to its head. */
   floor = 1
-  /** The `seq` of the snapshot that holds what was trimmed; 0: what was trimmed had expired. */
+  /** The `seq` of the snapshot that holds the trimmed events; 0 if they had all expired. */
   snapshotSeq = 0
   /** How many events were not authentic. */
   refused = 0
@@ -81,12 +81,12 @@ export class Replica {
     return this.#position
   }
 
-  /** The highest `seq` of this life of the log that this node has seen an authentic event of. */
+  /** The highest `seq` of this epoch for which this node has seen an authentic event. */
   get seen(): number {
     return Math.max(this.#seen, this.#position.seq)
   }
 
-  /** Goes to a place in the log; what is known stays known. Without a link, that of the next event is taken. */
+  /** Moves to a position in the log and keeps the index. Without a link, the link in the next event is used. */
   enter(epoch: string, seq = 0, link: Uint8Array | undefined = undefined): void {
     this.#remember()
     if (epoch !== this.#position.epoch) {
@@ -111,7 +111,7 @@ export class Replica {
     if (this.#past.size > PAST_EPOCHS && oldest !== undefined) this.#past.delete(oldest)
   }
 
-  /** Whether this node has applied that event: in this life of the log, or in an earlier one that it followed. */
+  /** Whether this node has applied that event, in this epoch or in an earlier one that it followed. */
   reached(epoch: string, seq: number): boolean {
     const at = epoch === this.#position.epoch ? this.#position.seq : -1
     return Math.max(at, this.#past.get(epoch) ?? -1) >= seq
@@ -124,19 +124,19 @@ export class Replica {
     return known !== undefined && sameBytes(known, link)
   }
 
-  /** Takes over what a head, whose seal holds, says of the log. */
+  /** Applies what an authentic head says about the log. */
   learn(head: SealedHead, opened: Opened): void {
     if (head.epoch !== this.#position.epoch) return
     this.floor = Math.max(this.floor, opened.first)
     if (head.seq >= this.#position.seq) this.snapshotSeq = opened.second
   }
 
-  /** Up to where the log's oldest events concern nothing that is alive at this time. */
+  /** The last of the oldest events that concern only tokens expired at this time. */
   expiredUpTo(now: number): number {
     return this.#expiries.deadUpTo(this.floor, this.#position.seq, now)
   }
 
-  /** Takes one event. `covered` is the highest `seq` that an authentic head is known to include. */
+  /** Processes one event. `covered` is the highest `seq` that an authentic head is known to include. */
   take(event: SealedEvent, covered = 0): Taken {
     const { seq, bytes } = event
     const { seq: last, epoch } = this.#position
@@ -155,14 +155,14 @@ export class Replica {
     if (opened.epoch !== epoch) return 'foreign'
     if (seq > last + 1) return this.#note(event)
     if (!isNext) return 'fork'
-    // Only what is read along the chain is known to be in the log.
+    // Only events read along the chain are known to be in the log.
     for (const index of [this.shadow, this.heard])
       if (index !== undefined) applyEntries(opened.payload, { index })
     this.#advance(event, opened.first)
     return 'applied'
   }
 
-  // The log had this event. If it turns out not to have it any more, it was set back in between.
+  // The log had this event. If the event is missing later, the log was rolled back in between.
   #note({ seq, bytes }: SealedEvent): Taken {
     if (this.#ahead.size < LINKS) this.#ahead.set(seq, linkOf(bytes))
     this.#seen = Math.max(this.#seen, seq)
@@ -185,8 +185,8 @@ export class Replica {
     this.#options.onNode(entry, event)
   }
 
-  // Authentic entries hold wherever they stand: a revocation is never wrong, only early or repeated. What nodes say of
-  // themselves and of the log is of its time and place: shown again elsewhere, it would be a lie.
+  // Authentic revocations apply at any position: they can only be early or repeated. Entries about nodes and the log
+  // are valid only at their own time and position, so a replay of them is ignored.
   #apply(opened: Opened, isNext: boolean): Taken {
     const { index } = this.#options
     const onNode = (entry: NodeEntry) => this.#hear(entry, opened)
@@ -197,7 +197,8 @@ export class Replica {
     return 'applied'
   }
 
-  // The key is gone, and so is everything that the event could concern: the chain vouches for it, and it can be passed.
+  // The key is gone and every token that the event could concern has expired. The chain vouches for the event, so it is
+  // skipped.
   #passOver(event: SealedEvent, expiresAt: number): Taken {
     const { epoch, link } = this.#position
     const { time, maxSkewMs } = this.#options

@@ -1,5 +1,5 @@
 /**
- * The watcher: keeps the push channel of a feed running, and knows whether it can be relied on for speed.
+ * The watcher: keeps the push channel of a feed open, and tracks whether it can be relied on for low latency.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import type { FeedClient } from '../log/feed-client.js'
 import type { Replica } from './replica.js'
 
 const MAX_BACKOFF_MS = 2000
-// A channel that lost something is not waited for until it has had that long without losing more.
+// After a loss, the channel is not relied on until it has lost nothing for this long.
 const DOUBT_MS = 10_000
 
-/** What the watcher needs. */
+/** Options of the watcher. */
 export interface WatcherOptions {
   readonly feed: RevocationFeed
   readonly feedClient: FeedClient
   readonly replica: Replica
   readonly clock: ResolvedClock
   readonly signal: AbortSignal
-  /** Called with what the channel brings, and without anything when it has to be assumed that something was missed. */
+  /** Called with what the channel delivers, and without an argument when events may have been missed. */
   readonly wake: (hint?: WatchHint) => void
-  /** Told each time that the channel is gone. */
+  /** Called each time the channel ends. */
   readonly onEnd: () => void
   readonly random: () => number
 }
@@ -34,7 +34,7 @@ export class Watcher {
   #doubtUntil = Number.NEGATIVE_INFINITY
   /** How often the channel ended. */
   ends = 0
-  /** How often the log held an event that the channel had not brought. */
+  /** How often the log held an event that the channel had not delivered. */
   misses = 0
 
   constructor(options: WatcherOptions) {
@@ -42,12 +42,12 @@ export class Watcher {
     if (options.feed.watch !== undefined && options.feed.info.push) void this.#loop()
   }
 
-  /** Whether pushes can be expected to come. */
+  /** Whether pushes can be expected. */
   get reliable(): boolean {
     return this.#running && this.#options.clock.monotonic() >= this.#doubtUntil
   }
 
-  /** Notes that a poll found what the channel should have brought. */
+  /** Records that a poll found an event that the channel missed. */
   missed(): void {
     if (!this.#running) return
     this.misses++
@@ -65,7 +65,7 @@ export class Watcher {
       this.ends++
       onEnd()
       failures = clock.monotonic() - since > DOUBT_MS ? 0 : failures + 1
-      // What was sent since the channel ended went nowhere.
+      // Events sent since the channel ended were not delivered.
       wake()
       await this.#pause(failures)
     }
@@ -74,13 +74,13 @@ export class Watcher {
   async #watch(): Promise<void> {
     const { feed, feedClient, replica, signal, wake } = this.#options
     await feedClient.open()
-    // Told once more when the channel is gone: a late wake of a channel that was given up is as good as any other.
+    // Called once more when the channel has ended: a late wake-up of an abandoned channel is harmless.
     const watching = feed.watch?.(replica.position, wake, signal)
     this.#running = true
     await watching
   }
 
-  // With jitter, so that the nodes of a fleet do not all come back at once.
+  // With jitter, so that the nodes of a fleet do not all reconnect at once.
   #pause(failures: number): Promise<void> {
     const { clock, random } = this.#options
     const longest = Math.min(MAX_BACKOFF_MS, 25 * 2 ** Math.min(failures, 10))

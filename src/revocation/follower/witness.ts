@@ -1,6 +1,6 @@
 /**
- * The witness: what shows that the log which this node reads is the log of the others, and not a part that was split
- * off. A seal of the node's own shows nothing while another member may be alive.
+ * The witness: evidence that this node reads the same log as the others, not one side of a split. A node's own seal is
+ * no evidence while another member may be running.
  *
  * @module
  */
@@ -10,24 +10,24 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 
-/** Who vouches for the log: other members by their seals; the store; this node alone; or no one. */
+/** The source of the evidence: seals of other members, the store, this node alone, or none. */
 export type WitnessKind = 'members' | 'store' | 'self' | 'none'
 
-/** Asks an adapter which server it is on. */
+/** Asks an adapter which server it runs on. */
 type Identify = () => Promise<string | undefined>
 
-/** What the witness needs. */
+/** Options of the witness. */
 export interface WitnessOptions {
   readonly clock: ResolvedClock
-  /** 16 bytes that name this node. */
+  /** The 16-byte id of this node. */
   readonly writer: Uint8Array
   readonly time: AgreedTime
   readonly toleranceMs: number
-  /** Reads the store, where there is one that outlives the process. */
+  /** Reads the store, if there is one that outlives the process. */
   readonly reconcile: unknown
 }
 
-/** When something was so, on both clocks: the wall clock may stand still while it is held. */
+/** A moment on both clocks: the wall clock may be stopped meanwhile. */
 type Moment = readonly [wall: number, steady: number]
 
 const NEVER: Moment = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
@@ -37,11 +37,11 @@ export class Witness {
   readonly #options: WitnessOptions
   #members = NEVER
   #store = NEVER
-  /** Whether the store can vouch for the log: it is on another server, as far as is known. */
+  /** Whether the store can vouch for the log: it runs on another server, as far as is known. */
   hasStore: boolean
-  /** Whether store and log are known to be on one server. */
+  /** Whether store and log are known to run on one server. */
   sharesServer = false
-  /** What the last proof rested on. */
+  /** The source of the last proof. */
   kind: WitnessKind = 'none'
 
   constructor(options: WitnessOptions) {
@@ -50,8 +50,8 @@ export class Witness {
   }
 
   /**
-   * Compares the servers of store and log, where both can tell: what splits one of a server splits the other. Once it was
-   * so, it is: in a failover the two are not asked at one moment. Never rejects.
+   * Compares the servers of store and log, if both report one: a split of a shared server splits both. A match is
+   * permanent, because during a failover the two are not read at the same moment. Never rejects.
    */
   async compare(storeIdentity: Identify | undefined, feedIdentity: Identify): Promise<void> {
     if (storeIdentity === undefined) return
@@ -63,7 +63,7 @@ export class Witness {
     this.#store = NEVER
   }
 
-  /** Takes in an authentic seal. One of a time to come is no evidence: it could be shown for as long. */
+  /** Processes an authentic seal. A seal dated in the future is no evidence: it could be replayed until then. */
   note({ writer, at: sealedAt }: Opened): void {
     const { clock, time, toleranceMs } = this.#options
     const [newest] = this.#members
@@ -72,16 +72,16 @@ export class Witness {
     if (at <= clock.judged() + toleranceMs) this.#members = [at, clock.monotonic()]
   }
 
-  /** Notes that everything is known which the store had when it was asked. */
+  /** Records that this node knows everything the store had when it was read. */
   noteStore(asked: Moment): void {
     if (this.hasStore && asked[1] > this.#store[1]) this.#store = asked
   }
 
   /**
-   * The wall time that the newest evidence dates from. A reading of the store counts for `maxStaleness` alone, a seal for
-   * the tolerance of clocks on top of it.
+   * The wall time of the newest evidence. A store read counts for `maxStaleness` only, a seal for the clock skew
+   * tolerance on top of it.
    *
-   * @param sealedAt - When this node itself last sealed the head, where that is evidence.
+   * @param sealedAt - When this node last sealed the head, if that is evidence.
    */
   newest(sealedAt = Number.NEGATIVE_INFINITY): number {
     this.#members = this.#aged(this.#members)
@@ -95,7 +95,7 @@ export class Witness {
     return newest
   }
 
-  // What is as old by the steady clock is as old. After a step back it cannot be told how old it is.
+  // Evidence that is older by the monotonic clock is older. After a step back of the wall clock its age is unknown.
   #aged([wall, steady]: Moment): Moment {
     const { clock, toleranceMs } = this.#options
     const now = clock.judged()

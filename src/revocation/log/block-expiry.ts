@@ -1,23 +1,23 @@
 /**
- * Until when the events of a log matter, by the block: enough to tell how much of its beginning can go.
+ * Tracks the latest expiry per block of events, to find how much of the log's beginning can be trimmed.
  *
  * @module
  */
 
-/** Events of one block: what is trimmed is trimmed by this many. */
+/** Events per block. Trims remove whole blocks. */
 export const BLOCK = 256
 
 /** The latest expiry of each block of events. */
 export class BlockExpiry {
   readonly #blocks = new Map<number, number>()
 
-  /** Notes an event whose last entry expires then; 0 for one that revokes nothing. */
+  /** Records an event by the expiry of its last entry; 0 for an event that revokes nothing. */
   note(seq: number, expiresAt: number): void {
     const block = Math.floor(seq / BLOCK)
     this.#blocks.set(block, Math.max(expiresAt, this.#blocks.get(block) ?? 0))
   }
 
-  /** Forgets everything. */
+  /** Clears all blocks. */
   clear(): void {
     this.#blocks.clear()
   }
@@ -30,7 +30,7 @@ export class BlockExpiry {
     let end = floor - 1
     for (let block = Math.floor(floor / BLOCK); (block + 1) * BLOCK - 1 < last; block++) {
       const expiresAt = this.#blocks.get(block)
-      // Unknown is what was read before a snapshot took its place: it stays until the snapshot's own trim.
+      // The expiry of events read before a snapshot replaced them is unknown: they stay until the snapshot's own trim.
       if (expiresAt === undefined || expiresAt >= now) break
       this.#blocks.delete(block)
       end = (block + 1) * BLOCK - 1

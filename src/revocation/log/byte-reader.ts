@@ -1,11 +1,11 @@
 /**
- * Reads the parts of a binary message one after the other; all numbers are big-endian.
+ * Reads the fields of a binary message in sequence. All numbers are big-endian.
  *
  * @module
  */
 import { decodeUtf8 } from '../../lib/utf8.js'
 
-/** Reads on through the bytes. But for `text`, whoever calls has made sure that there are enough. */
+/** A sequential reader. Except for `text`, the caller checks first that enough bytes remain. */
 export class ByteReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -16,17 +16,17 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
-  /** Begins again. */
+  /** Restarts from the first byte. */
   rewind(): void {
     this.#at = 0
   }
 
-  /** Whether there is nothing left. */
+  /** Whether all bytes were read. */
   get done(): boolean {
     return this.#at === this.#bytes.length
   }
 
-  /** Whether there are as many bytes left. */
+  /** Whether at least this many bytes remain. */
   has(count: number): boolean {
     return this.#at + count <= this.#bytes.length
   }
@@ -60,7 +60,7 @@ export class ByteReader {
     this.#at += 16
   }
 
-  /** A length in two bytes and as many bytes of UTF-8; `undefined` when it is longer, is cut short or is not UTF-8. */
+  /** UTF-8 text with a two-byte length prefix; `undefined` if it is too long, truncated or not valid UTF-8. */
   text(maxBytes: number): string | undefined {
     if (!this.has(2)) return undefined
     const length = this.uint16()

@@ -1,5 +1,5 @@
 /**
- * What a revocation event says, and the bytes that say it.
+ * Encodes and decodes revocation events.
  *
  * ```
  * event      count (2), entries
@@ -9,8 +9,8 @@
  * node       tag (1)  length (2)  name as UTF-8  until (6)
  * ```
  *
- * All numbers are big-endian, all times Unix milliseconds. There is one way to write any entry, so that reading and
- * writing again gives the same bytes.
+ * All numbers are big-endian and all times are Unix milliseconds. Each entry has exactly one encoding, so decoding and
+ * re-encoding gives the same bytes.
  *
  * @module
  */
@@ -42,15 +42,15 @@ export type {
 } from '../index/entries.js'
 export { expiryOf } from '../index/entries.js'
 
-/** The most entries that one event carries. */
+/** The maximum number of entries in one event. */
 export const MAX_ENTRIES = 1000
 
 const MAX_TEXT_BYTES = 4096
-// A life and a name.
+// A node's instance id and its name.
 const MAX_NAME_LENGTH = 22 + 256
 const MAX_TIME = 2 ** 48 - 1
 
-// The tags of entries about ids; the others are the place in the list above a base.
+// The tags of entries about ids. Other tags are the index in the list above a base.
 const TOKEN = 0
 const LOOSE = 2
 const ROTATED = 4
@@ -66,7 +66,7 @@ const GENERATION_BYTES = 4
 const TIME_BYTES = 6
 const MAX_GENERATION = 2 ** 32 - 1
 
-/** How many bytes an entry takes in an event. */
+/** The encoded size of an entry in bytes. */
 function sizeOf(entry: FeedEntry): number {
   if (entry.kind === 'token') return TOKEN_BYTES
   if (isFamilyEntry(entry))
@@ -77,10 +77,10 @@ function sizeOf(entry: FeedEntry): number {
 const hasFrom = (entry: FamilyEntry): boolean => entry.kind === 'rotated' && entry.from !== null
 
 /**
- * Writes entries as the bytes of one event.
+ * Encodes entries as one event.
  *
  * @param entries - At most {@link MAX_ENTRIES}.
- * @throws `ERR_INVALID_ARGUMENT` for an entry that cannot be written.
+ * @throws `ERR_INVALID_ARGUMENT` for an entry that cannot be encoded.
  */
 export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array {
   if (entries.length > MAX_ENTRIES) throw invalid(`entries: expected at most ${MAX_ENTRIES}`)
@@ -97,7 +97,7 @@ function writeEntry(buffer: Buffer, at: number, entry: FeedEntry): number {
   return isFamilyEntry(entry) ? writeFamily(buffer, at, entry) : writeNamed(buffer, at, entry)
 }
 
-// Shared: a visitor copies the words or uses them up before anything else is read. Visitors call no foreign code.
+// Shared: a visitor copies or consumes the words before the next read. Visitors call no foreign code.
 const id = new Int32Array(4)
 
 function writeId(
@@ -140,7 +140,7 @@ export const isNodeName = (text: string): boolean =>
 
 function writeText(buffer: Buffer, start: number, tag: number, text: string): number {
   const length = Buffer.byteLength(text)
-  // A lone surrogate would come out as another character, and name something else.
+  // A lone surrogate would be encoded as another character and name a different target.
   if (length > MAX_TEXT_BYTES || !text.isWellFormed()) {
     throw invalid(`value: expected well-formed text of at most ${MAX_TEXT_BYTES} bytes`)
   }
@@ -158,10 +158,10 @@ function writeTime(buffer: Buffer, at: number, field: string, time: number): num
 const invalid = (message: string) => new WatchwordError('ERR_INVALID_ARGUMENT', message)
 
 /**
- * Groups entries into events, in their order: each of at most {@link MAX_ENTRIES} entries, and of at most `maxBytes`
- * when it is written.
+ * Groups entries into events in order, each with at most {@link MAX_ENTRIES} entries and at most `maxBytes` when
+ * encoded.
  *
- * @param maxBytes - At least the size of the largest entry, some 4 KiB.
+ * @param maxBytes - At least the size of the largest entry, about 4 KiB.
  */
 export function* groupEntries<E extends FeedEntry>(
   entries: Iterable<E>,
@@ -182,7 +182,7 @@ export function* groupEntries<E extends FeedEntry>(
   if (group.length > 0) yield group
 }
 
-/** Reads the bytes of one event, or answers `undefined` for anything that is not exactly one. Never throws. */
+/** Decodes one event. Returns `undefined` for bytes that are not exactly one event. Never throws. */
 export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefined {
   const entries: FeedEntry[] = []
   const whole = readEach(new ByteReader(bytes), {
@@ -194,17 +194,17 @@ export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefin
   return whole ? entries : undefined
 }
 
-/** How {@link applyEntries} applies. */
+/** Options of {@link applyEntries}. */
 export interface ApplyOptions {
   readonly index: EntrySink
-  /** Told what nodes say to each other. */
+  /** Called with the entries that nodes publish about themselves. */
   readonly onNode?: (entry: NodeEntry) => void
 }
 
 /**
- * Applies the bytes of one event, without making objects of its tokens: all of it, or nothing if any of it is amiss.
+ * Applies an encoded event without allocating objects for its tokens. An invalid event is not applied at all.
  *
- * @returns How many entries the index had no room for, or `undefined` for what {@link decodeEntries} would not read.
+ * @returns How many entries did not fit into the index, or `undefined` for bytes that {@link decodeEntries} rejects.
  */
 export function applyEntries(
   bytes: Uint8Array,
@@ -226,9 +226,9 @@ export function applyEntries(
   return { refused }
 }
 
-/** Is told of each entry of an event. The words of an id are overwritten by the next one. */
+/** Called with each entry of an event. The words of an id are overwritten by the next entry. */
 interface Visitor {
-  /** A token that is not loose. */
+  /** A token whose expiry is exact. */
   token(words: Int32Array, expiresAt: number): void
   other(entry: RevocationEntry): void
   node(entry: NodeEntry): void
@@ -236,7 +236,7 @@ interface Visitor {
 
 const NOBODY: Visitor = { token() {}, other() {}, node() {} }
 
-/** Tells the visitor of each entry up to the first fault; answers whether there is none. */
+/** Calls the visitor with each entry up to the first fault. Returns whether there was no fault. */
 function readEach(reader: ByteReader, visitor: Visitor): boolean {
   if (!reader.has(COUNT_BYTES)) return false
   const count = reader.uint16()

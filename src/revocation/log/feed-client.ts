@@ -1,5 +1,5 @@
 /**
- * Calls to the feed, each under a deadline of the core's own: no client is trusted to give up by itself.
+ * Calls to the feed, each under a deadline set by the core: no client is trusted to give up by itself.
  *
  * @module
  */
@@ -19,18 +19,18 @@ import type { Failures } from '../../observe/failures.js'
 // A snapshot is written in many steps that the core does not see.
 const SAVE_DEADLINES = 30
 
-/** What the calls need. */
+/** Dependencies of the calls. */
 export interface FeedClientOptions {
   readonly failures: Failures
   readonly feed: RevocationFeed
   readonly clock: ResolvedClock
   /** How long a call may take, in milliseconds. */
   readonly deadlineMs: number
-  /** How long asking for the head may take: shorter, since a node asks again rather than wait. */
+  /** Timeout for reading the head, in milliseconds. It is shorter, since a node asks again rather than wait. */
   readonly probeMs: number
 }
 
-/** The feed, opened when it is first needed, and again after a failure to. */
+/** Opens the feed on first use, and again after a failed open. */
 export class FeedClient {
   readonly #feed: RevocationFeed
   readonly #options: FeedClientOptions
@@ -46,7 +46,7 @@ export class FeedClient {
     return this.#feed.info.name ?? 'custom'
   }
 
-  /** Opens the feed, once. Rejects with `ERR_FEED_UNAVAILABLE`, as all of these do. */
+  /** Opens the feed once. Rejects with `ERR_FEED_UNAVAILABLE`, like every method here. */
   open(): Promise<void> {
     this.#opening ??= this.#call(({ signal }) => this.#feed.open(signal)).catch(
       (error: unknown) => {
@@ -57,7 +57,7 @@ export class FeedClient {
     return this.#opening
   }
 
-  /** Asks for the head. */
+  /** Reads the head. */
   head(): Promise<SealedHead | null> {
     return this.#call((options) => this.#feed.head(options), this.#options.probeMs)
   }
@@ -70,7 +70,7 @@ export class FeedClient {
     return this.#call((options) => this.#feed.read(after, limit, options))
   }
 
-  /** Compares and appends. */
+  /** Appends if the head is still the expected one. */
   append(
     expect: Position | null,
     events: readonly SealedEvent[],
@@ -79,7 +79,7 @@ export class FeedClient {
     return this.#write('append', (options) => this.#feed.append(expect, events, next, options))
   }
 
-  /** Seals the head anew; `false` also for a feed that cannot. */
+  /** Replaces the seal of the head. Resolves with `false` if the feed does not support it. */
   touch(expect: Position, next: SealedHead): Promise<boolean> {
     return this.#write(
       'touch',
@@ -87,17 +87,17 @@ export class FeedClient {
     )
   }
 
-  /** Which server the log is on, where the feed can tell. */
+  /** The server that holds the log, if the feed reports it. */
   identity(): Promise<string | undefined> {
     return this.#call(async (options) => this.#feed.identity?.(options))
   }
 
-  /** Drops the oldest events, where the feed can. */
+  /** Drops the oldest events, if the feed supports it. */
   trim(upTo: number): Promise<void> {
     return this.#call(async (options) => this.#feed.trim?.(upTo, options))
   }
 
-  /** The chunks of the snapshot, where the feed keeps one; each is waited for as long as for any other answer. */
+  /** Yields the chunks of the snapshot, if the feed keeps one. Each chunk has the same deadline as any other call. */
   async *load(): AsyncGenerator<Uint8Array, void> {
     const controller = new AbortController()
     const iterator = this.#feed.snapshot?.load(controller.signal)[Symbol.asyncIterator]()
@@ -113,13 +113,13 @@ export class FeedClient {
     }
   }
 
-  /** Replaces the snapshot, where the feed keeps one. */
+  /** Replaces the snapshot, if the feed keeps one. */
   save(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const longest = this.#options.deadlineMs * SAVE_DEADLINES
     return this.#call(async ({ signal }) => this.#feed.snapshot?.save(chunks, signal), longest)
   }
 
-  // A log that takes nothing more may well be readable, so that no pull would tell.
+  // A log that rejects appends may still be readable, so a pull would not detect it.
   #write<T>(operation: 'append' | 'touch', call: (options: CallOptions) => Promise<T>): Promise<T> {
     return this.#options.failures.follow(this.#call(call), operation)
   }

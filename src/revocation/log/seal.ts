@@ -1,9 +1,9 @@
 /**
- * Seals: what makes events, heads and the chunks of a snapshot unreadable and unforgeable to whoever carries them.
+ * Seals: authenticated encryption of events, heads and snapshot chunks. The feed can neither read nor forge them.
  *
- * Each is a header in the clear, which a log needs to be followed, and a PASETO v4.local body that authenticates the
- * header and encrypts the rest. The key is derived from one of the keyring's for this use alone; the header names
- * that one.
+ * Each seal is a plaintext header, which a node needs to follow the log, and a PASETO v4.local body that authenticates
+ * the header and encrypts the rest. The key is derived from a keyring key for this purpose only; the header names the
+ * keyring key.
  *
  * ```
  * 0 version  1 type  2 key id (33)  35 epoch (16)  51 seq (6)  57 link (16)  73 sealed at (6)
@@ -20,18 +20,18 @@ import type { LocalKey } from '../../token/paserk.js'
 import { copyPlaintext, decryptBytesInto, sealBytes, wipePlaintext } from '../../token/v4local.js'
 import { decodeBase64url } from '../../token/wire.js'
 
-/** The keys that seal and open; see the keyring. */
+/** The keys for sealing and opening; see the keyring. */
 export interface SealKeys {
-  /** The key to seal with now, and the id to find it by. Throws `ERR_NO_SIGNING_KEY`. */
+  /** The current key for sealing, with its id. Throws `ERR_NO_SIGNING_KEY`. */
   sealing(): { readonly id: string; readonly key: LocalKey }
-  /** The key of this id, if it is at hand. */
+  /** The key with this id, if it is loaded. */
   opening(id: string): LocalKey | undefined
 }
 
-/** What one of our seals is of. */
+/** The types of sealed messages. */
 export type SealType = 'event' | 'head' | 'chunk'
 
-/** What stands in the clear, and is authenticated. */
+/** The plaintext, authenticated header. */
 export interface SealHeader {
   readonly epoch: string
   readonly seq: number
@@ -47,14 +47,14 @@ export interface SealHeader {
   readonly writer: Uint8Array
 }
 
-/** A seal that holds. */
+/** A seal that was opened and authenticated. */
 export interface Opened extends SealHeader {
   readonly payload: Uint8Array
 }
 
 /**
- * Why a seal does not hold: `forged` covers whatever a holder of the key did not make; `unknown_key` is sealed with a
- * key that is not at hand, and may be anything; its header is what it claims.
+ * Why a seal was rejected. `forged`: it was not made by a holder of the key. `unknown_key`: its key is not loaded, so
+ * its header is unverified.
  */
 export type Unopened =
   | { readonly failure: 'forged' }
@@ -73,7 +73,7 @@ const TYPES: readonly SealType[] = ['event', 'head', 'chunk']
 const PURPOSE = new TextEncoder().encode('watchword-feed-v1')
 const KEY_ID = 'k4.lid.'
 
-/** The most bytes that an event or a chunk can carry. */
+/** The maximum body size of an event or a chunk. */
 export const MAX_PAYLOAD = MAX_EVENT_BYTES - HEADER_BYTES - SEAL_BYTES
 
 /** Seals. Throws `ERR_NO_SIGNING_KEY`. */
@@ -92,7 +92,7 @@ export function seal(
   return sealed
 }
 
-/** Opens a seal of this type. Never throws, whatever the bytes are. */
+/** Opens a seal of the given type. Never throws. */
 export function open(keys: SealKeys, type: SealType, sealed: Uint8Array): Opened | Unopened {
   const size = sealed.length
   if (size < HEADER_BYTES + SEAL_BYTES || size > MAX_EVENT_BYTES) return FORGED
@@ -110,7 +110,7 @@ export function open(keys: SealKeys, type: SealType, sealed: Uint8Array): Opened
 
 const FORGED: Unopened = Object.freeze({ failure: 'forged' })
 
-/** Whether an event claims this place in a log, whoever made it. */
+/** Whether an event claims this position in a log. The event is not authenticated. */
 export function claimsPlace(event: SealedEvent, epoch: string, link: Uint8Array): boolean {
   const { bytes, seq } = event
   if (bytes.length < HEADER_BYTES + SEAL_BYTES || bytes.length > MAX_EVENT_BYTES) return false
@@ -121,7 +121,7 @@ export function claimsPlace(event: SealedEvent, epoch: string, link: Uint8Array)
 /**
  * Seals a head. Throws `ERR_NO_SIGNING_KEY`.
  *
- * @param vouched - The time that its writer vouches for (Unix milliseconds); left out: that of the seal.
+ * @param vouched - The time that the writer vouches for (Unix milliseconds). Default: the time of the seal.
  */
 export function sealHead(keys: SealKeys, header: SealHeader, vouched?: number): SealedHead {
   const { epoch, seq, link, at, first } = header
@@ -136,7 +136,7 @@ export function vouchedIn({ payload, at }: Opened): number {
   return payload.length === TIME_BYTES ? readNumber(payload, 0) : at
 }
 
-/** Opens a head: its seal must hold, and be of the very position that the adapter names. */
+/** Opens a head: its seal must be valid and cover exactly the position that the adapter reported. */
 export function openHead(keys: SealKeys, head: SealedHead): Opened | Unopened {
   const opened = open(keys, 'head', head.bytes)
   if (has(opened, 'failure')) return opened
@@ -144,14 +144,17 @@ export function openHead(keys: SealKeys, head: SealedHead): Opened | Unopened {
   return epoch === head.epoch && seq === head.seq && sameBytes(link, head.link) ? opened : FORGED
 }
 
-/** The link of an event: it depends on the event and, by what the event says of its own predecessor, on all before it. */
+/**
+ * The link of an event: a hash over the event, which includes the link of its predecessor and so covers all events
+ * before it.
+ */
 export function linkOf(sealed: Uint8Array): Uint8Array {
-  // In one call, and as hexadecimal digits: by far the fastest way to so few bytes.
+  // A single call with hexadecimal output is by far the fastest way to hash so few bytes.
   const digits = crypto.hash('sha256', sealed, 'hex').slice(0, 2 * LINK_BYTES)
   return new Uint8Array(Buffer.from(digits, 'hex'))
 }
 
-/** Whether this is the name of an epoch: 16 bytes as canonical base64url. */
+/** Whether the value is a valid epoch: 16 bytes as canonical base64url. */
 export function isEpoch(epoch: unknown): epoch is string {
   return typeof epoch === 'string' && decodeBase64url(epoch)?.length === LINK_BYTES
 }
@@ -183,14 +186,14 @@ function readHeader(sealed: Uint8Array): SealHeader {
   }
 }
 
-// Six bytes, as DataView and Buffer read them, without a view of their own.
+// Reads six bytes like DataView and Buffer do, without allocating a view.
 function readNumber(bytes: Uint8Array, at: number): number {
   let number = 0
   for (let i = at; i < at + 6; i++) number = number * 256 + (bytes[i] as number)
   return number
 }
 
-/** Bytes of a header as text: mostly the same ones as the last time, for which the same text is at hand. */
+/** Caches the text of the last header bytes, which mostly repeat. */
 class RecentText {
   readonly #prefix: string
   readonly #bytes: Uint8Array

@@ -1,9 +1,9 @@
 /**
- * Snapshots: everything that a node knows, in sealed chunks that stand for the beginning of a log.
+ * Snapshots: everything that a node knows, in sealed chunks that replace the beginning of a log.
  *
- * A chunk binds the snapshot it belongs to, the position in the log and its own place, so that chunks can be neither
- * swapped nor left out. The position is noted before the index is walked: what comes in meanwhile may be in it or not,
- * and follows in the log in any case.
+ * A chunk binds the snapshot id, the position in the log and its own number, so chunks can be neither reordered nor
+ * omitted. The position is taken before the index is iterated: entries that arrive meanwhile may be missing from the
+ * snapshot, but they follow in the log.
  *
  * @module
  */
@@ -17,17 +17,17 @@ import { applyEntries, encodeEntries, groupEntries, type RevocationEntry } from 
 import type { FeedClient } from './feed-client.js'
 import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
 
-/** What loading needs. */
+/** Options for loading. */
 export interface LoadOptions {
   readonly feedClient: FeedClient
   readonly keys: SealKeys
-  /** Where the entries go. */
+  /** Receives the entries. */
   readonly indexes: readonly RevocationIndex[]
 }
 
 /**
- * Loads the snapshot of a feed. Answers its position, or `undefined` when there is none that is authentic and whole: what
- * was read of it holds all the same.
+ * Loads the snapshot of a feed. Resolves with its position, or `undefined` if there is no authentic and complete
+ * snapshot. Entries that were read before a failure stay applied.
  */
 export async function loadSnapshot(options: LoadOptions): Promise<Position | undefined> {
   let number = 0
@@ -46,7 +46,7 @@ export async function loadSnapshot(options: LoadOptions): Promise<Position | und
   return undefined
 }
 
-/** What saving needs. */
+/** Options for saving. */
 export interface SaveOptions {
   readonly feedClient: FeedClient
   readonly keys: SealKeys
@@ -55,12 +55,12 @@ export interface SaveOptions {
   readonly entries: Iterable<RevocationEntry>
 }
 
-/** Saves a snapshot of everything that the entries say. Rejects with `ERR_FEED_UNAVAILABLE`. */
+/** Saves a snapshot of the entries. Rejects with `ERR_FEED_UNAVAILABLE`. */
 export function saveSnapshot(options: SaveOptions): Promise<void> {
   return options.feedClient.save(chunksOf(options))
 }
 
-// The last chunk is empty: how many there are is not known before the walk has ended.
+// The last chunk is empty: the number of chunks is known only after the iteration.
 async function* chunksOf({ keys, clock, position, entries }: SaveOptions) {
   const writer = new Uint8Array(randomBytes(16))
   let number = 0
