@@ -7,7 +7,7 @@
  */
 
 import { WatchwordError } from '../errors.js'
-import { type ResolvedClock, resolveClock, systemClock } from '../lib/clock.js'
+import { type ResolvedClock, SYSTEM_CLOCK } from '../lib/clock.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
@@ -277,8 +277,6 @@ class Check<Request, Claims> {
     return refusals.unavailable(error)
   }
 }
-
-const SYSTEM_CLOCK = resolveClock(systemClock)
 
 const late = (message: string) => new WatchwordError('ERR_STORE_UNAVAILABLE', message)
 

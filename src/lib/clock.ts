@@ -108,6 +108,9 @@ export function resolveClock(source: Clock): ResolvedClock {
   return clock
 }
 
+/** The clock of the machine, resolved: for code that has no authority to ask. */
+export const SYSTEM_CLOCK: ResolvedClock = resolveClock(systemClock)
+
 /** The time that a step back left, and where and when that step led. */
 interface LeftTime {
   readonly time: number

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AtStake, checkEviction } from '../../clients/redis/eviction.js'
 import type { BinaryCommand } from '../../clients/redis/feed-client.js'
 import { defineScript, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
@@ -20,6 +21,12 @@ local function ask(section, field)
 end
 return { ARGV[1], ask('replication', 'role'), ask('memory', 'maxmemory_policy'), ask('persistence', 'aof_enabled') }
 `)
+
+const AT_STAKE: AtStake = {
+  data: 'revocations',
+  name: 'the log',
+  volatile: 'volatile policies spare it, since it has no expiry',
+}
 
 /** Rejects when the server is too old, a replica, or may drop keys. Answers what a write survives. Safe to repeat. */
 export async function openFeed(
@@ -38,7 +45,7 @@ export async function openFeed(
       'read_only',
     )
   const [policy, appendOnly] = rest.map(textOf)
-  if (!allowEviction) checkPolicy(policy ?? '')
+  if (!allowEviction) checkEviction(policy ?? '', AT_STAKE)
   return appendOnly === '0' ? 'process' : await durabilityOf(command, key)
 }
 
@@ -55,28 +62,4 @@ function valueIn(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply[1]
   if (reply instanceof Map) return [...reply.values()][0]
   return Object.values(reply ?? {})[0]
-}
-
-function checkPolicy(policy: string): void {
-  if (policy === '') warnOfPolicy()
-  if (policy === '' || policy === 'noeviction') return
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `client: the server's maxmemory-policy is ${policy}, which may drop revocations when memory is full; set it to noeviction, or pass allowEviction: true if the log may be lost (volatile policies spare it, since it has no expiry)`,
-  )
-}
-
-let warned = false
-
-function warnOfPolicy(): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(
-    'the redis server does not say what it does when memory is full: it may drop revocations',
-    {
-      type: 'WatchwordWarning',
-      code: 'WATCHWORD_REDIS_CONFIG',
-      detail: 'Check that its maxmemory-policy is noeviction, then pass allowEviction: true.',
-    },
-  )
 }

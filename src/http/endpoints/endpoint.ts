@@ -5,7 +5,7 @@
  */
 
 import { WatchwordError } from '../../errors.js'
-import { type ResolvedClock, resolveClock, systemClock } from '../../lib/clock.js'
+import { type ResolvedClock, SYSTEM_CLOCK } from '../../lib/clock.js'
 import { type Deadline, withDeadline } from '../../lib/deadline.js'
 import { parseDuration, SECOND } from '../../lib/duration.js'
 import { fieldsOf } from '../../lib/fields.js'
@@ -77,8 +77,6 @@ export interface Endpoint<Request> {
 export const MAX_FORM_BYTES = 16 * 1024
 // A killed token hurts nobody, so a report does not wait long for a limiter that may be what is being attacked.
 const LEAK_LIMIT_MS = SECOND
-
-const SYSTEM_CLOCK = resolveClock(systemClock)
 
 /** The clock of an authority; for a wrapped one, the machine's. */
 export function clockOf<Claims>({ authenticate }: EndpointAuthority<Claims>): ResolvedClock {

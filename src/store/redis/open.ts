@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AtStake, evictionError, warnOfPolicy } from '../../clients/redis/eviction.js'
 import { defineScript, type Run, SCHEMA_VERSION, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 
@@ -26,34 +27,18 @@ if schema ~= '${SCHEMA_VERSION}' then return { ARGV[1], 'schema', schema } end
 return { ARGV[1], 'ready', policy }
 `)
 
+const AT_STAKE: AtStake = {
+  data: 'tokens, keys and revocations',
+  name: 'the data',
+  volatile: 'volatile policies spare them, since the store sets no expiry',
+}
+
 /** Rejects when the server is too old, may drop keys, or has data of a newer library. Safe to repeat. */
 export async function openStore(run: Run, allowEviction: boolean): Promise<void> {
   const { tag, rest } = await run(OPEN, allowEviction ? 'allow' : '')
   if (tag === 'old') {
     throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
   }
-  if (tag === 'evicts') throw evictionError(textOf(rest[0]))
-  if (textOf(rest[0]) === '' && !allowEviction) warnOfPolicy()
-}
-
-function evictionError(policy: string): WatchwordError {
-  return new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `client: the server's maxmemory-policy is ${policy}, which may drop tokens, keys and revocations when memory is full; set it to noeviction, or pass allowEviction: true if the data may be lost (volatile policies spare them, since the store sets no expiry)`,
-  )
-}
-
-let warned = false
-
-function warnOfPolicy(): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(
-    'the redis server does not say what it does when memory is full: it may drop tokens, keys and revocations',
-    {
-      type: 'WatchwordWarning',
-      code: 'WATCHWORD_REDIS_CONFIG',
-      detail: 'Check that its maxmemory-policy is noeviction, then pass allowEviction: true.',
-    },
-  )
+  if (tag === 'evicts') throw evictionError(textOf(rest[0]), AT_STAKE)
+  if (textOf(rest[0]) === '' && !allowEviction) warnOfPolicy(AT_STAKE)
 }
