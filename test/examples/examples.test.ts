@@ -7,8 +7,13 @@ import { describe, expect, it } from 'vitest'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 // Two are there to be imported: use-custom-store.ts and use-custom-feed.ts run them, and the contracts hold them to account.
-// One listens until it is stopped, and has a test of its own.
-const NOT_RUN_HERE = new Set(['custom-store.ts', 'custom-feed.ts', 'express-postgres-redis.ts'])
+// Two listen until they are stopped, and have tests of their own.
+const NOT_RUN_HERE = new Set([
+  'custom-store.ts',
+  'custom-feed.ts',
+  'express-server.ts',
+  'express-postgres-redis.ts',
+])
 const all = readdirSync(`${root}/examples`, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => /\.(ts|md)$/.test(path))

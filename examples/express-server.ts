@@ -1,0 +1,54 @@
+import express from 'express'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { createWatchword } from 'watchword'
+import { authOf, requireToken } from 'watchword/express'
+import { redisFeed } from 'watchword/feed/redis'
+import { postgresStore } from 'watchword/store/postgres'
+
+const { DATABASE_URL = '', REDIS_URL = '', ROOT_KEY = '', PORT = '3000' } = process.env
+const name = process.env['AUTH_NAME'] ?? 'orders' // the schema in PostgreSQL, the prefix in Redis
+const pool = new pg.Pool({ connectionString: DATABASE_URL })
+pool.on('error', (error) => console.error('postgres:', error.message))
+const redis = new Redis(REDIS_URL, { maxRetriesPerRequest: 1 })
+redis.on('error', (error) => console.error('redis:', error.message))
+
+const store = postgresStore(pool, { schema: name })
+await store.migrate() // safe with many processes at once
+const watchword = await createWatchword({
+  issuer: 'https://auth.acme.example',
+  audience: 'orders-api',
+  rootKey: ROOT_KEY,
+  store,
+  feed: redisFeed(redis, { prefix: name }),
+  policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
+})
+
+const app = express()
+app.get('/readyz', (_, response) => {
+  response.sendStatus(watchword.health().status === 'live' ? 200 : 503)
+})
+app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (request, response) => {
+  response.json({ hello: authOf(request).subject })
+})
+const manage = requireToken(watchword, { scopes: ['tokens:manage'] })
+app.delete('/tokens/:id', manage, async (request, response) => {
+  const id = String(request.params['id'])
+  await watchword.revoke({ id }, { actor: authOf(request).subject, waitFor: 'all' })
+  response.sendStatus(204)
+})
+
+const stop = async () => {
+  await watchword.close()
+  redis.disconnect()
+  await pool.end()
+}
+if (process.argv[2] === 'token') {
+  const scopes = ['orders:read', 'tokens:manage']
+  const issued = await watchword.issue({ policy: 'service', subject: 'ops', scopes, actor: 'cli' })
+  console.log(issued.token)
+  await stop()
+} else {
+  const server = app.listen(Number(PORT), () => console.log('listening', server.address()))
+  process.once('SIGTERM', () => server.close(stop))
+}
