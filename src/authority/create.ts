@@ -1,5 +1,5 @@
 /**
- * The authority: {@link createWatchword}, and the object it answers.
+ * The authority: {@link createWatchword} and the object that it returns.
  *
  * @module
  */
@@ -33,7 +33,7 @@ import { buildParts } from './wiring.js'
 
 /**
  * Starts an authority. Rejects with `ERR_INVALID_OPTION`, `ERR_ROOT_KEY`, `ERR_STORE_UNAVAILABLE`,
- * `ERR_FEED_UNAVAILABLE` or `ERR_SELF_TEST`; then nothing was left running, and store and feed can be
+ * `ERR_FEED_UNAVAILABLE` or `ERR_SELF_TEST`. After a failure nothing keeps running, and the same store and feed can be
  * passed to the next attempt.
  *
  * @example
@@ -79,7 +79,7 @@ function facade(parts: Parts): Watchword {
   const watchword: Watchword = {
     issue: (input) => open(() => issue(parts, input)),
     issueMany: (inputs) => open(() => issueMany(parts, inputs)),
-    // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
+    // Counts arguments, since an explicit `undefined` is a misspelt requirement, not a missing one.
     verify: (...args: readonly [token: unknown, requirement?: unknown]) => {
       if (args.length < 2) return verifier.verify(args[0], NO_REQUIREMENT) as VerifyResult
       return verifyAgainst(verifier, args[0], args[1]) as VerifyResult
@@ -110,7 +110,7 @@ function facade(parts: Parts): Watchword {
   return Object.freeze(watchword)
 }
 
-// Without the check, a misspelt audience of a route would reject every token, which looks like a fault of the tokens.
+// Without this check, a misspelt audience of a route would reject every token and look like a fault of the tokens.
 function compileHere({ options }: Parts, requirement: Requirement): CompiledRequirement {
   const compiled = compileRequirement(requirement)
   const { audience } = compiled
@@ -129,7 +129,7 @@ function verifyAgainst(
   try {
     compiled = compileInline(requirement as Requirement)
   } catch (error) {
-    // A getter of the caller's may throw anything.
+    // A getter of the caller may throw anything.
     const fault = error instanceof WatchwordError ? error.message : 'a field of it cannot be read'
     return verifier.refuse(fault)
   }

@@ -1,5 +1,5 @@
 /**
- * What `health()` reports.
+ * The report of `health()`.
  *
  * @module
  */
@@ -8,44 +8,44 @@ import type { Failure } from '../observe/failures.js'
 import type { IncidentKind } from '../observe/incident-kind.js'
 import type { Standing } from '../revocation/follower/standing.js'
 
-/** How an authority stands. */
+/** The health of an authority. */
 export interface Health extends Standing {
-  /** `live`: verifies; `stale`: cannot prove that it knows every revocation; `closed`. */
+  /** `live`: verifies tokens. `stale`: cannot prove that it knows every revocation. `closed`. */
   readonly status: 'live' | 'stale' | 'closed'
-  /** How long ago freshness was last proved, in milliseconds; infinite: never. */
+  /** How long ago freshness was last proved, in milliseconds; infinite if never. */
   readonly freshnessMs: number
   /** The option `maxStaleness`, in milliseconds. */
   readonly maxStalenessMs: number
-  /** Where this node stands in the feed. */
+  /** The position of this node in the feed. */
   readonly position: { readonly epoch: string; readonly seq: number }
-  /** How many events of the feed this node has not applied, as far as it knows. */
+  /** How many events behind the last known head this node is. */
   readonly lag: number
-  /** How many events were passed over because they are not authentic. */
+  /** How many events were skipped because they are not authentic. */
   readonly rejectedEvents: number
-  /** How the push channel does: how often it ended, and how often a poll found what it had not brought. */
+  /** Counters of the push channel: how often it ended, and how often a poll found an event that it missed. */
   readonly pushes: { readonly ends: number; readonly misses: number }
-  /** What went wrong with the feed since this node started, and how often; see {@link IncidentKind}. */
+  /** Incidents of the feed since this node started, with their counts; see {@link IncidentKind}. */
   readonly incidents: Readonly<Partial<Record<IncidentKind, number>>>
   /** When each kind of incident was last noticed, in Unix milliseconds. */
   readonly incidentTimes: Readonly<Partial<Record<IncidentKind, number>>>
   /**
-   * Why the feed cannot be read right now, or else why it cannot be written, with a `reason` for programs, and since when;
-   * `null` while both work.
+   * Why the feed cannot be read, or else why it cannot be written, with a machine-readable `reason` and the start of
+   * the outage; `null` while both work.
    */
   readonly feedFailure: Failure | null
-  /** Why the store cannot be read, or else written; a failure of a write is shown until such a write succeeds. */
+  /** Why the store cannot be read, or else written. A write failure is reported until such a write succeeds. */
   readonly storeFailure: Failure | null
-  /** How many revocations of this node the feed has not confirmed; they are offered to it until it does. */
+  /** How many revocations of this node the feed has not confirmed; the node retries until it does. */
   readonly pendingRevocations: number
   /** How many revocations are held in memory. */
   readonly revocations: number
-  /** How many bytes they take, as estimated. */
+  /** Their estimated size in bytes. */
   readonly revocationBytes: number
-  /** The most that are held: the option `maxRevocations`. */
+  /** The maximum held: the option `maxRevocations`. */
   readonly maxRevocations: number
   /**
-   * Whether this node had no room for a revocation. It rejects every token as `stale` then, whatever `onStale` says, until
-   * enough revocations have expired or it is restarted with a higher `maxRevocations`.
+   * Whether this node had no room for a revocation. It then rejects every token as `stale`, regardless of `onStale`,
+   * until enough revocations have expired or it is restarted with a higher `maxRevocations`.
    */
   readonly revocationsFull: boolean
   /** The name of this node. */
@@ -54,13 +54,13 @@ export interface Health extends Standing {
   readonly store: string
   /** The name of the feed. */
   readonly feed: string
-  /** Every key of the authority, with its state, its times and its age. */
+  /** Every key of the authority, with its state, times and age. */
   readonly keys: readonly (KeyInfo & {
     /** How long ago it was made, in milliseconds. */
     readonly ageMs: number
   })[]
-  /** How many stored keys no given root key opens. */
+  /** How many stored keys none of the root keys opens. */
   readonly unreadableKeys: number
-  /** How many opened tokens are cached, and in how many bytes. */
+  /** How many opened tokens are cached, and their size in bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
 }

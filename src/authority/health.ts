@@ -1,12 +1,12 @@
 /**
- * How an authority stands.
+ * The health of an authority.
  *
  * @module
  */
 import type { Health } from './health-report.js'
 import type { Parts } from './parts.js'
 
-/** Takes the measure of every part. */
+/** Collects the health of every part. */
 export function health(parts: Parts): Health {
   const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
   const { incidentTimes, storeFailures } = parts

@@ -1,5 +1,5 @@
 /**
- * Starting and stopping an authority, and what it does by itself in between.
+ * Starts and stops an authority, and runs its timers.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { sweep } from './sweep.js'
 
 const SWEEP_EVERY_MS = 60_000
 
-/** Starts the parts, in the order in which they need each other. */
+/** Starts the parts in order of their dependencies. */
 export async function startParts(parts: Parts): Promise<void> {
   const { options, store, callStore, keyring, follower, verifier } = parts
   holdAdapter(store)
   follower.hold()
   await callStore(() => store.open())
   await follower.time.look()
-  // The keys first: without them no seal of the feed can be read.
+  // Keys come first: seals of the feed cannot be opened without them.
   await keyring.start()
   const following = follower.start()
   if (options.onStart === 'wait') await following
@@ -42,7 +42,7 @@ function scheduleSweep(parts: Parts): void {
   }, SWEEP_EVERY_MS)
 }
 
-/** Stops the parts and lets go of everything. Idempotent. */
+/** Stops the parts and releases all resources. Idempotent. */
 export async function stopParts(parts: Parts): Promise<void> {
   const { follower, usage, store, callStore } = parts
   if (!halt(parts)) return
@@ -52,8 +52,8 @@ export async function stopParts(parts: Parts): Promise<void> {
 }
 
 /**
- * Stops the parts of an authority that could not start, and closes neither store nor feed: they are the caller's, who
- * may well try again with them.
+ * Stops the parts of an authority that failed to start. Store and feed stay open, because the caller owns them and may
+ * retry with them.
  */
 export function abandonParts(parts: Parts): void {
   halt(parts)

@@ -1,5 +1,5 @@
 /**
- * The names that an authority is configured with, as types: a misspelt literal does not compile.
+ * The configured names of an authority as types: a misspelt literal does not compile.
  *
  * @module
  */
@@ -11,12 +11,12 @@ export interface KnownNames {
   readonly scope: string
 }
 
-/** A given name: a literal must be a known one, a variable of type `string` may be any. */
+/** A name argument: a literal must be a known name, a variable of type `string` may be any. */
 export type NameOf<Given extends string, Known extends string> = string extends Given
   ? string
   : Known
 
-/** What the wildcards of a scope cover: `orders:*` covers `orders:${string}`. */
+/** The scopes that a wildcard covers: `orders:*` covers `orders:${string}`. */
 type Covered<Scope extends string> = Scope extends `${infer Head}*${infer Tail}`
   ? `${Head}${string}${Covered<Tail>}`
   : Scope

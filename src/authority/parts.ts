@@ -12,15 +12,15 @@ import type { UsageRecorder } from '../observe/usage.js'
 import type { Core } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
 
-/** The parts of one authority, and how it stands. */
+/** The parts of one authority and its state. */
 export interface Parts extends Core {
   readonly feedKeyring: FeedKeyring
   readonly tagKeyring: FeedKeyring
-  /** What went wrong with the feed so far, and how often. */
+  /** Incidents of the feed so far, with their counts. */
   readonly incidents: ReadonlyMap<IncidentKind, number>
   /** When each kind was last noticed. */
   readonly incidentTimes: ReadonlyMap<IncidentKind, number>
-  /** Why the store does not work, for reads or for writes. */
+  /** Why the store fails, for reads or for writes. */
   readonly storeFailures: Failures
   readonly usage: UsageRecorder
   readonly cache: VerifiedCache<Entry>

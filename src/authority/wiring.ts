@@ -1,5 +1,5 @@
 /**
- * The wiring: makes the parts of one authority from its options, and starts nothing.
+ * The wiring: creates the parts of one authority from its options, without starting them.
  *
  * @module
  */
@@ -41,12 +41,12 @@ import { retirePredecessor } from '../verbs/retire.js'
 import { Verifier } from '../verbs/verify.js'
 import type { Parts } from './parts.js'
 
-// Paces the retries of an outage, so that a busy token does not turn into load on a store that is down.
+// Limits the retry rate in an outage, so that a busy token does not load a store that is down.
 const RETIRE_AGAIN_MS = 1000
 
 const INCIDENT_EVERY_MS = 10_000
 
-/** Makes the parts. Throws `ERR_INVALID_OPTION`. */
+/** Creates the parts. Throws `ERR_INVALID_OPTION`. */
 export function buildParts(options: ResolvedOptions): Parts {
   const clock = resolveClock(options.clock ?? systemClock)
   const store = options.store ?? memoryStore()
@@ -70,7 +70,7 @@ export function buildParts(options: ResolvedOptions): Parts {
   )
   const index = new RevocationIndex({
     max: options.maxRevocations,
-    // What a clock that was ahead has dated must not reach what is issued later.
+    // A revocation dated by a clock that was ahead must not cover tokens that are issued later.
     latest: () => latestWatermark(clock, follower.time),
     onFuture: (count) => onIncident('clock', count),
   })
@@ -124,7 +124,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     backfill: store.supports.durable
       ? () => backfillIndex({ ...readBack, index, now: follower.time.certain() ?? 0 })
       : undefined,
-    // Where the log is in this process, nobody can set it back behind its back.
+    // An in-process log cannot be rolled back by another process.
     reconcile:
       store.supports.durable && feed.peek === undefined
         ? {
@@ -135,7 +135,7 @@ export function buildParts(options: ResolvedOptions): Parts {
             all: async (into) => {
               const now = follower.time.certain() ?? 0
               await backfillIndex({ ...readBack, index: into, now })
-              // The store keeps for a while what the log has dropped as dead.
+              // The store keeps entries for a while after the log has dropped them.
               into.forget(now - MAX_SKEW_MS)
             },
           }
@@ -183,8 +183,8 @@ export function buildParts(options: ResolvedOptions): Parts {
 }
 
 /**
- * The latest time up to which a revocation by time may reach. Where the clock of this node is not known to be right,
- * every one is believed: a node that is late must not cut what others have dated rightly.
+ * The latest time that a revocation by time may reach. While this node's clock is not known to be right, there is no
+ * limit: a node whose clock is behind must not shorten correctly dated revocations.
  */
 function latestWatermark(clock: ResolvedClock, time: AgreedTime): number {
   const agreed = time.certain()
@@ -200,14 +200,14 @@ function storeTimeOf(
   return () => call(async () => store.now?.() ?? Number.NaN)
 }
 
-// PASETO's own PAE, so that no part can be shifted into another one.
+// Uses PASETO's own PAE, so that no part can be shifted into another one.
 function assertionMaker(issuer: string): (audience: string, binding: string) => Uint8Array {
   const encoder = new TextEncoder()
   return (audience, binding) =>
     PAE([issuer, audience, binding].map((piece) => encoder.encode(piece)))
 }
 
-/** Counts incidents, and tells of each kind at most once in a while, with how many there were: a flood must not become one of ours. */
+/** Counts incidents and reports each kind at a limited rate, with the count, so that a flood is not amplified. */
 function incidentTeller(
   clock: ResolvedClock,
   totals: Map<IncidentKind, number>,
@@ -223,7 +223,7 @@ function incidentTeller(
     quiet.set(kind, known)
     if (clock.monotonic() < known.until) return
     known.until = clock.monotonic() + INCIDENT_EVERY_MS
-    // Reset before the listeners run: what they cause is counted for the next report.
+    // Reset before the listeners run, so that incidents they cause are counted for the next report.
     const total = known.count
     known.count = 0
     tell(kind, total)
@@ -253,7 +253,7 @@ function resolveRoots(
   return [ephemeralRootKey(), ...previous]
 }
 
-// A KMS that hangs must not hold up every later look at the keys.
+// A KMS that hangs must not block later reads of the keys.
 function inTime(root: RootKey, clock: ResolvedClock, deadlineMs: number): RootKey {
   const { id } = root
   const deadline = { clock, deadlineMs, code: 'ERR_ROOT_KEY' as const, name: `root key "${id}"` }
@@ -264,7 +264,7 @@ function inTime(root: RootKey, clock: ResolvedClock, deadlineMs: number): RootKe
   }
 }
 
-// The keys end with the process, and the log that they sealed stays: no later start could read it.
+// The keys end with the process while the log that they sealed remains, and no later process could read it.
 function refuseLostKeys(store: Store, feed: RevocationFeed): void {
   const { place } = feed.info
   if (store.supports.durable || place === undefined) return

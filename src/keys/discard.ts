@@ -1,5 +1,5 @@
 /**
- * Discarding a key that no root key opens, so that its audience can have a new one.
+ * Discards a key that no root key opens, so that its audience can have a new one.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { KeyRecord, Store } from '../store/store.js'
 import { DISCARDED } from './discarded.js'
 import { MAX_SKEW_MS } from './rotation.js'
 
-/** Who discards a key, when and why. */
+/** The actor, time and reason of a discard. */
 export interface Discard {
   readonly actor: string
   readonly at: number
@@ -36,7 +36,7 @@ export async function discardRow(
     reason,
     family: null,
     generation: null,
-    // The keys that could tag it may be the very ones that are lost. A revocation without a tag revokes all the same.
+    // The keys that could tag it may be the lost ones. A revocation without a tag is still effective.
     tag: '',
   } as const
   await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }), 'revoke')

@@ -1,19 +1,19 @@
 /**
- * The mark of a key that was discarded.
+ * The marker of a discarded key.
  *
  * @module
  */
 import type { KeyRecord } from '../store/store.js'
 
-/** What a discarded key has in place of its wrapping and of the id of its root key. */
+/** Replaces the wrapping and the root key id of a discarded key. */
 export const DISCARDED = 'discarded'
 
-/** Whether the key was discarded: no root key opens it any more, and none has to. */
+/** Whether the key was discarded and no root key opens it any more. */
 export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
   return wrappedBy === DISCARDED
 }
 
-/** Whether no token of the key is accepted any more, so that nothing depends on opening it. */
+/** Whether no token of the key is accepted any more, so that it need not be opened. */
 export function isOver(record: KeyRecord): boolean {
   return record.revokedAt !== null || isDiscarded(record)
 }

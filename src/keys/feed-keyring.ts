@@ -1,9 +1,9 @@
 /**
- * The keys that seal the feed, and those that tag rows of the store, each derived from a key of the keyring for one
- * purpose, so that a token, an event and a tag never share one.
+ * The keys for sealing the feed and for tagging rows, each derived from a keyring key for one purpose, so that tokens,
+ * events and tags never share a key.
  *
- * The nodes of one feed may serve different audiences, so the keys of all of them count here: this node opens those of
- * others when it meets a seal of theirs, and uses them for nothing else.
+ * Nodes of one feed may serve different audiences, so this includes the keys of all audiences. A node opens other
+ * audiences' keys when it reads their seals, and uses them for nothing else.
  *
  * @module
  */
@@ -15,25 +15,25 @@ import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import type { Keyring } from './keyring.js'
 import { openIntactKey, type RootKey } from './root-key.js'
 
-/** What the feed keyring needs. */
+/** Options of the feed keyring. */
 export interface FeedKeyringOptions {
   readonly keyring: Keyring
   readonly roots: readonly RootKey[]
   readonly clock: ResolvedClock
   /** Whether the node knows the key to be revoked. */
   readonly isRevoked: (keyId: string) => boolean
-  /** What the keys are derived for. Default: to seal events of the feed. */
+  /** The purpose of the derived keys. Default: sealing events of the feed. */
   readonly purpose?: string
 }
 
 const FEED_PURPOSE = 'watchword-feed-v1'
-// How often seals of unknown make can make a node read the store for keys: so many times in so long.
+// How often seals with unknown keys can trigger a read of the store: this many reads per interval.
 const WINDOW_MS = 1000
 const READS = 10
-// After this long every node has read a new key, unless it is told to do so less often than by default.
+// By then every node has read a new key, unless its poll interval is configured to be longer than the default.
 const FAMILIAR_MS = 120_000
 
-/** The keys of the seals of one authority. */
+/** The derived keys of one authority. */
 export class FeedKeyring {
   readonly #options: FeedKeyringOptions
   readonly #derived = new Map<string, LocalKey>()
@@ -45,14 +45,14 @@ export class FeedKeyring {
     this.#options = options
   }
 
-  /** The key to seal with now, and the id of the key that it is derived from. Throws `ERR_NO_SIGNING_KEY`. */
+  /** The current key for sealing and the id of its source key. Throws `ERR_NO_SIGNING_KEY`. */
   sealing(): { readonly id: string; readonly key: LocalKey } {
     const sealing = this.sealingIfAny()
     if (sealing !== undefined) return sealing
     throw new WatchwordError('ERR_NO_SIGNING_KEY', 'no key can seal for the feed right now')
   }
 
-  /** The same, or `undefined` when no key is loaded. */
+  /** Like `sealing`, but `undefined` if no key is loaded. */
   sealingIfAny(): { readonly id: string; readonly key: LocalKey } | undefined {
     for (const { id } of this.#candidates()) {
       const key = this.opening(id)
@@ -68,7 +68,7 @@ export class FeedKeyring {
     throw new WatchwordError('ERR_NO_SIGNING_KEY', `key ${id} is not loaded`)
   }
 
-  /** The key that opens what was sealed under this id, if it is at hand. */
+  /** The key for opening seals of this id, if it is loaded. */
   opening(id: string): LocalKey | undefined {
     const known = this.#derived.get(id)
     if (known !== undefined) return known
@@ -76,7 +76,7 @@ export class FeedKeyring {
     return source === undefined ? undefined : this.#derive(id, source)
   }
 
-  /** Sees to it that there is a key to seal with. Rejects with `ERR_NO_SIGNING_KEY` or as the store does. */
+  /** Ensures that there is a key for sealing. Rejects with `ERR_NO_SIGNING_KEY` or like the store. */
   async ready(): Promise<void> {
     const [best] = this.#candidates()
     if (best !== undefined && this.opening(best.id) !== undefined) return
@@ -85,7 +85,7 @@ export class FeedKeyring {
     await this.#options.keyring.issuingAny()
   }
 
-  /** Reads the store for keys that are not at hand, unless that was just done often enough. Never rejects. */
+  /** Loads missing keys from the store, within the rate limit. Never rejects. */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) return this.#refreshing
     const now = this.#options.clock.monotonic()
@@ -102,15 +102,15 @@ export class FeedKeyring {
     return this.#refreshing
   }
 
-  /** Forgets every key. */
+  /** Clears all keys. */
   stop(): void {
     for (const key of this.#derived.values()) destroyKey(key)
     this.#derived.clear()
   }
 
-  // A key that every node has read by now comes first, be it revoked: whoever has it could seal all the same, and what
-  // nobody else can open yet is heard of late. Of those, the one that lives longest: until it has gone, whatever an event
-  // concerns has gone as well. While all are young, the first one is the one that most nodes know.
+  // Prefers a key that every node has read by now, even a revoked one: its holder could seal anyway, and an event that
+  // other nodes cannot open yet arrives late. Among those, prefers the one with the latest expiry: everything an event
+  // concerns expires before it. While all keys are new, the first one is known to most nodes.
   #candidates(): KeyRecord[] {
     const { keyring, clock, isRevoked } = this.#options
     const now = clock.now()

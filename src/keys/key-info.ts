@@ -1,11 +1,11 @@
 /**
- * What an operator sees of a key.
+ * The description of a key for operators.
  *
  * @module
  */
 import type { KeyState } from './rotation.js'
 
-/** What an operator sees of a key. */
+/** The description of a key for operators. */
 export interface KeyInfo {
   readonly id: string
   readonly audience: string

@@ -1,9 +1,9 @@
 /**
- * The look-up of keys that this node has not read yet: one shared, paced read of the store for all tokens that name one.
+ * Looks up keys that this node has not read yet: all tokens that name one share a rate-limited read of the store.
  *
- * Clients choose which key a token names, so a read for each unknown key would let them load the store. A read at a fixed
- * pace serves every waiting request at once. A request is decided only by a read that started after the request arrived,
- * so made-up keys never hide a real one.
+ * Clients choose the key that a token names, so a read for each unknown key would let them load the store. A read at a
+ * fixed rate serves all waiting requests. Each request is decided only by a read that started after the request
+ * arrived, so invented keys never hide a real one.
  *
  * @module
  */
@@ -12,20 +12,20 @@ import { WatchwordError } from '../errors.js'
 import type { ResolvedClock, Timer } from '../lib/clock.js'
 import { type Deadline, withDeadline } from '../lib/deadline.js'
 
-/** What the look-up needs. */
+/** Options of the look-up. */
 export interface KeyLookupOptions {
   readonly clock: ResolvedClock
-  /** Bounds how long one request waits. */
+  /** The maximum time that one request waits. */
   readonly deadline: Deadline
-  /** The read of the store that is in flight, if there is one. */
+  /** The read of the store in flight, if any. */
   readonly reading: () => Promise<unknown> | undefined
   /** Reads the store; the read starts no earlier than this call. */
   readonly read: () => Promise<void>
 }
 
-// Two reads of a few rows each second are no load, and a key is found within a second of its first token.
+// Two reads of a few rows per second are no load, and a key is found within a second of its first token.
 const PACE_MS = 500
-// Each one is an open request. The bound is per node: past it, requests are told to come back rather than held.
+// Each one is an open request. The bound is per node: beyond it, requests are rejected with a retry instead of held.
 const MAX_WAITING = 1000
 
 /** Looks up unknown keys for one authority. */
@@ -44,8 +44,8 @@ export class KeyLookup {
 
   /**
    * Resolves when `found` returns true after a read, or when a read that started after this call is done. Rejects with
-   * `ERR_KEY_LOOKUP_PENDING` when too many requests wait, with `ERR_STORE_UNAVAILABLE` after the timeout, or as the
-   * read does.
+   * `ERR_KEY_LOOKUP_PENDING` if too many requests wait, with `ERR_STORE_UNAVAILABLE` after the timeout, or like the
+   * read.
    */
   find(found: () => boolean): Promise<void> {
     if (this.#closed) return Promise.resolve()
@@ -61,7 +61,7 @@ export class KeyLookup {
     return this.#next !== undefined
   }
 
-  /** Sees to it that a read starts soon, without waiting for it. */
+  /** Schedules a read without waiting for it. */
   hint(): void {
     if (!this.#closed) void this.#join().catch(() => undefined)
   }
@@ -74,7 +74,7 @@ export class KeyLookup {
   }
 
   async #find(found: () => boolean): Promise<void> {
-    // A read in flight may have passed the row by, so that only its positive outcome counts.
+    // A read in flight may have missed the row, so only a positive result counts.
     const reading = this.#options.reading()
     const next = this.#join()
     next.catch(() => undefined)
@@ -86,7 +86,7 @@ export class KeyLookup {
   }
 
   #join(): Promise<void> {
-    // Begun in a microtask: requests of the same tick share it, and a clock that throws rejects it.
+    // Started in a microtask: requests of the same tick share it, and a clock that throws rejects it.
     this.#next ??= Promise.resolve()
       .then(() => this.#paced())
       .finally(() => {

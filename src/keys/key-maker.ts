@@ -1,5 +1,5 @@
 /**
- * Making keys: one successor for each audience and generation, whichever nodes try, and none that the fleet's root key
+ * Creates keys: one successor for each audience and generation across all nodes, and none that the fleet's root key
  * cannot open.
  *
  * @module
@@ -17,29 +17,29 @@ import type { RootKey } from './root-key.js'
 import { proveRoots, wrongRoot } from './root-proof.js'
 import { type KeyDuty, type KeySchedule, lacksKey, newestKey, nextKey } from './rotation.js'
 
-/** What making keys takes. */
+/** Options for creating keys. */
 export interface KeyMakerOptions {
   readonly store: Store
   readonly clock: ResolvedClock
-  /** The root key in use, then those that are being replaced. */
+  /** The current root key, then those being replaced. */
   readonly roots: readonly [RootKey, ...RootKey[]]
   readonly schedule: KeySchedule
-  /** What this node may do with the keys, as far as its clock agrees with others. */
+  /** What this node may do with the keys, depending on whether its clock agrees with others. */
   readonly duty: () => KeyDuty
   /** Runs a call to the store under the authority's deadline. */
   readonly call: StoreCall
-  /** Called with each key that this node made, and each that it cannot open. */
+  /** Called with each key that this node created, and each that it cannot open. */
   readonly onEvent: (
     event: 'key.created' | 'key.unreadable' | 'store.tampered',
     record: KeyRecord,
   ) => void
 }
 
-/** The keyring, as the maker of its keys sees it. */
+/** The keyring as used by the key maker. */
 export interface KnownKeys {
-  /** Where in the rotation's window this node acts, in [0, 1): the nodes of a fleet must not all act at once. */
+  /** This node's position in the rotation window, in [0, 1), so that nodes do not all act at once. */
   readonly share: number
-  /** Every record that the store had when it was last read. */
+  /** Every record from the last read of the store. */
   stored(): readonly KeyRecord[]
   /** The records of an audience. */
   ofAudience(audience: string): readonly KeyRecord[]
@@ -49,13 +49,13 @@ export interface KnownKeys {
   isUnreadable(id: string): boolean
   /** Reads the store. */
   refresh(): Promise<void>
-  /** Takes in a key that was made. */
+  /** Adds a key that was created. */
   add(record: KeyRecord, key: LocalKey): void
 }
 
 const MAX_RACES = 10
 
-/** Makes the keys of one authority. */
+/** Creates the keys of one authority. */
 export class KeyMaker {
   readonly #options: KeyMakerOptions
   readonly #known: KnownKeys
@@ -65,7 +65,7 @@ export class KeyMaker {
     this.#known = known
   }
 
-  /** Makes the next key of an audience when it is due. Rejects as {@link make} does. */
+  /** Creates the next key of an audience when it is due. Rejects like {@link make}. */
   async makeIfDue(audience: string): Promise<void> {
     const { clock, schedule, duty } = this.#options
     const records = this.#known.ofAudience(audience)
@@ -74,9 +74,9 @@ export class KeyMaker {
   }
 
   /**
-   * Makes the next key of an audience. The unique pair of audience and generation decides a race: the loser takes the
-   * winner's key. Rejects with `ERR_ROOT_KEY`, with nothing left in the store, when the root keys do not open what the
-   * store has; with `ERR_NO_SIGNING_KEY`; or as the store does.
+   * Creates the next key of an audience. The unique pair of audience and generation decides a race: the loser adopts
+   * the winner's key. Rejects with `ERR_ROOT_KEY`, leaving nothing in the store, if the root keys do not open the
+   * stored keys; with `ERR_NO_SIGNING_KEY`; or like the store.
    */
   async make(audience: string, at: 'due' | 'soon'): Promise<KeyRecord> {
     const known = this.#known
@@ -104,7 +104,7 @@ export class KeyMaker {
     )
   }
 
-  /** Inserts the next key, unless another node was first. */
+  /** Inserts the next key unless another node was first. */
   async #tryNext(
     audience: string,
     at: 'due' | 'soon',
@@ -118,7 +118,7 @@ export class KeyMaker {
       if (inserted) this.#known.add(record, key)
       return { record, inserted }
     } finally {
-      // An outage must not leave a key behind in memory for each try.
+      // Retries during an outage must not leave a key in memory each time.
       if (!inserted) destroyKey(key)
     }
   }
@@ -136,8 +136,8 @@ export class KeyMaker {
     return proveRoots(this.#known.stored(), this.#options.roots, this.#options.clock.now())
   }
 
-  // Two processes with different root keys may both find an empty store. The one that sees a key of the other after its
-  // own was written takes its own back, so that no store ends up with keys of two roots.
+  // Two processes with different root keys may both find an empty store. The process that sees the other's key after
+  // writing its own removes its own, so that no store ends up with keys of two root keys.
   async #yieldToOtherRoots(made: KeyRecord): Promise<void> {
     await this.#known.refresh()
     try {

@@ -1,8 +1,8 @@
 /**
- * The keyring: the keys that this process can open and seal with, kept equal to the store.
+ * The keyring: the keys that this process can open and seal with, kept in sync with the store.
  *
- * Verifying never waits for it: `verify` decides about an unknown key from memory, and tokens that name keys which do not
- * exist cause a paced read of the store, however many there are (see {@link KeyLookup}).
+ * Verification never waits for it: `verify` decides about an unknown key from memory, and tokens with unknown keys
+ * cause reads of the store at a limited rate, regardless of their number (see {@link KeyLookup}).
  *
  * @module
  */
@@ -20,20 +20,20 @@ import { openIntactKey, type RootKey } from './root-key.js'
 import { warnOfNewRoot, wrongRoot } from './root-proof.js'
 import { issuingKey, keyState, noKeyError } from './rotation.js'
 
-/** What the keyring needs. */
+/** Options of the keyring. */
 export interface KeyringOptions extends KeyMakerOptions {
   readonly audiences: readonly string[]
-  /** How often the store is asked for new keys, in milliseconds. */
+  /** The poll interval for new keys, in milliseconds. */
   readonly refreshEveryMs: number
-  /** Bounds how long a request waits for the look-up of an unknown key. */
+  /** The maximum time that a request waits for the look-up of an unknown key. */
   readonly lookupDeadline: Deadline
-  /** Makes the implicit assertion of an audience's tokens. */
+  /** Creates the implicit assertion of an audience's tokens. */
   readonly assertionOf: (audience: string) => Uint8Array
   /** Whether the node knows the key to be revoked. */
   readonly isRevoked: (keyId: string) => boolean
-  /** The time by which keys may be dropped; before all time while clocks do not agree on one. */
+  /** The time by which keys may be dropped; minus infinity while clocks do not agree. */
   readonly certainTime: () => number
-  /** Told of each stored key that is marked revoked, so that a feed that lost its log forgets nothing. */
+  /** Called with each stored key that is marked revoked, so that a feed that lost its log recovers the revocation. */
   readonly onRevoked: (record: KeyRecord) => void
 }
 
@@ -41,7 +41,7 @@ export interface KeyringOptions extends KeyMakerOptions {
 export class Keyring {
   readonly #options: KeyringOptions
   readonly #ring: Ring
-  // Rows that do not parse: nobody can say whose they are, so they count as unreadable.
+  // Rows that do not parse. Their audience is unknown, so they count as unreadable.
   #corrupt = 0
   readonly #unreadable = new Set<string>()
   readonly #rows: ProvedRows
@@ -49,12 +49,12 @@ export class Keyring {
   #others: readonly KeyRecord[] = []
   readonly #lookup: KeyLookup
   readonly #maker: KeyMaker
-  // The read in flight, and the one that starts when it is done.
+  // The read in flight, and the one that follows it.
   #refreshing: Promise<void> | undefined
   #queued: Promise<void> | undefined
   #timer: Timer | undefined
   #closed = false
-  // Where in each interval this node acts, so that the nodes of a fleet do not all act at once.
+  // This node's position in each interval, so that nodes do not all act at once.
   readonly #share = Math.random()
 
   constructor(options: KeyringOptions) {
@@ -82,10 +82,10 @@ export class Keyring {
   }
 
   /**
-   * Loads the keys, makes the first one of each audience that has none, and keeps both up from then on.
+   * Loads the keys, creates the first key of each audience without one, and keeps both current from then on.
    *
-   * Rejects with `ERR_ROOT_KEY` when a stored key does not open: starting anyway would mint under keys that the rest
-   * of the fleet does not share. Nothing is written then.
+   * Rejects with `ERR_ROOT_KEY` if a stored key does not open: otherwise this process would issue tokens under keys
+   * that the rest of the fleet does not share. Nothing is written then.
    */
   async start(): Promise<void> {
     await this.refresh()
@@ -96,7 +96,7 @@ export class Keyring {
     this.#schedule()
   }
 
-  /** Forgets every key. */
+  /** Clears all keys. */
   stop(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -104,17 +104,17 @@ export class Keyring {
     for (const id of this.#ring.ids()) this.#ring.drop(id)
   }
 
-  /** The key of this id, if it is at hand; whether it may still open is for the caller to judge by its times. */
+  /** The key with this id, if it is loaded. The caller checks by its times whether it may still open tokens. */
   get(id: string): RingKey | undefined {
     return this.#ring.get(id)
   }
 
-  /** The id of the key at hand whose footer text is what the token has from `start` on. */
+  /** The id of the loaded key whose footer text equals the token's text from `start` on. */
   get endingOf(): Ring['endingOf'] {
     return this.#ring.endingOf
   }
 
-  /** The key that seals for this audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
+  /** The key that seals for this audience now. Creates one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
   async issuing(audience: string): Promise<RingKey> {
     const key = this.issuingNow(audience)
     if (key !== undefined) return key
@@ -128,17 +128,17 @@ export class Keyring {
     throw noKeyError(this.#options.duty())
   }
 
-  /** A key that seals for any audience now. Makes one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
+  /** A key that seals for any audience now. Creates one if there is none. Rejects with `ERR_NO_SIGNING_KEY`. */
   issuingAny(): Promise<RingKey> {
     return this.issuing(this.#options.audiences[0] as string)
   }
 
-  /** Every record that the store had when it was last read, those of other audiences and expired ones included. */
+  /** Every record from the last read of the store, including other audiences and expired keys. */
   get stored(): readonly KeyRecord[] {
     return [...this.#records, ...this.#others]
   }
 
-  /** The key that seals for this audience now, if it is at hand. */
+  /** The key that seals for this audience now, if it is loaded. */
   issuingNow(audience: string): RingKey | undefined {
     const record = this.#issuingRecord(audience)
     return record === undefined ? undefined : this.#ring.get(record.id)
@@ -149,8 +149,8 @@ export class Keyring {
   }
 
   /**
-   * Reads the store. One read at a time: what is asked for during a read is answered by the next one, since the first may
-   * have passed a new row by.
+   * Reads the store. One read runs at a time: a request made during a read waits for the next one, because the current
+   * read may have missed a new row.
    */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) {
@@ -168,27 +168,27 @@ export class Keyring {
     return this.#refreshing
   }
 
-  /** Has the store read soon, if that can make the key known. */
+  /** Schedules a read of the store if that can find the key. */
   hint(id: string): void {
     if (!this.#lookup.isPending && !this.#isSettled(id)) this.#lookup.hint()
   }
 
   /**
-   * Resolves when whether the store has the key is known. Rejects with `ERR_KEY_LOOKUP_PENDING`,
-   * `ERR_STORE_UNAVAILABLE` or `ERR_ROOT_KEY` when it cannot be known, or the key cannot be opened.
+   * Resolves when it is known whether the store has the key. Rejects with `ERR_KEY_LOOKUP_PENDING`,
+   * `ERR_STORE_UNAVAILABLE` or `ERR_ROOT_KEY` if that cannot be determined or the key cannot be opened.
    */
   async lookUp(id: string): Promise<void> {
     if (this.#isSettled(id)) return
     const isSettled = () => this.#isSettled(id)
     await this.#lookup.find(isSettled).catch((failure: unknown) => {
-      // The read may have found this key, and failed over another one.
+      // The read may have found this key and failed because of another one.
       if (!isSettled()) throw failure
     })
     const record = this.#unreadable.has(id) ? this.#recordOf(id) : undefined
     if (record !== undefined) throw wrongRoot(record, this.#options.roots)
   }
 
-  /** Makes every key that is due. */
+  /** Creates every key that is due. */
   async maintain(): Promise<void> {
     for (const audience of this.#options.audiences) await this.#maker.makeIfDue(audience)
   }
@@ -203,7 +203,7 @@ export class Keyring {
     return made
   }
 
-  /** Wraps every key that another root key wrapped with the one in use. Resumable; answers how many it wrapped. */
+  /** Wraps every key of another root key with the current one. Resumable. Resolves with the number of wrapped keys. */
   async rewrap(): Promise<number> {
     await this.refresh()
     const [root] = this.#options.roots
@@ -227,7 +227,7 @@ export class Keyring {
       .map((record) => this.#info(record))
   }
 
-  /** The root key in use, then those that are being replaced. */
+  /** The current root key, then those being replaced. */
   get roots(): readonly RootKey[] {
     return this.#options.roots
   }
@@ -237,7 +237,7 @@ export class Keyring {
     return this.#records.find(has) ?? this.#others.find(has)
   }
 
-  // Reading the store again cannot make known a key of another audience or one that has expired.
+  // Another read of the store cannot find a key of another audience or an expired one.
   #isSettled(id: string): boolean {
     if (this.#ring.get(id) !== undefined) return true
     const record = this.#recordOf(id)
@@ -265,7 +265,7 @@ export class Keyring {
     }
   }
 
-  // The feed may know of a revocation before the row does.
+  // The feed may have a revocation before the row does.
   #ofAudience(audience: string): KeyRecord[] {
     const { isRevoked, clock } = this.#options
     return this.#records
@@ -286,9 +286,9 @@ export class Keyring {
     const read = everything.filter((record) => audiences.includes(record.audience))
     this.#others = everything.filter((record) => !audiences.includes(record.audience))
     for (const record of read) if (record.revokedAt !== null) this.#options.onRevoked(record)
-    // One key that cannot be opened right now must not hold up the others.
+    // One key that cannot be opened now must not block the others.
     const failures: unknown[] = []
-    // A revoked key stays at hand to the end: its tokens are answered as revoked, not as unknown.
+    // A revoked key stays loaded until it expires: its tokens are rejected as revoked, not as unknown.
     for (const record of read) {
       if (certainTime() < record.expiresAt && this.#ring.get(record.id) === undefined)
         await this.#open(record).catch((failure: unknown) => failures.push(failure))
@@ -300,12 +300,12 @@ export class Keyring {
   }
 
   #replaceRecords(known: readonly KeyRecord[], read: readonly KeyRecord[]): void {
-    // What this node inserted while the store was being read is not in the answer, and must not be dropped for that.
+    // A key inserted by this node during the read is missing from the result and must not be dropped.
     const made = this.#records.filter(
       (record) => !known.includes(record) && !read.some(({ id }) => id === record.id),
     )
     this.#records = [...read, ...made]
-    // Not by this node's clock: one that is ahead for a moment would take keys away that it needs again.
+    // Not decided by this node's clock: a clock that is briefly ahead would drop keys that are needed again.
     const now = this.#options.certainTime()
     const alive = new Set(
       this.#records.flatMap(({ id, expiresAt }) => (now < expiresAt ? [id] : [])),
@@ -320,7 +320,7 @@ export class Keyring {
     const key = await openIntactKey(record, this.#options.roots)
     if (key === 'tampered') return this.#rows.report(record)
     if (key === 'unreadable') {
-      // The tokens of a revoked key are refused, whether or not it opens.
+      // The tokens of a revoked key are rejected whether or not it opens.
       if (isOver(record)) return
       if (!this.#unreadable.has(record.id)) this.#options.onEvent('key.unreadable', record)
       this.#unreadable.add(record.id)
@@ -334,7 +334,7 @@ export class Keyring {
     const delay = this.#options.refreshEveryMs * (0.9 + this.#share * 0.2)
     this.#timer = this.#options.clock.setTimer(() => {
       if (this.#closed) return
-      // An outage here is no one's answer: the keys at hand stay good, and the next round tries again.
+      // An outage here has no caller: the loaded keys stay valid, and the next poll retries.
       void this.refresh()
         .then(() => this.maintain())
         .catch(() => undefined)

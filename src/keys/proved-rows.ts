@@ -1,27 +1,27 @@
 /**
- * What is believed of a key's row, of which only the wrapped key proves itself.
+ * Trusted fields of a key's row. Only the wrapped key authenticates itself.
  *
  * @module
  */
 import type { KeyRecord } from '../store/store.js'
 import { isSameContent } from './record-tags.js'
 
-/** The rows of keys that were read, as far as their integrity tags prove them. */
+/** The rows of loaded keys, as far as their integrity tags prove them. */
 export class ProvedRows {
   readonly #onTampered: (record: KeyRecord) => void
   readonly #tampered = new Set<string>()
 
-  /** @param onTampered - Called once with each row that was changed. */
+  /** @param onTampered - Called once with each modified row. */
   constructor(onTampered: (record: KeyRecord) => void) {
     this.#onTampered = onTampered
   }
 
-  /** How many rows were changed. */
+  /** How many rows were modified. */
   get tampered(): number {
     return this.#tampered.size
   }
 
-  /** Notes a row that does not match its tag. */
+  /** Records a row that does not match its tag. */
   report(record: KeyRecord): void {
     if (this.#tampered.has(record.id)) return
     this.#tampered.add(record.id)
@@ -29,8 +29,8 @@ export class ProvedRows {
   }
 
   /**
-   * The record to work with. What was proved once stays as it was proved, whatever is written to the row since. A row
-   * that never matched its tag counts as a revoked key: it is not used, and its generation stays taken.
+   * The record to use. Fields that were proved once stay as proved, even if the row changes later. A row that never
+   * matched its tag counts as a revoked key: it is not used, and its generation stays taken.
    */
   believed(row: KeyRecord, proved: KeyRecord | undefined): KeyRecord {
     if (proved !== undefined) {

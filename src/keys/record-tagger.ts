@@ -1,5 +1,5 @@
 /**
- * Makes and checks the integrity tags of rows with the keys of one authority.
+ * Creates and checks the integrity tags of rows with the keys of one authority.
  *
  * @module
  */
@@ -15,26 +15,26 @@ import {
   tagOfRevocation,
 } from './record-tags.js'
 
-/** The derived keys of tags; a feed keyring of their purpose has them. */
+/** The derived keys of tags, provided by a feed keyring for that purpose. */
 export interface TagKeys {
-  /** The key to tag with now, and the id of the key that it is derived from; `undefined` when no key is loaded. */
+  /** The current key for tags and the id of its source key; `undefined` if no key is loaded. */
   sealingIfAny(): { readonly id: string; readonly key: LocalKey } | undefined
-  /** The key that is derived from the key of this id, if that is loaded. */
+  /** The tag key derived from the key with this id, if that is loaded. */
   opening(id: string): LocalKey | undefined
-  /** The same of a key that must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
+  /** Like `opening` for a key that must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
   loaded(id: string): LocalKey
   /** Reads the store for keys that are not loaded. Never rejects. */
   refresh(): Promise<void>
 }
 
-/** What a check found: `unknown` when the key of the tag could not be loaded. */
+/** The result of a check: `unknown` if the key of the tag could not be loaded. */
 export type Integrity = 'intact' | 'tampered' | 'unknown'
 
 /** The tags of one authority. */
 export class RecordTagger {
   readonly #keys: TagKeys
 
-  /** @param keys - Derives the keys of tags. */
+  /** @param keys - Derives the tag keys. */
   constructor(keys: TagKeys) {
     this.#keys = keys
   }
@@ -44,7 +44,10 @@ export class RecordTagger {
     return { ...content, tag: tagOfRecord(this.#keys.loaded(content.keyId), content) }
   }
 
-  /** Adds the tag to a revocation; an empty one where no key is loaded, since no revocation is held up by that. */
+  /**
+   * Adds the tag to a revocation. Without a loaded key the tag is empty, because a missing key must not block a
+   * revocation.
+   */
   ofRevocation(content: RevocationContent): Revocation {
     const sealing = this.#keys.sealingIfAny()
     return { ...content, tag: sealing === undefined ? '' : tagOfRevocation(sealing, content) }
@@ -73,7 +76,7 @@ export class RecordTagger {
   }
 }
 
-/** Checks rows that are read back, and reports those that do not match their tags. Resolves with whether they do. */
+/** Checks rows that were read and reports those that do not match their tags. Resolves with whether all match. */
 export function rowInspector(
   tagger: RecordTagger,
   report: (target: 'token' | 'revocation', id: string) => void,
@@ -84,7 +87,7 @@ export function rowInspector(
   return {
     async revocation(row) {
       const integrity = await tagger.checkRevocation(row)
-      // A key is discarded without a tag, since the keys that could make one may be lost.
+      // A key is discarded without a tag, since the keys that could create one may be lost.
       const isDiscard = row.kind === 'key' && row.tag === ''
       if (integrity === 'tampered' && !isDiscard) report('revocation', row.id)
       return integrity === 'intact'

@@ -1,9 +1,9 @@
 /**
- * Integrity tags of rows: what an attacker who can write to the database, and has no key, cannot make.
+ * Integrity tags of rows. An attacker with write access to the database but without a key cannot create them.
  *
- * A tag is a PASETO v4.local token with an empty payload, whose implicit assertion is every field of the row that never
- * changes: canonical JSON within PASETO's own PAE. Its key is derived from a key of the keyring: for a token record the key that sealed the
- * token, for a key's row that very key, for a revocation the key in use, which the footer names.
+ * A tag is a PASETO v4.local token with an empty payload, whose implicit assertion covers every immutable field of the
+ * row: canonical JSON within PASETO's own PAE. Its key is derived from a keyring key: for a token record the key that
+ * sealed the token, for a key's row that key itself, for a revocation the current key, which the footer names.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import { decryptInto, sealBytes } from '../token/v4local.js'
 import { footerOf } from '../token/wire.js'
 
-/** What the keys of tags are derived for. */
+/** The purpose string for deriving tag keys. */
 export const TAG_PURPOSE = 'watchword-record-v1'
 
 const HEADER = 'v4.local.'
 const EMPTY = new Uint8Array(0)
 
-/** Every field of a token record that never changes. */
+/** Every immutable field of a token record. */
 export const RECORD_FIELDS = [
   'id',
   'family',
@@ -42,7 +42,7 @@ export const RECORD_FIELDS = [
   'rotatable',
 ] as const satisfies readonly (keyof TokenRecord)[]
 
-/** Every field of a key's row that never changes, but for the wrapped key, which the root key authenticates. */
+/** Every immutable field of a key's row, except the wrapped key, which the root key authenticates. */
 export const KEY_FIELDS = [
   'id',
   'audience',
@@ -53,7 +53,7 @@ export const KEY_FIELDS = [
   'expiresAt',
 ] as const satisfies readonly (keyof KeyRecord)[]
 
-/** Every field of a revocation: none of them changes. */
+/** Every field of a revocation: all are immutable. */
 export const REVOCATION_FIELDS = [
   'id',
   'kind',
@@ -71,34 +71,34 @@ export type RecordContent = Pick<TokenRecord, (typeof RECORD_FIELDS)[number]>
 export type KeyContent = Pick<KeyRecord, (typeof KEY_FIELDS)[number]>
 export type RevocationContent = Pick<Revocation, (typeof REVOCATION_FIELDS)[number]>
 
-/** The tag of a token record. `key`: derived for tags from the key of its `keyId`. */
+/** Creates the tag of a token record. `key`: derived for tags from the key of its `keyId`. */
 export function tagOfRecord(key: LocalKey, record: RecordContent): string {
   return seal(key, EMPTY, assertion('token', record, RECORD_FIELDS))
 }
 
-/** Whether the record is as it was when it was tagged. */
+/** Whether the record matches its tag. */
 export function isRecordIntact(key: LocalKey, record: TokenRecord): boolean {
   return opens(key, record.tag, EMPTY, assertion('token', record, RECORD_FIELDS))
 }
 
-/** The tag of a key's row. `key`: the key itself. */
+/** Creates the tag of a key's row. `key`: the key itself. */
 export function tagOfKey(key: LocalKey, record: KeyContent): string {
   return withDerived(key, (own) => seal(own, EMPTY, assertion('key', record, KEY_FIELDS)))
 }
 
-/** Whether two rows of one key agree in everything that never changes. */
+/** Whether two rows of one key agree in all immutable fields. */
 export function isSameContent(a: KeyRecord, b: KeyRecord): boolean {
   return a.tag === b.tag && KEY_FIELDS.every((field) => a[field] === b[field])
 }
 
-/** Whether the row of a key is as it was when it was tagged. `key`: the key itself. */
+/** Whether the row of a key matches its tag. `key`: the key itself. */
 export function isKeyIntact(key: LocalKey, record: KeyRecord): boolean {
   return withDerived(key, (own) =>
     opens(own, record.tag, EMPTY, assertion('key', record, KEY_FIELDS)),
   )
 }
 
-/** The tag of a revocation. `key`: derived for tags from the key with this id. */
+/** Creates the tag of a revocation. `key`: derived for tags from the key with this id. */
 export function tagOfRevocation(
   { id, key }: { readonly id: string; readonly key: LocalKey },
   revocation: RevocationContent,
@@ -108,13 +108,13 @@ export function tagOfRevocation(
   return `${body}.${Buffer.from(footer).toString('base64url')}`
 }
 
-/** The id of the key that tagged a revocation, or `undefined` when the tag names none. */
+/** The id of the key that tagged a revocation, or `undefined` if the tag names none. */
 export function keyIdOfTag(tag: string): string | undefined {
   const footer = Buffer.from(tag.split('.')[3] ?? '', 'base64url').toString()
   return /^\{"kid":"(k4\.lid\.[A-Za-z0-9_-]{44})"\}$/.exec(footer)?.[1]
 }
 
-/** Whether the revocation is as it was when it was tagged. `key`: derived for tags from the key that the tag names. */
+/** Whether the revocation matches its tag. `key`: derived for tags from the key that the tag names. */
 export function isRevocationIntact(key: LocalKey, revocation: Revocation): boolean {
   const id = keyIdOfTag(revocation.tag)
   if (id === undefined) return false
@@ -144,8 +144,7 @@ function opens(key: LocalKey, tag: string, footer: Uint8Array, implicit: Uint8Ar
   return decryptInto(key, tag.slice(HEADER.length), footer, implicit) === 0
 }
 
-// As JSON in a fixed order, in which no two rows are written alike: text is escaped, null and numbers are not text. PAE
-// puts its length before it.
+// JSON in a fixed order is unambiguous: text is escaped, null and numbers are not text. PAE prefixes its length.
 function assertion<T>(kind: string, row: T, fields: readonly (keyof T)[]): Uint8Array {
   const json = listJson(fields.map((field) => row[field]))
   return PAE([Buffer.from(`watchword-${kind}-row-v1`), Buffer.from(json)])

@@ -7,18 +7,18 @@ import type { KeyRecord } from '../store/store.js'
 import { destroyKey, type LocalKey } from '../token/paserk.js'
 import { footerOf } from '../token/wire.js'
 
-/** A key at hand. */
+/** A loaded key. */
 export interface RingKey {
   readonly record: KeyRecord
   readonly key: LocalKey
   /** The footer of its tokens, as bytes and as base64url text. */
   readonly footer: Uint8Array
   readonly footerText: string
-  /** PASETO's implicit assertion of its tokens without a binding. */
+  /** The implicit assertion of its tokens without a binding, as defined by PASETO. */
   readonly assertion: Uint8Array
 }
 
-// Nearly every token is of the key in use or of the one before it.
+// Nearly every token uses the current key or the one before it.
 const NEWEST = 3
 
 /** A set of opened keys. */
@@ -28,7 +28,7 @@ export class Ring {
   readonly #assertionOf: (audience: string) => Uint8Array
   #newest: readonly RingKey[] = []
 
-  /** @param assertionOf - Makes the implicit assertion of an audience's tokens. */
+  /** @param assertionOf - Creates the implicit assertion of an audience's tokens. */
   constructor(assertionOf: (audience: string) => Uint8Array) {
     this.#assertionOf = assertionOf
   }
@@ -43,16 +43,16 @@ export class Ring {
     return [...this.#keys.keys()]
   }
 
-  /** The id of the key whose footer text is what the token has from `start` on. */
+  /** The id of the key whose footer text equals the token's text from `start` on. */
   readonly endingOf = (token: string, start: number): string | undefined => {
-    // Comparing with the newest few in place is cheaper than cutting the footer out and hashing it.
+    // Comparing with the newest few keys in place is cheaper than slicing and hashing the footer.
     for (const { footerText, record } of this.#newest) {
       if (token.length - start === footerText.length && token.endsWith(footerText)) return record.id
     }
     return this.#keys.size > NEWEST ? this.#footers.get(token.slice(start)) : undefined
   }
 
-  /** Puts a key in. */
+  /** Adds a key. */
   add(record: KeyRecord, key: LocalKey): void {
     const footer = footerOf(record.id)
     const footerText = Buffer.from(footer).toString('base64url')
@@ -62,7 +62,7 @@ export class Ring {
     this.#rank()
   }
 
-  /** Takes a key out and wipes it. */
+  /** Removes a key and wipes it. */
   drop(id: string): void {
     const ringKey = this.#keys.get(id)
     if (ringKey === undefined) return

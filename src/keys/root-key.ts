@@ -1,5 +1,5 @@
 /**
- * The root key: what the keys of the keyring are wrapped with at rest.
+ * The root key: wraps the keys of the keyring at rest.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { decodeBase64url } from '../token/wire.js'
 import { isKeyIntact } from './record-tags.js'
 
 /**
- * A root key that stays where it is, such as in a KMS or a vault.
+ * A root key that stays in a KMS or a vault.
  *
  * @example
  * ```ts
@@ -35,25 +35,25 @@ import { isKeyIntact } from './record-tags.js'
  * ```
  */
 export interface KeyWrapper {
-  /** Names the root key for ever: it is stored with each key that it wraps. */
+  /** The permanent name of the root key: it is stored with each key that it wraps. */
   readonly id: string
-  /** Wraps a `k4.local.…` text; the answer is stored and must not reveal it. */
+  /** Wraps a `k4.local.…` text. The result is stored and must not reveal it. */
   wrap(paserk: string): Promise<string>
-  /** The reverse of `wrap`; rejects for what it did not make. */
+  /** The reverse of `wrap`. Rejects for input that `wrap` did not produce. */
   unwrap(wrapped: string): Promise<string>
 }
 
-/** A root key, from either kind of option. */
+/** A root key from either kind of option. */
 export interface RootKey {
   readonly id: string
   seal(key: LocalKey): Promise<string>
-  /** Rejects with `ERR_INVALID_KEY`, or as the caller's wrapper does. */
+  /** Rejects with `ERR_INVALID_KEY`, or like the caller's wrapper. */
   open(wrapped: string): Promise<LocalKey>
 }
 
 /**
- * Turns the option into a root key. `previous` is its place in `previousRootKeys`, if that is where it stands.
- * Throws `ERR_INVALID_OPTION`, without showing what it was given.
+ * Converts the option to a root key. `previous` is its index in `previousRootKeys`, if it is from there. Throws
+ * `ERR_INVALID_OPTION` without showing the value.
  */
 export function resolveRootKey(option: string | KeyWrapper, previous?: number): RootKey {
   if (typeof option !== 'string') return fromWrapper(option)
@@ -72,7 +72,7 @@ export function resolveRootKey(option: string | KeyWrapper, previous?: number): 
   }
 }
 
-/** How to make a root key, for messages. */
+/** How to create a root key, for messages. */
 export const MAKE_A_KEY =
   'make one with: node -e "import(\'watchword/paseto\').then(async (p) => { await p.ready; console.log(p.exportKey(p.generateKey())) })"'
 
@@ -94,7 +94,7 @@ function mistakeIn(text: string): string {
   return `${wanted} text of ${text.length} characters that is none; ${MAKE_A_KEY}`
 }
 
-/** A root key that dies with the process, for a store that does too. */
+/** A root key for the life of the process, for an in-memory store. */
 export function ephemeralRootKey(): RootKey {
   return fromKey(generateKey())
 }
@@ -122,12 +122,12 @@ async function wrapWith(wrapper: KeyWrapper, paserk: string): Promise<string> {
   } catch (cause) {
     throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrapping a key failed', { cause })
   }
-  // A wrapper that hands the key back as it is would have it stored in the clear.
+  // A wrapper that returns its input would store the key in plaintext.
   if (typeof wrapped === 'string' && wrapped !== '' && !wrapped.includes(paserk)) return wrapped
   throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrap() answered no wrapped key')
 }
 
-// The official vectors use 70 71 … 8f and all zeros; a key that everyone can read protects nothing.
+// The official vectors use 70 71 … 8f and all zeros. A published key protects nothing.
 const PUBLISHED: readonly Uint8Array[] = [
   Uint8Array.from({ length: 32 }, (_, i) => 0x70 + i),
   new Uint8Array(32),
@@ -139,12 +139,12 @@ function isPublishedKey(paserk: string): boolean {
   return bytes?.length === 32 && PUBLISHED.some((known) => timingSafeEqual(known, bytes))
 }
 
-/** A stored key as it was opened, or why it is not used. */
+/** An opened stored key, or why it is not used. */
 export type OpenedKey = LocalKey | 'unreadable' | 'tampered'
 
 /**
- * Opens a stored key whose row is as it was written. Resolves with `tampered` when the times, the audience or the
- * generation of the row do not match its integrity tag. Rejects as {@link openKey} does.
+ * Opens a stored key and checks its row. Resolves with `tampered` if the times, the audience or the generation of the
+ * row do not match its integrity tag. Rejects like {@link openKey}.
  */
 export async function openIntactKey(
   record: KeyRecord,
@@ -158,8 +158,8 @@ export async function openIntactKey(
 }
 
 /**
- * Opens a stored key. Answers `undefined` when none of the root keys wrapped it, or when it is not the key that its row
- * says. Rejects with `ERR_ROOT_KEY` when a wrapper fails.
+ * Opens a stored key. Resolves with `undefined` if none of the root keys wrapped it, or if it is not the key that its
+ * row names. Rejects with `ERR_ROOT_KEY` if a wrapper fails.
  */
 export async function openKey(
   record: KeyRecord,
@@ -168,12 +168,12 @@ export async function openKey(
   const root = roots.find(({ id }) => id === record.wrappedBy)
   if (root === undefined) return undefined
   const key = await root.open(record.wrapped).catch((cause: unknown) => {
-    // Only a wrong key says nothing about the outside world; a KMS that does not answer is an outage.
+    // Only a wrong key is a definite result; a KMS that does not respond is an outage.
     if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
     if (cause instanceof WatchwordError && cause.code === 'ERR_ROOT_KEY') throw cause
     throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
   })
-  // Wrapping does not bind the key to its row, so two rows with their wrappings swapped would both open.
+  // The wrapping does not bind the key to its row, so two rows with swapped wrappings would both open.
   if (key === undefined || keyId(key) === record.id) return key
   destroyKey(key)
   return undefined

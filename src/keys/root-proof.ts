@@ -1,5 +1,5 @@
 /**
- * The proof that a root key belongs to a store: it opens the keys that the store has.
+ * Proves that a root key belongs to a store: it opens the stored keys.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import { isDiscarded } from './discarded.js'
 import { openKey, type RootKey } from './root-key.js'
 
 /**
- * Checks that these root keys open what the store has, before a key is written for an audience that has none: every
- * key that is in use, or, when none is, every key that is left. Rejects with `ERR_ROOT_KEY`.
+ * Checks that these root keys open the stored keys before a key is written for an audience without one: every active
+ * key, or every remaining key if none is active. Rejects with `ERR_ROOT_KEY`.
  */
 export async function proveRoots(
   stored: readonly KeyRecord[],
@@ -28,8 +28,8 @@ export async function proveRoots(
 }
 
 /**
- * Warns when the root key in use has wrapped none of the stored keys, which another one opens: that is how the
- * replacement of a root key begins, and also what a mistyped root key looks like.
+ * Warns if the current root key has wrapped none of the stored keys and another root key opens them: either a root key
+ * replacement has begun, or the root key is mistyped.
  */
 export function warnOfNewRoot(
   stored: readonly KeyRecord[],
@@ -44,7 +44,7 @@ export function warnOfNewRoot(
   )
 }
 
-/** Whether one of the root keys opens the key. Rejects with `ERR_ROOT_KEY` when a wrapper fails. */
+/** Whether one of the root keys opens the key. Rejects with `ERR_ROOT_KEY` if a wrapper fails. */
 export async function opens(record: KeyRecord, roots: readonly RootKey[]): Promise<boolean> {
   const key = await openKey(record, roots)
   if (key === undefined) return false
@@ -74,7 +74,7 @@ export function wrongRoot(
   )
 }
 
-// The id of a key is public; that of a wrapper is a text of the caller's.
+// The id of a key is public; the id of a wrapper is text from the caller.
 function idText(id: string): string {
   return /^k4\.lid\.[\w-]{44}$/.test(id) ? id : quote(id)
 }

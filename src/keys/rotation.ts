@@ -1,33 +1,33 @@
 /**
- * When a key does what: pure functions of key records and the time.
+ * The key schedule: pure functions of key records and the time.
  *
  * @module
  */
 import { WatchwordError } from '../errors.js'
 import type { KeyRecord } from '../store/store.js'
 
-/** What a key is good for at one moment. */
+/** The state of a key at one moment. */
 export type KeyState = 'pending' | 'active' | 'verifying' | 'expired' | 'revoked'
 
-/** What a node may do with the keys: follow the schedule; make one where none can seal; or nothing. */
+/** What a node may do with the keys: follow the schedule, create a key if none can seal, or nothing. */
 export type KeyDuty = 'schedule' | 'need' | 'none'
 
-/** How an authority rotates keys, in milliseconds. */
+/** The key rotation schedule of an authority, in milliseconds. */
 export interface KeySchedule {
   /** How long a key seals tokens. */
   readonly rotateEveryMs: number
-  /** How long before it activates a successor is published, so that every node has it by then. */
+  /** How long a successor is published before it activates, so that every node has it by then. */
   readonly publishAheadMs: number
-  /** The longest life of a token that the key may seal. */
+  /** The maximum lifetime of a token that the key may seal. */
   readonly maxTokenMs: number
 }
 
-/** How far the clocks of nodes may differ, in milliseconds. */
+/** The tolerated clock skew between nodes, in milliseconds. */
 export const MAX_SKEW_MS = 60_000
 
 /**
  * The one key of an audience that seals at this time: the highest generation that has activated, has not retired and is
- * not revoked. A node whose clock was far behind may have made one that had retired before it was made.
+ * not revoked. A node whose clock was far behind may have created a key after that key's retirement.
  */
 export function issuingKey<R extends KeyRecord>(records: readonly R[], now: number): R | undefined {
   let newest: R | undefined
@@ -38,13 +38,13 @@ export function issuingKey<R extends KeyRecord>(records: readonly R[], now: numb
   return newest
 }
 
-/** Until when the keys that there are can seal for the audience without a gap; `now` if none can. */
+/** Until when the existing keys can seal for the audience without a gap; `now` if none can. */
 function sealedUntil(records: readonly KeyRecord[], now: number): number {
   let until = now
   for (let key = issuingKey(records, until); key !== undefined; key = issuingKey(records, until)) {
     const { retiresAt } = key
     const after = until
-    // A newer key takes over when it activates, and may retire sooner than the one before it would have.
+    // A newer key takes over when it activates, and may retire before the previous one would have.
     const takeovers = records.flatMap(({ revokedAt, activatesAt }) =>
       revokedAt === null && activatesAt > after ? [activatesAt] : [],
     )
@@ -65,7 +65,7 @@ export function keyState(
   return issuingKey(ofAudience, now)?.id === record.id ? 'active' : 'verifying'
 }
 
-/** The newest generation of an audience, in whatever state. */
+/** The newest generation of an audience, in any state. */
 export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undefined {
   return records.reduce<R | undefined>(
     (newest, record) =>
@@ -75,8 +75,8 @@ export function newestKey<R extends KeyRecord>(records: readonly R[]): R | undef
 }
 
 /**
- * From when on the audience needs one more key: early enough to publish it ahead twice over. `share` in [0, 1) spreads
- * the nodes, so that they do not all come at once.
+ * When the audience needs its next key: early enough to publish it with twice the lead time. `share` in [0, 1) spreads
+ * the nodes over the window.
  */
 export function rotationDueAt(
   records: readonly KeyRecord[],
@@ -87,7 +87,7 @@ export function rotationDueAt(
   return sealedUntil(records, now) - Math.round(schedule.publishAheadMs * (2 + share))
 }
 
-/** Whether a node with this duty makes a key for the audience now. */
+/** Whether a node with this duty creates a key for the audience now. */
 export function lacksKey(
   records: readonly KeyRecord[],
   schedule: KeySchedule,
@@ -100,7 +100,7 @@ export function lacksKey(
   return now >= rotationDueAt(records, schedule, share, now)
 }
 
-/** Why there is no key to seal with, for a node with this duty. */
+/** Why there is no key for sealing, for a node with this duty. */
 export function noKeyError(duty: KeyDuty): WatchwordError {
   const message = 'no key can seal for this audience'
   if (duty !== 'none') return new WatchwordError('ERR_NO_SIGNING_KEY', message)
@@ -115,10 +115,10 @@ export type NextKey = Pick<
 >
 
 /**
- * Plans the next key. `at` is `due` for the rotation that follows the schedule, `soon` to rotate ahead of it.
+ * Plans the next key. `at` is `due` to follow the schedule, `soon` to rotate ahead of it.
  *
- * While a key can still seal, the successor activates when no other one can, or, if sooner, when it has been published.
- * When none can, it activates at once, and a minute ago: the clock of the next node may be behind.
+ * While a key can still seal, the successor activates when no other key can, or as soon as it has been published, if
+ * that is earlier. If none can, it activates immediately, dated a minute ago: the clock of another node may be behind.
  */
 export function nextKey(
   records: readonly KeyRecord[],

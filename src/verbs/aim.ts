@@ -1,5 +1,5 @@
 /**
- * The aim of a revocation: what it names, until when it matters, and up to which time of issue it reaches.
+ * The aim of a revocation: its target, its expiry, and the latest time of issue that it covers.
  *
  * @module
  */
@@ -53,15 +53,15 @@ const targetSchema = z.union(
   ONE_TARGET,
 )
 
-/** A target that was checked. */
+/** A validated target. */
 export type Target = z.output<typeof targetSchema>
 
 const invalid = (message: string) =>
   new WatchwordError('ERR_INVALID_ARGUMENT', `target: ${message}`)
 
-/** Checks a target. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+/** Validates a target. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function parseTarget(raw: unknown): Target {
-  // A union says only that no member fits; the member of the one field says what is wrong with its value.
+  // A union error says only that no member matches; the schema of the given field names the problem.
   const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw)
   const names = isObject ? Object.keys(raw) : []
   const unknown = names.find((name) => !Object.hasOwn(TARGETS, name))
@@ -76,20 +76,21 @@ export function parseTarget(raw: unknown): Target {
 }
 
 /**
- * Up to which time of issue a revocation kills. A node whose clock is ahead stamps what it has already issued with times
- * to come, so it reaches past this one's by half of the tolerance; a node that knows of it stamps later than that. What
- * is left of the tolerance is for nodes whose clocks are behind and that are to accept such a token at once.
+ * The latest time of issue that a revocation covers. A node whose clock is ahead has issued tokens with future times,
+ * so this reaches past the local clock by half of the skew tolerance; a node that knows of the revocation issues tokens
+ * with later times. The rest of the tolerance is for nodes whose clocks are behind and that must accept such a token at
+ * once.
  */
 export function reach(core: Core, { kind, value }: Aim): number {
   const { clock, index, options } = core
-  // The highest time that this node has lived through: a clock that was stepped back must not spare what it issued.
+  // The highest time that this clock has shown: after a step back, earlier tokens must still be covered.
   const lived = Math.max(clock.now(), clock.judged())
   const ahead = kind === 'token' ? 0 : Math.floor(options.clockToleranceMs / 2)
-  // Tokens are issued after the last watermark, so one issued in this very millisecond may be stamped with the next.
+  // Tokens are issued after the last watermark, so one issued in this millisecond may carry the next one.
   return Math.max(lived + ahead, index.latestAround(kind, value, lived + maxAheadMs(core)) + 1)
 }
 
-/** A place in a family: the token itself, and everything that was made from it. */
+/** A position in a family: the token itself and all of its successors. */
 interface Descent {
   readonly family: string
   readonly generation: number
@@ -97,26 +98,26 @@ interface Descent {
   readonly endsAt: number
 }
 
-/** What a revocation names. */
+/** The target of a revocation. */
 export interface Aim {
   readonly kind: RevocationKind
   /** The token id, family id, subject, key id or audience; empty for `all`. */
   readonly value: string
   /** When the last token that it covers has expired. */
   readonly expiresAt: number
-  /** Whether the expiry is not the token's own, because its record was not available. */
+  /** Whether the expiry is only an upper bound, because the token's record was not available. */
   readonly loose?: true
-  /** Of a token: where it stands in its family, when that is known for certain. */
+  /** For a token: its position in its family, if that is known for certain. */
   readonly descent?: Descent
 }
 
-/** The entry of the log that revokes what the aim names. */
+/** The log entry that revokes the target. */
 export function entryOf({ kind, value, expiresAt, loose }: Aim, before: number): RevocationEntry {
   if (kind !== 'token') return { kind, value, before, expiresAt }
   return loose ? { kind, value, expiresAt, loose } : { kind, value, expiresAt }
 }
 
-/** The entry of the log that revokes every successor of a token. */
+/** The log entry that revokes every successor of a token. */
 export const successorsEntry = ({ family, generation, endsAt }: Descent): SuccessorsEntry => ({
   kind: 'successors',
   value: family,
@@ -124,7 +125,7 @@ export const successorsEntry = ({ family, generation, endsAt }: Descent): Succes
   expiresAt: endsAt,
 })
 
-/** Finds out what is meant. Rejects with `ERR_TOKEN_REJECTED` for a token that is not authentic. */
+/** Resolves the target. Rejects with `ERR_TOKEN_REJECTED` for a token that is not authentic. */
 export function aimAt(core: Core, target: Target, binding: string): Aim | Promise<Aim> {
   if (has(target, 'id')) return aimAtId(core, target.id)
   if (has(target, 'token'))
@@ -137,7 +138,7 @@ export function aimAt(core: Core, target: Target, binding: string): Aim | Promis
   return { kind: 'all', value: '', expiresAt }
 }
 
-// The holder of an authentic token may have it revoked, be it expired, outdated or revoked already.
+// The holder of an authentic token may revoke it, even if it is expired, outdated or already revoked.
 function aimAtToken(core: Core, token: string, binding: string): Aim | undefined {
   const found = core.verifier.find(token, binding)
   if (found.ok) {
@@ -149,7 +150,7 @@ function aimAtToken(core: Core, token: string, binding: string): Aim | undefined
   throw rejected(found.code, token)
 }
 
-// Its key may be one that this node has yet to read. An outage is no proof that the token is invalid.
+// The node may not have read its key yet. An outage does not prove that the token is invalid.
 async function aimAtNewKey(core: Core, token: string, binding: string): Promise<Aim> {
   await lookUpKeyOf(core, token)
   const aim = aimAtToken(core, token, binding)
@@ -157,23 +158,23 @@ async function aimAtNewKey(core: Core, token: string, binding: string): Promise<
   return aim
 }
 
-// An unknown id is revoked all the same, for as long as any token could be valid: its record may be late.
+// An unknown id is revoked too, for as long as any token could be valid: its record may arrive late.
 async function aimAtId(core: Core, value: string): Promise<Aim> {
   const record = await core.callStore(() => readToken(core.store, value)).catch(() => undefined)
   const aim = record === undefined ? undefined : await aimAtRecord(core, record)
   return aim ?? { kind: 'token', value, expiresAt: horizon(core), loose: true }
 }
 
-/** The aim at a record; `undefined` for one that is not proved to be as this authority wrote it. */
+/** The aim for a record; `undefined` if the record is not proved to be unmodified. */
 export async function aimAtRecord(core: Core, record: TokenRecord): Promise<Aim | undefined> {
-  // An edited expiry would hide the token from the index, an edited family would revoke the tokens of another holder.
+  // An edited expiry would hide the token from the index; an edited family would revoke another holder's tokens.
   if ((await core.tagger.checkRecord(record)) !== 'intact') return undefined
   const { id: value, family, generation, expiresAt, familyExpiresAt } = record
   const endsAt = Math.max(expiresAt, familyExpiresAt)
   return { kind: 'token', value, expiresAt, descent: { family, generation, endsAt } }
 }
 
-/** When no token that exists by now can be valid any more: none outlives its key. */
+/** When no existing token can be valid any more: none outlives its key. */
 function horizon(core: Core): number {
   let last = core.clock.now()
   for (const policy of core.options.policies.values())

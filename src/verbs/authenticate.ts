@@ -1,5 +1,5 @@
 /**
- * Authenticating: verify, and the I/O that it takes when verify alone cannot know.
+ * Authentication: verify, plus the I/O needed when verify alone cannot decide.
  *
  * @module
  */
@@ -14,15 +14,15 @@ import { assertClaims, editedRows, tampered } from './integrity.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
 
-/** What was decided, and about what: who the token proved to be, or why it proved nothing. */
+/** The decision, and its subject: the authenticated token, or the reason for the rejection. */
 interface Decision {
   readonly found: Entry | Rejected
   readonly result: VerifyResult<unknown>
 }
 
-/** Makes `Watchword.authenticate`, with the direct way in that the middleware takes. */
+/** Creates `Watchword.authenticate`, with the direct path used by the middleware. */
 export function authenticator(core: Core) {
-  // Counted, since an explicit `undefined` is a misspelt requirement, and not the wish for none.
+  // Counts arguments, since an explicit `undefined` is a misspelt requirement, not a missing one.
   const authenticate = async (
     ...args: readonly [token: unknown, requirement?: unknown, context?: RequestContext]
   ): Promise<VerifyResult<unknown>> => {
@@ -53,7 +53,7 @@ interface Question {
   readonly context: RequestContext | undefined
 }
 
-/** Decides about a token: at once when verify alone can know, and then without a promise. */
+/** Decides about a token: synchronously and without a promise if verify alone can decide. */
 function check(
   core: Core,
   question: Question,
@@ -64,7 +64,7 @@ function check(
     : ask(core, question, decision).then((final) => told(core, question, final))
 }
 
-// Told once, when it is final: what was only an occasion to ask is no decision.
+// Published once, for the final decision: a provisional result is not a decision.
 function told(
   { verifier }: Core,
   { needs, context }: Question,
@@ -92,19 +92,19 @@ function decideNow({ verifier }: Core, { token, needs }: Question): Decision {
 
 const isUnknownKey = (result: VerifyResult<unknown>) => !result.ok && result.code === 'unknown_key'
 
-// What passes only because `onStale` lets it is an occasion to ask, too.
+// A token accepted only because of `onStale` is also rechecked.
 const isStale = ({ found, result }: Decision) =>
   result.ok ? found.ok && result !== found.principal : result.code === 'stale'
 
 const isOccasion = (decision: Decision) => isUnknownKey(decision.result) || isStale(decision)
 
-// Rejects in an outage: whether the token is good cannot be known then, and its client must not throw it away.
+// Rejects in an outage: the token may be valid, and its client must not discard it.
 async function lookAgain(core: Core, question: Question): Promise<Decision> {
   await lookUpKeyOf(core, question.token)
   return decideNow(core, question)
 }
 
-/** Lets the store decide about one token, after everything else has passed. */
+/** Checks one token against the store, after all other checks have passed. */
 async function askStore(
   core: Core,
   entry: Entry,
@@ -116,7 +116,7 @@ async function askStore(
   if (record.supersededAt !== null && clock.judged() >= record.supersededAt) {
     return REJECTED.superseded
   }
-  // A row that was edited says nothing about this token, and what it was before, nobody knows.
+  // An edited row says nothing about this token, and its original content is lost.
   assertClaims(core, record, entry.principal)
   if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
   return verifier.decide(entry, needs, true)

@@ -1,5 +1,5 @@
 /**
- * What the verbs share: the parts of one authority, wired once.
+ * The parts of one authority that all verbs share.
  *
  * @module
  */
@@ -31,19 +31,19 @@ export interface Core {
   readonly options: ResolvedOptions
   readonly clock: ResolvedClock
   readonly store: Store
-  /** Runs a call to the store under the authority's deadline, and wraps what goes wrong. */
+  /** Runs a call to the store under the authority's deadline, and wraps errors. */
   readonly callStore: StoreCall
   readonly keyring: Keyring
-  /** Makes and checks the integrity tags of rows. */
+  /** Creates and checks the integrity tags of rows. */
   readonly tagger: RecordTagger
   readonly index: RevocationIndex
   readonly follower: Follower
-  /** What this node has told the log lately. */
+  /** Entries that this node recently appended to the log. */
   readonly announcements: Announcements
   readonly verifier: Verifier
-  /** Makes a ULID of this time; those of one millisecond ascend. */
+  /** Creates a ULID for this time. ULIDs of one millisecond are monotonic. */
   readonly newId: (time: number) => string
-  /** Makes the implicit assertion of a token. */
+  /** Creates the implicit assertion of a token. */
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
   readonly state: { readonly closed: boolean }
 }
@@ -63,14 +63,14 @@ export function policyOf(core: Core, name: string): Policy {
 
 /**
  * Resolves when this node knows whether the store has the key that a token names. Rejects with `ERR_STORE_UNAVAILABLE`,
- * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` when it cannot know; the token must not be rejected then.
+ * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` if it cannot know; the token must not be rejected then.
  */
 export async function lookUpKeyOf({ verifier, keyring }: Core, token: unknown): Promise<void> {
   const id = verifier.keyIdOf(token)
   if (id !== undefined) await keyring.lookUp(id)
 }
 
-/** The error for an audience that is not among those that the authority serves. */
+/** The error for an audience that this authority does not serve. */
 export function unknownAudience(
   given: unknown,
   served: readonly string[],
@@ -82,9 +82,9 @@ export function unknownAudience(
 }
 
 /**
- * The error for a token that a verb was given and that is not good enough for it.
+ * The error for a token that a verb rejects.
  *
- * @param token - What the verb was given; the message names a common mistake in it.
+ * @param token - The value passed to the verb; the message points out common mistakes in it.
  */
 export function rejected(
   reason: RejectionCode,
@@ -97,7 +97,7 @@ export function rejected(
   })
 }
 
-/** What a token is sealed from. */
+/** The inputs for sealing a token. */
 export interface SealInput {
   readonly record: TokenRecord
   readonly custom: Readonly<Record<string, unknown>>
@@ -132,7 +132,7 @@ export function sealToken(
   return new IssuedToken(token, record, { rotateAt, keyId: ringKey.record.id, lostScopes })
 }
 
-/** Tells the audit channel, if anybody listens. */
+/** Publishes on the audit channel if it has subscribers. */
 export function audit(core: Core, event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>): void {
   if (!audits.hasSubscribers) return
   audits.publish({ v: 1, at: core.clock.reading(), issuer: core.options.issuer, ...event })

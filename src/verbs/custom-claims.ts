@@ -1,5 +1,5 @@
 /**
- * The caller's schema of custom claims.
+ * Validation of custom claims with the caller's schema.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { has, readField } from '../lib/fields.js'
 import { freezeForeign } from '../lib/freeze.js'
 import { pathOf } from '../lib/plain.js'
 
-/** What became of claims: what the schema returned, frozen, or why there is nothing. */
+/** The result of the schema: the returned claims, frozen, or the reason for the rejection. */
 export type CheckedClaims =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly fault: string }
 
 /**
- * Runs a caller's schema and freezes what it returns. Never throws. The fault names the place and what the schema says
- * of it, and no value of a claim.
+ * Runs a caller's schema and freezes what it returns. Never throws. The fault names the path and the schema's message,
+ * and no value of a claim.
  */
 export function validateClaims(schema: StandardSchemaV1, claims: unknown): CheckedClaims {
   try {
     return outcomeOf(schema['~standard'].validate(claims), claims)
   } catch {
-    // What it threw may contain claims.
+    // The thrown value may contain claims.
     return refused('claims: the schema threw an error; it must return issues instead')
   }
 }
@@ -42,9 +42,9 @@ function outcomeOf(
   const issues = readField(result, 'issues')
   if (issues !== undefined) return refused(faultOf(issues, claims))
   const value = has(result, 'value') ? result.value : undefined
-  // A schema that makes nothing of the claims has let nothing through.
+  // A schema that returns nothing has accepted nothing.
   if (value === undefined) return refused('claims: the schema returned no value')
-  // Shared between requests from here on.
+  // From here on the object is shared between requests.
   const stuck = freezeForeign(value)
   if (stuck === undefined) return { ok: true, value }
   return refused(
@@ -70,7 +70,7 @@ function faultOf(issues: unknown, claims: unknown): string {
 const asIndex = (step: PropertyKey): PropertyKey =>
   typeof step === 'string' && /^\d+$/.test(step) ? Number(step) : step
 
-// Some schemas quote the value that they refuse.
+// Some schemas quote the rejected value.
 function withoutValues(message: string, claims: unknown): string {
   let text = message
   for (const value of textsIn(claims)) text = text.replaceAll(value, '…')
@@ -83,7 +83,7 @@ function textsIn(value: unknown): string[] {
     return text === '' ? [] : [text]
   }
   if (typeof value !== 'object' || value === null) return []
-  // The longest first, so that no part of one is left.
+  // Longest first, so that no part of a value is left.
   return Object.values(value)
     .flatMap(textsIn)
     .sort((a, b) => b.length - a.length)

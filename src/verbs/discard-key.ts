@@ -1,5 +1,5 @@
 /**
- * The repair of a store that has a key which no root key opens: discards that key, with or without a running authority.
+ * Repairs a store with a key that no root key opens: discards that key, with or without a running authority.
  *
  * @module
  */
@@ -19,15 +19,15 @@ import type { Core } from './core.js'
 import type { RevokeOptions, RevokeReceipt } from './inputs.js'
 import { revoke } from './revoke.js'
 
-/** Where the key is, and who discards it. */
+/** Where the key is stored, and the actor. */
 export interface DiscardKeyOptions {
-  /** The store that has the key. It is opened, and left open. */
+  /** The store that has the key. It is opened and not closed. */
   readonly store: Store
-  /** The root key of the fleet, to see that it does not open the key. */
+  /** The root key of the fleet, to check that it does not open the key. */
   readonly rootKey: string | KeyWrapper
   /** The other root keys of the fleet. Default: none. */
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
-  /** Who discards the key, for the record: 1 to 256 characters. */
+  /** The actor who discards the key, for the record: 1 to 256 characters. */
   readonly actor: string
   /** For the record: 1 to 1024 characters. Default: none. */
   readonly reason?: string
@@ -36,7 +36,7 @@ export interface DiscardKeyOptions {
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-// What the root keys are, and whether they are, is checked where they are opened.
+// The root keys are validated when they are opened.
 const optionsSchema = strict(
   {
     store: z.custom<Store>(
@@ -87,7 +87,7 @@ export async function discardKey(id: string, options: DiscardKeyOptions): Promis
   await discardRow(store, record, discard, (call) => call())
 }
 
-/** Discards a key on a running authority: every node learns that it is revoked. */
+/** Discards a key on a running authority and publishes its revocation to every node. */
 export async function discardStoredKey(
   core: Core,
   id: string,
@@ -105,7 +105,7 @@ export async function discardStoredKey(
   return receipt
 }
 
-/** The record of a key that may be discarded; `undefined` when it was already. */
+/** The record of a key that may be discarded; `undefined` if it was discarded already. */
 async function discardable(
   stored: readonly KeyRecord[],
   id: string,

@@ -1,5 +1,5 @@
 /**
- * What a node keeps of an authentic token: its facts, and what was found out about it since.
+ * The cached data of an authentic token: its claims, and results computed since.
  *
  * @module
  */
@@ -11,37 +11,37 @@ import type { TokenClaims } from '../token/claims.js'
 import type { Verified } from '../types.js'
 import type { CompiledRequirement } from './requirement.js'
 
-/** The authenticated facts of one token, and what the node found out about it. */
+/** The authenticated claims of one token, with cached results. */
 export interface Entry extends Fingerprinted {
-  /** Authentic. A field of its own tells it from a rejection, whatever `Object.prototype` has. */
+  /** Marks an authentic token. A dedicated field is safe against a polluted `Object.prototype`. */
   readonly ok: true
-  // The fields of the hot path are small integers and pointers, so that a check reads one or two lines of memory.
-  /** The version of the index that `deadline` was worked out from. */
+  // The fields of the hot path are small integers and pointers, so that a check reads one or two cache lines.
+  /** The index version for which `deadline` was computed. */
   clearedVersion: number
-  /** The second of `deadline`: before it, the token needs no closer look. */
+  /** The second of `deadline`: before it, the token needs no full check. */
   deadlineSecond: number
-  /** Whether a closer look is needed all the same: not valid yet, or outdated. */
+  /** Whether a full check is needed anyway: the token is not valid yet, or outdated. */
   special: boolean
-  /** The requirement that the token met last. Both are immutable, so it still does. */
+  /** The requirement that the token met last. Both are immutable, so the result stays valid. */
   met: CompiledRequirement | undefined
   /** The minute in which its use was last reported. */
   reportedMinute: number
   readonly principal: Verified<unknown>
-  /** The custom claims as they were written, before the schema had its say. */
+  /** The original custom claims, before the schema transformed them. */
   readonly custom: Readonly<Record<string, unknown>>
   readonly binding: string
-  /** Not valid before this time; the tolerance is counted in. */
+  /** Not valid before this time; clock skew tolerance is included. */
   readonly validFrom: number
   /** The earlier of the token's expiry and its key's. */
   readonly end: number
   readonly outdated: boolean
-  /** From when on the token is dead, for whatever reason. */
+  /** When the token is rejected, for any reason. */
   deadline: number
-  /** Whether its first use retires its predecessor, and that has not been said yet. */
+  /** Whether its first use retires its predecessor and has not been reported yet. */
   retiresPredecessor: boolean
 }
 
-/** What an entry is made from, beside the claims. */
+/** The inputs of an entry besides the claims. */
 export interface EntrySource {
   /** The key that sealed the token. */
   readonly record: KeyRecord
@@ -54,10 +54,10 @@ export interface EntrySource {
   readonly clockToleranceMs: number
 }
 
-/** Makes the entry of an authentic token. */
+/** Creates the entry of an authentic token. */
 export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
   const { record, binding, print, custom, policy, clockToleranceMs } = source
-  // Strings that all tokens share are taken from where they are held anyway.
+  // Strings shared by all tokens are taken from existing objects.
   const principal: Verified<unknown> = Object.freeze({
     ok: true,
     id: claims.id,

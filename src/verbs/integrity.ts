@@ -1,8 +1,8 @@
 /**
- * Rows of the store, believed only as far as a token or an integrity tag proves them.
+ * Checks of stored rows, which are trusted only as far as a token or an integrity tag proves them.
  *
- * The token is the authority about its own claims, the store about state. A row that contradicts either was edited, and
- * may only narrow what a token can do.
+ * The token is authoritative for its own claims, the store for state. A row that contradicts either was edited and may
+ * only narrow what a token can do.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'
 import { audit, type Core } from './core.js'
 
-/** The claims that both a token and its record have. */
+/** The claims that a token and its record share. */
 const CLAIMED = [
   'id',
   'subject',
@@ -25,7 +25,7 @@ const CLAIMED = [
   'expiresAt',
 ] as const satisfies readonly (keyof TokenRecord & keyof Verified<unknown>)[]
 
-/** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT`, and reports it. */
+/** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT` and reports the row. */
 export async function assertIntact(core: Core, record: TokenRecord): Promise<void> {
   const integrity = await core.tagger.checkRecord(record)
   if (integrity === 'unknown') {
@@ -38,7 +38,7 @@ export async function assertIntact(core: Core, record: TokenRecord): Promise<voi
   if (integrity === 'tampered') throw tampered(core, record)
 }
 
-/** Checks a row by its tag and by the authentic claims of its token. Rejects as {@link assertIntact} does. */
+/** Checks a row by its tag and by the authentic claims of its token. Rejects like {@link assertIntact}. */
 export async function assertMatches(
   core: Core,
   record: TokenRecord,
@@ -48,10 +48,10 @@ export async function assertMatches(
   await assertIntact(core, record)
 }
 
-/** Checks a row by the authentic claims of its token. Throws `ERR_STORE_CORRUPT`, and reports it. */
+/** Checks a row by the authentic claims of its token. Throws `ERR_STORE_CORRUPT` and reports the row. */
 export function assertClaims(core: Core, record: TokenRecord, principal: Verified<unknown>): void {
   const policy = core.options.policies.get(record.policy)
-  // A verified token has the scopes that its policy still grants, a row those that the token was issued with.
+  // A verified token has the scopes that its policy still grants, its row the scopes at issue.
   const scopes =
     policy === undefined ? record.scopes : intersectScopes(record.scopes, policy.scopes)
   const isSame =
@@ -64,8 +64,8 @@ export function assertClaims(core: Core, record: TokenRecord, principal: Verifie
 const ROWS_A_TURN = 50
 
 /**
- * The ids of the rows that do not match their tags. A row without a tag was written before tags existed, and one whose
- * key is gone can no longer be checked: neither counts.
+ * The ids of rows that do not match their tags. Rows without a tag predate tags, and rows whose key is gone can no
+ * longer be checked: neither is included.
  */
 export async function editedRows(
   core: Core,
@@ -79,14 +79,14 @@ export async function editedRows(
     const integrity = await core.tagger.checkRecord(record)
     if (integrity === 'tampered') edited.add(record.id)
     if (integrity === 'unknown') unknown.push(record)
-    // A page takes tens of milliseconds: requests get their turn in between.
+    // A page takes tens of milliseconds, so this yields to requests in between.
     if (++checked % ROWS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
   }
   for (const { id } of await withMadeUpKeys(core, unknown)) edited.add(id)
   return edited
 }
 
-// A key outlives every token that it sealed, so that the key of a token that is not expired is one of the store's.
+// A key outlives every token that it sealed, so the store still has the key of an unexpired token.
 async function withMadeUpKeys(
   { keyring, clock }: Core,
   records: readonly TokenRecord[],
@@ -99,7 +99,7 @@ async function withMadeUpKeys(
   return current.filter((record) => !isStored(record))
 }
 
-/** Checks that one row is the successor of another. Rejects as {@link assertIntact} does. */
+/** Checks that one row is the successor of another. Rejects like {@link assertIntact}. */
 export async function assertSuccessor(
   core: Core,
   record: TokenRecord,
@@ -111,7 +111,7 @@ export async function assertSuccessor(
   await assertIntact(core, successor)
 }
 
-/** Whether the rows prove that one token was rotated to another. Reports it where they do not. */
+/** Whether the rows prove that one token was rotated to another. Reports them if not. */
 export async function isSuccession(
   core: Core,
   predecessor: TokenRecord,
@@ -129,12 +129,12 @@ export async function isSuccession(
   }
 }
 
-/** Reports a row that contradicts what is proved. */
+/** Reports a row that contradicts proved data. */
 export function reportTampered(core: Core, { id }: TokenRecord): void {
   audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
 }
 
-/** Reports a row that contradicts what is proved, and makes the error for it. */
+/** Reports a row that contradicts proved data, and creates the error for it. */
 export function tampered(core: Core, record: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
   const detail = `token ${record.id}`
   reportTampered(core, record)

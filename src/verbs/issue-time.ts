@@ -1,5 +1,5 @@
 /**
- * The time that a token is issued at.
+ * The issue time of a token.
  *
  * @module
  */
@@ -7,29 +7,29 @@ import { WatchwordError } from '../errors.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
 
-/** What the time of a token is made from; every authority has it. */
+/** Inputs of the issue time; every authority has them. */
 export interface IssueClock {
   readonly options: { readonly clockToleranceMs: number }
   readonly clock: ResolvedClock
   readonly index: RevocationIndex
 }
 
-// A subject may be revoked several times in one millisecond, also with a tolerance of 0.
+// A subject may be revoked several times in one millisecond, even with a tolerance of 0.
 const LEAST_AHEAD_MS = 10
 
-/** How far ahead of the clock a token may be dated, in milliseconds: every node takes it for valid at once. */
+/** How far ahead of the clock a token may be dated, in milliseconds: every node accepts it immediately. */
 export function maxAheadMs({ options }: Pick<IssueClock, 'options'>): number {
   return Math.max(options.clockToleranceMs, LEAST_AHEAD_MS)
 }
 
 /**
- * When a new token is issued: now, but after everything that was revoked by time, so that a token issued right after
- * its subject was revoked is not caught by it. Throws `ERR_REVOKED_AHEAD` when no token that is valid now would be.
+ * The issue time of a new token: now, but after every revocation by time that covers it, so that a token issued right
+ * after its subject was revoked is not affected. Throws `ERR_REVOKED_AHEAD` if no such time is valid now.
  */
 export function issueTime(core: IssueClock, subject: string, audience: string): number {
   const { clock, index } = core
   const now = clock.now()
-  // A clock that was stepped back a little is still judged by the time that it had reached.
+  // A clock that was stepped back a little is still judged by the highest time it has shown.
   const latest = Math.max(now, clock.judged()) + maxAheadMs(core)
   if (index.watermark(subject, audience) >= latest) index.clampFuture()
   const issuedAt = Math.max(now, index.watermark(subject, audience) + 1)

@@ -78,17 +78,17 @@ function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Issues one token: seals it, puts its record in the store, and only then hands it over. */
+/** Issues one token: seals it, stores its record, and only then returns it. */
 export async function issue(core: Core, raw: unknown): Promise<IssuedToken> {
   const draft = await draftToken(core, raw)
   await insertDrafts(core, [draft])
   return draft.issued
 }
 
-/** The most tokens that {@link issueMany} issues at once. */
+/** The maximum number of tokens per call of {@link issueMany}. */
 export const MAX_BATCH = 1000
 
-/** Issues tokens in one step of the store: all, or none. */
+/** Issues tokens atomically: all or none. */
 export async function issueMany(core: Core, raws: unknown): Promise<readonly IssuedToken[]> {
   if (!Array.isArray(raws) || raws.length > MAX_BATCH) {
     throw new WatchwordError(
@@ -102,7 +102,7 @@ export async function issueMany(core: Core, raws: unknown): Promise<readonly Iss
   return drafts.map(({ issued }) => issued)
 }
 
-/** A sealed token that the store does not know yet. */
+/** A sealed token that is not stored yet. */
 interface IssueDraft {
   readonly policy: Policy
   readonly record: TokenRecord
@@ -136,7 +136,7 @@ async function insertDrafts(core: Core, drafts: readonly IssueDraft[]): Promise<
   for (const record of records) auditIssue(core, record)
 }
 
-// A store counts for one holder at a time: what several hold cannot be counted and inserted in one step everywhere.
+// A store counts for one holder at a time: not every store can count for several holders and insert atomically.
 function limitOf(core: Core, drafts: readonly IssueDraft[]): LiveLimit | undefined {
   const limited = drafts.find(({ policy }) => policy.maxActivePerSubject !== undefined)
   if (limited === undefined) return undefined
@@ -181,7 +181,7 @@ function audienceOf(core: Core, asked: string | undefined): string {
 
 const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({})
 
-// Judged as they will be read: what JSON drops or changes must not make a token that can never be verified.
+// Claims are validated as they will be read: values that JSON drops or changes must not produce an unverifiable token.
 function customClaims(
   core: Core,
   claims: Readonly<Record<string, unknown>> | undefined,
@@ -194,7 +194,7 @@ function customClaims(
   return written
 }
 
-// The twelve claims of our own count towards the limit of the whole payload.
+// The twelve reserved claims count towards the limit of the whole payload.
 const CUSTOM_LIMITS = { maxDepth: PAYLOAD_LIMITS.maxDepth, maxKeys: PAYLOAD_LIMITS.maxKeys - 12 }
 
 function throughJson(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -1,11 +1,11 @@
 /**
- * A token that was just made: the one object that holds its text.
+ * A newly issued token: the only object that holds its text.
  *
  * @module
  */
 import type { TokenRecord } from '../store/store.js'
 
-/** What may be shown of an issued token. */
+/** The public fields of an issued token. */
 export interface IssuedTokenInfo {
   readonly id: string
   readonly family: string
@@ -18,19 +18,19 @@ export interface IssuedTokenInfo {
   readonly issuedAt: number
   /** Unix milliseconds. */
   readonly expiresAt: number
-  /** Unix milliseconds; from then on it should be rotated. */
+  /** Unix milliseconds; the token should be rotated from then on. */
   readonly rotateAt: number
   readonly keyId: string
-  /** After a rotation: the scopes of the rotated token that its policy no longer grants. Otherwise empty. */
+  /** After a rotation: the scopes of the old token that its policy no longer grants. Otherwise empty. */
   readonly lostScopes: readonly string[]
 }
 
-/** What is known of a token once it is sealed. */
+/** The fields known after sealing. */
 type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
 
 /**
- * An issued token. Its text is read from `token`, and from nowhere else: printing, logging or serialising the object
- * shows its id instead.
+ * An issued token. Only the `token` property returns its text: printing, logging or serializing the object shows its id
+ * instead.
  */
 export class IssuedToken implements IssuedTokenInfo {
   readonly #token: string
@@ -65,7 +65,7 @@ export class IssuedToken implements IssuedTokenInfo {
     Object.freeze(this)
   }
 
-  /** The secret that the client sends. It is not kept anywhere else: hand it over once. */
+  /** The secret that the client sends. It is not stored anywhere else: pass it on once. */
   get token(): string {
     return this.#token
   }

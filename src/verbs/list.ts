@@ -1,5 +1,5 @@
 /**
- * The inventory: what an operator sees of tokens.
+ * The token inventory for operators.
  *
  * @module
  */
@@ -40,9 +40,9 @@ const querySchema = strict(
 
 const DEFAULT_LIMIT = 100
 
-/** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for one that was edited, and reports it. */
+/** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for an edited record, and reports it. */
 export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
-  // Whatever is no ULID is the id of no token.
+  // An id that is not a ULID belongs to no token.
   if (!isUlid(id)) return undefined
   const record = await core.callStore(() => readToken(core.store, id))
   if (record === undefined) return undefined
@@ -57,7 +57,7 @@ export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
     ...fields,
     ...(live === true ? { liveAt: core.clock.now() } : {}),
   }
-  // One more than asked for tells whether there is a next page.
+  // One extra record shows whether there is a next page.
   const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
   const rows = await core.callStore(() => readTokens(core.store, filter, page))
   const shown = rows.slice(0, limit)

@@ -1,5 +1,5 @@
 /**
- * From the text of a token to its authentic facts: out of the cache, or by opening it.
+ * Opens tokens: returns their authenticated claims from the cache or by decrypting them.
  *
  * @module
  */
@@ -29,14 +29,14 @@ import { type CheckedClaims, validateClaims } from './custom-claims.js'
 import { type Entry, entryOf } from './entry.js'
 import { REJECTED } from './rejections.js'
 
-/** The keys that tokens are opened with; a keyring has them. */
+/** The keys that open tokens; a keyring provides them. */
 export interface VerificationKeys extends KnownKeys {
   get(keyId: string): RingKey | undefined
-  /** Notes that a token named a key that is not loaded. */
+  /** Records that a token named a key that is not loaded. */
   hint(keyId: string): void
 }
 
-/** What opening tokens needs. */
+/** Options for opening tokens. */
 export interface OpenerOptions {
   readonly issuer: string
   readonly policies: ReadonlyMap<string, Policy>
@@ -46,14 +46,14 @@ export interface OpenerOptions {
   readonly clock: ResolvedClock
   readonly keyring: VerificationKeys
   readonly cache: VerifiedCache<Entry>
-  /** Makes the implicit assertion of a token with a binding. */
+  /** Creates the implicit assertion of a token with a binding. */
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
 }
 
-// Without a cache there is nothing to be found again.
+// Without a cache nothing is reused.
 const NO_PRINT: Fingerprint = [0, 0, 0, 0]
 
-// What an entry takes beside its text, as bench/ measures it: 595 bytes for 262 bytes of claims, none of them custom.
+// The size of an entry besides its text, as measured by bench/: 595 bytes for 262 bytes of claims, none of them custom.
 const ENTRY_BYTES = 350
 
 function brandsOf(policies: ReadonlyMap<string, Policy>): readonly string[] {
@@ -81,38 +81,38 @@ export class Opener {
     this.#brands = brandsOf(options.policies)
   }
 
-  /** Rejects what would have to be opened as `closed` from now on. */
+  /** Rejects every token that is not cached as `closed` from now on. */
   close(): void {
     this.#closed = true
     this.#cache.clear()
   }
 
-  /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
+  /** Authenticates the token from the cache or by opening it. Does not check whether it is still valid. */
   find(token: unknown, binding: string): Entry | Rejected {
     if (typeof token !== 'string') return malformed(token)
     if (token.length > this.#maxLength) return REJECTED.tooLong
     if (!this.#cache.enabled || token.length < MIN_TOKEN_LENGTH)
       return this.#meet(token, binding, NO_PRINT)
     if (!fingerprint(token)) return malformed(token)
-    // Copied before any other code can run: a nested call overwrites the shared words.
+    // Copied before any other code runs: a nested call overwrites the shared words.
     const print0 = words[0]
     const print1 = words[1]
     const print2 = words[2]
     const print3 = words[3]
     const entry = this.#cache.get(print0, print1, print2, print3)
     if (entry === undefined) return this.#meet(token, binding, [print0, print1, print2, print3])
-    // The binding is part of what was authenticated: the same token with another one is not authentic.
+    // The binding was authenticated too: the same token with another binding is not authentic.
     return entry.binding === binding ? entry : REJECTED.invalid
   }
 
-  // What can be told from the outline alone dies before any key is used. A token of the cache needs no second look.
+  // Malformed tokens are rejected before any key is used. A cached token needs no second check.
   #meet(token: string, binding: string, print: Fingerprint): Entry | Rejected {
     const refusal = this.#shapeFault(token)
     if (refusal !== undefined) return refusal
     return this.#closed ? REJECTED.closed : this.#open(token, binding, print)
   }
 
-  /** The key that a token names, or `undefined` for what is not a token. */
+  /** The key that a token names, or `undefined` for text that is not a token. */
   keyIdOf(token: unknown): string | undefined {
     if (typeof token !== 'string' || token.length > this.#maxLength) return undefined
     return readParts(token, this.#keyring, this.#brands)?.keyId
@@ -122,14 +122,14 @@ export class Opener {
     if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : malformed(token)
     const dot = token.indexOf('.', HEADER.length)
     if (dot < 0) return malformed(token)
-    // All footers of our own are of one length. Whether it is one of them is asked when the token is opened.
+    // All footers of this library have one length. The content is checked when the token is opened.
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
     const parts = readParts(token, NO_KEYS, this.#brands)
     if (parts === undefined) return malformed(token)
     return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
   }
 
-  // A later call may know the key; the pace of the look-up keeps made-up ones from turning into load on the store.
+  // A later call may find the key; the rate limit keeps invented keys from loading the store.
   #unknownKey(keyId: string): Rejected {
     if (this.#closed) return REJECTED.closed
     this.#keyring.hint(keyId)
@@ -172,13 +172,13 @@ export class Opener {
     })
     this.#cache.set(
       entry,
-      // What a schema made of the custom claims is held beside them.
+      // The schema's result is stored beside the custom claims.
       ENTRY_BYTES + (claims.custom === entry.principal.claims ? 1 : 2) * length,
     )
     return entry
   }
 
-  // The plaintext is shared: it is read and wiped before anything else happens.
+  // The plaintext buffer is shared: it is read and wiped before anything else happens.
   #claimsOf(length: number): TokenClaims | undefined {
     const own = this.#reader.read(plaintextWindow(), length)
     const payload = own === undefined ? decodeUtf8(plaintext(length)) : undefined

@@ -1,5 +1,5 @@
 /**
- * The refusals, as values.
+ * Rejections as values.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const UNREADABLE = Object.freeze({
   missing: Object.freeze([] as const),
 } as const)
 
-/** The refusals, one object each: building an Error would cost ten times the whole check. */
+/** One frozen object per rejection: creating an Error would cost ten times the whole check. */
 export const REJECTED = {
   malformed: rejection('malformed'),
   tooLong: rejection('too_long'),

@@ -1,5 +1,5 @@
 /**
- * What a route demands of a token, compiled once so that each request only compares.
+ * The requirement of a route, compiled once so that each request only compares.
  *
  * @module
  */
@@ -34,13 +34,13 @@ const FIELDS: ReadonlySet<string> = new Set(FIELD_NAMES)
 /** The longest binding, in characters. */
 export const MAX_BINDING_LENGTH = 1024
 
-/** A requirement that was checked and compiled. Made by `require`; pass it to `verify` and `authenticate`. */
+/** A validated and compiled requirement. Created by `require`; pass it to `verify` and `authenticate`. */
 export class CompiledRequirement {
-  // What only looks like one, by its prototype or through a proxy, was never checked.
+  // An object that only imitates a requirement, by its prototype or through a proxy, was never validated.
   readonly #made = true
   readonly allOf: readonly string[]
   readonly anyOf: readonly string[]
-  /** Both lists, for those who report them. */
+  /** Both lists, for reporting. */
   readonly demanded: readonly string[]
   readonly audience: string | undefined
   readonly binding: string
@@ -76,7 +76,7 @@ export class CompiledRequirement {
   }
 }
 
-/** Demands nothing but a good token. */
+/** Requires only a valid token. */
 export const NO_REQUIREMENT = new CompiledRequirement(NONE, NONE, {
   audience: undefined,
   binding: '',
@@ -90,12 +90,13 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isOfClass = (value: object): boolean =>
   Object.prototype.isPrototypeOf.call(CompiledRequirement.prototype, value)
 
-/** Checks and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
+/** Validates and compiles a requirement. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function compileRequirement(requirement: Requirement): CompiledRequirement {
-  // A list has no fields that could be misspelt, and so would demand nothing; so would a copy of a compiled one.
+  // An array has no fields that could be misspelt, so it would require nothing; the same holds for a copy of a compiled
+  // one.
   if (!isObject(requirement) || Array.isArray(requirement) || isOfClass(requirement))
     throw invalid('requirement', 'expected an object such as { scopes: […] }')
-  // Fields of a class count, and those that no loop shows. `undefined` is what a misspelt constant says.
+  // Inherited and non-enumerable fields count. `undefined` is the value of a misspelt constant.
   const fields = fieldsOf(requirement, FIELD_NAMES)
   for (const field of Object.keys(fields)) {
     if (!FIELDS.has(field)) throw unknownField('requirement', field, FIELD_NAMES)
@@ -127,14 +128,14 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   })
 }
 
-// Requirements that demand one scope and nothing else, as most inline ones do: a handful per service. Shared by all
-// authorities: a compiled requirement is immutable, and depends on its scope alone.
+// Caches requirements of exactly one scope, as most inline ones are: a handful per service. All authorities share the
+// cache: a compiled requirement is immutable and depends only on its scope.
 const singleScopes = new Map<string, CompiledRequirement>()
 const MAX_SINGLE_SCOPES = 1000
 
 /**
- * Compiles a requirement that is handed to a check as it is, on every request: the common form is compiled once.
- * Throws like {@link compileRequirement}.
+ * Compiles a requirement passed inline on every request; the common form is cached. Throws like {@link
+ * compileRequirement}.
  */
 export function compileInline(requirement: Requirement): CompiledRequirement {
   const scope = singleScopeOf(requirement)
@@ -150,7 +151,7 @@ function singleScopeOf(requirement: Requirement): string | undefined {
   if (!isObject(requirement)) return undefined
   for (const field in requirement) if (field !== 'scopes') return undefined
   const { scopes, audience, binding, maxStaleness, minPosition, freshness } = requirement
-  // A field that is inherited, or hidden from the loop, counts all the same.
+  // Inherited and non-enumerable fields count too.
   if ((audience ?? binding ?? maxStaleness ?? minPosition ?? freshness) !== undefined)
     return undefined
   if (!Array.isArray(scopes) || scopes.length !== 1) return undefined
@@ -158,7 +159,7 @@ function singleScopeOf(requirement: Requirement): string | undefined {
   return typeof scope === 'string' ? scope : undefined
 }
 
-// A receipt may have come a long way: whatever else it carries is not looked at.
+// A receipt may come from another service: other fields are ignored.
 function readPosition(position: unknown): LogPosition {
   const { epoch, seq } = isObject(position) ? fieldsOf(position, ['epoch', 'seq']) : NOTHING
   if (typeof epoch === 'string' && /^[\w-]{22}$/.test(epoch) && Number.isSafeInteger(seq))
@@ -192,7 +193,7 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
 }
 
 function readList(list: unknown, field: string): readonly string[] {
-  // The copy is what is checked: `every` passes over the holes of a sparse list, and a list may change under our hands.
+  // Validates the copy: `every` skips the holes of a sparse array, and the caller may change the array meanwhile.
   const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
   if (scopes.length === 0) throw invalid(field, `expected at least one scope${NO_SCOPES}`)
   const wrong = scopes.findIndex((scope) => !isScope(scope))
@@ -204,8 +205,8 @@ function readList(list: unknown, field: string): readonly string[] {
 }
 
 /**
- * Whether the scopes satisfy the requirement. With a requirement that `verify` was handed as it is, entries that are
- * no scopes are covered by nothing.
+ * Whether the scopes satisfy the requirement. In an inline requirement of `verify`, entries that are not valid scopes
+ * are never covered.
  */
 export function satisfies(
   granted: readonly string[],
@@ -221,7 +222,7 @@ export function satisfies(
   return false
 }
 
-/** The demanded scopes that are not covered; of an `anyOf` that fails, all. */
+/** The required scopes that are not covered; all of them for an `anyOf` that fails. */
 export function missingScopes(
   granted: readonly string[],
   { allOf, anyOf }: CompiledRequirement,
@@ -232,7 +233,7 @@ export function missingScopes(
   return Object.freeze(missing)
 }
 
-/** Why the token does not meet the requirement, if so. Both are immutable, so the answer holds for good. */
+/** Why the token does not meet the requirement, if so. Both are immutable, so the result can be cached. */
 export function unmetBy(
   { audience, scopes }: Verified<unknown>,
   requirement: CompiledRequirement,
@@ -261,7 +262,7 @@ function invalid(field: string, fix: string): WatchwordError {
 
 let warned = false
 
-/** Warns once per process that a requirement is invalid and so met by no token. */
+/** Warns once per process about an invalid requirement, which no token meets. */
 export function warnOfRequirement(fault: string): void {
   if (warned) return
   warned = true

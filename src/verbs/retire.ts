@@ -1,5 +1,5 @@
 /**
- * The end of rotated tokens: what the log is told of a rotation, and retiring a token at the first use of its successor.
+ * The end of rotated tokens: publishes rotations to the log, and retires a token at the first use of its successor.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { Verified } from '../types.js'
 import { audit, type Core } from './core.js'
 import { isSuccession } from './integrity.js'
 
-/** Publishes from when on the token is superseded, and that every earlier generation of its family is. */
+/** Publishes when the token is superseded, and that every earlier generation of its family is superseded. */
 export async function announceRotation(
   core: Core,
   record: TokenRecord,
   from: number | null,
 ): Promise<void> {
-  // The first token of a family that is not retired yet supersedes nothing.
+  // The first token of an active family supersedes nothing.
   if (from === null && record.generation === 0) return
   const entry = rotatedEntry(record, from)
   if (!core.announcements.isKnown(entry)) await core.announcements.announce(entry)
@@ -25,14 +25,14 @@ export async function announceRotation(
 
 function rotatedEntry(record: TokenRecord, from: number | null): RotatedEntry {
   const { family: value, generation, expiresAt, familyExpiresAt } = record
-  // The expiry of earlier generations is not known here; the family's end is never before it.
+  // The expiry of earlier generations is unknown here; the end of the family is never before it.
   const end = generation === 0 ? expiresAt : Math.max(expiresAt, familyExpiresAt)
   return { kind: 'rotated', value, generation, from, expiresAt: end }
 }
 
 /**
- * Retires the predecessor of a token that was just seen in use for the first time, where the policy says so. Rejects
- * when the store or the feed does; safe to repeat.
+ * Retires the predecessor of a token at the first use of that token, if the policy requires it. Rejects like the store
+ * and the feed; safe to repeat.
  */
 export async function retirePredecessor(core: Core, principal: Verified<unknown>): Promise<void> {
   const record = await core.callStore(() => readToken(core.store, principal.id))
@@ -45,10 +45,10 @@ export async function retirePredecessor(core: Core, principal: Verified<unknown>
     (predecessor.supersededAt !== null && predecessor.supersededAt <= now)
   )
     return
-  // A row that was edited must not end the token of another holder. It is reported, and there is nothing to try again.
+  // An edited row must not end another holder's token. It is reported and not retried.
   if (!(await isSuccession(core, predecessor, record, principal))) return
   const { subject, audience, policy, family } = predecessor
-  // The store last: what it has is taken for done, so the nodes must have been told by then.
+  // The store is written last: it marks the work as done, so the nodes must have been notified by then.
   await core.announcements.announce(rotatedEntry(predecessor, now))
   await core.callStore(() => core.store.supersede(predecessorId, now), 'supersede')
   audit(core, {

@@ -1,5 +1,5 @@
 /**
- * Revocation: first refused here, then in the feed for every node, then marked in the store.
+ * Revocation: applied to this node first, then published to every node through the feed, then stored.
  *
  * @module
  */
@@ -54,7 +54,9 @@ const optionsSchema = strict(
 
 type Options = z.output<typeof optionsSchema>
 
-/** Revokes. When it resolves, nothing that it covers is accepted on this node, nor later than `maxStaleness` on any. */
+/**
+ * Revokes. Once it resolves, this node rejects every covered token, and every other node does within `maxStaleness`.
+ */
 export async function revoke(
   core: Core,
   rawTarget: unknown,
@@ -63,7 +65,8 @@ export async function revoke(
   const options = parseInput(optionsSchema, rawOptions, 'options')
   const target = parseTarget(rawTarget)
   refuseSuccessorsOption(target, options)
-  // But for the look at a record, there is no wait before the index has it: what is cached is refused in the same tick.
+  // Apart from reading the record, nothing is awaited before the index is updated: cached tokens are rejected in the
+  // same tick.
   const aimed = aimAt(core, target, options.binding ?? '')
   const aim = aimed instanceof Promise ? await aimed : aimed
   const { kind, value } = aim
@@ -71,7 +74,7 @@ export async function revoke(
   const reached = reach(core, aim)
   const own = entriesOf(core, aim, options, reached)
   const known = own.filter((entry) => core.announcements.isKnown(entry))
-  // Here first, so that the token is refused on this node even if the feed cannot be reached.
+  // Applied locally first, so this node rejects the token even if the feed is unavailable.
   for (const entry of own) core.index.apply(entry)
   const before = isOff(core) ? await corrected(core, reached) : reached
   const entries = before === reached ? own : entriesOf(core, aim, options, before)
@@ -82,7 +85,7 @@ export async function revoke(
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
   const published = await publish(core, { entries, unknown, options }).catch(
     async (uncertain: unknown) => {
-      // The store still gets to know, so that the token cannot be rotated away from under the revocation.
+      // The store is updated anyway, so that the token cannot evade the revocation by rotation.
       await mark().catch(() => undefined)
       await end().catch(() => undefined)
       throw uncertain
@@ -95,7 +98,7 @@ export async function revoke(
   return Object.freeze({ id, kind, value, at, matched, ...published })
 }
 
-// The successors end also where the store fails: it may have kept the revocation all the same.
+// Successors end even if the store fails: it may have committed the revocation.
 async function markThen(mark: () => Promise<number>, end: () => Promise<unknown>): Promise<number> {
   try {
     return await mark()
@@ -106,11 +109,11 @@ async function markThen(mark: () => Promise<number>, end: () => Promise<unknown>
 
 const clockError = ({ clock, follower }: Core): number => clock.now() - follower.time.stamp()
 
-/** Whether the store has shown the clock of this node to be wrong. */
+/** Whether the store's clock has shown this node's clock to be wrong. */
 const isOff = (core: Core): boolean => clockError(core) !== 0
 
-// What the other nodes and the store are told is dated by the store's time, which is asked for once more: a clock that
-// stood still with its machine is late only until then.
+// Dates the revocation for other nodes and the store by the store's time, which is read once more: a clock that stopped
+// with its machine is then corrected.
 async function corrected(core: Core, before: number): Promise<number> {
   await core.follower.time.look()
   return Math.max(0, before - clockError(core))
@@ -128,7 +131,7 @@ interface RevocationParts {
   readonly aim: Aim
   readonly options: Options
   readonly before: number
-  /** Whether the log is told to revoke the successors of a token. */
+  /** Whether the revocation of a token's successors is published. */
   readonly ended: boolean
 }
 
@@ -136,7 +139,7 @@ function revocationOf(core: Core, { aim, options, before, ended }: RevocationPar
   const { kind, value, expiresAt, loose, descent } = aim
   const at = core.follower.time.stamp()
   const covers = options.successors === false ? undefined : descent
-  // The store refuses successors by the family; one that there may be already is also kept out of a rebuilt index.
+  // The store rejects successors by family; an existing successor is also covered by a rebuilt index.
   const end = ended && covers !== undefined ? Math.max(expiresAt + 1, covers.endsAt) : expiresAt
   return core.tagger.ofRevocation({
     id: core.newId(at),
@@ -152,7 +155,7 @@ function revocationOf(core: Core, { aim, options, before, ended }: RevocationPar
   })
 }
 
-// A token that was never rotated takes one packed entry. Its successors take another where there may be some.
+// A token that was never rotated takes one packed entry. Successors, if any may exist, take another.
 function entriesOf(
   { index }: Core,
   aim: Aim,

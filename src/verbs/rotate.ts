@@ -1,5 +1,5 @@
 /**
- * Rotation: one successor for each token, however often and from however many processes it is asked for.
+ * Rotation: each token has exactly one successor, regardless of how many processes request it.
  *
  * @module
  */
@@ -56,13 +56,13 @@ const optionsSchema = strict(
 
 type Options = z.output<typeof optionsSchema>
 
-/** Rotates the token: whoever holds it proves so by presenting it. */
+/** Rotates the token. Presenting the token proves possession of it. */
 export async function rotate(core: Core, token: unknown, raw: unknown): Promise<IssuedToken> {
   const options = parseInput(optionsSchema, raw, 'options')
   const entry = await authenticEntry(core, token, options.binding ?? '')
   await refuse(core, { entry, options })
   const { family, generation } = entry.principal
-  // Asked before the row is read: another node may be rotating the token right now.
+  // Checked before the row is read: another node may be rotating the token right now.
   const wasRotated = core.index.hasSuccessor(family, generation)
   const record = await loadRecord(core, entry, options)
   if (!record.rotatable) {
@@ -72,8 +72,8 @@ export async function rotate(core: Core, token: unknown, raw: unknown): Promise<
     )
   }
   if (record.successor !== null) return again(core, { entry, record, options })
-  // The log has it that the token was rotated: a row that says otherwise was edited, or set back to an older copy. A
-  // second successor would give the token a life that the first one knows nothing of.
+  // The log shows that the token was rotated, so a row that says otherwise was edited or restored from an older copy. A
+  // second successor would be invisible to the first one.
   if (wasRotated) throw tampered(core, record)
   return succeed(core, { entry, record, options })
 }
@@ -90,7 +90,7 @@ async function authenticEntry(core: Core, token: unknown, binding: string): Prom
   return found
 }
 
-/** Throws for a token that may not be rotated, whatever its record says beyond that. */
+/** Throws for a token that may not be rotated, regardless of the rest of its record. */
 async function refuse(core: Core, rotation: Pick<Rotation, 'entry' | 'options'>): Promise<void> {
   const { entry } = rotation
   const refusal = core.verifier.stateForRotation(entry)
@@ -100,7 +100,7 @@ async function refuse(core: Core, rotation: Pick<Rotation, 'entry' | 'options'>)
   throw rejected(refusal.code)
 }
 
-// Its key may be one that this node has yet to read, and an outage is no reason to refuse the token.
+// The node may not have read its key yet, and an outage is no reason to reject the token.
 async function findEntry(core: Core, token: unknown, binding: string): Promise<Entry | Rejected> {
   const found = core.verifier.find(token, binding)
   if (found.ok || found.code !== 'unknown_key') return found
@@ -108,7 +108,7 @@ async function findEntry(core: Core, token: unknown, binding: string): Promise<E
   return core.verifier.find(token, binding)
 }
 
-// Revoking a token that was already rotated must not turn the detection of its reuse off.
+// Revoking a token that was already rotated must not disable reuse detection.
 async function detectReuse(
   core: Core,
   { entry, options }: Pick<Rotation, 'entry' | 'options'>,
@@ -122,7 +122,7 @@ async function detectReuse(
   if (isReuse(core, { entry, record }, successor)) await reused(core, { entry, record, options })
 }
 
-// No token outlives its family, so the holder of the last one learns here that rotating sooner would not have helped.
+// No token outlives its family, so the holder of the last token learns here that rotating sooner would not have helped.
 async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
   const record = await core
     .callStore(() => readToken(core.store, principal.id))
@@ -143,7 +143,7 @@ async function loadRecord(core: Core, entry: Entry, options: Options): Promise<T
       'the token is authentic, but the store has no record of it',
     )
   }
-  // What was true before the read need not be true after it: a revocation may have come in between.
+  // A revocation may have arrived since the first check.
   if (record.revokedAt !== null) {
     await detectReuse(core, { entry, options })
     throw rejected('revoked')
@@ -152,7 +152,7 @@ async function loadRecord(core: Core, entry: Entry, options: Options): Promise<T
   return record
 }
 
-/** The token was rotated before: within its grace the answer is the same successor, after it this is reuse. */
+/** Handles a token that was rotated before: within the grace it returns the same successor, after it this is reuse. */
 async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record } = rotation
   const successor = await core.callStore(() => readToken(core.store, record.successor as string))
@@ -162,18 +162,18 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (isReuse(core, rotation, successor)) return reused(core, rotation)
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
-  // The first answer may have been lost before the log had it.
+  // The first response may have been lost before the log had it.
   await announceRotation(core, record, record.supersededAt)
   return sealSuccessor(core, rotation, successor)
 }
 
-// Once the successor was rotated in its turn, this token is not the immediate predecessor any more.
+// Once the successor was rotated too, this token is no longer its immediate predecessor.
 function isReuse(
   core: Core,
   { entry, record }: Pick<Rotation, 'entry' | 'record'>,
   successor: TokenRecord,
 ): boolean {
-  // The log has the end as well: the one in the row may have been edited.
+  // The end from the log is used as well, because the row may have been edited.
   const logged = core.index.deadline(entry.principal)
   const end = Math.min(
     record.supersededAt ?? NOT_REVOKED,
@@ -210,7 +210,7 @@ async function reused(core: Core, { record, options }: Rotation): Promise<never>
   )
 }
 
-// However often the token is presented, its family is revoked once.
+// The family is revoked once, regardless of how often the token is presented.
 function isFamilyRevoked({ index, follower }: Core, { family }: TokenRecord): boolean {
   const entry = { kind: 'family', value: family, before: 0, expiresAt: 0 } as const
   return index.isFamilyRevoked(family) && !follower.owes(entry)
@@ -248,7 +248,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (result.outcome === 'revoked') throw rejected('revoked')
   if (result.outcome === 'missing')
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
-  // Somebody else rotated it between our read and our write: their successor is the one.
+  // Another process rotated the token between the read and the write: its successor is used.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
   await announceRotation(core, record, supersededAt)
   auditRotation(core, record, successor, granted.lost)
@@ -283,7 +283,7 @@ function auditRotation(
   })
 }
 
-// With the key of its record, so that every copy of one token ends with the same key, and with no other one.
+// Seals with the key of the record, so that every copy of one token expires with the same key.
 async function sealSuccessor(
   core: Core,
   { entry, record, options }: Rotation,

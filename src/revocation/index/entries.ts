@@ -1,5 +1,5 @@
 /**
- * The entries of the revocation log: what one event can say, and how two entries about the same target combine.
+ * The entries of the revocation log, and how two entries of the same target combine.
  *
  * @module
  */
@@ -10,15 +10,15 @@ export interface TokenEntry {
   readonly kind: 'token'
   /** A ULID. */
   readonly value: string
-  /** The token's own expiry: after it, the entry may be forgotten. */
+  /** The token's own expiry: the entry may be dropped after it. */
   readonly expiresAt: number
-  /** Present when the token's record was not available: `expiresAt` is then only an upper bound. */
+  /** Present if the token's record was not available: `expiresAt` is then only an upper bound. */
   readonly loose?: true
 }
 
 /**
  * How far a family was rotated. Every generation below `generation` is superseded, and `generation` itself is
- * superseded from `from` on. One register per family, however often the family rotates.
+ * superseded from `from` on. One register per family, regardless of how often it rotates.
  */
 export interface RotatedEntry {
   readonly kind: 'rotated'
@@ -28,11 +28,11 @@ export interface RotatedEntry {
   readonly generation: number
   /** Unix milliseconds; `null` while that generation stays valid until the first use of its successor. */
   readonly from: number | null
-  /** The latest expiry of the generations that it supersedes. */
+  /** The latest expiry of the superseded generations. */
   readonly expiresAt: number
 }
 
-/** Every generation of a family from `generation` on is revoked, including those that do not exist yet. */
+/** Every generation of a family from `generation` on is revoked, including future ones. */
 export interface SuccessorsEntry {
   readonly kind: 'successors'
   /** The family's ULID. */
@@ -46,7 +46,7 @@ export interface SuccessorsEntry {
 /** An entry about the generations of one family. */
 export type FamilyEntry = RotatedEntry | SuccessorsEntry
 
-/** Everything of one family, subject, key or audience, or all there is, issued at or before a time. */
+/** Everything of one family, subject, key or audience, or all tokens, issued at or before a time. */
 export interface WatermarkEntry {
   readonly kind: Exclude<RevocationKind, 'token'>
   /** At most 4096 bytes of UTF-8; empty for `all`. */
@@ -58,27 +58,26 @@ export interface WatermarkEntry {
 /** The kinds of {@link NodeEntry}, in the order of their tags. */
 export const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'] as const
 
-/** What nodes tell each other by the log: that they are there, and how far they are. */
+/** Entries that nodes publish in the log about themselves: their presence and position. */
 export interface NodeEntry {
   readonly kind: (typeof NODE_KINDS)[number]
-  /** Which life of which node, see `members.ts`: 1 to 278 characters. */
+  /** The node instance, see `members.ts`: 1 to 278 characters. */
   readonly value: string
   /**
-   * Of a `join` and a `leave`: when. Of an `ack`: the `seq` that the node has applied. Of a `lease`: when it ends. Of a
-   * `trim`: the lowest `seq` that stays. Of a `snapshot`: the `seq` that it holds. Of a `call`, which asks every node
-   * for an `ack`: when.
+   * For `join` and `leave`: the time. For `ack`: the `seq` that the node has applied. For `lease`: its end. For `trim`:
+   * the lowest `seq` that stays. For `snapshot`: its `seq`. For `call`, which asks every node for an `ack`: the time.
    */
   readonly until: number
 }
 
-/** What a node holds in memory for as long as a token that it covers could be valid. */
+/** An entry that a node holds in memory for as long as a covered token could be valid. */
 export type RevocationEntry = TokenEntry | FamilyEntry | WatermarkEntry
-/** What an event carries. */
+/** An entry of an event. */
 export type FeedEntry = RevocationEntry | NodeEntry
 
 const NODE_KIND_SET: ReadonlySet<string> = new Set(NODE_KINDS)
 
-/** Whether a node says it of itself or of the log, rather than of tokens. */
+/** Whether it is about nodes or the log, rather than tokens. */
 export const isNodeEntry = (entry: FeedEntry): entry is NodeEntry => NODE_KIND_SET.has(entry.kind)
 
 /** Whether it is about the generations of a family. */
@@ -89,7 +88,7 @@ export const isFamilyEntry = (entry: FeedEntry): entry is FamilyEntry =>
 export const isWatermark = (entry: FeedEntry): entry is WatermarkEntry =>
   entry.kind !== 'token' && !isFamilyEntry(entry) && !isNodeEntry(entry)
 
-/** When the last of these entries may be forgotten, in Unix milliseconds; 0 when none of them revokes anything. */
+/** When the last of these entries may be dropped, in Unix milliseconds; 0 if none of them revokes anything. */
 export function expiryOf(entries: readonly FeedEntry[]): number {
   return entries.reduce(
     (last, entry) => (isNodeEntry(entry) ? last : Math.max(last, entry.expiresAt)),
@@ -97,27 +96,27 @@ export function expiryOf(entries: readonly FeedEntry[]): number {
   )
 }
 
-/** Names what an entry is about. Two entries of one target combine into one that says all that both say. */
+/** The key of an entry's target. Two entries of one target combine into one that covers both. */
 export function targetOf(entry: RevocationEntry): string {
   const { kind, value } = entry
   return kind === 'token' ? `token ${value} ${entry.loose === true}` : `${kind} ${value}`
 }
 
-/** Combines two entries of one target: the further reach of the two, until the later expiry. */
+/** Combines two entries of one target: the wider coverage, until the later expiry. */
 export function combine(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
   const further = reachesFurther(b, a) ? b : a
   const expiresAt = Math.max(a.expiresAt, b.expiresAt)
   return expiresAt === further.expiresAt ? further : { ...further, expiresAt }
 }
 
-/** Whether `a` covers tokens that `b`, of the same target, does not. When either expires does not matter. */
+/** Whether `a` covers tokens that `b`, of the same target, does not. Their expiry does not matter. */
 export function reachesFurther(a: RevocationEntry, b: RevocationEntry): boolean {
   if (a.kind === 'rotated' && b.kind === 'rotated') return isLaterRotation(a, b)
   if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation
   return isWatermark(a) && isWatermark(b) && a.before > b.before
 }
 
-/** What two rotations of one family are compared by. */
+/** The fields that compare two rotations of one family. */
 type Rotated = Pick<RotatedEntry, 'generation' | 'from'>
 
 /** Whether `a` supersedes more than `b`: a higher generation, or the same one from an earlier time on. */
@@ -126,10 +125,10 @@ export function isLaterRotation(a: Rotated, b: Rotated): boolean {
   return a.from !== null && (b.from === null || a.from < b.from)
 }
 
-/** What takes entries in; a revocation index is one. */
+/** Accepts entries; a revocation index implements it. */
 export interface EntrySink {
-  /** Takes one entry in; `false` when there is no room for it. */
+  /** Adds one entry; returns `false` if there is no room for it. */
   apply(entry: RevocationEntry): boolean
-  /** The same for a token that is not loose, by the four words of its id, which it must not keep. */
+  /** The same for a token with exact expiry, by the four words of its id. The callee must not keep the words. */
   applyWords(words: Int32Array, expiresAt: number): boolean
 }

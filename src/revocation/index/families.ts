@@ -1,9 +1,9 @@
 /**
- * The generations of families: how far each was rotated, and from which generation on it is revoked. Two registers per
- * family at most, however often it rotates.
+ * The generations of families: how far each was rotated, and from which generation on it is revoked. At most two
+ * registers per family, regardless of how often it rotates.
  *
- * A look-up knows the family and not when its entry expires, so the registers are not kept by the hour as tokens are;
- * their expiry still goes by the hour, so that nodes that hear of them in any order hold the same.
+ * A lookup knows the family but not the expiry of its entry, so registers are not grouped by hour like tokens. Their
+ * expiry is still rounded to the hour, so that nodes that receive them in any order hold the same state.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { type Placing, placeOf } from './id-table.js'
 import { BUCKET_MS, NOT_REVOKED, type Outcome, REVOKED } from './token-buckets.js'
 import { writeUlid } from './ulid-codec.js'
 
-/** From when on a token is superseded whose successor was rotated in its turn: earlier than any token, and no revocation. */
+/** The rejection time of a token whose successor was rotated too: earlier than any token, and not a revocation. */
 export const SUPERSEDED = 0
 
-// A slot: four words of the family's id, then these.
+// A slot: four words of the family's id, then these fields.
 const HOUR = 4
 const GENERATION = 5
 const FROM_HIGH = 6
@@ -26,22 +26,22 @@ const SUCCESSORS_WORDS = 6
 // A time has 48 bits, so the high word of one is never negative.
 const NO_TIME = -1
 
-/** One register as it is held. */
+/** One register as stored. */
 export interface HeldFamily {
   /** The first four words are the family's id. They are overwritten by the next register. */
   readonly family: Int32Array
   readonly entry: FamilyEntry
 }
 
-/** The registers of one node. The ids of families are given as four words, which are not all zero. */
+/** The registers of one node. Family ids are passed as four words, which are not all zero. */
 export class Families {
   readonly #placing: Placing
   readonly #rotated: IdShards
   readonly #successors: IdShards
   readonly #slot = new Int32Array(ROTATED_WORDS)
-  /** The earliest hour of all registers, or an hour before it. */
+  /** The earliest hour of all registers, or an earlier one. */
   #firstHour = Number.POSITIVE_INFINITY
-  /** How many registers are held. */
+  /** The number of registers held. */
   size = 0
 
   constructor(placing: Placing) {
@@ -50,12 +50,12 @@ export class Families {
     this.#successors = new IdShards(placing, SUCCESSORS_WORDS)
   }
 
-  /** How much memory they take, in bytes. */
+  /** The memory used, in bytes. */
   get bytes(): number {
     return this.size === 0 ? 0 : this.#rotated.bytes + this.#successors.bytes
   }
 
-  /** From when on a generation of the family is dead. */
+  /** When a generation of the family is rejected. */
   deadline(family: Int32Array, generation: number): number {
     const place = placeOf(this.#placing, family, 0)
     const successors = this.#successors.at(place)
@@ -78,7 +78,7 @@ export class Families {
   }
 
   /**
-   * Notes one entry, whose family stands in `family`.
+   * Records one entry, whose family id is in `family`.
    *
    * @param room - Whether there is room for one more.
    */
@@ -110,7 +110,7 @@ export class Families {
     return kind === 'rotated' ? this.#rotated : this.#successors
   }
 
-  /** Whether one at least as strong is there. */
+  /** Whether an entry at least as strong is held. */
   covers(family: Int32Array, entry: FamilyEntry): boolean {
     const place = placeOf(this.#placing, family, 0)
     const table = this.#shardsOf(entry).at(place)
@@ -119,7 +119,7 @@ export class Families {
     return !reachesFurther(entry, table.words, at)
   }
 
-  /** All of them, and maybe some that come to be held before this ends. */
+  /** All registers, and possibly some that are added before this ends. */
   *held(): Generator<HeldFamily> {
     for (const slot of this.#rotated.slots())
       yield { family: slot, entry: { kind: 'rotated', ...registerAt(slot), from: timeAt(slot, 0) } }

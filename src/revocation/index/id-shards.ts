@@ -1,42 +1,42 @@
 /**
- * One table of ids while it is small; when it is large it splits in two by the next bit of the ids' places, and each
- * half goes on so. A table that grows holds everything else up, and one of these has grown before anybody notices.
+ * A table of ids that splits in two, by the next bit of the ids' places, when it becomes large. Growing one large table
+ * would block all other work for too long.
  *
- * This is extendible hashing: a directory has, for each value of the highest bits of a place, the table to look in.
+ * This is extendible hashing: for each value of the highest bits of a place, a directory holds the table to use.
  *
  * @see Fagin, Nievergelt, Pippenger and Strong, "Extendible hashing: a fast access method for dynamic files", 1979
  * @module
  */
 import { IdTable, isFree, type Placing, placeOf } from './id-table.js'
 
-/** How many ids a table holds before it splits: that many are moved in half a millisecond. */
+/** How many ids a table holds before it splits: moving them takes half a millisecond. */
 const SPLIT_AT = 16_384
 
-// More bits of a place than this are not for the directory: the rest must say where in a table an id belongs.
+// The directory uses at most this many bits of a place: the rest must locate an id within a table.
 const MAX_BITS = 16
 
-/** What comes with every table, beside its slots: the bytes of the objects that it is made of. */
+/** The overhead of every table besides its slots: the size of its objects in bytes. */
 const TABLE_BYTES = 320
 
-/** A table of ids that splits when it is large. */
+/** A table of ids that splits when it becomes large. */
 export class IdShards {
   readonly #placing: Placing
   readonly #stride: number
-  /** How many bits of a place say where in the directory to look. */
+  /** How many bits of a place select the directory entry. */
   #bits = 0
-  // Never changed in place, so that whoever walks along it can go on. Some tables are there several times, in a row.
+  // Never changed in place, so that an iteration over it can continue. Some tables appear several times in a row.
   #directory: readonly IdTable[]
 
-  /** @param stride - Words of a slot: four for the id, and those of the payload. */
+  /** @param stride - Words of a slot: four for the id, plus the payload. */
   constructor(placing: Placing, stride: number) {
     this.#placing = placing
     this.#stride = stride
     this.#directory = [new IdTable({ placing, stride, shared: 0 })]
   }
 
-  /** The table in which ids of this place are. */
+  /** The table that holds ids of this place. */
   at(place: number): IdTable {
-    // A shift by 32 is a shift by none.
+    // In JavaScript a shift by 32 is a shift by 0.
     const index = this.#bits === 0 ? 0 : place >>> (32 - this.#bits)
     return this.#directory[index] as IdTable
   }
@@ -46,7 +46,7 @@ export class IdShards {
     return this.at(place).find(id, place) >= 0
   }
 
-  /** Puts in an id that is not held, with its payload: the first words of `slot`, as many as the stride. */
+  /** Adds an id that is not held, with its payload: the first words of `slot`, as many as the stride. */
   add(slot: Int32Array, place: number): void {
     const table = this.at(place)
     if (table.crowded && table.size >= SPLIT_AT && table.shared < MAX_BITS) this.#split(table)
@@ -54,13 +54,13 @@ export class IdShards {
   }
 
   /**
-   * Every slot that was taken when this began, and maybe some that are taken before it ends: one after the other in one
-   * array, which the next one overwrites.
+   * Every slot that was taken when this began, and possibly some taken before it ends, one after the other in one
+   * array, which the next slot overwrites.
    */
   *slots(): Generator<Int32Array> {
     const slot = new Int32Array(this.#stride)
     for (const table of tablesOf(this.#directory)) {
-      // In the table itself, ids move when others are added.
+      // Within the table, ids move when others are added.
       const words = table.words.slice()
       for (let at = 0; at < words.length; at += slot.length) {
         if (isFree(words, at)) continue
@@ -71,9 +71,9 @@ export class IdShards {
   }
 
   /**
-   * Drops every slot that `keep` returns `false` for, and frees its memory. Returns how many were dropped.
+   * Drops every slot for which `keep` returns `false`, and frees its memory. Returns how many were dropped.
    *
-   * @param keep - Called with the words of a table and where in them the slot begins.
+   * @param keep - Called with the words of a table and the start of the slot in them.
    */
   retain(keep: (words: Int32Array, at: number) => boolean): number {
     let dropped = 0
@@ -87,7 +87,7 @@ export class IdShards {
     return dropped
   }
 
-  // The table itself, unless something in it is dropped.
+  // Returns the table itself unless something in it is dropped.
   #rest(table: IdTable, keep: (words: Int32Array, at: number) => boolean): IdTable {
     const { words, shared } = table
     const kept: number[] = []
@@ -100,7 +100,7 @@ export class IdShards {
     return rest
   }
 
-  /** How much memory they take, in bytes. */
+  /** The memory used, in bytes. */
   get bytes(): number {
     return tablesOf(this.#directory).reduce((sum, { bytes }) => sum + bytes + TABLE_BYTES, 0)
   }

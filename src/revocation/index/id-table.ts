@@ -1,11 +1,10 @@
 /**
- * A table of token ids on a typed array: nothing but the ids and what comes with them, so that an id takes some 20
- * bytes where a `Set` of texts takes 80.
+ * A table of token ids on a typed array. An id takes about 20 bytes, compared to 80 in a `Set` of strings.
  *
- * Open addressing with linear probing. A slot is the four words of an id, compared in full, and as many words of
- * payload; a free one is all zeros, so the id of all zeros cannot be held. On its way past other ids an id is put before
- * the first one whose last word is lower, and that one moves on. So whoever looks for an id can stop at the first lower
- * one: an id that is not there costs no more than one that is, however full the table.
+ * Open addressing with linear probing. A slot has the four words of an id, compared in full, and the payload words; a
+ * free slot is all zeros, so the id of all zeros cannot be held. Insertion places an id before the first one whose last
+ * word is lower and moves that one on. A lookup can therefore stop at the first lower one: a miss costs no more than a
+ * hit, however full the table.
  *
  * @see Amble and Knuth, "Ordered hash tables", The Computer Journal 17(2), 1974
  * @module
@@ -13,22 +12,22 @@
 import { randomBytes } from 'node:crypto'
 
 /**
- * Says where ids belong: for each of the 16 bytes of an id, a random word for each value that it can have. Nobody who
- * does not know the words can choose ids that belong in one place, and ids that differ in a bit are far apart.
+ * Places ids: for each of the 16 bytes of an id, a random word for each value of the byte. An attacker who does not
+ * know the words cannot choose ids that collide, and ids that differ in one bit are far apart.
  */
 export type Placing = Int32Array
 
 const PLACING_WORDS = 16 * 256
 
 /**
- * Makes a placing. Each index has one of its own: ids that come in the order of another one's tables, as those of a
- * snapshot do, would all belong near the beginning of a table that has just begun to grow, and be in each other's way.
+ * Creates a placing. Each index has its own: ids in the table order of another index, like those of a snapshot, would
+ * otherwise all collide near the beginning of a new table.
  */
 export function newPlacing(): Placing {
   return new Int32Array(new Uint8Array(randomBytes(4 * PLACING_WORDS)).buffer)
 }
 
-/** Where the id in the four words from `at` on belongs: 32 bits, of which the highest count most. */
+/** The place of the id in the four words from `at` on: 32 bits, with the most significant first. */
 export function placeOf(placing: Placing, words: Int32Array, at: number): number {
   let place = 0
   for (let i = 0; i < 4; i++) {
@@ -43,29 +42,29 @@ export function placeOf(placing: Placing, words: Int32Array, at: number): number
   return place
 }
 
-/** Whether the slot from `at` on is free, or the id there the one that cannot be held. */
+/** Whether the slot from `at` on is free, or holds the id of all zeros. */
 export function isFree(words: Int32Array, at: number): boolean {
-  // The last word of an id is random, so it alone tells nearly always.
+  // The last word of an id is random, so it alone decides nearly always.
   return words[at + 3] === 0 && words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0
 }
 
-/** What a table is made of. */
+/** Options of a table. */
 export interface IdTableOptions {
   readonly placing: Placing
-  /** Words of a slot: 4 for the id, and those of the payload. */
+  /** Words of a slot: 4 for the id, plus the payload. */
   readonly stride: number
-  /** How many of the highest bits of a place all its ids have in common. */
+  /** How many of the highest bits of a place all its ids share. */
   readonly shared: number
 }
 
 const MAX_LOAD = 0.9
-// By little, so that little is empty: moving ids within a small table is cheap. By 10 to 20 %, so that tables which fill
-// at one pace do not all grow at once.
+// Grows in small steps, so that little space is unused: moving ids within a small table is cheap. The step is 10 to 20
+// %, so that tables that fill at one rate do not all grow at once.
 const LEAST_GROWTH = 1.1
 const GROWTH_STEPS = 256
 const LEAST_SLOTS = 8
 
-// What all tables begin with: free slots, of whatever stride.
+// The initial slots of all tables: free, for any stride.
 const NOTHING = new Int32Array(12)
 
 /** One table. */
@@ -75,9 +74,9 @@ export class IdTable {
   #words = NOTHING
   #slots = 1
   #room = 0
-  /** How many of the highest bits of a place all its ids have in common. */
+  /** How many of the highest bits of a place all its ids share. */
   readonly shared: number
-  /** How many ids it holds. */
+  /** The number of ids in it. */
   size = 0
 
   constructor({ placing, stride, shared }: IdTableOptions) {
@@ -86,17 +85,17 @@ export class IdTable {
     this.shared = shared
   }
 
-  /** All slots, one after the other. */
+  /** All slots in order. */
   get words(): Int32Array {
     return this.#words
   }
 
-  /** How much memory the slots take, in bytes. */
+  /** The memory used by the slots, in bytes. */
   get bytes(): number {
     return this.#words === NOTHING ? 0 : this.#words.byteLength
   }
 
-  /** Where the slot of an id begins, or -1. */
+  /** The start of the slot of an id, or -1. */
   find(id: Int32Array, place: number): number {
     const words = this.#words
     const last = lastOf(id, 0)
@@ -105,7 +104,7 @@ export class IdTable {
       const found = lastOf(words, at)
       if (found < last) return -1
       if (found === last) {
-        // Asked first, so that the id that cannot be held is not found in a free slot.
+        // Checked first, so that the id of all zeros is not found in a free slot.
         if (isFree(words, at)) return -1
         if (hasId(words, at, id)) return at
       }
@@ -114,12 +113,12 @@ export class IdTable {
     }
   }
 
-  /** Whether the next id that is added has the table grow. */
+  /** Whether adding one more id grows the table. */
   get crowded(): boolean {
     return this.size >= this.#room
   }
 
-  /** Puts in the id, and its payload, that stand in `from` from `start` on. The id must not be there yet. */
+  /** Adds the id and payload in `from` at `start`. The id must not be in the table yet. */
   add(from: Int32Array, start: number, place: number): void {
     if (this.crowded) {
       const growth = LEAST_GROWTH + (0.1 * (place & (GROWTH_STEPS - 1))) / GROWTH_STEPS
@@ -130,12 +129,12 @@ export class IdTable {
   }
 
   #start(place: number): number {
-    // The places are spread over the slots by a multiplication, so that their number need be no power of two.
+    // A multiplication maps places to slots, so the number of slots need not be a power of two.
     const rest = (place << this.shared) >>> 0
     return Math.floor((rest * this.#slots) / 0x1_0000_0000) * this.#stride
   }
 
-  /** Makes room for as many ids as that in all. */
+  /** Makes room for a total of this many ids. */
   reserve(ids: number): void {
     this.#resize(Math.ceil(ids / MAX_LOAD) + 1)
   }
@@ -164,7 +163,7 @@ export class IdTable {
   }
 }
 
-/** The slot that is on its way. Shared by all tables: used up within one call, which runs no foreign code. */
+/** The slot being moved. Shared by all tables: used within one call, which runs no foreign code. */
 const carried = new Int32Array(8)
 
 function swap(words: Int32Array, at: number, stride: number): void {
@@ -175,7 +174,7 @@ function swap(words: Int32Array, at: number, stride: number): void {
   }
 }
 
-/** The last word of an id, as a number that is not negative: random, and lowest where a slot is free. */
+/** The last word of an id as a non-negative number: random, and lowest for a free slot. */
 const lastOf = (words: Int32Array, at: number): number => (words[at + 3] as number) >>> 0
 
 function hasId(words: Int32Array, at: number, id: Int32Array): boolean {

@@ -1,9 +1,9 @@
 /**
- * The revocation index: a node's view, in memory, of everything that is revoked and could still be alive.
+ * The revocation index: a node's in-memory set of all revocations of tokens that could still be valid.
  *
- * It only grows until entries expire: of two rotations of a family the later generation stands, of two watermarks the
- * later time. So entries may come twice, late or in any order, and nothing undoes a revocation. When it is full it refuses
- * what is new, and says so; it never gives up what it has.
+ * It only grows until entries expire: the later generation of a family wins, and the later time of a watermark. So
+ * entries may arrive repeatedly, late or in any order, and nothing undoes a revocation. A full index rejects new
+ * entries and reports it; it never evicts.
  *
  * @module
  */
@@ -34,7 +34,7 @@ import { isTimed, Watermarks } from './watermarks.js'
 
 export { NOT_REVOKED, REVOKED, SUPERSEDED }
 
-/** What the index has to know of a token. */
+/** The claims of a token that the index needs. */
 export interface TokenFacts {
   readonly id: string
   readonly family: string
@@ -46,23 +46,23 @@ export interface TokenFacts {
   readonly expiresAt: number
 }
 
-/** Bounds of the index. */
+/** Limits of the index. */
 export interface IndexOptions {
-  /** The most entries. Default: 20 million, which take some 400 MB. */
+  /** The maximum number of entries. Default: 20 million, which take about 400 MB. */
   readonly max?: number
   /**
-   * The latest time, in Unix milliseconds, up to which a watermark may reach; a later one counts as this. Default: no
-   * limit, for an index that only compares.
+   * The latest time, in Unix milliseconds, that a watermark may cover; a later one is lowered to it. Default: no limit,
+   * for an index that is only used for comparison.
    */
   readonly latest?: () => number
-  /** Called with the number of watermarks that reached further. */
+  /** Called with the number of watermarks that were lowered. */
   readonly onFuture?: (count: number) => void
-  /** @internal For tests that want ids to meet in one place. */
+  /** @internal For tests that need colliding ids. */
   readonly placing?: Placing
 }
 
 const MAX_ENTRIES_HELD = 20_000_000
-// The share of the room that rotations leave free, also for what many nodes rotate at once.
+// The share of the capacity that rotations leave free, sized for concurrent rotations on many nodes.
 const KEPT_FOR_REVOCATIONS = 0.1
 
 // Shared by all indexes: written and read within one synchronous step that calls no foreign code. A generator never
@@ -71,7 +71,7 @@ const words = new Int32Array(4)
 
 /** The tables of one node. */
 export class RevocationIndex implements EntrySink {
-  /** Changes whenever an entry changed something, so that a cached token is asked about again only then. */
+  /** Changes with every effective entry, so that cached tokens are rechecked only then. */
   version = 0
   readonly #max: number
   readonly #latest: () => number
@@ -96,39 +96,39 @@ export class RevocationIndex implements EntrySink {
     this.#families = new Families(placing)
   }
 
-  /** How many entries are held. */
+  /** The number of entries held. */
   get size(): number {
     return this.#tokens.size + this.#families.size + this.#loose.size + this.#watermarks.size
   }
 
-  /** How much memory they take, in bytes: an estimate. */
+  /** The estimated memory used, in bytes. */
   get bytes(): number {
     return this.#tokens.bytes + this.#families.bytes + this.#loose.bytes + this.#watermarks.bytes
   }
 
-  /** Whether an entry was refused for want of room since the last time that forgetting made some. */
+  /** Whether an entry was rejected for lack of room since entries were last dropped. */
   get full(): boolean {
     return this.#full
   }
 
   /**
-   * Whether the end of a token of this family may take room: it has a register, or there is more room than is kept for
-   * revocations. Any holder can rotate; what that costs must not keep a revocation out.
+   * Whether the end of a token of this family may use an entry: the family has one already, or more room is left than
+   * the reserve for revocations. Any holder can rotate, and that must not displace a revocation.
    */
   admitsRotation(family: string): boolean {
     return this.size < this.#max * (1 - KEPT_FOR_REVOCATIONS) || this.hasSuccessor(family, 0)
   }
 
-  /** Has every cached token asked about again, after a change that was none of an entry's. */
+  /** Forces a recheck of every cached token, after a change that no entry made. */
   touch(): void {
     this.version++
   }
 
   /**
-   * Takes one entry in. Anything already known, or weaker than what is known, changes nothing, and neither does what
-   * was to be forgotten by the last `forget`.
+   * Adds one entry. An entry that is known, weaker than a known one, or already expired at the last `forget` changes
+   * nothing.
    *
-   * @returns `false` only if there was no room for it: then this node does not refuse what the entry revokes.
+   * @returns `false` only if there was no room for it: this node then does not reject what the entry revokes.
    */
   apply(entry: RevocationEntry): boolean {
     if (entry.kind !== 'token' && !isFamilyEntry(entry)) return this.#applyWatermark(entry)
@@ -138,7 +138,7 @@ export class RevocationIndex implements EntrySink {
   }
 
   applyWords(id: Int32Array, expiresAt: number): boolean {
-    // The one id that the tables cannot hold. No token has it that was issued after 1970.
+    // The one id that the tables cannot hold. No token issued after 1970 has it.
     if (isFree(id, 0)) return this.#applyLoose({ ...tokenEntry(id, expiresAt), loose: true })
     if (this.#isPast(bucketEnd(expiresAt))) return true
     return this.#took(this.#tokens.apply(id, expiresAt, this.#room))
@@ -157,7 +157,7 @@ export class RevocationIndex implements EntrySink {
     return this.#isPast(entry.expiresAt) || this.#took(this.#loose.apply(entry, this.#room))
   }
 
-  // No family has the id of all zeros that began after 1970.
+  // No family that began after 1970 has the id of all zeros.
   #applyFamily(entry: FamilyEntry): boolean {
     if (isFree(words, 0) || this.#isPast(bucketEnd(entry.expiresAt))) return true
     return this.#took(this.#families.apply(words, entry, this.#room))
@@ -167,7 +167,7 @@ export class RevocationIndex implements EntrySink {
     return this.size < this.#max
   }
 
-  // What is read once more, from the start of a log, must not fill the memory with what was forgotten before.
+  // Rereading the log from the start must not restore entries that were dropped before.
   #isPast(end: number): boolean {
     return end <= this.#forgotten
   }
@@ -182,11 +182,11 @@ export class RevocationIndex implements EntrySink {
   }
 
   /**
-   * From when on the token is dead: {@link REVOKED}; by rotation, a Unix time in milliseconds, which is
-   * {@link SUPERSEDED} when the token is more than one rotation old; or {@link NOT_REVOKED}.
+   * When the token is rejected: {@link REVOKED}; after a rotation a Unix time in milliseconds, or {@link SUPERSEDED} if
+   * the token is more than one rotation old; or {@link NOT_REVOKED}.
    *
-   * A family counts from its first token, so that a token rotated while its subject was being revoked does not
-   * outlive the revocation.
+   * A family counts from its first token, so that a token rotated while its subject was being revoked does not outlive
+   * the revocation.
    */
   deadline(token: TokenFacts): number {
     const marks = this.#watermarks
@@ -196,7 +196,7 @@ export class RevocationIndex implements EntrySink {
     const { id, expiresAt } = token
     if (this.#loose.size > 0 && this.#loose.has(id)) return REVOKED
     if (this.#tokens.size > 0) {
-      // What has no id of ours cannot be told from what is revoked.
+      // A foreign id cannot be distinguished from a revoked one.
       if (!readUlid(id, words) || this.#tokens.has(words, expiresAt)) return REVOKED
     }
     if (this.#families.size === 0) return NOT_REVOKED
@@ -205,7 +205,7 @@ export class RevocationIndex implements EntrySink {
       : REVOKED
   }
 
-  /** Whether it would change nothing: an entry at least as strong is held, or what it revokes has expired. */
+  /** Whether the entry would change nothing: one at least as strong is held, or it has expired. */
   covers(entry: RevocationEntry): boolean {
     if (entry.kind === 'token') {
       readId(entry.value)
@@ -225,17 +225,17 @@ export class RevocationIndex implements EntrySink {
   }
 
   /**
-   * The latest watermark that a token under this target may have been issued right after, or -1. A new revocation of
-   * the target must reach past it, or it would spare what was issued in the same millisecond as the one before. A
-   * watermark later than `limit` does not count.
+   * The latest watermark that a token of this target may have been issued right after, or -1. A new revocation of the
+   * target must reach past it, or it would miss tokens issued in the same millisecond as the previous one. Watermarks
+   * later than `limit` do not count.
    */
   latestAround(kind: RevocationKind, value: string, limit = NOT_REVOKED): number {
     return this.#watermarks.latestAround(kind, value, limit)
   }
 
   /**
-   * Lowers watermarks that reach further into the future than clocks may differ, as one that was dated by a clock that
-   * was ahead does: what exists by now stays revoked, what is issued later is not.
+   * Lowers watermarks that reach further into the future than the clock skew allows, as set by a clock that was ahead:
+   * existing tokens stay revoked, later ones are unaffected.
    */
   clampFuture(): void {
     const clamped = this.#watermarks.clamp(this.#latest())
@@ -260,8 +260,8 @@ export class RevocationIndex implements EntrySink {
   }
 
   /**
-   * Everything that is held, as it would be written to another index: an entry says no more of a token's expiry than
-   * the hour. Entries may be applied meanwhile; then some may come twice, but none is left out that was there before.
+   * Every held entry, in the form for another index: the expiry of a token is exact only to the hour. Entries may be
+   * applied meanwhile; some may then be yielded twice, but none that was there before is omitted.
    */
   *entries(): Generator<RevocationEntry> {
     for (const { id, expiresAt } of this.#tokens.held()) yield tokenEntry(id, expiresAt)
@@ -270,7 +270,7 @@ export class RevocationIndex implements EntrySink {
     yield* this.#watermarks.entries()
   }
 
-  /** What this index holds, and the other one has to be told: it lacks it, or has it weaker. */
+  /** The entries of this index that the other one lacks or has in a weaker form. */
   *missingFrom(other: RevocationIndex): Generator<RevocationEntry> {
     for (const { id, expiresAt } of this.#tokens.held()) {
       if (!other.#isPast(bucketEnd(expiresAt)) && !other.#tokens.has(id, expiresAt))
@@ -283,7 +283,7 @@ export class RevocationIndex implements EntrySink {
     for (const entry of this.#watermarks.entries()) if (!other.covers(entry)) yield entry
   }
 
-  /** Says what is held, in 32 characters: equal on nodes that hold the same. Takes a while for millions of entries. */
+  /** A digest of 32 characters: equal on nodes with equal entries. Takes a while for millions of entries. */
   digest(): string {
     const digest = new SetHash()
     for (const token of this.#tokens.held()) digest.addWords(numbersOf(token))
@@ -293,7 +293,7 @@ export class RevocationIndex implements EntrySink {
     return digest.toString()
   }
 
-  /** Forgets what only concerns tokens that expired at or before this time; tokens go by the hour. */
+  /** Drops entries that concern only tokens expired at or before this time; tokens are dropped by the hour. */
   forget(before: number): void {
     const { size } = this
     this.#tokens.forget(before)
@@ -305,7 +305,7 @@ export class RevocationIndex implements EntrySink {
   }
 }
 
-// The family is as old as its first token, whose id it has.
+// The id of a family is the id of its first token, so it carries the family's start.
 function bornAt({ issuedAt, family }: TokenFacts): number {
   return readUlid(family, words) ? Math.min(issuedAt, timeOfWords(words)) : 0
 }
@@ -330,7 +330,7 @@ const numbersOf = ({ id, expiresAt }: HeldToken): number[] => [
 function numbersOfFamily({ family, entry }: HeldFamily): number[] {
   const { kind, generation, expiresAt } = entry
   const register = [...family.subarray(0, 4), ...wordsOf(expiresAt), generation]
-  // No time is all ones.
+  // No time has all bits set.
   return kind === 'rotated' ? [...register, ...wordsOf(entry.from ?? -1)] : register
 }
 

@@ -1,6 +1,6 @@
 /**
- * A digest of a set that does not depend on the order of its members: each is hashed by itself, and the hashes are
- * added. It tells whether two nodes hold the same; it does not stand up to somebody who makes up the members.
+ * An order-independent digest of a set: the sum of the hashes of its members. It shows whether two nodes hold the same
+ * entries; it does not resist an attacker who chooses the members.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { createHash } from 'node:crypto'
 
 const SEEDS = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344] as const
 
-/** The sum of a set so far. */
+/** The running sum of a set. */
 export class SetHash {
   readonly #sums = new Int32Array(SEEDS.length)
 
-  /** Adds a member that is numbers; of each the lowest 32 bits count. */
+  /** Adds a member that consists of numbers; only the lowest 32 bits of each count. */
   addWords(words: readonly number[]): void {
     SEEDS.forEach((seed, lane) => {
       this.#sums[lane] = (this.#sums[lane] as number) + hash(seed, words)
     })
   }
 
-  /** Adds a member that is text. */
+  /** Adds a text member. */
   addText(text: string): void {
     const { buffer, byteOffset } = createHash('sha256').update(text).digest()
     this.addWords([...new Int32Array(buffer.slice(byteOffset, byteOffset + 32))])
@@ -31,7 +31,7 @@ export class SetHash {
   }
 }
 
-// Multiplying spreads a bit upwards, shifting brings it down again.
+// Multiplication spreads a bit upwards, the shift moves it down again.
 function hash(seed: number, words: readonly number[]): number {
   let sum: number = seed
   for (const word of words) {

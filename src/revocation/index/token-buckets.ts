@@ -1,37 +1,39 @@
 /**
- * Revoked tokens, by the hour of their own expiry: whoever looks for a token knows that hour, and forgetting an hour is
- * dropping its tables.
+ * Revoked tokens by the hour of their expiry. A lookup knows that hour, and dropping an expired hour drops its tables.
  *
  * @module
  */
 import { IdShards } from './id-shards.js'
 import { type Placing, placeOf } from './id-table.js'
 
-/** How long a bucket is, in milliseconds: the same on every node and for ever, since snapshots and look-ups must agree. */
+/**
+ * The length of a bucket in milliseconds. It must never change and be the same on every node, since snapshots and
+ * lookups must agree.
+ */
 export const BUCKET_MS = 3_600_000
 
-/** What became of an entry: `known` already, or not weaker than what is known; `refused`: there is no room. */
+/** The result of adding an entry. `known`: it is held already, or is not stronger. `refused`: there is no room. */
 export type Outcome = 'added' | 'changed' | 'known' | 'refused'
 
-/** From when on a revoked token is dead: earlier than any time. */
+/** The rejection time of a revoked token: earlier than any time. */
 export const REVOKED = Number.NEGATIVE_INFINITY
-/** From when on a token is dead that nothing has named: later than any time. */
+/** The rejection time of a token that is not revoked: later than any time. */
 export const NOT_REVOKED = Number.POSITIVE_INFINITY
 
-/** The end of the bucket of tokens that expire then; Unix milliseconds, both of them. */
+/** The end of the bucket of tokens that expire then; both in Unix milliseconds. */
 export const bucketEnd = (expiresAt: number): number => (bucketOf(expiresAt) + 1) * BUCKET_MS
 
 const bucketOf = (expiresAt: number): number => Math.floor(expiresAt / BUCKET_MS)
 
 interface Bucket {
   readonly revoked: IdShards
-  /** How many tokens it holds. */
+  /** The number of tokens in it. */
   size: number
 }
 
 const ID_WORDS = 4
 
-/** One token as it is held. */
+/** One token as stored. */
 export interface HeldToken {
   /** The last millisecond at which it may expire. */
   readonly expiresAt: number
@@ -39,21 +41,21 @@ export interface HeldToken {
   readonly id: Int32Array
 }
 
-/** What comes with every bucket, beside its tables, in bytes. */
+/** The overhead of every bucket besides its tables, in bytes. */
 const BUCKET_BYTES = 200
 
-/** The dead tokens of one node. Their ids are given as four words, which are not all zero. */
+/** The revoked tokens of one node. Ids are passed as four words, which are not all zero. */
 export class TokenBuckets {
   readonly #placing: Placing
   readonly #buckets = new Map<number, Bucket>()
-  /** How many tokens are held. */
+  /** The number of tokens held. */
   size = 0
 
   constructor(placing: Placing) {
     this.#placing = placing
   }
 
-  /** How much memory they take, in bytes. */
+  /** The memory used, in bytes. */
   get bytes(): number {
     let bytes = 0
     for (const { revoked } of this.#buckets.values()) bytes += revoked.bytes + BUCKET_BYTES
@@ -67,7 +69,7 @@ export class TokenBuckets {
   }
 
   /**
-   * Notes that a token is revoked.
+   * Records that a token is revoked.
    *
    * @param room - Whether there is room for one more.
    */
@@ -90,7 +92,7 @@ export class TokenBuckets {
     return bucket
   }
 
-  /** Every token that is held when this begins, and maybe some that come to be held before it ends. */
+  /** Every token held when this begins, and possibly some that are added before it ends. */
   *held(): Generator<HeldToken> {
     for (const [number, { revoked }] of this.#buckets) {
       const expiresAt = (number + 1) * BUCKET_MS - 1

@@ -1,5 +1,5 @@
 /**
- * A ULID as four 32-bit words: what the index compares and an event carries, a third of the size of the text.
+ * A ULID as four 32-bit words, which the index compares and an event carries: a third of the size of the text.
  *
  * 26 characters of Crockford's base32 hold 130 bits; a ULID has 128, so the first character is at most 7.
  *
@@ -11,19 +11,19 @@ import { codeAt } from '../../lib/char-code.js'
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const LENGTH = 26
 
-// Of what is no digit all bits are ones, and so is the sign of whatever it becomes a part of.
+// For characters that are not digits, all bits are ones, so any combination with one is negative.
 const DIGITS = new Int8Array(128).fill(-1)
 for (let value = 0; value < ALPHABET.length; value++) DIGITS[codeAt(ALPHABET, value)] = value
 
-// 25 bits, from five digits, in each. Shared: never read after a return, and no foreign code runs in between.
+// Each holds 25 bits from five digits. Shared: never read after a return, and no foreign code runs in between.
 const groups = new Int32Array(5)
 
-/** Reads a canonical, upper-case ULID into the first four words of `into`; answers whether it is one. */
+/** Decodes a canonical, upper-case ULID into the first four words of `into`; returns whether it is one. */
 export function readUlid(text: string, into: Int32Array): boolean {
   if (text.length !== LENGTH) return false
   const first = digit(text, 0)
   let all = first
-  // A loop, and not 26 calls: more than a few are not compiled inline.
+  // A loop instead of 26 calls: only a few are inlined by the compiler.
   for (let group = 0, at = 1; group < 5; group++) {
     let bits = 0
     for (const end = at + 5; at < end; at++) {
@@ -54,7 +54,7 @@ function digit(text: string, at: number): number {
 // Shared for the same reason: it becomes a string before the return.
 const text = Buffer.alloc(LENGTH)
 
-/** Writes the first four words as a ULID. */
+/** Encodes the first four words as a ULID. */
 export function writeUlid(words: Int32Array): string {
   const a = words[0] as number
   const b = words[1] as number
@@ -69,7 +69,7 @@ export function writeUlid(words: Int32Array): string {
   return text.toString('latin1')
 }
 
-// The low 25 bits as five characters.
+// Encodes the low 25 bits as five characters.
 function spell(bits: number, at: number): void {
   for (let i = 0; i < 5; i++) text[at + i] = ALPHABET.charCodeAt((bits >>> (20 - 5 * i)) & 31)
 }

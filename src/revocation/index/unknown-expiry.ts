@@ -1,24 +1,24 @@
 /**
- * Revoked tokens whose expiry is known only as an upper bound: few, and so no more than a Map.
+ * Revoked tokens whose expiry is known only as an upper bound. They are few, so a Map suffices.
  *
  * @module
  */
 import type { TokenEntry } from './entries.js'
 import type { Outcome } from './token-buckets.js'
 
-// What an entry takes in a Map, with its id.
+// The size of a Map entry, with its id.
 const ENTRY_BYTES = 140
 
-/** The loose tokens of one node: of two entries for one token the later expiry stands. */
+/** The revoked tokens of one node with inexact expiry. Of two entries for one token the later expiry wins. */
 export class UnknownExpiry {
   readonly #expiries = new Map<string, number>()
 
-  /** How many there are. */
+  /** The number of tokens. */
   get size(): number {
     return this.#expiries.size
   }
 
-  /** How much memory they take, in bytes. */
+  /** The memory used, in bytes. */
   get bytes(): number {
     return this.#expiries.size * ENTRY_BYTES
   }
@@ -29,7 +29,7 @@ export class UnknownExpiry {
   }
 
   /**
-   * Notes one.
+   * Records one token.
    *
    * @param room - Whether there is room for one more.
    */
@@ -40,19 +40,19 @@ export class UnknownExpiry {
     return known === undefined ? 'added' : 'known'
   }
 
-  /** Whether one at least as strong is there. */
+  /** Whether an entry at least as strong is held. */
   covers({ value, expiresAt }: TokenEntry): boolean {
     const known = this.#expiries.get(value)
     return known !== undefined && known >= expiresAt
   }
 
-  /** All of them. */
+  /** All entries. */
   *entries(): Generator<TokenEntry> {
     for (const [value, expiresAt] of this.#expiries)
       yield { kind: 'token', value, expiresAt, loose: true }
   }
 
-  /** Forgets those that had expired by this time. */
+  /** Drops those that had expired by this time. */
   forget(before: number): void {
     for (const [value, expiresAt] of this.#expiries)
       if (expiresAt <= before) this.#expiries.delete(value)

@@ -1,5 +1,6 @@
 /**
- * Watermarks: everything of a family, a subject, a key or an audience, or all there is, that was issued up to a time.
+ * Watermarks: revocations of everything issued up to a time, for a family, a subject, a key, an audience, or all
+ * tokens.
  *
  * @module
  */
@@ -9,24 +10,26 @@ import { NOT_REVOKED, type Outcome } from './token-buckets.js'
 
 interface Watermark {
   before: number
-  /** The latest time that an entry asked for, when it was further in the future than clocks may differ; otherwise -1. */
+  /**
+   * The latest time that an entry requested, if it was further in the future than the clock skew allows; otherwise -1.
+   */
   claimed: number
   expiresAt: number
 }
 
 type WatermarkKind = WatermarkEntry['kind']
-// These name things that never come back to life, so the time of issue does not matter.
+// These targets never become valid again, so the time of issue does not matter.
 const ABSOLUTE: ReadonlySet<WatermarkKind> = new Set(['family', 'key'])
 
-// What an entry takes in a Map, beside the text that it is held by.
+// The size of a Map entry besides its key text.
 const ENTRY_BYTES = 120
 
 const TIMED = ['subject', 'audience', 'all'] as const
 
-/** Whether it goes by the time of issue, rather than revoking a whole family or key. */
+/** Whether it depends on the time of issue, rather than revoking a whole family or key. */
 export const isTimed = ({ kind }: WatermarkEntry): boolean => !ABSOLUTE.has(kind)
 
-/** Moves the mark as far as the entry reaches; returns whether that moved it. */
+/** Extends the mark to what the entry covers; returns whether that changed it. */
 function raise(mark: Watermark, { kind, before }: WatermarkEntry, latest: number): boolean {
   if (ABSOLUTE.has(kind)) return move(mark, NOT_REVOKED)
   if (before === mark.claimed) return false
@@ -42,7 +45,7 @@ function move(mark: Watermark, before: number): boolean {
   return true
 }
 
-/** The watermarks of one node: of two for the same the later stands. */
+/** The watermarks of one node. Of two for the same target the later wins. */
 export class Watermarks {
   readonly #tables: Readonly<Record<WatermarkKind, Map<string, Watermark>>> = {
     family: new Map(),
@@ -52,26 +55,26 @@ export class Watermarks {
     all: new Map(),
   }
 
-  /** How many there are. */
+  /** The number of watermarks. */
   get size(): number {
     const { family, subject, key, audience, all } = this.#tables
     return family.size + subject.size + key.size + audience.size + all.size
   }
 
-  /** How much memory they take, in bytes, texts of some 30 characters supposed. */
+  /** The memory used, in bytes, assuming texts of about 30 characters. */
   get bytes(): number {
     return this.size * (ENTRY_BYTES + 48)
   }
 
-  /** Whether any goes by the time of issue. */
+  /** Whether any watermark depends on the time of issue. */
   get timed(): boolean {
     const { subject, audience, all } = this.#tables
     return subject.size + audience.size + all.size > 0
   }
 
   /**
-   * Notes one. A time later than `latest` counts as `latest`: it covers what exists, and nothing that is issued later.
-   * The same entry heard again, when `latest` has moved on, reaches no further.
+   * Records a watermark. A time later than `latest` counts as `latest`: it covers existing tokens and none issued
+   * later. A repeated entry is not extended when `latest` has advanced.
    *
    * @param room - Whether there is room for one more.
    */
@@ -90,7 +93,7 @@ export class Watermarks {
     return changed ? 'changed' : 'known'
   }
 
-  /** Lowers every time that is later than `latest` to it. Returns how many there were. */
+  /** Lowers every time that is later than `latest` to it. Returns how many were lowered. */
   clamp(latest: number): number {
     let clamped = 0
     for (const kind of TIMED) {
@@ -125,8 +128,8 @@ export class Watermarks {
   }
 
   /**
-   * The latest watermark that a token under this target may have been issued right after, or -1. One that is later than
-   * `limit` does not count: no token is dated after it yet.
+   * The latest watermark that a token of this target may have been issued right after, or -1. Watermarks later than
+   * `limit` do not count: no token is dated after them yet.
    */
   latestAround(kind: RevocationKind, value: string, limit: number): number {
     const { subject: subjects, audience: audiences, all } = this.#tables
@@ -142,14 +145,14 @@ export class Watermarks {
     return latest
   }
 
-  /** Whether one at least as strong is there. */
+  /** Whether a watermark at least as strong is held. */
   covers({ kind, value, before, expiresAt }: WatermarkEntry): boolean {
     const known = this.#tables[kind].get(value)
     if (known === undefined || known.expiresAt < expiresAt) return false
     return known.before >= before || known.claimed >= before
   }
 
-  /** All of them; where the time of issue does not matter, `before` is 0. */
+  /** All watermarks; `before` is 0 where the time of issue does not matter. */
   *entries(): Generator<WatermarkEntry> {
     for (const [kind, table] of Object.entries(this.#tables) as Array<
       [WatermarkKind, Map<string, Watermark>]
@@ -159,7 +162,7 @@ export class Watermarks {
     }
   }
 
-  /** Forgets those that expired at or before this time. */
+  /** Drops those that expired at or before this time. */
   forget(before: number): void {
     for (const table of Object.values(this.#tables)) {
       for (const [value, { expiresAt }] of table) if (expiresAt <= before) table.delete(value)
