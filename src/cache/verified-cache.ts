@@ -6,10 +6,10 @@
 import { LRUCache } from 'lru-cache'
 import { bare } from '../lib/fields.js'
 
-/** What identifies an entry: the 128 bits of the token's fingerprint. */
+/** The key of an entry: the 128 bits of the token's fingerprint. */
 export type Fingerprint = readonly [number, number, number, number]
 
-/** What every entry carries of its fingerprint. */
+/** The fingerprint fields of every entry. */
 export interface Fingerprinted {
   readonly print0: number
   readonly print1: number
@@ -21,7 +21,7 @@ export interface Fingerprinted {
 export interface CacheLimits {
   /** The most entries. */
   readonly max: number
-  /** The most bytes, as {@link VerifiedCache.set} is told them. */
+  /** The maximum size in bytes, as the sum of the sizes passed to {@link VerifiedCache.set}. */
   readonly maxBytes: number
 }
 
@@ -52,8 +52,8 @@ export class VerifiedCache<E extends Fingerprinted> {
 
   /** Answers the entry of this fingerprint. */
   get(print0: number, print1: number, print2: number, print3: number): E | undefined {
-    // The slot is 32 bits of the fingerprint, the entry holds all 128: two tokens may share a slot, never an answer.
-    // A small integer is the cheapest key of a Map, and says nothing to whoever listens on lru-cache's own channel.
+    // The slot is 32 bits of the fingerprint, the entry holds all 128: tokens may share a slot, never a result. A small
+    // integer is the cheapest Map key, and reveals nothing to subscribers of lru-cache's own channel.
     // Reset each time, since lru-cache leaves its own there while something listens on its channel.
     this.#look.status = UNSET
     const entry = this.#entries?.get(print0, this.#look)

@@ -10,7 +10,7 @@
 
 /** Where a log stands. Comparable only inside one epoch; equal only if all three are. */
 export interface Position {
-  /** Names one life of the log: 16 random bytes as base64url, 22 characters. */
+  /** Identifies one epoch: 16 random bytes as base64url, 22 characters. */
   readonly epoch: string
   /** Dense from 1; 0 is a log without events. */
   readonly seq: number
@@ -28,7 +28,7 @@ export interface SealedEvent {
 export interface SealedHead extends Position {
   /**
    * The lowest `seq` that can still be read, 1 at first; with every event trimmed, one more than `seq`. In the `next`
-   * of a call it is what the core asks for; an adapter answers what is so.
+   * of a call it is the value requested by the core; an adapter returns the actual one.
    */
   readonly floor: number
   /** Unix milliseconds at which some node last sealed this head: by an append or a touch. */
@@ -42,7 +42,7 @@ export const MAX_EVENT_BYTES = 40_960
 /** The longest seal of a head, in bytes. */
 export const MAX_HEAD_BYTES = 512
 
-/** What comes with every call. The core enforces the deadline itself; the signal says when it gave up. */
+/** The context of every call. The core enforces the deadline itself; the signal fires when it gives up. */
 export interface CallOptions {
   readonly signal: AbortSignal
   readonly deadlineMs: number
@@ -55,12 +55,12 @@ export type Durability = 'none' | 'process' | 'fsync' | 'quorum' | 'unknown'
 export type Appended =
   | {
       readonly ok: true
-      /** What this very append survives, where the adapter can tell. Default: what `info` says. */
+      /** What this append survives, if the adapter can tell. Default: the value in `info`. */
       readonly durability?: Durability
     }
   | { readonly ok: false; readonly head: SealedHead | null }
 
-/** What a feed is, for the core and for health. */
+/** The description of a feed, for the core and for health. */
 export interface FeedInfo {
   /** For messages and health. Default: `'custom'`. */
   readonly name?: string
@@ -78,18 +78,18 @@ export interface FeedInfo {
   readonly splits?: boolean
 }
 
-/** What an adapter notices beside what its methods return. */
+/** Incidents that an adapter reports besides the results of its methods. */
 export type FeedIncidentKind =
   /** The caller's connection is silent, and another one is used. */
   | 'connection'
   /** Entries that no node wrote were removed from the log. */
   | 'junk'
-  /** What is in the place of the log, or of an event, cannot have been written by a node. */
+  /** The data in place of the log or of an event cannot have been written by a node. */
   | 'damaged'
   /** The file of the log is not the one that was opened. */
   | 'replaced'
 
-/** What a push channel may bring along. */
+/** The optional content of a push. */
 export interface WatchHint {
   /** The new events, if the channel carries them: they are checked like any others. */
   readonly events?: readonly SealedEvent[]
@@ -117,10 +117,11 @@ export interface RevocationFeed {
   head(options: CallOptions): Promise<SealedHead | null>
 
   /**
-   * Answers the events with `seq > after.seq` of the epoch `after.epoch`, ascending, at most `limit` and at least one
-   * if there are any, with the floor seen in the same step. It never leaves out one that it has: what comes first has
-   * `after.seq + 1`, unless the log was trimmed past it, which the floor tells. Answers none when the log is in another
-   * epoch. May answer several candidates for one `seq` where others can write to the log: the core takes the true one.
+   * Returns the events with `seq > after.seq` of the epoch `after.epoch`, ascending, at most `limit` and at least one
+   * if there are any, with the floor read in the same step. It never omits an event that it has: the first one has
+   * `after.seq + 1`, unless the log was trimmed past it, which the floor shows. Returns none if the log is in another
+   * epoch. May return several candidates for one `seq` if others can write to the log: the core picks the authentic
+   * one.
    */
   read(
     after: { readonly epoch: string; readonly seq: number },
@@ -130,11 +131,12 @@ export interface RevocationFeed {
 
   /**
    * Appends all events and moves the head to `next`, if the head's epoch, seq and link are exactly those of `expect`
-   * (`null`: if there is no log), in one atomic step; otherwise changes nothing and answers the head that stands.
+   * (`null`: if there is no log), in one atomic step; otherwise changes nothing and returns the current head.
    *
-   * With another epoch in `next` than in `expect`, the log begins anew: its events start at 1, and those of the old
-   * epoch are gone. Without events it moves the head alone, even back. Whatever lies at or above the first event's `seq` without being covered by the head is junk that
-   * somebody else put there, and is overwritten. Once it answers `ok`, every later `head` and `read` shows it.
+   * With another epoch in `next` than in `expect`, the log restarts: its events start at 1, and those of the old epoch
+   * are removed. Without events only the head moves, even backwards. Entries at or above the first event's `seq` that
+   * the head does not cover were written by others and are overwritten. Once it returns `ok`, every later `head` and
+   * `read` shows it.
    */
   append(
     expect: Position | null,
@@ -144,30 +146,31 @@ export interface RevocationFeed {
   ): Promise<Appended>
 
   /**
-   * Replaces the seal of the head: same position, newer `beaconAt`. Answers `false`, and changes nothing, when the head
-   * is not exactly `expect`. Without it the core cannot tell a frozen log from a quiet one.
+   * Replaces the seal of the head: same position, newer `beaconAt`. Returns `false`, and changes nothing, if the head
+   * is not exactly `expect`. Without it the core cannot distinguish a frozen log from a quiet one.
    */
   touch?(expect: Position, next: SealedHead, options: CallOptions): Promise<boolean>
 
   /**
-   * Calls `wake` when there may be something after `from`, also at once, with the events if it has them. May drop, repeat, reorder or
-   * lie. Resolves or rejects when the channel is gone, and soon after the signal aborts; the core starts it again.
+   * Calls `wake` when there may be events after `from`, and once immediately, with the events if it has them. Pushes
+   * may be dropped, repeated, reordered or wrong. Resolves or rejects when the channel ends, and soon after the signal
+   * aborts; the core starts it again.
    */
   watch?(from: Position, wake: (hint?: WatchHint) => void, signal: AbortSignal): Promise<void>
 
-  /** Where a compacted state is kept. Without it the log is read from its floor at every start. */
+  /** The storage of the snapshot. Without it the log is read from its floor at every start. */
   readonly snapshot?: FeedSnapshot
 
   /** Drops the events with `seq <= upTo`, at most up to the head, and moves the floor past them; never lowers it. */
   trim?(upTo: number, options: CallOptions): Promise<void>
 
   /**
-   * Names the server that holds the log, as `identity` of a store on the same server does; a copy or a promoted replica
-   * has another name. Resolves with `undefined` when that cannot be told. Needs no special rights.
+   * The id of the server that holds the log; a store on the same server returns the same text, a copy or a promoted
+   * replica a different one. Resolves with `undefined` if unknown. Needs no special rights.
    */
   identity?(options: CallOptions): Promise<string | undefined>
 
-  /** Only for a log in this very process: answers the head at once, so that freshness is a fact and not a lease. */
+  /** Only for a log in this process: returns the head synchronously, so that no lease is needed. */
   peek?(): SealedHead | null
 
   /**

@@ -28,7 +28,7 @@ export function emptyLog(): MemoryLog {
   return { head: null, floor: 1, events: [], chunks: [], wakes: new Set() }
 }
 
-// What comes in and what goes out are copies: neither side may change what the other one holds.
+// Inputs and outputs are copied: neither side may change the other's data.
 const copyOf = ({ seq, bytes }: SealedEvent): SealedEvent => ({ seq, bytes: bytes.slice() })
 
 function copyOfHead(head: SealedHead): SealedHead {
@@ -79,7 +79,7 @@ function touch(log: MemoryLog, expect: Position, next: SealedHead): boolean {
 }
 
 function trim(log: MemoryLog, upTo: number): void {
-  // What is not there yet cannot be trimmed.
+  // Events that do not exist yet cannot be trimmed.
   log.floor = Math.max(log.floor, Math.min(upTo, log.head?.seq ?? 0) + 1)
   log.events = log.events.slice(indexOf(log.events, log.floor))
 }
@@ -95,7 +95,7 @@ export function feedOf(log: MemoryLog): RevocationFeed {
   const ends = new Set<() => void>()
   let closed = false
 
-  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
   async function step<T>(work: () => T | Promise<T>): Promise<T> {
     if (closed) throw new Error('the memory feed is closed')
     return await work()

@@ -1,8 +1,8 @@
 /**
- * A feed in NATS JetStream, over the caller's own client: the log is a stream, and everybody's push channel a consumer.
+ * A feed in NATS JetStream, over the caller's own client: the log is a stream, and each node's push channel a consumer.
  *
- * Each append is one message, published on condition that nobody published before it. A touch is one too, without
- * events; the one that it supersedes is deleted.
+ * Each append is one message, published only if no other message was published before it. A touch is a message without
+ * events; the message that it replaces is deleted.
  *
  * @module
  */
@@ -39,10 +39,10 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
  * revocation is as durable as the servers make it: by default they write to disk every two minutes only, so set their
  * `sync_interval: always`, or keep three replicas.
  *
- * The streams are made when they are missing. Where the account may not do that, make them as the feed would: without
- * limits, and with deleting and purging allowed. Let the nodes alone publish on the subject of the log: a message of
- * somebody else is passed over and deleted, and a flood of them makes nodes stale for as long as it lasts. A server that went silent is noticed within seconds by the feed, but by
- * the connection only when `pingInterval` says so.
+ * Missing streams are created. If the account may not do that, create them like the feed would: without limits, and
+ * with deleting and purging allowed. Only nodes may publish on the subject of the log: foreign messages are skipped and
+ * deleted, and a flood of them makes nodes stale while it lasts. The feed notices a silent server within seconds, the
+ * connection only according to its `pingInterval`.
  *
  * @example
  * ```ts
@@ -147,7 +147,7 @@ async function append(log: Log, { expect, events, next, signal }: Append): Promi
     return { head: { ...next, floor }, events }
   }, signal)
   if (at === undefined) return { ok: false, head: headOf(tail) }
-  // What stays when this fails is of another epoch, and nobody reads it.
+  // What remains after a failure belongs to another epoch and is never read.
   if (isNew && tail !== undefined) await log.dropBefore(at, tail).catch(() => undefined)
   return { ok: true }
 }

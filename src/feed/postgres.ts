@@ -53,13 +53,13 @@ export type {
 export type { SqlFeed } from './sql/feed.js'
 export type { PostgresListener } from './sql/postgres-listen.js'
 
-/** What the feed uses of a pool of the package `pg`, which also says how to make one more client like its own. */
+/** The used part of a pool of the package `pg`, including the options for one more client. */
 export interface PostgresFeedPool extends PostgresPool {
   readonly options?: object
   readonly Client?: new (config: object) => PostgresListener
 }
 
-/** What the feed uses of PGlite: PostgreSQL within the process, on one connection. */
+/** The used part of PGlite: PostgreSQL within the process, on one connection. */
 export interface PgliteFeedDatabase extends PgliteDatabase {
   listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>
 }
@@ -143,11 +143,11 @@ function listenerOf(pool: PostgresFeedPool, asked: Listen): (() => PostgresListe
   const { Client, options } = pool as PostgresFeedPool & { options?: { password?: unknown } }
   if (asked !== undefined || typeof Client !== 'function' || typeof options !== 'object')
     throw new WatchwordError('ERR_INVALID_OPTION', 'listen: expected a function, or false')
-  // The pool hides the password from whoever lists its options.
+  // The pool hides the password when its options are enumerated.
   return () => new Client({ ...options, password: options.password, keepAlive: true })
 }
 
-/** What both engines are made of. */
+/** The shared parts of both engines. */
 interface FeedParts {
   readonly dialect: FeedDialect
   readonly feed: string

@@ -1,8 +1,8 @@
 /**
  * A feed in Redis 7 or Valkey, over the caller's own client: the log is a stream, the head a hash.
  *
- * Every call is one Lua script, and so one round trip and one atomic step. Blocking reads of the stream tell at once of
- * what is new, on a connection of their own. All keys share one hash tag, so a cluster keeps them on one node.
+ * Every call is one Lua script, and so one round trip and one atomic step. Blocking reads on a separate connection
+ * deliver new events at once. All keys share one hash tag, so a cluster keeps them on one node.
  *
  * @module
  */
@@ -67,8 +67,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * adds no listener to it and never closes it. Better let its commands fail while the server is away, by
  * `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true` of node-redis, than be sent late.
  *
- * What was appended survives the end of the server's machine with `appendonly yes` and `appendfsync always`; otherwise a
- * server that ends, or a replica that takes over, may lose the newest events. Nodes notice, and append again what they
+ * Appended events survive a crash of the server's machine with `appendonly yes` and `appendfsync always`; otherwise a
+ * restarted server, or a promoted replica, may lose the newest events. Nodes detect this and append again what they
  * know.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.

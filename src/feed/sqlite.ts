@@ -26,12 +26,12 @@ export interface SqliteFeedOptions {
 }
 
 /**
- * A feed in SQLite, for one machine: other processes hear of a revocation when they ask next, which is every 250 ms at
- * the latest. It may share its database and its prefix with a store; each has a `migrate` of its own. The database stays
- * the caller's: the feed never closes it, and changes none of its settings. Give the feed a handle of its own, so that
- * no transaction of another part of the program is open on it, and set `PRAGMA journal_mode = WAL`, so that readers and
- * the writer do not wait for one another. A file that is replaced while it is open is noticed, and makes the node stale. With `PRAGMA synchronous = FULL` a revocation that was
- * acknowledged survives a loss of power; with less, `info.durability` is `'process'`.
+ * A feed in SQLite, for one machine: other processes receive a revocation at their next poll, within 250 ms. It may
+ * share its database and its prefix with a store; each has its own `migrate`. The caller owns the database: the feed
+ * never closes it and changes none of its settings. Use a separate handle for the feed, so that no other transaction of
+ * the program is open on it, and set `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one
+ * another. A file that is replaced while it is open is detected and makes the node stale. With `PRAGMA synchronous =
+ * FULL` an acknowledged revocation survives a loss of power; with less, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

@@ -22,7 +22,7 @@ export { type RedisWakeupsOptions, redisWakeups } from './wakeups/redis.js'
 
 const VERSION = 1
 const HEADER_BYTES = 9
-// What a channel that hangs may hold back: some megabytes at worst.
+// Bounds the memory of a channel that hangs: a few megabytes at worst.
 const MOST_UNSETTLED = 100
 
 /**
@@ -138,7 +138,7 @@ function sender(channel: WakeupChannel): (message: Uint8Array) => void {
 }
 
 function messageOf(seq: number, bytes: Uint8Array = new Uint8Array(0)): Uint8Array {
-  // One that is too long for a channel is told without its bytes.
+  // A message that is too long for a channel is sent without its bytes.
   const carried = bytes.length > MAX_EVENT_BYTES ? 0 : bytes.length
   const message = new Uint8Array(HEADER_BYTES + carried)
   message[0] = VERSION
@@ -147,7 +147,7 @@ function messageOf(seq: number, bytes: Uint8Array = new Uint8Array(0)): Uint8Arr
   return message
 }
 
-/** What a message brings; one that makes no sense brings nothing, and wakes all the same. */
+/** The content of a message; an invalid one has no content and still wakes the node. */
 function hintOf(message: Uint8Array): WatchHint | undefined {
   const length = message.length - HEADER_BYTES
   if (length <= 0 || length > MAX_EVENT_BYTES || message[0] !== VERSION) return undefined

@@ -1,5 +1,5 @@
 /**
- * Where the result of a check is kept on a request, and how a handler reads it.
+ * Stores the result of a check on the request, and returns it to the handler.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { bare, shown } from './own.js'
 /** A request that may pass. */
 export class Passed<Claims> {
   readonly ok = true
-  /** Who sent it; `undefined` for an anonymous request, which only `optional` lets pass. */
+  /** The principal; `undefined` for an anonymous request, which only `optional` allows. */
   readonly auth: Verified<Claims> | undefined
   /** The authority that checked the token. */
   readonly by: TokenAuthority<Claims>
@@ -28,7 +28,7 @@ export class Passed<Claims> {
     this.headers = headers
   }
 }
-// It inherits nothing from `Object.prototype`, where a polluted `then` would make a promise of it.
+// It inherits nothing: a polluted `then` on `Object.prototype` would make it a thenable.
 Object.setPrototypeOf(Passed.prototype, null)
 
 // Registered, since the ESM and the CommonJS copy of the package may meet in one process. No client can send a symbol.
@@ -39,11 +39,11 @@ interface Slotted {
 }
 
 /**
- * Returns who sent the request, as the guard established it: deeply frozen, and shared between requests. Throws
- * `ERR_INVALID_ARGUMENT` when no guard ran for this request, or when the guard let it pass as anonymous. A handler that
- * was left unprotected by mistake therefore fails.
+ * Returns the principal of the request as established by the guard: deeply frozen, and shared between requests. Throws
+ * `ERR_INVALID_ARGUMENT` if no guard ran for this request or it passed as anonymous, so a handler that was left
+ * unprotected by mistake fails.
  *
- * @param request - What the framework passes to a handler: the request; in Koa and Hono the context.
+ * @param request - The first argument of a handler: the request; in Koa and Hono the context.
  * @param authority - The authority that must have checked the token. With it, the custom claims have the type of its
  * schema, and a token of another authority of the same service throws.
  *
@@ -111,12 +111,12 @@ function passedOf<Claims>(
   )
 }
 
-/** Keeps the result on what a handler is given, over whatever was there. */
+/** Stores the result on the handler's argument and overwrites an earlier one. */
 export function keepAuth(request: object, passed: Passed<unknown>): void {
   ;(request as Slotted)[AUTH] = passed
 }
 
-/** Keeps the result under a name as well, read-only. Throws where the name is taken by what cannot be replaced. */
+/** Stores the result under a name as well, read-only. Throws if the name holds a property that cannot be replaced. */
 export function keepNamed(
   holder: object,
   property: string | undefined,
@@ -127,7 +127,7 @@ export function keepNamed(
   Object.defineProperty(holder, property, bare(kept))
 }
 
-/** What the frameworks know of a request beside the client's own text; all of it optional. */
+/** What frameworks know about a request besides client input; all fields are optional. */
 interface Placed {
   readonly method?: unknown
   readonly route?: { readonly path?: unknown }

@@ -1,5 +1,5 @@
 /**
- * What a guard or an endpoint is called with, checked when it is made.
+ * Validates the arguments of a guard or an endpoint when it is created.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { shown } from './own.js'
 const GUARD_METHODS = ['authenticate', 'require'] as const
 const ENDPOINT_METHODS = [...GUARD_METHODS, 'rotate', 'revoke'] as const
 
-/** Throws `ERR_INVALID_ARGUMENT` for what cannot check a token. `caller` is the function that was called with it. */
+/** Throws `ERR_INVALID_ARGUMENT` for an object that cannot check a token. `caller` is the called function. */
 export function checkAuthority(authority: unknown, caller: string): void {
   check(authority, caller, GUARD_METHODS)
 }
 
-/** Throws `ERR_INVALID_ARGUMENT` for what cannot serve the token endpoints. */
+/** Throws `ERR_INVALID_ARGUMENT` for an object that cannot serve the token endpoints. */
 export function checkEndpointAuthority(authority: unknown): void {
   check(authority, 'tokenEndpoints', ENDPOINT_METHODS)
 }
@@ -59,8 +59,8 @@ const UNDEFINED_OPTIONS: Readonly<Record<string, string | undefined>> = Object.a
 )
 
 /**
- * The options that a function was called with; `{}` when it was called without. Throws `ERR_INVALID_ARGUMENT` for an
- * explicit `undefined`, which is a misspelt name more often than a wish to demand nothing.
+ * The options passed to a function; `{}` if it was called without. Throws `ERR_INVALID_ARGUMENT` for an explicit
+ * `undefined`, which is usually a misspelt name.
  */
 export function optionsOf<T extends object>(given: readonly [options?: T], caller: string): T {
   if (given.length === 0) return {} as T

@@ -1,8 +1,8 @@
 /**
- * Handing the successor of a token that is due over, in a header of an ordinary answer.
+ * Automatic rotation: returns the successor of a token that is due in a response header.
  *
- * `rotate` takes a rotated token that comes back after its grace for stolen, and revokes its family. A client that only
- * calls an API must not run into that, so a token is rotated here only while its grace is certain to last.
+ * `rotate` treats a rotated token that is presented after its grace as stolen and revokes its family. A client that
+ * only calls an API must not cause that, so a token is rotated here only while its grace is certain to last.
  *
  * @module
  */
@@ -12,19 +12,19 @@ import { invalid, type ResolvedTokenOptions, type TokenAuthority } from './optio
 
 type SuccessorHeaders = Readonly<Record<string, string>>
 
-/** Hands successors over. */
+/** Rotates tokens that are due. */
 export interface AutoRotation<Claims> {
   /** Whether the token is to be rotated now. */
   isDue(auth: Verified<Claims>): boolean
-  /** The headers that carry the successor; none when there is none to be had. Never rejects. */
+  /** The headers that carry the successor; empty if there is none. Never rejects. */
   successorOf(token: string, auth: Verified<Claims>): Promise<SuccessorHeaders>
 }
 
-// What a rotation reads here and in `rotate`, one after the other, each within the authority's own timeout.
+// The sequential reads of a rotation, here and in `rotate`, each within the authority's timeout.
 const READS = 3
-// Who set the end of the grace may have a clock that is ahead.
+// The clock of the node that set the end of the grace may be ahead.
 const SKEW_MS = 5_000
-/** How often one token is rotated at most: a client that ignores the header must not turn into load on the store. */
+/** The minimum interval between rotations of one token: a client that ignores the header must not load the store. */
 const INTERVAL_MS = 15_000
 const MAX_REMEMBERED = 10_000
 const MAX_ACTOR_LENGTH = 256
@@ -34,7 +34,7 @@ type HandoverOptions = Pick<
   'rotateDue' | 'requirement' | 'timeoutMs'
 >
 
-/** Makes a handover, or one that does nothing where none is asked for. Throws `ERR_INVALID_OPTION`. */
+/** Creates an automatic rotation; it does nothing if the option is off. Throws `ERR_INVALID_OPTION`. */
 export function makeAutoRotation<Claims>(
   authority: TokenAuthority<Claims>,
   direct: Direct<Claims> | undefined,
@@ -68,7 +68,7 @@ export function makeAutoRotation<Claims>(
       const successor = await rotate(token, { actor, ...bound })
       return { 'token-successor': successor.token, 'cache-control': 'no-store' }
     } catch {
-      // The token is good: that it could not be rotated now is for the audit, and for the next request.
+      // The token is valid. A failed rotation is only audited, and the next request retries.
       return {}
     }
   }
@@ -77,7 +77,7 @@ export function makeAutoRotation<Claims>(
     if (askedAt.size >= MAX_REMEMBERED) askedAt.clear()
     askedAt.set(auth.id, clock.monotonic())
     return new Promise((resolve) => {
-      // A request waits for one answer of the store at most. A successor that comes later is handed over next time.
+      // A request waits for one store timeout at most. A successor that arrives later is returned next time.
       const timer = clock.setTimer(() => resolve({}), Math.min(direct.timeoutMs, timeoutMs / 2))
       void exchange(token, auth).then((headers) => {
         timer.cancel()
@@ -96,6 +96,6 @@ async function isSafe(
   until: number,
 ): Promise<boolean> {
   const record = await tokens.get(id)
-  // A rotation of the successor ends this token's grace in the same step of the store.
+  // Rotating the successor ends this token's grace in the same store operation.
   return record !== undefined && (record.supersededAt === null || until <= record.supersededAt)
 }

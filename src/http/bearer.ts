@@ -1,5 +1,5 @@
 /**
- * The bearer decision: from a request to a principal or a complete answer, the same for every framework.
+ * The bearer decision: from a request to a principal or a complete response, the same for every framework.
  *
  * It follows RFC 6750: one credential, in one `Authorization` header, written `Bearer`, one space, the token.
  *
@@ -30,14 +30,14 @@ import { isSecure, type RequestAdapter } from './request-adapter.js'
 /** The decision about a request. */
 export type Outcome<Claims> = Passed<Claims> | Refusal
 
-/** A guard without its framework. */
+/** A framework-independent guard. */
 export interface Guard<Request, Claims> {
   readonly options: ResolvedTokenOptions<Request>
-  /** Decides about a request; returns a promise only when there is I/O to do. Never throws, and never rejects. */
+  /** Decides about a request; returns a promise only if there is I/O to do. Never throws and never rejects. */
   check(request: Request): Outcome<Claims> | Promise<Outcome<Claims>>
   /**
-   * Keeps the result on the request by `keep`. Returns why the request may not pass, also when `keep` throws. Never
-   * throws.
+   * Stores the result on the request through `keep`. Returns the rejection if the request may not pass, including when
+   * `keep` throws. Never throws.
    */
   admit(
     request: Request,
@@ -47,7 +47,7 @@ export interface Guard<Request, Claims> {
 }
 
 /**
- * Makes a guard. `given` are the options that `caller` was called with, if any. Throws `ERR_INVALID_OPTION` or
+ * Creates a guard. `given` are the options that `caller` received, if any. Throws `ERR_INVALID_OPTION` or
  * `ERR_INVALID_ARGUMENT`, naming the field and the fix.
  */
 export function makeGuard<Request, Claims>(
@@ -62,7 +62,7 @@ export function makeGuard<Request, Claims>(
   const { realm, resourceMetadata, reasons } = options
   const { authenticate } = authority
   const known = directOf<Claims>(authenticate)
-  // A wrapper may compile requirements in a way of its own, which only its own `authenticate` understands.
+  // A wrapper may compile requirements into a form that only its own `authenticate` understands.
   const direct = known?.accepts(needs) ? known : undefined
   const check = new Check<Request, Claims>({
     authority,
@@ -81,7 +81,7 @@ export function makeGuard<Request, Claims>(
   }
 }
 
-/** The scopes for the challenge: all of the one list, and the first of the other. */
+/** The scopes for the challenge: all required scopes, and the first of `anyOf`. */
 function scopeOf(needs: unknown): string {
   const [allOf, anyOf] = [own(needs, 'allOf'), own(needs, 'anyOf')]
   const scopes = [
@@ -170,14 +170,14 @@ class Check<Request, Claims> {
     if (typeof source === 'string' && source !== '') return this.#ask(request, source)
     if (source === undefined || source === null || source === '') return this.#absent()
     refuseMisuse(source)
-    // An application may return what a client sent: any JSON, also one that looks like a result of this library.
+    // An application may return client input: any JSON, even one shaped like a result of this library.
     return this.#parts.refusals.malformed
   }
 
   #ask(request: Request, token: string): Outcome<Claims> | Promise<Outcome<Claims>> {
     const { authority, authenticate, direct, needs } = this.#parts
     const context = decisions.hasSubscribers ? this.#contextOf(request) : undefined
-    // By identity, on every call: what wraps or replaces the library's own function is never passed by.
+    // Checked by identity on every call: a wrapper or replacement of the library's function is never bypassed.
     if (direct === undefined || authority.authenticate !== authenticate) {
       return this.#askAuthority(request, token, context)
     }
@@ -209,7 +209,7 @@ class Check<Request, Claims> {
       )
     }
     if (own(result, 'ok') !== true) {
-      // Tested last, since a valid token is well written.
+      // Checked last, since a valid token is well-formed.
       if (!isWellFormed(token)) return refusals.malformed
       return refusals.of(own(result, 'code'))
     }
@@ -230,7 +230,7 @@ class Check<Request, Claims> {
       .then((more) => this.#pass(result, bare({ ...headers, ...more })))
   }
 
-  // The token is valid, whatever this returns.
+  // The token is valid, regardless of the result.
   #mayHandOver(request: Request, auth: Verified<Claims>): boolean {
     const { handover, carrier, options } = this.#parts
     try {
@@ -244,7 +244,7 @@ class Check<Request, Claims> {
     return new Passed(this.#parts.authority, auth, headers)
   }
 
-  // Observation decides nothing: when it fails, the decision is published without a context.
+  // Observation never affects a decision: if it fails, the decision is published without a context.
   #contextOf(request: Request): RequestContext | undefined {
     const { carrier, options } = this.#parts
     try {
@@ -255,7 +255,7 @@ class Check<Request, Claims> {
     }
   }
 
-  /** A decision in time, whatever is awaited: the authority bounds its own I/O, but not an application's. */
+  /** Decides within the timeout: the authority bounds its own I/O, but not the application's. */
   #bounded(request: Request, outcome: Promise<Outcome<Claims>>): Promise<Outcome<Claims>> {
     const ms = this.#parts.options.timeoutMs
     return inTime(this.#clock, ms, outcome, () =>
@@ -280,7 +280,7 @@ class Check<Request, Claims> {
 
 const late = (message: string) => new WatchwordError('ERR_STORE_UNAVAILABLE', message)
 
-/** RFC 3339, in UTC. The names are our own: no standard has any. */
+/** RFC 3339, in UTC. The header names are specific to this library: no standard defines any. */
 function expiryHeaders({
   expiresAt,
   rotateAt,

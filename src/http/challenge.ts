@@ -1,25 +1,25 @@
 /**
- * The `WWW-Authenticate` challenge of RFC 6750, written in one place.
+ * Formats the `WWW-Authenticate` challenge of RFC 6750.
  *
  * @module
  */
 
-/** What a challenge says, in the order in which it is said. */
+/** The parameters of a challenge, in output order. */
 export interface ChallengeParams {
   readonly realm?: string
   /** An error code of RFC 6750, section 3.1; absent when no credentials were sent. */
   readonly error?: string
   readonly error_description?: string
-  /** Scopes that would do, separated by spaces. */
+  /** The required scopes, separated by spaces. */
   readonly scope?: string
-  /** Where the resource's metadata is: RFC 9728, section 5.1. */
+  /** The URL of the resource's metadata: RFC 9728, section 5.1. */
   readonly resource_metadata?: string
 }
 
 /**
- * Formats a challenge as RFC 9110, section 11.2, and RFC 6750, section 3, have it. Whatever the values hold, the answer
- * is one line of printable ASCII with the parameters that were given and no other: quotes and backslashes are escaped,
- * and characters that cannot stand in a header become `?`.
+ * Formats a challenge per RFC 9110, section 11.2, and RFC 6750, section 3. The result is always one line of printable
+ * ASCII with exactly the given parameters: quotes and backslashes are escaped, and characters that a header cannot
+ * contain become `?`.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Guards for `(request, response, next)`: Express, Connect and their kin, and `node:http` itself.
+ * Guards for `(request, response, next)`: Express, Connect and similar routers, and `node:http`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export type ConnectGuard = (
   next: (error?: unknown) => void,
 ) => void
 
-/** Puts a guard into the form of Connect. It never throws and never rejects: Express 4 would not catch that. */
+/** Adapts a guard to Connect. It never throws and never rejects: Express 4 would not catch that. */
 export function connectGuard<Request extends IncomingMessage, Claims>(
   guard: Guard<Request, Claims>,
 ): ConnectGuard {
@@ -31,7 +31,7 @@ export function connectGuard<Request extends IncomingMessage, Claims>(
         keepNamed(request, property, passed)
         setHeaders(response, passed.headers)
       })
-      // Outside of every try block: an error of the handlers behind `next` is theirs.
+      // Outside of every try block: errors of the handlers behind `next` are not the guard's.
       if (refused === undefined) next()
       else if (throwErrors) next(refusalError(refused))
       else send(response, refused)

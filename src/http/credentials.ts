@@ -1,5 +1,5 @@
 /**
- * Where a request carries its token: the `Authorization` header (RFC 6750), or what `getToken` returns.
+ * Extracts the token of a request: from the `Authorization` header (RFC 6750) or from `getToken`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const SCHEME = 'Bearer '
 // Proxies and Web requests join the headers of one name into a list: two headers stay two credentials.
 const JOINED = /,\s*bearer\s/i
 
-/** The token of the header, `undefined` for a request without one, or the refusal of any other. */
+/** The token of the header, `undefined` for a request without one, or the rejection of any other header. */
 export function readBearer<Request>(
   carrier: RequestAdapter<Request>,
   request: Request,
@@ -33,7 +33,7 @@ export function readBearer<Request>(
   return TCHAR.test(next) ? refusals.missing : refusals.malformed
 }
 
-// RFC 6750 has two more places for a token. One in either of them beside the header makes two credentials.
+// RFC 6750 defines two more places for a token. A token there besides the header makes two credentials.
 function hasOtherToken<Request>(carrier: RequestAdapter<Request>, request: Request): boolean {
   const url = carrier.url(request)
   const query = url.indexOf('?')
@@ -42,7 +42,7 @@ function hasOtherToken<Request>(carrier: RequestAdapter<Request>, request: Reque
   return typeof form === 'object' && form !== null && Object.hasOwn(form, 'access_token')
 }
 
-/** Throws `ERR_INVALID_ARGUMENT` for what an application returns by mistake, and no client can send as JSON. */
+/** Throws `ERR_INVALID_ARGUMENT` for values that only an application can return by mistake, not a client as JSON. */
 export function refuseMisuse(source: unknown): void {
   const isThenable = typeof (source as { then?: unknown }).then === 'function'
   if (!isThenable && !['function', 'symbol', 'bigint'].includes(typeof source)) return

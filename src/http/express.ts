@@ -34,7 +34,7 @@ export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-/** What Express's request is to a guard; both versions have all of it. */
+/** The used part of Express's request; both versions have it. */
 const CARRIER: RequestAdapter<Request> = {
   authorization: authorizationOf,
   url: ({ url }) => url,
@@ -53,9 +53,9 @@ const CARRIER: RequestAdapter<Request> = {
 }
 
 /**
- * A guard: lets a request pass when it carries a good token that meets the requirement, and otherwise answers it, as
- * RFC 6750 has it. Handlers read who it is by {@link authOf}. It holds for every method, `HEAD` and `OPTIONS` included.
- * Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Creates a guard: it passes requests whose valid token meets the requirement, and otherwise responds per RFC 6750.
+ * Handlers read the principal with {@link authOf}. It applies to every method, including `HEAD` and `OPTIONS`. Throws
+ * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Fastify 5: a guard for a route or a context, and a plugin that guards all of the context it is registered in.
+ * Fastify 5: a guard for a route or a context, and a plugin that guards its whole context.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export type {
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-/** What is used of Fastify's reply. */
+/** The used part of Fastify's reply. */
 export interface FastifyReplyLike {
   readonly raw: object
   readonly sent: boolean
@@ -51,12 +51,12 @@ export type FastifyGuard = (
   done: (error?: Error) => void,
 ) => void
 
-/** What is used of Fastify's instance. */
+/** The used part of Fastify's instance. */
 export interface FastifyInstanceLike {
   addHook(name: 'onRequest', hook: FastifyGuard): unknown
 }
 
-/** A plugin that does without options and without a context of its own. */
+/** A plugin without options and without its own context. */
 export type FastifyGuardPlugin = (
   instance: FastifyInstanceLike,
   options: unknown,
@@ -81,8 +81,8 @@ const CARRIER: RequestAdapter<FastifyRequest> = {
 }
 
 /**
- * A guard: an `onRequest` hook that lets a request pass when it carries a good token that meets the requirement, and
- * otherwise answers it, as RFC 6750 has it, before the body is read. Handlers read who it is by {@link authOf}. Throws
+ * Creates a guard: an `onRequest` hook that passes requests whose valid token meets the requirement, and otherwise
+ * responds per RFC 6750 before the body is read. Handlers read the principal with {@link authOf}. Throws
  * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
@@ -117,7 +117,7 @@ function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
       else if (!reply.sent) {
         reply.code(refused.status)
         reply.headers(refused.headers)
-        // Bytes, since to JSON as text Fastify adds a charset, which the type does not have (RFC 9457, section 3).
+        // Sent as bytes: Fastify adds a charset to JSON text, which this type does not have (RFC 9457, section 3).
         reply.send(Buffer.from(refused.body))
       }
     }
@@ -128,8 +128,8 @@ function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
 }
 
 /**
- * A plugin that guards every route of the context it is registered in, those of nested contexts and the answer to unknown
- * routes included. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Creates a plugin that guards every route of its context, including nested contexts and the response to unknown
+ * routes. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -152,7 +152,7 @@ export function tokenPlugin<Claims>(
     instance.addHook('onRequest', guard)
     done()
   }
-  // Without it, Fastify would give the plugin a context of its own, and the hook would guard nothing.
+  // Otherwise Fastify would give the plugin its own context, and the hook would guard nothing.
   return Object.assign(plugin, {
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'watchword',
@@ -160,12 +160,12 @@ export function tokenPlugin<Claims>(
   })
 }
 
-/** What is used of Fastify's instance to mount an endpoint. */
+/** The part of Fastify's instance used to mount an endpoint. */
 export interface FastifyRouterLike {
   all(path: string, options: { readonly onRequest: FastifyGuard }, handler: () => void): unknown
 }
 
-/** An endpoint in the form of a plugin: its path is the `prefix` it is registered with. */
+/** An endpoint as a plugin. Its path is the `prefix` given to `register`. */
 export type FastifyEndpoint = (
   instance: FastifyRouterLike,
   options: unknown,
@@ -201,7 +201,7 @@ export function tokenEndpoints<Claims>(
   ...options: readonly [options?: EndpointsOptions<FastifyRequest>]
 ): TokenEndpoints<FastifyRequest, FastifyEndpoint, Claims> {
   return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => {
-    // In a hook, before Fastify looks at the body: its parsers would refuse types and lengths in words of their own.
+    // Runs in a hook, before Fastify's parsers can reject types and lengths with their own messages.
     const onRequest: FastifyGuard = (request, reply) => {
       void answer(request as FastifyRequest).then(({ status, headers, body }) => {
         if (reply.sent) return
@@ -209,7 +209,7 @@ export function tokenEndpoints<Claims>(
         closeIfUnread(raw as IncomingMessage, reply.raw as ServerResponse)
         reply.code(status)
         reply.headers(headers)
-        // Fastify gives bytes a type, also where there are none.
+        // Fastify sets a content type for bytes, even for an empty body.
         if (body === '') reply.send()
         else reply.send(Buffer.from(body))
       })

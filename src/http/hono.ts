@@ -1,5 +1,5 @@
 /**
- * Hono 4, on any runtime. Handlers of Web requests without a framework are guarded by `watchword/web`.
+ * Hono 4, on any runtime. For handlers of Web requests without a framework, use `watchword/web`.
  *
  * @module
  */
@@ -44,9 +44,9 @@ export type {
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-/** What the guard adds to the variables of a context. */
+/** The variables that the guard adds to a context. */
 export interface TokenVariables<Auth> {
-  /** Who sent the request. */
+  /** The principal of the request. */
   readonly auth: Auth
 }
 
@@ -59,7 +59,7 @@ const CARRIER: RequestAdapter<Context> = {
     return joinedAuthorization(c.req.header('authorization'))
   },
   url: ({ req }) => req.url,
-  // Hono parses a body when the handler asks for it, so there is none by now.
+  // Hono parses a body only when the handler reads it, so there is none yet.
   form: () => undefined,
   isSecure: ({ env }) => isEncryptedIn(env),
   context: (c) => {
@@ -67,7 +67,7 @@ const CARRIER: RequestAdapter<Context> = {
     const { routePath } = c.req
     return {
       method: c.req.method,
-      // The pattern of the guard itself, which for one that guards many routes is none of theirs.
+      // This is the pattern of the guard itself; a guard for many routes does not know the route's pattern.
       ...(routePath.endsWith('*') ? {} : { route: routePath }),
       ...(typeof requestId === 'string' ? { requestId } : {}),
     }
@@ -116,7 +116,7 @@ export function requireToken<Claims>(
     })
     if (refused === undefined) {
       await next()
-      // After the handler, so that they are on whatever response it made, and none of them can be taken back.
+      // After the handler, so that they are on its final response and cannot be removed.
       for (const [name, value] of Object.entries(headers)) c.header(name, value)
       return
     }
@@ -129,7 +129,7 @@ export function requireToken<Claims>(
 function exceptionOf(refused: Refusal): HTTPException & RefusalError {
   const { stack: _, ...fields } = Object.getOwnPropertyDescriptors(refusalError(refused))
   const exception = new HTTPException(refused.status, { res: responseOf(refused) })
-  // A body can be read once, and an error handler may ask for the response more than once.
+  // A body can be read once, and an error handler may request the response more than once.
   const getResponse = () => responseOf(refused)
   return Object.assign(Object.defineProperties(exception, fields), {
     getResponse,
@@ -146,11 +146,11 @@ const ENDPOINT_CARRIER: EndpointAdapter<Context> = {
   body: async ({ req, env }, maxBytes) => {
     if (!req.raw.bodyUsed) {
       return readWebStream(req.raw.body, maxBytes, (reader) => {
-        // On Node, to cancel the stream would destroy the socket before the response is sent.
+        // On Node, cancelling the stream would destroy the socket before the response is sent.
         if (nodeRequestOf(env) === undefined) void reader.cancel().catch(() => undefined)
       })
     }
-    // Read by a handler before, and kept by Hono in a form that depends on who asked.
+    // An earlier handler read the body, and Hono cached it in the requested format.
     if (!isForm(req.header('content-type') ?? '')) return { text: await req.text() }
     const fields = new URLSearchParams()
     for (const [name, value] of await req.formData()) fields.append(name, String(value))

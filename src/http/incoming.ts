@@ -1,5 +1,5 @@
 /**
- * Node's own requests and responses, which Express, Koa, Fastify and, on a Node server, Hono are built on.
+ * Node's requests and responses, which Express, Koa, Fastify and, on a Node server, Hono are built on.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import { own } from './own.js'
 import type { Answer } from './refusal.js'
 
-/** What is read of a request, over HTTP/1 as over HTTP/2. */
+/** The used part of a request, for HTTP/1 and HTTP/2. */
 export interface Incoming {
   readonly headers: { readonly authorization?: string | undefined }
   readonly rawHeaders?: readonly string[]
@@ -17,8 +17,8 @@ export interface Incoming {
 const NAME = 'authorization'
 
 /**
- * Every `Authorization` header as it was received. Node itself keeps the first and silently drops the others. A header
- * that the application replaced, by a middleware before this one, counts as it is now.
+ * Every `Authorization` header as received. Node itself keeps the first and silently drops the others. If earlier
+ * middleware replaced the header, its current value counts.
  */
 export function authorizationOf({ headers, rawHeaders }: Incoming): readonly string[] {
   if (rawHeaders !== undefined && isRepeated(rawHeaders)) return rawValues(rawHeaders)
@@ -50,7 +50,7 @@ export function isEncrypted({ socket }: { readonly socket?: Socket | undefined }
   return (socket as { encrypted?: unknown } | undefined)?.encrypted === true
 }
 
-/** The fields of a form that a body parser left on the request; nothing for a body of another kind. */
+/** The fields of a form that a body parser left on the request; `undefined` for other bodies. */
 export function formOf({ headers }: { readonly headers: object }, body: unknown): unknown {
   const type = headerOf(headers, 'content-type')
   return type !== undefined && /^application\/x-www-form-urlencoded\b/i.test(type)
@@ -58,13 +58,13 @@ export function formOf({ headers }: { readonly headers: object }, body: unknown)
     : undefined
 }
 
-/** A name that an application or a middleware gave the request; header values are the client's own text. */
+/** A name set by the application or middleware; header values are client input. */
 export function requestIdOf({ id }: { readonly id?: unknown }): { readonly requestId?: string } {
   if (typeof id === 'string') return { requestId: id }
   return typeof id === 'number' ? { requestId: String(id) } : {}
 }
 
-/** Sends a complete response, unless another one was started before. */
+/** Sends a complete response, unless a response was already started. */
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.headersSent || response.writableEnded || response.destroyed) return
   response.statusCode = status
@@ -72,7 +72,7 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.end(body)
 }
 
-/** Sets headers for the response. One that carries a token stays `no-store`, whatever the handler sets later. */
+/** Sets response headers. A response that carries a token stays `no-store`, even if the handler sets another value. */
 export function setHeaders(
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
@@ -88,7 +88,7 @@ export function carriesToken(headers: Readonly<Record<string, string>>): boolean
 
 type Head = readonly [message?: unknown, headers?: unknown]
 
-/** Keeps a response `no-store`. Every one passes through `writeHead`, also when its handler never calls that. */
+/** Keeps a response `no-store`. Every response passes through `writeHead`, even if its handler never calls it. */
 export function neverCached(response: ServerResponse): void {
   const writeHead = response.writeHead.bind(response)
   response.writeHead = (status: number, ...head: Head) => {
@@ -99,7 +99,7 @@ export function neverCached(response: ServerResponse): void {
   }
 }
 
-/** What `writeHead` may be given: an object, a list of pairs, or a flat list in which names may come again. */
+/** The header formats of `writeHead`: an object, a list of pairs, or a flat list that may repeat names. */
 function pairsOf(headers: unknown): Iterable<readonly [string, OutgoingHttpHeader]> {
   if (typeof headers !== 'object' || headers === null) return []
   if (!Array.isArray(headers)) return Object.entries(headers)

@@ -35,7 +35,7 @@ export type {
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-/** What is used of Koa's context; both versions have all of it. */
+/** The used part of Koa's context; both versions have it. */
 export interface KoaContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -60,7 +60,7 @@ const CARRIER: RequestAdapter<KoaContext> = {
   isSecure: ({ secure }) => secure,
   context: (context) => {
     const { method, ip, req } = context
-    // Where @koa/router keeps the pattern, once it has chosen a route.
+    // @koa/router stores the pattern here after choosing a route.
     const { _matchedRoute: route } = context as { _matchedRoute?: unknown }
     return {
       method,
@@ -119,7 +119,7 @@ export function requireToken<Claims>(
   }
 }
 
-/** An endpoint in the form of Koa: it answers, and calls nothing after it. */
+/** An endpoint as Koa middleware: it responds and does not call `next`. */
 export type KoaEndpoint = (context: KoaContext) => Promise<void>
 
 const ENDPOINT_CARRIER = {
@@ -155,7 +155,7 @@ export function tokenEndpoints<Claims>(
     context.status = status
     context.set(headers)
     context.body = body
-    // Koa gives text a type, also where there is none.
+    // Koa sets a content type for text, even for an empty body.
     if (body === '') context.res.removeHeader('content-type')
   })
 }

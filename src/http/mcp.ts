@@ -13,11 +13,11 @@ import { bare, own } from './own.js'
 
 export type { TokenAuthority } from './options.js'
 
-/** What a verifier is made from, besides the authority. */
+/** Options of a verifier, besides the authority. */
 export interface McpVerifierOptions extends Requirement {
   /**
-   * The SDK's own error classes, from `@modelcontextprotocol/sdk/server/auth/errors.js`: its middleware tells a refusal
-   * from a failure by them, and this package does not load the SDK.
+   * The SDK's error classes, from `@modelcontextprotocol/sdk/server/auth/errors.js`. Its middleware distinguishes
+   * rejections from failures by them, and this package does not load the SDK.
    */
   readonly errors: {
     readonly InvalidTokenError: new (message: string) => Error
@@ -25,20 +25,19 @@ export interface McpVerifierOptions extends Requirement {
   }
 }
 
-/** What the SDK's `requireBearerAuth` takes as `verifier`. */
+/** The `verifier` of the SDK's `requireBearerAuth`. */
 export interface McpVerifier {
   /**
-   * Rejects with `InvalidTokenError` or `InsufficientScopeError` for a refused token, which the SDK answers with 401 and
-   * 403; and with `ERR_STORE_UNAVAILABLE` for an outage, or `ERR_FEED_UNAVAILABLE` on a stale node, for which it has 500.
+   * Rejects with `InvalidTokenError` or `InsufficientScopeError` for a rejected token, which the SDK maps to 401 and
+   * 403; with `ERR_STORE_UNAVAILABLE` in an outage, or `ERR_FEED_UNAVAILABLE` on a stale node, which it maps to 500.
    */
   verifyAccessToken(token: string): Promise<AuthInfo>
 }
 
 /**
- * Makes a verifier. `scopes` of the requirement are judged here, wildcards included; those that the token covers are
- * listed in `AuthInfo.scopes` besides its own, so that the SDK's `requiredScopes` may name the same ones for the
- * challenge. The SDK wants a client: it is the token's subject. The result of the check is `extra.auth`. Throws
- * `ERR_INVALID_ARGUMENT`.
+ * Creates a verifier. It checks the `scopes` of the requirement, including wildcards, and adds the covered ones to
+ * `AuthInfo.scopes`, so that the SDK's `requiredScopes` may name the same scopes for the challenge. The SDK requires a
+ * client: it is the token's subject. The result of the check is `extra.auth`. Throws `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a guard is made from: the options that all frameworks share, and what it asks of an authority.
+ * The options that the guards of all frameworks share, and the methods they need of an authority.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { bare, isPlain, ownFields, shown } from './own.js'
 
-/** What a guard calls of an authority. `createWatchword` resolves with one. */
+/** The methods of an authority that a guard calls. The result of `createWatchword` has them. */
 export interface TokenAuthority<Claims = AnyClaims> {
   authenticate(
     token: unknown,
@@ -30,53 +30,55 @@ export interface TokenAuthority<Claims = AnyClaims> {
 }
 
 /**
- * The options of a guard, the same for every framework. The fields of a requirement say what the token must meet; they
- * are compiled once, when the guard is made. A field that is present must have a value: `undefined` throws.
+ * The options of a guard, the same for every framework. The fields of a requirement define what the token must meet;
+ * they are compiled once, when the guard is created. A field that is present must have a value: `undefined` throws.
  */
 export interface TokenOptions<Request> extends Requirement {
   /**
-   * Lets a request without credentials pass as anonymous. Invalid credentials are refused all the same. Default:
-   * `false`.
+   * Passes requests without credentials as anonymous. Invalid credentials are still rejected. Default: `false`.
    */
   readonly optional?: boolean
   /** The realm of the challenge. Default: `'api'`. */
   readonly realm?: string
   /** The URL of the resource's metadata, for the challenge (RFC 9728), which MCP requires. Default: none. */
   readonly resourceMetadata?: string
-  /** Whether a refusal says why, such as `expired` or `revoked`. Default: `false`, since a thief would learn it too. */
+  /**
+   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, since a thief would learn
+   * it too.
+   */
   readonly reasons?: boolean
-  /** A property of the request (Koa: of `ctx.state`) that holds the result as well, read-only. Default: none. */
+  /** A property of the request (Koa: of `ctx.state`) that also holds the result, read-only. Default: none. */
   readonly property?: string
-  /** Passes a refusal to the framework's error handler instead of sending it. Default: `false`. */
+  /** Passes a rejection to the framework's error handler instead of sending it. Default: `false`. */
   readonly throwErrors?: boolean
   /**
-   * Reads the token from another place than the `Authorization` header. Returns its text, nothing when the request has
-   * none, or a promise of either, which must settle within the authority's `timeout`; other thenables are refused.
-   * Default: the header alone. A token in a query string or in a form is refused.
+   * Reads the token from a source other than the `Authorization` header. Returns its text, nothing if there is none, or
+   * a promise of either, which must settle within the authority's `timeout`; other thenables are rejected. Default:
+   * only the header. A token in a query string or a form is rejected.
    */
   readonly getToken?: (request: Request) => TokenSource | Promise<TokenSource>
-  /** Adds to the context that is published with the decision. Default: what the framework knows of the request. */
+  /** Adds to the context that is published with the decision. Default: what the framework knows about the request. */
   readonly context?: (request: Request) => RequestContext
-  /** Called with each error that kept a token from being checked; the client gets 503. Default: no call. */
+  /** Called with each error that prevented a check; the client receives 503. Default: none. */
   readonly onError?: (error: unknown, request: Request) => void
-  /** How long all I/O for one request may take before the response is 503. Default: `'10s'`. */
+  /** The maximum time for all I/O of one request, after which the response is 503. Default: `'10s'`. */
   readonly timeout?: Duration
-  /** Adds headers that say when the token expires and from when it should be rotated. Default: `false`. */
+  /** Adds headers with the token's expiry and the time from which it should be rotated. Default: `false`. */
   readonly expiryHeaders?: boolean
   /**
-   * Rotates a token that is due and returns its successor in a header, to requests over TLS only. For clients that
-   * look for that header: the old token ends after its policy's grace. Default: `false`.
+   * Rotates a token that is due and returns its successor in a header, over TLS only. For clients that read that
+   * header: the old token ends after its policy's grace. Default: `false`.
    */
   readonly rotateDue?: boolean
   /**
-   * Whether the request came over TLS, for `rotateDue`. Give it where the framework cannot know, such as behind a proxy
+   * Whether the request came over TLS, for `rotateDue`. Set it if the framework cannot know, such as behind a proxy
    * that terminates TLS, or for Web requests outside Node. Default: what the framework knows from the connection; never
-   * the scheme of a request's URL, which is the client's own text.
+   * the scheme of the URL, which the client controls.
    */
   readonly isSecure?: (request: Request) => boolean
 }
 
-/** What a place in a request holds: the text of a token, or nothing. */
+/** The content of one source in a request: the text of a token, or nothing. */
 export type TokenSource = string | null | undefined
 
 /** The options with every default filled in. */
@@ -134,8 +136,8 @@ const schema = z.looseObject(FIELDS)
 type OwnOptions<Request> = Omit<TokenOptions<Request>, keyof Requirement>
 
 /**
- * Checks the options and fills in the defaults. Throws `ERR_INVALID_OPTION`; the fields of the requirement are left to
- * the authority's `require`, which also refuses fields that are unknown to both.
+ * Validates the options and applies the defaults. Throws `ERR_INVALID_OPTION`. The authority's `require` validates the
+ * fields of the requirement, and rejects unknown fields.
  */
 export function resolveTokenOptions<Request>(
   options: TokenOptions<Request>,
@@ -169,7 +171,7 @@ export function resolveTokenOptions<Request>(
   }
 }
 
-/** The own fields of an object of options. Throws `ERR_INVALID_OPTION` for everything else. */
+/** The own fields of an options object. Throws `ERR_INVALID_OPTION` for any other value. */
 export function fieldsOf(options: unknown): Record<string, unknown> {
   if (isPlain(options)) return ownFields(options)
   throw invalid('options', `expected a plain object of options, got ${shown(options)}`)
@@ -183,7 +185,7 @@ export function refuseUndefined(fields: Readonly<Record<string, unknown>>): void
   }
 }
 
-/** The error for the first field that a schema refused. */
+/** The error for the first field that a schema rejected. */
 export function invalidField(
   fields: Readonly<Record<string, unknown>>,
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
@@ -192,7 +194,7 @@ export function invalidField(
   return invalid(name, `${issue?.message ?? 'expected another value'}, got ${shown(fields[name])}`)
 }
 
-/** The error for a field that is wrong. */
+/** The error for an invalid field. */
 export function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
   return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
 }

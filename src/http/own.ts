@@ -1,5 +1,5 @@
 /**
- * Reading objects that others made: own fields alone, since another package may have polluted `Object.prototype`.
+ * Reads only own fields of foreign objects, since another package may have polluted `Object.prototype`.
  *
  * @module
  */
@@ -18,14 +18,14 @@ export function ownFields(value: object): Record<string, unknown> {
   return fields
 }
 
-/** One own field of an object; `undefined` for what is not an object, or has no such field. */
+/** One own field of an object; `undefined` for other values and missing fields. */
 export function own(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined
 }
 
-/** Whether the value is an object whose fields are all its own: no list, and no instance of a class. */
+/** Whether the value is a plain object: not a list, and not an instance of a class. */
 export function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -33,10 +33,10 @@ export function isPlain(value: unknown): value is object {
 }
 
 const MAX_SHOWN = 40
-// A text that may be a token or a key is named by its type alone.
+// Text may be a token or a key, so only its type is named.
 const SECRET = /v\d\.|k\d\.|\s|^[\w+/=-]{24,}$/
 
-/** A value as an error message names it: never a token or a key. */
+/** Describes a value for an error message, never showing a token or a key. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {
     const isSafe = value.length <= MAX_SHOWN && !SECRET.test(value)

@@ -1,5 +1,5 @@
 /**
- * The refusals as HTTP answers: status, headers and body, made once and sent many times.
+ * Rejections as HTTP responses: status, headers and body, created once and sent many times.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { RejectionCode } from '../types.js'
 import { formatChallenge } from './challenge.js'
 import { bare } from './own.js'
 
-/** An answer that is complete: what it says is all there is to send. */
+/** A complete response. */
 export interface Answer {
   readonly status: number
   /** Names in lower case. */
@@ -16,15 +16,15 @@ export interface Answer {
   readonly body: string
 }
 
-/** Why a request may not pass, and what to answer it. */
+/** Why a request may not pass, and the response to it. */
 export interface Refusal extends Answer {
   readonly ok: false
   readonly status: 400 | 401 | 403 | 503
   /** The code of the OAuth error; absent when no credentials were sent. */
   readonly error?: RefusalCode
-  /** Why the token is refused, where the options let it be told. */
+  /** Why the token is rejected, if the options allow stating it. */
   readonly reason?: RejectionCode
-  /** With 503: what went wrong. For the service's own eyes. */
+  /** With 503: the error, for internal use only. */
   readonly cause?: unknown
 }
 
@@ -35,25 +35,25 @@ export type RefusalCode =
   | 'insufficient_scope'
   | 'temporarily_unavailable'
 
-/** What the refusals of one guard depend on. */
+/** Options of one guard's rejections. */
 export interface RefusalOptions {
   readonly realm: string
   readonly resourceMetadata: string | undefined
-  /** The scopes that would do, separated by spaces. */
+  /** The required scopes, separated by spaces. */
   readonly scope: string
-  /** Whether a refusal says why. */
+  /** Whether a rejection states its reason. */
   readonly reasons: boolean
 }
 
-/** The refusals of one guard. */
+/** The rejections of one guard. */
 export interface Refusals {
-  /** No credentials, or none of a kind that is taken here. */
+  /** No credentials, or none of a supported scheme. */
   readonly missing: Refusal
-  /** More than one credential, or one that is not written as RFC 6750 has it. */
+  /** More than one credential, or a malformed one (RFC 6750). */
   readonly malformed: Refusal
-  /** The refusal for a rejection by `authenticate`; any other code is refused as an invalid token. */
+  /** The response to a rejection by `authenticate`; any other code is treated as an invalid token. */
   of(code: unknown): Refusal
-  /** The check could not be made. */
+  /** The check failed. */
   unavailable(cause: unknown): Refusal
 }
 
@@ -71,10 +71,10 @@ const DETAILS: Readonly<Record<RefusalCode, string>> = {
   temporarily_unavailable: 'The token cannot be checked right now. Try again.',
 }
 
-// A stale node is fresh again within milliseconds of reaching its feed; a second keeps clients from hammering it.
+// A stale node is fresh again within milliseconds of reaching its feed; one second limits client retries.
 const RETRY_AFTER_SECONDS = '1'
 
-/** Makes the refusals of one guard. */
+/** Creates the rejections of one guard. */
 export function makeRefusals(options: RefusalOptions): Refusals {
   const { reasons, scope } = options
   const unavailable = refusal(options, 503, { error: 'temporarily_unavailable' })
@@ -82,7 +82,7 @@ export function makeRefusals(options: RefusalOptions): Refusals {
   const stale = reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable
   const known = new Map<unknown, Refusal>([
     ['stale', stale],
-    // To a client the two are one: this node cannot check the token.
+    // For a client both mean that this node cannot check the token.
     ['closed', stale],
     ['insufficient_scope', refusal(options, 403, { error: 'insufficient_scope', scope })],
   ])
@@ -147,19 +147,19 @@ function challenge(
   })
 }
 
-/** A refusal as an error, with what the error handlers of the frameworks read. */
+/** A rejection as an error, with the fields that the frameworks' error handlers read. */
 export interface RefusalError extends WatchwordError {
   readonly status: Refusal['status']
   readonly statusCode: Refusal['status']
-  /** The headers of the answer but for its content type, which belongs to the body. */
+  /** The response headers without the content type, which belongs to the body. */
   readonly headers: Readonly<Record<string, string>>
-  /** Whether the message may be shown to the client. It always may. */
+  /** Whether the message may be shown to the client: always `true`. */
   readonly expose: true
-  /** What the answer would have been. */
+  /** The response that would have been sent. */
   readonly answer: Answer
 }
 
-/** Makes the error of a refusal, for applications that answer errors in a way of their own. */
+/** Creates the error of a rejection, for applications that respond to errors themselves. */
 export function refusalError(refused: Refusal): RefusalError {
   const { status, body, reason, cause } = refused
   const { 'content-type': _, ...rest } = refused.headers
@@ -174,7 +174,7 @@ export function refusalError(refused: Refusal): RefusalError {
   return Object.assign(error, extra)
 }
 
-// An outage is never a rejection, also by its code.
+// An outage is never a rejection, and its code shows that too.
 function errorCode({ status, cause }: Refusal): WatchwordErrorCode {
   if (status !== 503) return 'ERR_TOKEN_REJECTED'
   if (cause === undefined) return 'ERR_FEED_UNAVAILABLE'

@@ -13,26 +13,26 @@ import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './w
 export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 
-/** What the adapter passed beside each request. */
+/** The other arguments that the adapter passes with each request. */
 const environments = new WeakMap<Request, unknown>()
 
 const CARRIER: RequestAdapter<Request> = {
   authorization: ({ headers }) => joinedAuthorization(headers.get('authorization')),
   url: ({ url }) => url,
-  // The body of a Web request is parsed when the handler asks for it.
+  // The body of a Web request is parsed only when the handler reads it.
   form: () => undefined,
   isSecure: (request) => isEncryptedIn(environments.get(request)),
   context: ({ method }) => ({ method }),
 }
 
 /**
- * Wraps a handler of Web requests, with whatever else its framework passes: it runs only for requests that carry a valid
- * token, and reads who sent them by {@link authOf}. `throwErrors` has no effect: a refusal is always a response. Throws
- * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Wraps a handler of Web requests: it runs only for requests with a valid token and reads the principal with {@link
+ * authOf}. Further arguments of the framework are passed on. `throwErrors` has no effect: a rejection is always a
+ * response. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
- * A Web request does not say whether it came over TLS: the scheme of its URL is the client's own text. With `rotateDue`,
- * give `isSecure`; without it, a successor is sent only where the adapter passes Node's request on and its socket is
- * encrypted, as @hono/node-server does.
+ * A Web request does not show whether it came over TLS, because the client controls the scheme of its URL. With
+ * `rotateDue`, set `isSecure`; without it, a successor is sent only if the adapter passes Node's request on and its
+ * socket is encrypted, as @hono/node-server does.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ export interface Timer {
 
 /** A clock with every method, and with a wall time for judging that does not fall back. */
 export interface ResolvedClock {
-  /** Wall time in Unix milliseconds, as the source tells it: for stamping. */
+  /** Wall time in Unix milliseconds, as reported by the source: for timestamps. */
   now(): number
   /** Like `now`, for messages: the last good reading while the source returns no time. Never throws. */
   reading(): number
@@ -39,9 +39,9 @@ export interface ResolvedClock {
 }
 
 /**
- * How far the wall clock may step back before the earlier time is believed. Inside it, an expired token stays expired
- * whatever the clock does; beyond it, the jump forward was the mistake, and holding on to it would refuse every
- * token until the real time has caught up.
+ * How far the wall clock may step back before the earlier time is accepted. Within it, an expired token stays expired;
+ * beyond it, the earlier jump forward was the fault, and holding on to it would reject every token until the real time
+ * has caught up.
  */
 export const HOLD_MS = 3_600_000
 
@@ -128,8 +128,8 @@ function returned({ time: left, steppedTo, steppedAt }: LeftTime, time: number, 
   return leapt && left - time <= HOLD_MS ? Math.max(left, time) : undefined
 }
 
-// A clock that answers no number would compare as neither before nor after anything, and let everything pass: it counts
-// as the end of time, at which everything has expired.
+// A clock that does not return a number would compare as neither before nor after anything and accept every token. It
+// counts as the end of time, when everything has expired.
 function wholeMilliseconds(source: Clock): () => number {
   return () => {
     try {

@@ -13,7 +13,7 @@ type OutageCode = Extract<
   'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE' | 'ERR_ROOT_KEY'
 >
 
-/** What a deadline needs to know of a call. */
+/** Options of a deadline. */
 export interface Deadline {
   readonly clock: ResolvedClock
   readonly deadlineMs: number
@@ -26,8 +26,8 @@ export interface Deadline {
 }
 
 /**
- * Runs one call to an adapter. Rejects with the outage's code when the adapter fails, or has not answered in time; a
- * late answer is dropped and a late failure swallowed.
+ * Runs one call to an adapter. Rejects with the outage's code if the adapter fails or does not respond in time; a late
+ * response is dropped and a late failure ignored.
  */
 export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
   const { clock, deadlineMs, code, name, onTimeout } = deadline

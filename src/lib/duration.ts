@@ -27,7 +27,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 7 * DAY,
 }
 
-/** Ten years: beyond this a lifetime is "for ever" by another name, and sums of times leave the safe range slowly. */
+/** Ten years: a longer lifetime is practically indefinite, and sums of times stay far within the safe range. */
 export const MAX_DURATION_MS = 10 * YEAR
 
 /**

@@ -7,7 +7,7 @@
  * Why an adapter does not work, for programs:
  *
  * - `unreachable`: there is no connection, or the server is starting, shutting down or failing over
- * - `timeout`: no answer came in time
+ * - `timeout`: no response arrived in time
  * - `denied`: the credentials are wrong, or lack a permission
  * - `read_only`: the server takes no writes: a replica, a sealed stream, a read-only database
  * - `full`: the disk, the memory or a quota is used up, or the server cannot write to its disk
@@ -136,7 +136,7 @@ const NAMES = tableOf<string>({
   missing: ['JetStreamNotEnabled'],
 })
 
-// Errors of which only the text tells.
+// Errors that are recognizable only by their text.
 const TEXTS: readonly (readonly [RegExp, Known])[] = [
   [
     /user executing the script can't|ACL failure in script|permissions violation|authorization violation/i,
@@ -171,7 +171,7 @@ export function withReason<E extends Error>(error: E, reason: Known): E {
   return Object.defineProperty(error, REASON, { value: reason })
 }
 
-/** The kind of a failure: what the error, or the first of its causes that tells, says. */
+/** The kind of a failure, from the error or the first of its causes that identifies one. */
 export function reasonOf(error: unknown): FailureReason {
   let each = error
   for (let depth = 0; each instanceof Error && depth < MAX_CAUSES; depth++) {

@@ -49,8 +49,8 @@ export function readField(value: object, field: string): unknown {
 }
 
 /**
- * The fields of an object, each read once, in an object without a prototype: all of its own, enumerable or not, and
- * those of the `known` ones that a class or a proxy adds.
+ * The fields of an object, each read once, in an object without a prototype: all own fields, enumerable or not, and the
+ * `known` ones that a class or a proxy adds.
  */
 export function fieldsOf(
   value: object,

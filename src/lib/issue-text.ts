@@ -1,5 +1,5 @@
 /**
- * What a schema found wrong, as a message: the field, what is allowed, and what was given.
+ * Formats a schema issue as a message: the field, what is allowed, and the given value.
  *
  * @module
  */
@@ -13,17 +13,17 @@ interface SchemaIssue {
   readonly keys?: readonly string[] | undefined
 }
 
-/** What was checked, and with what. */
+/** The checked input and its schema. */
 export interface Checked {
   readonly schema: unknown
   readonly input: unknown
-  /** What the input is called: `options`, `input`. */
+  /** The name of the input: `options`, `input`. */
   readonly root: string
-  /** What one of its fields is called: `option`, `field`. */
+  /** The name for one of its fields: `option`, `field`. */
   readonly noun: string
 }
 
-// What these hold may be a secret or a claim: only its kind is said.
+// These may hold a secret or a claim: only the type is named.
 const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
 
 /**

@@ -6,7 +6,7 @@
 import { types } from 'node:util'
 import { isPlainObject, isRootPrototype } from './fields.js'
 
-/** Whether this is an array of no class of its own. */
+/** Whether this is a plain array, not an instance of a subclass. */
 export function isPlainArray(value: object): boolean {
   if (!Array.isArray(value)) return false
   const prototype = Object.getPrototypeOf(value) as object | null
@@ -17,7 +17,7 @@ export function isPlainArray(value: object): boolean {
   )
 }
 
-/** What to call a value that is not plain data; `undefined` for plain objects, plain arrays and primitives. */
+/** The description of a value that is not plain data; `undefined` for plain objects, plain arrays and primitives. */
 export function strangenessOf(value: unknown): string | undefined {
   if (typeof value === 'function') return 'a function'
   if (typeof value !== 'object' || value === null) return undefined

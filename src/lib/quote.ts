@@ -47,7 +47,7 @@ export function describe(value: unknown): string {
   return strangenessOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`)
 }
 
-/** What kind of value this is, for one that may hold a secret: a connection string holds a password. */
+/** The type of a value that may hold a secret: a connection string holds a password. */
 export function describeKind(value: unknown): string {
   return typeof value === 'string' ? `text of length ${value.length}` : describe(value)
 }

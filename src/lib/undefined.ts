@@ -1,11 +1,11 @@
 /**
- * What is said of options and fields that are there and are `undefined`, as a misspelt constant is: an error everywhere.
+ * Error messages for options and fields that are present and `undefined`, such as a misspelt constant: always an error.
  *
  * @module
  */
 
-/** What a message says of such a field. */
+/** The message for such a field. */
 export const EXPLICIT_UNDEFINED = 'it is undefined: set a value, or leave the field out'
 
-/** What a message says of one that must be there. */
+/** The message for a required one. */
 export const REQUIRED_UNDEFINED = 'it is undefined: set a value, it is required'

@@ -7,7 +7,7 @@ import { isAscii } from 'node:buffer'
 
 const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Decodes UTF-8, or answers `undefined` for bytes that are not. */
+/** Decodes UTF-8; returns `undefined` for invalid bytes. */
 export function decodeUtf8(bytes: Buffer): string | undefined {
   // Nearly every payload is ASCII, which is four times as fast to check and copy as to decode.
   if (isAscii(bytes)) return bytes.toString('latin1')

@@ -57,7 +57,7 @@ interface Mistake {
   readonly message: string
 }
 
-/** What is wrong with a value that is no token but holds one, and the fix; `undefined` for anything else. */
+/** The fault and the fix for a value that contains a token but is not one; `undefined` for anything else. */
 export function mistakeIn(token: unknown): Mistake | undefined {
   try {
     if (typeof token === 'string') return mistakeInText(token)

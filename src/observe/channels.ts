@@ -1,8 +1,8 @@
 /**
- * What the library says about itself, on Node's diagnostics channels: nothing is built unless somebody listens.
+ * Node diagnostics channels of the library: messages are built only if there are subscribers.
  *
- * `watchword:decision` tells every decision of `verify` and `authenticate`; `watchword:audit` tells every change: issue,
- * rotate, revoke, reuse, keys. No message holds a token, a key or a custom claim.
+ * `watchword:decision` publishes every decision of `verify` and `authenticate`; `watchword:audit` publishes every
+ * change: issue, rotate, revoke, reuse, keys. No message holds a token, a key or a custom claim.
  *
  * @module
  */
@@ -37,26 +37,27 @@ export interface Decision {
   readonly family?: string
   /** 0 for the first token of its family, one more for each rotation. */
   readonly generation?: number
-  /** Present when whoever asked said what for: the request that carried the token. */
+  /** Present if the caller passed a context: the request that carried the token. */
   readonly context?: RequestContext
 }
 
 /**
- * The request that a token came with, for those who listen to decisions. It decides nothing. What is published is a
- * frozen copy of these fields: text of at most 256 characters each; a longer one is cut, anything else left out.
+ * The request that carried the token, for subscribers to decisions. It does not affect the decision. The published
+ * value is a frozen copy of these fields, each a text of at most 256 characters: longer text is cut, other values are
+ * omitted.
  */
 export interface RequestContext {
   /** `GET` */
   readonly method?: string
   /** The pattern of the route, such as `/orders/:id`; not the path, which is the client's own text. */
   readonly route?: string
-  /** What the service calls the request. */
+  /** The service's id of the request. */
   readonly requestId?: string
   /** The client's address, as far as the framework trusts it. */
   readonly address?: string
 }
 
-/** What changed. */
+/** The kinds of changes. */
 export type AuditAction =
   | 'token.issued'
   | 'token.rotated'
@@ -76,7 +77,7 @@ export interface AuditEvent {
   readonly at: number
   /** The issuer of the authority that published it. */
   readonly issuer: string
-  /** What changed. */
+  /** The change. */
   readonly action: AuditAction
   /** Who asked for it; `system` for what the library does by itself. */
   readonly actor: string
@@ -112,7 +113,7 @@ export const audits = channel('watchword:audit')
 const CONTEXT_FIELDS = ['method', 'route', 'requestId', 'address'] as const
 const MAX_CONTEXT_LENGTH = 256
 
-/** What every decision says. */
+/** The common fields of every decision. */
 export interface DecisionParts {
   readonly at: number
   readonly issuer: string
@@ -159,7 +160,7 @@ export function decisionAbout(
       }
 }
 
-/** What may be published of a context: a frozen copy of text that is bounded and cannot change later. */
+/** The published part of a context: a frozen copy of bounded text. */
 export function tellable(context: RequestContext | undefined): RequestContext | undefined {
   if (typeof context !== 'object' || context === null) return undefined
   const told: { -readonly [Field in keyof RequestContext]: string } = {}

@@ -11,17 +11,17 @@ import type { Store } from '../store/store.js'
 
 /** A failure that lasts. */
 export interface Failure {
-  /** What kind of failure it is, for programs; see {@link FailureReason}. */
+  /** The kind of failure, for programs; see {@link FailureReason}. */
   readonly reason: FailureReason
-  /** What went wrong, in the words of the library and of the adapter's client; at most 300 characters, no credentials. */
+  /** The message of the library or the adapter's client; at most 300 characters, no credentials. */
   readonly message: string
   /** Since when every such call has failed, in Unix milliseconds. */
   readonly since: number
 }
 
 /**
- * What a call does. Each fails by itself: reads go on working on a full disk, a replica, or without the right to write,
- * and so may a write that needs no room.
+ * The operation of a call. Each fails independently: reads still work on a full disk, a replica, or without write
+ * permission, and so may a write that needs no space.
  */
 export type Operation =
   | 'read'
@@ -32,7 +32,7 @@ export type Operation =
 /** Runs a call to the store under a deadline. Default: a read. */
 export type StoreCall = <T>(call: () => Promise<T>, operation?: Operation) => Promise<T>
 
-// Of the connection rather than of the operation: any answer disproves them.
+// Caused by the connection rather than the operation: any response disproves them.
 const OF_CONNECTION: ReadonlySet<FailureReason> = new Set(['unreachable', 'timeout'])
 
 const MAX_LENGTH = 300

@@ -5,9 +5,9 @@
  */
 import type { FeedIncidentKind } from '../feed/feed.js'
 
-/** What can go wrong with a log, as counted in `health().incidents` and published as `feed.…` on the audit channel. */
+/** The incidents of a log, as counted in `health().incidents` and published as `feed.…` on the audit channel. */
 export type IncidentKind =
-  /** What an adapter noticed by itself. */
+  /** Incidents reported by an adapter. */
   | FeedIncidentKind
   /** An event that no key holder wrote; it was passed over. */
   | 'refused'

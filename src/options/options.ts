@@ -22,11 +22,11 @@ import { type cacheSchema, type keysSchema, optionsSchema, type policySchema } f
 
 /** The rules of one class of tokens. */
 export interface PolicyOptions {
-  /** How long a token lives. Required: nothing lives for ever. At most ten years. */
+  /** The lifetime of a token. Required: every token expires. At most ten years. */
   readonly ttl: Duration
-  /** What its tokens may be allowed, in the scope language: `orders:read`, `orders:*`. */
+  /** The scopes that its tokens may have, in the scope language: `orders:read`, `orders:*`. */
   readonly scopes: readonly string[]
-  /** When a token is due for rotation: a share of its life, or a time after issue. Default: `'70%'`. */
+  /** When a token is due for rotation: a share of its lifetime, or a time after issue. Default: `'70%'`. */
   readonly rotateAfter?: Duration
   /** How long a rotated token goes on working, at most an hour. Default: `'60s'`. */
   readonly grace?: Duration
@@ -43,7 +43,7 @@ export interface PolicyOptions {
   readonly version?: number
   /** Tokens of a lower version are refused as `outdated`. Default: 1. */
   readonly minVersion?: number
-  /** What follows when a rotated token is presented to `rotate` after its grace. Default: `'revoke-family'`. */
+  /** The reaction to a rotated token that is presented to `rotate` after its grace. Default: `'revoke-family'`. */
   readonly reuse?: ReuseAction
   /** When a rotated token stops working: after its grace, or as soon as its successor is used. Default: `'grace'`. */
   readonly retireOn?: 'grace' | 'first-use'
@@ -114,7 +114,7 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly cache?: CacheOptions | false
   /** How long ago this node must have proved that it knows every revocation. Default: `'5s'`. */
   readonly maxStaleness?: Duration
-  /** What to do with tokens when it has not: `reject` as `stale`, or `accept` and say so. Default: `'reject'`. */
+  /** How tokens are treated on a stale node: `reject` as `stale`, or `accept` and flag it. Default: `'reject'`. */
   readonly onStale?: 'reject' | 'accept'
   /** While the feed has not been read for the first time: `wait` for it, or start and `reject` or `accept`. Default: `'wait'`. */
   readonly onStart?: 'wait' | 'reject' | 'accept'
@@ -127,13 +127,13 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   /** How long one call to the store or the feed may take. Default: `'2s'`. */
   readonly timeout?: Duration
   /**
-   * Names this node in receipts, in health and to other nodes; each process needs a name of its own. Default: host name,
-   * process id and a few random characters.
+   * The name of this node in receipts, in health and for other nodes; it must be unique per process. Default: host
+   * name, process id and a few random characters.
    */
   readonly node?: string
   /**
-   * The most revocations that are held in memory, from 1000. A node that would have to hold more answers `stale` rather
-   * than forget one. Default: 20,000,000, which take some 400 MB.
+   * The maximum number of revocations in memory, from 1000. A node that exceeds it rejects tokens as `stale` rather
+   * than drop a revocation. Default: 20,000,000, which take about 400 MB.
    */
   readonly maxRevocations?: number
   /** Where time comes from. Default: the machine's clocks. */

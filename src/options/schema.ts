@@ -78,7 +78,7 @@ const adapter = <T>(
 const isMethodIfAny = (method: unknown): boolean =>
   method === undefined || typeof method === 'function'
 
-// An adapter written in JavaScript has no compiler to tell that it lacks one of these.
+// Adapters written in JavaScript have no compiler that reports a missing method.
 const describesStore = ({ name, supports }: Partial<Store>): boolean =>
   typeof name === 'string' && typeof supports?.durable === 'boolean'
 

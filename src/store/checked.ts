@@ -1,6 +1,5 @@
 /**
- * The boundary to a store: what it answers is parsed before anything believes it, and what it is asked inherits no
- * further condition from a polluted prototype.
+ * The boundary to a store: responses are parsed before use, and requests inherit nothing from a polluted prototype.
  *
  * @module
  */
@@ -80,7 +79,7 @@ const revocationSchema = z.object({
 
 const matchedSchema = z.object({ matched: time })
 
-/** One row as it was answered: its id, `?` where not even that can be read, and the record if it parses. */
+/** One returned row: its id (`?` if unreadable), and the record if it parses. */
 export interface CheckedRow<T> {
   readonly id: string
   readonly record: T | undefined
@@ -101,7 +100,7 @@ export async function readToken(store: Store, id: string): Promise<TokenRecord |
   const row: unknown = await store.getToken(id)
   if (row === undefined) return undefined
   const record = parseToken(row)
-  // A connection that mixed up two answers must not turn one token into another.
+  // A connection that mixed up two responses must not turn one token into another.
   if (record?.id !== id) throw corruptRow('token', id)
   return record
 }
@@ -160,7 +159,7 @@ export async function writeRevocation(store: Store, revocation: Revocation): Pro
   return parsed.matched
 }
 
-/** Asks for a succession, and checks the records that come with the answer. */
+/** Requests a succession and checks the returned records. */
 export async function writeSuccession(
   store: Store,
   predecessorId: string,

@@ -31,7 +31,7 @@ interface Tables {
   readonly coverage: Coverage
   /** How many live records each kept revocation matched, by its id. */
   readonly matched: Map<string, number>
-  /** What changed, in the order of the last change of each: a revocation or a token by its id, and its number. */
+  /** Changes in the order of the last change of each: the id of a revocation or a token, and its number. */
   readonly arrivals: Map<string, number>
   /** The number of the last change. */
   arrived: number
@@ -67,7 +67,7 @@ export function memoryStore(): Store {
     families: new Map(),
   }
   let closed = false
-  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
   async function step<T>(work: (tables: Tables) => T): Promise<T> {
     if (closed) throw new Error('the memory store is closed')
     return work(tables)

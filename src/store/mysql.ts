@@ -44,9 +44,9 @@ export interface MysqlStoreOptions {
 }
 
 /**
- * A store in MySQL 8 or MariaDB 10.6 and later, on InnoDB. The pool stays the caller's: the store never ends it. Give it
- * a primary to connect to, a database in which the tables are to be, connections that commit by themselves, as they do
- * unless told otherwise, and no binary log by statement: transactions are READ COMMITTED.
+ * A store in MySQL 8 or MariaDB 10.6 and later, on InnoDB. The caller owns the pool: the store never ends it. The pool
+ * must connect to a primary and select a database for the tables, with autocommit on (the default) and without a
+ * statement-based binary log: transactions are READ COMMITTED.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

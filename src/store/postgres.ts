@@ -92,7 +92,7 @@ type Begin = (locks: Locks) => string
 /**
  * Begins a transaction and takes its locks in one round trip.
  *
- * READ COMMITTED, whatever the session's default is: each statement after this one sees what was committed before it
+ * READ COMMITTED, regardless of the session's default: each statement after this one sees what was committed before it
  * began, and so all that those did whom the lock has waited for. An older snapshot would miss them. The time-outs end
  * a transaction whose process was frozen, and keep a wait for one short.
  */

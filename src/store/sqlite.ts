@@ -27,11 +27,11 @@ export interface SqliteStoreOptions {
 }
 
 /**
- * A store in SQLite, for one machine. The database stays the caller's: the store never closes it, and changes none of
- * its settings. Give the store a handle of its own, so that no transaction of another part of the program is open on
- * it, and set `PRAGMA journal_mode = WAL`, so that readers and the writer do not wait for one another. While another
- * process writes, a write is tried again for some seconds, and holds up nothing else. A file that is replaced while it is
- * open is noticed: from then on every method rejects with `ERR_STORE_UNAVAILABLE`.
+ * A store in SQLite, for one machine. The caller owns the database: the store never closes it and changes none of its
+ * settings. Use a separate handle for the store, so that no other transaction of the program is open on it, and set
+ * `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one another. While another process writes, a
+ * write is retried for some seconds without blocking other calls. A file that is replaced while it is open is detected:
+ * from then on every method rejects with `ERR_STORE_UNAVAILABLE`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

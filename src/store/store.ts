@@ -8,16 +8,16 @@
  * - Ids are ULIDs (26 ASCII characters), key ids `k4.lid.…` (51 ASCII characters). Other text may hold any character
  *   but U+0000 and lone surrogates, in UTF-16 units: audience 256, policy 64, actor 256, subject, reason and the value
  *   of a revocation 1024, scopes 64 of 128.
- * - Asking for what cannot be there, such as an id with U+0000, answers that it is missing.
+ * - A request for something that cannot exist, such as an id with U+0000, returns that it is missing.
  * - State only moves forward: nothing un-revokes, un-supersedes, un-succeeds, or moves a time of last use back.
  * - Reads that decide go to the primary.
- * - A method rejects with the driver's own error when the database fails; the core wraps it. It never answers
- *   "missing" for "could not ask".
+ * - A method rejects with the driver's own error when the database fails; the core wraps it. It never returns "missing"
+ * when the database was not read.
  *
  * @module
  */
 
-/** What the store keeps of one token: never the token itself, nor anything that could make one. */
+/** The stored metadata of one token: never the token itself, nor data from which a token can be made. */
 export interface TokenRecord {
   /** ULID, the token's `jti`. Primary key. */
   readonly id: string
@@ -46,7 +46,7 @@ export interface TokenRecord {
   /** Who asked for the token. */
   readonly issuedBy: string
   /**
-   * How long the family's first token was issued to live, in milliseconds: no successor lives longer, unless an
+   * The lifetime of the family's first token, in milliseconds: no successor lives longer, unless an
    * administrator rotates it by id.
    */
   readonly ttl: number
@@ -57,7 +57,7 @@ export interface TokenRecord {
    * Empty in a row that was written before tags existed.
    */
   readonly tag: string
-  /** From when on the token is dead because it was rotated. Only ever moves earlier. */
+  /** When the token is rejected because it was rotated. Only ever moves earlier. */
   readonly supersededAt: number | null
   /** When it was revoked. Set once, terminal. */
   readonly revokedAt: number | null
@@ -67,10 +67,10 @@ export interface TokenRecord {
   readonly lastUsedAt: number | null
 }
 
-/** What a revocation is aimed at. */
+/** The target of a revocation. */
 export type RevocationKind = 'token' | 'family' | 'subject' | 'key' | 'audience' | 'all'
 
-/** One act of revocation, kept until nothing that it kills can be alive. */
+/** One revocation, kept for as long as a token that it covers could be valid. */
 export interface Revocation {
   /** ULID. Primary key. */
   readonly id: string
@@ -78,14 +78,14 @@ export interface Revocation {
   /** The token id, family id, subject, key id or audience; empty for `all`. */
   readonly value: string
   /**
-   * Kills what was issued at or before this time; a family counts from its first token. Of a token: 0 when nobody had
-   * its record, so that `expiresAt` is no more than an upper bound of its expiry.
+   * The time of issue up to which tokens are revoked; a family counts from its first token. For a token: 0 if its
+   * record was not available, so that `expiresAt` is only an upper bound of its expiry.
    */
   readonly before: number
   readonly at: number
   readonly actor: string
   readonly reason: string | null
-  /** When the last token that it can kill has expired. */
+  /** When the last token that it covers has expired. */
   readonly expiresAt: number
   /**
    * Of a token: its family, when the revocation also covers the token's successors, which are the records of the family
@@ -138,7 +138,7 @@ export interface TokenFilter {
   readonly keyId?: string
   /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
   readonly liveAt?: number
-  /** Only tokens with a `supersededAt`, whatever it is, that expire after this time. */
+  /** Only tokens with any `supersededAt` that expire after this time. */
   readonly supersededAliveAt?: number
 }
 
@@ -146,17 +146,17 @@ export interface TokenFilter {
 export interface Page {
   /** Only ids greater than this one. */
   readonly after?: string
-  /** The most items to answer, at least 1. */
+  /** The maximum number of items to return, at least 1. */
   readonly limit: number
 }
 
-/** What a revocation did. */
+/** The result of a revocation. */
 export interface Matched {
   /** How many records it covers that were live at its `at`: not expired, not revoked before, not superseded by then. */
   readonly matched: number
 }
 
-/** What a store took in since an earlier look at it. */
+/** Changes in a store since an earlier read. */
 export interface Changes {
   /** Revocations that were kept. */
   readonly revocations: readonly Revocation[]
@@ -168,7 +168,7 @@ export interface Changes {
   readonly more: boolean
 }
 
-/** What became of a rotation. */
+/** The result of a rotation. */
 export type Succession =
   /** This call linked the two. */
   | { readonly outcome: 'succeeded' }
@@ -203,7 +203,7 @@ export interface Purged {
   readonly revocations: number
 }
 
-/** What a store can do beyond the contract; users see it, and the contract tests read it. */
+/** The optional capabilities of a store, visible to users and to the contract tests. */
 export interface StoreSupport {
   /** Whether what was written survives the process. */
   readonly durable: boolean
@@ -226,15 +226,15 @@ export interface Store {
    *
    * Precondition: fresh ids, all of one subject and policy when `limit` is given.
    * Atomicity: counting and inserting are one step, so concurrent calls never exceed the limit together.
-   * Answers `limit` when the live tokens would exceed it, with nothing written. A retry with the same ids answers
+   * Returns `limit` when the valid tokens would exceed it, with nothing written. A retry with the same ids returns
    * `inserted` again and changes nothing.
    */
   insertTokens(records: readonly TokenRecord[], limit?: LiveLimit): Promise<'inserted' | 'limit'>
 
-  /** Answers the record, or `undefined` when there is none. */
+  /** Returns the record, or `undefined` if there is none. */
   getToken(id: string): Promise<TokenRecord | undefined>
 
-  /** Answers the page of matching records in ascending order of id; what is inserted meanwhile may or may not show. */
+  /** Returns the page of matching records in ascending order of id. Concurrent inserts may or may not be included. */
   listTokens(filter: TokenFilter, page: Page): Promise<readonly TokenRecord[]>
 
   /**
@@ -243,10 +243,11 @@ export interface Store {
    * Effect: sets the predecessor's `successor`, moves its `supersededAt` to the earlier of what it is and
    * `supersededAt` (`null`: leaves it), inserts the successor. Sets the `supersededAt` of the predecessor's own
    * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace.
-   * Atomicity: one winner among all callers. `revoked` goes before `already`: it is the answer if at that moment the
-   * predecessor is revoked, or a kept revocation names it or its key, or covers the successor (family and key: always;
-   * a token with a `family`: by generation; subject, audience and all: when `familyIssuedAt` is not after its `before`).
-   * Safe to retry: answers `already` with the winner.
+   * Atomicity: one winner among all callers. `revoked` takes precedence over `already`: it is returned if at that
+   * moment the predecessor is revoked, or a kept revocation names it or its key, or covers the successor (family and
+   * key: always; a token with a `family`: by generation; subject, audience and all: when `familyIssuedAt` is not after
+   * its `before`).
+   * Safe to retry: returns `already` with the winner.
    */
   succeed(
     predecessorId: string,
@@ -274,9 +275,9 @@ export interface Store {
    * item again, and never leaves one out. With `null` it returns a cursor to start from, and no items.
    *
    * Order: the order in which the store committed the changes, never that of ids, times or clocks of nodes. A change
-   * that was prepared early and committed late comes after the cursor that was returned in between. What one call returns
-   * has no order among itself.
-   * `limit`: the most items to return, revocations and records together, at least 1. What was purged is left out. A
+   * prepared early and committed late comes after the cursor that was returned in between. Items of one call are in no
+   * particular order.
+   * `limit`: the maximum number of items, revocations and records together, at least 1. Purged items are omitted. A
    * cursor of a state that the store no longer has, because it was restored from a backup, starts from the beginning.
    */
   changes(after: string | null, limit: number): Promise<Changes>
@@ -306,12 +307,12 @@ export interface Store {
   /** Removes each kind of row whose `expiresAt` is not after what is given for it. Idempotent. */
   purge(before: PurgeBefore): Promise<Purged>
 
-  /** Returns the store's own wall clock in Unix milliseconds. Absent in a store without a clock of its own. */
+  /** Returns the store's wall clock in Unix milliseconds. Absent in a store without a clock. */
   now?(): Promise<number>
 
   /**
-   * Names the server that holds the data, such as `postgres:…`: a feed on the same server has the same text, a copy or a
-   * promoted replica another. Resolves with `undefined` when that cannot be told. Needs no special rights.
+   * The id of the server that holds the data, such as `postgres:…`. A feed on the same server returns the same text, a
+   * copy or a promoted replica a different one. Resolves with `undefined` if unknown. Needs no special rights.
    */
   identity?(): Promise<string | undefined>
 }

@@ -15,7 +15,7 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   '__proto__',
 ])
 
-/** What a token says, with times in Unix milliseconds. */
+/** The claims of a token, with times in Unix milliseconds. */
 export interface TokenClaims {
   readonly issuer: string
   readonly subject: string
@@ -46,7 +46,7 @@ export function isUlid(text: unknown): text is string {
   return typeof text === 'string' && ULID.test(text)
 }
 
-/** What {@link writeClaims} needs of a token; a record has it all. */
+/** The token fields that {@link writeClaims} needs; a record has all of them. */
 export type WritableClaims = Omit<TokenClaims, 'issuer' | 'custom'>
 
 /** Writes the claims as the JSON text of a payload. */

@@ -26,7 +26,7 @@ export const PREFIX = 7
 export const NONCE = PREFIX + 33
 /** Where the ciphertext is, which stays put: at a multiple of 16. */
 export const CIPHERTEXT = 80
-/** What an area holds beside ciphertext, footer and assertion: what comes before, the tag, while it is text, or two lengths. */
+/** The size of an area besides ciphertext, footer and assertion: the prefix, the tag, its text form, or two lengths. */
 export const OVERHEAD = CIPHERTEXT + 32
 
 /**
@@ -46,7 +46,7 @@ export function writeLength(memory: Heap, at: number, length: number): void {
   memory.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
 }
 
-/** What every message begins with; nothing overwrites it. Returns the area. */
+/** The constant prefix of every message; nothing overwrites it. Returns the area. */
 export function writePrefix(memory: Heap, area: number): number {
   writeLength(memory, area + PREFIX, 5)
   writeLength(memory, area + PREFIX + 8, HEADER.length)

@@ -1,9 +1,9 @@
 /**
- * The fingerprint of a whole token: what the cache knows a token by, so that it holds no token text.
+ * The fingerprint of a token: the key of its cache entry, so that the cache holds no token text.
  *
  * SipHash-2-4 with 128 bits of output, under a key that is drawn when the process starts and never leaves libsodium's
- * heap. It is a pseudo-random function: without the key nobody can look for two strings of one fingerprint, and by
- * chance a billion tokens meet with a probability of 2^-69. It takes a third of the time of SHA-256 here (bench/README).
+ * heap. It is a pseudo-random function: without the key an attacker cannot search for collisions, and by chance a
+ * billion tokens collide with a probability of 2^-69. It takes a third of the time of SHA-256 here (bench/README).
  *
  * @module
  */

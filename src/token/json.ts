@@ -23,7 +23,7 @@ export function parseJsonObject(
   text: string,
   limits: JsonLimits,
 ): Readonly<Record<string, unknown>> | undefined {
-  // White space around the object would be a second spelling that nobody needs.
+  // White space around the object would be an unnecessary second encoding.
   if (codeAt(text, 0) !== 0x7b || codeAt(text, text.length - 1) !== 0x7d) return undefined
   const keys = countKeys(text, limits)
   if (keys < 0) return undefined

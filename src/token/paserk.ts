@@ -99,15 +99,14 @@ export type KeyId = `k4.lid.${string}`
 /** A v4.local key wrapped by another one. */
 export type WrappedPaserk = `k4.local-wrap.pie.${string}`
 
-// A key that nobody holds any more is wiped when it is collected; destroyKey does not wait for
-// that.
+// An unreferenced key is wiped when it is collected; destroyKey does not wait for that.
 const forgotten = new FinalizationRegistry<number>((block) => release(block, SLOT_BYTES))
 
 /**
  * The heap addresses of a key: its 32 bytes, and its prepared states.
  *
  * @returns The address of the key's bytes.
- * @throws WatchwordError `ERR_INVALID_KEY` for whatever is not a living v4.local key.
+ * @throws WatchwordError `ERR_INVALID_KEY` for anything but a usable v4.local key.
  * @internal
  */
 export function keyAddress(key: LocalKey): number {
@@ -195,7 +194,7 @@ export function wrapKey(wrappingKey: LocalKey, key: LocalKey): WrappedPaserk {
 }
 
 /**
- * {@link wrapKey} with a given nonce, for known answers. Not part of the public API.
+ * {@link wrapKey} with a given nonce, for known-answer tests. Not part of the public API.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * Known answers, asked once at start: a build or a runtime that computes wrong starts nothing.
+ * Known-answer tests at start: nothing works on a build or a runtime that computes wrong results.
  *
  * @module
  */
@@ -27,20 +27,17 @@ const PIE_LENGTH = 'k4.local-wrap.pie.'.length
 const UNWRAPPED_ID = 'k4.lid.bqltbNc4JLUAmc9Xtpok-fBuI0dQN5_m3CD9W_nbh559'
 
 /**
- * Resolves when libsodium is loaded and every known answer was right. Await it once before the
- * first use.
+ * Resolves when libsodium is loaded and every known-answer test has passed. Await it once before the first use.
  *
- * @throws WatchwordError `ERR_SELF_TEST` when an answer was wrong; from then on nothing works in
- *   this process.
+ * @throws WatchwordError `ERR_SELF_TEST` when a test failed; from then on nothing works in this process.
  */
 export const ready: Promise<void> = loaded.then(start, (error) => fail(error, NOT_LOADED))
 
-// A failed start is told by every later call as well; it must not end a process that never asked.
+// Later calls report a failed start too; it must not end a process that never called the library.
 ready.catch(() => {})
 
 /**
- * Runs one known answer an operation: seal under a fixed nonce, open, refuse, identify, wrap,
- * unwrap.
+ * Runs one known-answer test per operation: seal under a fixed nonce, open, reject, identify, wrap, unwrap.
  *
  * @throws WatchwordError `ERR_SELF_TEST`, its `detail` naming the operation.
  */

@@ -99,13 +99,13 @@ export const loaded: Promise<void> = load()
  */
 export function libsodium(): Sodium {
   if (handle === undefined) throw notReady()
-  // A grown heap detaches the old buffer, whoever made it grow: the CommonJS copy may have other
+  // A grown heap detaches the old buffer, regardless of which copy grew it: the CommonJS copy may have other
   // users.
   if (handle.heap.length === 0) renewViews(handle)
   return handle
 }
 
-/** Takes the library out of service for the life of the process, after a failed self-test. */
+/** Disables the library for the life of the process after a failed self-test. */
 export function disable(reason: WatchwordError): void {
   failure = reason
   handle = undefined

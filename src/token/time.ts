@@ -65,7 +65,7 @@ export function timeOfParts(
 }
 
 function timeOfDay(hour: number, minute: number, second: number): number {
-  // A leap second (:60) names no Unix millisecond of its own and is refused, as is 24:00:00.
+  // A leap second (:60) has no Unix millisecond and is rejected, as is 24:00:00.
   if (!(hour <= 23 && minute <= 59 && second <= 59)) return Number.NaN
   return ((hour * 60 + minute) * 60 + second) * 1000
 }

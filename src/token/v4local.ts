@@ -57,7 +57,7 @@ let windowAt = 0
  * @param body - The text between `v4.local.` and the next dot or the end. Anything but canonical
  *   base64url of at least 64 bytes is refused.
  * @param footer - The decoded footer, as it is authenticated.
- * @param implicitAssertion - What the token is bound to and does not carry, at most 1 MiB.
+ * @param implicitAssertion - Authenticated data that the token does not contain, at most 1 MiB.
  * @returns The length of the plaintext, which {@link plaintext} shows until the next call, or -1.
  * @throws WatchwordError `ERR_INVALID_KEY` for a bad key, `ERR_INVALID_ARGUMENT` for a footer or an
  *   implicit assertion that is too long; never for any `body`.
@@ -128,7 +128,7 @@ function finishOpen(
  * The plaintext that {@link decryptInto} left: a view of the heap, valid only until the next call
  * of this module.
  *
- * @param length - What `decryptInto` returned.
+ * @param length - The result of `decryptInto`.
  */
 export function plaintext(length: number): Buffer {
   return plaintextWindow().subarray(0, length)
@@ -137,7 +137,7 @@ export function plaintext(length: number): Buffer {
 /**
  * A fresh copy of the plaintext that {@link decryptInto} left.
  *
- * @param length - What `decryptInto` returned.
+ * @param length - The result of `decryptInto`.
  */
 export function copyPlaintext(length: number): Uint8Array<ArrayBuffer> {
   return libsodium().heap.slice(plainAt, plainAt + length)
@@ -203,8 +203,8 @@ export function sealText(
 }
 
 /**
- * {@link sealBytes} under a given nonce, for known answers alone: the self-test and the official
- * vectors. A nonce used twice gives the payloads away, so no public module may export this.
+ * {@link sealBytes} under a given nonce, only for known-answer tests: the self-test and the official vectors. A reused
+ * nonce reveals the payloads, so no public module may export this.
  *
  * @internal
  */

@@ -2,10 +2,10 @@
  * The two spellings of a token as text.
  *
  * Standard: `v4.local.` + payload + `.` + footer, where the footer is `{"kid":"k4.lid.…"}`.
- * Branded: prefix + `_` + the 44 characters of the key id + payload + six base62 digits of a CRC-32, so that a scanner of
- * public code can tell the token from chance, and a mistyped one dies before any cryptography.
+ * Branded: prefix + `_` + the 44 characters of the key id + payload + six base62 digits of a CRC-32, so that a secret
+ * scanner can recognize the token, and a mistyped one is rejected before any cryptography.
  *
- * Everything here is total: it answers `undefined` for what is not a token and never throws.
+ * Everything here is total: it returns `undefined` for invalid tokens and never throws.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const CRC_LENGTH = 6
 const MIN_BODY = 86
 const MAX_FOOTER_BYTES = 512
 const MAX_FOOTER_TEXT = Math.ceil((MAX_FOOTER_BYTES * 4) / 3)
-// Whatever begins with a brace begins with an `e` in base64url: most of what is no footer need not be decoded to tell.
+// Text that begins with a brace begins with an `e` in base64url, so most invalid footers need not be decoded.
 const BRACE = 'e'
 // Asked the other way round, so that there is nothing to backtrack over.
 const FOREIGN_LETTER = /[^A-Za-z0-9_-]/
@@ -68,7 +68,7 @@ export function overhead(brand: string | undefined, footerText: string): number 
     : brand.length + KEY_ID_LENGTH + CRC_LENGTH
 }
 
-/** What {@link readParts} asks about the keys that are loaded. */
+/** The loaded keys, as {@link readParts} needs them. */
 export interface KnownKeys {
   /** The id of the key whose footer the token has from `footerStart` on, to the letter. */
   endingOf(token: string, footerStart: number): string | undefined
@@ -105,7 +105,7 @@ function readStandard(token: string, known: KnownKeys): TokenParts | undefined {
   return readForeignFooter(body, token.slice(dot + 1))
 }
 
-// A footer that is spelled otherwise than ours, or names a key that is not at hand.
+// The footer has another encoding, or names a key that is not loaded.
 function readForeignFooter(body: string, footerText: string): TokenParts | undefined {
   if (!footerText.startsWith(BRACE) || FOREIGN_LETTER.test(footerText)) return undefined
   const footer = decodeBase64url(footerText)
@@ -158,7 +158,7 @@ function readBranded(
     return undefined
   const own = brands.find((brand) => token.startsWith(brand))
   let likely: TokenParts | undefined
-  // Which key is loaded settles where the brand ends. If none is: a brand of this authority, or the longest one.
+  // The loaded key determines where the brand ends. Without one: a brand of this authority, or the longest one.
   for (let brand = endOfBrand(token, 1); brand > 0; brand = endOfBrand(token, brand)) {
     const parts = partsAfter(token, brand, end)
     if (parts !== undefined && known.get(parts.keyId) !== undefined) return parts
@@ -175,7 +175,7 @@ function partsAfter(token: string, brand: number, end: number): TokenParts | und
     : undefined
 }
 
-/** Decodes canonical, unpadded base64url, or answers `undefined`. */
+/** Decodes canonical, unpadded base64url; returns `undefined` for anything else. */
 export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   // Node passes over what it cannot read and over spare bits, so only the way back shows what was really there.

@@ -1,8 +1,8 @@
 /**
  * The verify path: from the text of a token to a decision, synchronously, without I/O, without throwing.
  *
- * A cached token and a fresh one go through the same judgement, so that their verdicts cannot differ; the cache only
- * saves opening the token.
+ * Cached and uncached tokens go through the same checks, so the decisions cannot differ; the cache only saves opening
+ * the token.
  *
  * @module
  */
@@ -25,16 +25,16 @@ import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
 import { type CompiledRequirement, unmetBy, warnOfRequirement } from './requirement.js'
 
-/** What tells whether this node knows of every revocation; a follower does. */
+/** Whether this node knows every revocation; a follower implements it. */
 export interface LeaseHolder {
   readonly freshness: Pick<Freshness, 'within' | 'proven'>
-  /** Proves freshness at once, where the log is in this process. */
+  /** Proves freshness synchronously, if the log is in this process. */
   renew(): boolean
   /** Whether this node has applied everything up to this position. */
   reached(position: LogPosition): boolean
 }
 
-/** What the verifier needs. */
+/** Options of the verifier. */
 export interface VerifierOptions extends OpenerOptions {
   /** The name of this node. */
   readonly node: string
@@ -45,13 +45,13 @@ export interface VerifierOptions extends OpenerOptions {
   /** Called with the token's id when a use is due to be reported. */
   readonly onUse: (id: string, at: number) => void
   /**
-   * Called once for each successor that this node sees used, where its policy retires the predecessor by that, and at
-   * the next use after `again` was called.
+   * Called on the first use of each successor that this node sees, if its policy retires the predecessor on first use,
+   * and on the next use after `again` was called.
    */
   readonly onFirstUse: (token: Verified<unknown>, again: () => void) => void
 }
 
-// Successors whose predecessors were retired. Past the bound, some are retired once more, which changes nothing.
+// Successors whose predecessors were retired. Beyond the bound, some are retired again, which has no effect.
 const MAX_RETIRED = 10_000
 
 /** Verifies the tokens of one authority. */
@@ -62,7 +62,7 @@ export class Verifier {
   readonly #index: RevocationIndex
   readonly #follower: LeaseHolder
   readonly #retired = new Set<string>()
-  /** Whether the feed has not been read for the first time, and tokens pass all the same. */
+  /** Whether the feed was never read and tokens are accepted anyway. */
   lenient = false
 
   constructor(options: VerifierOptions) {
@@ -78,7 +78,7 @@ export class Verifier {
     this.#opener.close()
   }
 
-  /** Decides about one token, and tells. Never throws, for any value of `token`. */
+  /** Decides about one token and publishes the decision. Never throws, for any value of `token`. */
   verify(token: unknown, requirement: CompiledRequirement): VerifyResult<unknown> {
     const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
@@ -86,20 +86,21 @@ export class Verifier {
     return result
   }
 
-  /** Authenticates the token, from the cache or by opening it, and says nothing of whether it is still good. */
+  /** Authenticates the token from the cache or by opening it. Does not check whether it is still valid. */
   find(token: unknown, binding: string): Entry | Rejected {
     return this.#opener.find(token, binding)
   }
 
-  /** The key that a token names, or `undefined` for what is not a token. */
+  /** The key that a token names, or `undefined` for text that is not a token. */
   keyIdOf(token: unknown): string | undefined {
     return this.#opener.keyIdOf(token)
   }
 
   /**
-   * Decides about an authentic token. Everything that can change is asked here, on a hit and on a miss alike.
+   * Decides about an authentic token. Everything that can change is checked here, on a cache hit and a cache miss
+   * alike.
    *
-   * @param proven - Whether the caller has just asked the store, so that the lease does not matter.
+   * @param proven - Whether the caller has just read the store, so that the lease does not matter.
    */
   decide(entry: Entry, requirement: CompiledRequirement, proven = false): VerifyResult<unknown> {
     const now = this.#clock.judged()
@@ -118,7 +119,7 @@ export class Verifier {
     return result
   }
 
-  /** Why an authentic token is not good any more, or not yet; `undefined` when it is good. */
+  /** Why an authentic token is not valid; `undefined` if it is valid. */
   #state(entry: Entry, now: number): Rejected | undefined {
     if (entry.clearedVersion !== this.#index.version) this.#recheck(entry, now)
     if (now < entry.deadlineSecond * 1000 && !entry.special) return undefined
@@ -128,14 +129,14 @@ export class Verifier {
   }
 
   #overdue({ principal, deadline }: Entry, now: number): Rejected {
-    // A token that is not in the cache is opened only while its key lives, and the answer must be the same.
+    // An uncached token is opened only while its key is valid, and the decision must be the same.
     const key = this.#options.keyring.get(principal.keyId)
     if (key === undefined || now >= key.record.expiresAt) return REJECTED.unknownKey
     if (now >= principal.expiresAt) return REJECTED.expired
     return deadline === REVOKED ? REJECTED.revoked : REJECTED.superseded
   }
 
-  /** Like a full verification, but blind to rotation: for `rotate`, which has its own rules for that. */
+  /** Like a full verification, but ignores rotation: for `rotate`, which has its own rules. */
   stateForRotation(entry: Entry): Rejected | undefined {
     const refusal = this.#state(entry, this.#clock.judged())
     return refusal === REJECTED.superseded ? undefined : refusal
@@ -143,14 +144,14 @@ export class Verifier {
 
   #recheck(entry: Entry, now: number): void {
     entry.deadline = Math.min(entry.end, this.#index.deadline(entry.principal))
-    // A revoked token's deadline is before all time; so is its second, but as a small integer.
+    // A revoked token has the lowest deadline, and its second is stored as a small integer.
     entry.deadlineSecond = Math.floor(Math.max(0, entry.deadline) / 1000)
     entry.special = entry.outdated || now < entry.validFrom
     entry.clearedVersion = this.#index.version
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
-    // An index without room has refused an entry, and which tokens that would have killed nobody knows.
+    // A full index has rejected an entry, and it is unknown which tokens that entry covers.
     if (requirement.fromStore || this.#index.full || !this.#reached(requirement)) return false
     const limit = requirement.maxStalenessMs ?? this.#options.maxStalenessMs
     return this.#follower.freshness.within(limit, now) || this.#follower.renew()
@@ -163,7 +164,7 @@ export class Verifier {
   #stale(principal: Verified<unknown>, requirement: CompiledRequirement): VerifyResult<unknown> {
     const lenient = this.lenient && !this.#follower.freshness.proven
     const asked = requirement.fromStore || !this.#reached(requirement)
-    // What a full index refused is refused here, and no one knows which tokens that are.
+    // A full index has rejected an entry, and it is unknown which tokens that entry covers.
     const accept = !asked && !this.#index.full && (this.#options.onStale === 'accept' || lenient)
     return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
   }
@@ -180,7 +181,7 @@ export class Verifier {
     }
   }
 
-  // By id, since an entry that is not in the cache is made anew for each call.
+  // By id, since an uncached entry is created for each call.
   #retire(entry: Entry): void {
     const { id } = entry.principal
     if (this.#retired.has(id)) return
@@ -192,7 +193,7 @@ export class Verifier {
     })
   }
 
-  /** Refuses a token whose requirement is invalid, whoever holds it: publishes why, and warns once per process. */
+  /** Rejects a token because of an invalid requirement: publishes why, and warns once per process. */
   refuse(invalidRequirement: string): Rejected {
     warnOfRequirement(invalidRequirement)
     if (decisions.hasSubscribers) {
@@ -204,7 +205,7 @@ export class Verifier {
     return UNREADABLE
   }
 
-  /** Publishes a decision if anything listens; for callers that come to it in more than one step. */
+  /** Publishes a decision if there are subscribers; for callers that decide in several steps. */
   tell(
     found: Entry | Rejected,
     result: VerifyResult<unknown>,

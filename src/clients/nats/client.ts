@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What `jetstream(connection)` of `@nats-io/jetstream` 3 answers. */
+/** The result of `jetstream(connection)` of `@nats-io/jetstream` 3. */
 export interface JetStreamClient {
   readonly consumers: { getConsumerFromInfo(info: never): Consumer }
   publish(
@@ -15,7 +15,7 @@ export interface JetStreamClient {
   jetstreamManager(checkAPI?: boolean): Promise<JetStreamManager>
 }
 
-/** What the server compares before it stores a message. */
+/** The conditions that the server checks before it stores a message. */
 export interface Expectation {
   readonly streamName: string
   readonly lastSequence?: number
@@ -23,7 +23,7 @@ export interface Expectation {
   readonly lastMsgID?: string
 }
 
-/** What `jetstreamManager()` answers. */
+/** The result of `jetstreamManager()`. */
 export interface JetStreamManager {
   readonly streams: {
     info(name: string, options?: { readonly subjects_filter: string }): Promise<StreamInfo>
@@ -88,7 +88,7 @@ export interface Consumer {
   }): Promise<Messages>
 }
 
-/** What is under way at a consumer. */
+/** The messages in flight of a consumer. */
 export interface Messages {
   close(): Promise<unknown>
   /** Resolves, with the error if there was one, when no more will come. */
@@ -101,7 +101,7 @@ export interface ConnectionStatus extends AsyncIterable<{ readonly type: string 
   stop?(): void
 }
 
-/** The events of the client's connection, which tell of its loss at once; `undefined` where they cannot be had. */
+/** The events of the client's connection, which report its loss at once; `undefined` if unavailable. */
 export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefined {
   const { getConnection } = js as { getConnection?: () => { status?: () => ConnectionStatus } }
   return getConnection?.call(js).status?.()
@@ -132,7 +132,7 @@ export function isStoreFailed(error: unknown): boolean {
   return codeOf(error) === STREAM_STORE_FAILED
 }
 
-/** Whether somebody else wrote to the stream first. */
+/** Whether another client wrote to the stream first. */
 export function isConflict(error: unknown): boolean {
   return WRONG_LAST.includes(codeOf(error))
 }

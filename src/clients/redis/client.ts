@@ -36,7 +36,7 @@ export interface NodeRedisSentinel {
 /** Any client that the store can use. */
 export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster | NodeRedisSentinel
 
-/** Sends one command that names `key`, and answers the reply as the client gives it. */
+/** Sends one command that names `key`, and resolves with the client's reply. */
 export type Command<Argument = string> = (
   key: string,
   args: readonly [string, ...(string | Argument)[]],
@@ -44,7 +44,7 @@ export type Command<Argument = string> = (
 
 /** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
 export function commandOf(client: RedisClient): Command {
-  // ioredis has a `sendCommand` too, of its own kind, so `call` is looked for first.
+  // ioredis has an incompatible `sendCommand` too, so `call` is checked first.
   if (has(client, 'call')) {
     return (_, [name, ...args]) => (client as IoRedisClient).call(name, args)
   }

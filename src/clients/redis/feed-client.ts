@@ -10,7 +10,7 @@ import { describeKind } from '../../lib/quote.js'
 import { type Command, has, isSentinel } from './client.js'
 import { canDuplicate, duplicate, isIoRedis } from './own-client.js'
 
-/** What every client can be told, and asked for. */
+/** The common methods and settings of every client. */
 interface AnyClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   /** Makes a client of the same settings, not connected. */
@@ -25,7 +25,7 @@ export interface IoRedisFeedClient extends AnyClient {
   disconnect(): void
 }
 
-/** What the feed uses of a pipeline of `ioredis`. */
+/** The used part of a pipeline of `ioredis`. */
 export interface IoRedisPipeline {
   callBuffer(command: string, args: (string | Buffer)[]): unknown
   exec(): Promise<readonly (readonly [error: Error | null, result: unknown])[] | null>
@@ -78,7 +78,7 @@ const AS_BUFFERS = { returnBuffers: true, typeMapping: { 36: Buffer } }
 
 /** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
 export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
-  // ioredis has a `sendCommand` too, of its own kind, so `callBuffer` is looked for first.
+  // ioredis has an incompatible `sendCommand` too, so `callBuffer` is checked first.
   if (isOfIoRedis(client)) {
     // Where ioredis makes pipelines by itself, it throws at `callBuffer`, and outside of any promise.
     if (client.options?.enableAutoPipelining === true) return (_, args) => piped(client, args)

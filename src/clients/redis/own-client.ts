@@ -8,7 +8,7 @@ import { has, isSentinel } from './client.js'
 /** How long a connection of the adapter's own may say nothing to what it was asked, in milliseconds. */
 export const SILENCE_MS = 2500
 
-// A connection that is lost is not made again, by any of these: whoever used it must know, and start anew.
+// A lost connection is not re-established by any of these: its user must notice and start again.
 const IOREDIS = {
   lazyConnect: true,
   enableOfflineQueue: true,
@@ -38,7 +38,7 @@ export function duplicate<C extends object>(client: C): C {
     const settings = { lazyConnect, enableAutoPipelining, clusterRetryStrategy }
     return make([], { ...settings, redisOptions: IOREDIS })
   }
-  // What these lose is found by the silence.
+  // Lost commands are detected by the silence.
   if ('masters' in client || isSentinel(client)) return make()
   const { options } = client as { readonly options?: { readonly socket?: object } }
   return make({
@@ -73,7 +73,7 @@ export function hasEnded(client: object): boolean {
   return status === 'end' || isOpen === false
 }
 
-/** Ends a client of the adapter's own for good, whatever state it is in. */
+/** Permanently closes a client created by the adapter, in any state. */
 export function discard(client: object): void {
   const { destroy, disconnect } = client as {
     readonly destroy?: () => unknown

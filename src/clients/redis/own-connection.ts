@@ -47,7 +47,7 @@ function answered<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
     }
     const onAbort = () => settle(() => reject(signal.reason))
     const onSilence = () => settle(() => reject(new Error('redis fell silent')))
-    // Where the process itself stood still, the answer lies in the socket, and is read before this is called.
+    // After a pause of the whole process, the response is in the socket and is read before this is called.
     const timer = setTimeout(() => setImmediate(onSilence), SILENCE_MS)
     step.then(
       (value) => settle(() => resolve(value)),

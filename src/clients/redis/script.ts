@@ -24,7 +24,7 @@ export function defineScript(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
-/** What a script answered: which case it was, and the rest. */
+/** The result of a script: the case and its values. */
 export interface Reply {
   readonly tag: string
   readonly rest: readonly unknown[]
@@ -62,7 +62,7 @@ export function callRunner<Argument>(
     check()
     const call = `${caller}${++calls}`
     const reply = await evaluate(command, script, root, [call, ...args])
-    // A connection that has lost count gives one caller the answer of another: each answer says whose it is.
+    // A connection that is out of step returns another caller's reply: each reply identifies its request.
     if (!Array.isArray(reply) || textOf(reply[0]) !== call)
       throw new Error('redis answered something else than what was asked')
     return { tag: textOf(reply[1]), rest: reply.slice(2) }
@@ -78,7 +78,7 @@ async function evaluate<Argument>(
   try {
     return await command(root, ['EVALSHA', sha, '1', root, ...args])
   } catch (error) {
-    // The server forgets scripts when it restarts, fails over or is told to. Nothing was run then.
+    // The server drops scripts on a restart, a failover or SCRIPT FLUSH. Nothing was run then.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     return command(root, ['EVAL', source, '1', root, ...args])
   }
@@ -98,7 +98,7 @@ function schemaError(found: string): WatchwordError {
   )
 }
 
-/** A reply as text: clients can be told to answer integers as numbers, and texts as buffers. */
+/** A reply as text: clients can be configured to return integers as numbers, and texts as buffers. */
 export function textOf(reply: unknown): string {
   if (typeof reply === 'string') return reply
   if (Buffer.isBuffer(reply)) return reply.toString('utf8')

@@ -1,5 +1,5 @@
 /**
- * What a Redis server says about itself: who it is, and what time it has.
+ * Reads the identity and the clock of a Redis server.
  *
  * @module
  */

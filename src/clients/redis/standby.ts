@@ -13,7 +13,7 @@ const SILENT_AFTER_MS = 1000
 // How often the caller's connection is asked whether it is back.
 const PROBE_EVERY_MS = 2000
 
-/** What a standby is made of. */
+/** Options of a standby. */
 export interface StandbyOptions<C extends object, Argument> {
   /** Sends by the caller's connection. */
   readonly command: Command<Argument>
@@ -24,10 +24,10 @@ export interface StandbyOptions<C extends object, Argument> {
   readonly onSilence: () => void
 }
 
-/** Sends by the caller's connection, and by one of its own for as long as that one is silent. */
+/** Sends through the caller's connection, and through its own while the caller's is silent. */
 export class Standby<C extends object, Argument> {
   readonly #options: StandbyOptions<C, Argument>
-  // When each command was sent that the caller's connection has not answered, the oldest first.
+  // When each unanswered command of the caller's connection was sent, oldest first.
   readonly #waiting = new Set<{ readonly since: number }>()
   #answeredAt = Number.NEGATIVE_INFINITY
   #isSilent = false
@@ -48,7 +48,7 @@ export class Standby<C extends object, Argument> {
     return this.#byOwn(key, args)
   }
 
-  /** Ends the connection of its own. */
+  /** Closes the standby's own connection. */
   close(): void {
     this.#isClosed = true
     this.#letGo(this.#own)
@@ -58,7 +58,7 @@ export class Standby<C extends object, Argument> {
     if (this.#isSilent) return
     const [oldest] = this.#waiting
     if (oldest === undefined || performance.now() - oldest.since < SILENT_AFTER_MS) return
-    // Of several connections behind one client, one that answers is enough.
+    // Of several connections behind one client, one response is enough.
     if (this.#answeredAt >= oldest.since) return
     this.#isSilent = true
     this.#probedAt = performance.now()
@@ -143,7 +143,7 @@ function inTime<T>(work: Promise<T>): Promise<T> {
       const error = new Error(`redis did not answer within ${SILENCE_MS} ms`)
       reject(withReason(error, 'timeout'))
     }
-    // Where the process itself stood still, the answer lies in the socket, and is read before this is called.
+    // After a pause of the whole process, the response is in the socket and is read before this is called.
     const timer = setTimeout(() => setImmediate(late), SILENCE_MS)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })

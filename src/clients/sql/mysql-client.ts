@@ -18,7 +18,7 @@ import {
 } from './statement.js'
 import { type PoolAdapter, withPooledConnection } from './with-connection.js'
 
-/** What a statement is sent as: rows as objects, whatever the pool's own settings are. */
+/** The form in which a statement is sent: rows as objects, regardless of the pool's settings. */
 export interface MysqlQuery {
   readonly sql: string
   readonly rowsAsArray: false
@@ -26,16 +26,18 @@ export interface MysqlQuery {
   readonly typeCast: true
 }
 
-/** What an adapter binds. Text is sent as its bytes, so that no character set of the connection changes it. */
+/**
+ * The values that an adapter binds. Text is sent as bytes, so that the connection's character set does not change it.
+ */
 export type MysqlValue = Buffer | number | null
 
-/** What runs statements: prepared by the server, or put together by the client. */
+/** Runs statements, prepared by the server or assembled by the client. */
 export interface MysqlConnection {
   execute(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
   query(query: MysqlQuery, values: MysqlValue[]): Promise<readonly [unknown, unknown]>
 }
 
-/** What an adapter uses of a connection that it took from the pool. */
+/** The used part of a connection from the pool. */
 export interface MysqlPoolConnection extends MysqlConnection {
   beginTransaction(): Promise<void>
   commit(): Promise<void>
@@ -43,7 +45,7 @@ export interface MysqlPoolConnection extends MysqlConnection {
   destroy(): void
 }
 
-/** What an adapter uses of a pool of `mysql2/promise`. */
+/** The used part of a pool of `mysql2/promise`. */
 export interface MysqlPool extends MysqlConnection {
   getConnection(): Promise<MysqlPoolConnection>
 }
@@ -106,7 +108,7 @@ const LENDER = (pool: MysqlPool): PoolAdapter<MysqlPoolConnection> => ({
   release: (connection) => connection.release(),
   destroy(connection) {
     connection.destroy()
-    // That only says goodbye, which a server that is gone never answers: the socket would linger for minutes.
+    // This only sends a quit command, to which a lost server never responds: the socket would linger for minutes.
     const { connection: inner } = connection as MysqlPoolConnection & WithSocket
     inner?.stream?.destroy?.()
   },
@@ -117,7 +119,7 @@ const LENDER = (pool: MysqlPool): PoolAdapter<MysqlPoolConnection> => ({
 
 const ANY = once(sql`SELECT 1 AS found`)
 
-/** Where `mysql2` keeps the connections that nobody uses. */
+/** The property in which `mysql2` keeps idle connections. */
 interface WithFree {
   readonly pool?: { readonly _freeConnections?: { readonly length: number } }
 }
@@ -165,8 +167,8 @@ function toBound(value: SqlScalar): MysqlValue {
 const UNDONE: ReadonlySet<unknown> = new Set([1213, 1020])
 
 /**
- * A deadlock, and a row that changed under the snapshot of its transaction. Not a lock that was waited for in vain: that
- * took 50 seconds by default, and nobody waits for the second attempt, which would keep a connection for as long again.
+ * A deadlock, or a row that changed under the snapshot of its transaction. Not a lock wait timeout: it took 50 seconds
+ * by default, and a retry without a waiting caller would hold a connection for as long again.
  */
 export function isUndone(error: unknown): boolean {
   return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)

@@ -8,30 +8,30 @@ import { PARSERS, type PostgresParsers } from './postgres-values.js'
 import type { Answer, Row, Sql } from './statement.js'
 import { type PoolAdapter, withPooledConnection } from './with-connection.js'
 
-/** What a query is sent as. */
+/** The form in which a query is sent. */
 export interface PostgresQuery {
   readonly text: string
   /** The name of the prepared statement. */
   readonly name?: string
   readonly values?: unknown[]
-  /** How columns are read, whatever the settings of the pool are. */
+  /** How columns are parsed, regardless of the pool's settings. */
   readonly types?: PostgresParsers
 }
 
-/** What an adapter uses of a result. */
+/** The used part of a result. */
 export interface PostgresResult {
   readonly rows: readonly unknown[]
   readonly rowCount: number | null
 }
 
-/** What an adapter uses of a pool of the package `pg`. */
+/** The used part of a pool of the package `pg`. */
 export interface PostgresPool {
   connect(done: (error: Error | null | undefined, client?: PostgresClient) => void): unknown
-  /** How many connections nobody uses. */
+  /** The number of idle connections. */
   readonly idleCount?: number
 }
 
-/** What an adapter uses of a client that it took from the pool. */
+/** The used part of a client from the pool. */
 export interface PostgresClient {
   query(query: PostgresQuery): Promise<PostgresResult>
   release(error?: Error): void
@@ -39,13 +39,13 @@ export interface PostgresClient {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** What an adapter uses of PGlite: PostgreSQL within the process, on one connection. */
+/** The used part of PGlite: PostgreSQL within the process, on one connection. */
 export interface PgliteDatabase {
   query(text: string, values: unknown[]): Promise<PgliteResult>
   transaction<T>(work: (transaction: Pick<PgliteDatabase, 'query'>) => Promise<T>): Promise<T>
 }
 
-/** What an adapter uses of a result of PGlite. */
+/** The used part of a result of PGlite. */
 export interface PgliteResult {
   readonly rows: readonly unknown[]
   readonly affectedRows?: number
@@ -103,7 +103,7 @@ function ignore(): void {}
 /**
  * Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement.
  *
- * A later attempt is made without names: whatever became of the prepared statements, it does not depend on them.
+ * A retry uses unnamed statements, so it does not depend on the state of the prepared statements.
  */
 export function queries(prepare: boolean): (statement: Sql, attempt?: number) => PostgresQuery {
   const known = new Map<string, { readonly text: string; readonly name: string }>()
@@ -128,7 +128,7 @@ function nameOf(text: string): string {
   return `watchword_${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`
 }
 
-/** An answer of `pg` in the common shape. */
+/** Converts a result of `pg` to the common form. */
 export function answerOf({ rows, rowCount }: PostgresResult): Answer {
   return { rows: rows as Row[], changes: rowCount ?? 0 }
 }
@@ -136,7 +136,7 @@ export function answerOf({ rows, rowCount }: PostgresResult): Answer {
 const NO_SUCH_STATEMENT = '26000'
 const STATEMENT_EXISTS = '42P05'
 // A serialization failure and a deadlock, after which Postgres has rolled the transaction back; and a prepared statement
-// that is gone, or somebody else's, before which nothing was run.
+// that is gone, or owned by another client, and nothing was run on it.
 const UNDONE: ReadonlySet<unknown> = new Set([
   '40001',
   '40P01',

@@ -1,12 +1,11 @@
 /**
- * How columns of Postgres are read, whatever parsers the caller has set for all of the process
- * (`pg.types.setTypeParser`).
+ * Parses columns of Postgres independent of the process-wide parsers (`pg.types.setTypeParser`).
  *
  * @module
  */
 import { WatchwordError } from '../../errors.js'
 
-/** What `pg` asks for each column of a result. */
+/** The type parsers that `pg` requests for each column of a result. */
 export interface PostgresParsers {
   getTypeParser(type: number, format?: string): (content: never) => unknown
 }

@@ -1,5 +1,5 @@
 /**
- * What names a database server, so that a store and a feed can tell whether they are on the same one.
+ * Identifies a database server, so that a store and a feed can detect that they share it.
  *
  * @module
  */

@@ -16,13 +16,13 @@ import {
   type Steps,
 } from './statement.js'
 
-/** What an adapter uses of a prepared statement. */
+/** The used part of a prepared statement. */
 export interface SqliteStatement {
   run(...values: SqlScalar[]): { readonly changes: number | bigint }
   all(...values: SqlScalar[]): unknown[]
 }
 
-/** What an adapter uses of a database: met by `better-sqlite3`, `libsql` and `DatabaseSync` of `node:sqlite`. */
+/** The used part of a database, as provided by `better-sqlite3`, `libsql` and `DatabaseSync` of `node:sqlite`. */
 export interface SqliteDatabase {
   exec(sql: string): unknown
   prepare(sql: string): SqliteStatement
@@ -87,7 +87,7 @@ function impatient(database: SqliteDatabase): <T>(work: () => T) => T {
   }
 }
 
-// A statement of libsql outlives its database, and would answer from a file that the caller has closed.
+// A statement of libsql outlives its database, and would read from a file that the caller has closed.
 function ensureOpen(database: SqliteDatabase): void {
   if ((database as { readonly open?: unknown }).open === false)
     throw new Error('the database is closed')
@@ -113,11 +113,11 @@ function runner(database: SqliteDatabase): (statement: Sql) => Answer {
 }
 
 const BUSY = 5
-// Longer than any call is waited for, and shorter than anybody would take for a process that hangs.
+// Longer than the timeout of any call, and short enough not to look like a hung process.
 const PATIENCE_MS = 5000
 const LONGEST_PAUSE_MS = 50
 
-/** Tries again while another process has the lock that the work needs. What was busy has written nothing. */
+/** Retries while another process has the required lock. A busy attempt has written nothing. */
 async function whileBusy<T>(work: () => T, signal?: AbortSignal): Promise<T> {
   const until = performance.now() + PATIENCE_MS
   for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {

@@ -10,7 +10,7 @@ import { statSync } from 'node:fs'
 import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
 
-/** What the handle is used for. */
+/** The purpose of the handle. */
 export interface SqliteUse {
   readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'
   /** Called each time that the file turns out to be another one. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What may be bound. Lists are for Postgres alone. */
+/** The values that may be bound. Lists are for Postgres only. */
 export type SqlScalar = string | number | Uint8Array | null
 export type SqlValue = SqlScalar | readonly SqlScalar[]
 
@@ -16,7 +16,7 @@ export interface Sql {
   readonly once?: boolean
 }
 
-/** What a driver answered, in the one shape that all of them are brought to. */
+/** The result of a driver in the common form. */
 export interface Answer {
   readonly rows: readonly Row[]
   /** How many rows were written. */

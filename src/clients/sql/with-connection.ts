@@ -1,5 +1,5 @@
 /**
- * A connection out of the caller's pool, for one piece of work, whatever becomes of it.
+ * Runs one piece of work on a connection from the caller's pool, and always returns or destroys the connection.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { withReason } from '../../lib/failure-reason.js'
 export interface PoolAdapter<C> {
   take(): Promise<C>
   release(connection: C): void
-  /** Ends the connection itself: its place in the pool is free at once, even if the server no longer answers. */
+  /** Ends the connection itself: its slot in the pool is free at once, even if the server does not respond. */
   destroy(connection: C, error: Error): void
   /** The caller's pool. */
   readonly pool: object
-  /** How many connections of the pool nobody uses, as far as it says. */
+  /** The number of idle connections of the pool, if known. */
   idle(): number
-  /** Asks a connection for an answer, whatever it is. */
+  /** Sends a query whose result does not matter. */
   check(connection: C): Promise<unknown>
 }
 
-// A server that is merely slow answers in that time, and keeps its connection: making new ones would slow it down more.
+// A server that is merely slow responds in that time and keeps its connection: new ones would slow it down more.
 const LATE_MS = 1000
 const CHECK_MS = 1000
 
@@ -29,9 +29,8 @@ export const STATEMENT_MS = 5000
 export const TRANSACTION_MS = 30_000
 
 /**
- * Lends a connection. One on which something failed is destroyed: nobody else gets what is left of it. So is one that
- * does not answer soon after the signal has aborted, or else a few calls that hang would keep a whole pool from those
- * after them.
+ * Runs work on a pooled connection. A connection that failed is destroyed, so that no other caller gets it. So is one
+ * that does not respond soon after the signal has aborted; otherwise a few hanging calls would block the whole pool.
  */
 export async function withPooledConnection<C, T>(
   lender: PoolAdapter<C>,
@@ -91,7 +90,7 @@ export async function limited<T>(
 
 const checking = new WeakSet<object>()
 
-// What has forgotten one connection, as a NAT gateway does, has forgotten the others as well: each would cost a call.
+// A NAT gateway that dropped one connection has dropped the others as well: each would cost a call.
 function checkIdle<C>(lender: PoolAdapter<C>): void {
   const { pool } = lender
   if (checking.has(pool)) return

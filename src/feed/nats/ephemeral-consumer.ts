@@ -1,5 +1,5 @@
 /**
- * Reads many messages of a stream, in order, through a consumer that lives as long as that takes.
+ * Reads many messages of a stream, in order, through a temporary consumer.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const BATCH_BYTES = 4_000_000
 const MAX_BATCH = 500
 const MIN_BATCH = 8
 
-/** The settings of a consumer that is for one reader and one purpose, and that nobody waits for. */
+/** The settings of a consumer for a single reader and purpose. */
 export const EPHEMERAL = {
   ack_policy: 'none',
   max_deliver: 1,
@@ -25,7 +25,7 @@ export const EPHEMERAL = {
   inactive_threshold: INACTIVE_NS,
 } as const
 
-/** What to read. */
+/** The range to read. */
 export interface EphemeralOptions {
   readonly stream: string
   readonly subject: string
@@ -75,7 +75,7 @@ export async function* readEphemerally(
       }
     }
   } finally {
-    // In the background: whoever has what they need does not wait for it.
+    // In the background, so that the reader does not wait for it.
     manager.consumers.delete(stream, info.name).catch(() => false)
   }
 }
@@ -98,7 +98,7 @@ async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T, void> {
     isOver = true
     tell()
   })
-  // Whoever stops early leaves it to whoever closes the source.
+  // A reader that stops early leaves the cleanup to the closing of the source.
   end.catch(() => undefined)
   for (let at = 0; ; at++) {
     while (at === taken.length && !isOver) {

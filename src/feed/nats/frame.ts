@@ -55,7 +55,7 @@ export function encodeFrame({ head, events, cuts }: Frame): Uint8Array {
   return out
 }
 
-/** Reads a frame, into bytes of its own; `undefined` for what is none. Whether it is authentic, only the core can say. */
+/** Reads a frame into a new buffer; `undefined` for invalid bytes. Only the core can check whether it is authentic. */
 export function decodeFrame(message: Uint8Array): Frame | undefined {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.length)
   if (bytes.length < HEADER || !MAGIC.every((byte, i) => bytes[i] === byte)) return undefined

@@ -26,12 +26,12 @@ import { type Cut, decodeFrame, encodeFrame, type Frame, type Placed } from './f
 import { Search } from './search.js'
 import { type Names, openStreams } from './streams.js'
 
-// Others who touch the same head, or publish junk, get in between; nobody does so for ever.
+// Concurrent touches of the head and junk messages force retries; their number is bounded.
 const MAX_ATTEMPTS = 32
 // A log is set back only when it is mended.
 const MAX_CUTS = 16
 
-/** What one append or touch writes. */
+/** The content of one append or touch. */
 export type FrameDraft = Omit<Frame, 'cuts'>
 
 /** The end of the stream, as its leader sees it. */
@@ -49,7 +49,7 @@ export interface Tail {
   readonly floor: number
 }
 
-/** What the end of a stream was when it was looked at: when it is the same, nothing was added or deleted since. */
+/** The end of a stream at one moment: if it is unchanged, nothing was added or deleted since. */
 interface StreamEnd {
   readonly lastSeq: number
   /** To the nanosecond: a stream that was set back to a copy and has grown again differs in it. */
@@ -64,7 +64,7 @@ interface Front {
   readonly first: Frame | undefined
 }
 
-/** What this feed published last: unless somebody else did since, it is the end of the stream. */
+/** The last message of this feed: unless another writer published since, it is the end of the stream. */
 interface Own {
   readonly tail: Tail
   readonly id: string
@@ -132,7 +132,7 @@ export class Log {
     }
   }
 
-  // No answer is no harm: then the message is asked for by its number.
+  // A missing reply is harmless: the message is then requested by its number.
   #last(): Promise<StoredMessage | null> {
     const { log, logSubject } = this.names
     return this.manager.streams.getMessage(log, { last_by_subj: logSubject }).catch(() => null)
@@ -193,7 +193,7 @@ export class Log {
   ): Promise<{ readonly tail: Tail | undefined; readonly at: number | undefined }> {
     const own = this.#own
     this.#own = undefined
-    // What moves the head alone, as a trim does, changes more than its own message.
+    // Operations that move only the head, such as a trim, change more than their own message.
     const quick = own === undefined ? undefined : make(own.tail)
     if (own !== undefined && quick !== undefined && quick.events.length > 0) {
       const at = await this.#publishAfter(own.tail, quick, own.id)
@@ -267,7 +267,7 @@ function markOf({ state }: StreamInfo): StreamEnd {
   return { lastSeq: state.last_seq, lastTime: state.last_ts, messages: state.messages }
 }
 
-// The two were not asked for in one step: by its time, a message of a stream that was set back meanwhile is told apart.
+// The two reads are not atomic: the timestamp identifies a message of a stream that was rolled back meanwhile.
 function isMarked({ seq, timestamp }: StoredMessage, { lastSeq, lastTime }: StreamEnd): boolean {
   return seq === lastSeq && timestamp === lastTime
 }
@@ -290,7 +290,7 @@ function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cut[] {
   return [...others, { at: lastSeq + 1, seq: head.seq }].slice(-MAX_CUTS)
 }
 
-/** The head that a tail shows, as bytes of its own. */
+/** The head in a tail, as a new buffer. */
 export function headOf(tail: Tail | undefined): SealedHead | null {
   const head = tail?.newest?.frame.head
   if (tail === undefined || head === undefined) return null

@@ -1,8 +1,8 @@
 /**
- * Where in the stream the events are: enough to begin reading just before the one that is wanted.
+ * Maps events to message numbers, so that reading can begin just before the requested event.
  *
- * The stream numbers its messages, and the log its events, and nothing ties one to the other: a message holds several
- * events or none, and what others publish counts too. What this node has passed while reading from the beginning tells.
+ * The stream numbers its messages and the log its events independently: a message holds several events or none, and
+ * foreign messages count too. The index records what this node has passed while reading from the beginning.
  *
  * @module
  */
@@ -17,7 +17,7 @@ interface Offset {
   readonly at: number
 }
 
-/** The trail of one node through one life of one log. */
+/** The offset index of one node for one epoch. */
 export class OffsetIndex {
   /** When the stream was made. */
   readonly created: string
@@ -54,8 +54,8 @@ export class OffsetIndex {
   }
 
   /**
-   * Notes that everything up to `at` was passed, there being this frame, if it belongs to this log. What claims to be
-   * above the head is nothing that the log holds: it must not make all that comes after it look like old.
+   * Records that everything up to `at` was passed, with this frame if it belongs to this log. A frame above the head is
+   * not part of the log: it must not make later events look old.
    */
   pass(at: number, frame: Frame | undefined, head: number): void {
     if (at <= this.#reached.at) return

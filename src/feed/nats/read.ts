@@ -28,12 +28,12 @@ interface Range {
   /** The first event that is wanted. */
   readonly first: number
   readonly limit: number
-  /** Whether whatever may be true is wanted, or only what the log holds by its own account. */
+  /** Whether to return every candidate, or only what the log itself confirms. */
   readonly thorough: boolean
   readonly signal: AbortSignal
 }
 
-/** What was found of one `seq`, the newest first. */
+/** The candidates found for one `seq`, newest first. */
 interface Found {
   readonly live: SealedEvent[]
   /** Overwritten, if that is true. */
@@ -57,7 +57,7 @@ export class Reader {
     if (tail === undefined || end === undefined) return { events: [], floor: 1 }
     const { head } = end.frame
     if (head.epoch !== after.epoch) return { events: [], floor: tail.floor }
-    // Who asks the same again was not helped by the answer: then all that may be true is looked for.
+    // A repeated request means that the response did not help: then all candidates are searched.
     const thorough = this.#asked.epoch === after.epoch && this.#asked.seq === after.seq
     const first = Math.max(after.seq + 1, tail.floor)
     const events = await this.#find({ tail, end, first, limit, thorough, signal })
@@ -103,7 +103,7 @@ export class Reader {
     return this.#trail
   }
 
-  /** Answers what there is from `first` on, and the lowest `seq` that is too far from it to be answered. */
+  /** Returns the events from `first` on, and the lowest `seq` that is too far away to be included. */
   async #collect(range: Range, trail: OffsetIndex) {
     const { end, first, limit, thorough } = range
     const { head, cuts } = end.frame

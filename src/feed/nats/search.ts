@@ -1,8 +1,8 @@
 /**
- * Looks for the newest frame, where the last message of the stream is none.
+ * Finds the newest frame when the last message of the stream is not a frame.
  *
- * Somebody else may be able to publish on the subject of the log. What no node can have written is passed over, and
- * deleted.
+ * Other clients may be able to publish on the subject of the log. Messages that no node can have written are skipped
+ * and deleted.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export class Search {
     const { first_seq: firstSeq, last_seq: lastSeq } = info.state
     const searched = this.#searched
     searched.begin(info.created, lastSeq)
-    // What was deleted at the end is passed over in one step.
+    // Deleted messages at the end are skipped in one step.
     let high = (await this.#last())?.seq ?? lastSeq
     const most = Math.max(1, Math.min(MOST_SEARCHED, SEARCH_BYTES / maxPayload(this.#js)))
     for (let step = 1; ; step = Math.floor(most)) {
@@ -56,7 +56,7 @@ export class Search {
       const low = Math.max(firstSeq, searched.floorOf(high), high - step + 1)
       const found = await this.#look(low, high)
       if (found !== undefined) {
-        // What is above it may not have been deleted by the next time.
+        // A message above it may still be there next time.
         if (found.at < high) searched.add(found.at + 1, high)
         return found
       }
@@ -65,7 +65,7 @@ export class Search {
     return undefined
   }
 
-  // The newest frame between two numbers. What is above it, and is none, is deleted.
+  // The newest frame between two numbers. Messages above it that are not frames are deleted.
   async #look(low: number, high: number): Promise<Placed | undefined> {
     const { streams } = this.#manager
     const seqs = Array.from({ length: high - low + 1 }, (_, i) => high - i)

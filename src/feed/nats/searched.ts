@@ -1,5 +1,5 @@
 /**
- * What a search back from the end of a stream has looked at, and found to be no frame.
+ * The messages that a backward search of a stream has checked and found not to be frames.
  *
  * A search may be given up at any time, and messages never change: the next one goes on where it stopped.
  *

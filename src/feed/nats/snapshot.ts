@@ -101,7 +101,7 @@ function countOf({ names }: Log, info: StreamInfo | undefined, generation: strin
   return info?.state.subjects?.[names.chunks(generation)] ?? 0
 }
 
-/** What is complete by its own account, the newest first. */
+/** Snapshots that appear complete, newest first. */
 async function manifestsOf(
   { js, manager, names }: Log,
   info: StreamInfo | undefined,
@@ -143,7 +143,7 @@ async function* chunksOf(
   throw new Error('the snapshot was replaced while it was read')
 }
 
-// What stays when this fails goes with the next snapshot.
+// What remains after a failure is removed with the next snapshot.
 async function purge(
   { manager, names }: Log,
   what: { readonly seq: number } | { readonly filter: string },

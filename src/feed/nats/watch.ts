@@ -18,7 +18,7 @@ import type { Reader } from './read.js'
 // The client takes note of a silence of two heartbeats and a bit: three seconds at most. Its default is a minute.
 const CONSUME = { expires: 5000, idle_heartbeat: 1000, abort_on_missing_resource: true } as const
 
-/** What says that the channel may have lost something, at the consumer and at the connection. */
+/** Status events of the consumer and the connection after which messages may have been lost. */
 const DOUBTS: ReadonlySet<string> = new Set([
   'heartbeats_missed',
   'consumer_deleted',
@@ -33,7 +33,7 @@ const DOUBTS: ReadonlySet<string> = new Set([
   'close',
 ])
 
-/** What a watch works on. */
+/** Options of a watch. */
 export interface WatchOptions {
   readonly log: Log
   readonly reader: Reader
@@ -99,7 +99,7 @@ function endOn(signal: AbortSignal): End {
   return { promise, fail, isOver: false }
 }
 
-/** Takes messages one by one; answers `false` when one is missing before it. */
+/** Processes messages one by one; returns `false` if one is missing before it. */
 function receiver({ reader, from, wake }: WatchOptions) {
   let position: Position = from
   let delivered = 0
@@ -108,7 +108,7 @@ function receiver({ reader, from, wake }: WatchOptions) {
     if (info.deliverySequence !== ++delivered) return false
     const frame = decodeFrame(data)
     if (frame === undefined) {
-      // What stood before it is not known: only the first message has to tell.
+      // The message before the first one is unknown: only the first message defines the position.
       if (delivered === 1) wake()
       return true
     }

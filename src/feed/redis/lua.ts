@@ -19,11 +19,11 @@ import { MAX_EVENT_BYTES, MAX_HEAD_BYTES } from '../feed.js'
 /** The most events that one call reads, and the most of them that one step drops: the server does nothing else meanwhile. */
 export const MOST_READ = 1000
 const MOST_DROPPED = 10_000
-// Others may write what they like: an answer is bounded by its bytes, and what is looked at in one go by its number.
+// Other clients may write anything: a reply is bounded by its bytes, and a scan by its number of entries.
 const MOST_BYTES = 4 * 1024 * 1024
 const STEP = 16
 const MOST_JUNK = 1000
-/** The most events, and bytes, that a watch is told of at once. */
+/** The maximum number of events, and bytes, in one notification of a watch. */
 const MOST_TOLD = 64
 const BYTES_TOLD = 1024 * 1024
 
@@ -149,8 +149,9 @@ const over = (head: string, body: string) => defineScript(`${head}${LOG}${body}`
 export const HEAD_OF_LOG = over(HEAD_WHEN_FULL, `return reply('head')`)
 
 /**
- * Reads events. Arguments: an epoch, the seq to begin after, the most to answer. Answers the floor, the seq of the first
- * event, and the events without a hole: what a hole hides is told as trimmed.
+ * Reads events. Arguments: an epoch, the seq to begin after, the maximum number. Returns the floor, the seq of the
+ * first
+ * event, and contiguous events: events hidden by a gap are reported as trimmed.
  */
 export const READ = over(
   HEAD_WHEN_FULL,

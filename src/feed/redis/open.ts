@@ -11,8 +11,8 @@ import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
 import type { Durability } from '../feed.js'
 
-// Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. INFO is allowed
-// by hosted servers where they block CONFIG, and is asked on the very node that has the data.
+// Without `#!lua`, which an older server rejects as a syntax error: it should report its version instead. Hosted
+// servers allow INFO even if they block CONFIG, and it is read on the node that has the data.
 const OPEN = defineScript(`
 if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
 local function ask(section, field)
@@ -57,7 +57,7 @@ async function durabilityOf(command: BinaryCommand, key: string): Promise<Durabi
   return policy.toString() === 'always' ? 'fsync' : 'process'
 }
 
-/** The one value in a reply of names and values: a list, or with RESP3 whatever the client makes of a map. */
+/** The one value in a reply of names and values: a list, or with RESP3 the client's form of a map. */
 function valueIn(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply[1]
   if (reply instanceof Map) return [...reply.values()][0]

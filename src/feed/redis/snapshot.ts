@@ -57,7 +57,7 @@ async function* load(
   for (let at = 0; at < count; ) {
     signal.throwIfAborted()
     const { tag: found, rest: chunks } = await run(lua.READ_CHUNKS, generation, String(at))
-    // What ends before its last chunk is no snapshot: the core then does without.
+    // A snapshot without its last chunk is incomplete: the core then does without it.
     if (found === 'damaged') return incidents.tell('damaged')
     if (chunks.length === 0) throw new Error('redis lost a part of a snapshot while it was read')
     for (const chunk of chunks) yield bytesOf(chunk)

@@ -1,9 +1,9 @@
 /**
  * Waits for new events by blocking reads of the stream.
  *
- * A blocking read brings whatever somebody put there, of any size, and skips what was trimmed. So it reads one entry at
- * a time, and before each a script looks at what there is: it takes away what stands above the head, and brings events
- * of the right size alone. Whenever nothing came for a while, the same script says where the log stands.
+ * A blocking read returns entries of any size from any writer, and skips trimmed ones. So it reads one entry at a time,
+ * and before each read a script checks the stream: it removes entries above the head and returns only events of valid
+ * size. After a quiet period the same script reports the position of the log.
  *
  * @module
  */
@@ -35,7 +35,7 @@ interface Next extends Cursor {
   readonly events: readonly SealedEvent[]
 }
 
-/** What a watch needs. */
+/** Options of a watch. */
 export interface WatchOptions {
   readonly client: RedisFeedClient
   readonly within: Within
@@ -59,7 +59,7 @@ export async function watchLog(options: WatchOptions): Promise<void> {
   let cursor: Cursor = start
   if (start.epoch === from.epoch && from.seq <= start.seq) cursor = { no: start.no, seq: from.seq }
   else if (from.epoch !== start.epoch || from.seq > 0) wake()
-  // The last event that was told of ahead of the script.
+  // The last event that was delivered ahead of the script.
   let told = 0
   for (;;) {
     const found = await next(cursor)
@@ -67,7 +67,7 @@ export async function watchLog(options: WatchOptions): Promise<void> {
     // The log was set back or dropped: ids say nothing any more.
     if (!isNew && (found.no !== cursor.no || found.seq < cursor.seq)) return wake()
     if (isNew) {
-      // Events of another epoch are not told: the core has to pull from that epoch's start.
+      // Events of another epoch are not delivered: the core has to pull from that epoch's start.
       wake()
       cursor = found
       told = 0
@@ -101,7 +101,7 @@ async function readNext(run: Run<Buffer>, cursor: Cursor): Promise<Next> {
   }
 }
 
-/** Waits for one entry, and tells of it at once if it is the next one. Answers its `seq`, or 0. */
+/** Waits for one entry and delivers it if it is the next one. Resolves with its `seq`, or 0. */
 async function readOne(
   command: BinaryCommand,
   log: string,
@@ -120,7 +120,7 @@ async function readOne(
   return seq + 1
 }
 
-/** The entries of the one stream in a reply: a list of pairs, or with RESP3 whatever the client makes of a map. */
+/** The entries of the one stream in a reply: a list of pairs, or with RESP3 the client's form of a map. */
 function entriesOf(reply: unknown): readonly unknown[] {
   if (reply === null || reply === undefined) return []
   const streams = reply instanceof Map ? [...reply.entries()] : Object.values(reply)

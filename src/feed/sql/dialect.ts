@@ -1,5 +1,5 @@
 /**
- * What differs between the databases of the feeds, and the tables that they share.
+ * The differences between the databases of the feeds, and their shared tables.
  *
  * @module
  */
@@ -33,14 +33,14 @@ export type ReadAfter = Pick<Position, 'epoch' | 'seq'>
 /** How one database spells what the others spell differently. */
 export interface FeedDialect extends Schema {
   readonly tables: FeedTables
-  /** Whether the server that answers is a replica. */
+  /** Whether the connected server is a replica. */
   readonly isReplica: Sql
   /** Seconds since 1970 by the database's own clock. */
   readonly now: Sql
   /** Ends a SELECT whose rows are about to be written. */
   readonly forUpdate: Sql
   limit(count: number): Sql
-  /** What reads events, where the statement that the others share is not fast. */
+  /** Reads events, if the shared statement is slow on this database. */
   selectEvents?(feed: string, after: ReadAfter, limit: number): Sql
   /** Inserts one row, unless its key is there: then nothing is written. */
   insertUnlessThere(table: Sql, columns: Sql, values: readonly SqlScalar[]): Sql
@@ -50,7 +50,7 @@ export interface FeedDialect extends Schema {
 
 /** A database that appends in the steps of a transaction. */
 export interface SteppedDialect extends FeedDialect {
-  /** Inserts the events, over whatever is in their places. */
+  /** Inserts the events, overwriting rows at their positions. */
   insertEvents(feed: string, epoch: string, events: readonly SealedEvent[]): readonly Sql[]
 }
 
@@ -75,11 +75,11 @@ export interface FeedEngine extends SchemaEngine {
   append(append: Append, signal: AbortSignal): Promise<boolean>
   /** Asks the server what a commit survives. */
   durability(signal: AbortSignal): Promise<Durability>
-  /** What is noticed of the log. */
+  /** Called with what the adapter notices about the log. */
   readonly incidents: Incidents
   /** `false` for a database that cannot be split, such as a file. Default: `true`. */
   readonly splits?: boolean
-  /** Asks which server the log is on, where that can be told. */
+  /** Asks which server holds the log, if the server reports it. */
   readonly identity?: (signal: AbortSignal) => Promise<string | undefined>
   /** The push channel, where there is one. */
   readonly watch?: RevocationFeed['watch']
@@ -105,7 +105,7 @@ export interface FeedTypes {
   /** At most 64 bytes. */
   readonly short: string
   readonly bytes: string
-  /** What follows the list of columns. */
+  /** The text after the list of columns. */
   readonly tableEnd: string
 }
 

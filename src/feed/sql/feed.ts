@@ -29,7 +29,7 @@ import {
 } from './log.js'
 import { sqlSnapshot } from './snapshot.js'
 
-/** A feed with a schema of its own. */
+/** A feed with its own schema. */
 export interface SqlFeed extends RevocationFeed {
   /**
    * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
@@ -54,7 +54,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
   const ensureOpen = (): void => {
     if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
   }
-  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()
@@ -124,7 +124,7 @@ async function trim(engine: FeedEngine, upTo: number, signal: AbortSignal): Prom
   const now = await head(engine, signal)
   if (now === null) return
   const floor = Math.min(upTo, now.seq) + 1
-  // The floor first: whoever reads in between is told of it.
+  // The floor first, so that a concurrent reader sees it.
   await engine.run(raiseFloor(dialect, feed, now.epoch, floor), signal)
   // In batches, so that no lock is held for long however much there is to remove.
   for (;;) {

@@ -7,7 +7,7 @@ import { type Row, raw, type Sql, type Steps, sql } from '../../clients/sql/stat
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES, type Position, type SealedHead } from '../feed.js'
 import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.js'
 
-// An answer is as many events as there are in 4 MiB: a node that reads on costs nobody much memory.
+// A response holds up to 4 MiB of events, which bounds the memory of a node that catches up.
 export const READ_BYTES = 4 * 1024 * 1024
 // The names and the links that nodes write are shorter.
 const MAX_NAME = 64
@@ -139,7 +139,7 @@ export function removeBelow(
   return sql`DELETE FROM ${tables.log} WHERE feed = ${feed} AND epoch = ${epoch} AND seq < ${seq}`
 }
 
-/** Removes everything that there is of a feed. The head last: whoever reads in between finds a log with a hole. */
+/** Removes a whole feed. The head goes last: a concurrent reader finds a log with a gap. */
 export function* removeAll({ tables }: FeedDialect, feed: string): Steps<void> {
   for (const table of [tables.snapshots, tables.chunks, tables.log, tables.head])
     yield sql`DELETE FROM ${table} WHERE feed = ${feed}`
@@ -158,7 +158,7 @@ export function toHead(row: Row | undefined): SealedHead | null {
   }
 }
 
-/** Text of a column, which some drivers answer as bytes. */
+/** The text of a column, which some drivers return as bytes. */
 export function textOf(content: unknown): string {
   return content instanceof Uint8Array ? Buffer.from(content).toString('utf8') : String(content)
 }

@@ -35,7 +35,7 @@ export function mysqlFeedDialect(prefix: string): SteppedDialect {
       sql`INSERT IGNORE INTO ${table} (${columns}) VALUES (${listed(values)})`,
     insertEvents: (feed, epoch, events) =>
       batchesOf(events).map((batch) => insertInto(tables.log, feed, epoch, batch)),
-    // What is assigned first is seen by what is assigned next: `previous` before `generation`.
+    // Later assignments see earlier ones: `previous` comes before `generation`.
     pointTo: (feed, generation, chunks) =>
       sql`INSERT INTO ${tables.snapshots} (feed, generation, chunks)
         VALUES (${listed([feed, generation, chunks])})

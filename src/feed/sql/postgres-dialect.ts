@@ -16,7 +16,7 @@ import {
 } from './dialect.js'
 import { beginsEpoch, boundedEvent, moveHead, READ_BYTES, removeOtherEpochs } from './log.js'
 
-// The order of "C" is that of the bytes, whatever the database's own is; it is also the fastest.
+// Collation "C" orders by bytes, independent of the database's collation; it is also the fastest.
 const TYPES = {
   text: 'TEXT COLLATE "C"',
   number: 'BIGINT',
@@ -72,7 +72,7 @@ function selectInOrder(
     ORDER BY e.seq`
 }
 
-/** What is sent to those who listen. */
+/** The payload sent to listeners. */
 export interface Notice {
   readonly channel: string
   readonly payload: string

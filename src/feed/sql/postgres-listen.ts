@@ -13,7 +13,7 @@ import type { SealedEvent, WatchHint } from '../feed.js'
 import type { Append } from './dialect.js'
 import type { Notice } from './postgres-dialect.js'
 
-/** What the feed uses of a `Client` of the package `pg` that listens. */
+/** The used part of a listening `Client` of the package `pg`. */
 export interface PostgresListener {
   connect(): Promise<unknown>
   query(query: PostgresQuery): Promise<PostgresResult>
@@ -41,7 +41,7 @@ export function channelOf(table: string, feed: string): string {
   return `watchword_${digest.slice(0, 32)}`
 }
 
-/** Tells of an append: the events themselves where they fit, which are sealed and tell nobody anything. */
+/** Notifies of an append, with the events themselves if they fit; they are sealed and reveal nothing. */
 export function noticeOf(channel: string, { events, next }: Append): Notice {
   const [first] = events
   const size = events.reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4 + 1, 16)
@@ -50,7 +50,7 @@ export function noticeOf(channel: string, { events, next }: Append): Notice {
   return { channel, payload: `${first.seq}:${texts.join(',')}` }
 }
 
-/** What a payload brings along. Anyone with access to the database may send one, so it may be anything. */
+/** The content of a payload. Anyone with access to the database may send one, so it may be anything. */
 export function hintOf(payload: string): WatchHint {
   const [, seq, texts] = /^(\d{1,15}):([A-Za-z0-9+/=,]+)$/.exec(payload) ?? []
   if (texts === undefined) return {}
@@ -81,7 +81,7 @@ export async function listen(
     client.on('end', () => reject(new Error('the connection that listens has ended')))
     signal.addEventListener('abort', () => resolve(), { signal: ended.signal })
   })
-  // What still comes while the connection is being closed is for nobody.
+  // Messages that arrive while the connection is closing are dropped.
   const tell = (hint?: WatchHint): void => {
     if (!ended.signal.aborted) wake(hint)
   }

@@ -11,7 +11,7 @@ import { boundedEvent, boundedName, bytesOf, textOf } from './log.js'
 
 // Of at most 40 KiB each.
 const CHUNKS_PER_READ = 64
-// What was not finished within an hour never will be.
+// A snapshot that is not finished within an hour was abandoned.
 const UNFINISHED_SECONDS = 3600
 
 /** The snapshot of a feed. */
@@ -83,7 +83,7 @@ function* replace(
     WHERE feed = ${feed} AND generation = ${generation}`).rows
   if (Number(found?.['parts']) !== count) return false
   yield dialect.pointTo(feed, generation, count)
-  // A generation that somebody may be reading or writing at this moment stays.
+  // A generation that may be in use is kept.
   const previous = before?.['previous'] ?? null
   yield sql`DELETE FROM ${chunks} WHERE feed = ${feed}
     AND generation NOT IN (SELECT generation FROM ${snapshots} WHERE feed = ${feed}

@@ -7,8 +7,8 @@
 /** A push channel. It may lose messages, repeat, reorder or forge them: that costs latency, and nothing else. */
 export interface WakeupChannel {
   /**
-   * Sends a message of at most 64 KB to every subscriber. What it rejects with is dropped, and nothing is tried again;
-   * while too many have not settled, further messages are not sent.
+   * Sends a message of at most 64 KB to every subscriber. Rejections are ignored, and nothing is retried;
+   * while too many sends are pending, further messages are not sent.
    */
   publish(message: Uint8Array): Promise<void> | void
   /**

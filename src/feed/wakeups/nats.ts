@@ -8,7 +8,7 @@ import { WatchwordError } from '../../errors.js'
 import { adapterOptions } from '../../lib/adapter-options.js'
 import type { WakeupChannel } from './channel.js'
 
-/** What is used of a connection of `@nats-io/transport-node` 3, or of another transport of NATS. */
+/** The used part of a connection of `@nats-io/transport-node` 3, or of another transport of NATS. */
 export interface NatsWakeupsConnection {
   publish(subject: string, payload: Uint8Array): void
   flush(): Promise<void>
@@ -57,7 +57,7 @@ export function natsWakeups(
     subscribe: async (onMessage, signal) => {
       if (signal.aborted) return
       const subscription = connection.subscribe(subject, {
-        // With an error the subscription is over, which `closed` tells.
+        // After an error the subscription has ended, which `closed` reports.
         callback: (error, message) => {
           if (error === null && !signal.aborted) onMessage(message.data)
         },
@@ -65,7 +65,7 @@ export function natsWakeups(
       const end = () => subscription.unsubscribe()
       signal.addEventListener('abort', end)
       try {
-        // What was sent before the server knew of the subscription went past.
+        // Messages sent before the server knew of the subscription were missed.
         await Promise.race([connection.flush(), subscription.closed])
         if (!signal.aborted) onMessage(new Uint8Array(0))
         const ended = await subscription.closed

@@ -32,8 +32,8 @@ const CHANNEL = /^[A-Za-z0-9._:-]{1,200}$/
 const PING_EVERY_MS = 1000
 
 /**
- * Wake-ups by Redis pub/sub, over the caller's own client, which gets no listener and is never closed. The channel is the
- * server's, whatever the database and the `keyPrefix`: give feeds that share a server channels of their own.
+ * Wake-ups by Redis pub/sub, over the caller's own client, which gets no listener and is never closed. Channels are
+ * server-wide, regardless of the database and the `keyPrefix`: use separate channels for feeds that share a server.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -78,7 +78,7 @@ function listen(
         if (!signal.aborted) onMessage(message)
       }),
     )
-    // What was sent before went past.
+    // Messages sent before were missed.
     onMessage(new Uint8Array(0))
     for (;;) {
       await within(pause())

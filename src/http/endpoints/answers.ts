@@ -1,5 +1,5 @@
 /**
- * What the token endpoints answer: status, headers and body, made once where they are always the same.
+ * The responses of the token endpoints: status, headers and body. Constant ones are created once.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const TITLES = {
   503: 'Service Unavailable',
 } as const
 
-/** What a problem says. */
+/** The fields of a problem response. */
 export interface Problem {
   readonly status: keyof typeof TITLES
   readonly code: string
@@ -29,7 +29,7 @@ export interface Problem {
 
 const NO_STORE = Object.freeze(bare({ 'cache-control': 'no-store' }))
 
-/** A problem (RFC 9457), in the shape of the guards' refusals. */
+/** A problem (RFC 9457), in the format of the guards' rejections. */
 export function problem({ status, code, detail, headers = {} }: Problem): Answer {
   const all = { ...NO_STORE, 'content-type': 'application/problem+json', ...headers }
   return Object.freeze(
@@ -52,18 +52,18 @@ export function json(value: object, headers: Readonly<Record<string, string>> = 
   })
 }
 
-/** It is done, or there was nothing to do; the response does not say which. */
+/** Success, or nothing to do; the response does not reveal which. */
 export const DONE: Answer = Object.freeze(bare({ status: 200, headers: NO_STORE, body: '' }))
 
-/** The request is not what the endpoint takes. */
+/** The request is invalid for this endpoint. */
 export const invalidRequest = (detail: string): Answer =>
   problem({ status: 400, code: 'invalid_request', detail })
 
-/** The body is not of a kind that the endpoint takes. */
+/** The body has an unsupported content type. */
 export const unsupportedType = (types: string): Answer =>
   problem({ status: 415, code: 'invalid_request', detail: `Send a body of type ${types}.` })
 
-/** Only `POST` keeps a token out of the logs of whatever is on the way. */
+/** Only `POST` keeps a token out of the logs of intermediaries. */
 export const NOT_POST: Answer = problem({
   status: 405,
   code: 'invalid_request',
@@ -85,14 +85,14 @@ export const NO_BODY: Answer = problem({
   detail: 'The body of the request did not arrive in time.',
 })
 
-/** The body is longer than the endpoint takes. */
+/** The body is longer than the endpoint accepts. */
 export const TOO_LONG: Answer = problem({
   status: 413,
   code: 'invalid_request',
   detail: 'The body of the request is too long.',
 })
 
-/** The work could not be done, or not for certain; asking again is safe. */
+/** The work failed, or its result is not certain; retrying is safe. */
 export const UNAVAILABLE: Answer = problem({
   status: 503,
   code: 'temporarily_unavailable',
@@ -100,7 +100,7 @@ export const UNAVAILABLE: Answer = problem({
   headers: { 'retry-after': '1' },
 })
 
-/** The client has called too often. */
+/** The client exceeded its rate limit. */
 export function tooMany(retryAfterMs: number): Answer {
   return problem({
     status: 429,

@@ -1,5 +1,5 @@
 /**
- * The body of a request: read within bounds, or taken from the parser that has read it before.
+ * The body of a request: read within limits, or taken from a body parser that ran before.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import type { IncomingMessage } from 'node:http'
 import { parseJsonObject } from '../../token/json.js'
 import { ownFields } from '../own.js'
 
-/** What a request carries: its text; what a parser made of it; or more than was to be read. */
+/** The body of a request: its text, the result of a parser, or a marker that it is too long. */
 export type Body = { readonly text: string } | { readonly parsed: unknown } | 'too_long'
 
-/** Fields of a form, each of them once. */
+/** The fields of a form without duplicates. */
 export type Fields = Readonly<Record<string, string>>
 
 /**
- * Reads the body of a Node request, unless somebody else has; then `parsed` is what became of it. What a parser leaves
- * on a request that it did not read, as that of Express 4 does, does not count.
+ * Reads the body of a Node request, unless it was read before; then `parsed` is the result. A value that a parser
+ * leaves on an unread request, as Express 4 does, does not count.
  */
 export function readStream(
   stream: IncomingMessage,
@@ -32,7 +32,7 @@ export function readStream(
         chunks.push(chunk)
         return
       }
-      // What is too long is not read to its end: `closeIfUnread` closes the connection after the response.
+      // An oversized body is not read to its end: `closeIfUnread` closes the connection after the response.
       stream.pause()
       chunks.length = 0
       resolve('too_long')
@@ -44,7 +44,7 @@ export function readStream(
 }
 
 /**
- * Reads the body of a Web request. `stop` is called with the reader when the body is longer than `maxBytes`, to let go of
+ * Reads the body of a Web request. `stop` is called with the reader if the body is longer than `maxBytes`, to release
  * the rest.
  */
 export async function readWebStream(
@@ -76,7 +76,7 @@ function bodyOf(parsed: unknown): Body {
   return parsed instanceof URLSearchParams ? { text: parsed.toString() } : { parsed }
 }
 
-/** Whether the body is a form as HTML sends it, which is what the RFCs of OAuth demand. */
+/** Whether the body is a URL-encoded form, as the OAuth RFCs require. */
 export const isForm = (type: string): boolean => isType(type, 'application/x-www-form-urlencoded')
 
 /** Whether the body is JSON. */
@@ -85,12 +85,12 @@ export const isJson = (type: string): boolean => isType(type, 'application/json'
 const isType = (type: string, name: string): boolean =>
   type.split(';', 1)[0]?.trim().toLowerCase() === name
 
-/** The fields of a form; `undefined` when one of them comes twice (RFC 6749, section 3.2). */
+/** The fields of a form; `undefined` if one is repeated (RFC 6749, section 3.2). */
 export function readForm(body: Exclude<Body, string>): Fields | undefined {
   const pairs = isText(body) ? new URLSearchParams(body.text) : Object.entries(body.parsed ?? {})
   const fields: Record<string, string> = Object.create(null)
   for (const [name, value] of pairs) {
-    // Parsers make a list of what comes twice.
+    // Parsers convert repeated fields to a list.
     if (name in fields || Array.isArray(value)) return undefined
     if (typeof value === 'string') fields[name] = value
   }

@@ -1,12 +1,12 @@
 /**
- * The default limits of the token endpoints: what one client, one token and one node may ask for.
+ * The default rate limits of the token endpoints: per client, per token and per node.
  *
  * @module
  */
 import * as z from 'zod/mini'
 import { type Duration, parseDuration } from '../../lib/duration.js'
 
-/** A budget: `burst` calls at once, and one more for each `every`. */
+/** A budget: a burst of `burst` calls, plus one call for each `every`. */
 export interface BudgetOptions {
   /** From 1 to 1,000,000. */
   readonly burst: number
@@ -15,28 +15,28 @@ export interface BudgetOptions {
 }
 
 /**
- * The budgets of the endpoints for rotation, introspection and leak reports, each of which counts by itself, in this
- * process. A field replaces the default of all three; `false` takes it away.
+ * The budgets of the endpoints for rotation, introspection and leak reports, counted per endpoint and process. A field
+ * replaces the default of all three; `false` removes the limit.
  */
 export interface BudgetsOptions {
-  /** Of one client address, where the framework or `context` tells it. */
+  /** Per client address, if the framework or `context` provides it. */
   readonly client?: BudgetOptions | false
-  /** Of one token, authentic or not. */
+  /** Per token, authentic or not. */
   readonly token?: BudgetOptions | false
-  /** Of all clients together. */
+  /** For all clients together. */
   readonly node?: BudgetOptions | false
 }
 
-/** A budget: `burst` calls at once, and one more for each `everyMs` milliseconds. */
+/** A budget: a burst of `burst` calls, plus one call for each `everyMs` milliseconds. */
 export interface Budget {
   readonly burst: number
   readonly everyMs: number
 }
 
-/** What is counted: calls from one client address, calls about one token, and all calls of this node. */
+/** The counted units: calls from one client address, calls about one token, and all calls of this node. */
 export type Counted = 'client' | 'token' | 'node'
 
-/** The budgets of one endpoint; `undefined` for what is not limited. */
+/** The budgets of one endpoint; `undefined` for no limit. */
 export type EndpointBudgets = Readonly<Record<Counted, Budget | undefined>>
 
 const UNLIMITED: EndpointBudgets = { client: undefined, token: undefined, node: undefined }
@@ -46,7 +46,7 @@ export type ResolvedBudgets = Readonly<
   Record<'revocation' | 'rotation' | 'introspection' | 'leak', EndpointBudgets>
 >
 
-/** The defaults. A revocation has a caller that `authorize` knows, and is never held up. */
+/** The defaults. Revocation callers are authorized, so they have no limit. */
 const DEFAULT_BUDGETS: ResolvedBudgets = {
   revocation: UNLIMITED,
   rotation: {
@@ -81,7 +81,7 @@ const budget = z.optional(
 /** The budgets in the options. */
 export const budgetsSchema = z.strictObject({ client: budget, token: budget, node: budget })
 
-/** No limit anywhere. */
+/** No limits. */
 export const NO_BUDGETS: ResolvedBudgets = {
   revocation: UNLIMITED,
   rotation: UNLIMITED,
@@ -89,7 +89,7 @@ export const NO_BUDGETS: ResolvedBudgets = {
   leak: UNLIMITED,
 }
 
-/** Fills in the defaults. */
+/** Applies the defaults. */
 export function budgetsOf(given: BudgetsOptions = {}): ResolvedBudgets {
   const { revocation, rotation, introspection, leak } = DEFAULT_BUDGETS
   const changed = (defaults: EndpointBudgets): EndpointBudgets => ({

@@ -1,5 +1,6 @@
 /**
- * What every token endpoint does, whichever it is: ask the limit, read the body, do its work in time, and answer.
+ * The common steps of every token endpoint: check the limit, read the body, do the work within the timeout, and
+ * respond.
  *
  * @module
  */
@@ -29,15 +30,15 @@ import {
   type ResolvedEndpointsOptions,
 } from './options.js'
 
-/** How to read a framework's request, its body included. */
+/** Reads a framework's request, including its body. */
 export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
   method(request: Request): string
   header(request: Request, name: 'content-type' | 'content-length'): string | undefined
-  /** The body, or that it is longer than it may be. Rejects when it does not arrive. */
+  /** The body, or a marker that it is too long. Rejects if it does not arrive. */
   body(request: Request, maxBytes: number): Promise<Body>
 }
 
-/** What the endpoints of one authority share. */
+/** The shared state of one authority's endpoints. */
 export interface Shared<Request, Claims> {
   readonly authority: EndpointAuthority<Claims>
   readonly options: ResolvedEndpointsOptions<Request>
@@ -53,14 +54,14 @@ interface Metered<Request, Claims> extends Shared<Request, Claims> {
 export interface Visit<Request> {
   readonly request: Request
   readonly call: EndpointCall
-  /** As the request names it; empty when it names none. */
+  /** As named in the request; empty if it names none. */
   readonly contentType: string
   readonly body: Exclude<Body, string>
   /** Counts the calls about a token. */
   readonly meter: Pick<Meter, 'token'>
 }
 
-/** What a step came to: something to go on with, or the answer. */
+/** The result of a step: a value to continue with, or the response. */
 export type Step<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly answer: Answer }
@@ -69,13 +70,13 @@ export type Step<T> =
 export interface Endpoint<Request> {
   readonly name: EndpointName
   readonly maxBytes: number
-  /** The endpoint's own work. May reject: the answer is 503 then. */
+  /** The endpoint's own work. If it rejects, the response is 503. */
   serve(visit: Visit<Request>): Promise<Answer>
 }
 
-/** The longest form, in bytes. */
+/** The maximum length of a form, in bytes. */
 export const MAX_FORM_BYTES = 16 * 1024
-// A killed token hurts nobody, so a report does not wait long for a limiter that may be what is being attacked.
+// Revoking a token is harmless, so a report does not wait long for a limiter that may itself be under attack.
 const LEAK_LIMIT_MS = SECOND
 
 /** The clock of an authority; for a wrapped one, the machine's. */
@@ -83,7 +84,7 @@ export function clockOf<Claims>({ authenticate }: EndpointAuthority<Claims>): Re
   return directOf(authenticate)?.clock ?? SYSTEM_CLOCK
 }
 
-/** Makes what answers an endpoint's requests. It never throws, and never rejects. */
+/** Creates the request handler of an endpoint. It never throws and never rejects. */
 export function answering<Request, Claims>(
   shared: Shared<Request, Claims>,
   endpoint: Endpoint<Request>,
@@ -117,7 +118,7 @@ async function answer<Request, Claims>(
   return within(shared, `the ${endpoint.name} endpoint`, async () => endpoint.serve(visit))
 }
 
-/** Asks the limit; answers what is known of the call, or why it may not go on. */
+/** Checks the limit; returns the call context, or the response if the call may not proceed. */
 async function admit<Request, Claims>(
   shared: Metered<Request, Claims>,
   endpoint: EndpointName,
@@ -163,7 +164,7 @@ async function overLimit<Request, Claims>(
   return tooMany(ms)
 }
 
-/** Reads the body; `undefined` when it does not arrive, which is an error of the client and not of the service. */
+/** Reads the body; `undefined` if it does not arrive, which is a client error. */
 async function read<Request, Claims>(
   shared: Shared<Request, Claims>,
   { maxBytes }: Endpoint<Request>,
@@ -175,18 +176,18 @@ async function read<Request, Claims>(
   return reading.catch(() => undefined)
 }
 
-/** Who calls, or the answer to a caller who may not. */
+/** The caller, or the response to a caller without access. */
 export async function authorized<Request>(
   { authorize, ...options }: AuthorizedOptions<Request>,
   call: ReadCall,
   request: Request,
 ): Promise<Step<Caller>> {
   const caller = await authorize(call, request)
-  // What a hook in plain JavaScript says instead of `undefined`.
+  // A hook in plain JavaScript may return this instead of `undefined`.
   if (caller === undefined || caller === null || (caller as unknown) === false) {
     return { ok: false, answer: unknownCaller(challengeOf(options)) }
   }
-  // Fields of a class count, and one that is there and `undefined` is not leave to ask about every audience.
+  // Inherited fields count, and an explicit `undefined` does not grant access to every audience.
   const fields = fieldsOf(Object(caller) as object, ['actor', 'audiences'])
   const [actor, audiences] = [fields['actor'], fields['audiences']]
   const isList = !Object.hasOwn(fields, 'audiences') || Array.isArray(audiences)
@@ -199,7 +200,7 @@ export async function authorized<Request>(
   }
 }
 
-/** What the token is bound to, as an option of the verbs. */
+/** The token's binding as an option of the verbs. */
 export async function bindingOf<Request, Claims>(
   { options }: Shared<Request, Claims>,
   call: ReadCall,
@@ -216,10 +217,10 @@ export function readCall(call: EndpointCall, form: Fields): ReadCall {
   return Object.freeze({ ...call, fields: Object.freeze(fields) })
 }
 
-/** Why a verb refused a token; `undefined` for every other error, which is an outage. */
+/** Why a verb rejected a token; `undefined` for every other error, which is an outage. */
 export function rejectionOf(error: unknown): string | undefined {
   if (!(error instanceof WatchwordError) || error.code !== 'ERR_TOKEN_REJECTED') return undefined
-  // A node that was closed knows nothing of any token.
+  // A closed node cannot decide about any token.
   return error.reason === 'stale' || error.reason === 'closed' ? undefined : error.reason
 }
 

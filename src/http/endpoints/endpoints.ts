@@ -22,35 +22,36 @@ import { leak, revocation } from './revocation.js'
 import { rotation } from './rotation.js'
 
 /**
- * Makes the endpoints of one authority. Each takes `POST` alone, and answers everything else 405; problems are answered
- * as `application/problem+json` (RFC 9457), and nothing may be cached. An outage is 503 with `Retry-After`: whoever asks
- * again does no harm. Every method throws `ERR_INVALID_OPTION`.
+ * Creates the endpoints of one authority. Each accepts only `POST` and responds with 405 to every other method.
+ * Problems are `application/problem+json` (RFC 9457), and no response may be cached. An outage is 503 with
+ * `Retry-After`; retrying is safe. Every method throws `ERR_INVALID_OPTION`.
  */
 export interface TokenEndpoints<Request, Handler, Claims = AnyClaims> {
   /**
-   * Revocation (RFC 7009), for callers that `authorize` knows: a form with `token`. The answer is 200 and empty, whether
-   * there was such a token or not; when it is there, no node accepts the token for longer than `maxStaleness`.
+   * Revocation (RFC 7009), for callers that `authorize` accepts: a form with `token`. The response is 200 and empty,
+   * whether or not the token existed. After it, no node accepts the token for longer than `maxStaleness`.
    */
   revocation(options: RevocationOptions<Request>): Handler
   /**
-   * Introspection (RFC 7662), for callers that `authorize` knows: a form with `token`. The answer is `active: true` with
-   * `scope`, `sub`, `aud`, `exp`, `iat`, `jti` and `token_type`, or nothing but `active: false`. To ask counts as a use.
+   * Introspection (RFC 7662), for callers that `authorize` accepts: a form with `token`. The response is `active: true`
+   * with `scope`, `sub`, `aud`, `exp`, `iat`, `jti` and `token_type`, or only `active: false`. A call counts as a use
+   * of the token.
    */
   introspection(options: IntrospectionOptions<Request, Claims>): Handler
   /**
-   * Rotation by the holder: the token is presented as to any route, in `Authorization: Bearer`, and is all the proof
-   * that is asked for. The answer is that of RFC 6749, section 5.1, with the successor as `access_token`. HTTPS only,
-   * unless `allowHttp`; 401 for a token that is no good, with the code `family_ended` for one whose family is.
+   * Rotation by the holder: the token is presented in `Authorization: Bearer`, as to any route, and is the only proof
+   * required. The response is that of RFC 6749, section 5.1, with the successor as `access_token`. HTTPS only, unless
+   * `allowHttp`. An invalid token gets 401, with the code `family_ended` if its family has ended.
    */
   rotation(...options: readonly [options?: RotationOptions]): Handler
   /**
-   * Leak reports, for everybody: whoever has found a token may have it killed. A form with `token`, or JSON with `token`
-   * or up to 100 `tokens`. The answer is 200 and empty, whatever they were; 503 when the end of one is not certain.
+   * Leak reports, open to everyone: any finder of a token may have it revoked. A form with `token`, or JSON with
+   * `token` or up to 100 `tokens`. The response is 200 and empty for any input; 503 if a revocation is not certain.
    */
   leak(...options: readonly [options?: LeakOptions]): Handler
 }
 
-/** Makes the endpoints, in the form that `mount` gives them. Throws `ERR_INVALID_OPTION`. */
+/** Creates the endpoints in the form that `mount` returns. Throws `ERR_INVALID_OPTION`. */
 export function makeEndpoints<Request, Handler, Claims>(
   authority: EndpointAuthority<Claims>,
   given: readonly [options?: EndpointsOptions<Request>],

@@ -1,5 +1,6 @@
 /**
- * The form that revocation and introspection take: `token`, perhaps `token_type_hint`, and whatever tells who asks.
+ * The form for revocation and introspection: `token`, optionally `token_type_hint`, and fields that identify the
+ * caller.
  *
  * @module
  */
@@ -16,7 +17,7 @@ export interface Form {
   readonly fields: Fields
 }
 
-/** The form, or what to answer to a request without one. A parameter without a value counts as left out. */
+/** The form, or the response to a request without one. A parameter without a value counts as omitted. */
 export function formOf<Request>({ contentType, body }: Visit<Request>): Step<Form> {
   if (!isForm(contentType)) return { ok: false, answer: TYPE }
   const fields = readForm(body)

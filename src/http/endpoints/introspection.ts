@@ -1,5 +1,5 @@
 /**
- * The introspection endpoint of RFC 7662: what a token is good for, told to those who may ask.
+ * The introspection endpoint of RFC 7662: reports the claims of a token to authorized callers.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 import { formOf } from './form.js'
 import type { IntrospectionOptions } from './options.js'
 
-/** The same for every token that is not good for this caller, whatever it is. */
+/** The response for every token that is not active for this caller. */
 const INACTIVE = Object.freeze(json({ active: false }))
 
 /** The endpoint of RFC 7662. */
@@ -43,7 +43,7 @@ export function introspection<Request, Claims>(
       const result = await shared.authority.authenticate(token, bound, call)
       if (result.ok !== true)
         return ['stale', 'closed'].includes(result.code) ? UNAVAILABLE : INACTIVE
-      // Whoever asks somebody else wants to know for certain, whatever `onStale` lets pass here.
+      // Callers on other services need a definite result, regardless of `onStale`.
       if (result.stale === true) return UNAVAILABLE
       const { audiences } = caller.value
       const mayAsk = audiences === undefined || audiences.includes(result.audience)
@@ -61,7 +61,7 @@ function active<Request, Claims>(
   if (typeof more !== 'object') {
     throw new WatchwordError('ERR_INVALID_ARGUMENT', 'claims: expected it to answer an object')
   }
-  // Members without a value are not written, and keep those of the hook from taking their place.
+  // Members without a value are omitted, and a hook's member of the same name cannot replace them.
   return json({
     ...more,
     active: true,

@@ -1,8 +1,8 @@
 /**
- * Counting the calls of a token endpoint.
+ * Counts the calls of a token endpoint.
  *
- * Each budget is a GCRA: one number says until when the calls so far have used it up. The numbers of clients and tokens
- * are kept in a bounded cache; what is forgotten starts anew.
+ * Each budget is a GCRA: one number holds the time until which past calls have used it up. The numbers of clients and
+ * tokens are kept in a bounded cache; evicted ones restart.
  *
  * @see ITU-T I.371, annex A: the generic cell rate algorithm
  * @module
@@ -14,11 +14,11 @@ import type { Counted, EndpointBudgets } from './budgets.js'
 
 const MAX_REMEMBERED = 10_000
 
-/** The budgets of one endpoint of this node, and how far they are used up. */
+/** The budgets of one endpoint of this node, and their current use. */
 export class Meter {
   readonly #budgets: EndpointBudgets
   readonly #clock: Pick<ResolvedClock, 'monotonic'>
-  // By client or token: until when the calls so far use its budget up.
+  // By client or token: the time until which past calls use its budget up.
   readonly #usedUntil = new Recent<number>(MAX_REMEMBERED)
 
   constructor(budgets: EndpointBudgets, clock: Pick<ResolvedClock, 'monotonic'>) {
@@ -26,16 +26,16 @@ export class Meter {
     this.#clock = clock
   }
 
-  /** Counts a call. Returns 0 when it is within the budgets, otherwise how long to wait in milliseconds. */
+  /** Counts a call. Returns 0 if it is within the budgets, otherwise the wait in milliseconds. */
   call(address: string | undefined): number {
     const client = address === undefined ? 0 : this.#spend('client', address)
-    // What one client asks for beyond its own budget does not use up that of all.
+    // A client's calls beyond its own budget do not count against the budget of all clients.
     return client > 0 ? client : this.#spend('node', '')
   }
 
   /** Counts a call about a token, authentic or not. Returns the same. */
   token(token: string): number {
-    // The text of a token is kept nowhere.
+    // The text of a token is not stored.
     return this.#budgets.token === undefined
       ? 0
       : this.#spend('token', crypto.hash('sha256', token))

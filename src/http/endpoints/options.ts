@@ -1,5 +1,5 @@
 /**
- * What the token endpoints are made from: what they ask of an authority, and the options.
+ * The options of the token endpoints, and the methods they need of an authority.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
   type ResolvedBudgets,
 } from './budgets.js'
 
-/** What the token endpoints ask of an authority. What `createWatchword` answers is one. */
+/** The methods of an authority that the token endpoints call. The result of `createWatchword` has them. */
 export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
   rotate(
     token: string,
@@ -35,12 +35,12 @@ export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Cl
   ): Promise<unknown>
 }
 
-/** Which endpoint it is. */
+/** The name of the endpoint. */
 export type EndpointName = 'revocation' | 'introspection' | 'rotation' | 'leak'
 
 /**
- * A call of an endpoint, for the hooks. `address` is the client's, as far as the framework trusts who says so: count
- * calls by that, and never by a header.
+ * A call of an endpoint, for the hooks. `address` is the client's address as established by the framework's proxy
+ * settings: use it for rate limits, never a header.
  */
 export interface EndpointCall extends RequestContext {
   readonly endpoint: EndpointName
@@ -48,11 +48,11 @@ export interface EndpointCall extends RequestContext {
 
 /** A call whose body was read. */
 export interface ReadCall extends EndpointCall {
-  /** The fields of the form, such as `client_id`; never the token. Empty for a body of another kind. */
+  /** The fields of the form, such as `client_id`; never the token. Empty for other bodies. */
   readonly fields: Readonly<Record<string, string>>
 }
 
-/** Whether a call may go on; if not, how long the client should wait. */
+/** Whether a call may proceed; if not, how long the client should wait. */
 export type LimitAnswer = boolean | { readonly retryAfter: Duration }
 
 /** Decides about one call; a hook of {@link EndpointsOptions}. */
@@ -61,52 +61,55 @@ export type LimitHook<Request> = (
   request: Request,
 ) => LimitAnswer | Promise<LimitAnswer>
 
-/** The options that all endpoints of one authority share. Every hook is given the framework's own request as well. */
+/** The options shared by all endpoints of one authority. Every hook also receives the framework's own request. */
 export interface EndpointsOptions<Request> {
   /**
-   * Asked before anything else, for every request: `true` lets it go on, everything else is answered 429. When it throws
-   * or hangs, the answer is 503; only a leak report goes on, after a second at most, since to kill a token is always
-   * safe, and whoever floods the limiter must not be able to keep others from it. Instead of a hook: budgets in place of
-   * the default ones, or `false` for no limit. Default: for each client 20 rotations, 1000 introspections and 10 leak
-   * reports a second, for each token 1, 100 and 1, and for all clients of this process 500, 5000 and 100, with bursts of
-   * some seconds; beyond that 429 with `Retry-After`.
+   * Called first for every request: `true` lets it proceed, any other result is 429. If it throws or hangs, the
+   * response is 503. Only a leak report proceeds, after one second at most, since revoking a token is always safe and
+   * flooding the limiter must not block reports. Instead of a hook: budgets that replace the defaults, or `false` for
+   * no limit. Default: for each client 20 rotations, 1000 introspections and 10 leak reports a second, for each token
+   * 1, 100 and 1, and for all clients of this process 500, 5000 and 100, with bursts of some seconds; beyond that 429
+   * with `Retry-After`.
    */
   readonly limit?: LimitHook<Request> | BudgetsOptions | false
   /**
-   * What the token in question is bound to, as given to `issue`. A bound token is unknown without it, also to a leak
-   * report. Default: nothing.
+   * The binding of the token, as passed to `issue`. Without it a bound token is unknown, also to a leak report.
+   * Default: none.
    */
   readonly binding?: (
     call: ReadCall,
     request: Request,
   ) => string | undefined | Promise<string | undefined>
-  /** What to tell of the request, on top of what the framework knows; for Hono, the `address`. Default: nothing more. */
+  /** Adds to the published context of the request; for Hono, the `address`. Default: what the framework knows. */
   readonly context?: (request: Request) => RequestContext
-  /** Told of each error that kept an endpoint from its work; the client sees 503. Default: nobody is. */
+  /** Called with each error that prevented the endpoint's work; the client receives 503. Default: none. */
   readonly onError?: (error: unknown, request: Request) => void
   /**
-   * How long `limit` may take, and the body, and all the rest, before the answer is 503 or, for the body, 408. Default:
-   * `'10s'`.
+   * The timeout of `limit`, of the body, and of the remaining work, after which the response is 503 or, for the body,
+   * 408. Default: `'10s'`.
    */
   readonly timeout?: Duration
 }
 
-/** Who calls an endpoint that is not for everybody. */
+/** The authenticated caller of a protected endpoint. */
 export interface Caller {
-  /** For the record of a revocation: 1 to 256 characters. */
+  /** The actor for the record of a revocation: 1 to 256 characters. */
   readonly actor: string
-  /** The audiences whose tokens this caller may introspect. Default: all that the authority serves. */
+  /** The audiences whose tokens this caller may introspect. Default: all audiences of the authority. */
   readonly audiences?: readonly string[]
 }
 
-/** The options of an endpoint that is not for everybody. */
+/** The options of a protected endpoint. */
 export interface AuthorizedOptions<Request> {
-  /** Who calls; `undefined` for nobody who may, which is answered 401. There is no default: somebody has to say. */
+  /**
+   * Authenticates the caller. Return `undefined` for a caller without access, who receives 401. Required: there is no
+   * default.
+   */
   readonly authorize: (
     call: ReadCall,
     request: Request,
   ) => Caller | undefined | Promise<Caller | undefined>
-  /** The challenge of that 401, one printable line. Default: `Basic realm="api"`. */
+  /** The challenge of the 401 response, one printable line. Default: `Basic realm="api"`. */
   readonly challenge?: string
 }
 
@@ -116,35 +119,40 @@ export interface RevocationOptions<Request> extends AuthorizedOptions<Request> {
 /** The options of the introspection endpoint. */
 export interface IntrospectionOptions<Request, Claims = AnyClaims>
   extends AuthorizedOptions<Request> {
-  /** The authority's issuer, to be told as `iss`. Default: it is not told. */
+  /** The issuer to report as `iss`. Default: `iss` is omitted. */
   readonly issuer?: string
-  /** Further members of the answer, of the custom claims or of one's own; none replaces a standard one. Default: none. */
+  /**
+   * Further members of the response, from custom claims or elsewhere; none replaces a standard member. Default: none.
+   */
   readonly claims?: (auth: Verified<Claims>) => Readonly<Record<string, unknown>>
 }
 
 /** The options of the rotation endpoint. */
 export interface RotationOptions {
   /**
-   * Hands tokens out over plain HTTP as well: for tests on one machine, and where TLS ends before a proxy that the
-   * framework cannot be told to trust. Default: `false`.
+   * Also issues tokens over plain HTTP: for local tests, and behind a TLS proxy that the framework cannot be configured
+   * to trust. Default: `false`.
    */
   readonly allowHttp?: boolean
   /** The realm of the challenge. Default: `'api'`. */
   readonly realm?: string
-  /** Whether a refusal says why, such as `expired` or `revoked`. Default: `false`, since a thief would learn it too. */
+  /**
+   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, since a thief would learn
+   * it too.
+   */
   readonly reasons?: boolean
 }
 
 /** The options of the endpoint for leak reports. */
 export interface LeakOptions {
-  /** What the record of the revocation says: 1 to 1024 characters. Default: `'reported as leaked'`. */
+  /** The reason in the record of the revocation: 1 to 1024 characters. Default: `'reported as leaked'`. */
   readonly reason?: string
 }
 
-/** The shared options, with every default filled in. */
+/** The shared options with defaults applied. */
 export interface ResolvedEndpointsOptions<Request> {
   readonly limit: LimitHook<Request> | undefined
-  /** The budgets that hold without a hook. */
+  /** The budgets used without a hook. */
   readonly budgets: ResolvedBudgets
   readonly binding: EndpointsOptions<Request>['binding']
   readonly context: EndpointsOptions<Request>['context']
@@ -194,7 +202,7 @@ const SCHEMAS = {
   leak: z.strictObject({ reason: text(1024) }),
 } as const
 
-/** Checks the shared options and fills in the defaults. Throws `ERR_INVALID_OPTION`. */
+/** Validates the shared options and applies the defaults. Throws `ERR_INVALID_OPTION`. */
 export function resolveEndpointsOptions<Request>(
   options: EndpointsOptions<Request>,
 ): ResolvedEndpointsOptions<Request> {
@@ -216,7 +224,7 @@ export function resolveEndpointsOptions<Request>(
 const AUTHORIZE =
   'authorize, a function that returns { actor } for a caller who may use the endpoint, and undefined for any other (401)'
 
-/** Checks the options of one endpoint and returns a copy of its own fields. Throws `ERR_INVALID_OPTION`. */
+/** Validates the options of one endpoint and returns a copy of its own fields. Throws `ERR_INVALID_OPTION`. */
 export function checkOptions<T extends object>(endpoint: EndpointName, options: T): T {
   const isAuthorized = endpoint === 'revocation' || endpoint === 'introspection'
   if (isAuthorized && options === undefined) {
@@ -229,12 +237,12 @@ export function checkOptions<T extends object>(endpoint: EndpointName, options: 
   return check<T>(SCHEMAS[endpoint], fields)
 }
 
-/** The challenge of an endpoint that is not for everybody. */
+/** The challenge of a protected endpoint. */
 export function challengeOf({ challenge }: { readonly challenge?: string }): string {
   return challenge ?? DEFAULT_CHALLENGE
 }
 
-/** What the record of a reported token says. */
+/** The recorded reason for a reported token. */
 export function reasonOf({ reason }: LeakOptions): string {
   return reason ?? DEFAULT_REASON
 }

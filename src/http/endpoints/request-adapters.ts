@@ -1,5 +1,5 @@
 /**
- * What the endpoints need of a framework beyond what a guard does, for the frameworks built on Node's own requests.
+ * Request adapters of the endpoints for the frameworks built on Node's requests, extending those of the guards.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { readStream } from './body.js'
 import type { EndpointAdapter } from './endpoint.js'
 import { closeIfUnread } from './unread.js'
 
-/** Reads method, headers and body from Node's request; `parsed` is what a body parser left, if one ran before. */
+/** Reads method, headers and body from Node's request; `parsed` is the result of a body parser, if one ran before. */
 export function nodeReading<Request>(
   nodeOf: (request: Request) => IncomingMessage,
   parsed: (request: Request) => unknown,
@@ -22,10 +22,10 @@ export function nodeReading<Request>(
   }
 }
 
-/** An endpoint for `(request, response)`: a handler of Express, of Connect's kin and of `node:http` itself. */
+/** An endpoint for `(request, response)`: a handler of Express, Connect-like routers and `node:http`. */
 export type ConnectEndpoint = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Puts an endpoint into that form. */
+/** Adapts an endpoint to that signature. */
 export function connectEndpoint<Request extends IncomingMessage>(
   answer: (request: Request) => Promise<Answer>,
 ): ConnectEndpoint {

@@ -1,7 +1,7 @@
 /**
- * Killing tokens: the revocation endpoint of RFC 7009, and the one that anybody may tell of a leaked token.
+ * Revokes tokens: the revocation endpoint of RFC 7009, and the public endpoint for leak reports.
  *
- * Neither tells a token that was killed from one that is unknown, foreign, expired or no token at all.
+ * Responses do not distinguish a revoked token from one that is unknown, foreign, expired or malformed.
  *
  * @module
  */
@@ -45,9 +45,9 @@ export function revocation<Request, Claims>(
   }
 }
 
-/** How many tokens one report may name. */
+/** The maximum number of tokens per report. */
 const MAX_TOKENS = 100
-// As many tokens of the default length, and what JSON puts around them.
+// Room for as many tokens of the default length, with their JSON syntax.
 const MAX_REPORT_BYTES = 512 * 1024
 const MAX_REMEMBERED = 10_000
 const MALFORMED = invalidRequest(
@@ -61,7 +61,7 @@ export function leak<Request, Claims>(
   options: LeakOptions,
 ): Endpoint<Request> {
   const record = { actor: 'leak-report', reason: reasonOf(options) }
-  // Whoever holds one token could otherwise make the log grow for as long as they like.
+  // Otherwise the holder of one token could grow the log without limit.
   const killed = new Set<string>()
 
   const report = async (target: Target): Promise<void> => {
@@ -82,7 +82,7 @@ export function leak<Request, Claims>(
       const waitMs = Math.max(...tokens.map((token) => meter.token(token)))
       if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, readCall(call, fields), request)
-      // All at once: each is refused here from this tick on, and the log takes them together.
+      // Concurrent: this node rejects each from this tick on, and the log receives them together.
       const results = await Promise.allSettled(tokens.map((token) => report({ token, ...bound })))
       for (const result of results) if (result.status === 'rejected') throw result.reason
       return DONE
@@ -95,7 +95,7 @@ interface Target {
   readonly binding?: string
 }
 
-/** Revokes a token for good; answers whether there was one. Rejects when that is not certain. */
+/** Revokes a token permanently; resolves with whether it existed. Rejects if that is not certain. */
 async function kill<Request, Claims>(
   { authority }: Shared<Request, Claims>,
   target: Target,
@@ -124,7 +124,7 @@ function reportOf<Request>({ contentType, body }: Visit<Request>): Step<Report> 
     if (fields !== undefined && tokens !== undefined) return { ok: true, value: { tokens, fields } }
   } else if (isJson(contentType)) {
     const { token, tokens: list } = readJson(body) ?? {}
-    // Either the one or the other.
+    // Exactly one of the two.
     const tokens = tokensOf(token === undefined ? list : list === undefined ? [token] : undefined)
     if (tokens !== undefined) return { ok: true, value: { tokens, fields: {} } }
   } else return { ok: false, answer: TYPES }

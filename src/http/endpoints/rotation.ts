@@ -1,5 +1,5 @@
 /**
- * The rotation endpoint: whoever presents a token exchanges it for its successor.
+ * The rotation endpoint: exchanges the presented token for its successor.
  *
  * @module
  */
@@ -25,13 +25,13 @@ import type { EndpointAuthority, RotationOptions } from './options.js'
 
 type Successor = Awaited<ReturnType<EndpointAuthority['rotate']>>
 
-/** A request that presents a token, with the form that came along. */
+/** A request that presents a token, with its form. */
 interface Presented<Request> {
   readonly request: Request
   readonly form: Fields
 }
 
-// Who rotates, for the record; the record itself has the subject.
+// The recorded actor of the rotation; the record itself has the subject.
 const ACTOR = 'holder'
 const MALFORMED = invalidRequest('Send each parameter once, or no form at all.')
 const INSECURE = problem({
@@ -100,11 +100,11 @@ interface Presentation {
 
 interface Answers {
   readonly refusals: Refusals
-  /** To a token whose family has ended. */
+  /** The response to a token whose family has ended. */
   readonly ended: Answer
 }
 
-/** Exchanges a token for its successor. Rejects when it is not certain what became of it. */
+/** Exchanges a token for its successor. Rejects if the result is not certain. */
 async function exchange<Request, Claims>(
   shared: Shared<Request, Claims>,
   { token, ...bound }: Presentation,
@@ -116,12 +116,12 @@ async function exchange<Request, Claims>(
     const answer = answerTo(error, shared.clock.now(), ended)
     if (answer !== undefined) return answer
     const code = refusalOf(error)
-    // Asked last, since a valid token is well-formed.
+    // Checked last, since a valid token is well-formed.
     return isWellFormed(token) ? refusals.of(code) : refusals.malformed
   }
 }
 
-/** The answer to a token that is valid and is not rotated; `undefined` for every other error. */
+/** The response to a valid token that cannot be rotated; `undefined` for every other error. */
 function answerTo(error: unknown, now: number, ended: Answer): Answer | undefined {
   if (!(error instanceof WatchwordError)) return undefined
   if (error.retryAt !== undefined) return tooMany(error.retryAt - now)
@@ -132,14 +132,14 @@ function answerTo(error: unknown, now: number, ended: Answer): Answer | undefine
 
 const codeOf = (error: unknown) => (error instanceof WatchwordError ? error.code : undefined)
 
-/** The rejection code that an error of `rotate` stands for; throws what stands for none. */
+/** The rejection code for an error of `rotate`; rethrows other errors. */
 function refusalOf(error: unknown): RejectionCode {
   const reason = rejectionOf(error)
   if (reason !== undefined) return reason as RejectionCode
   const code = codeOf(error)
   if (code === 'ERR_TOKEN_REUSED') return 'superseded'
   if (code === 'ERR_FAMILY_ENDED') return 'expired'
-  // As `authenticate` has it with `freshness: 'store'`: what the store does not know of is dead.
+  // As with `freshness: 'store'`: a token that is missing from the store is rejected.
   if (code === 'ERR_TOKEN_UNKNOWN') return 'revoked'
   throw error
 }
@@ -159,8 +159,8 @@ function granted<Request, Claims>(
 }
 
 /**
- * The one refusal that says why: the token is invalid like any other that is answered 401, but a client that knows the
- * reason asks for a new token instead of looking for its mistake.
+ * The only rejection that states its reason: the token is invalid as with any 401, but a client that knows the reason
+ * requests a new token instead of looking for its own mistake.
  */
 function familyEnded(realm: string): Answer {
   return problem({

@@ -1,7 +1,7 @@
 /**
- * Requests that are answered before their body was read to its end: the connection ends with the response.
+ * Handles requests whose response is sent before the body was fully read: the connection closes after the response.
  *
- * Node would otherwise read the rest and throw it away, for as long as a client goes on sending.
+ * Otherwise Node would read and discard the rest for as long as a client keeps sending.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import type { Socket } from 'node:net'
 import { resolveClock, systemClock } from '../../lib/clock.js'
 import { SECOND } from '../../lib/duration.js'
 
-// A connection that is closed with unread data is reset, and a reset may overtake the response. While it lingers nothing
-// is read, so that a client that is still sending sees the response and the end of the stream first.
+// A connection that is closed with unread data is reset, and the reset may overtake the response. During the linger
+// nothing is read, so a client that is still sending receives the response and the end of the stream first.
 const LINGER_MS = SECOND
 const CLOCK = resolveClock(systemClock)
 
-/** Stops reading the request, if there is more of it, and closes its connection after the response. */
+/** Stops reading the request, if data remains, and closes its connection after the response. */
 export function closeIfUnread(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || response.headersSent || request.destroyed) return
   if (request.httpVersionMajor > 1) closeStream(request, response)
@@ -24,7 +24,7 @@ export function closeIfUnread(request: IncomingMessage, response: ServerResponse
 }
 
 function closeConnection(request: IncomingMessage, response: ServerResponse): void {
-  // Marks the body as taken: of one that is not, Node reads the rest after the response.
+  // Marks the body as consumed. Otherwise Node reads the rest after the response.
   request.read(0)
   request.pause()
   // Adapters that drain an unread request resume it.
@@ -33,14 +33,14 @@ function closeConnection(request: IncomingMessage, response: ServerResponse): vo
   lingerBeforeClose(request.socket)
 }
 
-/** Over HTTP/2 the other requests of the connection go on: the stream is reset without an error (RFC 9113, 8.1). */
+/** Over HTTP/2 other requests of the connection continue: the stream is reset without an error (RFC 9113, 8.1). */
 function closeStream(request: IncomingMessage, response: ServerResponse): void {
   request.pause()
   const { stream } = response as unknown as Http2ServerResponse
   response.once('finish', () => stream.close())
 }
 
-/** Has Node, which calls `destroySoon` after the last response of a connection, send the end of the stream first. */
+/** Sends the end of the stream first: Node calls `destroySoon` after the last response of a connection. */
 function lingerBeforeClose(socket: Socket): void {
   let isEnding = false
   socket.destroySoon = () => {

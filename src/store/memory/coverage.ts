@@ -1,11 +1,11 @@
 /**
- * What the kept revocations of a store in memory cover.
+ * The coverage of revocations in an in-memory store.
  *
  * @module
  */
 import type { Revocation, RevocationKind, TokenRecord } from '../store.js'
 
-/** What is covered, so that a rotation asks a few times and not once for each revocation. */
+/** An index of the coverage, so that a rotation needs a few lookups instead of one per revocation. */
 export interface Coverage {
   /** Up to which time of issue a target is revoked, by kind and value. */
   readonly covered: Map<string, number>
@@ -13,7 +13,7 @@ export interface Coverage {
   readonly ended: Map<string, number>
 }
 
-// The kinds that kill whatever the time of issue: what they name never comes back to life.
+// Kinds that do not depend on the time of issue: their targets never become valid again.
 const ABSOLUTE: ReadonlySet<RevocationKind> = new Set(['token', 'family', 'key'])
 
 const targetKey = (kind: RevocationKind, value: string) => `${kind}:${value}`

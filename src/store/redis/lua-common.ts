@@ -1,5 +1,5 @@
 /**
- * What the scripts have in common: names of keys, reading and writing a token's row, and what a revocation covers.
+ * Shared code of the scripts: names of keys, reading and writing a token's row, and what a revocation covers.
  *
  * The keys, after `{prefix}:`. A name with a colon goes on with a text of any kind up to its end, so no text can make it
  * the name of another key; where two texts make a name, the length of the first comes before it.
@@ -28,7 +28,7 @@ import { SCHEMA_VERSION } from '../../clients/redis/script.js'
 // full. Without `no-writes` a replica refuses even what only reads: what decides is read from the primary.
 const HEAD = '#!lua'
 
-// What takes life from tokens, frees memory or only reads also runs when memory is full.
+// Scripts that invalidate tokens, free memory or only read also run when memory is full.
 const HEAD_WHEN_FULL = '#!lua flags=allow-oom'
 
 const COMMON = `

@@ -22,7 +22,7 @@ return { ARGV[1], 'inserted' }
 `),
 )
 
-/** Reads a page of keys. Arguments: the id to begin after, the most to answer. */
+/** Reads a page of keys. Arguments: the id to begin after, the page size. */
 export const LIST_KEYS = defineScript(
   plain(`
 return readPage('keys', 'key')

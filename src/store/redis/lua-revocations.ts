@@ -1,6 +1,7 @@
 /**
- * The scripts over revocations. A revocation is kept in one step, and from then on every script sees what it covers as
- * dead. The rows are marked in batches afterwards, by whoever comes by, so that no revocation stops the server for long.
+ * The scripts for revocations. A revocation is stored in one step, and from then on every script treats the tokens that
+ * it covers as revoked. The rows are marked later in batches by any client, so that no revocation blocks the server for
+ * long.
  *
  * @module
  */
@@ -48,8 +49,8 @@ end
 `
 
 /**
- * Keeps a revocation and marks a first batch of rows. Argument: the record. Answers `settled` or `more`, and how many live
- * rows were marked by it so far.
+ * Stores a revocation and marks a first batch of rows. Argument: the record. Returns `settled` or `more`, and how many
+ * valid rows it has marked so far.
  */
 export const REVOKE = defineScript(
   vital(`
@@ -80,8 +81,8 @@ return { ARGV[1], state, redis.call('HGET', key('revocation', id), 'matched') or
 )
 
 /**
- * Marks a batch of the rows that are left to mark. Argument: the id of a revocation. Answers `settled` or `more`, and how
- * many live rows that one has marked so far.
+ * Marks a batch of the remaining rows. Argument: the id of a revocation. Returns `settled` or `more`, and how many
+ * valid rows that revocation has marked so far.
  */
 export const SETTLE = defineScript(
   vital(`
@@ -92,10 +93,10 @@ return { ARGV[1], state, redis.call('HGET', key('revocation', ARGV[2]), 'matched
 )
 
 /**
- * Reads a page of what changed. Arguments: up to which number it was read before, the score and the member that were the
- * last then, the most to answer; or nothing, to learn where to begin.
+ * Reads a page of changes. Arguments: the number up to which it was read before, the last score and member read, the
+ * page size; or nothing, to get the start position.
  *
- * Answers `page`, where to go on in the same three parts, whether there is more, the revocations, the tokens.
+ * Returns `page`, the next position in the same three parts, whether there is more, the revocations, the tokens.
  */
 export const CHANGES = defineScript(
   vital(`
@@ -138,7 +139,7 @@ return page(number, score, member, false)
 `),
 )
 
-/** Reads a page of revocations. Arguments: the id to begin after, the most to answer. */
+/** Reads a page of revocations. Arguments: the id to begin after, the page size. */
 export const LIST_REVOCATIONS = defineScript(
   plain(`
 return readPage('revocations', 'revocation')

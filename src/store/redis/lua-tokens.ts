@@ -1,5 +1,5 @@
 /**
- * The scripts over tokens. `ARGV[1]` names the call, and is answered first.
+ * The scripts for tokens. `ARGV[1]` names the call, and is the first element of the reply.
  *
  * @module
  */

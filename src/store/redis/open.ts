@@ -8,8 +8,8 @@ import { type AtStake, evictionError, warnOfPolicy } from '../../clients/redis/e
 import { defineScript, type Run, SCHEMA_VERSION, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 
-// Without `#!lua`, which an older server takes for a mistake of grammar: it is to be told what it lacks. The policy is
-// read from INFO, which hosted servers allow where they block CONFIG, and on the very node that has the data.
+// Without `#!lua`, which an older server rejects as a syntax error: it should report its version instead. The policy is
+// read from INFO, which hosted servers allow even if they block CONFIG, on the node that has the data.
 const OPEN = defineScript(`
 if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
 local info, policy = redis.pcall('INFO', 'memory'), ''

@@ -73,7 +73,7 @@ const REVOCATION: Columns<Revocation> = {
   tag: 'text',
 }
 
-/** What is read for a property of a row that was written before the property existed. */
+/** The value of a property in rows written before the property existed. */
 type Missing<T> = { readonly [K in keyof T]?: (record: T) => unknown }
 
 const NO_TAG = { tag: () => '' }

@@ -17,7 +17,7 @@ import type { Dialect } from './dialect.js'
 /** How many transactions that change something can run at once. */
 export const STRIPES = 16
 
-// Each stripe numbers its changes in a range of its own, so that one column and one index serve all of them.
+// Each stripe numbers its changes in its own range, so that one column and one index serve all of them.
 const RANGE = 2 ** 48
 
 /** The statements that create the table of stripes. */
@@ -118,7 +118,7 @@ function* readAfter<T>(
   const more = rows.length >= limit
   return {
     items: rows.map((row) => toRecord(columns, row)),
-    // With no more rows, whatever was committed when the numbers were read has been seen.
+    // With no more rows, everything committed when the numbers were read has been seen.
     upTo: more ? upTo : upTo.map((number, stripe) => Math.max(number, latest[stripe] ?? 0)),
     more,
   }
@@ -159,7 +159,7 @@ function parseCursor(cursor: string, latest: readonly number[]): Place {
   const isOf = (numbers: readonly number[]) =>
     latest.every((last, stripe) => (numbers[stripe] ?? Number.NaN) <= last)
   // Beyond the last number of any stripe: the database was set back to an earlier state, which numbers its changes
-  // again. What it took in since is found from the beginning.
+  // again. Changes since then are found from the beginning.
   if (isOf(kept) && isOf(ended)) return { kept, ended }
   const beginning = latest.map((_, stripe) => stripe * RANGE)
   return { kept: beginning, ended: beginning }

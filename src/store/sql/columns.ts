@@ -19,11 +19,11 @@ export interface Column<T> {
   readonly since?: 2
   /** Whether the number stands for `true` (1) or `false` (0). */
   readonly flag?: true
-  /** What a row without a value is read as: one that was written before the column existed. Default: `null`. */
+  /** The value of rows written before the column existed. Default: `null`. */
   readonly missing?: (record: T) => unknown
   /** The field of the record; a column without one is for look-ups alone. */
   readonly field?: keyof T & string
-  /** What a column without a field holds. */
+  /** The content of a column without a field. */
   readonly value?: (record: T) => string
 }
 
@@ -146,7 +146,7 @@ export function toValues<T>(columns: readonly Column<T>[], record: T): SqlScalar
   })
 }
 
-/** A record of a row. What does not look as it should is passed on as it is: the core refuses it by its id. */
+/** Converts a row to a record. Invalid values are passed through: the core rejects the record by its id. */
 export function toRecord<T>(columns: readonly Column<T>[], row: Row): T {
   const record: Record<string, unknown> = {}
   for (const { name, field, type, flag, missing } of columns) {
@@ -187,7 +187,7 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest().subarray(0, 24).toString('base64url')
 }
 
-/** What a revocation is found by: as its tokens have it in a column with an index. */
+/** The lookup of a revocation: the indexed column of its tokens. */
 function targetOf({ kind, value }: Revocation): string {
   const isShort = Buffer.byteLength(value) <= AUDIENCE
   return kind !== 'subject' && isShort ? value : hashOf(value)

@@ -9,7 +9,7 @@ import type { Addition, TableModel } from './schema.js'
 /** How a database declares its tables. */
 export interface Declarations {
   type(type: Column<never>['type']): string
-  /** What follows the list of columns. */
+  /** The text after the list of columns. */
   readonly tableEnd: string
   /** Whether indexes are declared within their table, where they cannot be created only if missing. */
   readonly indexesWithin: boolean
@@ -53,7 +53,7 @@ export function createAddedIndexes({ table, indexes }: Addition): string[] {
   )
 }
 
-// An index is always in the schema of its table, and must not be told so.
+// An index is always in the schema of its table, and must not be qualified.
 function unqualified(name: string): string {
   return name.slice(name.indexOf('.') + 1)
 }

@@ -1,5 +1,5 @@
 /**
- * What differs between the databases.
+ * The differences between the databases.
  *
  * @module
  */
@@ -63,20 +63,20 @@ export interface Dialect extends Schema {
   purgeBatch(table: Sql, before: number): Sql
 }
 
-/** What a transaction excludes until it ends. */
+/** The locks that a transaction holds until it ends. */
 export interface Locks {
   /**
    * `shared` for what makes tokens, `exclusive` for what revokes them. A revocation therefore waits for the rotations
    * and inserts before it and marks what they wrote, and those after it see it as kept.
    */
   readonly making?: 'shared' | 'exclusive'
-  /** Excludes whoever counts the live tokens of the same subject and policy. */
+  /** Excludes other transactions that count the valid tokens of the same subject and policy. */
   readonly holder?: string
   /** Takes the next number of this stripe, and the stripe with it until the end of the transaction. */
   readonly stripe?: number
 }
 
-/** What keeps a schema at the library's version. */
+/** Keeps a schema at the library's version. */
 export interface SchemaEngine {
   readonly name: string
   readonly dialect: Schema

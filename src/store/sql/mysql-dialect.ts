@@ -85,7 +85,7 @@ export function mysqlDialect(prefix: string): Dialect {
   }
 }
 
-// One statement for each table, so that it is altered as a whole or not at all: the last of its columns tells.
+// One statement for each table, so that it is altered completely or not at all: its last column shows which.
 function alterTable(addition: Addition): Guarded {
   const { table, columns, indexes } = addition
   const parts = [

@@ -16,7 +16,7 @@ import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
 const BATCH = 1000
 
-// The order of "C" is that of the bytes, whatever the database's own is; it is also the fastest.
+// Collation "C" orders by bytes, independent of the database's collation; it is also the fastest.
 const DECLARATIONS: Declarations = {
   type: (type) => (type === 'number' ? 'BIGINT' : 'TEXT COLLATE "C"'),
   tableEnd: '',
@@ -44,12 +44,12 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ORDER BY o.id DESC FOR UPDATE OF o
       ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
     ],
-    // Rows are locked in the order in which rotations and reports of use lock theirs, so that nobody waits in a circle.
+    // Rows are locked in the same order as by rotations and use reports, which prevents deadlocks.
     markRevoked: (set, where) =>
       sql`WITH hit AS (SELECT id FROM ${tokens} WHERE ${where} ORDER BY id DESC FOR UPDATE)
         UPDATE ${tokens} t SET ${set} FROM hit WHERE t.id = hit.id`,
     now: sql`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
-    // What another purge holds is as good as gone.
+    // Rows locked by another purge are about to be deleted.
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id = ANY(ARRAY(
       SELECT id FROM ${table} WHERE expires_at <= ${before}
       ORDER BY expires_at LIMIT ${raw(String(BATCH))} FOR UPDATE SKIP LOCKED))`,

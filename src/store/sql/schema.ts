@@ -49,7 +49,7 @@ export interface Addition {
 const addedIn2 = <T>(columns: readonly Column<T>[]) =>
   columns.filter(({ since }) => since === 2) as readonly Column<never>[]
 
-/** What version 2 adds: integrity tags, the limits of a family, the reach of a revocation, and the order of changes. */
+/** Added in version 2: integrity tags, the limits of a family, the reach of a revocation, and the order of changes. */
 export function additionsOfVersion2({ tokens, keys, revocations }: Tables): Addition[] {
   return [
     {
@@ -76,7 +76,7 @@ export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableMo
       policy: 'policy, id',
       audience: 'audience, id',
       key: 'key_id, id',
-      // Counts the live tokens of a holder without its dead ones.
+      // Counts the valid tokens of a holder without its invalid ones.
       holder: 'subject_hash, policy, expires_at',
       expiry: 'expires_at',
     }),
@@ -116,7 +116,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
   }
 }
 
-/** What applies the schema by hand. */
+/** Applies the schema manually. */
 export function migrationSql({ createVersions, migrations, tables }: Schema): string {
   const lines = migrations.flatMap((statements, index) => [
     ...statements.map((statement) => (typeof statement === 'string' ? statement : statement.text)),
@@ -125,7 +125,7 @@ export function migrationSql({ createVersions, migrations, tables }: Schema): st
   return `${[...createVersions, ...lines].join(';\n\n')};\n`
 }
 
-/** What a schema belongs to, for messages. */
+/** The owner of a schema, for messages. */
 export type Owner = 'store' | 'feed'
 
 /** Brings the schema to the version of the library. One process at a time; twice changes nothing. */
@@ -146,7 +146,7 @@ function* migrationSteps(dialect: Schema): Steps<void> {
     if (index < applied) continue
     for (const statement of statements) {
       const { text, unless } = typeof statement === 'string' ? { text: statement } : statement
-      // What a process that died began is not done again.
+      // Steps that a crashed process completed are not repeated.
       if (unless !== undefined && (yield once(unless)).rows.length > 0) continue
       yield once(raw(text))
     }

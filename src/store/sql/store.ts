@@ -22,7 +22,7 @@ import {
   supersede,
 } from './tokens.js'
 
-/** A store with a schema of its own. */
+/** A store with its own schema. */
 export interface SqlStore extends Store {
   /**
    * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
@@ -40,7 +40,7 @@ export function sqlStore(engine: Engine): SqlStore {
   const ensureOpen = (): void => {
     if (closed) throw new Error(`the ${name} store is closed`)
   }
-  // Every method is a promise that rejects, never one that throws, and none answers after close.
+  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()

@@ -42,7 +42,7 @@ export function* insertLimited(
       AND revoked_at IS NULL AND successor IS NULL) AS live`
   const { rows } = yield count
   const fresh = records.length - Number(rows[0]?.['present'])
-  // A retry of what was inserted is no more than that, whatever was inserted since.
+  // A retry of an insert succeeds, even if other rows were inserted since.
   if (fresh === 0) return 'inserted'
   if (Number(rows[0]?.['live']) + fresh > max) return 'limit'
   yield* insertTokens(dialect, records)
