@@ -1,7 +1,7 @@
 /**
  * Every error that the library throws, and every code it can carry.
  *
- * A refused token is not an error: `verify` answers it as a value. What is thrown is either misuse, a demand that
+ * A rejected token is not an error: `verify` returns it as a value. Thrown errors are either misuse, a demand that
  * cannot be met, or an outage, and the code says which. Codes are frozen within a major version; messages are not.
  *
  * @module

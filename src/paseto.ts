@@ -2,7 +2,7 @@
  * `watchword/paseto`: PASETO v4.local and its PASERK operations, synchronous, on libsodium.
  *
  * Bytes in, bytes out: claims, time and key choice are the caller's. Await {@link ready} once; then
- * every function here answers at once. A token that is not authentic is `undefined`, never an
+ * every function here is synchronous. A token that is not authentic is `undefined`, never an
  * error.
  *
  * @module
@@ -204,7 +204,7 @@ export function seal(
 }
 
 /**
- * Opens a token, or answers `undefined`: malformed, too long, of another version, changed, made
+ * Opens a token, or returns `undefined`: malformed, too long, of another version, changed, made
  * with another key or bound to another assertion, without saying which. PASETO Version4.md,
  * "Decrypt".
  *

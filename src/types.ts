@@ -20,7 +20,7 @@ export interface Requirement {
   readonly maxStaleness?: Duration
   /**
    * The receipt's position of a revocation that this node must have applied, wherever it was made. Default: none.
-   * `verify` answers `stale` when it has not; `authenticate` reads the feed first.
+   * `verify` rejects with `stale` when it has not; `authenticate` reads the feed first.
    */
   readonly minPosition?: LogPosition
   /** `store`: ask the store about this very token; only `authenticate` can. Default: the revocation index decides. */
@@ -113,7 +113,7 @@ export type Rejected =
       readonly missing: readonly string[]
     }
 
-/** What `verify` answers. */
+/** The result of `verify`. */
 export type VerifyResult<Claims = AnyClaims> = Verified<Claims> | Rejected
 
 /** What `revoke` is aimed at: exactly one of these. */

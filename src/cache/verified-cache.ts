@@ -50,7 +50,7 @@ export class VerifiedCache<E extends Fingerprinted> {
     return this.#entries !== undefined
   }
 
-  /** Answers the entry of this fingerprint. */
+  /** Returns the entry of this fingerprint. */
   get(print0: number, print1: number, print2: number, print3: number): E | undefined {
     // The slot is 32 bits of the fingerprint, the entry holds all 128: tokens may share a slot, never a result. A small
     // integer is the cheapest Map key, and reveals nothing to subscribers of lru-cache's own channel.

@@ -97,7 +97,7 @@ export interface WatchHint {
 
 /** Where a compacted state of the log is kept: a list of sealed chunks that is replaced as a whole. */
 export interface FeedSnapshot {
-  /** Answers the chunks of the newest complete snapshot, in order; none when there is none. */
+  /** Returns the chunks of the newest complete snapshot, in order; none when there is none. */
   load(signal: AbortSignal): AsyncIterable<Uint8Array>
   /**
    * Replaces the snapshot when the last chunk is written, in one step; a `save` that ends early, or rejects, leaves the
@@ -113,7 +113,7 @@ export interface RevocationFeed {
   /** Makes the feed ready. Called before any other method, and again after it rejected; a second call changes nothing. */
   open(signal: AbortSignal): Promise<void>
 
-  /** Answers the authoritative head, never a replica's or a cached one; `null` when the log does not exist. */
+  /** Returns the authoritative head, never a replica's or a cached one; `null` when the log does not exist. */
   head(options: CallOptions): Promise<SealedHead | null>
 
   /**

@@ -47,8 +47,8 @@ export interface MysqlFeedOptions {
 
 /**
  * A feed in MySQL 8 or MariaDB 10.6 and later, on InnoDB. Nodes hear of a revocation when they ask next, which is every
- * 250 ms at the latest. It may share its database and its prefix with a store; each has a `migrate` of its own. The pool
- * stays the caller's: the feed never ends it. Give it a primary to connect to, since a replica answers an old head as
+ * 250 ms at the latest. It may share its database and its prefix with a store; each has its own `migrate`. The pool
+ * stays the caller's: the feed never ends it. Give it a primary to connect to, since a replica returns an old head as
  * readily as a new one, and connections that commit by themselves, as they do unless told otherwise. With
  * `innodb_flush_log_at_trx_commit = 1`, the default, a revocation that was acknowledged survives a loss of power; with
  * less, `info.durability` is `'process'`.

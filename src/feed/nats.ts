@@ -174,7 +174,7 @@ function checkOptions(
 ): Required<NatsFeedOptions> {
   const { prefix = 'watchword', replicas = 1 } = adapterOptions(given, ['prefix', 'replicas'])
   if (typeof js?.jetstreamManager !== 'function')
-    throw invalid('js: expected what jetstream(connection) of @nats-io/jetstream answers')
+    throw invalid('js: expected the result of jetstream(connection) of @nats-io/jetstream')
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
     throw invalid(
       "prefix: expected 1 to 64 letters, digits, '_' or '-', the first a letter or digit",

@@ -90,12 +90,11 @@ export interface PostgresFeedOptions {
 }
 
 /**
- * A feed in PostgreSQL 12 or later: an append is one statement, and the other nodes are told at once. It may share its
- * database, its schema and its prefix with a store; each has a `migrate` of its own. The pool stays the caller's: the
+ * A feed in PostgreSQL 12 or later: an append is one statement, and the other nodes are notified. It may share its
+ * database, its schema and its prefix with a store; each has its own `migrate`. The pool stays the caller's: the
  * feed never ends it, and takes one connection more, to listen. Give the pool a listener for `error`, as `pg` asks for,
- * a `connectionTimeoutMillis`, without which it waits for a lost server for ever, and a primary to connect to: answers
- * of a replica are refused. Unless `synchronous_commit` is off, a revocation that
- * was acknowledged survives a loss of power; if it is, `info.durability` is `'process'`.
+ * a `connectionTimeoutMillis`, without which it waits for a lost server indefinitely, and a primary to connect to:
+ * replicas are rejected. Unless `synchronous_commit` is off, an acknowledged revocation survives a loss of power; if it is, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

@@ -28,7 +28,7 @@ const MOST_UNSETTLED = 100
 /**
  * Lays a push channel over a feed: each event that this node appends is sent to the other nodes, which otherwise find it
  * when they ask next. What the channel does, or fails to do, changes how fast they hear of it, and nothing else. Where
- * the feed has a push channel of its own, both are used.
+ * the feed has its own push channel, both are used.
  *
  * Every node wraps its feed alike; the feed that comes back takes the place of the one that went in, and closing it closes
  * that one.

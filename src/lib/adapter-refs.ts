@@ -10,7 +10,7 @@ export function holdAdapter(adapter: object): void {
   holders.set(adapter, (holders.get(adapter) ?? 0) + 1)
 }
 
-/** Notes that one authority is done with the adapter. Answers whether it was the last. */
+/** Notes that one authority is done with the adapter. Returns whether it was the last. */
 export function releaseAdapter(adapter: object): boolean {
   const left = (holders.get(adapter) ?? 1) - 1
   if (left > 0) holders.set(adapter, left)

@@ -31,7 +31,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export const MAX_DURATION_MS = 10 * YEAR
 
 /**
- * Reads a duration. Answers milliseconds, or `undefined` for anything that is not a finite, whole, non-negative
+ * Reads a duration. Returns milliseconds, or `undefined` for anything that is not a finite, whole, non-negative
  * duration of at most ten years.
  */
 export function parseDuration(value: unknown): number | undefined {

@@ -44,8 +44,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
  * A store in Redis. The client stays the caller's: the store adds no listener to it and never closes it. What was written
  * is as durable as the server's persistence: use `appendonly yes`. By default clients hold commands back while the server
  * is away, to send them late: better let them fail, by `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true`
- * of node-redis. While the client's connection is silent, though nothing has closed it, the store uses one of its own that
- * is made by `duplicate()`.
+ * of node-redis. While the client's connection is silent, though nothing has closed it, the store uses its own, made by
+ * `duplicate()`.
  *
  * @example
  * ```ts

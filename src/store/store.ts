@@ -282,17 +282,17 @@ export interface Store {
    */
   changes(after: string | null, limit: number): Promise<Changes>
 
-  /** Answers the page of kept revocations in ascending order of id. */
+  /** Returns the page of kept revocations in ascending order of id. */
   listRevocations(page: Page): Promise<readonly Revocation[]>
 
-  /** Inserts a key. Answers `false`, with nothing written, when its audience already has that generation. */
+  /** Inserts a key. Returns `false`, with nothing written, when its audience already has that generation. */
   insertKey(record: KeyRecord): Promise<boolean>
 
-  /** Answers every key record. */
+  /** Returns every key record. */
   listKeys(): Promise<readonly KeyRecord[]>
 
   /**
-   * Replaces a key's wrapping if it is still `expected`. Answers whether it did.
+   * Replaces a key's wrapping if it is still `expected`. Returns whether it did.
    * Atomicity: compare and set on the row.
    */
   rewrapKey(

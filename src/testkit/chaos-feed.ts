@@ -35,7 +35,7 @@ interface Page {
 export interface ChaosOptions {
   /** How often what goes wrong. Default: each in a few calls of a hundred. */
   readonly rates?: Partial<ChaosRates>
-  /** The longest delay of an answer or a push, in milliseconds. Default: 50. */
+  /** The longest delay of a response or a push, in milliseconds. Default: 50. */
   readonly maxDelayMs?: number
   /** Where delays wait; a manual clock makes them wait until it is moved. Default: the machine's clock. */
   readonly clock?: Clock
@@ -47,20 +47,20 @@ export interface ChaosFeed extends RevocationFeed {
   rates: ChaosRates
   /** How often what went wrong so far. */
   readonly faults: Readonly<Record<keyof ChaosRates, number>>
-  /** Cuts this node off: calls reject, watches end, answers on their way are lost. */
+  /** Cuts this node off: calls reject, watches end, responses in flight are lost. */
   partition(): void
   /** Ends a partition. */
   heal(): void
   /**
-   * From now on the head is the one of this moment, and reads end with it, while appends and touches go through: what
-   * somebody does who hides what is new. Pushes are lost.
+   * Freezes the head, and reads end with it, while appends and touches go through, as with an attacker who hides new
+   * events. Pushes are lost.
    */
   freeze(): Promise<void>
   /** Ends a freeze. */
   thaw(): void
   /** From now on no call settles, not even one that is given up. */
   hang(): void
-  /** Ends a hang: what was asked for meanwhile takes place now, whoever still waits for it. */
+  /** Ends a hang: calls made meanwhile take effect now, even if their callers have given up. */
   resume(): void
   /** Ends everything that was begun, and lets nothing more go wrong. */
   calm(): void
@@ -68,10 +68,10 @@ export interface ChaosFeed extends RevocationFeed {
 
 /**
  * Wraps a feed for one node, and makes what can go wrong go wrong: calls that fail before they took effect or after it,
- * late answers, repeated events, pushes that are lost, repeated, late or in another order, channels that end.
+ * late responses, repeated events, pushes that are lost, repeated, late or in another order, channels that end.
  *
- * The same seed and the same calls meet the same faults: the nth call of each method has its fate whatever the others
- * do. What is answered is always something that the log really holds or held; for a log that lies, see `chaosLog`.
+ * The same seed and the same calls meet the same faults: the nth call of each method has the same fate,
+ * regardless of other calls. Every returned value is one that the log holds or held; for a log that lies, see `chaosLog`.
  * It has no `peek`, since a call that cannot fail is not one to another machine. `close` always works.
  *
  * @example
@@ -84,7 +84,7 @@ export interface ChaosFeed extends RevocationFeed {
  * const policies = { job: { ttl: '5m', scopes: [] } } as const
  * const watchword = await createWatchword({ issuer: 'https://auth.example', audience: 'api', feed, policies })
  * feed.partition()
- * // Here verify goes on until the node cannot prove that it is fresh, and then answers `stale`.
+ * // Here verify goes on until the node cannot prove that it is fresh, and then rejects with `stale`.
  * feed.heal()
  * await watchword.close()
  * ```
@@ -171,7 +171,7 @@ function callThrough(chance: Chance, gate: Gate, later: Later) {
     if (chance.isHit('delayed', thrown.late)) {
       await new Promise<void>((resolve) => later(thrown.length, resolve))
     }
-    // The answer may be lost on its way, too.
+    // The response may be lost too.
     await gate.pass(method)
     return change(answer, thrown)
   }

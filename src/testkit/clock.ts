@@ -1,5 +1,5 @@
 /**
- * A clock that only moves when it is told to.
+ * A clock that a test moves manually.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
     now: () => wall,
     monotonic: () => monotonic,
     setTimer(callback: () => void, delayMs: number): Timer {
-      // Whole milliseconds, as the wall clock tells them, however the delay was worked out.
+      // Whole milliseconds, as the wall clock returns them, however the delay was worked out.
       const timer = { at: monotonic + Math.max(0, Math.ceil(delayMs)), callback }
       timers.add(timer)
       return { cancel: () => void timers.delete(timer) }

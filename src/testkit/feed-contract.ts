@@ -127,7 +127,7 @@ function skip([context]: readonly unknown[], lacking: Optional): void {
   runner?.skip?.(`not applicable: the feed has no ${lacking}`)
 }
 
-/** Runs one case. Answers the optional method that it needs and the feed lacks, if there is one. */
+/** Runs one case. Resolves with the optional method that it needs and the feed lacks, if there is one. */
 async function runCase(
   options: FeedContractOptions,
   { rule, title, needs = [], run }: FeedCase,

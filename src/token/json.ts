@@ -15,7 +15,7 @@ export interface JsonLimits {
 export const PAYLOAD_LIMITS: JsonLimits = { maxDepth: 16, maxKeys: 64 }
 
 /**
- * Parses a JSON object. Answers `undefined` for anything else: another type, a limit exceeded, a key that comes twice
+ * Parses a JSON object. Returns `undefined` for anything else: another type, a limit exceeded, a key that comes twice
  * in one object (however it is escaped), a key `__proto__`, a number that is not exact, a lone surrogate, or text that
  * is not JSON.
  */
@@ -42,7 +42,7 @@ function tryParse(text: string): object | undefined {
   }
 }
 
-// Counts the colons outside of strings, and so the keys as written. Answers -1 when a limit is exceeded. One pass, no
+// Counts the colons outside of strings, and so the keys as written. Returns -1 when a limit is exceeded. One pass, no
 // recursion, no allocation: it runs before anything has shown that the text is harmless.
 function countKeys(text: string, { maxDepth, maxKeys }: JsonLimits): number {
   let depth = 0

@@ -2,7 +2,7 @@
  * v4.local keys and their PASERK forms: `k4.local`, `k4.lid` and `k4.local-wrap.pie`.
  *
  * A key is an opaque object whose bytes lie in libsodium's heap. It shows nothing but its
- * identifier, whatever prints it, and it is checked at each use, so that raw bytes or the key of
+ * identifier when printed, and it is checked at each use, so that raw bytes or the key of
  * another protocol never act as one.
  *
  * @module

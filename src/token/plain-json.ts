@@ -58,7 +58,7 @@ class Writer {
   #array(value: readonly unknown[]): string {
     const items: string[] = []
     for (let i = 0; i < value.length; i++) items.push(this.#item(value, i))
-    // Its length is a key of its own.
+    // `length` is an own key of the array.
     if (Reflect.ownKeys(value).length !== value.length + 1)
       throw this.#fault('an array with fields of its own')
     return `[${items.join(',')}]`

@@ -69,7 +69,7 @@ function start(): void {
   }
 }
 
-/** Whatever broke, it has one meaning at start, and lasts. */
+/** Every failure at start has the same permanent effect. */
 function fail(error: unknown, message: string): never {
   const known = error instanceof WatchwordError && error.code === 'ERR_SELF_TEST'
   const failure = known ? error : new WatchwordError('ERR_SELF_TEST', message, { cause: error })

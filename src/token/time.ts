@@ -14,7 +14,7 @@ const RFC3339 =
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 const DAY_MS = 86_400_000
 
-/** Reads an RFC 3339 time. Answers Unix milliseconds, or `undefined` for anything else. */
+/** Reads an RFC 3339 time. Returns Unix milliseconds, or `undefined` for anything else. */
 export function parseTime(text: unknown): number | undefined {
   if (typeof text !== 'string' || text.length > 80) return undefined
   return parseCanonical(text) ?? parseAny(text)

@@ -31,7 +31,7 @@ export async function assertIntact(core: Core, record: TokenRecord): Promise<voi
   if (integrity === 'unknown') {
     throw new WatchwordError(
       'ERR_NO_SIGNING_KEY',
-      'the key that proves the integrity of the row is not loaded; try again when the store answers',
+      'the key that proves the integrity of the row is not loaded; try again when the store responds',
       { detail: `token ${record.id}, key ${record.keyId}` },
     )
   }

@@ -293,7 +293,7 @@ async function sealSuccessor(
   if (keyring.get(successor.keyId) === undefined) await keyring.refresh()
   const ringKey = keyring.get(successor.keyId)
   if (ringKey === undefined)
-    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'the key of the successor is not at hand')
+    throw new WatchwordError('ERR_NO_SIGNING_KEY', 'the key of the successor is not loaded')
   const input = { record: successor, custom: entry.custom, binding: options.binding ?? '' }
   const policy = core.options.policies.get(successor.policy)
   const wanted = normaliseScopes(options.scopes ?? record.scopes)

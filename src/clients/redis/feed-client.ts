@@ -1,6 +1,6 @@
 /**
- * The caller's own Redis client as one function that sends bytes and answers them, and connections of the feed's own that
- * are made from it and thrown away.
+ * The caller's Redis client as one function that sends bytes and returns the reply, and temporary connections of the
+ * feed that are created from it.
  *
  * @module
  */

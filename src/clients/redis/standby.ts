@@ -1,6 +1,6 @@
 /**
- * A second way to the server, for when the caller's connection has died without a word, as behind a NAT gateway or a
- * load balancer that has forgotten it: it accepts commands, answers none, and nothing ever closes it.
+ * A second connection to the server, for when the caller's connection was silently lost, as behind a NAT gateway or a
+ * load balancer that has dropped it: it accepts commands, replies to none, and nothing ever closes it.
  *
  * @module
  */

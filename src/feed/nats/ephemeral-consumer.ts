@@ -38,7 +38,7 @@ export interface EphemeralOptions {
 }
 
 /**
- * Answers messages until the reader has enough, and ends by itself a while after the last one: a consumer may be at a
+ * Yields messages until the reader has enough, and ends by itself a while after the last one: a consumer may be at a
  * replica that has not got the newest yet, so none is known to be the last.
  */
 export async function* readEphemerally(

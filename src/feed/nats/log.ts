@@ -150,7 +150,7 @@ export class Log {
     const newest =
       frame === undefined ? await this.#search.run(info, signal) : { at: mark.lastSeq, frame }
     if (newest?.at !== mark.lastSeq) {
-      // Nobody deletes the last frame but to publish another one first: then this is not the newest.
+      // The last frame is deleted only after another one was published: then this is not the newest.
       const now = await this.#info()
       if (now?.state.last_seq !== mark.lastSeq || now.state.last_ts !== mark.lastTime)
         return 'changed'
@@ -185,7 +185,7 @@ export class Log {
 
   /**
    * Publishes what `make` makes of the end of the stream, unless it makes nothing; tries again when others were first.
-   * Answers the end that it was made of, and its own place in the stream, if it was published.
+   * Returns the end that it was made of, and its own place in the stream, if it was published.
    */
   async publish(
     make: (tail: Tail | undefined) => FrameDraft | undefined,
@@ -204,7 +204,7 @@ export class Log {
       const draft = make(tail)
       if (draft === undefined) return { tail, at: undefined }
       signal.throwIfAborted()
-      // Somebody deleted the stream.
+      // The stream was deleted.
       if (tail === undefined) await this.open()
       const at = await this.#publishAfter(tail, draft)
       if (at !== undefined) return { tail, at }
@@ -232,7 +232,7 @@ export class Log {
   }
 
   // The id is new for each message, so the server, which drops what it has seen before, never takes one for another. It
-  // is there to be named by the next one of this feed: nobody else's message has it, whatever its number is.
+  // is there to be named by the next one of this feed: no message of another writer has it, regardless of its number.
   async #publish(frame: Frame, msgID: string, expect: Expectation): Promise<number | undefined> {
     const { logSubject } = this.names
     const bytes = encodeFrame(frame)

@@ -152,7 +152,7 @@ export class Reader {
   }
 }
 
-// The newest first: what was appended in place of something else is the true one. Answers how many more `seq` have
+// The newest first: what was appended in place of something else is the true one. Returns how many more `seq` have
 // something live.
 function note(found: Map<number, Found>, event: SealedEvent, isStale: boolean): number {
   const { live, stale } = found.get(event.seq) ?? { live: [], stale: [] }

@@ -41,7 +41,7 @@ export class Search {
     this.#incidents = incidents
   }
 
-  /** Answers the newest frame, if there is one: back from the end, past what is no frame, or was deleted. */
+  /** Returns the newest frame, if there is one: back from the end, past what is no frame, or was deleted. */
   async run(info: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
     const { first_seq: firstSeq, last_seq: lastSeq } = info.state
     const searched = this.#searched

@@ -51,7 +51,7 @@ export function snapshotsOf(logOf: () => Promise<Log>): FeedSnapshot {
   }
 }
 
-/** Answers where in the stream the chunks are. */
+/** Returns where in the stream the chunks are. */
 async function publishChunks(
   { js, names }: Log,
   generation: string,

@@ -145,7 +145,7 @@ end
 
 const over = (head: string, body: string) => defineScript(`${head}${LOG}${body}`)
 
-/** Answers the head, if there is one: epoch, seq, link, floor, beaconAt, bytes. */
+/** Returns the head, if there is one: epoch, seq, link, floor, beaconAt, bytes. */
 export const HEAD_OF_LOG = over(HEAD_WHEN_FULL, `return reply('head')`)
 
 /**
@@ -171,7 +171,7 @@ return out
 )
 
 /**
- * Where a watch stands. Arguments: the number of its epoch and the seq that it has, both empty at the start. Answers the
+ * Where a watch stands. Arguments: the number of its epoch and the seq that it has, both empty at the start. Returns the
  * epoch, its number and seq, how many entries above the head were removed, the seq of the first event, and the events.
  */
 export const NEXT = over(
@@ -190,7 +190,7 @@ return out
 
 /**
  * Appends events. Arguments: the epoch, seq and link expected, an empty epoch if none; those of the new head, its
- * beaconAt and bytes; the events. Answers `appended`, or `refused` and the head.
+ * beaconAt and bytes; the events. Returns `appended`, or `refused` and the head.
  */
 export const APPEND = over(
   HEAD_WHEN_FULL,
@@ -235,7 +235,7 @@ return { ARGV[1], 'appended' }
 `,
 )
 
-/** Seals the head anew. Arguments: the position expected, the new beaconAt and bytes. Answers `touched` or `refused`. */
+/** Seals the head anew. Arguments: the position expected, the new beaconAt and bytes. Returns `touched` or `refused`. */
 export const TOUCH = over(
   HEAD_WHEN_FULL,
   `
@@ -246,7 +246,7 @@ return { ARGV[1], 'touched' }
 `,
 )
 
-/** Moves the floor, and drops a batch of what is below. Argument: the last seq to drop. Answers `done` or `more`. */
+/** Moves the floor, and drops a batch of what is below. Argument: the last seq to drop. Returns `done` or `more`. */
 export const TRIM = over(
   HEAD_WHEN_FULL,
   `
@@ -288,7 +288,7 @@ redis.call('EXPIRE', chunksOf(ARGV[2]), ${UNFINISHED_SECONDS})
 return { ARGV[1], 'added' }
 `)
 
-/** Makes a generation the snapshot. Arguments: the generation, the number of its chunks. Answers `done` or `lost`. */
+/** Makes a generation the snapshot. Arguments: the generation, the number of its chunks. Returns `done` or `lost`. */
 export const COMPLETE_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 if redis.call('LLEN', chunksOf(ARGV[2])) ~= tonumber(ARGV[3]) then return { ARGV[1], 'lost' } end
 local replaced = redis.call('HGET', current, 'generation')
@@ -304,7 +304,7 @@ redis.call('UNLINK', chunksOf(ARGV[2]))
 return { ARGV[1], 'dropped' }
 `)
 
-/** Finds the snapshot. Answers `found`, its generation and the number of its chunks, or `none`. */
+/** Finds the snapshot. Returns `found`, its generation and the number of its chunks, or `none`. */
 export const FIND_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 local generation, count = unpack(redis.call('HMGET', current, 'generation', 'count'))
 if not generation or #generation > 64 or not count or #count > 9 then return { ARGV[1], 'none' } end
@@ -314,7 +314,7 @@ if redis.call('LLEN', chunksOf(generation)) ~= tonumber(count) then return { ARG
 return { ARGV[1], 'found', generation, count }
 `)
 
-/** Reads chunks. Arguments: the generation, how many to pass over. Answers the chunks, or `damaged`. */
+/** Reads chunks. Arguments: the generation, how many to pass over. Returns the chunks, or `damaged`. */
 export const READ_CHUNKS = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 wrong = wrongType(chunksOf(ARGV[2]), 'list')
 if wrong then return wrong end

@@ -28,7 +28,7 @@ const AT_STAKE: AtStake = {
   volatile: 'volatile policies spare it, since it has no expiry',
 }
 
-/** Rejects when the server is too old, a replica, or may drop keys. Answers what a write survives. Safe to repeat. */
+/** Rejects when the server is too old, a replica, or may drop keys. Returns what a write survives. Safe to repeat. */
 export async function openFeed(
   run: Run<Buffer>,
   command: BinaryCommand,

@@ -71,7 +71,7 @@ export interface FeedEngine extends SchemaEngine {
   run(statement: Sql, signal?: AbortSignal): Promise<Answer>
   /** Runs the steps as one transaction; afterwards all of it is written, or nothing. */
   transaction<T>(steps: () => Steps<T>, signal: AbortSignal): Promise<T>
-  /** Appends in one step. Answers whether the head was the expected one; if not, nothing is written. */
+  /** Appends in one step. Returns whether the head was the expected one; if not, nothing is written. */
   append(append: Append, signal: AbortSignal): Promise<boolean>
   /** Asks the server what a commit survives. */
   durability(signal: AbortSignal): Promise<Durability>

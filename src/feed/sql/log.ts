@@ -40,7 +40,7 @@ export function boundedEvent(column: Sql): Sql {
 
 /**
  * The events after a position, and the floor, from one snapshot of the database. Only what lies between the floor and
- * the head: below it, events are being removed; above it, there is what somebody else has put there.
+ * the head: below it, events are being removed; above it are rows of other writers.
  */
 export function selectEvents(
   dialect: FeedDialect,

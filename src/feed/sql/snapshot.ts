@@ -62,7 +62,7 @@ async function save(
       count++
     }
   } catch (error) {
-    // Whoever saves next removes it otherwise.
+    // Otherwise the next save removes it.
     await engine.run(removeGeneration(dialect, feed, generation), signal).catch(() => undefined)
     throw error
   }

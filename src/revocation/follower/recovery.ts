@@ -145,7 +145,7 @@ export class Recovery {
     if (!isSure) return
     onIncident('trimmed', 1)
     if (!isDamaged && backfill === undefined)
-      throw unavailable('the feed lost events that nobody has')
+      throw unavailable('the feed lost events that no node and no store has')
     if (!isDamaged) await this.#backfill()
     await this.#begin(head, true)
   }

@@ -147,7 +147,7 @@ return readPage('revocations', 'revocation')
 )
 
 /**
- * Removes a batch of revocations, but none with rows left to mark. Argument: up to which expiry. Answers `done`, how many
+ * Removes a batch of revocations, but none with rows left to mark. Argument: up to which expiry. Returns `done`, how many
  * were removed.
  */
 export const PURGE_REVOCATIONS = defineScript(

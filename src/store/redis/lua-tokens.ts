@@ -10,7 +10,7 @@ import { growing, vital } from './lua-common.js'
 /**
  * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, then the records.
  *
- * Answers `inserted`, `limit`, or `again` after a batch of rows was marked that would have been counted wrongly.
+ * Returns `inserted`, `limit`, or `again` after a batch of rows was marked that would have been counted wrongly.
  */
 export const INSERT_TOKENS = defineScript(
   growing(`
@@ -62,7 +62,7 @@ return { ARGV[1], 'found', flat }
  * Reads a part of a page, from at most a batch of rows. Arguments: the id to begin after, how many are wanted, `liveAt`
  * and `supersededAliveAt` or nothing, then the names and values of the rest of the filter.
  *
- * Answers `end` when there are no more, else `more`; then the last id that was looked at, and the rows.
+ * Returns `end` when there are no more, else `more`; then the last id that was looked at, and the rows.
  */
 export const LIST_TOKENS = defineScript(
   vital(`
@@ -165,7 +165,7 @@ return { ARGV[1], 'done' }
 `),
 )
 
-/** Removes a batch of tokens. Argument: up to which expiry. Answers `done`, how many were removed. */
+/** Removes a batch of tokens. Argument: up to which expiry. Returns `done`, how many were removed. */
 export const PURGE_TOKENS = defineScript(
   vital(`
 local ids = redis.call('ZRANGE', key('expiry-of-tokens'), '-inf', ARGV[2], 'BYSCORE', 'LIMIT', 0, ${BATCH})

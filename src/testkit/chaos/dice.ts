@@ -9,11 +9,11 @@ import { generator } from '../random.js'
 export interface ChaosRates {
   /** A call fails, and has not taken effect. */
   readonly failBefore: number
-  /** A call takes effect, and fails: whoever called cannot know. */
+  /** A call takes effect and still fails: the caller cannot tell. */
   readonly failAfter: number
-  /** An answer comes late, by up to `maxDelayMs`. */
+  /** A response is late by up to `maxDelayMs`. */
   readonly delayed: number
-  /** A read answers some of its events twice. */
+  /** A read returns some of its events twice. */
   readonly repeated: number
   /** A push is lost. */
   readonly pushDropped: number
@@ -27,7 +27,7 @@ export interface ChaosRates {
   readonly pushEnded: number
 }
 
-/** A bad day, and no catastrophe: whoever tries a few times gets through. */
+/** Frequent faults, but a few retries succeed. */
 export const DEFAULT_RATES: ChaosRates = {
   failBefore: 0.03,
   failAfter: 0.03,
@@ -74,7 +74,7 @@ export interface Chance {
 }
 
 /**
- * Chance from a seed. Each kind of call has a row of throws of its own, so the fate of the third append is the same
+ * Chance from a seed. Each kind of call has its own sequence of throws, so the fate of the third append is the same
  * however many reads came before it, and each throw takes as many numbers, so no rate shifts what comes after.
  */
 export function chanceOf(seed: string | number, rates: ChaosRates): Chance {

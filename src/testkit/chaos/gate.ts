@@ -11,7 +11,7 @@ export interface Gate {
   /** Runs the work when the gate does not hang, at once if it does not now. */
   whenFree(work: () => void): void
   readonly isCut: boolean
-  /** Calls `end` when the gate is cut. Answers how to leave. */
+  /** Calls `end` when the gate is cut. Returns a function that leaves. */
   onCut(end: (error: Error) => void): () => void
   partition(): void
   heal(): void

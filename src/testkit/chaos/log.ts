@@ -1,12 +1,12 @@
 /**
- * A log that can be tampered with: what a broker does that lost data, and what somebody does who can write to it.
+ * A log with faults: data loss of a broker, and tampering by an attacker with write access to it.
  *
  * @module
  */
 import type { RevocationFeed, SealedEvent, SealedHead, WatchHint } from '../../feed/feed.js'
 import { emptyLog, feedOf, indexOf, type MemoryLog } from '../../feed/memory-log.js'
 
-/** A log under a test's control. Whatever is assigned to it is there at once, for every node, and nobody is woken. */
+/** A log under a test's control. An assignment is visible to every node at once and wakes none. */
 export interface ChaosLog {
   /** The head as it is stored: assign a forged one, or one that stood before; `null` is no log. */
   head: SealedHead | null
@@ -16,25 +16,25 @@ export interface ChaosLog {
   events: readonly SealedEvent[]
   /** The chunks of the snapshot as they are stored. */
   chunks: readonly Uint8Array[]
-  /** A feed over the log for one more node, as if it were in a process of its own. */
+  /** A feed over the log for one more node, as if it were in a separate process. */
   feed(): RevocationFeed
   /**
    * Takes the newest events away, at least that many, and sets the head back to the one that stood then, as a restored
-   * backup or a replica that had not heard of them does. Answers how many went. What is appended next refills the log
+   * backup or a replica that had not received them does. Returns how many were removed. The next append refills the log
    * to the same seq with another link.
    */
   rollback(events: number): number
-  /** Keeps all of the log as it is now. Calling the answer brings it back. */
+  /** Saves the whole log. Calling the result restores it. */
   backup(): () => void
   /** Log and snapshot are gone. */
   wipe(): void
-  /** Somebody else trimmed the log, and the feeds say so. */
+  /** Another writer trimmed the log, and the feeds report it. */
   truncate(upTo: number): void
   /** Flips one bit of the event with this seq. */
   flip(seq: number, bit?: number): void
   /** Puts an event into the log, at its seq, without a word in the head. */
   plant(event: SealedEvent): void
-  /** Wakes every watch, with whatever is said. */
+  /** Wakes every watch with the given hint. */
   push(hint?: WatchHint): void
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a case of the feed contract is made of.
+ * The parts of a case of the feed contract.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface CaseContext {
   readonly log: Log
   /** A second instance over the same log, open; in a case that does without, the first itself. */
   readonly other: Log
-  /** Opens one more instance over the same log; in a case that does without, answers the first itself. */
+  /** Opens one more instance over the same log; in a case that needs none, returns the first itself. */
   readonly reopen: () => Promise<Log>
   /** The case's own epochs and events, the same in every run. */
   readonly make: Fixtures
@@ -31,7 +31,7 @@ export interface FeedCase {
   readonly title: string
   /** `also`: once on one instance and once across two. `only`: needs two. Default: one instance. */
   readonly across?: 'also' | 'only'
-  /** What a feed without it need not answer for. */
+  /** Optional methods that the case needs; a feed without them is exempt. */
   readonly needs?: readonly Optional[]
   run(context: CaseContext): Promise<void>
 }

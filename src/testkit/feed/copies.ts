@@ -1,5 +1,5 @@
 /**
- * What is handed over belongs to whoever has it then.
+ * Arguments and results are copied: later changes by either side have no effect.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What is cut short: whoever looks between any two steps of an append, or after its instance was closed in the middle,
- * sees all of it or nothing. So does whoever comes after a crash.
+ * Interrupted appends: a reader between any two steps of an append, after its instance was closed in the middle, or
+ * after a crash, sees all of it or nothing.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { turn } from './soon.js'
 // How many turns of the event loop the append is given before it is cut off: from none to more than it needs.
 const CUTS = [0, 1, 2, 3, 5, 8, 13] as const
 
-/** Cuts an append off after so many turns, and looks on while it lasts. Answers whether it took place. */
+/** Interrupts an append after so many turns, and reads while it runs. Resolves with whether it took place. */
 async function cutOff(
   { log, other, reopen }: CaseContext,
   turns: number,
@@ -65,7 +65,7 @@ export const crashCases: readonly FeedCase[] = [
       for (const turns of CUTS) {
         const draft = make.draft(next, Array(20).fill(500))
         if (await cutOff(context, turns, { before: next, draft })) next = draft.next
-        // Whatever is left of it, the log goes on.
+        // The log continues whether or not it took place.
         next = await log.grow(next, make.draft(next, small(1)))
       }
     },

@@ -12,7 +12,7 @@ import { sameEvents, sameHead } from './same.js'
 
 const DURABILITIES: readonly unknown[] = ['none', 'process', 'fsync', 'quorum', 'unknown']
 
-/** A call of every method but `close` that answers with a promise, by its name, on a feed without a log. */
+/** A call of every method but `close` that returns a promise, by its name, on a feed without a log. */
 export function calls(
   feed: RevocationFeed,
   make: Fixtures,
@@ -58,7 +58,7 @@ function promiseOf(name: string, call: () => Promise<unknown>, when: string): Pr
   return answer as Promise<unknown>
 }
 
-/** The methods that must answer with a promise, bare, so that a throw is seen as one. */
+/** The methods that must return a promise, unwrapped, so that a synchronous throw is detected. */
 function bareCalls(feed: RevocationFeed, make: Fixtures): ReturnType<typeof calls> {
   const { signal, ...rest } = callOptions()
   const options = { signal, ...rest }

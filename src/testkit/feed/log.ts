@@ -19,12 +19,12 @@ import type { Soon } from './soon.js'
 /** The core's own deadline is shorter; a case must not fail because a machine is slow. */
 const DEADLINE_MS = 20_000
 
-/** Options of a call that nobody gives up. */
+/** Options of a call that is never aborted. */
 export function callOptions(signal: AbortSignal = new AbortController().signal): CallOptions {
   return { signal, deadlineMs: DEADLINE_MS }
 }
 
-/** What `read` answers. */
+/** The result of `read`. */
 export interface Page {
   readonly events: readonly SealedEvent[]
   readonly floor: number
@@ -45,7 +45,7 @@ export interface Log {
     limit?: number,
   ): Promise<SealedEvent[]>
   append(expect: Position | null, draft: Draft): Promise<Appended>
-  /** Appends, and asserts that it took place. Answers the draft's head. */
+  /** Appends, and asserts that it took place. Resolves with the draft's head. */
   grow(expect: Position | null, draft: Draft): Promise<SealedHead>
   touch(expect: Position, next: SealedHead): Promise<boolean>
   trim(upTo: number): Promise<void>
@@ -100,7 +100,7 @@ export async function openLog(feed: RevocationFeed, soon: Soon): Promise<Log> {
 /** Lengths of so many small events. */
 export const small = (count: number): number[] => Array(count).fill(20)
 
-/** A log of so many small events, one append each ten. Answers its head and its events. */
+/** A log of so many small events, one append each ten. Resolves with its head and its events. */
 export async function filled(log: Log, make: Fixtures, count: number): Promise<Draft> {
   const events: SealedEvent[] = []
   let head: SealedHead | null = null
@@ -112,7 +112,7 @@ export async function filled(log: Log, make: Fixtures, count: number): Promise<D
   return { events, next: head }
 }
 
-/** Asserts that an append was refused, and that it answered this head. */
+/** Asserts that an append was refused and returned this head. */
 export function refused(answer: Appended, head: SealedHead | null, what: string): void {
   same(answer.ok, false, what)
   if (!answer.ok) sameHead(answer.head, head, `${what}: the head that it answers`)

@@ -24,7 +24,7 @@ function atOnce(
   )
 }
 
-/** Asserts that one of them took place, and that all the others were told its head. */
+/** Asserts that one of them took place, and that all others received its head. */
 async function oneWins(
   context: CaseContext,
   expect: SealedHead | null,
@@ -41,7 +41,7 @@ async function oneWins(
   return winner
 }
 
-/** One writer that appends so many times, and after each refusal builds on the head that it was told. */
+/** One writer that appends so many times, and after each refusal builds on the returned head. */
 async function write(log: Log, make: CaseContext['make'], lengths: readonly number[][]) {
   const acked: SealedEvent[] = []
   let expect = await log.head()

@@ -61,7 +61,7 @@ export const readCases: readonly FeedCase[] = [
       holds(head !== null, 'there is no head')
       const { events: first } = await log.read(startOf(head), 1)
       sameEvents(first, events.slice(0, 1), 'one event')
-      // Five megabytes: an adapter may answer fewer than it is asked for, and leaves none out.
+      // Five megabytes: an adapter may return fewer than requested, and omits none.
       sameEvents(await log.all(startOf(head)), events, 'all of them')
     },
   },

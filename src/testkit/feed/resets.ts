@@ -96,7 +96,7 @@ function observe({ feed }: Log, heard: unknown[]): () => void {
   return feed.observe((...incident) => heard.push(incident))
 }
 
-/** Everything that nodes do with a log; answers its last head. */
+/** Every operation of nodes on a log; resolves with its last head. */
 async function atWork(log: Log, other: Log, { make }: Parameters<FeedCase['run']>[0]) {
   const { next } = await filled(log, make, 5)
   const grown = await other.grow(next, make.draft(next, small(3)))

@@ -1,5 +1,5 @@
 /**
- * Trimming, and the floor that tells of it.
+ * Trimming, and the floor that shows it.
  *
  * @module
  */

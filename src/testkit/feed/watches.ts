@@ -66,7 +66,7 @@ function watching({ feed, soon }: Log, from: Position): Watching {
   }
 }
 
-/** Asserts that whatever the channel brought was appended just so. */
+/** Asserts that every delivered event equals an appended one. */
 function broughtOnly(events: readonly SealedEvent[], appended: readonly SealedEvent[]): void {
   const known = new Map(appended.map(({ seq, bytes }) => [seq, hex(bytes, 'an event')]))
   for (const { seq, bytes } of events) {

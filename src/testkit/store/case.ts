@@ -1,5 +1,5 @@
 /**
- * What a case of the store contract is made of.
+ * The parts of a case of the store contract.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface CaseContext {
   readonly store: Store
   /** A second instance over the same data, open; in a case that does without, the store itself. */
   readonly other: Store
-  /** Opens one more instance over the same data; in a case that does without, answers the store itself. */
+  /** Opens one more instance over the same data; in a case that needs none, returns the store itself. */
   readonly reopen: () => Promise<Store>
   /** The case's own ids and records, the same in every run. */
   readonly make: Fixtures
@@ -59,7 +59,7 @@ function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
   )
 }
 
-/** Asserts deep and strict equality; the message tells both sides where they first differ. */
+/** Asserts deep and strict equality; the message shows both sides where they first differ. */
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   const first = firstDifference(actual, expected)

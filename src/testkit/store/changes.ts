@@ -196,7 +196,7 @@ export const changeCases: readonly StoreCase[] = [
       const read = async () => {
         while (isWriting) {
           await look()
-          // A store that answers without any I/O would never let the others have a turn.
+          // A store without any I/O would never yield to the other calls.
           await new Promise((resolve) => setImmediate(resolve))
         }
       }

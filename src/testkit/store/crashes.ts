@@ -1,6 +1,6 @@
 /**
- * What is cut short: whoever looks between any two steps of a write, or after its instance was closed in the middle, sees
- * all of it or nothing. So does whoever comes after a crash.
+ * Interrupted writes: a reader between any two steps of a write, after its instance was closed in the middle, or after
+ * a crash, sees all of it or nothing.
  *
  * @module
  */
@@ -19,7 +19,7 @@ interface Attempt {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-// Looks on while the write runs, and closes the writer's instance after so many turns, whatever it is doing.
+// Looks on while the write runs, and closes the writer's instance after so many turns.
 async function cutOff(
   { store, other, reopen }: { store: Store; other: Store; reopen: () => Promise<Store> },
   turns: number,

@@ -7,7 +7,7 @@ import type { TokenRecord } from '../../store/store.js'
 import { present, type StoreCase, same } from './case.js'
 import { HOUR, NOW } from './fixtures.js'
 
-/** The last moment that a Date can tell. */
+/** The latest time of a Date. */
 const LAST_MOMENT = 8_640_000_000_000_000
 
 const byId = (records: readonly TokenRecord[]) => new Map(records.map((row) => [row.id, row]))
