@@ -332,7 +332,7 @@ const KEPT = 2 * (30 * DAY + PUBLISH_AHEAD)
 
 describe('five authorities on one store that is slow and fails, over two years', () => {
   it('refuse no good token and agree on the one key that issues', {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), async (seed) => {

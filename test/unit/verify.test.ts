@@ -755,7 +755,7 @@ describe('a start while the feed is cut off', () => {
     await clock.advance(10 * SECOND)
     expect(both(watchword, token)).toBe('stale')
     setup.feed.cut = false
-    await clock.advance(2 * SECOND)
+    await clock.advance(3 * SECOND)
     expect(both(watchword, token)).toBe('ok')
     const { watchword: another } = setup
     await another.revoke({ token }, { actor: 'ops' })
