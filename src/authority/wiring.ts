@@ -134,9 +134,9 @@ export function buildParts(options: ResolvedOptions): Parts {
             recent: (into, since) => backfillRevocations({ ...readBack, index: into }, since),
             all: async (into) => {
               const now = follower.time.certain() ?? 0
-              await backfillIndex({ ...readBack, index: into, now })
-              // The store keeps entries for a while after the log has dropped them.
+              // The store keeps entries for a while after the log has dropped them: those must not take up room.
               into.forget(now - MAX_SKEW_MS)
+              await backfillIndex({ ...readBack, index: into, now })
             },
           }
         : undefined,

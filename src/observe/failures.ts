@@ -36,6 +36,9 @@ export type StoreCall = <T>(call: () => Promise<T>, operation?: Operation) => Pr
 const OF_CONNECTION: ReadonlySet<FailureReason> = new Set(['unreachable', 'timeout'])
 
 const MAX_LENGTH = 300
+// More than is shown, since hiding credentials makes a text shorter. Bounded, since a server may repeat all that it was
+// sent, and looking for credentials in it must not hold up the process.
+const MAX_READ = 2000
 
 /** The failure of one adapter, until it works again. */
 export class Failures {
@@ -91,7 +94,7 @@ function textOf(error: unknown): string {
     if (text !== '') texts.push(text)
     each = each.cause
   }
-  const text = withoutCredentials(texts.join(': '))
+  const text = withoutCredentials(texts.join(': ').slice(0, MAX_READ))
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
 }
 
@@ -101,5 +104,11 @@ function withoutCredentials(text: string): string {
   return text
     .replace(/\/\/\S*@/g, '//')
     .replace(/,? with args beginning with:.*/s, '')
-    .replace(/\b(pass(?:word|wd)?|pwd|secret)(["']?\s*[=:]\s*)\S+/gi, '$1$2…')
+    .replace(NAMED, '$1$2…')
+    .replace(/\b(bearer\s+)\S+/gi, '$1…')
+    .replace(/\b([kv]\d\.(?:local|secret))[\w.-]+/g, '$1.…')
 }
+
+// As the last part of a name too, as in `PGPASSWORD` and `auth_token`; a value in quotes may have spaces.
+const NAMED =
+  /(pass(?:word|wd|phrase)?|pwd|secret|token|(?:access|api|secret)[_-]?key)(["'`]?\s{0,9}[=:]\s{0,9})("[^"]*"?|'[^']*'?|`[^`]*`?|\S+)/gi

@@ -184,6 +184,33 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     })
   })
 
+  it('that names no id keeps no node from starting, and revives nothing when the log is lost', async () => {
+    for (const fields of [
+      { value: 'no id', family: 'no id' },
+      { family: 'no id', generation: 1 },
+      { kind: 'token', value: 'mallory', family: 'mallory' },
+    ] as readonly Fields[]) {
+      const { watchword, edit, restart, store } = await setUp()
+      const [revoked, rotated, other] = [
+        await watchword.issue(INPUT),
+        await watchword.issue(INPUT),
+        await watchword.issue(INPUT),
+      ]
+      await watchword.revoke({ id: revoked.id }, ACTOR)
+      const second = await watchword.rotate(rotated.token, ACTOR)
+      const [row] = await store.listRevocations({ limit: 1 })
+      await edit('revocation', row?.id ?? '', fields)
+      await edit('token', rotated.id, { family: 'no id' })
+      await edit('token', revoked.id, { family: 'no id' })
+      await watchword.close()
+      const { watchword: next } = await restart()
+      expect(next.verify(revoked.token)).toMatchObject({ ok: false, code: 'revoked' })
+      expect(next.verify(rotated.token)).toMatchObject({ ok: false, code: 'revoked' })
+      for (const { token } of [other, second]) expect(next.verify(token).ok).toBe(true)
+      await next.close()
+    }
+  })
+
   it('of a revocation that says what another one says revives nothing when the log is lost', async () => {
     const { watchword, edit, restart, store } = await setUp()
     const [kept, moved] = [await watchword.issue(INPUT), await watchword.issue(INPUT)]

@@ -133,8 +133,28 @@ describe('the failures of an adapter', () => {
     'ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `app` `hunter2` ',
     'invalid option password=hunter2',
     '{"user":"app","password": "hunter2"}',
-  ])('show no password of: %s', (text) => {
+    'PGPASSWORD=hunter2',
+    'invalid option db_password=hunter2',
+    '{"dbPassword":"hunter2"}',
+    "sslpassword='two hunter2'",
+    'client_secret: "two hunter2"',
+    'nats://127.0.0.1:4222?auth_token=hunter2',
+    'access_key=hunter2',
+    'Authorization: Bearer hunter2',
+    'value too long: v4.local.hunter2.hunter2',
+    'value too long: k4.local-wrap.pie.hunter2',
+  ])('show no password, token or key of: %s', (text) => {
     expect(messageOf(text)).not.toMatch(/hun|ter2/)
+  })
+
+  it('say as much as before of what is none', () => {
+    for (const text of ['ERR bypass failed', 'token 01ARZ3NDEKTSV4RRFFQ69G5FAV', 'key k4.lid.AAAA'])
+      expect(messageOf(text)).toBe(text)
+  })
+
+  it('do not hold up the process over a text that a server made as long as it liked', () => {
+    for (const piece of ['//', 'password ', 'password=', ' ', 'with args beginning with:'])
+      expect(messageOf(piece.repeat(200_000))?.length).toBeLessThanOrEqual(300)
   })
 
   it('show the code of an error without a message, and at most 300 characters', () => {

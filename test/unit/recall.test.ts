@@ -311,6 +311,26 @@ describe('a node that starts', () => {
     expect(denies(next, lost)).toBe(true)
   })
 
+  it('passes nothing over in silence that the store has more of than there is room for', async () => {
+    const a = await start({ node: 'a' })
+    await revoke(a)
+    const lost = [lostLongAgo(), lostLongAgo()]
+    a.follower.abandon()
+    let later = 0
+    const since: StoreChanges['since'] = (into, cursor) => {
+      if (readAll > 0 && ++later === 2) {
+        const at = clock.now()
+        kept.push({ entry: { kind: 'token', value: ulid(at), expiresAt: at + DAY }, at })
+      }
+      return reconcile.since(into, cursor)
+    }
+    // Enough for what is read first, not for what has come in by the time that it is compared.
+    const late = await start({ node: 'late', reconcile: { ...reconcile, since }, maxEntries: 3 })
+    await clock.advance(2 * MAX_STALENESS)
+    expect(lost.every((entry) => denies(late, entry))).toBe(false)
+    expect(late.index.full).toBe(true)
+  })
+
   it('does not rely on those that start with it', async () => {
     const a = await start({ node: 'a' })
     await revoke(a)

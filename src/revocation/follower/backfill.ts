@@ -14,6 +14,7 @@ import {
   recordsOf,
 } from '../../store/checked.js'
 import type { Revocation, Store, TokenRecord } from '../../store/store.js'
+import { isUlid } from '../../token/claims.js'
 import type { RevocationEntry } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import { indexFull } from '../log/unavailable.js'
@@ -87,7 +88,8 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
     }
     for (const record of recordsOf(page.superseded)) {
       const entry = rotationOf(record)
-      if (entry !== undefined && known?.covers(entry) !== true) await takeRotation(options, record)
+      const isKnown = entry !== undefined && isNameable(entry) && known?.covers(entry) === true
+      if (!isKnown) await takeRotation(options, record)
     }
     if (!page.more) {
       if (!proved) await refillMarked(options)
@@ -124,7 +126,7 @@ async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
       const { id: value, expiresAt } = record
       // With an edited expiry the entry would be forgotten too early.
       const isIntact = (await inspect?.token(record)) !== false
-      if (!isIntact) apply(index, { kind: 'token', value, expiresAt: horizon(), loose: true })
+      if (!isIntact || !isUlid(value)) takeEdited(index, record, horizon())
       else if (expiresAt > now) apply(index, { kind: 'token', value, expiresAt })
     },
   )
@@ -139,7 +141,13 @@ async function refillRotations(options: BackfillOptions): Promise<void> {
 }
 
 const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
-  entriesOf(revocation, true).every((entry) => known.covers(entry))
+  entriesOf(revocation, true).every((entry) => isNameable(entry) && known.covers(entry))
+
+const OF_IDS: ReadonlySet<string> = new Set(['token', 'rotated', 'successors'])
+
+// An entry about a token or a family names it by a ULID. A row with anything else there was edited, and must not keep
+// the rest from being read.
+const isNameable = ({ kind, value }: RevocationEntry): boolean => !OF_IDS.has(kind) || isUlid(value)
 
 // An edited row is reported and still revokes, because that can only narrow access. Resolves with whether it is intact.
 async function takeRevocation(
@@ -147,8 +155,9 @@ async function takeRevocation(
   revocation: Revocation,
 ): Promise<boolean> {
   const isIntact = (await inspect?.revocation(revocation)) !== false
-  for (const entry of entriesOf(revocation, isIntact)) apply(index, entry)
-  return isIntact
+  const entries = entriesOf(revocation, isIntact)
+  for (const entry of entries) if (isNameable(entry)) apply(index, entry)
+  return isIntact && entries.every(isNameable)
 }
 
 /** Converts a stored revocation to an index entry. */
@@ -174,9 +183,14 @@ async function takeRotation(
 ): Promise<void> {
   const entry = rotationOf(record)
   if (entry === undefined) return
-  apply(index, entry)
-  if ((await inspect?.token(record)) !== false || record.supersededAt === null) return
-  apply(index, { kind: 'token', value: record.id, expiresAt: horizon(), loose: true })
+  const isIntact = (await inspect?.token(record)) !== false && isNameable(entry)
+  if (isNameable(entry)) apply(index, entry)
+  if (!isIntact && record.supersededAt !== null) takeEdited(index, record, horizon())
+}
+
+// An id that is none is the id of no token.
+function takeEdited(index: RevocationIndex, { id: value }: TokenRecord, expiresAt: number): void {
+  if (isUlid(value)) apply(index, { kind: 'token', value, expiresAt, loose: true })
 }
 
 function rotationOf(record: TokenRecord): RevocationEntry | undefined {

@@ -141,12 +141,13 @@ export class Reconciler {
     let found = 0
     try {
       const cursor = await this.#read(kept, startedAfter)
-      for (const entry of all?.entries() ?? []) kept.apply(entry)
-      for (const entry of kept.missingFrom(index)) {
-        lacking.missing.apply(entry)
-        found++
-        if (!index.apply(entry)) throw indexFull()
-      }
+      // One after the other: together they may be more than one index has room for.
+      for (const read of all === undefined ? [kept] : [kept, all])
+        for (const entry of read.missingFrom(index)) {
+          lacking.missing.apply(entry)
+          found++
+          if (!index.apply(entry)) throw indexFull()
+        }
       // Advances only now, so that entries that could not be applied are read again.
       this.#cursor = cursor
       this.#isCaughtUp = true
