@@ -32,6 +32,7 @@ import {
 } from '../revocation/follower/backfill.js'
 import { Follower } from '../revocation/follower/follower.js'
 import { RevocationIndex } from '../revocation/index/revocation-index.js'
+import { MAX_TIME } from '../revocation/log/event.js'
 import { readChanges } from '../store/checked.js'
 import { memoryStore } from '../store/memory.js'
 import type { Store } from '../store/store.js'
@@ -108,7 +109,8 @@ export function buildParts(options: ResolvedOptions): Parts {
   const inspect = rowInspector(tagger, (target, id) =>
     audit(core, { action: 'store.tampered', actor: 'system', target, id }),
   )
-  const horizon = () => Math.max(...keyring.stored.map(({ expiresAt }) => expiresAt)) + MAX_SKEW_MS
+  const horizon = () =>
+    Math.min(Math.max(...keyring.stored.map(({ expiresAt }) => expiresAt)) + MAX_SKEW_MS, MAX_TIME)
   const readBack = { store, call: callStore, inspect, horizon }
   const follower: Follower = new Follower({
     feed,

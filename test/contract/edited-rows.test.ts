@@ -184,31 +184,30 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     })
   })
 
-  it('that names no id keeps no node from starting, and revives nothing when the log is lost', async () => {
-    for (const fields of [
-      { value: 'no id', family: 'no id' },
-      { family: 'no id', generation: 1 },
-      { kind: 'token', value: 'mallory', family: 'mallory' },
-    ] as readonly Fields[]) {
-      const { watchword, edit, restart, store } = await setUp()
-      const [revoked, rotated, other] = [
-        await watchword.issue(INPUT),
-        await watchword.issue(INPUT),
-        await watchword.issue(INPUT),
-      ]
-      await watchword.revoke({ id: revoked.id }, ACTOR)
-      const second = await watchword.rotate(rotated.token, ACTOR)
-      const [row] = await store.listRevocations({ limit: 1 })
-      await edit('revocation', row?.id ?? '', fields)
-      await edit('token', rotated.id, { family: 'no id' })
-      await edit('token', revoked.id, { family: 'no id' })
-      await watchword.close()
-      const { watchword: next } = await restart()
-      expect(next.verify(revoked.token)).toMatchObject({ ok: false, code: 'revoked' })
-      expect(next.verify(rotated.token)).toMatchObject({ ok: false, code: 'revoked' })
-      for (const { token } of [other, second]) expect(next.verify(token).ok).toBe(true)
-      await next.close()
-    }
+  it.each<[string, Fields, Fields]>([
+    ['no id', { value: 'no id', family: 'no id' }, { family: 'no id' }],
+    ['no family', { family: 'no id', generation: 1 }, { family: 'no id' }],
+    ['another kind', { kind: 'token', value: 'mallory', family: 'mallory' }, {}],
+    ['a time beyond all others', { expiresAt: 2 ** 50 }, { familyExpiresAt: 2 ** 50 }],
+    ['a generation beyond all others', { generation: 2 ** 40 }, { generation: 2 ** 40 }],
+    ['a long subject', { kind: 'subject', value: 'x'.repeat(5000) }, {}],
+  ])('that names %s keeps nothing else out of a new log', async (_, ofRevocation, ofToken) => {
+    const { watchword, edit, restart, store, clock } = await setUp()
+    const issued = await watchword.issueMany([INPUT, INPUT, INPUT])
+    const [revoked, rotated, other] = issued
+    if (!revoked || !rotated || !other) throw new Error('three tokens were asked for')
+    await watchword.revoke({ id: revoked.id }, ACTOR)
+    const second = await watchword.rotate(rotated.token, ACTOR)
+    const [row] = await store.listRevocations({ limit: 1 })
+    await edit('revocation', row?.id ?? '', ofRevocation)
+    for (const { id } of [revoked, rotated])
+      if (Object.keys(ofToken).length > 0) await edit('token', id, ofToken)
+    await watchword.close()
+    const { watchword: next } = await restart()
+    await clock.advance(11 * MINUTE)
+    expect(next.health().incidents.restored).toBeGreaterThan(0)
+    for (const { token } of [revoked, rotated]) expect(next.verify(token).ok).toBe(false)
+    for (const { token } of [other, second]) expect(next.verify(token).ok).toBe(true)
   })
 
   it('of a revocation that says what another one says revives nothing when the log is lost', async () => {

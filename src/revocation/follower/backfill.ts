@@ -17,6 +17,7 @@ import type { Revocation, Store, TokenRecord } from '../../store/store.js'
 import { isUlid } from '../../token/claims.js'
 import type { RevocationEntry } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
+import { isWritable } from '../log/event.js'
 import { indexFull } from '../log/unavailable.js'
 
 const PAGE = 1000
@@ -88,7 +89,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
     }
     for (const record of recordsOf(page.superseded)) {
       const entry = rotationOf(record)
-      const isKnown = entry !== undefined && isNameable(entry) && known?.covers(entry) === true
+      const isKnown = entry !== undefined && isWritable(entry) && known?.covers(entry) === true
       if (!isKnown) await takeRotation(options, record)
     }
     if (!page.more) {
@@ -141,23 +142,19 @@ async function refillRotations(options: BackfillOptions): Promise<void> {
 }
 
 const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
-  entriesOf(revocation, true).every((entry) => isNameable(entry) && known.covers(entry))
-
-const OF_IDS: ReadonlySet<string> = new Set(['token', 'rotated', 'successors'])
-
-// An entry about a token or a family names it by a ULID. A row with anything else there was edited, and must not keep
-// the rest from being read.
-const isNameable = ({ kind, value }: RevocationEntry): boolean => !OF_IDS.has(kind) || isUlid(value)
+  entriesOf(revocation, true).every((entry) => isWritable(entry) && known.covers(entry))
 
 // An edited row is reported and still revokes, because that can only narrow access. Resolves with whether it is intact.
+// No node writes an entry that no event can carry, such as one with an invalid id or a time past 2^48: in the index, it
+// would prevent the whole index from being written to a new log.
 async function takeRevocation(
   { index, inspect }: ReadBackOptions,
   revocation: Revocation,
 ): Promise<boolean> {
   const isIntact = (await inspect?.revocation(revocation)) !== false
   const entries = entriesOf(revocation, isIntact)
-  for (const entry of entries) if (isNameable(entry)) apply(index, entry)
-  return isIntact && entries.every(isNameable)
+  for (const entry of entries) if (isWritable(entry)) apply(index, entry)
+  return isIntact && entries.every(isWritable)
 }
 
 /** Converts a stored revocation to an index entry. */
@@ -183,8 +180,8 @@ async function takeRotation(
 ): Promise<void> {
   const entry = rotationOf(record)
   if (entry === undefined) return
-  const isIntact = (await inspect?.token(record)) !== false && isNameable(entry)
-  if (isNameable(entry)) apply(index, entry)
+  const isIntact = (await inspect?.token(record)) !== false && isWritable(entry)
+  if (isWritable(entry)) apply(index, entry)
   if (!isIntact && record.supersededAt !== null) takeEdited(index, record, horizon())
 }
 

@@ -48,7 +48,8 @@ export const MAX_ENTRIES = 1000
 const MAX_TEXT_BYTES = 4096
 // A node's instance id and its name.
 const MAX_NAME_LENGTH = 22 + 256
-const MAX_TIME = 2 ** 48 - 1
+/** The latest time that an event can carry. */
+export const MAX_TIME = 2 ** 48 - 1
 
 // The tags of entries about ids. Other tags are the index in the list above a base.
 const TOKEN = 0
@@ -90,6 +91,16 @@ export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array {
   let at = buffer.writeUInt16BE(entries.length)
   for (const entry of entries) at = writeEntry(buffer, at, entry)
   return bytes
+}
+
+/** Whether an entry can be written into an event. */
+export function isWritable(entry: FeedEntry): boolean {
+  try {
+    encodeEntries([entry])
+    return true
+  } catch {
+    return false
+  }
 }
 
 function writeEntry(buffer: Buffer, at: number, entry: FeedEntry): number {
