@@ -94,7 +94,8 @@ export interface PostgresFeedOptions {
  * database, its schema and its prefix with a store; each has its own `migrate`. The pool stays the caller's: the
  * feed never ends it, and takes one connection more, to listen. Give the pool a listener for `error`, as `pg` asks for,
  * a `connectionTimeoutMillis`, without which it waits for a lost server indefinitely, and a primary to connect to:
- * replicas are rejected. Unless `synchronous_commit` is off, an acknowledged revocation survives a loss of power; if it is, `info.durability` is `'process'`.
+ * replicas are rejected. Unless `synchronous_commit` is off, an acknowledged revocation survives a loss of
+ * power; if it is, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
