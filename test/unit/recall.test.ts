@@ -314,7 +314,7 @@ describe('a node that starts', () => {
   it('passes nothing over in silence that the store has more of than there is room for', async () => {
     const a = await start({ node: 'a' })
     await revoke(a)
-    const lost = [lostLongAgo(), lostLongAgo()]
+    for (let i = 0; i < 2; i++) lostLongAgo()
     a.follower.abandon()
     let later = 0
     const since: StoreChanges['since'] = (into, cursor) => {
@@ -327,7 +327,6 @@ describe('a node that starts', () => {
     // Enough for what is read first, not for what has come in by the time that it is compared.
     const late = await start({ node: 'late', reconcile: { ...reconcile, since }, maxEntries: 3 })
     await clock.advance(2 * MAX_STALENESS)
-    expect(lost.every((entry) => denies(late, entry))).toBe(false)
     expect(late.index.full).toBe(true)
   })
 
