@@ -50,5 +50,5 @@ if (process.argv[2] === 'token') {
   await stop()
 } else {
   const server = app.listen(Number(PORT), () => console.log('listening', server.address()))
-  process.once('SIGTERM', () => server.close(stop))
+  process.once('SIGTERM', () => server.close(() => void stop()))
 }
