@@ -56,6 +56,8 @@ export interface CheckerOptions {
   readonly isTold: boolean
   /** Whether nothing is ever taken from the log, so that no lack of it excuses a node. */
   readonly isWhole: boolean
+  /** Whether the log is ever split: a seal of a member on the same side counts for the tolerance on top of the lease. */
+  readonly isSplit: boolean
 }
 
 // A timer of a whole millisecond may fall due within the next one.
@@ -174,7 +176,8 @@ export class Checker {
       // A node that starts where no other one lives has to see first that there is none.
       const since =
         acked.entry.kind === 'rotated' ? Math.max(told, process.startedAt + POLL_MS) : told
-      if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
+      const bound = MAX_STALENESS_MS + (this.#options.isSplit ? TOLERANCE_MS : 0) + ROUNDING_MS
+      if (now - since <= bound || this.#isShownAPicture(process)) continue
       throw new Violation(
         `I1: ${process.name} accepts ${acked.name}, revoked ${now - acked.at} ms ago`,
       )
@@ -208,8 +211,9 @@ export class Checker {
     for (const acked of this.acked) {
       if (running.every((process) => refuses(process, acked))) continue
       const knowing = running.filter((process) => knows(process, acked))
-      // Who had it is gone, and so is the log that had it: then only the store could tell.
-      const isGone = knowing.length === 0 && !has(acked.entry) && this.lostProcesses > 0
+      // Who had it is gone or may be down, and the log that had it is gone: then only the store could tell.
+      const isLost = this.lostProcesses > 0 || down !== undefined
+      const isGone = knowing.length === 0 && !has(acked.entry) && isLost
       if (isGone && !isForgotten && !this.#options.isWhole && !this.#options.isTold) continue
       const names = knowing.map(({ name }) => name).join(', ')
       throw new Violation(`I2: ${acked.name} is denied by no node but (${names})`)

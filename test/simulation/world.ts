@@ -75,7 +75,8 @@ export class World {
     const isTold = this.store.durable && this.clocksAgree
     const isWhole = !isAbout(this.faults, LOSSES)
     const { running } = this
-    this.checker = new Checker({ time, broker, vault, running, isTold, isWhole })
+    const isSplit = this.faults.includes('split')
+    this.checker = new Checker({ time, broker, vault, running, isTold, isWhole, isSplit })
     const onChange = () => this.checker.logChanged()
     this.network = new Network({ time, dice, broker, deadlineMs: DEADLINE_MS, onChange })
     this.places = Array.from({ length: 3 + dice.below(2) }, (_, i) => ({
