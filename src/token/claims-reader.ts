@@ -9,6 +9,7 @@ import {
   type CustomClaims,
   NO_CLAIMS,
   NO_SCOPES,
+  REQUIRED,
   RESERVED_CLAIMS,
   readScopes,
   type TokenClaims,
@@ -41,7 +42,6 @@ const ULID_LENGTH = 26
 const TIME_LENGTH = 24
 // As many digits as a safe integer always has room for.
 const MAX_DIGITS = 15
-const REQUIRED = 10
 
 const IS_CROCKFORD = new Uint8Array(128)
 for (const code of ascii('0123456789ABCDEFGHJKMNPQRSTVWXYZ')) IS_CROCKFORD[code] = 1
@@ -54,9 +54,11 @@ interface Shared<T> {
 
 const shared = <T>(): Shared<T> => ({ bytes: new Uint8Array(0), value: undefined })
 
+const NOTHING = Buffer.alloc(0)
+
 /** Reads the claims of one authority's tokens. */
 export class ClaimsReader {
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Buffer = NOTHING
   #end = 0
   #at = 0
   readonly #issuer = shared<string>()
@@ -268,5 +270,3 @@ export class ClaimsReader {
     return names.length > 0 && !names.some((name) => RESERVED_CLAIMS.has(name)) ? custom : undefined
   }
 }
-
-const NOTHING = Buffer.alloc(0)

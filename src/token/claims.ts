@@ -120,8 +120,8 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0
 
-// `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `pol`, `ver`, `fam` and `gen`.
-const REQUIRED = 10
+/** How many claims every token has: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `pol`, `ver`, `fam` and `gen`. */
+export const REQUIRED = 10
 
 interface Split {
   readonly custom: Readonly<Record<string, unknown>>

@@ -211,8 +211,9 @@ export class Checker {
     for (const acked of this.acked) {
       if (running.every((process) => refuses(process, acked))) continue
       const knowing = running.filter((process) => knows(process, acked))
-      // Who had it is gone or may be down, and the log that had it is gone: then only the store could tell.
-      const isLost = this.lostProcesses > 0 || down !== undefined
+      // Who had it is gone or down, and the log that had it is gone: then only the store could tell.
+      const isHeld = all.some((process) => !process.isFresh && knows(process, acked))
+      const isLost = this.lostProcesses > 0 || isHeld
       const isGone = knowing.length === 0 && !has(acked.entry) && isLost
       if (isGone && !isForgotten && !this.#options.isWhole && !this.#options.isTold) continue
       const names = knowing.map(({ name }) => name).join(', ')

@@ -63,7 +63,7 @@ export async function backfillIndex(options: BackfillOptions): Promise<void> {
 
 /**
  * Loads into the index every stored revocation that was requested at or after `since` (Unix milliseconds), by the clock
- * of the requesting node. Rejects like `refillIndex`.
+ * of the requesting node. Rejects like `backfillIndex`.
  */
 export async function backfillRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
@@ -73,7 +73,7 @@ export async function backfillRevocations(options: ReadBackOptions, since: numbe
 
 /**
  * Loads into the index everything that the store received after the cursor: revocations and the ends of rotated tokens,
- * in the store's order of arrival. Resolves with the next cursor. Rejects like `refillIndex`.
+ * in the store's order of arrival. Resolves with the next cursor. Rejects like `backfillIndex`.
  */
 export async function backfillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
   const { store, call, known } = options
