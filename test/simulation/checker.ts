@@ -56,8 +56,6 @@ export interface CheckerOptions {
   readonly isTold: boolean
   /** Whether nothing is ever taken from the log, so that no lack of it excuses a node. */
   readonly isWhole: boolean
-  /** Whether the log is ever split: a seal of a member on the same side counts for the tolerance on top of the lease. */
-  readonly isSplit: boolean
 }
 
 // A timer of a whole millisecond may fall due within the next one.
@@ -176,8 +174,7 @@ export class Checker {
       // A node that starts where no other one lives has to see first that there is none.
       const since =
         acked.entry.kind === 'rotated' ? Math.max(told, process.startedAt + POLL_MS) : told
-      const bound = MAX_STALENESS_MS + (this.#options.isSplit ? TOLERANCE_MS : 0) + ROUNDING_MS
-      if (now - since <= bound || this.#isShownAPicture(process)) continue
+      if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
       throw new Violation(
         `I1: ${process.name} accepts ${acked.name}, revoked ${now - acked.at} ms ago`,
       )

@@ -186,8 +186,6 @@ export const FAULTS = {
     changed(world, `the snapshot is damaged (${how})`)
   },
   store: (world) => {
-    // Nodes on one side of a split vouch for each other: of the other side they hear from the store alone.
-    if (world.faults.includes('split')) return
     world.store.isDown = !world.store.isDown
     world.say(`the store is ${world.store.isDown ? 'down' : 'back'}`)
   },

@@ -137,6 +137,20 @@ const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>>
       vi.spyOn(Members.prototype, 'alone', 'get').mockReturnValue(true)
     },
   ],
+  'takes the sign of one member for a sign of all': [
+    'split',
+    () => {
+      const { signed } = Members.prototype
+      vi.spyOn(Members.prototype, 'signed').mockImplementation(function (
+        this: Members,
+        life,
+        since,
+      ) {
+        signed.call(this, life, since)
+        for (const other of this.others()) signed.call(this, other.life, since)
+      })
+    },
+  ],
   'does not ask the store what the other side revoked': [
     'split',
     () => {

@@ -75,8 +75,7 @@ export class World {
     const isTold = this.store.durable && this.clocksAgree
     const isWhole = !isAbout(this.faults, LOSSES)
     const { running } = this
-    const isSplit = this.faults.includes('split')
-    this.checker = new Checker({ time, broker, vault, running, isTold, isWhole, isSplit })
+    this.checker = new Checker({ time, broker, vault, running, isTold, isWhole })
     const onChange = () => this.checker.logChanged()
     this.network = new Network({ time, dice, broker, deadlineMs: DEADLINE_MS, onChange })
     this.places = Array.from({ length: 3 + dice.below(2) }, (_, i) => ({

@@ -1,7 +1,7 @@
 /** What a node asks the store, when the log may not be the one that it knew. */
 import { ulid } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryStore, type Store } from 'watchword'
+import { memoryStore, type RevocationFeed, type Store } from 'watchword'
 import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import {
@@ -122,12 +122,17 @@ function denies({ index }: FollowerNode, { value: id, expiresAt }: Kept['entry']
 const isFresh = ({ follower }: FollowerNode) =>
   follower.freshness.within(MAX_STALENESS, clock.now())
 
+/** The feed of a log that nothing can split: a node on it needs no evidence, and reads the store in doubt only. */
+function inOnePlace(feed = log.feed()): RevocationFeed {
+  return feedOver(feed, { info: { ...feed.info, splits: false } })
+}
+
 /** A node whose feed can be cut off. */
 async function cuttable(
   recalling = reconcile,
+  real = log.feed(),
 ): Promise<{ node: FollowerNode; cut: (isCut: boolean) => void }> {
   let isCut = false
-  const real = log.feed()
   const down = () => Promise.reject(new Error('down'))
   const node = await start({
     node: 'b',
@@ -371,7 +376,7 @@ describe('a node that starts', () => {
 
 describe('a node whose lease holds', () => {
   it('asks nothing while nothing happens', async () => {
-    await start({ backfill: async () => {} })
+    await start({ backfill: async () => {}, feed: inOnePlace() })
     asked = []
     await clock.advance(MINUTE)
     expect(asked).toEqual([])
@@ -380,7 +385,7 @@ describe('a node whose lease holds', () => {
   it('asks in the background after a call that failed, and is fresh all along, also when nobody answers', async () => {
     for (const state of ['up', 'down', 'hung'] as const) {
       storeIs = 'up'
-      const { node, cut } = await cuttable()
+      const { node, cut } = await cuttable(reconcile, inOnePlace())
       storeIs = state
       asked = []
       cut(true)
@@ -399,7 +404,7 @@ describe('a node whose lease holds', () => {
   })
 
   it('asks when its push channel ended', async () => {
-    const real = log.feed()
+    const real = inOnePlace()
     let end = () => {}
     const node = await start({
       feed: feedOver(real, {
@@ -419,7 +424,7 @@ describe('a node whose lease holds', () => {
   })
 
   it('learns what only the store knows when it is told to doubt', async () => {
-    const node = await start()
+    const node = await start({ feed: inOnePlace() })
     await clock.advance(MAX_STALENESS)
     const at = clock.now()
     const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const

@@ -22,6 +22,7 @@ const ENTRY_MS = 2 * MINUTE + 10 * SECOND
 
 /** Store and feed on one server, or on two, or no store that outlives a process. */
 type Place = 'one server' | 'two servers'
+type StoreState = 'up' | 'fails' | 'hangs'
 
 describe('a log that is split', () => {
   let fleet: Fleet
@@ -34,10 +35,26 @@ describe('a log that is split', () => {
     const whole = chaosLog()
     const half = chaosLog()
     const server = async () => 'server:1'
-    const lines: { log: RevocationFeed; isCut: boolean }[] = []
-    const store: Store = { ...around(fleet.store), supports: { durable: true }, identity: server }
+    const lines: { log: RevocationFeed; isCut: boolean; store: StoreState }[] = []
+    const shared: Store = { ...around(fleet.store), supports: { durable: true }, identity: server }
+    /** The store, as the node that starts next reaches it. */
+    const storeOf = (): Store => {
+      const number = lines.length
+      return new Proxy(shared, {
+        get(target, key) {
+          const member: unknown = Reflect.get(target, key)
+          if (typeof member !== 'function') return member
+          return async (...args: unknown[]) => {
+            const state = lines[number]?.store
+            if (state === 'fails') throw new Error('the store is cut off')
+            if (state === 'hangs') await new Promise(() => {})
+            return Reflect.apply(member, target, args)
+          }
+        },
+      })
+    }
     const lineOf = (): RevocationFeed => {
-      const line = { log: whole.feed(), isCut: false }
+      const line = { log: whole.feed(), isCut: false, store: 'up' as StoreState }
       lines.push(line)
       const log = () => {
         if (line.isCut) throw new Error('cut off')
@@ -56,7 +73,15 @@ describe('a log that is split', () => {
     }
     return {
       clock,
-      start: (node: string) => drive(clock, fleet.start({ node, store, feed: lineOf() })),
+      start: (node: string) =>
+        drive(clock, fleet.start({ node, store: storeOf(), feed: lineOf() })),
+      /** Cuts a node off from the log and from the store, or the store off from every node. */
+      cutOff(number: number) {
+        Object.assign(lines[number] ?? {}, { isCut: true, store: 'fails' })
+      },
+      setStore(state: StoreState, from = 0, to = lines.length) {
+        for (const line of lines.slice(from, to)) line.store = state
+      },
       /** Leads the nodes from this one on to the other half. */
       split(from: number) {
         half.head = whole.head
@@ -105,6 +130,95 @@ describe('a log that is split', () => {
       expect(verdict(alone.verify(token))).toBe('revoked')
     },
   )
+
+  it.each([0, 300, 700, 1100, 1500, 1900])(
+    'hides nothing for longer than the lease from a node that is cut off from all %s ms later',
+    async (afterMs) => {
+      const { start, split, cutOff, clock } = await setup('two servers')
+      const [a, b, c] = [await start('a'), await start('b'), await start('c')]
+      const { token } = await issueOn(a)
+      await clock.advance(5 * SECOND)
+      split(2)
+      await clock.advance(10 * SECOND + afterMs)
+      for (const node of [a, b, c]) expect(verdict(node.verify(token))).toBe('ok')
+      await drive(clock, c.revoke({ token }, ACTOR))
+      const revokedAt = clock.now()
+      await clock.advance(afterMs % 400)
+      cutOff(0)
+      const before = clock.now() - revokedAt
+      const last = await lastAccepted(a, token, 10 * SECOND)
+      expect(last === 0 ? 0 : last + before).toBeLessThanOrEqual(MAX_STALENESS_MS)
+    },
+  )
+
+  it('hides nothing for longer than the lease from nodes that cannot ask the store', async () => {
+    const { start, split, setStore, clock } = await setup('two servers')
+    const [a, b, c] = [await start('a'), await start('b'), await start('c')]
+    const { token } = await issueOn(a)
+    await clock.advance(5 * SECOND)
+    split(2)
+    setStore('fails', 0, 2)
+    await drive(clock, c.revoke({ token }, ACTOR))
+    expect(await lastAccepted(a, token, 20 * SECOND)).toBeLessThanOrEqual(MAX_STALENESS_MS)
+    for (const node of [a, b]) expect(node.health().status).toBe('stale')
+    expect(c.health().status).toBe('live')
+  })
+
+  it('hides nothing from a node that was alone when another one started on the other half', async () => {
+    const { start, split, clock } = await setup('two servers')
+    const a = await start('a')
+    const { token } = await issueOn(a)
+    await clock.advance(5 * SECOND)
+    const b = await start('b')
+    await drive(clock, b.close())
+    expect(a.health().alone).toBe(true)
+    split(2)
+    const c = await start('c')
+    // A new line leads to the whole log.
+    split(2)
+    await clock.advance(10 * SECOND)
+    expect(verdict(c.verify(token))).toBe('ok')
+    await drive(clock, c.revoke({ token }, ACTOR))
+    expect(await lastAccepted(a, token, 20 * SECOND)).toBeLessThanOrEqual(MAX_STALENESS_MS)
+    expect(verdict(a.verify(token))).toBe('revoked')
+  })
+
+  it.each([1, 2, 3, 5].flatMap((count) => [[count, 'fails'] as const, [count, 'hangs'] as const]))(
+    'is not feared by %s nodes while the store %s, if each of them gives a sign',
+    async (count, state) => {
+      const { start, setStore, clock } = await setup('two servers')
+      const nodes: Watchword[] = []
+      for (let i = 0; i < count; i++) nodes.push(await start(`node-${i}`))
+      await clock.advance(20 * SECOND)
+      setStore(state)
+      for (let at = 0; at < 3 * MINUTE; at += 100) {
+        await clock.advance(100)
+        for (const node of nodes) expect(node.health().status).toBe('live')
+      }
+      expect(nodes[0]?.health().witness).toBe(count === 1 ? 'self' : 'members')
+      setStore('up')
+      await clock.advance(5 * SECOND)
+      for (const node of nodes) expect(node.health().status).toBe('live')
+    },
+  )
+
+  it('is feared while the store is away and one of three is silent, until its entry has ended', async () => {
+    const { start, kill, setStore, clock } = await setup('two servers')
+    const [a, b, c] = [await start('a'), await start('b'), await start('c')]
+    await clock.advance(5 * SECOND)
+    setStore('fails')
+    await kill(2, c)
+    await clock.advance(PROMISE_MS)
+    for (const node of [a, b]) expect(node.health().status).toBe('stale')
+    setStore('up')
+    await clock.advance(ENTRY_MS)
+    for (const node of [a, b]) expect(node.health().status).toBe('live')
+    setStore('fails')
+    for (let at = 0; at < MINUTE; at += 100) {
+      await clock.advance(100)
+      for (const node of [a, b]) expect(node.health().status).toBe('live')
+    }
+  })
 
   it.each(['its entry has ended', 'it was given up'])(
     'for long hides nothing that a store elsewhere has: a lost node is not forgotten when %s',

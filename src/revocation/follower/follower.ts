@@ -78,7 +78,8 @@ export class Follower {
       onNode: (entry, event) => this.#membership.hear(entry, event),
       onEvent: (event) => {
         this.#witness.note(event)
-        this.#membership.sign(event)
+        const isSign = this.#membership.sign(event, this.#puller.reachedAt)
+        if (isSign && this.#witness.storeFails) this.#puller.weigh()
       },
     })
     const append = (entries: readonly FeedEntry[]) => this.#publisher.append(entries)
@@ -98,17 +99,24 @@ export class Follower {
     this.#publisher = new Publisher({
       ...shared,
       pull: () => this.pull(),
-      onAppended: () => this.#pace.quicken(),
+      onAppended: () => {
+        this.#pace.quicken()
+        this.#membership.signed()
+      },
     })
     this.#recovery = new Recovery(shared)
     this.#membership = new Membership({ ...shared, name })
     this.#reconciler = new Reconciler({
       ...shared,
-      isWitness: () => this.#witness.hasStore && this.#membership.members.hadOthers,
+      isWitness: () => this.#witness.hasStore,
       isContinued: () => this.#recovery.hasRefilled || this.#membership.members.hasElder,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
-        this.#puller.reweigh()
+        this.#puller.weigh()
+      },
+      onUnread: () => {
+        this.#witness.storeFails = true
+        this.#membership.seekSigns()
       },
     })
     this.#puller = new Puller({
@@ -250,6 +258,7 @@ export class Follower {
       this.failures.clear()
       this.#recovery.settle()
       this.#membership.live()
+      if (this.#lacksStore) this.#membership.seekSigns()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -324,6 +333,11 @@ export class Follower {
           this.#schedule()
         })
     }, this.#pace.next(this.#isCalm))
+  }
+
+  // Whether the other members have to vouch for the log, because the store does not respond.
+  get #lacksStore(): boolean {
+    return this.#witness.hasStore && (this.#witness.storeFails || this.#reconciler.isLate)
   }
 
   // A node that has read everything and waits for evidence polls often: the next seal may provide it.

@@ -8,6 +8,9 @@ import type { ResolvedClock } from '../../lib/clock.js'
 /** Both clocks at one moment. */
 export type TimeMark = readonly [wall: number, monotonic: number]
 
+/** Before every moment. */
+export const NEVER: TimeMark = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
+
 /**
  * A lease that each proof renews. It is judged on both clocks: the wall clock can be stepped, and the monotonic clock
  * can stop.

@@ -9,6 +9,7 @@
 import type { ResolvedClock } from '../../lib/clock.js'
 import { quote } from '../../lib/quote.js'
 import { warnOnce } from '../../lib/warn.js'
+import { NEVER, type TimeMark } from './freshness.js'
 
 /** One instance of a node. */
 export interface Member {
@@ -29,6 +30,8 @@ export interface MembersOptions {
 interface Known extends Member {
   /** When its last sign was, on the monotonic clock. */
   seenAt: number
+  /** A moment since when it has certainly written to the log that this node reads. */
+  signedSince: TimeMark
   /** Whether another member reported that it did not respond. */
   isGivenUp: boolean
 }
@@ -102,16 +105,36 @@ export class Members {
     const seenAt = this.#options.clock.monotonic() - ageMs
     const known = this.#others.get(life)
     const lastSeenAt = Math.max(seenAt, known?.seenAt ?? seenAt)
-    this.#others.set(life, { life, name, seenAt: lastSeenAt, isGivenUp: false })
+    const signedSince = known?.signedSince ?? NEVER
+    this.#others.set(life, { life, name, seenAt: lastSeenAt, signedSince, isGivenUp: false })
     if (ageMs === 0) this.#heard(life)
     if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
   }
 
-  /** Records a sign of a member that may be known. */
-  signed(life: string): void {
+  /**
+   * Records a sign of a member that may be known.
+   *
+   * @param since - A moment at which the log did not have the sign yet.
+   */
+  signed(life: string, since = NEVER): void {
     const known = this.#others.get(life)
-    if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
+    if (known !== undefined) {
+      known.seenAt = this.#options.clock.monotonic()
+      if (since[1] > known.signedSince[1]) known.signedSince = since
+    }
     this.#heard(life)
+  }
+
+  /**
+   * The earliest of the moments since when each other member has certainly written to the log that this node reads. All
+   * of them were on this side of a split until then, if there is one.
+   */
+  get signedSince(): TimeMark {
+    this.#endSilent()
+    let earliest: TimeMark | undefined
+    for (const { signedSince } of this.#others.values())
+      if (earliest === undefined || signedSince[1] < earliest[1]) earliest = signedSince
+    return earliest ?? NEVER
   }
 
   /** Records that this node has read the log to its head: every member known by now was there before it. */
@@ -145,28 +168,30 @@ export class Members {
 
   /** Every other member whose entry has not ended. */
   others(): readonly OtherMember[] {
+    this.#endSilent()
+    const now = this.#options.clock.monotonic()
+    return [...this.#others.values()].map(({ life, name, seenAt, isGivenUp }) => {
+      return { life, name, lastSignMs: now - seenAt, isGivenUp }
+    })
+  }
+
+  #endSilent(): void {
     const now = this.#options.clock.monotonic()
     const { endMs } = this
-    const there: OtherMember[] = []
-    for (const { life, name, seenAt, isGivenUp } of this.#others.values()) {
-      const lastSignMs = now - seenAt
-      if (lastSignMs < endMs) there.push({ life, name, lastSignMs, isGivenUp })
-      else this.left(life, false)
-    }
-    return there
+    for (const { life, seenAt } of this.#others.values())
+      if (now - seenAt >= endMs) this.left(life, false)
   }
 
   /** Whether no other member is known that could be running. */
   get alone(): boolean {
-    return this.#others.size === 0 || this.others().length === 0
+    this.#endSilent()
+    return this.#others.size === 0
   }
 
-  /**
-   * Whether there are other members, or some ended without sending `leave`: a lost member may keep running on the other
-   * side of a split for as long as the split lasts.
-   */
-  get hadOthers(): boolean {
-    return !this.alone || this.#lostSome
+  /** Whether a member ended without sending `leave`: it may keep running on the other side of a split. */
+  get lostSome(): boolean {
+    this.#endSilent()
+    return this.#lostSome
   }
 
   #dropOldest(): void {

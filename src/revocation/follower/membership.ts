@@ -12,6 +12,7 @@ import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { FeedEntry, NodeEntry } from '../log/event.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
+import type { TimeMark } from './freshness.js'
 import { isEnded } from './local-life.js'
 import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
@@ -46,6 +47,12 @@ const MAX_LEASE_MS = 10 * 60_000
 const RENEW_MS = 30_000
 // Used in place of the time of a `leave`: the node did not leave by itself and may be running.
 const GIVEN_UP = 0
+// Used in place of the time of a `call`: any sign of a node is an answer, and one that it has just given as well.
+const ANY_SIGN = 0
+// Fractions of a lease: how old a sign may be before another is asked for or given, and how far the signs are spread.
+const SEEK_SHARE = 0.25
+const SIGN_SHARE = 0.15
+const SPREAD_SHARE = 0.1
 
 interface Call {
   /** The position of its event. Until it is known, no node can have acknowledged the event. */
@@ -74,6 +81,9 @@ export class Membership {
   #timer: Timer | undefined
   #hasJoined = false
   #stopped = false
+  // When this node last wrote to the log, and when a node last asked for signs, on the monotonic clock.
+  #signedAt = Number.NEGATIVE_INFINITY
+  #soughtAt = Number.NEGATIVE_INFINITY
 
   constructor(options: MembershipOptions) {
     const { feed, name, writer, clock, renewMs = RENEW_MS } = options
@@ -85,9 +95,41 @@ export class Membership {
     neighbours.set(feed, here.add(this))
   }
 
-  /** Processes a seal of any node: a recent seal is a sign of activity. */
-  sign({ writer, epoch, seq }: Opened): void {
-    if (this.#isNew(epoch, seq)) this.members.signed(lifeOf(writer))
+  /**
+   * Processes the seal of an event of any node: a recent seal is a sign of activity. Returns whether it is recent.
+   *
+   * @param since - When this node last knew everything that the log had.
+   */
+  sign({ writer, epoch, seq }: Opened, since: TimeMark | undefined): boolean {
+    const isNew = this.#isNew(epoch, seq)
+    if (isNew) this.members.signed(lifeOf(writer), since)
+    return isNew
+  }
+
+  /** Records that the log took an event of this node. */
+  signed(): void {
+    this.#signedAt = this.#options.clock.monotonic()
+  }
+
+  /** Asks the others for a sign, unless each has given one lately or was asked to. Never rejects. */
+  seekSigns(): void {
+    const { clock, maxStalenessMs, append, feed } = this.#options
+    const before = clock.monotonic() - maxStalenessMs * SEEK_SHARE
+    if (this.#stopped || feed.peek !== undefined || this.members.alone) return
+    if (this.#soughtAt > before || this.members.signedSince[1] > before) return
+    this.#soughtAt = clock.monotonic()
+    void append([{ kind: 'call', value: memberText(this.#me), until: ANY_SIGN }]).catch(
+      () => undefined,
+    )
+  }
+
+  // The others are spread over a while: a log takes one writer at a time.
+  #giveSign(): void {
+    const { clock, maxStalenessMs, random } = this.#options
+    this.#soughtAt = clock.monotonic()
+    if (this.#signedAt > this.#soughtAt - maxStalenessMs * SIGN_SHARE) return
+    this.#timer?.cancel()
+    this.#after(random() * maxStalenessMs * SPREAD_SHARE)
   }
 
   #isNew(epoch: string, seq: number): boolean {
@@ -101,7 +143,7 @@ export class Membership {
     else if (kind === 'leave') this.#left(parseMember(value), until === GIVEN_UP, event)
     else if (kind === 'ack') this.#acknowledged(parseMember(value).life, until)
     else if (kind === 'lease') this.#leased(value, until)
-    else if (kind === 'call') this.#called(event)
+    else if (kind === 'call') this.#called(event, until)
   }
 
   // In another epoch every node announces itself again.
@@ -155,13 +197,17 @@ export class Membership {
       this.#lease = { holder, until }
   }
 
-  #called({ writer, seq, at }: Opened): void {
+  #called({ writer, seq, at }: Opened, until: number): void {
     const { clock, append } = this.#options
     if (this.#stopped || sameBytes(writer, this.#options.writer)) return
     if (!this.#isMember || Math.abs(clock.now() - at) > MAX_CALL_AGE_MS) return
     // Runs after this call, when the event is completely applied.
     queueMicrotask(() => {
-      void append([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(() => undefined)
+      if (until === ANY_SIGN) this.#giveSign()
+      else
+        void append([{ kind: 'ack', value: memberText(this.#me), until: seq }]).catch(
+          () => undefined,
+        )
     })
   }
 

@@ -74,13 +74,19 @@ export class Puller {
   #head: SealedHead | null = null
   // How many pulls in a row found a head that no chain of events reaches.
   #tears = 0
-  // When the last reached head was requested.
   #reachedAt: TimeMark | undefined
+  // When the last reached head was sealed.
+  #sealedAt: number | undefined
 
   constructor(options: PullerOptions) {
     this.#options = options
     this.#feedClient = options.feedClient
     this.#replica = options.replica
+  }
+
+  /** When the last reached head was requested: this node knew everything then that its log had. */
+  get reachedAt(): TimeMark | undefined {
+    return this.#reachedAt
   }
 
   /** The last head that was read. */
@@ -157,7 +163,8 @@ export class Puller {
     this.#head = head
     time.note(opened)
     witness.note(opened)
-    if (isNew && !sameBytes(opened.writer, writer)) membership.members.signed(lifeOf(opened.writer))
+    if (isNew && !sameBytes(opened.writer, writer))
+      membership.members.signed(lifeOf(opened.writer), this.#reachedAt)
   }
 
   // Handles an invalid seal of a head: a new key is checked first, then tampering is assumed.
@@ -250,20 +257,18 @@ export class Puller {
     }
     const wasFresh = freshness.within(maxStalenessMs, mark[0])
     this.#reachedAt = mark
-    this.#weigh(isCurrent ? sealedAt : mark[0])
+    this.#sealedAt = isCurrent ? sealedAt : mark[0]
+    this.weigh()
     // Runs in the background while the old seal is recent enough. Nodes may refresh it concurrently.
     if (isCurrent && age > this.#dueAfter(head, wasFresh)) void this.#touch(head).catch(() => false)
     return true
   }
 
-  /** Records new evidence and extends the proof of the reached head as far as the evidence goes. */
-  reweigh(): void {
-    this.#weigh(undefined)
-  }
-
-  #weigh(sealedAt: number | undefined): void {
-    const { freshness, witness } = this.#options
-    const newest = witness.newest(this.#trustsItself ? sealedAt : undefined)
+  /** Extends the proof of the reached head as far as the evidence goes. */
+  weigh(): void {
+    const { freshness, witness, membership } = this.#options
+    const sealedAt = this.#trustsItself ? this.#sealedAt : undefined
+    const newest = witness.newest(membership.members, sealedAt)
     if (this.#reachedAt !== undefined && newest > Number.NEGATIVE_INFINITY)
       freshness.prove(this.#reachedAt, newest)
   }
@@ -304,7 +309,8 @@ export class Puller {
     // stepped.
     if (touched && this.#replica.agrees({ epoch, seq, link })) {
       this.#reachedAt = mark
-      this.#weigh(mark[0])
+      this.#sealedAt = mark[0]
+      this.weigh()
     }
     return touched
   }

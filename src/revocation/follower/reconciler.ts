@@ -18,6 +18,8 @@ import type { Replica } from './replica.js'
 const MAX_DELAY_MS = 1000
 // A fraction of a lease: the next read completes before the last one is too old.
 const ASK_SHARE = 0.35
+// A fraction of a lease after which a read is late.
+const LATE_SHARE = 0.1
 
 /** Options of the reconciler. */
 export interface ReconcilerOptions
@@ -38,6 +40,8 @@ export interface ReconcilerOptions
   readonly isWitness: () => boolean
   /** Called when this node knows everything that the store had when it was read. */
   readonly onKnown: (asked: TimeMark) => void
+  /** Called when the store could not be read. */
+  readonly onUnread: () => void
   readonly replica: Replica
   readonly signal: AbortSignal
   /** Appends entries to the log. */
@@ -52,6 +56,7 @@ export class Reconciler {
   readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
+  #askedAt = Number.POSITIVE_INFINITY
   #restUntil = Number.NEGATIVE_INFINITY
   // Everything that the store received before this cursor is in the index, or is older than this node's start.
   #cursor: string | undefined
@@ -108,14 +113,22 @@ export class Reconciler {
     else this.suspect()
   }
 
+  /** Whether the store takes its time to respond. */
+  get isLate(): boolean {
+    const { clock, maxStalenessMs } = this.#options
+    return clock.monotonic() - this.#askedAt > maxStalenessMs * LATE_SHARE
+  }
+
   #ask(mark: TimeMark): Promise<void> {
-    this.#asking ??= this.#recall(mark).finally(() => {
+    if (this.#asking === undefined) this.#askedAt = this.#options.clock.monotonic()
+    this.#asking ??= this.#reconcile(mark).finally(() => {
       this.#asking = undefined
+      this.#askedAt = Number.POSITIVE_INFINITY
     })
     return this.#asking
   }
 
-  async #recall(mark: TimeMark): Promise<void> {
+  async #reconcile(mark: TimeMark): Promise<void> {
     const { maxStalenessMs, toleranceMs, maxSkewMs, clock, random, onKnown } = this.#options
     const [wall, steady] = mark
     this.#dueAt = steady + maxStalenessMs * ASK_SHARE * (0.8 + random() * 0.2)
@@ -131,7 +144,7 @@ export class Reconciler {
   }
 
   async #take(startedAfter: number): Promise<void> {
-    const { index, maxEntries: max, replica, onIncident, clock, random } = this.#options
+    const { index, maxEntries: max, replica, onIncident, onUnread, clock, random } = this.#options
     const { found: all } = this.#first
     const kept = new RevocationIndex({ max })
     // Collects what the log delivers from here on, including during the store read.
@@ -140,7 +153,10 @@ export class Reconciler {
     replica.heard = lacking.heard
     let found = 0
     try {
-      const cursor = await this.#read(kept, startedAfter)
+      const cursor = await this.#read(kept, startedAfter).catch((error: unknown) => {
+        onUnread()
+        throw error
+      })
       // One after the other: together they may be more than one index has room for.
       for (const read of all === undefined ? [kept] : [kept, all])
         for (const entry of read.missingFrom(index)) {

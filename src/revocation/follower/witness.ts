@@ -1,14 +1,16 @@
 /**
  * The witness: evidence that this node reads the same log as the others, not one side of a split. A node's own seal is
- * no evidence while another member may be running.
+ * no evidence while another member may be running, and neither is a seal of one member while another is silent: the two
+ * may be on one side together.
  *
  * @module
  */
 
-import { sameBytes } from '../../feed/feed.js'
+import { type RevocationFeed, sameBytes } from '../../feed/feed.js'
 import type { ResolvedClock } from '../../lib/clock.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
+import { NEVER, type TimeMark } from './freshness.js'
 
 /** The source of the evidence: seals of other members, the store, this node alone, or none. */
 export type WitnessKind = 'members' | 'store' | 'self' | 'none'
@@ -18,6 +20,7 @@ type Identify = () => Promise<string | undefined>
 
 /** Options of the witness. */
 export interface WitnessOptions {
+  readonly feed: RevocationFeed
   readonly clock: ResolvedClock
   /** The 16-byte id of this node. */
   readonly writer: Uint8Array
@@ -27,26 +30,34 @@ export interface WitnessOptions {
   readonly reconcile: unknown
 }
 
-/** A moment on both clocks: the wall clock may be stopped meanwhile. */
-type Moment = readonly [wall: number, steady: number]
-
-const NEVER: Moment = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
+/** What the member list says of the other members. */
+export interface OtherMembers {
+  /** Whether none is known that may be running. */
+  readonly alone: boolean
+  /** Whether one ended without a word, and may be running on the other side of a split. */
+  readonly lostSome: boolean
+  /** The earliest of the moments since when each of them is known to have written to this log. */
+  readonly signedSince: TimeMark
+}
 
 /** The newest evidence of each kind. */
 export class Witness {
   readonly #options: WitnessOptions
-  #members = NEVER
+  #seals = NEVER
   #store = NEVER
-  /** Whether the store can vouch for the log: it runs on another server, as far as is known. */
+  /** Whether the store can vouch for a log that can split: it runs on another server, as far as is known. */
   hasStore: boolean
   /** Whether store and log are known to run on one server. */
   sharesServer = false
+  /** Whether the last reading of the store failed. */
+  storeFails = false
   /** The source of the last proof. */
   kind: WitnessKind = 'none'
 
   constructor(options: WitnessOptions) {
     this.#options = options
-    this.hasStore = options.reconcile !== undefined
+    const { reconcile, feed } = options
+    this.hasStore = reconcile !== undefined && feed.peek === undefined && feed.info.splits !== false
   }
 
   /**
@@ -66,37 +77,54 @@ export class Witness {
   /** Processes an authentic seal. A seal dated in the future is no evidence: it could be replayed until then. */
   note({ writer, at: sealedAt }: Opened): void {
     const { clock, time, toleranceMs } = this.#options
-    const [newest] = this.#members
+    const [newest] = this.#seals
     const at = time.ownTimeOf(sealedAt)
     if (at <= newest || sameBytes(writer, this.#options.writer)) return
-    if (at <= clock.judged() + toleranceMs) this.#members = [at, clock.monotonic()]
+    if (at <= clock.judged() + toleranceMs) this.#seals = [at, clock.monotonic()]
   }
 
   /** Records that this node knows everything the store had when it was read. */
-  noteStore(asked: Moment): void {
+  noteStore(asked: TimeMark): void {
+    this.storeFails = false
     if (this.hasStore && asked[1] > this.#store[1]) this.#store = asked
   }
 
   /**
-   * The wall time of the newest evidence. A store read counts for `maxStaleness` only, a seal for the clock skew
-   * tolerance on top of it.
+   * The wall time of the newest evidence, by the clock of its origin: it counts for `maxStaleness` and the clock skew
+   * tolerance. What this node has dated by its own clock is therefore set back by the tolerance.
    *
+   * @param others - The other members.
    * @param sealedAt - When this node last sealed the head, if that is evidence.
    */
-  newest(sealedAt = Number.NEGATIVE_INFINITY): number {
-    this.#members = this.#aged(this.#members)
+  newest(others: OtherMembers, sealedAt = Number.NEGATIVE_INFINITY): number {
+    this.#seals = this.#aged(this.#seals)
     this.#store = this.#aged(this.#store)
-    const [members] = this.#members
     const store = this.#store[0] - this.#options.toleranceMs
-    const newest = Math.max(members, store, sealedAt)
+    const members = this.#fromMembers(others)
+    const own = this.#mayMissSome(others) ? Number.NEGATIVE_INFINITY : sealedAt
+    const newest = Math.max(members, store, own)
     if (newest === Number.NEGATIVE_INFINITY) this.kind = 'none'
     else if (newest === members) this.kind = 'members'
     else this.kind = newest === store ? 'store' : 'self'
     return newest
   }
 
+  // Without a store that can vouch, the seal of one member has to do.
+  #fromMembers(others: OtherMembers): number {
+    const [newest] = this.#seals
+    if (!this.hasStore) return newest
+    if (others.alone || this.#mayMissSome(others)) return Number.NEGATIVE_INFINITY
+    return Math.min(newest, this.#aged(others.signedSince)[0] - this.#options.toleranceMs)
+  }
+
+  // A lost member writes to the store from the other side of a split. While the store cannot be read, a member whose
+  // entry has ended is taken to have ended: otherwise no fleet would survive a killed node and an outage of the store.
+  #mayMissSome(others: OtherMembers): boolean {
+    return this.hasStore && others.lostSome && !this.storeFails
+  }
+
   // Evidence that is older by the monotonic clock is older. After a step back of the wall clock its age is unknown.
-  #aged([wall, steady]: Moment): Moment {
+  #aged([wall, steady]: TimeMark): TimeMark {
     const { clock, toleranceMs } = this.#options
     const now = clock.judged()
     if (wall > now + toleranceMs) return NEVER

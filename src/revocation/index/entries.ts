@@ -65,7 +65,8 @@ export interface NodeEntry {
   readonly value: string
   /**
    * For `join` and `leave`: the time. For `ack`: the `seq` that the node has applied. For `lease`: its end. For `trim`:
-   * the lowest `seq` that stays. For `snapshot`: its `seq`. For `call`, which asks every node for an `ack`: the time.
+   * the lowest `seq` that stays. For `snapshot`: its `seq`. For `call`, which asks every node for an `ack`: the time,
+   * or 0 if any event of a node is an answer.
    */
   readonly until: number
 }
