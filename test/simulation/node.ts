@@ -30,8 +30,6 @@ export const DEADLINE_MS = 600
 export const GRACE_MS = 2500
 const MAX_SKEW_MS = 60_000
 const KEY_COOL_DOWN_MS = 1000
-// A member that fell silent has ended after four of these.
-const RENEW_MS = 1000
 
 /** What a process needs. */
 export interface ProcessOptions {
@@ -45,6 +43,8 @@ export interface ProcessOptions {
   readonly offset: number
   /** The longest log without a snapshot, in events. */
   readonly maxLog: number
+  /** How often a member renews its entry: one that fell silent has ended after four of these, in milliseconds. */
+  readonly renewMs: number
   readonly onIncident: (kind: IncidentKind) => void
 }
 
@@ -65,7 +65,7 @@ export class Process {
   toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ProcessOptions) {
-    const { name, time, dice, network, store, maxLog, offset, onIncident } = options
+    const { name, time, dice, network, store, maxLog, renewMs, offset, onIncident } = options
     this.#options = options
     this.name = name
     this.startedAt = time.now
@@ -87,7 +87,7 @@ export class Process {
       reconcile: store.durable ? this.changes() : undefined,
       storeTime: store.durable && store.hasClock ? () => this.#storeTime() : undefined,
       storeIdentity: undefined,
-      renewMs: RENEW_MS,
+      renewMs,
       onIncident,
       maxLog,
     }

@@ -19,6 +19,7 @@ import { Traffic } from './traffic.js'
 
 const UNREST_MS = 8000
 const PAUSE_MS = 400
+const RENEW_MS = 1000
 const MAX_FAULTS = 4
 /** What needs a store beside the log to be overcome. */
 const FOR_STORES: readonly FaultName[] = ['split', 'forgotten', 'dates']
@@ -59,6 +60,7 @@ export class World {
   readonly faults: readonly FaultName[]
   readonly incidents = new Map<IncidentKind, number>()
   readonly #maxLog: number
+  readonly #renewMs: number
   readonly #trace: ((line: string) => void) | undefined
   readonly #suspendedAt = new WeakMap<MachineClock, number>()
 
@@ -69,6 +71,9 @@ export class World {
     this.#trace = trace
     this.faults = someOf(dice)
     this.#maxLog = dice.pick([4, 12, 1000])
+    // A split that takes the store away from one side is survived for as long as no entry ends.
+    const mayLoseBoth = this.faults.includes('split') && this.faults.includes('store')
+    this.#renewMs = mayLoseBoth ? UNREST_MS : RENEW_MS
     const durable = dice.chance(0.6) || isAbout(this.faults, FOR_STORES)
     this.store = new SharedStore(time, { durable, hasClock: dice.chance(0.75) })
     this.addKey()
@@ -117,6 +122,7 @@ export class World {
       name: place.name,
       offset: place.offset,
       maxLog: this.#maxLog,
+      renewMs: this.#renewMs,
       onIncident: (kind) => this.notice(process, kind),
       time,
       dice,
