@@ -10,8 +10,8 @@ import type { StoreChanges } from '../../src/revocation/follower/follower-option
 import { Freshness } from '../../src/revocation/follower/freshness.js'
 import { Members } from '../../src/revocation/follower/members.js'
 import { Publisher } from '../../src/revocation/follower/publisher.js'
-import { Recovery } from '../../src/revocation/follower/recovery.js'
 import { Replica } from '../../src/revocation/follower/replica.js'
+import { Republisher } from '../../src/revocation/follower/republisher.js'
 import { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
 import { linkOf } from '../../src/revocation/log/seal.js'
 import { ready } from '../../src/token/self-test.js'
@@ -79,7 +79,7 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
     })
   },
   'gives nothing back': () => {
-    vi.spyOn(Recovery.prototype, 'settle').mockImplementation(() => {})
+    vi.spyOn(Republisher.prototype, 'settle').mockImplementation(() => {})
   },
   'reads nothing from the store': () => {
     vi.spyOn(Process.prototype, 'backfill').mockImplementation(async () => {})

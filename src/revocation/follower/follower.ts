@@ -14,6 +14,7 @@ import type { FeedEntry, RevocationEntry } from '../log/event.js'
 import { FeedClient } from '../log/feed-client.js'
 import { AgreedTime } from './agreed-time.js'
 import { Compactor } from './compactor.js'
+import { EpochWriter } from './epoch-writer.js'
 import type { FollowerOptions } from './follower-options.js'
 import { Freshness } from './freshness.js'
 import { Membership, type RollCall } from './membership.js'
@@ -23,6 +24,7 @@ import { Puller } from './puller.js'
 import { Reconciler } from './reconciler.js'
 import { Recovery } from './recovery.js'
 import { Replica } from './replica.js'
+import { Republisher } from './republisher.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 import { Witness } from './witness.js'
@@ -38,6 +40,7 @@ export class Follower {
   readonly #feedClient: FeedClient
   readonly #replica: Replica
   readonly #publisher: Publisher
+  readonly #republisher: Republisher
   readonly #recovery: Recovery
   readonly #reconciler: Reconciler
   readonly #puller: Puller
@@ -104,12 +107,15 @@ export class Follower {
         this.#membership.signed()
       },
     })
-    this.#recovery = new Recovery(shared)
+    this.#republisher = new Republisher(shared)
+    const republisher = this.#republisher
+    const epochs = new EpochWriter({ ...shared, republisher })
+    this.#recovery = new Recovery({ ...shared, epochs, republisher })
     this.#membership = new Membership({ ...shared, name })
     this.#reconciler = new Reconciler({
       ...shared,
       isWitness: () => this.#witness.hasStore,
-      isContinued: () => this.#recovery.hasRefilled || this.#membership.members.hasElder,
+      isContinued: () => this.#recovery.hasBackfilled || this.#membership.members.hasElder,
       onKnown: (asked) => {
         this.#witness.noteStore(asked)
         this.#puller.weigh()
@@ -156,12 +162,12 @@ export class Follower {
 
   /** How many revocations of this node the log has not confirmed. */
   get owed(): number {
-    return this.#recovery.owed
+    return this.#republisher.owed
   }
 
   /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
   owes(entry: RevocationEntry): boolean {
-    return this.#recovery.owes(entry)
+    return this.#republisher.owes(entry)
   }
 
   /** How many events were skipped because they are not authentic. */
@@ -256,7 +262,7 @@ export class Follower {
       if (polled && read > 0) this.#watcher?.missed()
       this.#pulledAt = start
       this.failures.clear()
-      this.#recovery.settle()
+      this.#republisher.settle()
       this.#membership.live()
       if (this.#lacksStore) this.#membership.seekSigns()
     } catch (error) {
@@ -306,7 +312,7 @@ export class Follower {
     try {
       return await this.#publisher.append(entries)
     } catch (error) {
-      this.#recovery.owe(entries)
+      this.#republisher.owe(entries)
       throw error
     }
   }

@@ -176,7 +176,7 @@ export class Puller {
       opened = openHead(keys, head)
     }
     if (!has(opened, 'failure')) return opened
-    await this.#options.recovery.mend(head, opened)
+    await this.#options.recovery.repairHead(head, opened)
     return undefined
   }
 

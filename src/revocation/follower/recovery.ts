@@ -9,72 +9,37 @@
 import type { Position, SealedHead } from '../../feed/feed.js'
 import { has } from '../../lib/fields.js'
 import type { IncidentKind } from '../../observe/incident-kind.js'
-import { RevocationIndex } from '../index/revocation-index.js'
-import type { FeedEntry, RevocationEntry } from '../log/event.js'
 import type { FeedClient } from '../log/feed-client.js'
-import { type Opened, openHead, sealHead, type Unopened, ZERO_LINK } from '../log/seal.js'
+import { type Opened, openHead, type Unopened } from '../log/seal.js'
 import { loadSnapshot } from '../log/snapshot.js'
 import { unavailable } from '../log/unavailable.js'
-import type { AgreedTime } from './agreed-time.js'
+import { type EpochWriter, INCOMPLETE } from './epoch-writer.js'
 import type { FollowerOptions } from './follower-options.js'
-import { Outbox } from './outbox.js'
 import type { Replica } from './replica.js'
+import type { Republisher } from './republisher.js'
 
 const READ_LIMIT = 500
-const MAX_BEGINNINGS = 100
-const REPAIR_GROUP = 4000
-const MAX_REPAIR_DELAY_MS = 250
 // A head of unknown origin that is older than this has no running writer.
 const ABANDONED_MS = 60_000
-// In place of a snapshot position that no log can have: missing entries are still being republished.
-const INCOMPLETE = 2 ** 48 - 1
 
 /** Options of recovery. */
 export interface RecoveryOptions extends FollowerOptions {
   readonly feedClient: FeedClient
   readonly replica: Replica
-  readonly time: AgreedTime
-  readonly writer: Uint8Array
-  readonly signal: AbortSignal
-  readonly newEpoch: () => string
-  readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
-  /** A number in [0, 1). */
-  readonly random: () => number
+  readonly epochs: EpochWriter
+  readonly republisher: Republisher
 }
 
-/** Repairs the log where possible, and reports it. */
+/** Decides what becomes of a log that is not as it should be, and reports it. */
 export class Recovery {
   readonly #options: RecoveryOptions
-  // Revocations of this node that the log may not have.
-  readonly #owed = new Outbox()
-  #paying = false
-  #repairing = false
-  // Whether the log still needs the event that it is complete again, and where it begins.
-  #incomplete = false
-  // Whether this node created the log, so that it republishes first.
-  #founder = false
   // Whether the log began too late when it was last entered.
   #isShort = false
   /** Whether the whole store was read. From then on this node receives every revocation. */
-  hasRefilled = false
+  hasBackfilled = false
 
   constructor(options: RecoveryOptions) {
     this.#options = options
-  }
-
-  /** Keeps entries that the log may not have accepted, to retry them when it responds. */
-  owe(entries: readonly FeedEntry[]): void {
-    this.#owed.add(entries)
-  }
-
-  /** Whether the entry, or one of the same target, is pending. */
-  owes(entry: RevocationEntry): boolean {
-    return this.#owed.has(entry)
-  }
-
-  /** The number of pending entries. */
-  get owed(): number {
-    return this.#owed.size
   }
 
   /**
@@ -85,11 +50,11 @@ export class Recovery {
     const { feed, replica, onIncident } = this.#options
     const first = replica.position.epoch === ''
     if (!first) onIncident('missing', 1)
-    if (!first || !this.hasRefilled) await this.#backfill()
+    if (!first || !this.hasBackfilled) await this.#backfill()
     // New revocations of this node are not part of recovery: their publisher creates the log with them.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
-    await this.#begin(null)
+    await this.#options.epochs.start(null)
     return true
   }
 
@@ -108,7 +73,7 @@ export class Recovery {
     const first = replica.position.epoch === ''
     const isDoubtful = first && (this.#isAsleep(opened) || opened.second === INCOMPLETE)
     if (isDamaged || isDoubtful) await this.#backfill()
-    if (opened.second === INCOMPLETE) this.#incomplete = true
+    if (opened.second === INCOMPLETE) this.#options.republisher.expectMore()
     if (head.floor <= 1) replica.enter(head.epoch)
     else await this.#enterTrimmed(head, opened, isDamaged)
     replica.learn(head, opened)
@@ -147,19 +112,13 @@ export class Recovery {
     if (!isDamaged && backfill === undefined)
       throw unavailable('the feed lost events that no node and no store has')
     if (!isDamaged) await this.#backfill()
-    await this.#begin(head, true)
+    await this.#options.epochs.start(head, true)
   }
 
   #load(): Promise<Position | undefined> {
     const { feedClient, index, keys, replica } = this.#options
     const indexes = replica.shadow === undefined ? [index] : [index, replica.shadow]
     return loadSnapshot({ feedClient, keys, indexes })
-  }
-
-  /** From here on everything that is read is compared with everything that is known. */
-  #compare(): void {
-    const { replica, maxEntries } = this.#options
-    replica.shadow = new RevocationIndex({ max: maxEntries })
   }
 
   /**
@@ -170,9 +129,9 @@ export class Recovery {
     const { backfill, replica, index } = this.#options
     const first = replica.position.epoch === ''
     if (first && backfill === undefined) return
-    this.#compare()
+    this.#options.republisher.compare()
     await backfill?.()
-    this.hasRefilled = true
+    this.hasBackfilled = true
     if (first && index.size === 0) replica.shadow = undefined
   }
 
@@ -180,7 +139,7 @@ export class Recovery {
    * Handles a head whose seal is invalid. If it was tampered with, this node repairs it: from its own position, as far
    * as the log still goes, or with a new epoch. It does not replace a log of nodes with other keys.
    */
-  async mend(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
+  async repairHead(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
     const { replica, onIncident, backfill } = this.#options
     const { epoch } = replica.position
     const claimed = has(rest, 'claimed') ? rest.claimed.at : 0
@@ -193,7 +152,7 @@ export class Recovery {
     if (epoch === '' && failure === 'forged' && backfill === undefined)
       throw unavailable('the head of the feed is not authentic')
     await this.#backfill()
-    await this.#begin(head)
+    await this.#options.epochs.start(head)
   }
 
   /**
@@ -218,132 +177,20 @@ export class Recovery {
     if (!knows && backfill === undefined) return
     onIncident('gap', 1)
     if (!knows) await this.#backfill()
-    await this.#begin(head, true)
+    await this.#options.epochs.start(head, true)
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {
-    const { feedClient, keys, replica } = this.#options
+    const { feedClient, keys, replica, epochs } = this.#options
     for (let before = -1; before < replica.position.seq; ) {
       before = replica.position.seq
       const { events } = await feedClient.read(replica.position, READ_LIMIT)
       for (const event of events) replica.take(event)
     }
-    const { position } = replica
-    await keys.ready()
-    const head = this.#head(position.epoch, position.seq, position.link)
+    const head = await epochs.sealPosition()
     const { ok } = await feedClient.append(forged, [], head)
     const opened = openHead(keys, head)
     // The end of the log may have been cut off before this node had read it.
     if (ok && !has(opened, 'failure')) await this.#enter(head, opened, true)
-  }
-
-  // The log accepts one of several concurrent nodes; the others find its epoch on the next read.
-  async #begin(standing: SealedHead | null, isLost = false): Promise<void> {
-    const { keys, replica, index, newEpoch } = this.#options
-    await keys.ready()
-    if (replica.position.epoch !== '') this.#compare()
-    const epoch = newEpoch()
-    const lacks = replica.shadow !== undefined && index.size > 0
-    const head = this.#head(epoch, 0, ZERO_LINK, lacks)
-    if (!(await this.#replaceHead(standing, head, isLost ? MAX_BEGINNINGS : 1))) return
-    replica.enter(epoch)
-    this.#founder = true
-    this.#incomplete = lacks
-    if (lacks) replica.snapshotSeq = INCOMPLETE
-  }
-
-  /**
-   * Replaces the current epoch with a new one. Nodes that see nothing wrong keep appending and move the head, so the
-   * new epoch is offered again immediately.
-   */
-  async #replaceHead(standing: SealedHead | null, next: SealedHead, times: number) {
-    let expected = standing
-    for (let attempt = 0; attempt < times; attempt++) {
-      const answer = await this.#options.feedClient.append(expected, [], next)
-      if (answer.ok) return true
-      if (answer.head?.epoch !== expected?.epoch) return false
-      expected = answer.head
-    }
-    return false
-  }
-
-  #head(epoch: string, seq: number, link: Uint8Array, lacks = false): SealedHead {
-    const { keys, time, writer, replica } = this.#options
-    const at = time.stamp()
-    const same = epoch === replica.position.epoch
-    const first = same ? replica.floor : 1
-    const second = lacks ? INCOMPLETE : same ? replica.snapshotSeq : 0
-    return sealHead(keys, { epoch, seq, link, at, first, second, writer }, time.vouched())
-  }
-
-  /** Called when the head is reached: republishes what the log lacks and this node has. */
-  settle(): void {
-    const { replica } = this.#options
-    if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
-    if (this.#owed.size > 0 && !this.#paying) void this.#pay()
-  }
-
-  async #pay(): Promise<void> {
-    this.#paying = true
-    const entries = this.#owed.first(REPAIR_GROUP)
-    try {
-      await this.#options.append(entries)
-      this.#owed.settle(entries)
-    } catch {
-      // They are retried after the next proof.
-    } finally {
-      this.#paying = false
-    }
-  }
-
-  // The first node repairs the log. Later nodes find less or nothing to do.
-  async #repair(): Promise<void> {
-    const { replica, index, clock, onIncident, signal } = this.#options
-    this.#repairing = true
-    try {
-      if (!this.#founder) {
-        const delay = Math.floor(this.#options.random() * MAX_REPAIR_DELAY_MS)
-        await new Promise<void>((resolve) => void clock.setTimer(resolve, delay))
-      }
-      const { shadow } = replica
-      if (shadow === undefined || signal.aborted) return
-      const repaired = await this.#giveBack(index.missingFrom(shadow))
-      if (this.#incomplete) await this.#tellWhole()
-      // Another comparison may have begun meanwhile; the next round handles it.
-      if (replica.shadow === shadow) replica.shadow = undefined
-      this.#founder = false
-      if (repaired > 0) onIncident('restored', repaired)
-    } catch {
-      // Missing entries are found again after the next proof.
-    } finally {
-      this.#repairing = false
-    }
-  }
-
-  async #giveBack(missing: Iterable<RevocationEntry>): Promise<number> {
-    const { append } = this.#options
-    let count = 0
-    let group: RevocationEntry[] = []
-    for (const entry of missing) {
-      group.push(entry)
-      if (group.length < REPAIR_GROUP) continue
-      await append(group)
-      count += group.length
-      group = []
-    }
-    if (group.length > 0) await append(group)
-    return count + group.length
-  }
-
-  // After republication the log is complete from where it began when it was compared, without what was cut off since.
-  async #tellWhole(): Promise<void> {
-    const { feedClient, append, replica, node: value } = this.#options
-    const head = await feedClient.head()
-    if (head === null || head.epoch !== replica.position.epoch) return
-    await append([
-      { kind: 'trim', value, until: replica.floor },
-      { kind: 'snapshot', value, until: 0 },
-    ])
-    this.#incomplete = false
   }
 }

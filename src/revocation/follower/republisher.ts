@@ -1,0 +1,147 @@
+/**
+ * The republisher: appends what this node knows and the log lacks, and what this node could not append before.
+ *
+ * @module
+ */
+
+import type { Position } from '../../feed/feed.js'
+import { RevocationIndex } from '../index/revocation-index.js'
+import type { FeedEntry, RevocationEntry } from '../log/event.js'
+import type { FeedClient } from '../log/feed-client.js'
+import type { FollowerOptions } from './follower-options.js'
+import { Outbox } from './outbox.js'
+import type { Replica } from './replica.js'
+
+const GROUP = 4000
+const MAX_DELAY_MS = 250
+
+/** Options of the republisher. */
+export interface RepublisherOptions
+  extends Pick<FollowerOptions, 'index' | 'clock' | 'maxEntries' | 'node' | 'onIncident'> {
+  readonly feedClient: FeedClient
+  readonly replica: Replica
+  readonly signal: AbortSignal
+  readonly append: (entries: readonly FeedEntry[]) => Promise<Position>
+  /** A number in [0, 1). */
+  readonly random: () => number
+}
+
+/** Completes the log. */
+export class Republisher {
+  readonly #options: RepublisherOptions
+  // Revocations of this node that the log may not have.
+  readonly #owed = new Outbox()
+  #paying = false
+  #repairing = false
+  // Whether the log still needs the event that it is complete again, and where it begins.
+  #isIncomplete = false
+  // Whether this node created the log, so that it republishes first.
+  #isFounder = false
+
+  constructor(options: RepublisherOptions) {
+    this.#options = options
+  }
+
+  /** Keeps entries that the log may not have accepted, to retry them when it responds. */
+  owe(entries: readonly FeedEntry[]): void {
+    this.#owed.add(entries)
+  }
+
+  /** Whether the entry, or one of the same target, is pending. */
+  owes(entry: RevocationEntry): boolean {
+    return this.#owed.has(entry)
+  }
+
+  /** The number of pending entries. */
+  get owed(): number {
+    return this.#owed.size
+  }
+
+  /** From here on everything that is read is compared with everything that is known. */
+  compare(): void {
+    const { replica, maxEntries } = this.#options
+    replica.shadow = new RevocationIndex({ max: maxEntries })
+  }
+
+  /** Records that the log says of itself that entries are missing. */
+  expectMore(): void {
+    this.#isIncomplete = true
+  }
+
+  /** Records that this node has created the log, and whether it lacks entries that this node knows. */
+  founded(isIncomplete: boolean): void {
+    this.#isFounder = true
+    this.#isIncomplete = isIncomplete
+  }
+
+  /** Called when the head is reached: republishes what the log lacks and this node has. */
+  settle(): void {
+    const { replica } = this.#options
+    if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
+    if (this.#owed.size > 0 && !this.#paying) void this.#pay()
+  }
+
+  async #pay(): Promise<void> {
+    this.#paying = true
+    const entries = this.#owed.first(GROUP)
+    try {
+      await this.#options.append(entries)
+      this.#owed.settle(entries)
+    } catch {
+      // They are retried after the next proof.
+    } finally {
+      this.#paying = false
+    }
+  }
+
+  // The first node repairs the log. Later nodes find less or nothing to do.
+  async #repair(): Promise<void> {
+    const { replica, index, clock, onIncident, signal } = this.#options
+    this.#repairing = true
+    try {
+      if (!this.#isFounder) {
+        const delay = Math.floor(this.#options.random() * MAX_DELAY_MS)
+        await new Promise<void>((resolve) => void clock.setTimer(resolve, delay))
+      }
+      const { shadow } = replica
+      if (shadow === undefined || signal.aborted) return
+      const repaired = await this.#giveBack(index.missingFrom(shadow))
+      if (this.#isIncomplete) await this.#tellWhole()
+      // Another comparison may have begun meanwhile; the next round handles it.
+      if (replica.shadow === shadow) replica.shadow = undefined
+      this.#isFounder = false
+      if (repaired > 0) onIncident('restored', repaired)
+    } catch {
+      // Missing entries are found again after the next proof.
+    } finally {
+      this.#repairing = false
+    }
+  }
+
+  async #giveBack(missing: Iterable<RevocationEntry>): Promise<number> {
+    const { append } = this.#options
+    let count = 0
+    let group: RevocationEntry[] = []
+    for (const entry of missing) {
+      group.push(entry)
+      if (group.length < GROUP) continue
+      await append(group)
+      count += group.length
+      group = []
+    }
+    if (group.length > 0) await append(group)
+    return count + group.length
+  }
+
+  // After republication the log is complete from where it began when it was compared, without what was cut off since.
+  async #tellWhole(): Promise<void> {
+    const { feedClient, append, replica, node: value } = this.#options
+    const head = await feedClient.head()
+    if (head === null || head.epoch !== replica.position.epoch) return
+    await append([
+      { kind: 'trim', value, until: replica.floor },
+      { kind: 'snapshot', value, until: 0 },
+    ])
+    this.#isIncomplete = false
+  }
+}
