@@ -83,9 +83,9 @@ export class Compactor {
       append,
       maxLog = MAX_LOG,
     } = this.#options
-    if (!membership.mayLead()) return
+    if (!membership.compaction.mayLead()) return
     await append([{ kind: 'lease', value: membership.text, until: clock.now() + LEASE_MS }])
-    if (!membership.leads()) return
+    if (!membership.compaction.leads()) return
     const { position } = replica
     await saveSnapshot({ feedClient, keys, clock, position, entries: index.entries() })
     const upTo = Math.max(replica.floor - 1, position.seq - Math.min(KEEP, maxLog))

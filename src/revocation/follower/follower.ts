@@ -5,29 +5,18 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
-import { type FeedInfo, type Position, samePosition, type WatchHint } from '../../feed/feed.js'
+import { type Position, samePosition, type WatchHint } from '../../feed/feed.js'
 import { holdAdapter, releaseAdapter } from '../../lib/adapter-refs.js'
 import type { Timer } from '../../lib/clock.js'
-import { Failures } from '../../observe/failures.js'
+import type { Failures } from '../../observe/failures.js'
 import type { FeedEntry, RevocationEntry } from '../log/event.js'
-import { FeedClient } from '../log/feed-client.js'
-import { AgreedTime } from './agreed-time.js'
-import { Compactor } from './compactor.js'
-import { EpochWriter } from './epoch-writer.js'
+import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
-import { Freshness } from './freshness.js'
-import { Membership, type RollCall } from './membership.js'
-import { Pace } from './pace.js'
-import { Publisher } from './publisher.js'
-import { Puller } from './puller.js'
-import { Reconciler } from './reconciler.js'
-import { Recovery } from './recovery.js'
-import { Replica } from './replica.js'
-import { Republisher } from './republisher.js'
+import { assemble, type FollowerParts } from './follower-parts.js'
+import type { Freshness } from './freshness.js'
+import type { RollCall } from './roll-call.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
-import { Witness } from './witness.js'
 
 /** One node's place in the log. */
 export class Follower {
@@ -37,101 +26,26 @@ export class Follower {
   /** Why the log could not be read or written. */
   readonly failures: Failures
   readonly #options: FollowerOptions
-  readonly #feedClient: FeedClient
-  readonly #replica: Replica
-  readonly #publisher: Publisher
-  readonly #republisher: Republisher
-  readonly #recovery: Recovery
-  readonly #reconciler: Reconciler
-  readonly #puller: Puller
-  readonly #membership: Membership
-  readonly #witness: Witness
-  readonly #compactor: Compactor
+  readonly #parts: FollowerParts
   readonly #stop = new AbortController()
   // Jitter that spreads the nodes of a fleet. It does not need to be unpredictable.
   readonly #random = Math.random
   #watcher: Watcher | undefined
   #stopObserving: (() => void) | undefined
   #poll: Timer | undefined
-  readonly #pace: Pace
   #pulling: Promise<void> | undefined
   #again = false
   #restUntil = Number.NEGATIVE_INFINITY
   #pulledAt = Number.NEGATIVE_INFINITY
 
   constructor(options: FollowerOptions) {
-    const { clock, deadlineMs, maxStalenessMs, toleranceMs, node: name } = options
     this.#options = options
-    this.freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
-    // A node repeats the request before a slow response makes it stale.
-    const probeMs = Math.min(deadlineMs, Math.max(50, maxStalenessMs / 4))
-    this.failures = new Failures(clock)
-    this.#feedClient = new FeedClient({ ...options, probeMs, failures: this.failures })
-    this.#pace = new Pace({ ...options, random: this.#random })
-    const writer = new Uint8Array(randomBytes(16))
-    this.time = new AgreedTime({
-      ...options,
-      writer,
-      onDisagreement: () => options.onIncident('clock', 1),
-    })
-    this.#witness = new Witness({ ...options, writer, time: this.time })
-    this.#replica = new Replica({
-      ...options,
-      time: this.time,
-      onNode: (entry, event) => this.#membership.hear(entry, event),
-      onEvent: (event) => {
-        this.#witness.note(event)
-        const isSign = this.#membership.sign(event, this.#puller.reachedAt)
-        if (isSign && this.#witness.storeFails) this.#puller.weigh()
-      },
-    })
-    const append = (entries: readonly FeedEntry[]) => this.#publisher.append(entries)
-    const shared = {
-      ...options,
-      feedClient: this.#feedClient,
-      replica: this.#replica,
-      freshness: this.freshness,
-      witness: this.#witness,
-      signal: this.#stop.signal,
-      writer,
-      time: this.time,
-      random: this.#random,
-      newEpoch: () => randomBytes(16).toString('base64url'),
-      append,
-    }
-    this.#publisher = new Publisher({
-      ...shared,
-      pull: () => this.pull(),
-      onAppended: () => {
-        this.#pace.quicken()
-        this.#membership.signed()
-      },
-    })
-    this.#republisher = new Republisher(shared)
-    const republisher = this.#republisher
-    const epochs = new EpochWriter({ ...shared, republisher })
-    this.#recovery = new Recovery({ ...shared, epochs, republisher })
-    this.#membership = new Membership({ ...shared, name })
-    this.#reconciler = new Reconciler({
-      ...shared,
-      isWitness: () => this.#witness.hasStore,
-      isContinued: () => this.#recovery.hasBackfilled || this.#membership.members.hasElder,
-      onKnown: (asked) => {
-        this.#witness.noteStore(asked)
-        this.#puller.weigh()
-      },
-      onUnread: () => {
-        this.#witness.storeFails = true
-        this.#membership.seekSigns()
-      },
-    })
-    this.#puller = new Puller({
-      ...shared,
-      membership: this.#membership,
-      recovery: this.#recovery,
-      reconciler: this.#reconciler,
-    })
-    this.#compactor = new Compactor({ ...shared, membership: this.#membership })
+    const signal = this.#stop.signal
+    this.#parts = assemble({ ...options, random: this.#random, signal, pull: () => this.pull() })
+    const { freshness, time, failures } = this.#parts
+    this.freshness = freshness
+    this.time = time
+    this.failures = failures
   }
 
   /** Claims a share of the feed, so that another authority on the same feed does not close it. */
@@ -141,38 +55,33 @@ export class Follower {
 
   /** The name of the feed. */
   get name(): string {
-    return this.#feedClient.name
-  }
-
-  /** What an acknowledged append survives. */
-  get durability(): FeedInfo['durability'] {
-    return this.#options.feed.info.durability
+    return this.#parts.feedClient.name
   }
 
   /** The last event that was applied. */
   get position(): Position {
-    return this.#replica.position
+    return this.#parts.replica.position
   }
 
   /** How many events behind the last known head this node is. */
   get lag(): number {
-    const { head } = this.#puller
-    return head === null ? 0 : Math.max(0, head.seq - this.#replica.position.seq)
+    const { head } = this.#parts.puller
+    return head === null ? 0 : Math.max(0, head.seq - this.#parts.replica.position.seq)
   }
 
   /** How many revocations of this node the log has not confirmed. */
   get owed(): number {
-    return this.#republisher.owed
+    return this.#parts.republisher.owed
   }
 
   /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
   owes(entry: RevocationEntry): boolean {
-    return this.#republisher.owes(entry)
+    return this.#parts.republisher.owes(entry)
   }
 
   /** How many events were skipped because they are not authentic. */
   get rejected(): number {
-    return this.#replica.refused
+    return this.#parts.replica.refused
   }
 
   /** Counters of the push channel: how often it ended, and how often it missed an event. */
@@ -182,7 +91,7 @@ export class Follower {
 
   /** Whether this node has applied the event at that position, in this epoch or in an earlier one. */
   reached({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
-    return this.#replica.reached(epoch, seq)
+    return this.#parts.replica.reached(epoch, seq)
   }
 
   /**
@@ -194,8 +103,8 @@ export class Follower {
     this.#stopObserving = feed.observe?.(onIncident)
     this.#watcher = new Watcher({
       ...this.#options,
-      feedClient: this.#feedClient,
-      replica: this.#replica,
+      feedClient: this.#parts.feedClient,
+      replica: this.#parts.replica,
       signal: this.#stop.signal,
       wake: (hint) => this.#wake(hint),
       onEnd: () => this.doubt(),
@@ -204,9 +113,9 @@ export class Follower {
     try {
       void this.compareServers()
       // If this fails, the first store read takes the cursor.
-      await this.#reconciler.begin().catch(() => undefined)
+      await this.#parts.reconciler.begin().catch(() => undefined)
       await this.pull()
-      await this.#membership.hello()
+      await this.#parts.membership.hello()
     } finally {
       this.#schedule()
     }
@@ -214,19 +123,21 @@ export class Follower {
 
   /** Asks whether store and feed run on one server, in which case the store is no witness. Never rejects. */
   compareServers(): Promise<void> {
-    return this.#witness.compare(this.#options.storeIdentity, () => this.#feedClient.identity())
+    return this.#parts.witness.compare(this.#options.storeIdentity, () =>
+      this.#parts.feedClient.identity(),
+    )
   }
 
   /** The other nodes, and the evidence that this node shares their log. */
   get standing(): Standing {
-    return standingOf(this.#membership.members, this.#witness, this.time)
+    return standingOf(this.#parts.membership.members, this.#parts.witness, this.time)
   }
 
   /** Stops following. The lease ends immediately. */
   async stop(): Promise<void> {
     const silentMs = this.#options.clock.monotonic() - this.#pulledAt
     if (silentMs <= this.#options.maxStalenessMs)
-      await this.#membership.leave().catch(() => undefined)
+      await this.#parts.membership.leave().catch(() => undefined)
     if (this.abandon()) await this.#options.feed.close()
   }
 
@@ -237,7 +148,7 @@ export class Follower {
     this.#stop.abort()
     this.#stopObserving?.()
     this.#poll?.cancel()
-    this.#membership.stop()
+    this.#parts.membership.stop()
     this.freshness.revoke()
     return releaseAdapter(this.#options.feed)
   }
@@ -258,13 +169,13 @@ export class Follower {
   async #timedPull(polled: boolean): Promise<void> {
     const start = this.#options.clock.monotonic()
     try {
-      const read = await this.#puller.pull()
+      const read = await this.#parts.puller.pull()
       if (polled && read > 0) this.#watcher?.missed()
       this.#pulledAt = start
       this.failures.clear()
-      this.#republisher.settle()
-      this.#membership.live()
-      if (this.#lacksStore) this.#membership.seekSigns()
+      this.#parts.republisher.settle()
+      this.#parts.membership.live()
+      if (this.#lacksStore) this.#parts.membership.seekSigns()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -285,7 +196,7 @@ export class Follower {
 
   /** Reads recent revocations from the store at the next proof, because the log may have been replaced. */
   doubt(): void {
-    this.#reconciler.suspect()
+    this.#parts.reconciler.suspect()
   }
 
   /** Renews the lease synchronously if the feed is in this process. Returns whether it did. */
@@ -310,21 +221,21 @@ export class Follower {
    */
   async publish(entries: readonly FeedEntry[]): Promise<Position> {
     try {
-      return await this.#publisher.append(entries)
+      return await this.#parts.publisher.append(entries)
     } catch (error) {
-      this.#republisher.owe(entries)
+      this.#parts.republisher.owe(entries)
       throw error
     }
   }
 
   /** Appends entries like `publish`, and asks every running node to confirm that it has applied them. */
   rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
-    return this.#membership.call((call) => this.publish([...entries, call]), timeoutMs)
+    return this.#parts.membership.call((call) => this.publish([...entries, call]), timeoutMs)
   }
 
   /** Drops expired events from the log, if the feed supports it. Never rejects. */
   compact(now: number): Promise<void> {
-    return this.#compactor.run(now).catch(() => undefined)
+    return this.#parts.compactor.run(now).catch(() => undefined)
   }
 
   #schedule(): void {
@@ -335,15 +246,18 @@ export class Follower {
       void this.pull(true)
         .catch(() => undefined)
         .finally(() => {
-          if (this.position !== before) this.#pace.quicken()
+          if (this.position !== before) this.#parts.pace.quicken()
           this.#schedule()
         })
-    }, this.#pace.next(this.#isCalm))
+    }, this.#parts.pace.next(this.#isCalm))
   }
 
   // Whether the other members have to vouch for the log, because the store does not respond.
   get #lacksStore(): boolean {
-    return this.#witness.hasStore && (this.#witness.storeFails || this.#reconciler.isLate)
+    return (
+      this.#parts.witness.hasStore &&
+      (this.#parts.witness.storeFails || this.#parts.reconciler.isLate)
+    )
   }
 
   // A node that has read everything and waits for evidence polls often: the next seal may provide it.
@@ -358,10 +272,10 @@ export class Follower {
     const events = hint?.events ?? []
     let certain = events.length > 0
     for (const event of events) {
-      const taken = this.#replica.take(event)
+      const taken = this.#parts.replica.take(event)
       if (taken !== 'applied' && taken !== 'known') certain = false
     }
-    if (events.length > 0) this.#pace.quicken()
+    if (events.length > 0) this.#parts.pace.quicken()
     if (certain || this.renew()) return
     // A pull in flight may have requested the head too early.
     if (this.#pulling === undefined) void this.pull().catch(() => undefined)

@@ -12,17 +12,12 @@ import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { FeedEntry, NodeEntry } from '../log/event.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
+import { CompactionLease } from './compaction-lease.js'
 import type { TimeMark } from './freshness.js'
 import { isEnded } from './local-life.js'
 import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
-
-/** Which nodes have applied an event, by name, and which have not confirmed it. */
-export interface RollCall {
-  readonly position: Position
-  readonly applied: readonly string[]
-  readonly pending: readonly string[]
-}
+import { GIVEN_UP, type RollCall, RollCalls } from './roll-call.js'
 
 /** Options of the membership. */
 export interface MembershipOptions {
@@ -43,10 +38,7 @@ export interface MembershipOptions {
 /** Nodes do not respond to an older call: its caller has stopped waiting. */
 const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
-const MAX_LEASE_MS = 10 * 60_000
 const RENEW_MS = 30_000
-// Used in place of the time of a `leave`: the node did not leave by itself and may be running.
-const GIVEN_UP = 0
 // Used in place of the time of a `call`: any sign of a node is an answer, and one that it has just given as well.
 const ANY_SIGN = 0
 // Fractions of a lease: how old a sign may be before another is asked for or given, and how far the signs are spread.
@@ -54,25 +46,16 @@ const SEEK_SHARE = 0.25
 const SIGN_SHARE = 0.15
 const SPREAD_SHARE = 0.1
 
-interface Call {
-  /** The position of its event. Until it is known, no node can have acknowledged the event. */
-  seq: number
-  readonly done: () => void
-}
-
-// Authorities on one feed object of one process receive an event before the append resolves, so no node is asked.
-const neighbours = new WeakMap<RevocationFeed, Set<Membership>>()
-
 /** One node's list of all nodes. */
 export class Membership {
   readonly #options: MembershipOptions
   readonly #me: Member
   /** The other members. */
   readonly members: Members
-  /** The highest `seq` that each instance has acknowledged. */
-  readonly #acked = new Map<string, number>()
-  readonly #calls = new Set<Call>()
-  #lease: { readonly holder: string; readonly until: number } | undefined
+  /** Which of them have applied what. */
+  readonly #rollCalls: RollCalls
+  /** Which node compacts the log. */
+  readonly compaction: CompactionLease
   // How far the log was read. It separates current entries from old ones.
   #reached: { readonly epoch: string; readonly seq: number } | undefined
   #epoch = ''
@@ -86,13 +69,13 @@ export class Membership {
   #soughtAt = Number.NEGATIVE_INFINITY
 
   constructor(options: MembershipOptions) {
-    const { feed, name, writer, clock, renewMs = RENEW_MS } = options
+    const { name, writer, clock, renewMs = RENEW_MS } = options
     this.#options = options
     this.#me = { life: lifeOf(writer), name }
     this.members = new Members({ clock, life: this.#me.life, renewMs })
-    if (feed.peek === undefined) return
-    const here = neighbours.get(feed) ?? new Set()
-    neighbours.set(feed, here.add(this))
+    this.compaction = new CompactionLease(clock, this.text)
+    const { members } = this
+    this.#rollCalls = new RollCalls({ ...options, me: this.#me, members })
   }
 
   /**
@@ -141,8 +124,8 @@ export class Membership {
     this.#follow()
     if (kind === 'join') this.#joined(parseMember(value), until, event)
     else if (kind === 'leave') this.#left(parseMember(value), until === GIVEN_UP, event)
-    else if (kind === 'ack') this.#acknowledged(parseMember(value).life, until)
-    else if (kind === 'lease') this.#leased(value, until)
+    else if (kind === 'ack') this.#rollCalls.acknowledged(parseMember(value).life, until)
+    else if (kind === 'lease') this.compaction.granted(value, until)
     else if (kind === 'call') this.#called(event, until)
   }
 
@@ -152,8 +135,8 @@ export class Membership {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
     this.#unlisted()
-    this.#acked.clear()
-    this.#lease = undefined
+    this.#rollCalls.forget()
+    this.compaction.forget()
   }
 
   // Entries repeated by another node, and entries from before this node started, are as old as their own date.
@@ -166,15 +149,14 @@ export class Membership {
     if (isNow && member.life !== this.#me.life && member.name === this.#me.name)
       warnOfNodeName(member.name)
     // A joining node has read the log up to this event.
-    if (isOwnWord) this.#acknowledged(member.life, seq - 1)
+    if (isOwnWord) this.#rollCalls.acknowledged(member.life, seq - 1)
   }
 
   #left({ life }: Member, isGivenUp: boolean, { writer }: Opened): void {
     if (life === this.#me.life) this.#unlisted()
     else if (isGivenUp) this.members.givenUp(life)
     else this.members.left(life, lifeOf(writer) === life)
-    this.#acked.delete(life)
-    for (const call of this.#calls) this.#check(call)
+    this.#rollCalls.left(life)
   }
 
   // The node announces itself as soon as it is up to date, not only when a renewal is due.
@@ -182,19 +164,6 @@ export class Membership {
     this.#isMember = false
     this.#timer?.cancel()
     this.#timer = undefined
-  }
-
-  #acknowledged(life: string, seq: number): void {
-    this.#acked.set(life, Math.max(seq, this.#acked.get(life) ?? 0))
-    for (const call of this.#calls) this.#check(call)
-  }
-
-  #leased(holder: string, until: number): void {
-    const now = this.#options.clock.now()
-    // From a node whose clock is ahead: it would prevent all others from compacting for as long.
-    if (until > now + MAX_LEASE_MS) return
-    if (this.#lease === undefined || this.#lease.until <= now || this.#lease.holder === holder)
-      this.#lease = { holder, until }
   }
 
   #called({ writer, seq, at }: Opened, until: number): void {
@@ -279,88 +248,15 @@ export class Membership {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    neighbours.get(this.#options.feed)?.delete(this)
-    for (const call of this.#calls) call.done()
+    this.#rollCalls.stop()
   }
 
   /**
    * Publishes through `publish` with a call for acknowledgements, and waits for them for at most `timeoutMs`. Rejects
    * like `publish`.
    */
-  async call(
-    publish: (call: NodeEntry) => Promise<Position>,
-    timeoutMs: number,
-  ): Promise<RollCall> {
-    const { feed, name, clock, time } = this.#options
-    const word: NodeEntry = { kind: 'call', value: memberText(this.#me), until: time.stamp() }
-    if (feed.peek !== undefined) return this.#callHere(await publish(word))
-    const started = clock.monotonic()
-    let done = () => {}
-    const finished = new Promise<void>((resolve) => {
-      done = resolve
-    })
-    const call: Call = { seq: Number.POSITIVE_INFINITY, done }
-    this.#calls.add(call)
-    try {
-      const position = await publish(word)
-      call.seq = position.seq
-      this.#check(call)
-      const timer = clock.setTimer(done, Math.max(0, timeoutMs - (clock.monotonic() - started)))
-      await finished
-      timer.cancel()
-      const others = this.#awaited()
-      const pending = this.#pending(call)
-      const applied = others.filter((member) => !pending.includes(member.life))
-      const silent = others.filter((member) => pending.includes(member.life))
-      if (timeoutMs > this.#options.maxStalenessMs) this.#dismiss(silent)
-      return { position, applied: [name, ...namesOf(applied)].sort(), pending: namesOf(silent) }
-    } finally {
-      this.#calls.delete(call)
-    }
-  }
-
-  #pending({ seq }: Call): string[] {
-    return this.#awaited().flatMap(({ life }) => ((this.#acked.get(life) ?? 0) < seq ? [life] : []))
-  }
-
-  #awaited(): readonly Member[] {
-    return this.members.others().filter(({ isGivenUp }) => !isGivenUp)
-  }
-
-  #check(call: Call): void {
-    if (this.#pending(call).length === 0) call.done()
-  }
-
-  async #callHere(position: Position): Promise<RollCall> {
-    // The first event of a log only makes the others read it.
-    await new Promise((resolve) => setImmediate(resolve))
-    const here = [...(neighbours.get(this.#options.feed) ?? [])]
-    const has = ({ replica }: MembershipOptions) => replica.reached(position.epoch, position.seq)
-    const names = (applied: boolean) =>
-      here.flatMap((node) => (has(node.#options) === applied ? [node.#options.name] : [])).sort()
-    return { position, applied: names(true), pending: names(false) }
-  }
-
-  #dismiss(members: readonly Member[]): void {
-    if (members.length === 0) return
-    const gone = members.map((member) => ({
-      kind: 'leave' as const,
-      value: memberText(member),
-      until: GIVEN_UP,
-    }))
-    void this.#options.append(gone).catch(() => undefined)
-  }
-
-  /** Whether no other node has announced that it is compacting the log. */
-  mayLead(): boolean {
-    const now = this.#options.clock.now()
-    return this.#lease === undefined || this.#lease.until <= now || this.leads()
-  }
-
-  /** Whether this node is the one that compacts the log. */
-  leads(): boolean {
-    const { until, holder } = this.#lease ?? { until: 0, holder: '' }
-    return holder === memberText(this.#me) && until > this.#options.clock.now()
+  call(publish: (call: NodeEntry) => Promise<Position>, timeoutMs: number): Promise<RollCall> {
+    return this.#rollCalls.call(publish, timeoutMs)
   }
 
   /** The name of this node in the log. */
@@ -379,8 +275,4 @@ export class Membership {
       if (member.isGivenUp) yield { kind: 'leave', value, until: GIVEN_UP }
     }
   }
-}
-
-function namesOf(members: readonly Member[]): string[] {
-  return members.map(({ name }) => name).sort()
 }
