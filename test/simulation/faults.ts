@@ -185,7 +185,17 @@ export const FAULTS = {
     else world.log.chunks = chunks.map((chunk, i) => (i === at ? chunk.toReversed() : chunk))
     changed(world, `the snapshot is damaged (${how})`)
   },
+  /** The store is down, or one node does not reach it. */
   store: (world) => {
+    const { dice, store } = world
+    if (dice.chance(0.5)) {
+      toSome(world, ({ name, owner }) => {
+        const state = dice.pick(['fails', 'hangs'] as const)
+        if (!store.deafTo.delete(owner)) store.deafTo.set(owner, state)
+        world.say(`the store ${store.deafTo.get(owner) ?? 'is back'} for ${name}`)
+      })
+      return
+    }
     world.store.isDown = !world.store.isDown
     world.say(`the store is ${world.store.isDown ? 'down' : 'back'}`)
   },

@@ -30,6 +30,7 @@ export async function rest(world: World): Promise<void> {
   world.say('everything comes to rest')
   world.network.weather = CALM
   store.isDown = false
+  store.deafTo.clear()
   if (world.broker.isSplit) world.heal()
   for (const { line } of running) {
     line.cut = false

@@ -8,6 +8,9 @@ import type { RevocationIndex } from '../../src/revocation/index/revocation-inde
 import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { type Owner, START, type Time } from './time.js'
 
+// How long a node waits for an answer that does not come.
+const HANG_MS = 600
+
 interface Row {
   readonly arrival: number
   readonly entry: RevocationEntry
@@ -28,6 +31,8 @@ export class SharedStore {
   readonly durable: boolean
   readonly hasClock: boolean
   isDown = false
+  /** The processes that it does not answer, and whether it lets them wait. */
+  readonly deafTo = new Map<Owner, 'fails' | 'hangs'>()
   /** The ids of the keys, oldest first. */
   readonly keys: string[] = []
   readonly #time: Time
@@ -42,8 +47,9 @@ export class SharedStore {
 
   /** Waits for an answer on behalf of a process. Rejects while the store is down. */
   async ask(owner: Owner): Promise<void> {
-    await this.#time.sleep(2, owner)
-    if (this.isDown) throw new Error('the store is down')
+    const state = this.deafTo.get(owner)
+    await this.#time.sleep(state === 'hangs' ? HANG_MS : 2, owner)
+    if (this.isDown || state !== undefined) throw new Error('the store is down')
   }
 
   /** The time by its own clock, in Unix milliseconds. */
