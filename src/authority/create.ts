@@ -71,6 +71,7 @@ export async function createWatchword<
 
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
+  const revokeKey = (id: string, options: RevokeOptions) => revoke(parts, { key: id }, options)
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
     parts.state.closed
       ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
@@ -96,10 +97,9 @@ function facade(parts: Parts): Watchword {
     keys: Object.freeze({
       list: () => keyring.list(),
       rotate: (...audience: readonly unknown[]) => open(() => rotateKeys(parts, audience)),
-      revoke: (id: string, options: RevokeOptions) =>
-        open(() => revoke(parts, { key: id }, options)),
+      revoke: (id: string, options: RevokeOptions) => open(() => revokeKey(id, options)),
       discard: (id: string, options: RevokeOptions) =>
-        open(() => discardStoredKey(parts, id, options)),
+        open(() => discardStoredKey(parts, id, options, () => revokeKey(id, options))),
       rewrap: () => open(() => keyring.rewrap()),
       refresh: () => open(() => keyring.refresh()),
     }),

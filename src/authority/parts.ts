@@ -9,11 +9,13 @@ import type { Timer } from '../lib/clock.js'
 import type { Failures } from '../observe/failures.js'
 import type { IncidentKind } from '../observe/incident-kind.js'
 import type { UsageRecorder } from '../observe/usage.js'
+import type { Follower } from '../revocation/follower/follower.js'
 import type { Core } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
 
 /** The parts of one authority and its state. */
 export interface Parts extends Core {
+  readonly follower: Follower
   readonly feedKeyring: FeedKeyring
   readonly tagKeyring: FeedKeyring
   /** Incidents of the feed so far, with their counts. */

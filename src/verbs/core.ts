@@ -16,8 +16,8 @@ import type { StoreCall } from '../observe/failures.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
 import type { Announcements } from '../revocation/follower/announcements.js'
-import type { Follower } from '../revocation/follower/follower.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
+import type { RevocationLog } from '../revocation/log/revocation-log.js'
 import type { Store, TokenRecord } from '../store/store.js'
 import { writeClaims } from '../token/claims.js'
 import { sealText } from '../token/v4local.js'
@@ -37,7 +37,7 @@ export interface Core {
   /** Creates and checks the integrity tags of rows. */
   readonly tagger: RecordTagger
   readonly index: RevocationIndex
-  readonly follower: Follower
+  readonly follower: RevocationLog
   /** Entries that this node recently appended to the log. */
   readonly announcements: Announcements
   readonly verifier: Verifier

@@ -17,7 +17,6 @@ import type { KeyRecord, Store } from '../store/store.js'
 import { ready } from '../token/self-test.js'
 import type { Core } from './core.js'
 import type { RevokeOptions, RevokeReceipt } from './inputs.js'
-import { revoke } from './revoke.js'
 
 /** Where the key is stored, and the actor. */
 export interface DiscardKeyOptions {
@@ -87,16 +86,21 @@ export async function discardKey(id: string, options: DiscardKeyOptions): Promis
   await discardRow(store, record, discard, (call) => call())
 }
 
-/** Discards a key on a running authority and publishes its revocation to every node. */
+/**
+ * Discards a key on a running authority and publishes its revocation to every node.
+ *
+ * @param revokeKey - Revokes the key; called once it is known that the key may be discarded.
+ */
 export async function discardStoredKey(
   core: Core,
   id: string,
   options: RevokeOptions,
+  revokeKey: () => Promise<RevokeReceipt>,
 ): Promise<RevokeReceipt> {
   const { keyring, store, callStore, clock } = core
   await keyring.refresh()
   const record = await discardable(keyring.stored, id, keyring.roots)
-  const receipt = await revoke(core, { key: id }, options)
+  const receipt = await revokeKey()
   if (record !== undefined) {
     const { actor, reason = null } = options
     await discardRow(store, record, { actor, reason, at: clock.now() }, callStore)

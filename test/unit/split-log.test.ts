@@ -22,7 +22,7 @@ const ENTRY_MS = 2 * MINUTE + 10 * SECOND
 
 /** Store and feed on one server, or on two, or no store that outlives a process. */
 type Place = 'one server' | 'two servers'
-type StoreState = 'up' | 'fails' | 'hangs'
+type StoreState = 'up' | 'fails' | 'hangs' | 'is slow'
 
 describe('a log that is split', () => {
   let fleet: Fleet
@@ -48,6 +48,8 @@ describe('a log that is split', () => {
             const state = lines[number]?.store
             if (state === 'fails') throw new Error('the store is cut off')
             if (state === 'hangs') await new Promise(() => {})
+            if (state === 'is slow')
+              await new Promise<void>((resolve) => clock.setTimer(resolve, 0.9 * MAX_STALENESS_MS))
             return Reflect.apply(member, target, args)
           }
         },
@@ -183,7 +185,11 @@ describe('a log that is split', () => {
     expect(verdict(a.verify(token))).toBe('revoked')
   })
 
-  it.each([1, 2, 3, 5].flatMap((count) => [[count, 'fails'] as const, [count, 'hangs'] as const]))(
+  it.each(
+    [1, 2, 3, 5].flatMap((count) =>
+      (['fails', 'hangs', 'is slow'] as const).map((state) => [count, state] as const),
+    ),
+  )(
     'is not feared by %s nodes while the store %s, if each of them gives a sign',
     async (count, state) => {
       const { start, setStore, clock } = await setup('two servers')

@@ -10,18 +10,19 @@ import { sealHead, ZERO_LINK } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Replica } from './replica.js'
-import type { Republisher } from './republisher.js'
 
 const MAX_ATTEMPTS = 100
 
 /** In place of a snapshot position that no log can have: missing entries are still being republished. */
 export const INCOMPLETE = 2 ** 48 - 1
 
+/** The result of starting an epoch. `late`: another node was first. */
+export type EpochStart = 'late' | 'incomplete' | 'complete'
+
 /** Options of the epoch writer. */
 export interface EpochWriterOptions extends Pick<FollowerOptions, 'keys' | 'index'> {
   readonly feedClient: FeedClient
   readonly replica: Replica
-  readonly republisher: Republisher
   readonly time: AgreedTime
   /** The 16-byte id of this node. */
   readonly writer: Uint8Array
@@ -44,18 +45,18 @@ export class EpochWriter {
    * @param current - The head to replace; `null` where there is no log.
    * @param isTorn - Whether the log has lost events. Nodes that have read them see nothing wrong and keep appending, so
    * the new epoch is offered again for each head that they write.
+   * @returns Whether this node was first; if so, whether the epoch lacks entries that it knows.
    */
-  async start(current: SealedHead | null, isTorn = false): Promise<void> {
-    const { keys, replica, index, newEpoch, republisher } = this.#options
+  async start(current: SealedHead | null, isTorn: boolean): Promise<EpochStart> {
+    const { keys, replica, index, newEpoch } = this.#options
     await keys.ready()
-    if (replica.position.epoch !== '') republisher.compare()
     const epoch = newEpoch()
     const isIncomplete = replica.shadow !== undefined && index.size > 0
     const next = this.#seal({ epoch, seq: 0, link: ZERO_LINK }, 1, isIncomplete ? INCOMPLETE : 0)
-    if (!(await this.#replace(current, next, isTorn ? MAX_ATTEMPTS : 1))) return
+    if (!(await this.#replace(current, next, isTorn ? MAX_ATTEMPTS : 1))) return 'late'
     replica.enter(epoch)
-    republisher.founded(isIncomplete)
     if (isIncomplete) replica.snapshotSeq = INCOMPLETE
+    return isIncomplete ? 'incomplete' : 'complete'
   }
 
   /** Seals a head of the epoch that this node follows, at its own position. */

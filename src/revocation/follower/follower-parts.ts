@@ -48,6 +48,8 @@ export interface FollowerParts {
   readonly reconciler: Reconciler
   readonly puller: Puller
   readonly compactor: Compactor
+  /** Whether the other members have to vouch for the log, because the store does not respond. */
+  readonly lacksStore: () => boolean
 }
 
 /** Creates the parts of one follower. */
@@ -70,9 +72,13 @@ export function assemble(options: PartsOptions): FollowerParts {
     onEvent: (event) => {
       witness.note(event)
       const isSign = membership.sign(event, puller.reachedAt)
-      if (isSign && witness.storeFails) puller.weigh()
+      if (isSign && lacksStore()) puller.weigh()
     },
   })
+  const lacksStore = () => witness.hasStore && (witness.storeFails || reconciler.isLate)
+  const seekSigns = () => {
+    if (lacksStore()) membership.seekSigns()
+  }
   const shared = {
     ...options,
     writer,
@@ -92,10 +98,10 @@ export function assemble(options: PartsOptions): FollowerParts {
     },
   })
   const republisher = new Republisher(shared)
-  const epochs = new EpochWriter({ ...shared, republisher })
+  const epochs = new EpochWriter(shared)
   const recovery = new Recovery({ ...shared, epochs, republisher })
   const membership: Membership = new Membership({ ...shared, name })
-  const reconciler = new Reconciler({
+  const reconciler: Reconciler = new Reconciler({
     ...shared,
     isWitness: () => witness.hasStore,
     isContinued: () => recovery.hasBackfilled || membership.members.hasElder,
@@ -105,8 +111,9 @@ export function assemble(options: PartsOptions): FollowerParts {
     },
     onUnread: () => {
       witness.storeFails = true
-      membership.seekSigns()
+      seekSigns()
     },
+    onLate: seekSigns,
   })
   const puller: Puller = new Puller({ ...shared, membership, recovery, reconciler })
   const compactor = new Compactor({ ...shared, membership })
@@ -125,5 +132,6 @@ export function assemble(options: PartsOptions): FollowerParts {
     reconciler,
     puller,
     compactor,
+    lacksStore,
   }
 }

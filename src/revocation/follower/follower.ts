@@ -10,16 +10,16 @@ import { holdAdapter, releaseAdapter } from '../../lib/adapter-refs.js'
 import type { Timer } from '../../lib/clock.js'
 import type { Failures } from '../../observe/failures.js'
 import type { FeedEntry, RevocationEntry } from '../log/event.js'
+import type { RevocationLog, RollCall } from '../log/revocation-log.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
 import { assemble, type FollowerParts } from './follower-parts.js'
 import type { Freshness } from './freshness.js'
-import type { RollCall } from './roll-call.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 
 /** One node's place in the log. */
-export class Follower {
+export class Follower implements RevocationLog {
   readonly freshness: Freshness
   /** The time by which entries may be dropped. */
   readonly time: AgreedTime
@@ -175,7 +175,7 @@ export class Follower {
       this.failures.clear()
       this.#parts.republisher.settle()
       this.#parts.membership.live()
-      if (this.#lacksStore) this.#parts.membership.seekSigns()
+      if (this.#parts.lacksStore()) this.#parts.membership.seekSigns()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -252,18 +252,11 @@ export class Follower {
     }, this.#parts.pace.next(this.#isCalm))
   }
 
-  // Whether the other members have to vouch for the log, because the store does not respond.
-  get #lacksStore(): boolean {
-    return (
-      this.#parts.witness.hasStore &&
-      (this.#parts.witness.storeFails || this.#parts.reconciler.isLate)
-    )
-  }
-
   // A node that has read everything and waits for evidence polls often: the next seal may provide it.
   get #isCalm(): boolean {
     const { maxStalenessMs, clock } = this.#options
     const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
+    if (this.#parts.lacksStore()) return false
     return (isFresh || this.failures.isUnread) && this.#watcher?.reliable === true
   }
 

@@ -10,6 +10,7 @@
 import { type Position, type RevocationFeed, sameBytes } from '../../feed/feed.js'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { FeedEntry, NodeEntry } from '../log/event.js'
+import type { RollCall } from '../log/revocation-log.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 import { CompactionLease } from './compaction-lease.js'
@@ -17,7 +18,7 @@ import type { TimeMark } from './freshness.js'
 import { isEnded } from './local-life.js'
 import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
-import { GIVEN_UP, type RollCall, RollCalls } from './roll-call.js'
+import { GIVEN_UP, RollCalls } from './roll-call.js'
 
 /** Options of the membership. */
 export interface MembershipOptions {

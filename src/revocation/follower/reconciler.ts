@@ -42,6 +42,8 @@ export interface ReconcilerOptions
   readonly onKnown: (asked: TimeMark) => void
   /** Called when the store could not be read. */
   readonly onUnread: () => void
+  /** Called when the store takes its time to respond. */
+  readonly onLate: () => void
   readonly replica: Replica
   readonly signal: AbortSignal
   /** Appends entries to the log. */
@@ -56,7 +58,8 @@ export class Reconciler {
   readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
-  #askedAt = Number.POSITIVE_INFINITY
+  /** Whether the store takes its time to respond. */
+  isLate = false
   #restUntil = Number.NEGATIVE_INFINITY
   // Everything that the store received before this cursor is in the index, or is older than this node's start.
   #cursor: string | undefined
@@ -113,19 +116,25 @@ export class Reconciler {
     else this.suspect()
   }
 
-  /** Whether the store takes its time to respond. */
-  get isLate(): boolean {
-    const { clock, maxStalenessMs } = this.#options
-    return clock.monotonic() - this.#askedAt > maxStalenessMs * LATE_SHARE
-  }
-
   #ask(mark: TimeMark): Promise<void> {
-    if (this.#asking === undefined) this.#askedAt = this.#options.clock.monotonic()
-    this.#asking ??= this.#reconcile(mark).finally(() => {
+    this.#asking ??= this.#timed(this.#reconcile(mark)).finally(() => {
       this.#asking = undefined
-      this.#askedAt = Number.POSITIVE_INFINITY
     })
     return this.#asking
+  }
+
+  async #timed(reading: Promise<void>): Promise<void> {
+    const { clock, maxStalenessMs, onLate } = this.#options
+    const timer = clock.setTimer(() => {
+      this.isLate = true
+      onLate()
+    }, maxStalenessMs * LATE_SHARE)
+    try {
+      await reading
+    } finally {
+      timer.cancel()
+      this.isLate = false
+    }
   }
 
   async #reconcile(mark: TimeMark): Promise<void> {

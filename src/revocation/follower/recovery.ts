@@ -54,7 +54,7 @@ export class Recovery {
     // New revocations of this node are not part of recovery: their publisher creates the log with them.
     const nothing = first && replica.shadow === undefined
     if (nothing && feed.peek !== undefined) return false
-    await this.#options.epochs.start(null)
+    await this.#begin(null)
     return true
   }
 
@@ -112,7 +112,7 @@ export class Recovery {
     if (!isDamaged && backfill === undefined)
       throw unavailable('the feed lost events that no node and no store has')
     if (!isDamaged) await this.#backfill()
-    await this.#options.epochs.start(head, true)
+    await this.#begin(head, true)
   }
 
   #load(): Promise<Position | undefined> {
@@ -152,7 +152,7 @@ export class Recovery {
     if (epoch === '' && failure === 'forged' && backfill === undefined)
       throw unavailable('the head of the feed is not authentic')
     await this.#backfill()
-    await this.#options.epochs.start(head)
+    await this.#begin(head)
   }
 
   /**
@@ -177,7 +177,14 @@ export class Recovery {
     if (!knows && backfill === undefined) return
     onIncident('gap', 1)
     if (!knows) await this.#backfill()
-    await this.#options.epochs.start(head, true)
+    await this.#begin(head, true)
+  }
+
+  async #begin(current: SealedHead | null, isTorn = false): Promise<void> {
+    const { replica, epochs, republisher } = this.#options
+    if (replica.position.epoch !== '') republisher.compare()
+    const started = await epochs.start(current, isTorn)
+    if (started !== 'late') republisher.founded(started === 'incomplete')
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {

@@ -5,7 +5,8 @@
  */
 import type { Position, RevocationFeed } from '../../feed/feed.js'
 import type { ResolvedClock } from '../../lib/clock.js'
-import type { FeedEntry, NodeEntry } from '../log/event.js'
+import type { FeedEntry, NodeEntry } from '../index/entries.js'
+import type { RollCall } from '../log/revocation-log.js'
 import type { AgreedTime } from './agreed-time.js'
 import { type Member, type Members, memberText } from './members.js'
 import type { Replica } from './replica.js'
@@ -13,19 +14,12 @@ import type { Replica } from './replica.js'
 /** Used in place of the time of a `leave`: the node did not leave by itself and may be running. */
 export const GIVEN_UP = 0
 
-/** Which nodes have applied an event, by name, and which have not confirmed it. */
-export interface RollCall {
-  readonly position: Position
-  readonly applied: readonly string[]
-  readonly pending: readonly string[]
-}
-
 /** Options of roll calls. */
 export interface RollCallsOptions {
   readonly me: Member
   readonly members: Members
   readonly feed: RevocationFeed
-  readonly replica: Replica
+  readonly replica: Pick<Replica, 'reached'>
   readonly clock: ResolvedClock
   readonly time: AgreedTime
   readonly maxStalenessMs: number

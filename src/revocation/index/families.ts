@@ -10,7 +10,7 @@
 import { type FamilyEntry, isLaterRotation } from './entries.js'
 import { IdShards } from './id-shards.js'
 import { type Placing, placeOf } from './id-table.js'
-import { BUCKET_MS, NOT_REVOKED, type Outcome, REVOKED } from './token-buckets.js'
+import { BUCKET_MS, NOT_REVOKED, type Outcome, REVOKED } from './outcome.js'
 import { writeUlid } from './ulid-codec.js'
 
 /** The rejection time of a token whose successor was rotated too: earlier than any token, and not a revocation. */

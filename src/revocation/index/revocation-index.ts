@@ -19,15 +19,9 @@ import {
 } from './entries.js'
 import { Families, type HeldFamily, SUPERSEDED } from './families.js'
 import { isFree, newPlacing, type Placing } from './id-table.js'
+import { NOT_REVOKED, type Outcome, REVOKED } from './outcome.js'
 import { SetHash } from './set-hash.js'
-import {
-  bucketEnd,
-  type HeldToken,
-  NOT_REVOKED,
-  type Outcome,
-  REVOKED,
-  TokenBuckets,
-} from './token-buckets.js'
+import { bucketEnd, type HeldToken, TokenBuckets } from './token-buckets.js'
 import { readUlid, timeOfWords, writeUlid } from './ulid-codec.js'
 import { UnknownExpiry } from './unknown-expiry.js'
 import { isTimed, Watermarks } from './watermarks.js'

@@ -5,20 +5,7 @@
  */
 import { IdShards } from './id-shards.js'
 import { type Placing, placeOf } from './id-table.js'
-
-/**
- * The length of a bucket in milliseconds. It must never change and be the same on every node, since snapshots and
- * lookups must agree.
- */
-export const BUCKET_MS = 3_600_000
-
-/** The result of adding an entry. `known`: it is held already, or is not stronger. `refused`: there is no room. */
-export type Outcome = 'added' | 'changed' | 'known' | 'refused'
-
-/** The rejection time of a revoked token: earlier than any time. */
-export const REVOKED = Number.NEGATIVE_INFINITY
-/** The rejection time of a token that is not revoked: later than any time. */
-export const NOT_REVOKED = Number.POSITIVE_INFINITY
+import { BUCKET_MS, type Outcome } from './outcome.js'
 
 /** The end of the bucket of tokens that expire then; both in Unix milliseconds. */
 export const bucketEnd = (expiresAt: number): number => (bucketOf(expiresAt) + 1) * BUCKET_MS

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TokenEntry } from './entries.js'
-import type { Outcome } from './token-buckets.js'
+import type { Outcome } from './outcome.js'
 
 // The size of a Map entry, with its id.
 const ENTRY_BYTES = 140

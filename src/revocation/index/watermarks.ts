@@ -6,7 +6,7 @@
  */
 import type { RevocationKind } from '../../store/store.js'
 import type { WatermarkEntry } from './entries.js'
-import { NOT_REVOKED, type Outcome } from './token-buckets.js'
+import { NOT_REVOKED, type Outcome } from './outcome.js'
 
 interface Watermark {
   before: number

@@ -1,0 +1,32 @@
+/**
+ * The revocation log as the verbs use it.
+ *
+ * @module
+ */
+import type { Position } from '../../feed/feed.js'
+import type { RevocationEntry } from '../index/entries.js'
+
+/** Which nodes have applied an event, by name, and which have not confirmed it. */
+export interface RollCall {
+  readonly position: Position
+  readonly applied: readonly string[]
+  readonly pending: readonly string[]
+}
+
+/** One node's access to the log; a follower implements it. */
+export interface RevocationLog {
+  readonly time: {
+    /** The time for dating an entry, in Unix milliseconds. */
+    stamp(): number
+    /** Compares this node's clock with the others. Never rejects. */
+    look(): Promise<number | undefined>
+  }
+  /** The last event that this node has applied. */
+  readonly position: Position
+  /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
+  owes(entry: RevocationEntry): boolean
+  /** Pulls for a caller that cannot decide without it. Never rejects; the caller checks the lease. */
+  confirm(): Promise<void>
+  /** Appends entries and asks every running node to confirm that it has applied them. Rejects as an append does. */
+  rollCall(entries: readonly RevocationEntry[], timeoutMs: number): Promise<RollCall>
+}
