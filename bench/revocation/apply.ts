@@ -4,14 +4,12 @@
  * @module
  */
 import { setImmediate } from 'node:timers/promises'
+import type { TokenEntry } from '../../src/revocation/index/entries.js'
 import { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
 import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
-import {
-  applyEntries,
-  encodeEntries,
-  MAX_ENTRIES,
-  type TokenEntry,
-} from '../../src/revocation/log/event.js'
+import { applyEntries } from '../../src/revocation/log/decode-event.js'
+import { encodeEntries } from '../../src/revocation/log/encode-event.js'
+import { MAX_ENTRIES } from '../../src/revocation/log/event-layout.js'
 import { demand } from '../expect.js'
 import { median } from '../statistics.js'
 import { HOUR, ISSUED, nextId, numbers } from './ids.js'

@@ -32,7 +32,7 @@ import {
 } from '../revocation/follower/backfill.js'
 import { Follower } from '../revocation/follower/follower.js'
 import { RevocationIndex } from '../revocation/index/revocation-index.js'
-import { MAX_TIME } from '../revocation/log/event.js'
+import { MAX_TIME } from '../revocation/log/event-layout.js'
 import { readChanges } from '../store/checked.js'
 import { memoryStore } from '../store/memory.js'
 import type { Store } from '../store/store.js'

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RotatedEntry } from '../revocation/log/event.js'
+import type { RotatedEntry } from '../revocation/index/entries.js'
 import { readToken } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'

@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import { newPlacing } from '../../src/revocation/index/id-table.js'
 import { RevocationIndex, type TokenFacts } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { RevocationModel } from '../support/revocation-model.js'
 import { runs } from '../support/runs.js'
 

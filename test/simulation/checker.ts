@@ -5,6 +5,7 @@
  */
 import { decodeTime } from 'ulid'
 import type { SealedHead } from '../../src/feed/feed.js'
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import {
   combine,
   isNodeEntry,
@@ -13,7 +14,7 @@ import {
   targetOf,
 } from '../../src/revocation/index/entries.js'
 import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
-import { decodeEntries, type RevocationEntry } from '../../src/revocation/log/event.js'
+import { decodeEntries } from '../../src/revocation/log/decode-event.js'
 import { open, openHead, type SealKeys } from '../../src/revocation/log/seal.js'
 import type { ChaosLog } from '../../src/testkit/chaos/log.js'
 import type { LocalKey } from '../../src/token/paserk.js'

@@ -9,12 +9,12 @@ import type { Position } from '../../src/feed/feed.js'
 import type { IncidentKind } from '../../src/observe/incident-kind.js'
 import { Follower } from '../../src/revocation/follower/follower.js'
 import type { FollowerKeys, StoreChanges } from '../../src/revocation/follower/follower-options.js'
+import type { RevocationEntry, RotatedEntry } from '../../src/revocation/index/entries.js'
 import {
   REVOKED,
   RevocationIndex,
   type TokenFacts,
 } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry, RotatedEntry } from '../../src/revocation/log/event.js'
 import type { PurgeBefore, Purged } from '../../src/store/store.js'
 import type { LocalKey } from '../../src/token/paserk.js'
 import type { Dice } from './dice.js'

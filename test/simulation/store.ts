@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { type Owner, START, type Time } from './time.js'
 
 // How long a node waits for an answer that does not come.

@@ -4,8 +4,8 @@
  * @module
  */
 import { ulid } from 'ulid'
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { bornAt } from './checker.js'
 import { AUDIENCE, GRACE_MS, type Process } from './node.js'
 import { START } from './time.js'

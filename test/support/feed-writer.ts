@@ -5,7 +5,8 @@
  */
 import type { SealedEvent } from 'watchword'
 import { openKey, resolveRootKey } from '../../src/keys/root-key.js'
-import { encodeEntries, expiryOf, type FeedEntry } from '../../src/revocation/log/event.js'
+import { expiryOf, type FeedEntry } from '../../src/revocation/index/entries.js'
+import { encodeEntries } from '../../src/revocation/log/encode-event.js'
 import { type SealHeader, type SealKeys, seal, ZERO_LINK } from '../../src/revocation/log/seal.js'
 import { deriveKey, generateKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import type { Fleet } from './fleet.js'

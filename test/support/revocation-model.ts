@@ -4,18 +4,18 @@
  * @module
  */
 import { decodeTime } from 'ulid'
+import type {
+  FamilyEntry,
+  RevocationEntry,
+  TokenEntry,
+  WatermarkEntry,
+} from '../../src/revocation/index/entries.js'
 import {
   NOT_REVOKED,
   REVOKED,
   SUPERSEDED,
   type TokenFacts,
 } from '../../src/revocation/index/revocation-index.js'
-import type {
-  FamilyEntry,
-  RevocationEntry,
-  TokenEntry,
-  WatermarkEntry,
-} from '../../src/revocation/log/event.js'
 
 const HOUR = 3_600_000
 const NO_ID = '0'.repeat(26)

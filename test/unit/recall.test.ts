@@ -10,8 +10,8 @@ import {
   type RowInspector,
 } from '../../src/revocation/follower/backfill.js'
 import type { StoreChanges } from '../../src/revocation/follower/follower-options.js'
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import { REVOKED, RevocationIndex } from '../../src/revocation/index/revocation-index.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import type { SealKeys } from '../../src/revocation/log/seal.js'
 import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
 import { newSealKeys } from '../support/feed-writer.js'

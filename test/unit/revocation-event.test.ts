@@ -1,16 +1,14 @@
 import { encodeTime, ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
-import { readUlid, timeOfWords, writeUlid } from '../../src/revocation/index/ulid-codec.js'
 import {
-  applyEntries,
-  decodeEntries,
-  encodeEntries,
   expiryOf,
   type FeedEntry,
-  groupEntries,
-  MAX_ENTRIES,
   type RevocationEntry,
-} from '../../src/revocation/log/event.js'
+} from '../../src/revocation/index/entries.js'
+import { readUlid, timeOfWords, writeUlid } from '../../src/revocation/index/ulid-codec.js'
+import { applyEntries, decodeEntries } from '../../src/revocation/log/decode-event.js'
+import { encodeEntries, groupEntries } from '../../src/revocation/log/encode-event.js'
+import { MAX_ENTRIES } from '../../src/revocation/log/event-layout.js'
 
 const ID = '01JGFJJZ00ABCDEFGHJKMNPQRS'
 const NOW = 1_735_689_600_000

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import { newPlacing } from '../../src/revocation/index/id-table.js'
 import {
   NOT_REVOKED,
@@ -8,7 +9,6 @@ import {
   type TokenFacts,
 } from '../../src/revocation/index/revocation-index.js'
 import { writeUlid } from '../../src/revocation/index/ulid-codec.js'
-import type { RevocationEntry } from '../../src/revocation/log/event.js'
 import { generator } from '../../src/testkit/random.js'
 
 const NOW = 1_735_689_600_000

@@ -17,7 +17,7 @@ import type { Revocation, Store, TokenRecord } from '../../store/store.js'
 import { isUlid } from '../../token/claims.js'
 import type { RevocationEntry } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
-import { isWritable } from '../log/event.js'
+import { isWritable } from '../log/encode-event.js'
 import { indexFull } from '../log/unavailable.js'
 
 const PAGE = 1000

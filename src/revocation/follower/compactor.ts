@@ -7,8 +7,8 @@
  * @module
  */
 import type { Position } from '../../feed/feed.js'
+import type { FeedEntry } from '../index/entries.js'
 import { BLOCK } from '../log/block-expiry.js'
-import type { FeedEntry } from '../log/event.js'
 import type { FeedClient } from '../log/feed-client.js'
 import { saveSnapshot } from '../log/snapshot.js'
 import type { FollowerOptions } from './follower-options.js'

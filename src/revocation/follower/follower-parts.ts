@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { Failures } from '../../observe/failures.js'
-import type { FeedEntry } from '../log/event.js'
+import type { FeedEntry } from '../index/entries.js'
 import { FeedClient } from '../log/feed-client.js'
 import { AgreedTime } from './agreed-time.js'
 import { Compactor } from './compactor.js'

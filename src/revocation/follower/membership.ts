@@ -9,7 +9,7 @@
 
 import { type Position, type RevocationFeed, sameBytes } from '../../feed/feed.js'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
-import type { FeedEntry, NodeEntry } from '../log/event.js'
+import type { FeedEntry, NodeEntry } from '../index/entries.js'
 import type { RollCall } from '../log/revocation-log.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'

@@ -6,8 +6,8 @@
  * @module
  */
 
+import type { FeedEntry } from '../index/entries.js'
 import { RevocationIndex } from '../index/revocation-index.js'
-import type { FeedEntry } from '../log/event.js'
 import { indexFull } from '../log/unavailable.js'
 import { FirstReading, type FirstReadingOptions } from './first-reading.js'
 import type { FollowerOptions } from './follower-options.js'

@@ -6,9 +6,10 @@
  */
 import { type Position, type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js'
 import { has } from '../../lib/fields.js'
+import type { NodeEntry } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import { BlockExpiry } from '../log/block-expiry.js'
-import { applyEntries, type NodeEntry } from '../log/event.js'
+import { applyEntries } from '../log/decode-event.js'
 import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
 
 /** How many recent links a node keeps, to distinguish a head that it has passed from another history. */

@@ -5,8 +5,8 @@
  */
 
 import type { Position } from '../../feed/feed.js'
+import type { FeedEntry, RevocationEntry } from '../index/entries.js'
 import { RevocationIndex } from '../index/revocation-index.js'
-import type { FeedEntry, RevocationEntry } from '../log/event.js'
 import type { FeedClient } from '../log/feed-client.js'
 import type { FollowerOptions } from './follower-options.js'
 import { Outbox } from './outbox.js'
