@@ -169,7 +169,7 @@ export class Checker {
         missing.delete(acked)
         continue
       }
-      if (refuses(process, acked)) continue
+      if (refuses(process, acked) || isUnaware(process)) continue
       const isExcused = !this.#options.isWhole && !this.#wasTold(process, acked)
       const told = isExcused ? Math.max(acked.at, acked.lackedUntil) : acked.at
       // A node that starts where no other one lives has to see first that there is none.
@@ -281,6 +281,12 @@ export class Checker {
 
 /** When the first token of the family was issued: a revocation by time reaches all that came from it. */
 export const bornAt = ({ family }: TokenFacts): number => decodeTime(family)
+
+/**
+ * Whether the process knows of no other one, and the store does not tell it of any: then it cannot know of what has
+ * started on the other side of a split.
+ */
+const isUnaware = ({ follower, isCutOff }: Process): boolean => isCutOff && follower.standing.alone
 
 /** Whether the process has taken in what was acknowledged. */
 const knows = (process: Process, { entry, tokens }: Acked): boolean =>

@@ -141,13 +141,9 @@ const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>>
     'split',
     () => {
       const { signed } = Members.prototype
-      vi.spyOn(Members.prototype, 'signed').mockImplementation(function (
-        this: Members,
-        life,
-        since,
-      ) {
-        signed.call(this, life, since)
-        for (const other of this.others()) signed.call(this, other.life, since)
+      vi.spyOn(Members.prototype, 'signed').mockImplementation(function (this: Members, life) {
+        signed.call(this, life)
+        for (const other of this.others()) signed.call(this, other.life)
       })
     },
   ],

@@ -59,6 +59,7 @@ export class Process {
   readonly #options: ProcessOptions
   readonly #keys: Set<string>
   #askedForKeys = Number.NEGATIVE_INFINITY
+  #wasCutOff = false
   /** When it began, in milliseconds from the beginning of the world. */
   readonly startedAt: number
   /** When the store was last asked for what it took in lately, and answered. */
@@ -112,6 +113,12 @@ export class Process {
   /** Whether it would accept anything at all. */
   get isFresh(): boolean {
     return this.follower.freshness.within(MAX_STALENESS_MS, this.machine.clock.judged())
+  }
+
+  /** Whether the store does not answer it, or did not the last time. */
+  get isCutOff(): boolean {
+    const { store } = this.#options
+    return store.isDown || store.deafTo.has(this.owner) || this.#wasCutOff
   }
 
   /** Where it stands in the log. */
@@ -200,7 +207,9 @@ export class Process {
       },
       since: async (into, cursor) => {
         const asked = time.now
+        this.#wasCutOff = this.isCutOff
         await store.ask(this.owner)
+        this.#wasCutOff = false
         this.toldAt = asked
         store.readAfter(cursor, into)
         return store.cursor

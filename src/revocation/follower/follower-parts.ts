@@ -71,8 +71,7 @@ export function assemble(options: PartsOptions): FollowerParts {
     onNode: (entry, event) => membership.hear(entry, event),
     onEvent: (event) => {
       witness.note(event)
-      const isSign = membership.sign(event, puller.reachedAt)
-      if (isSign && lacksStore()) puller.weigh()
+      membership.sign(event)
     },
   })
   const lacksStore = () => witness.hasStore && (witness.storeFails || reconciler.isLate)

@@ -32,6 +32,8 @@ interface Known extends Member {
   seenAt: number
   /** A moment since when it has certainly written to the log that this node reads. */
   signedSince: TimeMark
+  /** Whether it has signed an event since this node last reached the head. */
+  hasSigned: boolean
   /** Whether another member reported that it did not respond. */
   isGivenUp: boolean
 }
@@ -105,24 +107,38 @@ export class Members {
     const seenAt = this.#options.clock.monotonic() - ageMs
     const known = this.#others.get(life)
     const lastSeenAt = Math.max(seenAt, known?.seenAt ?? seenAt)
-    const signedSince = known?.signedSince ?? NEVER
-    this.#others.set(life, { life, name, seenAt: lastSeenAt, signedSince, isGivenUp: false })
+    const { signedSince = NEVER, hasSigned = false } = known ?? {}
+    const seen = { life, name, seenAt: lastSeenAt, isGivenUp: false }
+    this.#others.set(life, { ...seen, signedSince, hasSigned })
     if (ageMs === 0) this.#heard(life)
     if (this.#others.size > MAX_MEMBERS) this.#dropOldest()
   }
 
-  /**
-   * Records a sign of a member that may be known.
-   *
-   * @param since - A moment at which the log did not have the sign yet.
-   */
-  signed(life: string, since = NEVER): void {
+  /** Records a sign of a member that may be known. */
+  seen(life: string): void {
     const known = this.#others.get(life)
-    if (known !== undefined) {
-      known.seenAt = this.#options.clock.monotonic()
-      if (since[1] > known.signedSince[1]) known.signedSince = since
-    }
+    if (known !== undefined) known.seenAt = this.#options.clock.monotonic()
     this.#heard(life)
+  }
+
+  /** Records that a member has signed what follows the head that this node reached last. */
+  signed(life: string): void {
+    this.seen(life)
+    const known = this.#others.get(life)
+    if (known !== undefined) known.hasSigned = true
+  }
+
+  /**
+   * Processes the signs up to a head that this node has reached: none of them was there at the last one. Signs in a log
+   * that was not read to its head prove nothing, because more may follow that was written before.
+   *
+   * @param since - When the last head was requested; omitted if this one does not continue it.
+   */
+  settleSigns(since: TimeMark | undefined): void {
+    for (const member of this.#others.values()) {
+      if (member.hasSigned && since !== undefined) member.signedSince = since
+      member.hasSigned = false
+    }
   }
 
   /**

@@ -14,7 +14,6 @@ import type { RollCall } from '../log/revocation-log.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 import { CompactionLease } from './compaction-lease.js'
-import type { TimeMark } from './freshness.js'
 import { isEnded } from './local-life.js'
 import { lifeOf, type Member, Members, memberText, parseMember, warnOfNodeName } from './members.js'
 import type { Replica } from './replica.js'
@@ -79,15 +78,9 @@ export class Membership {
     this.#rollCalls = new RollCalls({ ...options, me: this.#me, members })
   }
 
-  /**
-   * Processes the seal of an event of any node: a recent seal is a sign of activity. Returns whether it is recent.
-   *
-   * @param since - When this node last knew everything that the log had.
-   */
-  sign({ writer, epoch, seq }: Opened, since: TimeMark | undefined): boolean {
-    const isNew = this.#isNew(epoch, seq)
-    if (isNew) this.members.signed(lifeOf(writer), since)
-    return isNew
+  /** Processes the seal of an event of any node: a recent seal is a sign of activity. */
+  sign({ writer, epoch, seq }: Opened): void {
+    if (this.#isNew(epoch, seq)) this.members.signed(lifeOf(writer))
   }
 
   /** Records that the log took an event of this node. */

@@ -74,19 +74,16 @@ export class Puller {
   #head: SealedHead | null = null
   // How many pulls in a row found a head that no chain of events reaches.
   #tears = 0
+  // When the last reached head was requested: this node knew everything then that its log had.
   #reachedAt: TimeMark | undefined
-  // When the last reached head was sealed.
+  #reached: SealedHead | undefined
+  // When it was sealed.
   #sealedAt: number | undefined
 
   constructor(options: PullerOptions) {
     this.#options = options
     this.#feedClient = options.feedClient
     this.#replica = options.replica
-  }
-
-  /** When the last reached head was requested: this node knew everything then that its log had. */
-  get reachedAt(): TimeMark | undefined {
-    return this.#reachedAt
   }
 
   /** The last head that was read. */
@@ -142,6 +139,7 @@ export class Puller {
     const whole = replica.agrees(head) && !replica.contradicted
     if (whole && !behind) {
       this.#tears = 0
+      this.#settleSigns(head, opened)
       await reconciler.settle(mark)
       return this.#prove(opened, mark, attempt)
     }
@@ -163,8 +161,17 @@ export class Puller {
     this.#head = head
     time.note(opened)
     witness.note(opened)
-    if (isNew && !sameBytes(opened.writer, writer))
-      membership.members.signed(lifeOf(opened.writer), this.#reachedAt)
+    if (isNew && !sameBytes(opened.writer, writer)) membership.members.seen(lifeOf(opened.writer))
+  }
+
+  // The head that was reached last and this one are of one history, so what is new in this one was written since.
+  #settleSigns(head: SealedHead, { writer }: Opened): void {
+    const { members } = this.#options.membership
+    const last = this.#reached
+    const continues = last !== undefined && this.#replica.agrees(last)
+    if (continues && last.beaconAt !== head.beaconAt) members.signed(lifeOf(writer))
+    members.settleSigns(continues ? this.#reachedAt : undefined)
+    this.#reached = head
   }
 
   // Handles an invalid seal of a head: a new key is checked first, then tampering is assumed.
@@ -309,6 +316,7 @@ export class Puller {
     // stepped.
     if (touched && this.#replica.agrees({ epoch, seq, link })) {
       this.#reachedAt = mark
+      this.#reached = next
       this.#sealedAt = mark[0]
       this.weigh()
     }

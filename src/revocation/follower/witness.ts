@@ -97,7 +97,7 @@ export class Witness {
    * @param sealedAt - When this node last sealed the head, if that is evidence.
    */
   newest(others: OtherMembers, sealedAt = Number.NEGATIVE_INFINITY): number {
-    this.#seals = this.#aged(this.#seals)
+    this.#seals = this.#aged(this.#seals, this.#options.toleranceMs)
     this.#store = this.#aged(this.#store)
     const store = this.#store[0] - this.#options.toleranceMs
     const members = this.#fromMembers(others)
@@ -124,10 +124,11 @@ export class Witness {
   }
 
   // Evidence that is older by the monotonic clock is older. After a step back of the wall clock its age is unknown.
-  #aged([wall, steady]: TimeMark): TimeMark {
+  // `aheadMs` is how far the clock that dated it may be ahead of this node's.
+  #aged([wall, steady]: TimeMark, aheadMs = 0): TimeMark {
     const { clock, toleranceMs } = this.#options
     const now = clock.judged()
     if (wall > now + toleranceMs) return NEVER
-    return [Math.min(wall, now + toleranceMs - (clock.monotonic() - steady)), steady]
+    return [Math.min(wall, now + aheadMs - (clock.monotonic() - steady)), steady]
   }
 }
