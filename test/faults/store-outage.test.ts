@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
 import mysql from 'mysql2/promise'
@@ -175,7 +176,7 @@ async function eventually<T>(work: () => Promise<T>): Promise<T> {
       return await work()
     } catch (error) {
       if (attempt === 50) throw error
-      await new Promise((resolve) => setImmediate(resolve))
+      await sleep(20)
     }
   }
 }

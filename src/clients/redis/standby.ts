@@ -24,6 +24,14 @@ export interface StandbyOptions<C extends object, Argument> {
   readonly onSilence: () => void
 }
 
+/** A connection of the standby's own, and the number of commands that it has not replied to. */
+interface Own<C> {
+  readonly client: Promise<C>
+  unanswered: number
+  /** No command is sent by it any more: it is closed with the last reply. */
+  isRetired: boolean
+}
+
 /** Sends through the caller's connection, and through its own while the caller's is silent. */
 export class Standby<C extends object, Argument> {
   readonly #options: StandbyOptions<C, Argument>
@@ -32,7 +40,7 @@ export class Standby<C extends object, Argument> {
   #answeredAt = Number.NEGATIVE_INFINITY
   #isSilent = false
   #probedAt = 0
-  #own: Promise<C> | undefined
+  #own: Own<C> | undefined
   #isClosed = false
 
   constructor(options: StandbyOptions<C, Argument>) {
@@ -51,7 +59,7 @@ export class Standby<C extends object, Argument> {
   /** Closes the standby's own connection. */
   close(): void {
     this.#isClosed = true
-    this.#letGo(this.#own)
+    if (this.#own !== undefined) this.#giveUp(this.#own)
   }
 
   #judge(): void {
@@ -81,7 +89,7 @@ export class Standby<C extends object, Argument> {
     this.#answeredAt = performance.now()
     if (!this.#isSilent) return
     this.#isSilent = false
-    this.#letGo(this.#own)
+    if (this.#own !== undefined) this.#retire(this.#own)
   }
 
   // One at a time: what is sent into the void stays in the memory of the client.
@@ -95,20 +103,22 @@ export class Standby<C extends object, Argument> {
 
   async #byOwn(...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
     if (this.#isClosed) throw new Error('the adapter was closed')
-    this.#own ??= this.#connect()
-    const made = this.#own
+    this.#own ??= { client: this.#connect(), unanswered: 0, isRetired: false }
+    const own = this.#own
+    own.unanswered++
     try {
-      const client = await inTime(made)
-      if (hasEnded(client)) {
-        this.#letGo(made)
-        return await this.#byOwn(key, args)
-      }
-      return await inTime(this.#options.commandOf(client)(key, args))
+      const client = await inTime(own.client)
+      if (!hasEnded(client)) return await inTime(this.#options.commandOf(client)(key, args))
     } catch (error) {
       // A refusal of the server says nothing against the connection.
-      if (!isReply(error)) this.#letGo(made)
+      if (!isReply(error)) this.#giveUp(own)
       throw error
+    } finally {
+      own.unanswered--
+      this.#closeIfDone(own)
     }
+    this.#giveUp(own)
+    return this.#byOwn(key, args)
   }
 
   async #connect(): Promise<C> {
@@ -125,9 +135,20 @@ export class Standby<C extends object, Argument> {
     }
   }
 
-  #letGo(made: Promise<C> | undefined): void {
-    if (made === this.#own) this.#own = undefined
-    made?.then(discard, () => undefined)
+  // The commands under way are those of callers who know nothing of the change: they get their replies.
+  #retire(own: Own<C>): void {
+    this.#own = undefined
+    own.isRetired = true
+    this.#closeIfDone(own)
+  }
+
+  #closeIfDone(own: Own<C>): void {
+    if (own.isRetired && own.unanswered === 0) this.#giveUp(own)
+  }
+
+  #giveUp(own: Own<C>): void {
+    if (own === this.#own) this.#own = undefined
+    own.client.then(discard, () => undefined)
   }
 }
 
