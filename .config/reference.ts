@@ -5,18 +5,12 @@
  *
  * @module
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
+import { exportedCodes, rowsOf } from './doc-comments.js'
+import { entries } from './entries.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** One row: a member and what its comment says. */
-interface Row {
-  readonly name: string
-  readonly fallback: string
-  readonly text: string
-}
 
 interface Section {
   readonly title: string
@@ -80,6 +74,12 @@ const SECTIONS: readonly Section[] = [
     defaults: true,
   },
   {
+    title: 'Token endpoints',
+    intro: 'The methods of `tokenEndpoints(watchword, options)`.',
+    file: 'src/http/endpoints/options.ts',
+    symbol: 'EndpointName',
+  },
+  {
     title: 'Options shared by the token endpoints',
     file: 'src/http/endpoints/options.ts',
     symbol: 'EndpointsOptions',
@@ -116,14 +116,14 @@ const SECTIONS: readonly Section[] = [
     symbol: 'AuditEvent',
   },
   {
+    title: 'Actions of an audit event',
+    file: 'src/observe/channels.ts',
+    symbol: 'AuditAction',
+  },
+  {
     title: 'Incidents of the feed',
     file: 'src/observe/incident-kind.ts',
     symbol: 'IncidentKind',
-  },
-  {
-    title: 'Incidents that an adapter reports',
-    file: 'src/feed/feed.ts',
-    symbol: 'FeedIncidentKind',
   },
   { title: 'Fields of `health()`', file: 'src/authority/health-report.ts', symbol: 'Health' },
   {
@@ -131,75 +131,47 @@ const SECTIONS: readonly Section[] = [
     file: 'src/revocation/follower/standing.ts',
     symbol: 'Standing',
   },
+  {
+    title: 'Reasons of a failure',
+    intro: 'The `reason` of `feedFailure` and `storeFailure` in `health()`.',
+    file: 'src/lib/failure-reason.ts',
+    symbol: 'FailureReason',
+  },
+  {
+    title: 'States of a key',
+    file: 'src/keys/rotation.ts',
+    symbol: 'KeyState',
+  },
+  {
+    title: 'Reactions to a reused token',
+    intro: 'The values of `reuse` in a policy.',
+    file: 'src/policy/policy.ts',
+    symbol: 'ReuseAction',
+  },
+  {
+    title: 'Kinds of revocations',
+    file: 'src/store/store.ts',
+    symbol: 'RevocationKind',
+  },
+  {
+    title: 'Durability of a feed',
+    intro: 'What an acknowledged append survives.',
+    file: 'src/feed/feed.ts',
+    symbol: 'Durability',
+  },
 ]
 
-function sourceOf(file: string): ts.SourceFile {
-  return ts.createSourceFile(file, readFileSync(root + file, 'utf8'), ts.ScriptTarget.Latest, true)
-}
-
-function commentOf(node: ts.Node): string {
-  const [comment] = ts.getJSDocCommentsAndTags(node).filter(ts.isJSDoc)
-  const text = comment === undefined ? '' : (ts.getTextOfJSDocComment(comment.comment) ?? '')
-  return text
-    .replace(/\{@link\s+([^}]+)\}/g, '`$1`')
-    .replace(/\s+/g, ' ')
-    .trim()
-}
-
-/** Members of a union: the comment of each stands between it and the member before. */
-function unionRows(type: ts.TypeNode, source: ts.SourceFile): Row[] {
-  const members = ts.isUnionTypeNode(type) ? type.types : [type]
-  return members.map((member, i) => {
-    const from = members[i - 1]?.end ?? type.pos
-    const [, comment = ''] =
-      /\/\*\*(.*?)\*\//s.exec(source.text.slice(from, member.getStart(source))) ?? []
-    const text = comment
-      .replace(/^\s*\*/gm, ' ')
-      .replace(/\s+/g, ' ')
-      .trim()
-    return { name: member.getText(source).replace(/^'|'$/g, ''), fallback: '', text }
-  })
-}
-
-function rowsOf({ file, symbol }: Section): Row[] {
-  const source = sourceOf(file)
-  for (const statement of source.statements) {
-    if (ts.isInterfaceDeclaration(statement) && statement.name.text === symbol) {
-      return statement.members.map((member) => {
-        const optional = 'questionToken' in member && member.questionToken !== undefined
-        return rowOf(member.name?.getText(source) ?? '', commentOf(member), optional)
-      })
-    }
-    if (ts.isTypeAliasDeclaration(statement) && statement.name.text === symbol)
-      return unionRows(statement.type, source)
-    if (!ts.isVariableStatement(statement)) continue
-    for (const { name, initializer } of statement.declarationList.declarations) {
-      if (name.getText(source) === symbol && initializer) return constantRows(initializer, source)
-    }
-  }
-  throw new Error(`${file} has no ${symbol}`)
-}
-
-function constantRows(initializer: ts.Expression, source: ts.SourceFile): Row[] {
-  const object = ts.isAsExpression(initializer) ? initializer.expression : initializer
-  if (!ts.isObjectLiteralExpression(object)) throw new Error('expected an object literal')
-  return object.properties.filter(ts.isPropertyAssignment).map((property) => {
-    const { initializer: value } = property
-    const text = ts.isStringLiteralLike(value) ? value.text : value.getText(source)
-    return { name: property.name.getText(source), fallback: '', text }
-  })
-}
-
-function rowOf(name: string, comment: string, optional: boolean): Row {
-  const match = /\s*Default:\s*(.+?)\.?\s*$/.exec(comment)
-  const fallback = match?.[1] ?? (optional ? 'none' : 'required')
-  return { name, fallback, text: match ? comment.slice(0, match.index).trim() : comment }
+/** The unions of codes that the package exports and the page does not list. */
+export function unlistedCodes(): readonly string[] {
+  const listed = new Set(SECTIONS.map(({ symbol }) => symbol))
+  const exported = new Set(entries.flatMap(({ source }) => exportedCodes(source)))
+  return [...exported].filter((name) => !listed.has(name))
 }
 
 const cell = (text: string): string => text.replace(/\|/g, '\\|')
 
 function tableOf(section: Section): string {
-  const rows = rowsOf(section)
+  const rows = rowsOf(section.file, section.symbol)
   const names = rows.map(({ name }) => `\`${section.prefix ?? ''}${name}\``)
   const lines = section.defaults
     ? [

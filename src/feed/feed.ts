@@ -48,8 +48,18 @@ export interface CallOptions {
   readonly deadlineMs: number
 }
 
-/** What an acknowledged append survives: nothing, the end of the process, of the machine, of some machines. */
-export type Durability = 'none' | 'process' | 'fsync' | 'quorum' | 'unknown'
+/** What an acknowledged append survives. */
+export type Durability =
+  /** Nothing: the log ends with the process. */
+  | 'none'
+  /** The end of the process, but not of the machine. */
+  | 'process'
+  /** The end of the machine. */
+  | 'fsync'
+  /** The loss of some machines: a majority has it. */
+  | 'quorum'
+  /** The adapter cannot tell. */
+  | 'unknown'
 
 /** Whether an append took place; if not, where the log stands instead. */
 export type Appended =

@@ -7,7 +7,17 @@ import { WatchwordError } from '../errors.js'
 import type { KeyRecord } from '../store/store.js'
 
 /** The state of a key at one moment. */
-export type KeyState = 'pending' | 'active' | 'verifying' | 'expired' | 'revoked'
+export type KeyState =
+  /** Published, but not yet used to seal tokens. */
+  | 'pending'
+  /** Seals the new tokens of its audience. */
+  | 'active'
+  /** Seals no more tokens; those that it sealed are still verified. */
+  | 'verifying'
+  /** Every token that it sealed has expired. */
+  | 'expired'
+  /** Revoked, with every token that it sealed. */
+  | 'revoked'
 
 /** What a node may do with the keys: follow the schedule, create a key if none can seal, or nothing. */
 export type KeyDuty = 'schedule' | 'need' | 'none'

@@ -3,28 +3,25 @@
  *
  * @module
  */
-/**
- * Why an adapter does not work, for programs:
- *
- * - `unreachable`: there is no connection, or the server is starting, shutting down or failing over
- * - `timeout`: no response arrived in time
- * - `denied`: the credentials are wrong, or lack a permission
- * - `read_only`: the server takes no writes: a replica, a sealed stream, a read-only database
- * - `full`: the disk, the memory or a quota is used up, or the server cannot write to its disk
- * - `too_large`: the server, or a limit of the client, allows no message that long
- * - `missing`: the database, the tables or the streams are not there, or are newer than this library
- * - `corrupt`: what was read was not written by a node of this authority, or was damaged
- * - `unknown`: any other; the message says more
- */
+/** Why an adapter does not work, for programs. */
 export type FailureReason =
+  /** There is no connection, or the server is starting, shutting down or failing over. */
   | 'unreachable'
+  /** No response arrived in time. */
   | 'timeout'
+  /** The credentials are wrong, or lack a permission. */
   | 'denied'
+  /** The server takes no writes: a replica, a sealed stream, a read-only database. */
   | 'read_only'
+  /** The disk, the memory or a quota is used up, or the server cannot write to its disk. */
   | 'full'
+  /** The server, or a limit of the client, does not allow a message of that length. */
   | 'too_large'
+  /** The database, the tables or the streams do not exist, or are newer than this library. */
   | 'missing'
+  /** The data read was not written by a node of this authority, or was damaged. */
   | 'corrupt'
+  /** Any other; see the message. */
   | 'unknown'
 
 type Known = Exclude<FailureReason, 'unknown'>

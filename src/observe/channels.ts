@@ -59,14 +59,23 @@ export interface RequestContext {
 
 /** The kinds of changes. */
 export type AuditAction =
+  /** A token was issued. */
   | 'token.issued'
+  /** A token was rotated; `id` is the successor. */
   | 'token.rotated'
+  /** A rotated token was presented to `rotate` after its grace. Not published with `reuse: 'observe'`. */
   | 'token.reused'
+  /** A rotated token was retired at the first use of its successor, as `retireOn: 'first-use'` requires. */
   | 'token.superseded'
+  /** Something was revoked; see `target` and `id`. */
   | 'revoked'
+  /** A key was created. */
   | 'key.created'
+  /** None of the root keys opens a stored key. */
   | 'key.unreadable'
+  /** A stored row does not match its integrity tag. */
   | 'store.tampered'
+  /** An incident of the feed, noticed by this node. */
   | `feed.${IncidentKind}`
 
 /** One change, flat and versioned. */

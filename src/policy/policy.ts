@@ -6,8 +6,14 @@
 
 import { has } from '../lib/fields.js'
 
-/** What presenting a token to `rotate` after its grace leads to, beside the refusal. */
-export type ReuseAction = 'observe' | 'alert' | 'revoke-family'
+/** What happens, besides the rejection, when a rotated token is presented to `rotate` after its grace. */
+export type ReuseAction =
+  /** Nothing further. */
+  | 'observe'
+  /** Publishes `token.reused` on the audit channel. */
+  | 'alert'
+  /** Revokes the family of the token, and publishes `token.reused`. */
+  | 'revoke-family'
 
 /** A policy with every default filled in, times in milliseconds. */
 export interface Policy {

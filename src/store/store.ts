@@ -68,7 +68,19 @@ export interface TokenRecord {
 }
 
 /** The target of a revocation. */
-export type RevocationKind = 'token' | 'family' | 'subject' | 'key' | 'audience' | 'all'
+export type RevocationKind =
+  /** One token, and its successors unless `successors: false` excludes them. */
+  | 'token'
+  /** Every token of a family. Permanent. */
+  | 'family'
+  /** Every token of a subject that was issued up to then. */
+  | 'subject'
+  /** Every token that a key sealed. Permanent. */
+  | 'key'
+  /** Every token for an audience that was issued up to then. */
+  | 'audience'
+  /** Every token of the authority that was issued up to then. */
+  | 'all'
 
 /** One revocation, kept for as long as a token that it covers could be valid. */
 export interface Revocation {

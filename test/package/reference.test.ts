@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { REFERENCE_FILE, referencePage } from '../../.config/reference.js'
+import { REFERENCE_FILE, referencePage, unlistedCodes } from '../../.config/reference.js'
 import { ROOT, trackedFiles } from './repository.js'
 
 describe('the reference page', () => {
@@ -13,6 +13,17 @@ describe('the reference page', () => {
       .split('\n')
       .filter((line) => /^\| `.*\|\s*\|$/.test(line))
     expect(empty).toEqual([])
+  })
+
+  it('lists every union of codes that the package exports', () => {
+    expect(unlistedCodes()).toEqual([])
+  })
+
+  it('lists the members of the unions that a union names', () => {
+    const page = referencePage()
+    for (const code of ['token.superseded', 'key.unreadable', 'feed.<IncidentKind>', 'damaged'])
+      expect(page).toContain(`| \`${code}\` |`)
+    expect(page).not.toContain('| `FeedIncidentKind` |')
   })
 })
 

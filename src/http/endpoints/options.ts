@@ -35,8 +35,16 @@ export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Cl
   ): Promise<unknown>
 }
 
-/** The name of the endpoint. */
-export type EndpointName = 'revocation' | 'introspection' | 'rotation' | 'leak'
+/** The token endpoints. */
+export type EndpointName =
+  /** Revokes a token for an authenticated caller (RFC 7009). */
+  | 'revocation'
+  /** Returns the state and the claims of a token to an authenticated caller (RFC 7662). */
+  | 'introspection'
+  /** Rotates the bearer token of the request and returns its successor, over TLS only. */
+  | 'rotation'
+  /** Revokes a token that any client reports as leaked. */
+  | 'leak'
 
 /**
  * A call of an endpoint, for the hooks. `address` is the client's address as established by the framework's proxy
