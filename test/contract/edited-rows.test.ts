@@ -8,7 +8,7 @@ import { memoryFeed, type RevokeTarget, type Store } from 'watchword'
 import { type AuditEvent, audits } from '../../src/observe/channels.js'
 import { redisStore } from '../../src/store/redis.js'
 import { sqliteStore } from '../../src/store/sqlite.js'
-import { closeAll, DAY, glassRoot, MINUTE, type Rig, rig, START } from '../unit/harness.js'
+import { closeAll, DAY, glassRoot, MINUTE, type Rig, rig, START } from '../support/harness.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const POLICIES = { user: { ttl: '1h', scopes: ['orders:*'], grace: '10m', maxLifetime: '30d' } }

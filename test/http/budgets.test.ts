@@ -10,7 +10,7 @@ import { type BudgetsOptions, budgetsOf } from '../../src/http/endpoints/budgets
 import { Meter } from '../../src/http/endpoints/meter.js'
 import type { EndpointsOptions } from '../../src/http/endpoints/options.js'
 import { tokenEndpoints } from '../../src/http/node.js'
-import { rig, SECOND } from '../unit/harness.js'
+import { rig, SECOND } from '../support/harness.js'
 
 const closing: Array<() => Promise<unknown>> = []
 afterEach(async () => {

@@ -19,7 +19,7 @@ import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
 import * as forKoa from '../../src/http/koa.js'
 import * as forNode from '../../src/http/node.js'
-import { closeAll, rig } from '../unit/harness.js'
+import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 
 const INPUT = { policy: 'service', subject: 'svc_billing', actor: 'ops' } as const

@@ -30,7 +30,7 @@ import {
   rig,
   SECOND,
   sharedStore,
-} from '../unit/harness.js'
+} from '../support/harness.js'
 import { type Reply, type Sent, send } from './client.js'
 import {
   AUTHORIZED,

@@ -5,7 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
-import { closeAll, DAY, HOUR, ISSUER, MINUTE, rig, START } from '../unit/harness.js'
+import { closeAll, DAY, HOUR, ISSUER, MINUTE, rig, START } from '../support/harness.js'
 import { type Reply, type Sent, send, sendSecure } from './client.js'
 import {
   AUTHORIZED,

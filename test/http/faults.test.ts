@@ -8,7 +8,7 @@ import { Agent, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import type { TokenAuthority } from '../../src/http/options.js'
-import { closeAll, rig, sharedStore } from '../unit/harness.js'
+import { closeAll, rig, sharedStore } from '../support/harness.js'
 import { send } from './client.js'
 import {
   FRAMEWORKS,

@@ -6,7 +6,7 @@
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Watchword, WatchwordError } from 'watchword'
-import { closeAll, rig } from '../unit/harness.js'
+import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 import { FRAMEWORKS, type SharedOptions } from './servers.js'
 import { MALFORMED, MISSING, ours, UNAVAILABLE } from './table.js'

@@ -18,7 +18,7 @@ import * as forKoa from '../../src/http/koa.js'
 import * as forNode from '../../src/http/node.js'
 import type { TokenOptions } from '../../src/http/options.js'
 import * as forWeb from '../../src/http/web.js'
-import { closeAll, codeOf, failureOf, isDeepFrozen, rig } from '../unit/harness.js'
+import { closeAll, codeOf, failureOf, isDeepFrozen, rig } from '../support/harness.js'
 import { send } from './client.js'
 import { INVALID, MALFORMED, MISSING, ours } from './table.js'
 

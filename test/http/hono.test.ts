@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { WatchwordError } from 'watchword'
 import * as forHono from '../../src/http/hono.js'
 import * as forWeb from '../../src/http/web.js'
-import { closeAll, MINUTE, rig } from '../unit/harness.js'
+import { closeAll, MINUTE, rig } from '../support/harness.js'
 import { send } from './client.js'
 
 const closing: (() => Promise<unknown>)[] = []

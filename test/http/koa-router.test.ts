@@ -11,7 +11,7 @@ import koa2 from 'koa2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import { authOf, requireToken } from '../../src/http/koa.js'
-import { closeAll, rig } from '../unit/harness.js'
+import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 
 let watchword: Watchword

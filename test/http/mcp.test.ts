@@ -12,7 +12,7 @@ import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import { mcpVerifier } from '../../src/http/mcp.js'
-import { closeAll, DAY, rig } from '../unit/harness.js'
+import { closeAll, DAY, rig } from '../support/harness.js'
 import { type Reply, send } from './client.js'
 
 afterEach(closeAll)

@@ -14,7 +14,7 @@ import * as forHono from '../../src/http/hono.js'
 import * as forKoa from '../../src/http/koa.js'
 import { mcpVerifier } from '../../src/http/mcp.js'
 import * as forNode from '../../src/http/node.js'
-import { closeAll, failureOf, rig } from '../unit/harness.js'
+import { closeAll, failureOf, rig } from '../support/harness.js'
 
 let watchword: Watchword
 beforeAll(async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { closeAll, DAY, HOUR, MINUTE, rig, START } from '../unit/harness.js'
+import { closeAll, DAY, HOUR, MINUTE, rig, START } from '../support/harness.js'
 import { type Reply, type Sent, send } from './client.js'
 import { bodyOverHttp2, sendOverHttp2 } from './http2-client.js'
 import { FRAMEWORKS, type Framework, HTTP2_FRAMEWORKS, type Running } from './servers.js'

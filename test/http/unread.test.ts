@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
-import { closeAll, rig } from '../unit/harness.js'
+import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 import { ENDPOINT_FRAMEWORKS, type EndpointFramework, PATHS } from './endpoints-servers.js'
 

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import type { EndpointAuthority } from '../../src/http/endpoints/options.js'
-import { closeAll, rig } from '../unit/harness.js'
+import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 import { ENDPOINT_FRAMEWORKS, PATHS } from './endpoints-servers.js'
 import { FRAMEWORKS, type Framework } from './servers.js'

@@ -1,0 +1,142 @@
+/**
+ * A log that lost something before a node had read it: by then only the store can tell that node, if whoever revoked is
+ * away.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Store, Watchword } from 'watchword'
+import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
+import {
+  ACTOR,
+  around,
+  drive,
+  type Fleet,
+  issueOn,
+  MINUTE,
+  newFleet,
+  SECOND,
+  verdict,
+} from '../../../support/fleet.js'
+
+interface Node {
+  readonly watchword: Watchword
+  readonly feed: ChaosFeed
+}
+
+describe('what the log lost before a node had read it', () => {
+  let fleet: Fleet
+  afterEach(() => drive(fleet.clock, fleet.close()))
+
+  async function start(log: ChaosLog, store?: Store): Promise<Node> {
+    const feed = chaosFeed(log.feed(), 'calm', { clock: fleet.clock })
+    feed.calm()
+    const options = { feed, maxStaleness: SECOND, clockTolerance: 200, ...(store && { store }) }
+    return { feed, watchword: await drive(fleet.clock, fleet.start(options)) }
+  }
+
+  /** Two nodes, the second of which missed the last three revocations; the first one is gone. */
+  async function leftBehind(supports: Store['supports'] = { durable: true }) {
+    fleet = await newFleet()
+    const log = chaosLog()
+    const store = () => ({ ...around(fleet.store), supports })
+    const ahead = await start(log, store())
+    const behind = await start(log, store())
+    const revokeOne = async () => {
+      const { token } = await issueOn(ahead.watchword)
+      await drive(fleet.clock, ahead.watchword.revoke({ token }, ACTOR))
+      return token
+    }
+    for (let i = 0; i < 3; i++) await revokeOne()
+    const ok = await issueOn(ahead.watchword)
+    const known = await drive(fleet.clock, fleet.clock.advance(SECOND)).then(() => log.head)
+    behind.feed.partition()
+    const missed = [await revokeOne(), await revokeOne(), await revokeOne()]
+    ahead.feed.partition()
+    await fleet.clock.advance(2 * SECOND)
+    return { log, behind, missed, seq: known?.seq ?? 0, ok: ok.token }
+  }
+
+  /** Lets the node back to the log; answers every verdict on the tokens until it has come to rest. */
+  async function verdictsOf({ watchword, feed }: Node, tokens: readonly string[]) {
+    feed.heal()
+    const seen = new Set<string>()
+    for (let i = 0; i < 100; i++) {
+      await fleet.clock.advance(50)
+      for (const token of tokens) seen.add(verdict(watchword.verify(token)))
+    }
+    return { seen, final: tokens.map((token) => verdict(watchword.verify(token))) }
+  }
+
+  const REVOKED = ['revoked', 'revoked', 'revoked']
+
+  it.each<[string, (log: ChaosLog, seq: number) => void]>([
+    ['that is gone', (log) => log.wipe()],
+    ['that was set back', (log) => log.rollback(4)],
+    ['that somebody else trimmed', (log) => log.truncate(log.head?.seq ?? 0)],
+    [
+      'with a hole',
+      (log, seq) => {
+        log.events = log.events.filter((event) => event.seq !== seq + 2)
+      },
+    ],
+    [
+      'with a forged head and its end cut off',
+      (log, seq) => {
+        log.events = log.events.filter((event) => event.seq <= seq)
+        if (log.head !== null) log.head = { ...log.head, bytes: new Uint8Array(200) }
+      },
+    ],
+  ])('is never accepted, of a log %s', async (_, harm) => {
+    const { log, behind, missed, seq, ok } = await leftBehind()
+    harm(log, seq)
+    const { seen, final } = await verdictsOf(behind, missed)
+    expect([...seen].filter((each) => each !== 'stale' && each !== 'revoked')).toEqual([])
+    expect(final).toEqual(REVOKED)
+    expect(verdict(behind.watchword.verify(ok))).toBe('ok')
+    // A node that comes new has it from the log again.
+    const late = await start(log)
+    expect(missed.map((token) => verdict(late.watchword.verify(token)))).toEqual(REVOKED)
+  })
+
+  it('comes from whoever knows, of a log that somebody trimmed before the store had it', async () => {
+    fleet = await newFleet()
+    const log = chaosLog()
+    const store: Store = { ...around(fleet.store), supports: { durable: true } }
+    const ahead = await start(log, { ...store, listRevocations: async () => [] })
+    const behind = await start(log, { ...store, listRevocations: async () => [] })
+    behind.feed.partition()
+    const { token } = await issueOn(ahead.watchword)
+    await drive(fleet.clock, ahead.watchword.revoke({ token }, ACTOR))
+    log.truncate(log.head?.seq ?? 0)
+    const { final } = await verdictsOf(behind, [token])
+    expect(final).toEqual(['revoked'])
+  })
+
+  it('is a rotation as well: its token ends on a node that starts when no other one is left', async () => {
+    fleet = await newFleet()
+    const { clock } = fleet
+    const log = chaosLog()
+    const store: Store = { ...around(fleet.store), supports: { durable: true } }
+    const a = await start(log, store)
+    const { token } = await issueOn(a.watchword)
+    const other = await issueOn(a.watchword)
+    await drive(clock, a.watchword.revoke({ token: other.token }, ACTOR))
+    const seq = log.head?.seq ?? 0
+    const successor = await drive(clock, a.watchword.rotate(token, ACTOR))
+    a.feed.partition()
+    log.rollback((log.head?.seq ?? 0) - seq)
+    const late = await start(log, store)
+    expect(verdict(late.watchword.verify(token))).toBe('ok')
+    await clock.advance(MINUTE)
+    expect(verdict(late.watchword.verify(token))).toBe('superseded')
+    expect(verdict(late.watchword.verify(successor.token))).toBe('ok')
+    const next = await start(log)
+    expect(verdict(next.watchword.verify(token))).toBe('superseded')
+  })
+
+  it('cannot be told without a store that outlives the process, and then nothing is accepted', async () => {
+    const { log, behind, missed, ok } = await leftBehind({ durable: false })
+    log.truncate(log.head?.seq ?? 0)
+    const { seen } = await verdictsOf(behind, [...missed, ok])
+    expect([...seen]).toEqual(['stale'])
+  })
+})
