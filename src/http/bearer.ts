@@ -53,7 +53,7 @@ export interface Guard<Request, Claims> {
 export function makeGuard<Request, Claims>(
   authority: TokenAuthority<Claims>,
   given: readonly [options?: TokenOptions<Request>],
-  carrier: RequestAdapter<Request>,
+  adapter: RequestAdapter<Request>,
   caller = 'requireToken',
 ): Guard<Request, Claims> {
   checkAuthority(authority, caller)
@@ -70,9 +70,9 @@ export function makeGuard<Request, Claims>(
     direct,
     options,
     needs,
-    carrier,
+    adapter,
     refusals: makeRefusals({ realm, resourceMetadata, reasons, scope: scopeOf(needs) }),
-    handover: makeAutoRotation(authority, direct, options),
+    autoRotation: makeAutoRotation(authority, direct, options),
   })
   return {
     options,
@@ -98,9 +98,9 @@ interface GuardParts<Request, Claims> {
   readonly direct: Direct<Claims> | undefined
   readonly options: ResolvedTokenOptions<Request>
   readonly needs: CompiledRequirement
-  readonly carrier: RequestAdapter<Request>
+  readonly adapter: RequestAdapter<Request>
   readonly refusals: Refusals
-  readonly handover: AutoRotation<Claims>
+  readonly autoRotation: AutoRotation<Claims>
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze(bare({}))
@@ -142,8 +142,8 @@ class Check<Request, Claims> {
   }
 
   #askHeader(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const { carrier, refusals } = this.#parts
-    const found = readBearer(carrier, request, refusals)
+    const { adapter, refusals } = this.#parts
+    const found = readBearer(adapter, request, refusals)
     if (found === undefined) return this.#absent()
     return typeof found === 'string' ? this.#ask(request, found) : found
   }
@@ -221,20 +221,20 @@ class Check<Request, Claims> {
     token: string,
     result: Verified<Claims>,
   ): Outcome<Claims> | Promise<Outcome<Claims>> {
-    const { options, handover } = this.#parts
+    const { options, autoRotation } = this.#parts
     if (!options.expiryHeaders && !options.rotateDue) return this.#pass(result, NO_HEADERS)
     const headers = options.expiryHeaders ? expiryHeaders(result) : NO_HEADERS
     if (!this.#mayHandOver(request, result)) return this.#pass(result, headers)
-    return handover
+    return autoRotation
       .successorOf(token, result)
       .then((more) => this.#pass(result, bare({ ...headers, ...more })))
   }
 
   // The token is valid, regardless of the result.
   #mayHandOver(request: Request, auth: Verified<Claims>): boolean {
-    const { handover, carrier, options } = this.#parts
+    const { autoRotation, adapter, options } = this.#parts
     try {
-      return handover.isDue(auth) && isSecure(carrier, request, options.isSecure)
+      return autoRotation.isDue(auth) && isSecure(adapter, request, options.isSecure)
     } catch {
       return false
     }
@@ -246,9 +246,9 @@ class Check<Request, Claims> {
 
   // Observation never affects a decision: if it fails, the decision is published without a context.
   #contextOf(request: Request): RequestContext | undefined {
-    const { carrier, options } = this.#parts
+    const { adapter, options } = this.#parts
     try {
-      const known = carrier.context(request)
+      const known = adapter.context(request)
       return options.context === undefined ? known : { ...known, ...options.context(request) }
     } catch {
       return undefined

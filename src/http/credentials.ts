@@ -15,14 +15,14 @@ const JOINED = /,\s*bearer\s/i
 
 /** The token of the header, `undefined` for a request without one, or the rejection of any other header. */
 export function readBearer<Request>(
-  carrier: RequestAdapter<Request>,
+  adapter: RequestAdapter<Request>,
   request: Request,
   refusals: Refusals,
 ): string | Refusal | undefined {
-  const values = carrier.authorization(request)
+  const values = adapter.authorization(request)
   const [value] = values
   if (value === undefined) return undefined
-  if (values.length > 1 || hasOtherToken(carrier, request)) return refusals.malformed
+  if (values.length > 1 || hasOtherToken(adapter, request)) return refusals.malformed
   if (value.startsWith(SCHEME)) return value.slice(SCHEME.length)
   if (value.slice(0, SCHEME.length - 1).toLowerCase() !== 'bearer') {
     return JOINED.test(value) ? refusals.malformed : refusals.missing
@@ -34,11 +34,11 @@ export function readBearer<Request>(
 }
 
 // RFC 6750 defines two more places for a token. A token there besides the header makes two credentials.
-function hasOtherToken<Request>(carrier: RequestAdapter<Request>, request: Request): boolean {
-  const url = carrier.url(request)
+function hasOtherToken<Request>(adapter: RequestAdapter<Request>, request: Request): boolean {
+  const url = adapter.url(request)
   const query = url.indexOf('?')
   if (query >= 0 && new URLSearchParams(url.slice(query)).has('access_token')) return true
-  const form = carrier.form(request)
+  const form = adapter.form(request)
   return typeof form === 'object' && form !== null && Object.hasOwn(form, 'access_token')
 }
 

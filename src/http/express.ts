@@ -35,7 +35,7 @@ export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
 /** The used part of Express's request; both versions have it. */
-const CARRIER: RequestAdapter<Request> = {
+const ADAPTER: RequestAdapter<Request> = {
   authorization: authorizationOf,
   url: ({ url }) => url,
   form: (request) => formOf(request, request.body),
@@ -72,11 +72,11 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<Request>]
 ): ConnectGuard {
-  return connectGuard(makeGuard(authority, options, CARRIER))
+  return connectGuard(makeGuard(authority, options, ADAPTER))
 }
 
-const ENDPOINT_CARRIER = {
-  ...CARRIER,
+const ENDPOINT_ADAPTER = {
+  ...ADAPTER,
   ...nodeReading<Request>(
     (request) => request,
     ({ body }) => body,
@@ -102,5 +102,5 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<Request>]
 ): TokenEndpoints<Request, ConnectEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<Request>)
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, connectEndpoint<Request>)
 }

@@ -63,7 +63,7 @@ export type FastifyGuardPlugin = (
   done: () => void,
 ) => void
 
-const CARRIER: RequestAdapter<FastifyRequest> = {
+const ADAPTER: RequestAdapter<FastifyRequest> = {
   authorization: ({ raw }) => authorizationOf(raw as IncomingMessage),
   url: ({ url }) => url,
   form: ({ raw, body }) => formOf(raw as IncomingMessage, body),
@@ -99,7 +99,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<FastifyRequest>]
 ): FastifyGuard {
-  return guardHook(makeGuard<FastifyRequest, Claims>(authority, options, CARRIER))
+  return guardHook(makeGuard<FastifyRequest, Claims>(authority, options, ADAPTER))
 }
 
 function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
@@ -146,7 +146,7 @@ export function tokenPlugin<Claims>(
   ...options: [options?: TokenOptions<FastifyRequest>]
 ): FastifyGuardPlugin {
   const guard = guardHook(
-    makeGuard<FastifyRequest, Claims>(authority, options, CARRIER, 'tokenPlugin'),
+    makeGuard<FastifyRequest, Claims>(authority, options, ADAPTER, 'tokenPlugin'),
   )
   const plugin: FastifyGuardPlugin = (instance, _options, done) => {
     instance.addHook('onRequest', guard)
@@ -172,8 +172,8 @@ export type FastifyEndpoint = (
   done: () => void,
 ) => void
 
-const ENDPOINT_CARRIER = {
-  ...CARRIER,
+const ENDPOINT_ADAPTER = {
+  ...ADAPTER,
   ...nodeReading<FastifyRequest>(
     ({ raw }) => raw as IncomingMessage,
     ({ raw }) => (raw as { body?: unknown }).body,
@@ -200,7 +200,7 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<FastifyRequest>]
 ): TokenEndpoints<FastifyRequest, FastifyEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => {
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (answer) => {
     // Runs in a hook, before Fastify's parsers can reject types and lengths with their own messages.
     const onRequest: FastifyGuard = (request, reply) => {
       void answer(request as FastifyRequest).then(({ status, headers, body }) => {

@@ -52,7 +52,7 @@ export interface TokenVariables<Auth> {
 
 type GuardedContext<Claims> = Context<{ Variables: TokenVariables<Verified<Claims> | undefined> }>
 
-const CARRIER: RequestAdapter<Context> = {
+const ADAPTER: RequestAdapter<Context> = {
   authorization: (c) => {
     const node = nodeRequestOf(c.env)
     if (node !== undefined) return authorizationOf(node)
@@ -104,7 +104,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<Context>]
 ): unknown {
-  const guard = makeGuard(authority, options, CARRIER)
+  const guard = makeGuard(authority, options, ADAPTER)
   const { property, throwErrors } = guard.options
   return async function requireToken(c: GuardedContext<Claims>, next: Next) {
     let headers: Readonly<Record<string, string>> = {}
@@ -139,8 +139,8 @@ function exceptionOf(refused: Refusal): HTTPException & RefusalError {
 /** An endpoint in the form of Hono. */
 export type HonoEndpoint = (c: Context) => Promise<Response>
 
-const ENDPOINT_CARRIER: EndpointAdapter<Context> = {
-  ...CARRIER,
+const ENDPOINT_ADAPTER: EndpointAdapter<Context> = {
+  ...ADAPTER,
   method: ({ req }) => req.method,
   header: ({ req }, name) => req.header(name),
   body: async ({ req, env }, maxBytes) => {
@@ -184,5 +184,5 @@ export function tokenEndpoints<Claims>(
     if (request !== undefined && response !== undefined) closeIfUnread(request, response)
     return responseOf(answered)
   }
-  return makeEndpoints(authority, options, ENDPOINT_CARRIER, mount)
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, mount)
 }

@@ -53,7 +53,7 @@ export interface KoaContext {
 /** A guard in the form of Koa. */
 export type KoaGuard = (context: KoaContext, next: () => Promise<unknown>) => Promise<void>
 
-const CARRIER: RequestAdapter<KoaContext> = {
+const ADAPTER: RequestAdapter<KoaContext> = {
   authorization: ({ req }) => authorizationOf(req),
   url: ({ url }) => url,
   form: ({ req, request }) => formOf(req, (request as { body?: unknown }).body),
@@ -98,7 +98,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<Context>]
 ): KoaGuard {
-  const guard = makeGuard<Context, Claims>(authority, options, CARRIER)
+  const guard = makeGuard<Context, Claims>(authority, options, ADAPTER)
   const { property, throwErrors } = guard.options
   return async function requireToken(context, next) {
     const koa = context as Context
@@ -122,8 +122,8 @@ export function requireToken<Claims>(
 /** An endpoint as Koa middleware: it responds and does not call `next`. */
 export type KoaEndpoint = (context: KoaContext) => Promise<void>
 
-const ENDPOINT_CARRIER = {
-  ...CARRIER,
+const ENDPOINT_ADAPTER = {
+  ...ADAPTER,
   ...nodeReading<KoaContext>(
     ({ req }) => req,
     ({ request }) => (request as { body?: unknown }).body,
@@ -149,7 +149,7 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<Context>]
 ): TokenEndpoints<Context, KoaEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_CARRIER, (answer) => async (context) => {
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (answer) => async (context) => {
     const { status, headers, body } = await answer(context as Context)
     closeIfUnread(context.req, context.res)
     context.status = status

@@ -42,7 +42,7 @@ export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'
 
-const CARRIER: RequestAdapter<IncomingMessage> = {
+const ADAPTER: RequestAdapter<IncomingMessage> = {
   authorization: authorizationOf,
   url: ({ url }) => url ?? '',
   form: (request) => formOf(request, (request as { body?: unknown }).body),
@@ -76,7 +76,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<IncomingMessage>]
 ): ConnectGuard {
-  return connectGuard(makeGuard(authority, options, CARRIER))
+  return connectGuard(makeGuard(authority, options, ADAPTER))
 }
 
 /**
@@ -101,7 +101,7 @@ export function protect<Claims>(
   ...options: [options?: TokenOptions<IncomingMessage>]
 ): (request: IncomingMessage, response: ServerResponse) => void {
   checkHandler(handler)
-  const guard = connectGuard(makeGuard(authority, options, CARRIER, 'protect'))
+  const guard = connectGuard(makeGuard(authority, options, ADAPTER, 'protect'))
   return (request, response) => {
     guard(request, response, (error) => {
       if (error === undefined) handler(request, response)
@@ -110,8 +110,8 @@ export function protect<Claims>(
   }
 }
 
-const ENDPOINT_CARRIER = {
-  ...CARRIER,
+const ENDPOINT_ADAPTER = {
+  ...ADAPTER,
   ...nodeReading<IncomingMessage>(
     (request) => request,
     (request) => (request as { body?: unknown }).body,
@@ -138,5 +138,5 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<IncomingMessage>]
 ): TokenEndpoints<IncomingMessage, ConnectEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_CARRIER, connectEndpoint<IncomingMessage>)
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, connectEndpoint<IncomingMessage>)
 }

@@ -24,11 +24,11 @@ export interface RequestAdapter<Request> {
  * connection.
  */
 export function isSecure<Request>(
-  carrier: Pick<RequestAdapter<Request>, 'isSecure'>,
+  adapter: Pick<RequestAdapter<Request>, 'isSecure'>,
   request: Request,
   byApplication?: (request: Request) => boolean,
 ): boolean {
   if (byApplication !== undefined) return byApplication(request) === true
   // The frameworks read `socket.encrypted`, which a plain socket would inherit from a polluted prototype.
-  return !('encrypted' in Object.prototype) && carrier.isSecure(request) === true
+  return !('encrypted' in Object.prototype) && adapter.isSecure(request) === true
 }

@@ -16,7 +16,7 @@ export type { TokenAuthority, TokenOptions } from './options.js'
 /** The other arguments that the adapter passes with each request. */
 const environments = new WeakMap<Request, unknown>()
 
-const CARRIER: RequestAdapter<Request> = {
+const ADAPTER: RequestAdapter<Request> = {
   authorization: ({ headers }) => joinedAuthorization(headers.get('authorization')),
   url: ({ url }) => url,
   // The body of a Web request is parsed only when the handler reads it.
@@ -49,7 +49,7 @@ export function protect<Claims, R extends Request = Request, Rest extends unknow
   ...options: [options?: TokenOptions<R>]
 ): (request: R, ...rest: Rest) => Promise<Response> {
   checkHandler(handler)
-  const guard = makeGuard<R, Claims>(authority, options, CARRIER, 'protect')
+  const guard = makeGuard<R, Claims>(authority, options, ADAPTER, 'protect')
   const { property } = guard.options
   return async (request, ...rest) => {
     environments.set(request, rest[0])

@@ -42,7 +42,7 @@ export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
 export interface Shared<Request, Claims> {
   readonly authority: EndpointAuthority<Claims>
   readonly options: ResolvedEndpointsOptions<Request>
-  readonly carrier: EndpointAdapter<Request>
+  readonly adapter: EndpointAdapter<Request>
   readonly clock: ResolvedClock
 }
 
@@ -107,12 +107,12 @@ async function answer<Request, Claims>(
 ): Promise<Answer> {
   const admitted = await admit(shared, endpoint.name, request)
   if (!admitted.ok) return admitted.answer
-  const { carrier } = shared
-  if (carrier.method(request) !== 'POST') return NOT_POST
+  const { adapter } = shared
+  if (adapter.method(request) !== 'POST') return NOT_POST
   const body = await read(shared, endpoint, request)
   if (body === undefined) return NO_BODY
   if (body === 'too_long') return TOO_LONG
-  const contentType = carrier.header(request, 'content-type') ?? ''
+  const contentType = adapter.header(request, 'content-type') ?? ''
   const { meter } = shared
   const visit = { request, call: admitted.value, contentType, body, meter }
   return within(shared, `the ${endpoint.name} endpoint`, async () => endpoint.serve(visit))
@@ -124,10 +124,10 @@ async function admit<Request, Claims>(
   endpoint: EndpointName,
   request: Request,
 ): Promise<Step<EndpointCall>> {
-  const { options, carrier } = shared
+  const { options, adapter } = shared
   let call: EndpointCall = { endpoint }
   try {
-    const known = carrier.context(request)
+    const known = adapter.context(request)
     call = Object.freeze({ ...known, ...options.context?.(request), endpoint })
     const refused = await overLimit(shared, call, request)
     return refused === undefined ? { ok: true, value: call } : { ok: false, answer: refused }
@@ -170,9 +170,9 @@ async function read<Request, Claims>(
   { maxBytes }: Endpoint<Request>,
   request: Request,
 ): Promise<Body | undefined> {
-  const { carrier } = shared
-  if (Number(carrier.header(request, 'content-length')) > maxBytes) return 'too_long'
-  const reading = within(shared, 'the body', async () => carrier.body(request, maxBytes))
+  const { adapter } = shared
+  if (Number(adapter.header(request, 'content-length')) > maxBytes) return 'too_long'
+  const reading = within(shared, 'the body', async () => adapter.body(request, maxBytes))
   return reading.catch(() => undefined)
 }
 

@@ -55,14 +55,14 @@ export interface TokenEndpoints<Request, Handler, Claims = AnyClaims> {
 export function makeEndpoints<Request, Handler, Claims>(
   authority: EndpointAuthority<Claims>,
   given: readonly [options?: EndpointsOptions<Request>],
-  carrier: EndpointAdapter<Request>,
+  adapter: EndpointAdapter<Request>,
   mount: (answer: (request: Request) => Promise<Answer>) => Handler,
 ): TokenEndpoints<Request, Handler, Claims> {
   checkEndpointAuthority(authority)
   const shared: Shared<Request, Claims> = {
     authority,
     options: resolveEndpointsOptions(optionsOf(given, 'tokenEndpoints')),
-    carrier,
+    adapter,
     clock: clockOf(authority),
   }
   const mounted = (endpoint: Endpoint<Request>): Handler => mount(answering(shared, endpoint))

@@ -54,8 +54,8 @@ export function rotation<Request, Claims>(
   shared: Shared<Request, Claims>,
   { allowHttp = false, realm = 'api', reasons = false }: RotationOptions,
 ): Endpoint<Request> {
-  const { options, carrier, clock } = shared
-  const adapter = presentedIn(carrier)
+  const { options, adapter, clock } = shared
+  const presented = presentedIn(adapter)
   const refusals = makeRefusals({ realm, reasons, scope: '', resourceMetadata: undefined })
   const ended = familyEnded(realm)
   const { timeoutMs } = options
@@ -63,11 +63,11 @@ export function rotation<Request, Claims>(
     name: 'rotation',
     maxBytes: MAX_FORM_BYTES,
     async serve({ request, call, contentType, body, meter }) {
-      if (!allowHttp && !isSecure(carrier, request)) return INSECURE
+      if (!allowHttp && !isSecure(adapter, request)) return INSECURE
       const form = isForm(contentType) ? readForm(body) : {}
       if (form === undefined) return MALFORMED
       const bound = await bindingOf(shared, readCall(call, form), request)
-      const token = readBearer(adapter, { request, form }, refusals)
+      const token = readBearer(presented, { request, form }, refusals)
       if (token === undefined) return refusals.missing
       if (typeof token !== 'string') return token
       const waitMs = meter.token(token)
@@ -82,14 +82,14 @@ const late = (ms: number) =>
   new WatchwordError('ERR_STORE_UNAVAILABLE', `the token was not rotated within ${ms} ms`)
 
 function presentedIn<Request>(
-  carrier: EndpointAdapter<Request>,
+  adapter: EndpointAdapter<Request>,
 ): RequestAdapter<Presented<Request>> {
   return {
-    authorization: ({ request }) => carrier.authorization(request),
-    url: ({ request }) => carrier.url(request),
+    authorization: ({ request }) => adapter.authorization(request),
+    url: ({ request }) => adapter.url(request),
     form: ({ form }) => form,
-    isSecure: ({ request }) => carrier.isSecure(request),
-    context: ({ request }) => carrier.context(request),
+    isSecure: ({ request }) => adapter.isSecure(request),
+    context: ({ request }) => adapter.context(request),
   }
 }
 
