@@ -56,9 +56,9 @@ export interface BackfillOptions extends ReadBackOptions {
  * row does not parse: an unreadable revocation must not be skipped silently.
  */
 export async function backfillIndex(options: BackfillOptions): Promise<void> {
-  const proved = await refillRevocations(options)
-  await refillRotations(options)
-  if (!proved) await refillMarked(options, options.now)
+  const proved = await backfillRevocationsAfter(options)
+  await backfillRotations(options)
+  if (!proved) await backfillMarked(options, options.now)
 }
 
 /**
@@ -68,7 +68,7 @@ export async function backfillIndex(options: BackfillOptions): Promise<void> {
 export async function backfillRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
   const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
-  if (!(await refillRevocations(options, after))) await refillMarked(options)
+  if (!(await backfillRevocationsAfter(options, after))) await backfillMarked(options)
 }
 
 /**
@@ -93,7 +93,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
       if (!isKnown) await takeRotation(options, record)
     }
     if (!page.more) {
-      if (!proved) await refillMarked(options)
+      if (!proved) await backfillMarked(options)
       return page.cursor
     }
     after = page.cursor
@@ -101,7 +101,10 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
 }
 
 /** Resolves with whether every revocation is intact. */
-async function refillRevocations(options: ReadBackOptions, after?: string): Promise<boolean> {
+async function backfillRevocationsAfter(
+  options: ReadBackOptions,
+  after?: string,
+): Promise<boolean> {
   const { store, call } = options
   let proved = true
   await eachPage(
@@ -118,7 +121,7 @@ async function refillRevocations(options: ReadBackOptions, after?: string): Prom
  * Loads every token that the store has marked as revoked. The target of a revocation whose row was edited is lost, but
  * the records that it covered still show it.
  */
-async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
+async function backfillMarked(options: ReadBackOptions, now = 0): Promise<void> {
   const { store, call, index, horizon, inspect } = options
   await eachPage(
     (page) => call(() => readTokens(store, {}, page)),
@@ -133,7 +136,7 @@ async function refillMarked(options: ReadBackOptions, now = 0): Promise<void> {
   )
 }
 
-async function refillRotations(options: BackfillOptions): Promise<void> {
+async function backfillRotations(options: BackfillOptions): Promise<void> {
   const { store, now, call } = options
   await eachPage(
     (page) => call(() => readTokens(store, { supersededAliveAt: now }, page)),

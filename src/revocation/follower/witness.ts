@@ -11,6 +11,7 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import type { Opened } from '../log/seal.js'
 import type { AgreedTime } from './agreed-time.js'
 import { NEVER, type TimeMark } from './freshness.js'
+import type { Members } from './members.js'
 
 /** The source of the evidence: seals of other members, the store, this node alone, or none. */
 export type WitnessKind = 'members' | 'store' | 'self' | 'none'
@@ -31,14 +32,7 @@ export interface WitnessOptions {
 }
 
 /** What the member list says of the other members. */
-export interface OtherMembers {
-  /** Whether none is known that may be running. */
-  readonly alone: boolean
-  /** Whether one ended without a word, and may be running on the other side of a split. */
-  readonly lostSome: boolean
-  /** The earliest of the moments since when each of them is known to have written to this log. */
-  readonly signedSince: TimeMark
-}
+type OtherMembers = Pick<Members, 'alone' | 'lostSome' | 'signedSince'>
 
 /** The newest evidence of each kind. */
 export class Witness {

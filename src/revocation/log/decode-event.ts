@@ -60,7 +60,7 @@ export function applyEntries(
   { index, onNode }: ApplyOptions,
 ): { readonly refused: number } | undefined {
   const reader = new ByteReader(bytes)
-  if (!readEach(reader, NOBODY)) return undefined
+  if (!readEach(reader, IGNORE)) return undefined
   let refused = 0
   reader.rewind()
   readEach(reader, {
@@ -83,7 +83,7 @@ interface Visitor {
   node(entry: NodeEntry): void
 }
 
-const NOBODY: Visitor = { token() {}, other() {}, node() {} }
+const IGNORE: Visitor = { token() {}, other() {}, node() {} }
 
 /** Calls the visitor with each entry up to the first fault. Returns whether there was no fault. */
 function readEach(reader: ByteReader, visitor: Visitor): boolean {

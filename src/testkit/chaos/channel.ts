@@ -37,16 +37,16 @@ export async function watchThrough(
   const ended = new Promise<never>((_, reject) => {
     end = reject
   })
-  const carrier = channel(options, wake, () => end(new Error('chaos: the channel ended')))
+  const wire = channel(options, wake, () => end(new Error('chaos: the channel ended')))
   const leave = gate.onCut(end)
   const take = (push?: Push) =>
     gate.whenFree(() => {
-      if (!gate.isCut && !isHidden()) carrier.push(push)
+      if (!gate.isCut && !isHidden()) wire.push(push)
     })
   try {
     await Promise.race([watch(take, controller.signal), ended])
   } finally {
-    carrier.close()
+    wire.close()
     leave()
     signal.removeEventListener('abort', abort)
     abort()
