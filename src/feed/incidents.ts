@@ -1,5 +1,5 @@
 /**
- * Tells those who use a feed what the adapter notices.
+ * Reports incidents of an adapter to the users of its feed.
  *
  * @module
  */
@@ -11,9 +11,9 @@ type Listener = (kind: FeedIncidentKind, count: number) => void
 export class Incidents {
   readonly #listeners = new Set<Listener>()
 
-  /** Adds a listener. Returns what removes it. */
+  /** Adds a listener. Returns a function that removes it. */
   observe(listener: Listener): () => void {
-    // Each call adds one, even of the same function.
+    // Adding the same function twice must add two listeners.
     const own: Listener = (kind, count) => listener(kind, count)
     this.#listeners.add(own)
     return () => void this.#listeners.delete(own)

@@ -1,5 +1,5 @@
 /**
- * A log in memory, and a feed over it: what the memory feed and the logs of tests have in common.
+ * A log in memory, and a feed over it. Shared by the memory feed and the logs of tests.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   type WatchHint,
 } from './feed.js'
 
-/** The log itself. Each step of a feed over it is synchronous, and so atomic. */
+/** The log itself. Each step of a feed over it is synchronous and therefore atomic. */
 export interface MemoryLog {
   head: SealedHead | null
   floor: number
@@ -23,7 +23,7 @@ export interface MemoryLog {
   readonly wakes: Set<(hint?: WatchHint) => void>
 }
 
-/** No log yet. */
+/** A log that does not exist yet. */
 export function emptyLog(): MemoryLog {
   return { head: null, floor: 1, events: [], chunks: [], wakes: new Set() }
 }
@@ -35,12 +35,12 @@ function copyOfHead(head: SealedHead): SealedHead {
   return { ...head, link: head.link.slice(), bytes: head.bytes.slice() }
 }
 
-/** The head that stands, with the floor that is so. */
+/** The current head with the current floor. */
 export function headOf({ head, floor }: MemoryLog): SealedHead | null {
   return head === null ? null : { ...copyOfHead(head), floor }
 }
 
-/** Where the first event with at least this seq is, or would be. */
+/** The index of the first event with at least this seq. */
 export function indexOf(events: readonly SealedEvent[], seq: number): number {
   let low = 0
   let high = events.length
@@ -64,7 +64,7 @@ function append(
     log.floor = 1
   }
   const [first] = added
-  // The head may have been set back: what lies above it is overwritten, to the end.
+  // The head may have been set back: everything above it is overwritten.
   if (first !== undefined) log.events.splice(indexOf(log.events, first.seq))
   log.events.push(...added.map(copyOf))
   log.head = copyOfHead(next)
@@ -90,12 +90,12 @@ async function save(log: MemoryLog, source: AsyncIterable<Uint8Array>): Promise<
   log.chunks = saved
 }
 
-/** A feed over a log that others may share. */
+/** A feed over a log that other feeds may share. */
 export function feedOf(log: MemoryLog): RevocationFeed {
   const ends = new Set<() => void>()
   let closed = false
 
-  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
+  // Async, so that it rejects instead of throwing, also after close.
   async function step<T>(work: () => T | Promise<T>): Promise<T> {
     if (closed) throw new Error('the memory feed is closed')
     return await work()

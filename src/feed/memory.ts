@@ -1,5 +1,5 @@
 /**
- * The feed of one process: the reference for every other one.
+ * The feed of one process, and the reference for the other feeds.
  *
  * @module
  */
@@ -7,8 +7,8 @@ import type { RevocationFeed } from './feed.js'
 import { emptyLog, feedOf, headOf } from './memory-log.js'
 
 /**
- * A feed in memory. Authorities that share it hear of a revocation before `revoke` resolves; authorities in another
- * process hear nothing, so it suits one process, tests and a first try.
+ * A feed in memory. Authorities that share it apply a revocation before `revoke` resolves. It does not reach other
+ * processes, so use it for a single process, tests and trying out the library.
  *
  * @example
  * ```ts

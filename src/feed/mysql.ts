@@ -39,19 +39,22 @@ export type { SqlFeed } from './sql/feed.js'
 
 /** The options of {@link mysqlFeed}. */
 export interface MysqlFeedOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
-  /** Which feed of these tables, spelt as a prefix is. Default: `'main'`. */
+  /** The name of the feed within these tables, with the same syntax as `prefix`. Default: `'main'`. */
   readonly name?: string
 }
 
 /**
- * A feed in MySQL 8 or MariaDB 10.6 and later, on InnoDB. Nodes hear of a revocation when they ask next, which is every
- * 250 ms at the latest. It may share its database and its prefix with a store; each has its own `migrate`. The pool
- * stays the caller's: the feed never ends it. Give it a primary to connect to, since a replica returns an old head as
- * readily as a new one, and connections that commit by themselves, as they do unless told otherwise. With
- * `innodb_flush_log_at_trx_commit = 1`, the default, a revocation that was acknowledged survives a loss of power; with
- * less, `info.durability` is `'process'`.
+ * A feed in MySQL 8 or MariaDB 10.6 and later, on InnoDB. Nodes receive a revocation at their next poll, within 250 ms.
+ * It may share its database and its prefix with a store; each has its own `migrate`. The caller owns the pool: the feed
+ * never ends it.
+ *
+ * The pool must connect to a primary, because a replica may return an old head, and must leave autocommit on, which is
+ * the default. With `innodb_flush_log_at_trx_commit = 1`, the default, an acknowledged revocation survives a power
+ * failure; with another value, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

@@ -1,8 +1,9 @@
 /**
- * A feed in NATS JetStream, over the caller's own client: the log is a stream, and each node's push channel a consumer.
+ * A feed in NATS JetStream, over the caller's own client. The log is a stream, and each node's push channel is a
+ * consumer.
  *
  * Each append is one message, published only if no other message was published before it. A touch is a message without
- * events; the message that it replaces is deleted.
+ * events that replaces the previous touch.
  *
  * @module
  */
@@ -24,25 +25,25 @@ export type { JetStreamClient } from '../clients/nats/client.js'
 /** The options of {@link natsFeed}. */
 export interface NatsFeedOptions {
   /**
-   * Begins the names of the streams, such as `watchword_LOG`, and of their subjects, such as `watchword.log`: letters,
-   * digits, `_` and `-`, at most 64. Default: `'watchword'`.
+   * Prefix of the names of the streams, such as `watchword_LOG`, and of their subjects, such as `watchword.log`:
+   * letters, digits, `_` and `-`, at most 64. Default: `'watchword'`.
    */
   readonly prefix?: string
-  /** On how many servers of a cluster each stream is kept: 1 to 5, best odd. Default: `1`. */
+  /** The number of replicas of each stream: 1 to 5, preferably odd. Default: `1`. */
   readonly replicas?: number
 }
 
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 
 /**
- * A feed in NATS JetStream 2.9 or newer. The client stays the caller's: the feed never closes it. An acknowledged
- * revocation is as durable as the servers make it: by default they write to disk every two minutes only, so set their
- * `sync_interval: always`, or keep three replicas.
+ * A feed in NATS JetStream 2.9 or newer. The caller owns the client: the feed never closes it. The servers decide how
+ * durable an acknowledged revocation is: by default they sync to disk only every two minutes, so set their
+ * `sync_interval: always` or use three replicas.
  *
- * Missing streams are created. If the account may not do that, create them like the feed would: without limits, and
- * with deleting and purging allowed. Only nodes may publish on the subject of the log: foreign messages are skipped and
- * deleted, and a flood of them makes nodes stale while it lasts. The feed notices a silent server within seconds, the
- * connection only according to its `pingInterval`.
+ * The feed creates missing streams. If the account may not do that, create them without limits, and with deleting and
+ * purging allowed. Let only nodes publish on the subject of the log: the feed skips and deletes foreign messages, and a
+ * flood of them makes nodes stale while it lasts. The feed detects a silent server within seconds; the connection
+ * detects it according to its `pingInterval`.
  *
  * @example
  * ```ts

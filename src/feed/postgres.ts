@@ -59,43 +59,46 @@ export interface PostgresFeedPool extends PostgresPool {
   readonly Client?: new (config: object) => PostgresListener
 }
 
-/** The used part of PGlite: PostgreSQL within the process, on one connection. */
+/** The used part of PGlite: PostgreSQL in this process, on one connection. */
 export interface PgliteFeedDatabase extends PgliteDatabase {
   listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>
 }
 
 /** The options of {@link postgresFeed}. */
 export interface PostgresFeedOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
   /**
-   * The schema of the tables, which `migrate` creates if it is missing. Nodes that are to push to one another all give
-   * the same one. Default: where the search path leads.
+   * The schema of the tables, which `migrate` creates if it is missing. Nodes that notify one another must use the same
+   * one. Default: the first schema of the search path.
    */
   readonly schema?: string
-  /** Which feed of these tables, spelt as a prefix is. Default: `'main'`. */
+  /** The name of the feed within these tables, with the same syntax as `prefix`. Default: `'main'`. */
   readonly name?: string
   /**
-   * Whether statements are prepared by name, which is about three times as fast. Set to `false` behind a PgBouncer
-   * that pools by transaction and does not know of prepared statements. Default: `true`.
+   * Whether statements are prepared by name, which is about three times as fast. Set to `false` behind a PgBouncer that
+   * pools by transaction without support for prepared statements. Default: `true`.
    */
   readonly prepare?: boolean
   /**
-   * Makes the client that listens: a new one on each call, not yet connected, straight to the database and past any
-   * pooler. `false` neither listens nor notifies: nodes then hear of a revocation when they ask next, which is every
-   * 250 ms at the latest. For a PgBouncer without a way around it, and for a database that must not be slowed down by
-   * NOTIFY, which lets its transactions commit one at a time. Default: a client like those of the pool.
+   * Creates the client that listens: a new, unconnected client on each call, connected directly to the database and not
+   * through a pooler. `false` disables both listening and notifying: nodes then receive a revocation at their next
+   * poll, within 250 ms. Use `false` behind a PgBouncer that cannot be bypassed, or if NOTIFY slows down the database,
+   * since it serializes commits. Default: a client with the options of the pool.
    */
   readonly listen?: false | (() => PostgresListener)
 }
 
 /**
  * A feed in PostgreSQL 12 or later: an append is one statement, and the other nodes are notified. It may share its
- * database, its schema and its prefix with a store; each has its own `migrate`. The pool stays the caller's: the
- * feed never ends it, and takes one connection more, to listen. Give the pool a listener for `error`, as `pg` asks for,
- * a `connectionTimeoutMillis`, without which it waits for a lost server indefinitely, and a primary to connect to:
- * replicas are rejected. Unless `synchronous_commit` is off, an acknowledged revocation survives a loss of
- * power; if it is, `info.durability` is `'process'`.
+ * database, schema and prefix with a store; each has its own `migrate`. The caller owns the pool: the feed never ends
+ * it, and opens one more connection to listen.
+ *
+ * The pool must connect to a primary: replicas are rejected. Give it a listener for `error`, as `pg` requires, and a
+ * `connectionTimeoutMillis`: without it, the pool waits for a lost server indefinitely. An acknowledged revocation
+ * survives a power failure, unless `synchronous_commit` is off; then `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -216,7 +219,7 @@ function durabilityOf({ rows }: Answer): Durability {
   return rows[0]?.['fsync'] === 'on' && rows[0]['commits'] !== 'off' ? 'fsync' : 'process'
 }
 
-/** One connection, so a transaction excludes every other, and there is nothing to lock. */
+/** There is one connection, so transactions exclude each other and need no lock. */
 function pgliteEngine(
   database: PgliteFeedDatabase,
   { dialect, feed, channel }: FeedParts,

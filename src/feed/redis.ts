@@ -1,8 +1,8 @@
 /**
  * A feed in Redis 7 or Valkey, over the caller's own client: the log is a stream, the head a hash.
  *
- * Every call is one Lua script, and so one round trip and one atomic step. Blocking reads on a separate connection
- * deliver new events at once. All keys share one hash tag, so a cluster keeps them on one node.
+ * Every call is one Lua script: one round trip and one atomic step. Blocking reads on a separate connection deliver new
+ * events at once. All keys share one hash tag, so a cluster keeps them on one node.
  *
  * @module
  */
@@ -48,14 +48,14 @@ export type {
 
 /** The options of {@link redisFeed}. */
 export interface RedisFeedOptions {
-  /** Begins the name of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
+  /** Prefix of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
   readonly prefix?: string
-  /** Accept a server that may drop keys when memory is full (`maxmemory-policy`). Default: `false`. */
+  /** Whether to accept a server that may evict keys when memory is full (`maxmemory-policy`). Default: `false`. */
   readonly allowEviction?: boolean
   /**
-   * Makes a client that the feed blocks by its reads and throws away: a new one each time, of the same server, database
-   * and `keyPrefix`. Required where the client has no `duplicate()`, as a pool. Default: a duplicate of the client, that
-   * does not reconnect.
+   * Creates a client for blocking reads, which the feed closes afterwards: a new one on each call, for the same server,
+   * database and `keyPrefix`. Required if the client has no `duplicate()`, as a pool. Default: a duplicate of the
+   * client that does not reconnect.
    */
   readonly subscriber?: () => RedisFeedClient | Promise<RedisFeedClient>
 }
@@ -63,13 +63,13 @@ export interface RedisFeedOptions {
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /**
- * A feed in Redis, which may share the server and the prefix of a `redisStore`. The client stays the caller's: the feed
- * adds no listener to it and never closes it. Better let its commands fail while the server is away, by
- * `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true` of node-redis, than be sent late.
+ * A feed in Redis, which may share the server and the prefix of a `redisStore`. The caller owns the client: the feed
+ * adds no listener to it and never closes it. Set `enableOfflineQueue: false` (ioredis) or `disableOfflineQueue: true`
+ * (node-redis), so commands fail while the server is down instead of being sent late.
  *
  * Appended events survive a crash of the server's machine with `appendonly yes` and `appendfsync always`; otherwise a
- * restarted server, or a promoted replica, may lose the newest events. Nodes detect this and append again what they
- * know.
+ * restarted server, or a promoted replica, may lose the newest events. Nodes detect this and append the lost events
+ * again.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -143,7 +143,7 @@ export function redisFeed(
   }
 }
 
-/** Runs scripts of the feed, and says what is wrong with a key that is not of the type that the feed gave it. */
+/** Runs scripts of the feed, and reports a key of the wrong type. */
 function feedRunner(run: Run<Buffer>, incidents: Incidents): Run<Buffer> {
   return async (script, ...args) => {
     const reply = await run(script, ...args)
@@ -203,7 +203,7 @@ async function append(
     ...positionArgs(expect),
     ...positionArgs(next),
     String(next.beaconAt),
-    // Copies: a client that is not connected sends them later.
+    // Copies, because a client that is not connected sends them later.
     Buffer.from(next.bytes),
     ...events.map(({ bytes }) => Buffer.from(bytes)),
   )

@@ -19,9 +19,11 @@ export type { SqlFeed } from './sql/feed.js'
 
 /** The options of {@link sqliteFeed}. */
 export interface SqliteFeedOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
-  /** Which feed of these tables, spelt as a prefix is. Default: `'main'`. */
+  /** The name of the feed within these tables, with the same syntax as `prefix`. Default: `'main'`. */
   readonly name?: string
 }
 
@@ -30,8 +32,8 @@ export interface SqliteFeedOptions {
  * share its database and its prefix with a store; each has its own `migrate`. The caller owns the database: the feed
  * never closes it and changes none of its settings. Use a separate handle for the feed, so that no other transaction of
  * the program is open on it, and set `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one
- * another. A file that is replaced while it is open is detected and makes the node stale. With `PRAGMA synchronous =
- * FULL` an acknowledged revocation survives a loss of power; with less, `info.durability` is `'process'`.
+ * another. If the file is replaced while it is open, the node becomes stale. With `PRAGMA synchronous = FULL` an
+ * acknowledged revocation survives a power failure; with another value, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -79,7 +81,7 @@ const DURABILITY = sql`SELECT synchronous, file FROM pragma_synchronous, pragma_
 
 const FULL = 2
 
-// With NORMAL, a commit may be undone by a loss of power. A database without a file is memory.
+// With NORMAL, a power failure may undo a commit. A database without a file is in memory.
 function durabilityOf(synchronous: number, file: unknown): Durability {
   return synchronous >= FULL && file !== '' && file !== null ? 'fsync' : 'process'
 }

@@ -1,8 +1,8 @@
 /**
- * Wake-ups over any feed: a push channel that is not a log, such as Redis pub/sub or core NATS.
+ * Wake-ups for any feed: a push channel that is not a log, such as Redis pub/sub or core NATS.
  *
- * A message is the version of this form, the `seq` of an event in eight bytes, and the sealed event itself. Nothing that
- * it says is believed: the core checks what it brings like any other event, and pulls what the channel lost.
+ * A message holds the version of this encoding, the `seq` of an event in eight bytes, and the sealed event. Messages
+ * are untrusted: the core checks their events like any others, and pulls events that the channel lost.
  *
  * @module
  */
@@ -22,16 +22,14 @@ export { type RedisWakeupsOptions, redisWakeups } from './wakeups/redis.js'
 
 const VERSION = 1
 const HEADER_BYTES = 9
-// Bounds the memory of a channel that hangs: a few megabytes at worst.
+// Bounds the memory of a channel that hangs to a few megabytes.
 const MOST_UNSETTLED = 100
 
 /**
- * Lays a push channel over a feed: each event that this node appends is sent to the other nodes, which otherwise find it
- * when they ask next. What the channel does, or fails to do, changes how fast they hear of it, and nothing else. Where
- * the feed has its own push channel, both are used.
+ * Adds a push channel to a feed: each event that this node appends is sent to the other nodes, which otherwise receive
+ * it at their next poll. The channel affects only latency. If the feed has its own push channel, both are used.
  *
- * Every node wraps its feed alike; the feed that comes back takes the place of the one that went in, and closing it closes
- * that one.
+ * Wrap the feed on every node and use the returned feed in its place. Closing it closes the wrapped feed.
  *
  * @example
  * ```ts
@@ -106,7 +104,7 @@ function optionalMethods(feed: RevocationFeed): Pick<RevocationFeed, Optional> {
   }
 }
 
-/** Settles as the first of the channels does, and stops the others: the core starts all of them again. */
+/** Settles with the first channel that ends, and stops the others: the core restarts all of them. */
 async function firstToEnd(
   channels: readonly (() => Promise<void>)[],
   stop: AbortController,
@@ -116,14 +114,14 @@ async function firstToEnd(
     stop.signal.addEventListener('abort', () => resolve(), { once: true })
   })
   try {
-    // One that does not heed the signal is not waited for.
+    // A channel that ignores the signal is not awaited.
     await Promise.race([aborted, ...channels.map((start) => start())])
   } finally {
     stop.abort()
   }
 }
 
-/** Sends without waiting, and gives up what cannot be sent. */
+/** Sends without waiting, and gives up on messages that cannot be sent. */
 function sender(channel: WakeupChannel): (message: Uint8Array) => void {
   let unsettled = 0
   const publish = async (message: Uint8Array) => channel.publish(message)
@@ -147,12 +145,12 @@ function messageOf(seq: number, bytes: Uint8Array = new Uint8Array(0)): Uint8Arr
   return message
 }
 
-/** The content of a message; an invalid one has no content and still wakes the node. */
+/** The content of a message. An invalid one has no content but still wakes the node. */
 function hintOf(message: Uint8Array): WatchHint | undefined {
   const length = message.length - HEADER_BYTES
   if (length <= 0 || length > MAX_EVENT_BYTES || message[0] !== VERSION) return undefined
   const seq = Number(new DataView(message.buffer, message.byteOffset).getBigUint64(1))
   if (!Number.isSafeInteger(seq)) return undefined
-  // The client may use its buffer again.
+  // Copied, because the client may reuse its buffer.
   return { events: [{ seq, bytes: new Uint8Array(message.subarray(HEADER_BYTES)) }] }
 }

@@ -107,7 +107,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     const proxy = await tcpProxy(hostname, Number(port || 5432))
     const { over, woken } = watching(await begin(), { port: proxy.port })
     await woken(1)
-    const refused = expect(over).rejects.toThrow('did not answer within 2000 ms')
+    const refused = expect(over).rejects.toThrow('did not respond within 2000 ms')
     proxy.blackHole()
     await refused
     await proxy.close()
@@ -202,7 +202,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await client.end()
   })
 
-  it('refuses the answers of a replica', async () => {
+  it('rejects replies from a replica', async () => {
     await begin()
     await pool.query(
       `CREATE FUNCTION "${schema}".pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'`,

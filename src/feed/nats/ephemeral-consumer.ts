@@ -10,7 +10,7 @@ import type {
 } from '../../clients/nats/client.js'
 
 const EXPIRES_MS = 2000
-// Should the process end, the server drops what it left behind after this long.
+// After a crash of the process, the server removes the consumer after this long.
 const INACTIVE_NS = 15e9
 const BATCH_BYTES = 4_000_000
 const MAX_BATCH = 500
@@ -29,17 +29,17 @@ export const EPHEMERAL = {
 export interface EphemeralOptions {
   readonly stream: string
   readonly subject: string
-  /** The first number in the stream that is of interest. */
+  /** The first sequence number to read. */
   readonly start: number
   readonly averageBytes: number
-  /** After how many messages the reader is likely to have enough: more are not asked for at once. */
+  /** The number of messages that is probably enough: at most this many are requested at once. */
   readonly enough?: number
   readonly signal: AbortSignal
 }
 
 /**
- * Yields messages until the reader has enough, and ends by itself a while after the last one: a consumer may be at a
- * replica that has not got the newest yet, so none is known to be the last.
+ * Yields messages until the reader stops. Ends by itself some time after the last one: the consumer may run on a
+ * replica that lags behind, so no message is known to be the last.
  */
 export async function* readEphemerally(
   js: JetStreamClient,
@@ -80,10 +80,7 @@ export async function* readEphemerally(
   }
 }
 
-/**
- * Takes what comes as it comes, however long the reader is busy with each: the client takes a reader who pauses for
- * seconds for a server that went silent.
- */
+/** Buffers messages ahead of the reader. The client mistakes a reader that pauses for seconds for a silent server. */
 async function* ahead<T>(source: AsyncIterable<T>): AsyncGenerator<T, void> {
   const taken: T[] = []
   let isOver = false

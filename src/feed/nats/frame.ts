@@ -1,34 +1,35 @@
 /**
- * The form of a message of the log: a sealed head, and the events that it was appended with, if any.
+ * The encoding of a message of the log: a sealed head and the events appended with it, if any.
  *
  * @module
  */
 import type { SealedEvent, SealedHead } from '../feed.js'
 
 /**
- * That the log was set back: in messages of the stream before `at`, events above `seq` have been overwritten, or are
- * going to be. Carried on from frame to frame, since a reader in the middle of the stream cannot know of it otherwise.
+ * Records that the log was set back: in messages of the stream before `at`, events above `seq` are overwritten or about
+ * to be. Each frame repeats the cuts of the frame before it, because a reader that starts in the middle of the stream
+ * has not seen earlier frames.
  */
 export interface Cut {
   readonly at: number
   readonly seq: number
 }
 
-/** One message: all that one append or touch wrote, so that it is there as a whole or not at all. */
+/** One message: everything that one append or touch wrote. It exists as a whole or not at all. */
 export interface Frame {
   readonly head: SealedHead
-  /** The last one is that of the head. */
+  /** The last one is the event of the head. */
   readonly events: readonly SealedEvent[]
   readonly cuts: readonly Cut[]
 }
 
-/** A frame and where it stands in the stream. */
+/** A frame and its sequence number in the stream. */
 export interface Placed {
   readonly at: number
   readonly frame: Frame
 }
 
-// "wwf", and the version of the form.
+// "wwf", and the version of the encoding.
 const MAGIC = Uint8Array.of(0x77, 0x77, 0x66, 1)
 const NUMBER = 8
 const HEADER = MAGIC.length + 3 * NUMBER
@@ -76,7 +77,7 @@ export function decodeFrame(message: Uint8Array): Frame | undefined {
   }
 }
 
-/** Whether it may be a frame in a form of a later version. */
+/** Whether the message may be a frame in the encoding of a later version. */
 export function isOfAnotherForm(message: Uint8Array): boolean {
   const version = MAGIC.length - 1
   return MAGIC.every((byte, i) => (i === version ? message[i] !== byte : message[i] === byte))
@@ -110,7 +111,7 @@ function partsOf(bytes: Buffer): Uint8Array[] | undefined {
   return parts
 }
 
-// Far below the largest integer, so that counting on from it stays exact.
+// Far below the largest safe integer, so adding to it stays exact.
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0 && value < 2 ** 52
 }

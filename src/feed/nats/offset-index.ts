@@ -1,17 +1,17 @@
 /**
  * Maps events to message numbers, so that reading can begin just before the requested event.
  *
- * The stream numbers its messages and the log its events independently: a message holds several events or none, and
+ * The stream numbers messages and the log numbers events, independently: a message holds several events or none, and
  * foreign messages count too. The index records what this node has passed while reading from the beginning.
  *
  * @module
  */
 import type { Frame } from './frame.js'
 
-// Between two marks so many events are read in vain at most.
+// At most this many events are skipped to reach a requested one.
 const SPACING = 64
 
-/** That no event above `seq` is at `at` in the stream or before it. */
+/** Records that no event above `seq` is at or before `at` in the stream. */
 interface Offset {
   readonly seq: number
   readonly at: number
@@ -19,7 +19,7 @@ interface Offset {
 
 /** The offset index of one node for one epoch. */
 export class OffsetIndex {
-  /** When the stream was made. */
+  /** When the stream was created. */
   readonly created: string
   readonly epoch: string
   readonly #marks: Offset[] = []
@@ -30,7 +30,7 @@ export class OffsetIndex {
     this.epoch = epoch
   }
 
-  /** Up to where in the stream everything was passed. */
+  /** The sequence number up to which the stream was read without a gap. */
   get passedTo(): number {
     return this.#reached.at
   }
@@ -40,7 +40,7 @@ export class OffsetIndex {
     return this.#reached.seq
   }
 
-  /** Where in the stream to begin, to find every event above `seq`. */
+  /** The sequence number at which to start reading to find every event above `seq`. */
   startFor(seq: number): number {
     if (this.#reached.seq <= seq) return this.#reached.at + 1
     let low = 0

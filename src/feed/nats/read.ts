@@ -1,5 +1,5 @@
 /**
- * Reads events, and drops old ones.
+ * Reads events and drops old ones.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { decodeFrame, type Frame, type Placed } from './frame.js'
 import type { Log, Tail } from './log.js'
 import { OffsetIndex } from './offset-index.js'
 
-// Others may publish events of their own making beside the true one: so many of one `seq` are kept, the newest.
+// Other clients may publish forged events beside the true one. The newest of one `seq` are kept, up to this number.
 const MAX_CANDIDATES = 16
 
 interface Place {
@@ -25,10 +25,10 @@ interface Page {
 interface Range {
   readonly tail: Tail
   readonly end: Placed
-  /** The first event that is wanted. */
+  /** The first event to read. */
   readonly first: number
   readonly limit: number
-  /** Whether to return every candidate, or only what the log itself confirms. */
+  /** Whether to return every candidate, or only those that the log itself confirms. */
   readonly thorough: boolean
   readonly signal: AbortSignal
 }
@@ -36,11 +36,11 @@ interface Range {
 /** The candidates found for one `seq`, newest first. */
 interface Found {
   readonly live: SealedEvent[]
-  /** Overwritten, if that is true. */
+  /** Candidates that a later frame claims to have overwritten. */
   readonly stale: SealedEvent[]
 }
 
-/** Reads one node's log. */
+/** Reads the log for one node. */
 export class Reader {
   readonly #log: Log
   #trail = new OffsetIndex('', '')
@@ -70,14 +70,14 @@ export class Reader {
     const trail = this.#follow(tail)
     const { events } = thorough ? { events: [] } : await this.#collect(range, trail)
     if (!thorough && (events[0]?.seq === first || first > end.frame.head.seq)) return events
-    // The trail does not lead there: the stream is not the one any more that it was made in.
+    // The offset index does not lead there: the stream was recreated since the index was built.
     this.#trail = new OffsetIndex(trail.created, trail.epoch)
     const found = await this.#collect(range, this.#trail)
     if (found.events.length > 0 || found.beyond === Number.POSITIVE_INFINITY) return found.events
     return (await this.#collect({ ...range, first: found.beyond }, this.#trail)).events
   }
 
-  /** Drops all that comes before the first event above `upTo`, as far as it gets. */
+  /** Drops everything before the first event above `upTo`, as far as it gets before the signal aborts. */
   async drop(tail: Tail, upTo: number, signal: AbortSignal): Promise<void> {
     const trail = this.#follow(tail)
     const newest = tail.newest?.at ?? 0
@@ -86,7 +86,7 @@ export class Reader {
     await this.#log.dropBefore(Math.min(trail.startFor(upTo), newest), tail)
   }
 
-  /** Notes a message that a consumer delivered, all before it having been delivered since `previous`. */
+  /** Records a message delivered by a consumer that has delivered every message since `previous`. */
   saw(previous: number, at: number, frame: Frame): void {
     const { epoch, seq } = frame.head
     const trail = this.#trail
@@ -97,7 +97,7 @@ export class Reader {
     const { epoch = '', seq = 0 } = newest?.frame.head ?? {}
     const { passedTo, highest } = this.#trail
     const isSame = this.#trail.created === created && this.#trail.epoch === epoch
-    // A stream that ends earlier than before, or a head that went back, was restored from a copy.
+    // A stream that ends earlier than before, or a head that went back, was restored from a backup.
     if (!isSame || lastSeq < passedTo || seq < highest)
       this.#trail = new OffsetIndex(created, epoch)
     return this.#trail
@@ -140,7 +140,7 @@ export class Reader {
       trail.pass(at, own, end.frame.head.seq)
       return (frame !== undefined && isEnough(frame, at)) || at >= end.at
     }
-    // Mostly it is the newest frame alone that is new.
+    // Usually only the newest frame is new.
     if (start === end.at) return void visit(end.at, end.frame)
     const { js, manager, names } = this.#log
     const { averageBytes, averageEvents } = tail
@@ -152,8 +152,8 @@ export class Reader {
   }
 }
 
-// The newest first: what was appended in place of something else is the true one. Returns how many more `seq` have
-// something live.
+// Adds a candidate, newest first: the latest append at a `seq` is the true one. Returns how many `seq` have gained
+// their first valid candidate.
 function note(found: Map<number, Found>, event: SealedEvent, isStale: boolean): number {
   const { live, stale } = found.get(event.seq) ?? { live: [], stale: [] }
   const list = isStale ? stale : live
@@ -163,7 +163,7 @@ function note(found: Map<number, Found>, event: SealedEvent, isStale: boolean): 
   return !isStale && live.length === 1 ? 1 : 0
 }
 
-// Others may say of what is true that it was overwritten: better that than nothing.
+// Other clients may falsely mark the true event as overwritten, so an overwritten candidate is better than none.
 function candidates(found: Found | undefined, thorough: boolean): readonly SealedEvent[] {
   const { live = [], stale = [] } = found ?? {}
   if (thorough) return [...live, ...stale]

@@ -19,7 +19,7 @@ import { decodeFrame, isOfAnotherForm, type Placed } from './frame.js'
 import { Searched } from './searched.js'
 import type { Names } from './streams.js'
 
-// So many messages are asked for at once, which may be as long as the server lets them be.
+// Bounds the memory of one request: each message may be as long as the server allows.
 const SEARCH_BYTES = 32 * 1024 * 1024
 const MOST_SEARCHED = 32
 const MOST_DELETED = 64
@@ -41,7 +41,7 @@ export class Search {
     this.#incidents = incidents
   }
 
-  /** Returns the newest frame, if there is one: back from the end, past what is no frame, or was deleted. */
+  /** Returns the newest frame, if any: searches backwards from the end, past foreign and deleted messages. */
   async run(info: StreamInfo, signal: AbortSignal): Promise<Placed | undefined> {
     const { first_seq: firstSeq, last_seq: lastSeq } = info.state
     const searched = this.#searched
@@ -65,7 +65,7 @@ export class Search {
     return undefined
   }
 
-  // The newest frame between two numbers. Messages above it that are not frames are deleted.
+  // Returns the newest frame between two numbers. Deletes messages above it that are not frames.
   async #look(low: number, high: number): Promise<Placed | undefined> {
     const { streams } = this.#manager
     const seqs = Array.from({ length: high - low + 1 }, (_, i) => high - i)
@@ -93,7 +93,7 @@ export class Search {
     if (!this.#isDeleting) void this.#deleteAll()
   }
 
-  // In the background, since nothing depends on it. Other nodes may be at it too.
+  // In the background, because nothing depends on it. Other nodes may delete the same messages.
   async #deleteAll(): Promise<void> {
     this.#isDeleting = true
     const { streams } = this.#manager

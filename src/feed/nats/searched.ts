@@ -1,7 +1,7 @@
 /**
  * The messages that a backward search of a stream has checked and found not to be frames.
  *
- * A search may be given up at any time, and messages never change: the next one goes on where it stopped.
+ * Messages never change, so a search that was interrupted continues from here.
  *
  * @module
  */
@@ -11,17 +11,18 @@ interface Range {
   high: number
 }
 
-// Where a stream was set back to a copy meanwhile, a number may hold something else. Searches follow one another faster.
+// In a stream restored from a backup, a number may hold another message. Consecutive searches follow one another faster
+// than this.
 const FORGET_MS = 30_000
 
-/** The numbers of one stream that were looked at in vain. */
+/** The numbers of one stream that hold no frame. */
 export class Searched {
   #created = ''
   #at = Number.NEGATIVE_INFINITY
-  // Ascending, and apart from each other.
+  // Ascending and disjoint.
   #ranges: Range[] = []
 
-  /** Begins or goes on with a search of the stream that was made at that time. */
+  /** Begins a search, or continues one of the stream created at that time. */
   begin(created: string, lastSeq: number): void {
     const now = performance.now()
     const highest = this.#ranges.at(-1)?.high ?? 0
@@ -31,19 +32,19 @@ export class Searched {
     this.#at = now
   }
 
-  /** The highest number up to this one that was not looked at. */
+  /** The highest number up to this one that was not searched. */
   below(high: number): number {
     const range = this.#ranges.find((each) => each.low <= high && high <= each.high)
     return range === undefined ? high : range.low - 1
   }
 
-  /** Where what was not looked at ends, below a number that was not. */
+  /** The lower end of the unsearched range below a number. */
   floorOf(high: number): number {
     const below = this.#ranges.filter((each) => each.high < high).at(-1)
     return below === undefined ? 1 : below.high + 1
   }
 
-  /** Notes that these numbers were looked at. */
+  /** Records that these numbers were searched. */
   add(low: number, high: number): void {
     const touches = (each: Range): boolean => each.low <= high + 1 && each.high >= low - 1
     const joined = this.#ranges.filter(touches)

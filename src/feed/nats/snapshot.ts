@@ -1,5 +1,5 @@
 /**
- * Snapshots: chunks under a subject of their own, and one short message at the end that makes them count.
+ * Snapshots: chunks under a subject of their own, and a short manifest message that makes them a complete snapshot.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import type { FeedSnapshot } from '../feed.js'
 import { readEphemerally } from './ephemeral-consumer.js'
 import type { Log } from './log.js'
 
-// More than there can be, but for what others publish.
+// More than the feed itself can leave; other clients may publish more.
 const MAX_MANIFESTS = 64
-// Chunks that are on their way at a time: their order is kept, and no queue of the server overflows.
+// The number of chunks in flight: order is kept, and no queue of the server overflows.
 const IN_FLIGHT = 16
 const MANIFEST = /^([\w-]{22}) (\d{1,9})$/
 
-/** Which chunks belong together, and how many they are. */
+/** Which chunks belong together, and their number. */
 interface Manifest {
   readonly generation: string
   readonly chunks: number
 }
 
-/** Keeps snapshots beside a log, which may not be open yet. */
+/** Stores snapshots beside a log, which may not be open yet. */
 export function snapshotsOf(logOf: () => Promise<Log>): FeedSnapshot {
   return {
     async *load(signal) {
@@ -45,13 +45,13 @@ export function snapshotsOf(logOf: () => Promise<Log>): FeedSnapshot {
         await purge(log, { filter: log.names.chunks(generation) })
         throw error
       }
-      // The ones before, and what is left of those that were not finished. A purge up to 1 would be one of everything.
+      // Removes earlier snapshots and the remains of unfinished ones. A purge up to 1 would remove everything.
       if (first > 1) await purge(log, { seq: first })
     },
   }
 }
 
-/** Returns where in the stream the chunks are. */
+/** Returns the sequence numbers of the chunks. */
 async function publishChunks(
   { js, names }: Log,
   generation: string,
@@ -63,10 +63,10 @@ async function publishChunks(
   const sent: Promise<{ readonly seq: number }>[] = []
   for await (const chunk of chunks) {
     signal.throwIfAborted()
-    // As many as may be on their way are.
+    // Waits while the maximum is in flight.
     await sent.at(-IN_FLIGHT)
     const sending = js.publish(subject, chunk.slice(), options)
-    // It may fail while the next chunk is still being made.
+    // It may fail while the next chunk is still being produced.
     sending.catch(() => undefined)
     sent.push(sending)
   }
@@ -79,7 +79,7 @@ async function publishManifest(
   signal: AbortSignal,
 ): Promise<number> {
   const { js, names } = log
-  // Another node that saved meanwhile took these chunks for remains.
+  // Another node that saved at the same time took these chunks for remains.
   if (countOf(log, await infoOf(log), generation) !== chunks)
     throw new Error('the chunks of the snapshot are not all in the stream')
   signal.throwIfAborted()
@@ -143,7 +143,7 @@ async function* chunksOf(
   throw new Error('the snapshot was replaced while it was read')
 }
 
-// What remains after a failure is removed with the next snapshot.
+// Remains after a failure are removed with the next snapshot.
 async function purge(
   { manager, names }: Log,
   what: { readonly seq: number } | { readonly filter: string },

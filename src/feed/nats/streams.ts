@@ -1,5 +1,5 @@
 /**
- * The two streams of a feed: which settings they need, and whether those that are there have them.
+ * The two streams of a feed: creates missing ones and checks the settings of existing ones.
  *
  * @module
  */
@@ -12,13 +12,13 @@ export interface Names {
   /** The stream of the log, with one subject. */
   readonly log: string
   readonly logSubject: string
-  /** The stream of snapshots: one subject for what says that one is complete, and one more for the chunks of each. */
+  /** The stream of snapshots: one subject for manifests, and one more for the chunks of each snapshot. */
   readonly snapshots: string
   readonly manifests: string
   readonly chunks: (generation: string) => string
 }
 
-/** The names that follow from a prefix. */
+/** The names derived from a prefix. */
 export function namesOf(prefix: string): Names {
   return {
     log: `${prefix}_LOG`,
@@ -29,8 +29,8 @@ export function namesOf(prefix: string): Names {
   }
 }
 
-// Nothing goes by itself: not by age, number or size. Messages are deleted and purged by the feed alone. Reads are
-// answered by the leader, never by a replica that may lag behind it (`allow_direct`).
+// Nothing expires by age, number or size: only the feed deletes and purges messages. Reads go to the leader, never to a
+// replica that may lag behind (`allow_direct`).
 const REQUIRED = {
   retention: 'limits',
   storage: 'file',
@@ -44,7 +44,7 @@ const REQUIRED = {
   allow_rollup_hdrs: false,
 } as const
 
-/** Makes the streams that are missing, and rejects with `ERR_INVALID_OPTION` when one that is there could lose events. */
+/** Creates missing streams. Rejects with `ERR_INVALID_OPTION` if an existing one could lose events. */
 export async function openStreams(
   manager: JetStreamManager,
   names: Names,
@@ -65,11 +65,12 @@ async function openStream(
     checkStream(name, config as Readonly<Record<string, unknown>>, replicas)
   } catch (error) {
     if (!isStreamMissing(error)) throw error
-    // Another node may do so at the same moment: the same settings twice are one stream.
+    // Another node may do this at the same moment: creating a stream twice with the same settings is idempotent.
     const config = { name, subjects, num_replicas: replicas, allow_direct: false, ...REQUIRED }
     await streams.add(config).catch((failure: unknown) => {
       if (!isStoreFailed(failure)) throw failure
-      // Servers drop the folder of all streams with the last one, even from under a new one: the second time it is made.
+      // Servers drop the folder of all streams with the last one, even while a new one is being created: the second
+      // attempt succeeds.
       return streams.add(config)
     })
   }
@@ -81,7 +82,7 @@ function checkStream(
   replicas: number,
 ): void {
   for (const [field, wanted] of Object.entries(REQUIRED)) {
-    // Servers leave out what is off, by their version; 0 and -1 both mean no limit.
+    // Depending on their version, servers leave out settings that are off; 0 and -1 both mean no limit.
     const found = config[field] ?? wanted
     const unlimited = wanted === -1 && found === 0
     if (found !== wanted && !unlimited) throw streamError(name, field, wanted)

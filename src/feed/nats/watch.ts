@@ -1,5 +1,5 @@
 /**
- * The push channel: a consumer at the end of the stream, believed for as long as nothing speaks against it.
+ * The push channel: a consumer at the end of the stream, trusted until an event suggests lost messages.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { decodeFrame } from './frame.js'
 import type { Log } from './log.js'
 import type { Reader } from './read.js'
 
-// The client takes note of a silence of two heartbeats and a bit: three seconds at most. Its default is a minute.
+// The client reports silence after two heartbeats, about three seconds. Its default is a minute.
 const CONSUME = { expires: 5000, idle_heartbeat: 1000, abort_on_missing_resource: true } as const
 
 /** Status events of the consumer and the connection after which messages may have been lost. */
@@ -40,13 +40,13 @@ export interface WatchOptions {
   readonly from: Position
   readonly wake: (hint?: WatchHint) => void
   readonly signal: AbortSignal
-  /** Keeps what is still to be given back to the server. */
+  /** Tracks resources that are still being released on the server. */
   readonly release: (done: Promise<unknown>) => void
 }
 
 /**
- * Wakes for each new position, beginning with the one that stands. Resolves when the signal aborts, and rejects as soon
- * as there is doubt, since an interrupted consumer would go on as if nothing had been missed.
+ * Wakes for each new position, beginning with the current one. Resolves when the signal aborts. Rejects as soon as
+ * messages may have been lost, because an interrupted consumer would continue as if nothing had been missed.
  */
 export async function watchLog(options: WatchOptions): Promise<void> {
   const { log, signal, release } = options
@@ -83,7 +83,7 @@ async function consume(options: WatchOptions, adding: Promise<object>, end: End)
   }
 }
 
-/** How a watch comes to its end. */
+/** How a watch ends. */
 interface End {
   readonly promise: Promise<void>
   readonly fail: (error: unknown) => void
@@ -99,7 +99,7 @@ function endOn(signal: AbortSignal): End {
   return { promise, fail, isOver: false }
 }
 
-/** Processes messages one by one; returns `false` if one is missing before it. */
+/** Processes messages one by one; returns `false` if the message before it is missing. */
 function receiver({ reader, from, wake }: WatchOptions) {
   let position: Position = from
   let delivered = 0

@@ -8,33 +8,33 @@
  * - `feed:snapshot`: a hash, the complete snapshot: its `generation`, and the `count` of its chunks
  * - `feed:snapshot:<generation>`: a list, its chunks
  *
- * Others may have trimmed the log, or added to it, or dropped it: what covers is the head, and what is there is what the
- * stream says. Only a snapshot that is not complete yet, or was replaced, has a time to live.
+ * Other clients may have trimmed, extended or dropped the log: the head defines which events belong to it, and the
+ * stream which of them exist. Only an incomplete or replaced snapshot has a TTL.
  *
  * @module
  */
 import { defineScript } from '../../clients/redis/script.js'
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES } from '../feed.js'
 
-/** The most events that one call reads, and the most of them that one step drops: the server does nothing else meanwhile. */
+/** The maximum number of events that one call reads or one step drops: the server runs nothing else during a script. */
 export const MOST_READ = 1000
 const MOST_DROPPED = 10_000
 // Other clients may write anything: a reply is bounded by its bytes, and a scan by its number of entries.
 const MOST_BYTES = 4 * 1024 * 1024
 const STEP = 16
 const MOST_JUNK = 1000
-/** The maximum number of events, and bytes, in one notification of a watch. */
+/** The maximum number of events in one notification of a watch. */
 const MOST_TOLD = 64
 const BYTES_TOLD = 1024 * 1024
 
-/** The most chunks that one call reads. */
+/** The maximum number of chunks that one call reads. */
 export const CHUNKS_READ = 16
-// A chunk keeps an unfinished snapshot for an hour, and who reads one that is replaced has five minutes to finish.
+// Each chunk extends an unfinished snapshot for an hour. A reader of a replaced snapshot has five minutes to finish.
 const UNFINISHED_SECONDS = 3600
 const REPLACED_SECONDS = 300
 
-// `#!lua` makes a replica refuse even what only reads, and the server refuse the whole script rather than its last half
-// when memory is full. What revokes, frees memory or only reads runs even then.
+// With `#!lua`, a replica rejects even read-only scripts, and a server whose memory is full rejects the whole script
+// instead of stopping halfway. Scripts that revoke, free memory or only read run even then.
 const HEAD = '#!lua'
 const HEAD_WHEN_FULL = '#!lua flags=allow-oom'
 
@@ -59,7 +59,7 @@ local function whole(text, other)
   return text and #text < 16 and string.match(text, '^%d+$') or other
 end
 
--- What no node can have written is told as what the core refuses, and never whole.
+-- Data that no node can have written is reported shortened, in a form that the core rejects.
 local epoch, seq, link, floor, beaconAt, bytes, no = unpack(redis.call(
   'HMGET', KEYS[1], 'epoch', 'seq', 'link', 'floor', 'beaconAt', 'bytes', 'no'))
 if epoch then
@@ -80,13 +80,12 @@ local function isEvent(entry)
   return #entry[2][2] <= ${MAX_EVENT_BYTES}
 end
 
--- Events that the head covers, from one number on.
+-- Events up to the head, from one number on.
 local function range(from, count)
   return redis.call('XRANGE', log, no .. '-' .. from, no .. '-' .. seq, 'COUNT', count)
 end
 
--- The events from one number on, without a hole and without what is none: the first one's number, and where a hole
--- before it begins, if there is one.
+-- Contiguous valid events from one number on: the number of the first one, and where a gap before it begins, if any.
 local function collect(first, most, room, out)
   local from, size, fixed, open, behind = first, 0, #out, true, false
   while open do
@@ -114,7 +113,7 @@ local function keep()
   redis.call('PERSIST', log)
 end
 
--- Takes away what others put above an id, and says how much.
+-- Removes foreign entries above an id and returns their number.
 local function removeAbove(top, most)
   local removed = 0
   repeat
@@ -125,7 +124,7 @@ local function removeAbove(top, most)
   return removed
 end
 
--- The floor that the log itself shows: others may have trimmed it, or dropped it.
+-- The actual floor of the log: other clients may have trimmed or dropped it.
 local function shownFloor()
   local first = range(floor, 1)[1]
   return first and seqOf(first[1]) or tonumber(seq) + 1
@@ -136,7 +135,7 @@ local function reply(tag)
   return { ARGV[1], tag, epoch, seq, link, text(shownFloor()), beaconAt, bytes }
 end
 
--- Whether the log stands at the epoch, seq and link in the arguments from the second on.
+-- Whether the head is at the epoch, seq and link in the arguments from the second on.
 local function isExpected()
   if not epoch then return ARGV[2] == '' end
   return epoch == ARGV[2] and seq == ARGV[3] and link == ARGV[4]
@@ -150,8 +149,7 @@ export const HEAD_OF_LOG = over(HEAD_WHEN_FULL, `return reply('head')`)
 
 /**
  * Reads events. Arguments: an epoch, the seq to begin after, the maximum number. Returns the floor, the seq of the
- * first
- * event, and contiguous events: events hidden by a gap are reported as trimmed.
+ * first event, and contiguous events. Events hidden by a gap are reported as trimmed.
  */
 export const READ = over(
   HEAD_WHEN_FULL,
@@ -171,8 +169,9 @@ return out
 )
 
 /**
- * Where a watch stands. Arguments: the number of its epoch and the seq that it has, both empty at the start. Returns the
- * epoch, its number and seq, how many entries above the head were removed, the seq of the first event, and the events.
+ * Reads the position of the log and new events for a watch. Arguments: the number of its epoch and its seq, both empty
+ * at the start. Returns the epoch, its number and seq, how many entries above the head were removed, the seq of the
+ * first event, and the events.
  */
 export const NEXT = over(
   HEAD_WHEN_FULL,
@@ -202,13 +201,13 @@ local first = tonumber(ARGV[6]) - (#ARGV - FIRST)
 local function beginAnew()
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  -- Higher than the one before, so that those who wait for the next id see it.
+  -- Higher than the previous one, because blocked readers wait for a higher id.
   no = text(math.max(now, tonumber(no or 0) + 1))
   floor = '1'
   redis.call('UNLINK', log)
 end
 
--- Removes what others put where the events go, and tells as trimmed what others took away before it.
+-- Removes foreign entries at the place of the events, and reports missing earlier events as trimmed.
 local function makeRoom()
   local top = no .. '-' .. text(first - 1)
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
@@ -221,7 +220,7 @@ local function add(at, event)
   local id = no .. '-' .. text(at)
   local added = redis.pcall('XADD', log, id, 'e', event)
   if type(added) ~= 'table' then return end
-  -- The stream remembers the highest id that it ever had, also of what was removed.
+  -- The stream remembers its highest id, also of removed entries.
   redis.call('XSETID', log, no .. '-' .. text(at - 1))
   redis.call('XADD', log, id, 'e', event)
 end
@@ -235,7 +234,10 @@ return { ARGV[1], 'appended' }
 `,
 )
 
-/** Seals the head anew. Arguments: the position expected, the new beaconAt and bytes. Returns `touched` or `refused`. */
+/**
+ * Refreshes the seal of the head. Arguments: the position expected, the new beaconAt and bytes. Returns `touched` or
+ * `refused`.
+ */
 export const TOUCH = over(
   HEAD_WHEN_FULL,
   `
@@ -246,7 +248,7 @@ return { ARGV[1], 'touched' }
 `,
 )
 
-/** Moves the floor, and drops a batch of what is below. Argument: the last seq to drop. Returns `done` or `more`. */
+/** Raises the floor and drops a batch of events below it. Argument: the last seq to drop. Returns `done` or `more`. */
 export const TRIM = over(
   HEAD_WHEN_FULL,
   `
@@ -288,7 +290,10 @@ redis.call('EXPIRE', chunksOf(ARGV[2]), ${UNFINISHED_SECONDS})
 return { ARGV[1], 'added' }
 `)
 
-/** Makes a generation the snapshot. Arguments: the generation, the number of its chunks. Returns `done` or `lost`. */
+/**
+ * Makes a generation the current snapshot. Arguments: the generation, the number of its chunks. Returns `done` or
+ * `lost`.
+ */
 export const COMPLETE_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 if redis.call('LLEN', chunksOf(ARGV[2])) ~= tonumber(ARGV[3]) then return { ARGV[1], 'lost' } end
 local replaced = redis.call('HGET', current, 'generation')
@@ -298,7 +303,7 @@ if replaced then redis.call('EXPIRE', chunksOf(replaced), ${REPLACED_SECONDS}) e
 return { ARGV[1], 'done' }
 `)
 
-/** Drops a generation that is given up. Argument: the generation. */
+/** Drops an abandoned generation. Argument: the generation. */
 export const DROP_SNAPSHOT = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 redis.call('UNLINK', chunksOf(ARGV[2]))
 return { ARGV[1], 'dropped' }
@@ -314,7 +319,7 @@ if redis.call('LLEN', chunksOf(generation)) ~= tonumber(count) then return { ARG
 return { ARGV[1], 'found', generation, count }
 `)
 
-/** Reads chunks. Arguments: the generation, how many to pass over. Returns the chunks, or `damaged`. */
+/** Reads chunks. Arguments: the generation, the number of chunks to skip. Returns the chunks, or `damaged`. */
 export const READ_CHUNKS = defineScript(`${HEAD_WHEN_FULL}${SNAPSHOT}
 wrong = wrongType(chunksOf(ARGV[2]), 'list')
 if wrong then return wrong end

@@ -1,5 +1,5 @@
 /**
- * Looks at the server before the log is entrusted to it.
+ * Checks the server before the feed uses it.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
 import type { Durability } from '../feed.js'
 
-// Without `#!lua`, which an older server rejects as a syntax error: it should report its version instead. Hosted
-// servers allow INFO even if they block CONFIG, and it is read on the node that has the data.
+// Without `#!lua`, which an older server rejects as a syntax error instead of reporting its version. Hosted servers
+// allow INFO even if they block CONFIG. The script reads INFO on the node that has the data.
 const OPEN = defineScript(`
 if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
 local function ask(section, field)
@@ -28,7 +28,7 @@ const AT_STAKE: AtStake = {
   volatile: 'volatile policies spare it, since it has no expiry',
 }
 
-/** Rejects when the server is too old, a replica, or may drop keys. Returns what a write survives. Safe to repeat. */
+/** Rejects if the server is too old, is a replica, or may evict keys. Returns what a write survives. Safe to repeat. */
 export async function openFeed(
   run: Run<Buffer>,
   command: BinaryCommand,
@@ -38,7 +38,7 @@ export async function openFeed(
   const { tag, rest } = await run(OPEN)
   if (tag === 'old')
     throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
-  // It may become the primary yet, so it is an outage and not a wrong option.
+  // A replica may still become the primary, so it is an outage and not an invalid option.
   if (tag === 'slave')
     throw withReason(
       new WatchwordError('ERR_FEED_UNAVAILABLE', 'client: expected the primary, not a replica'),
@@ -49,7 +49,7 @@ export async function openFeed(
   return appendOnly === '0' ? 'process' : await durabilityOf(command, key)
 }
 
-// Every write reaches the disk before it is acknowledged only with `always`.
+// Only `always` writes to the disk before a write is acknowledged.
 async function durabilityOf(command: BinaryCommand, key: string): Promise<Durability> {
   const reply = await command(key, ['CONFIG', 'GET', 'appendfsync']).catch(() => undefined)
   const policy = valueIn(reply)
@@ -57,7 +57,7 @@ async function durabilityOf(command: BinaryCommand, key: string): Promise<Durabi
   return policy.toString() === 'always' ? 'fsync' : 'process'
 }
 
-/** The one value in a reply of names and values: a list, or with RESP3 the client's form of a map. */
+/** The value in a reply with one name and one value: a list, or with RESP3 the client's form of a map. */
 function valueIn(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply[1]
   if (reply instanceof Map) return [...reply.values()][0]

@@ -1,5 +1,5 @@
 /**
- * The compacted state of the log, in lists of chunks: the next one is written beside the one that stands.
+ * The compacted state of the log, in lists of chunks. A new snapshot is written beside the current one.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function redisSnapshot(run: Run<Buffer>, incidents: Incidents): FeedSnaps
       try {
         await save(run, generation, chunks, signal)
       } catch (error) {
-        // It would go by itself in an hour.
+        // Otherwise it expires in an hour.
         await run(lua.DROP_SNAPSHOT, generation).catch(() => undefined)
         throw error
       }
@@ -57,7 +57,7 @@ async function* load(
   for (let at = 0; at < count; ) {
     signal.throwIfAborted()
     const { tag: found, rest: chunks } = await run(lua.READ_CHUNKS, generation, String(at))
-    // A snapshot without its last chunk is incomplete: the core then does without it.
+    // A snapshot without its last chunk is incomplete: the core then continues without it.
     if (found === 'damaged') return incidents.tell('damaged')
     if (chunks.length === 0) throw new Error('redis lost a part of a snapshot while it was read')
     for (const chunk of chunks) yield bytesOf(chunk)

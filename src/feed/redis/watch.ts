@@ -28,7 +28,7 @@ interface Cursor {
   readonly seq: number
 }
 
-/** Where the log stands, and what is new since the cursor. */
+/** The position of the log, and the events after the cursor. */
 interface Next extends Cursor {
   readonly epoch: string
   readonly removed: number
@@ -59,12 +59,12 @@ export async function watchLog(options: WatchOptions): Promise<void> {
   let cursor: Cursor = start
   if (start.epoch === from.epoch && from.seq <= start.seq) cursor = { no: start.no, seq: from.seq }
   else if (from.epoch !== start.epoch || from.seq > 0) wake()
-  // The last event that was delivered ahead of the script.
+  // The last event delivered by a blocking read before the script saw it.
   let told = 0
   for (;;) {
     const found = await next(cursor)
     const isNew = Number(found.no) > Number(cursor.no)
-    // The log was set back or dropped: ids say nothing any more.
+    // The log was set back or dropped: ids are no longer comparable.
     if (!isNew && (found.no !== cursor.no || found.seq < cursor.seq)) return wake()
     if (isNew) {
       // Events of another epoch are not delivered: the core has to pull from that epoch's start.
@@ -127,7 +127,7 @@ function entriesOf(reply: unknown): readonly unknown[] {
   const [first, second] = streams
   // [[log, entries]], [log, entries], or { log: entries }
   const entries = isPair(first) ? first[1] : Array.isArray(first) ? first : second
-  if (!Array.isArray(entries)) throw new Error('redis answered something that is no stream')
+  if (!Array.isArray(entries)) throw new Error('redis returned a reply that is not a stream')
   return entries
 }
 

@@ -15,36 +15,36 @@ import type { Schema, SchemaEngine } from '../../store/sql/dialect.js'
 import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
 import type { Incidents } from '../incidents.js'
 
-/** The tables of the feeds of one prefix, as they are written in SQL. */
+/** The tables of the feeds of one prefix, as SQL. */
 export interface FeedTables {
-  /** One row for each feed: where its log stands. */
+  /** One row for each feed: the head of its log. */
   readonly head: Sql
   readonly log: Sql
-  /** One row for each feed: which generation of chunks is its snapshot. */
+  /** One row for each feed: the generation of its snapshot. */
   readonly snapshots: Sql
   readonly chunks: Sql
-  /** Which versions of the schema were applied. */
+  /** The versions of the schema that were applied. */
   readonly versions: Sql
 }
 
-/** Where `RevocationFeed.read` reads on. */
+/** The position after which `RevocationFeed.read` continues. */
 export type ReadAfter = Pick<Position, 'epoch' | 'seq'>
 
-/** How one database spells what the others spell differently. */
+/** The SQL that differs between databases. */
 export interface FeedDialect extends Schema {
   readonly tables: FeedTables
   /** Whether the connected server is a replica. */
   readonly isReplica: Sql
-  /** Seconds since 1970 by the database's own clock. */
+  /** The database's own clock, in seconds since 1970. */
   readonly now: Sql
   /** Ends a SELECT whose rows are about to be written. */
   readonly forUpdate: Sql
   limit(count: number): Sql
   /** Reads events, if the shared statement is slow on this database. */
   selectEvents?(feed: string, after: ReadAfter, limit: number): Sql
-  /** Inserts one row, unless its key is there: then nothing is written. */
+  /** Inserts one row, unless its key exists. */
   insertUnlessThere(table: Sql, columns: Sql, values: readonly SqlScalar[]): Sql
-  /** Makes a generation the snapshot of a feed, and what was the snapshot the one before. */
+  /** Makes a generation the current snapshot of a feed, and the current one the previous one. */
   pointTo(feed: string, generation: string, chunks: number): Sql
 }
 
@@ -54,7 +54,7 @@ export interface SteppedDialect extends FeedDialect {
   insertEvents(feed: string, epoch: string, events: readonly SealedEvent[]): readonly Sql[]
 }
 
-/** One append, as `RevocationFeed.append` is asked for it. */
+/** The arguments of one `RevocationFeed.append`. */
 export interface Append {
   readonly feed: string
   readonly expect: Position | null
@@ -62,30 +62,33 @@ export interface Append {
   readonly next: SealedHead
 }
 
-/** A database behind one feed: how statements are run. Bounded retries of what the database gave up are its business. */
+/**
+ * How statements run on the database behind one feed. The engine retries what the database aborted, a bounded number of
+ * times.
+ */
 export interface FeedEngine extends SchemaEngine {
   readonly dialect: FeedDialect
-  /** Which feed of the tables. */
+  /** The name of the feed within the tables. */
   readonly feed: string
-  /** Runs one statement by itself. When the signal aborts, nothing of it holds up later ones. */
+  /** Runs a single statement. An aborted statement does not hold up later ones. */
   run(statement: Sql, signal?: AbortSignal): Promise<Answer>
-  /** Runs the steps as one transaction; afterwards all of it is written, or nothing. */
+  /** Runs the steps as one transaction. */
   transaction<T>(steps: () => Steps<T>, signal: AbortSignal): Promise<T>
-  /** Appends in one step. Returns whether the head was the expected one; if not, nothing is written. */
+  /** Appends in one step. Returns `false`, and writes nothing, if the head was not the expected one. */
   append(append: Append, signal: AbortSignal): Promise<boolean>
   /** Asks the server what a commit survives. */
   durability(signal: AbortSignal): Promise<Durability>
-  /** Called with what the adapter notices about the log. */
+  /** Called with incidents that the adapter detects. */
   readonly incidents: Incidents
   /** `false` for a database that cannot be split, such as a file. Default: `true`. */
   readonly splits?: boolean
-  /** Asks which server holds the log, if the server reports it. */
+  /** Returns the id of the server that holds the log, if the server reports it. */
   readonly identity?: (signal: AbortSignal) => Promise<string | undefined>
-  /** The push channel, where there is one. */
+  /** The push channel, if the database has one. */
   readonly watch?: RevocationFeed['watch']
 }
 
-/** The tables of a prefix, behind a qualifier such as a schema. */
+/** The tables of a prefix, with a qualifier such as a schema. */
 export function feedTablesOf(prefix: string, qualifier = ''): FeedTables {
   const table = (name: string) => raw(`${qualifier}${prefix}feed_${name}`)
   return {
@@ -97,9 +100,9 @@ export function feedTablesOf(prefix: string, qualifier = ''): FeedTables {
   }
 }
 
-/** The types of one database. */
+/** The column types of one database. */
 export interface FeedTypes {
-  /** Short text without a collation: of at most 64 bytes where a length has to be given. */
+  /** Short text without a collation: at most 64 bytes if a length is required. */
   readonly text: string
   readonly number: string
   /** At most 64 bytes. */

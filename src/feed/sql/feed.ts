@@ -1,5 +1,5 @@
 /**
- * A feed over a relational database, whichever it is.
+ * A feed over any relational database.
  *
  * @module
  */
@@ -32,11 +32,11 @@ import { sqlSnapshot } from './snapshot.js'
 /** A feed with its own schema. */
 export interface SqlFeed extends RevocationFeed {
   /**
-   * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
-   * changes nothing when there is nothing to do. Rejects with `ERR_STORE_SCHEMA` when the schema is newer.
+   * Creates the tables or upgrades them to the version of this library. Idempotent, and safe when many processes start
+   * at once. Rejects with `ERR_STORE_SCHEMA` if the schema is newer.
    */
   migrate(): Promise<void>
-  /** The SQL that {@link SqlFeed.migrate} runs on an empty database, for tools that run it themselves. */
+  /** The SQL that {@link SqlFeed.migrate} runs on an empty database, for migration tools. */
   migrationSql(): string
 }
 
@@ -54,7 +54,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
   const ensureOpen = (): void => {
     if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
   }
-  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
+  // Async, so that it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()
@@ -108,10 +108,10 @@ async function head(engine: FeedEngine, signal: AbortSignal): Promise<SealedHead
   return toHead(rows[0])
 }
 
-// A replica lags behind by as much as it likes, and would let a node believe that it is up to date.
+// A replica may lag behind by any amount, and a node would believe that it is up to date.
 function refuseReplica(name: string, row: Row | undefined): void {
   if (row?.['replica'] !== true) return
-  const error = new Error(`the ${name} feed was answered by a replica: connect it to the primary`)
+  const error = new Error(`the ${name} feed is connected to a replica: connect it to the primary`)
   throw withReason(error, 'read_only')
 }
 
@@ -126,7 +126,7 @@ async function trim(engine: FeedEngine, upTo: number, signal: AbortSignal): Prom
   const floor = Math.min(upTo, now.seq) + 1
   // The floor first, so that a concurrent reader sees it.
   await engine.run(raiseFloor(dialect, feed, now.epoch, floor), signal)
-  // In batches, so that no lock is held for long however much there is to remove.
+  // In batches, so that no lock is held for long.
   for (;;) {
     const { rows } = await engine.run(selectLowest(dialect, feed, now.epoch), signal)
     const lowest = rows[0]?.['lowest'] ?? null
@@ -136,7 +136,7 @@ async function trim(engine: FeedEngine, upTo: number, signal: AbortSignal): Prom
   }
 }
 
-// The caller's buffers are the caller's again as soon as the call has been made, though it may wait for a connection.
+// Copies, because the append may wait for a connection after the caller reuses its buffers.
 function copyOf({ feed, expect, events, next }: Append): Append {
   return {
     feed,

@@ -1,5 +1,5 @@
 /**
- * The statements on the head and the log, written once for every database.
+ * The statements on the head and the log, shared by every database.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { type Row, raw, type Sql, type Steps, sql } from '../../clients/sql/stat
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES, type Position, type SealedHead } from '../feed.js'
 import type { Append, FeedDialect, ReadAfter, SteppedDialect } from './dialect.js'
 
-// A response holds up to 4 MiB of events, which bounds the memory of a node that catches up.
+// A page holds up to 4 MiB of events, which bounds the memory of a node that catches up.
 export const READ_BYTES = 4 * 1024 * 1024
-// The names and the links that nodes write are shorter.
+// Names and links written by nodes are shorter.
 const MAX_NAME = 64
 
-/** The head. One row, even if there is none: the server says in any case whether it is a replica. */
+/** Selects the head. Returns one row even without a log, because it also says whether the server is a replica. */
 export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sql {
   const seal = bounded(raw('h.seal'), MAX_HEAD_BYTES)
   const [epoch, link] = [boundedName(raw('h.epoch')), bounded(raw('h.link'), MAX_NAME)]
@@ -21,8 +21,8 @@ export function selectHead({ tables, isReplica }: FeedDialect, feed: string): Sq
 }
 
 /**
- * The bytes of a column, but of what is longer than the most only as much as shows that it is: others may have put there
- * what no node has the memory for.
+ * The bytes of a column, cut just above the maximum: others may have stored a value that does not fit in memory, and
+ * the extra byte shows that it is too long.
  */
 function bounded(column: Sql, most: number): Sql {
   return sql`SUBSTR(${column}, 1, ${raw(String(most + 1))})`
@@ -39,8 +39,8 @@ export function boundedEvent(column: Sql): Sql {
 }
 
 /**
- * The events after a position, and the floor, from one snapshot of the database. Only what lies between the floor and
- * the head: below it, events are being removed; above it are rows of other writers.
+ * Selects the events after a position and the floor, in one consistent read. Only events between the floor and the
+ * head: those below are being removed, and those above were written by others.
  */
 export function selectEvents(
   dialect: FeedDialect,
@@ -65,7 +65,7 @@ export function selectEvents(
     ORDER BY b.seq`
 }
 
-/** Compares and moves the head: one row is written, or none. */
+/** Compares and moves the head: writes one row, or none. */
 export function moveHead({ tables, insertUnlessThere }: FeedDialect, append: Append): Sql {
   const { feed, expect, next } = append
   const { epoch, seq, link, beaconAt, bytes } = next
@@ -78,7 +78,7 @@ export function moveHead({ tables, insertUnlessThere }: FeedDialect, append: App
     beacon_at = ${beaconAt}, seal = ${bytes}${floor} WHERE ${standing(feed, expect)}`
 }
 
-/** Seals the head anew. */
+/** Refreshes the seal of the head. */
 export function touchHead(
   { tables }: FeedDialect,
   feed: string,
@@ -103,7 +103,7 @@ export function removeOtherEpochs({ tables }: FeedDialect, { feed, next }: Appen
   return sql`DELETE FROM ${tables.log} WHERE feed = ${feed} AND epoch <> ${next.epoch}`
 }
 
-/** Appends, where that takes a transaction. The row of the head is locked first, so the order of commits is that of `seq`. */
+/** Appends in a transaction. The row of the head is locked first, so the order of commits is that of `seq`. */
 export function* appendSteps(dialect: SteppedDialect, append: Append): Steps<boolean> {
   const { feed, events, next } = append
   const moved = yield moveHead(dialect, append)
@@ -113,7 +113,7 @@ export function* appendSteps(dialect: SteppedDialect, append: Append): Steps<boo
   return true
 }
 
-/** Moves the floor up. Only in the epoch for which it was worked out: a log that began anew meanwhile keeps its events. */
+/** Raises the floor, only in the epoch for which it was computed: a log that restarted since keeps its events. */
 export function raiseFloor(
   { tables }: FeedDialect,
   feed: string,
@@ -139,13 +139,13 @@ export function removeBelow(
   return sql`DELETE FROM ${tables.log} WHERE feed = ${feed} AND epoch = ${epoch} AND seq < ${seq}`
 }
 
-/** Removes a whole feed. The head goes last: a concurrent reader finds a log with a gap. */
+/** Removes a whole feed. The head is removed last: a concurrent reader sees a log with a gap. */
 export function* removeAll({ tables }: FeedDialect, feed: string): Steps<void> {
   for (const table of [tables.snapshots, tables.chunks, tables.log, tables.head])
     yield sql`DELETE FROM ${table} WHERE feed = ${feed}`
 }
 
-/** A head of a row; `null` for a row without one. */
+/** The head in a row; `null` for a row without one. */
 export function toHead(row: Row | undefined): SealedHead | null {
   if (row === undefined || row['epoch'] === null) return null
   return {
@@ -163,7 +163,7 @@ export function textOf(content: unknown): string {
   return content instanceof Uint8Array ? Buffer.from(content).toString('utf8') : String(content)
 }
 
-/** A copy of the bytes of a column: a driver's own may be a window on all that the server sent. */
+/** A copy of the bytes of a column: a driver's buffer may be a view of the whole server reply. */
 export function bytesOf(content: unknown): Uint8Array {
   return new Uint8Array(content as Uint8Array)
 }

@@ -1,5 +1,5 @@
 /**
- * SQL of the feed as MySQL 8 and MariaDB spell it.
+ * The feed's SQL for MySQL 8 and MariaDB.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { mysqlVersions } from '../../store/sql/mysql-dialect.js'
 import type { SealedEvent } from '../feed.js'
 import { feedTablesOf, feedTablesOfVersion1, type SteppedDialect } from './dialect.js'
 
-// Bytes are compared as they are: no collation folds case or accents, nor takes a trailing space for none.
+// Binary types: a collation could fold case or accents, or ignore trailing spaces.
 const TYPES = {
   text: 'VARBINARY(64)',
   number: 'BIGINT',
@@ -18,7 +18,7 @@ const TYPES = {
   tableEnd: ' ENGINE = InnoDB ROW_FORMAT = DYNAMIC',
 }
 
-// As a literal a byte takes two, and a server may be set to refuse a statement of more than 1 MiB.
+// A byte takes two characters in a literal, and a server may reject statements over 1 MiB.
 const BYTES_AT_ONCE = 256 * 1024
 
 /** The dialect over tables with this prefix. */
@@ -29,7 +29,7 @@ export function mysqlFeedDialect(prefix: string): SteppedDialect {
     isReplica: raw('0'),
     now: raw('UNIX_TIMESTAMP()'),
     forUpdate: raw(' FOR UPDATE'),
-    // A bound number is sent as a floating-point one, which LIMIT refuses.
+    // A bound number is sent as a float, which LIMIT rejects.
     limit: (count) => raw(`LIMIT ${Math.trunc(count)}`),
     insertUnlessThere: (table, columns, values) =>
       sql`INSERT IGNORE INTO ${table} (${columns}) VALUES (${listed(values)})`,

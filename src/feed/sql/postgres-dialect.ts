@@ -1,5 +1,5 @@
 /**
- * SQL of the feed as Postgres spells it.
+ * The feed's SQL for PostgreSQL.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const TYPES = {
 
 const IS_REPLICA = raw('pg_is_in_recovery()')
 
-/** The dialect over tables with this prefix, in a schema of their own or where the search path leads. */
+/** The dialect over tables with this prefix, in the given schema or the first of the search path. */
 export function postgresFeedDialect(prefix: string, schema: string | undefined): FeedDialect {
   const tables = feedTablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
   return {
@@ -49,8 +49,8 @@ export function postgresFeedDialect(prefix: string, schema: string | undefined):
   }
 }
 
-// One scan, in the order of its index, and no join of the log. Postgres takes a log for a short one until it has
-// statistics, and would sort all that are left for each page, or go over all that were before for each event of it.
+// One index scan without a join of the log. Until it has statistics, Postgres assumes a short log, and would sort all
+// remaining events for each page or rescan earlier ones for each event.
 function selectInOrder(
   { head, log }: FeedTables,
   feed: string,
@@ -79,8 +79,8 @@ export interface Notice {
 }
 
 /**
- * Appends, and tells those who listen, in one statement and so in one round trip: the row of the head, which the UPDATE
- * locks, makes the order of commits that of `seq`. One row if the head was the expected one, none otherwise.
+ * Appends and notifies listeners in one statement and one round trip. The UPDATE locks the row of the head, which makes
+ * the order of commits that of `seq`. Returns one row if the head was the expected one, otherwise none.
  */
 export function appendAtOnce(dialect: FeedDialect, append: Append, notice?: Notice): Sql {
   const { feed, events, next } = append

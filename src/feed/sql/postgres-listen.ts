@@ -1,5 +1,5 @@
 /**
- * The push channel of Postgres: one connection that listens, and what is sent over it.
+ * The push channel of PostgreSQL: a connection that listens, and the payloads sent over it.
  *
  * @module
  */
@@ -30,10 +30,13 @@ const START_MS = 5000
 const HEARTBEAT_MS = 5000
 const HEARTBEAT_DEADLINE_MS = 2000
 
-// Postgres refuses 8000 bytes and more.
+// PostgreSQL rejects payloads of 8000 bytes and more.
 const MAX_PAYLOAD = 7999
 
-/** The channel of one feed. Those of a database share their names, so this one is derived from the table's. */
+/**
+ * The channel of one feed. All feeds of a database share one namespace of channels, so the name is derived from the
+ * table's.
+ */
 export function channelOf(table: string, feed: string): string {
   const digest = createHash('sha256')
     .update(listJson([table, feed]))
@@ -41,7 +44,7 @@ export function channelOf(table: string, feed: string): string {
   return `watchword_${digest.slice(0, 32)}`
 }
 
-/** Notifies of an append, with the events themselves if they fit; they are sealed and reveal nothing. */
+/** The notification of an append, with the events if they fit. They are encrypted. */
 export function noticeOf(channel: string, { events, next }: Append): Notice {
   const [first] = events
   const size = events.reduce((sum, { bytes }) => sum + Math.ceil(bytes.length / 3) * 4 + 1, 16)
@@ -50,7 +53,7 @@ export function noticeOf(channel: string, { events, next }: Append): Notice {
   return { channel, payload: `${first.seq}:${texts.join(',')}` }
 }
 
-/** The content of a payload. Anyone with access to the database may send one, so it may be anything. */
+/** Decodes a payload. Any client of the database may send one, so it is untrusted. */
 export function hintOf(payload: string): WatchHint {
   const [, seq, texts] = /^(\d{1,15}):([A-Za-z0-9+/=,]+)$/.exec(payload) ?? []
   if (texts === undefined) return {}
@@ -64,8 +67,8 @@ export function hintOf(payload: string): WatchHint {
 }
 
 /**
- * Listens until the signal aborts, and rejects as soon as the channel is gone. Wakes once when it listens, since what
- * was sent until then went nowhere.
+ * Listens until the signal aborts. Rejects as soon as the channel is lost. Wakes once after it starts to listen,
+ * because earlier notifications were missed.
  */
 export async function listen(
   create: () => PostgresListener,
@@ -90,12 +93,12 @@ export async function listen(
     await Promise.race([over, keepListening(client, channel, tell, ended.signal)])
   } finally {
     ended.abort()
-    // Not waited for: the other end may be gone without a word, and never say goodbye.
+    // Not awaited: a lost server never replies.
     client.end().catch(() => undefined)
   }
 }
 
-/** Asks now and then whether the session still listens: a connection that is half open gives no error. */
+/** Checks regularly that the session still listens: a half-open connection reports no error. */
 async function keepListening(
   client: PostgresListener,
   channel: string,
@@ -122,7 +125,7 @@ async function keepListening(
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const timer = new AbortController()
   const late = pause(ms, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`the connection that listens did not answer within ${ms} ms`)
+    throw new Error(`the connection that listens did not respond within ${ms} ms`)
   })
   try {
     return await Promise.race([work, late])

@@ -1,5 +1,5 @@
 /**
- * The snapshot: chunks under a generation of their own, and one row that says which generation counts.
+ * Snapshots: chunks under a generation of their own, and one row that names the current generation.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { FeedSnapshot } from '../feed.js'
 import type { FeedDialect, FeedEngine } from './dialect.js'
 import { boundedEvent, boundedName, bytesOf, textOf } from './log.js'
 
-// Of at most 40 KiB each.
+// Each chunk has at most 40 KiB.
 const CHUNKS_PER_READ = 64
 // A snapshot that is not finished within an hour was abandoned.
 const UNFINISHED_SECONDS = 3600
@@ -37,7 +37,7 @@ async function* load(engine: FeedEngine, signal: AbortSignal): AsyncGenerator<Ui
   let part = 0
   while (part < count) {
     const { rows } = await engine.run(selectChunks(dialect, feed, generation, part), signal)
-    // The one before is kept while a newer one is read, so only two saves in the meantime come to this.
+    // The previous generation is kept while a newer one is read, so two saves must have happened since.
     if (rows.length === 0) throw new Error('the snapshot was replaced while it was read')
     for (const row of rows) {
       if (Number(row['part']) !== part) throw new Error(`chunk ${part} of the snapshot is missing`)
@@ -83,7 +83,7 @@ function* replace(
     WHERE feed = ${feed} AND generation = ${generation}`).rows
   if (Number(found?.['parts']) !== count) return false
   yield dialect.pointTo(feed, generation, count)
-  // A generation that may be in use is kept.
+  // Keeps a generation that may be in use.
   const previous = before?.['previous'] ?? null
   yield sql`DELETE FROM ${chunks} WHERE feed = ${feed}
     AND generation NOT IN (SELECT generation FROM ${snapshots} WHERE feed = ${feed}

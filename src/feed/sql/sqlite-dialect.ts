@@ -1,5 +1,5 @@
 /**
- * SQL of the feed as SQLite spells it. One writer at a time, so nothing needs a lock beside the transaction itself.
+ * The feed's SQL for SQLite. SQLite has one writer at a time, so a transaction needs no further lock.
  *
  * @module
  */

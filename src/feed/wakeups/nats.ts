@@ -8,7 +8,7 @@ import { WatchwordError } from '../../errors.js'
 import { adapterOptions } from '../../lib/adapter-options.js'
 import type { WakeupChannel } from './channel.js'
 
-/** The used part of a connection of `@nats-io/transport-node` 3, or of another transport of NATS. */
+/** The used part of a connection of `@nats-io/transport-node` 3 or another NATS transport. */
 export interface NatsWakeupsConnection {
   publish(subject: string, payload: Uint8Array): void
   flush(): Promise<void>
@@ -22,7 +22,9 @@ export interface NatsWakeupsConnection {
 
 /** The options of {@link natsWakeups}. */
 export interface NatsWakeupsOptions {
-  /** The subject of the messages: names of letters, digits, `_` and `-`, with dots between. Default: `'watchword.wakeups'`. */
+  /**
+   * The subject of the messages: dot-separated names of letters, digits, `_` and `-`. Default: `'watchword.wakeups'`.
+   */
   readonly subject?: string
 }
 
@@ -30,8 +32,8 @@ const SUBJECT = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/
 const LONGEST_SUBJECT = 200
 
 /**
- * Wake-ups by core NATS, over the caller's own connection, which is never closed. A server that is lost is noticed by the
- * connection's pings: a `pingInterval` of a second or two brings the wake-ups back soon.
+ * Wake-ups by core NATS, over the caller's own connection, which is never closed. The connection detects a lost server
+ * by its pings: use a `pingInterval` of one or two seconds to restore wake-ups quickly.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

@@ -21,19 +21,20 @@ export interface RedisWakeupsOptions {
   /** The name of the channel: letters, digits, `.`, `_`, `:` and `-`, at most 200. Default: `'watchword:wakeups'`. */
   readonly channel?: string
   /**
-   * Makes a client that subscribes and is thrown away: a new one each time, of the same server. Required where the client
-   * has no `duplicate()`, as a pool. Default: a duplicate of the client, that does not reconnect.
+   * Creates a client that subscribes, which is closed afterwards: a new one on each call, for the same server. Required
+   * if the client has no `duplicate()`, as a pool. Default: a duplicate of the client that does not reconnect.
    */
   readonly subscriber?: () => RedisFeedClient | Promise<RedisFeedClient>
 }
 
 const CHANNEL = /^[A-Za-z0-9._:-]{1,200}$/
-// A connection on which nothing is said may have been lost long ago.
+// A lost connection without traffic goes unnoticed for a long time.
 const PING_EVERY_MS = 1000
 
 /**
- * Wake-ups by Redis pub/sub, over the caller's own client, which gets no listener and is never closed. Channels are
- * server-wide, regardless of the database and the `keyPrefix`: use separate channels for feeds that share a server.
+ * Wake-ups by Redis pub/sub, over the caller's own client, to which no listener is added and which is never closed.
+ * Channels are server-wide, regardless of the database and the `keyPrefix`: use separate channels for feeds that share
+ * a server.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -78,7 +79,7 @@ function listen(
         if (!signal.aborted) onMessage(message)
       }),
     )
-    // Messages sent before were missed.
+    // Messages sent before the subscription were missed.
     onMessage(new Uint8Array(0))
     for (;;) {
       await within(pause())
