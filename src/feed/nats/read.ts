@@ -6,8 +6,9 @@
 import type { CallOptions, SealedEvent } from '../feed.js'
 import { readEphemerally } from './ephemeral-consumer.js'
 import { decodeFrame, type Frame, type Placed } from './frame.js'
-import type { Log, Tail } from './log.js'
+import type { Log } from './log.js'
 import { OffsetIndex } from './offset-index.js'
+import type { Tail } from './tail.js'
 
 // Other clients may publish forged events beside the true one. The newest of one `seq` are kept, up to this number.
 const MAX_CANDIDATES = 16

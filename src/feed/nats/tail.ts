@@ -1,0 +1,56 @@
+/**
+ * The end of the log's stream as a value, and what follows from it: where the log stands, and its next cuts.
+ *
+ * @module
+ */
+import { WatchwordError } from '../../errors.js'
+import { type Position, type SealedHead, samePosition } from '../feed.js'
+import type { Cut, Placed } from './frame.js'
+
+/** Concurrent touches of the head and junk messages force retries; their number is bounded. */
+export const MAX_ATTEMPTS = 32
+// A log is set back only when it is repaired.
+const MAX_CUTS = 16
+
+/** The end of the stream, as its leader sees it. */
+export interface Tail {
+  readonly created: string
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** How many bytes a message has on average. */
+  readonly averageBytes: number
+  /** How many events a message has on average, and at least one. */
+  readonly averageEvents: number
+  /** The newest frame; `undefined` when there is none, so that there is no log. */
+  readonly newest: Placed | undefined
+  /** The lowest event that is there: what the newest frame says, unless others dropped more. */
+  readonly floor: number
+}
+
+/** The head in a tail, as a new buffer. */
+export function headOf(tail: Tail | undefined): SealedHead | null {
+  const head = tail?.newest?.frame.head
+  if (tail === undefined || head === undefined) return null
+  return { ...head, floor: tail.floor, link: head.link.slice(), bytes: head.bytes.slice() }
+}
+
+/** Whether the log stands exactly there. */
+export function standsAt(tail: Tail | undefined, expect: Position | null): boolean {
+  return samePosition(tail?.newest?.frame.head ?? null, expect)
+}
+
+/** The cuts of the next frame, which has this head. */
+export function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cut[] {
+  if (tail?.newest?.frame.head.epoch !== head.epoch) return []
+  const { firstSeq, lastSeq, newest } = tail
+  const cuts = newest.frame.cuts.filter(({ at }) => at > firstSeq && at <= lastSeq)
+  if (head.seq >= newest.frame.head.seq) return cuts
+  // Further back covers what went less far.
+  const others = cuts.filter(({ seq }) => seq < head.seq)
+  return [...others, { at: lastSeq + 1, seq: head.seq }].slice(-MAX_CUTS)
+}
+
+/** The error after too many attempts. */
+export function busy(): WatchwordError {
+  return new WatchwordError('ERR_FEED_UNAVAILABLE', 'others wrote to the stream all the time')
+}
