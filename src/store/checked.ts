@@ -95,7 +95,7 @@ export function corruptIdsOf(rows: readonly CheckedRow<unknown>[]): string[] {
   return rows.flatMap(({ id, record }) => (record === undefined ? [id] : []))
 }
 
-/** A token record that was read, if there is one. Rejects with `ERR_STORE_CORRUPT` when it does not parse. */
+/** Returns a token record, if it exists. Rejects with `ERR_STORE_CORRUPT` if the record does not parse. */
 export async function readToken(store: Store, id: string): Promise<TokenRecord | undefined> {
   const row: unknown = await store.getToken(id)
   if (row === undefined) return undefined
@@ -105,7 +105,7 @@ export async function readToken(store: Store, id: string): Promise<TokenRecord |
   return record
 }
 
-/** A page of token records. */
+/** Returns a page of token records. */
 export async function readTokens(
   store: Store,
   filter: TokenFilter,
@@ -114,18 +114,18 @@ export async function readTokens(
   return checkRows(await store.listTokens(bare(filter), bare(page)), parseToken)
 }
 
-/** The key records. */
+/** Returns the key records. */
 export async function readKeys(store: Store): Promise<CheckedRow<KeyRecord>[]> {
   return checkRows(await store.listKeys(), (row) => parseWith<KeyRecord>(keySchema, row))
 }
 
-/** A page of revocations. */
+/** Returns a page of revocations. */
 export async function readRevocations(store: Store, page: Page): Promise<CheckedRow<Revocation>[]> {
   const rows = await store.listRevocations(bare(page))
   return checkRows(rows, (row) => parseWith<Revocation>(revocationSchema, row))
 }
 
-/** One page of changes: checked rows, and where to go on. */
+/** One page of changes: checked rows and the next cursor. */
 export interface CheckedChanges {
   readonly revocations: readonly CheckedRow<Revocation>[]
   readonly superseded: readonly CheckedRow<TokenRecord>[]
@@ -133,14 +133,14 @@ export interface CheckedChanges {
   readonly more: boolean
 }
 
-/** A page of changes. Rejects with `ERR_STORE_CORRUPT` when the page itself does not parse. */
+/** Returns a page of changes. Rejects with `ERR_STORE_CORRUPT` if the page itself does not parse. */
 export async function readChanges(
   store: Store,
   after: string | null,
   limit: number,
 ): Promise<CheckedChanges> {
   const { revocations, superseded, cursor, more } = await store.changes(after, limit)
-  // A page that goes on from where it began would be read again without end.
+  // A page whose cursor did not advance would be read again in an endless loop.
   if (typeof cursor !== 'string' || typeof more !== 'boolean' || (more && cursor === after))
     throw corruptRow('page of changes', 'cursor')
   return {
@@ -151,7 +151,7 @@ export async function readChanges(
   }
 }
 
-/** Revokes, and returns how many live records that matched. */
+/** Writes a revocation and returns the number of live records it matched. */
 export async function writeRevocation(store: Store, revocation: Revocation): Promise<number> {
   const result: unknown = await store.revoke(revocation)
   const parsed = parseWith<{ matched: number }>(matchedSchema, result)

@@ -1,5 +1,5 @@
 /**
- * The store of one process: the reference for every other one.
+ * The store of one process, and the reference for the other stores.
  *
  * @module
  */
@@ -23,26 +23,27 @@ import type {
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 type Row = Writable<TokenRecord>
 
-/** The rows of a store, shared by every method; each method is one synchronous step, and so atomic. */
+/** The rows of a store, shared by its methods. Each method is one synchronous step and therefore atomic. */
 interface Tables {
   readonly tokens: Map<string, Row>
   readonly keys: Map<string, Writable<KeyRecord>>
   readonly revocations: Map<string, Revocation>
   readonly coverage: Coverage
-  /** How many live records each kept revocation matched, by its id. */
+  /** The number of live records that each stored revocation matched, by its id. */
   readonly matched: Map<string, number>
-  /** Changes in the order of the last change of each: the id of a revocation or a token, and its number. */
+  /** The number of the last change of each revocation and token, by id, in the order of these changes. */
   readonly arrivals: Map<string, number>
   /** The number of the last change. */
   arrived: number
-  /** Ids by subject and policy, so that a limit is not counted over the whole table. */
+  /** Ids by subject and policy, so counting against a limit does not scan the table. */
   readonly held: Map<string, Set<string>>
   /** Ids by family. */
   readonly families: Map<string, Set<string>>
 }
 
 /**
- * A store in memory. Everything is gone with the process, so it suits one process, tests and a first try.
+ * A store in memory. The data is lost when the process ends, so use it for a single process, tests and trying out the
+ * library.
  *
  * @example
  * ```ts
@@ -67,7 +68,7 @@ export function memoryStore(): Store {
     families: new Map(),
   }
   let closed = false
-  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
+  // Async, so that it rejects instead of throwing, also after close.
   async function step<T>(work: (tables: Tables) => T): Promise<T> {
     if (closed) throw new Error('the memory store is closed')
     return work(tables)
@@ -106,7 +107,7 @@ function copy(row: Row | undefined): TokenRecord | undefined {
   return row === undefined ? undefined : { ...row }
 }
 
-// A separator that the text cannot fake: the length of the first part comes first.
+// The length prefix makes the separator unambiguous.
 const holder = (record: TokenRecord) => `${record.subject.length}:${record.subject}${record.policy}`
 
 function insertTokens(
@@ -197,7 +198,7 @@ function succeed(
 ): Succession {
   const predecessor = t.tokens.get(id)
   if (predecessor === undefined) return { outcome: 'missing' }
-  // The successor may be of a newer key, which may have been revoked since it was sealed.
+  // The successor may be sealed with a newer key, which may have been revoked since.
   if (
     predecessor.revokedAt !== null ||
     isCovered(t.coverage, predecessor) ||
@@ -228,7 +229,7 @@ function supersede(t: Tables, row: Row | undefined, at: number): void {
   arrive(t, row.id)
 }
 
-/** Numbers a change. The map keeps the order of insertion, so what changed last comes last. */
+/** Numbers a change. The map keeps insertion order, so the latest change comes last. */
 function arrive(t: Tables, id: string): void {
   t.arrivals.delete(id)
   t.arrivals.set(id, ++t.arrived)
@@ -278,7 +279,7 @@ function revoke(t: Tables, revocation: Revocation): Matched {
   return { matched }
 }
 
-// One token or family is the common case and must not walk the table.
+// One token or family is the common case and must not scan the table.
 function candidates(t: Tables, { kind, value, family }: Revocation): Iterable<Row> {
   if (kind !== 'token' && kind !== 'family') return t.tokens.values()
   const ids = new Set(t.families.get(kind === 'family' ? value : (family ?? '')))

@@ -39,7 +39,9 @@ export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link mysqlStore}. */
 export interface MysqlStoreOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
 }
 
@@ -82,8 +84,8 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
     withConnection(
       pool,
       async (connection) => {
-        // For the next transaction alone. Each read then sees what was committed before it, and so all that those did
-        // whom a lock has waited for; and no lock of a gap holds up the inserts of others.
+        // For the next transaction only. Each statement then sees everything committed before it, including by the
+        // transactions that a lock has waited for, and takes no gap locks that would block inserts.
         await ask(connection, READ_COMMITTED)
         await connection.beginTransaction()
         for (const lock of locksOf(prefix, locks)) {
@@ -115,7 +117,7 @@ function engineOf(pool: MysqlPool, prefix: string): Engine {
     transaction,
     async insertTokens(records) {
       const [first, ...more] = records
-      // One round trip for one record. It inserts nothing where the record is there, and where the lock is not.
+      // One round trip for one record. Inserts nothing if the record exists or the lock row is missing.
       if (first !== undefined && more.length === 0)
         if ((await run(guardedInsert(prefix, first))).changes > 0) return
       await transaction({ making: 'shared' }, () => insertTokens(dialect, records))

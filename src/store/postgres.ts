@@ -39,20 +39,24 @@ export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
-  /** The schema of the tables, which `migrate` creates if it is missing. Default: where the search path leads. */
+  /**
+   * The schema of the tables, which `migrate` creates if it is missing. Default: the first schema of the search path.
+   */
   readonly schema?: string
   /**
-   * Whether statements are prepared by name, which is about three times as fast. Set to `false` behind a PgBouncer
-   * that pools by transaction and does not know of prepared statements. Default: `true`.
+   * Whether statements are prepared by name, which is about three times as fast. Set to `false` behind a PgBouncer that
+   * pools by transaction without support for prepared statements. Default: `true`.
    */
   readonly prepare?: boolean
 }
 
 /**
- * A store in PostgreSQL 12 or later. The pool stays the caller's: the store never ends it. Give the pool a listener for
- * `error`, as `pg` asks for, and a primary to connect to.
+ * A store in PostgreSQL 12 or later. The caller owns the pool: the store never ends it. The pool must connect to a
+ * primary, and needs a listener for `error`, as `pg` requires.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -92,9 +96,9 @@ type Begin = (locks: Locks) => string
 /**
  * Begins a transaction and takes its locks in one round trip.
  *
- * READ COMMITTED, regardless of the session's default: each statement after this one sees what was committed before it
- * began, and so all that those did whom the lock has waited for. An older snapshot would miss them. The time-outs end
- * a transaction whose process was frozen, and keep a wait for one short.
+ * READ COMMITTED, regardless of the session's default: each later statement sees everything committed before it began,
+ * including by the transactions that the lock has waited for. The timeouts end a transaction whose process was frozen,
+ * and bound the wait for one.
  */
 function beginner({ tables }: Dialect): Begin {
   const table = tables.tokens.text
@@ -158,7 +162,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
   }
 }
 
-/** One connection, so a transaction excludes every other, and there is nothing to lock. */
+/** There is one connection, so transactions exclude each other and need no lock. */
 function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
   const toQuery = queries(false)
   const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<Answer> => {
@@ -167,7 +171,7 @@ function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
       const { affectedRows = 0 } = await client.query(text, values)
       return { rows: [], changes: affectedRows }
     }
-    // PGlite drops a U+FEFF at the start of a text; within JSON there is none at the start.
+    // PGlite drops a U+FEFF at the start of a text; JSON text starts with another character.
     const { rows } = await client.query(`SELECT to_json(q)::text AS row FROM (${text}) q`, values)
     return { rows: rows.map((row) => JSON.parse((row as { row: string }).row)), changes: 0 }
   }

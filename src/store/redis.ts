@@ -1,11 +1,11 @@
 /**
  * A store in Redis 7 or Valkey, over the caller's own client.
  *
- * Every call is one Lua script or a few: each is one atomic step of a thousand rows at most. All keys share one hash tag,
- * so a cluster keeps them on one node. No key ever expires by itself.
+ * Every call runs one or a few Lua scripts. Each script is one atomic step of at most a thousand rows. All keys share
+ * one hash tag, so a cluster keeps them on one node. No key has a TTL.
  *
- * A revocation is kept in one step, and from then on covers its tokens for every reader and writer. Their rows are marked
- * in batches, by that call and, should it end early, by the next revocation or purge.
+ * A revocation is stored in one step, and from then on covers its tokens for every reader and writer. Their rows are
+ * marked in batches by the same call. If it ends early, the next revocation or purge continues.
  *
  * @module
  */
@@ -32,20 +32,19 @@ export type {
 
 /** The options of {@link redisStore}. */
 export interface RedisStoreOptions {
-  /** Begins the name of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
+  /** Prefix of every key: letters, digits, `.`, `_` and `-`, at most 64. Default: `'watchword'`. */
   readonly prefix?: string
-  /** Accept a server that may drop keys when memory is full (`maxmemory-policy`). Default: `false`. */
+  /** Whether to accept a server that may evict keys when memory is full (`maxmemory-policy`). Default: `false`. */
   readonly allowEviction?: boolean
 }
 
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /**
- * A store in Redis. The client stays the caller's: the store adds no listener to it and never closes it. What was written
- * is as durable as the server's persistence: use `appendonly yes`. By default clients hold commands back while the server
- * is away, to send them late: better let them fail, by `enableOfflineQueue: false` of ioredis or `disableOfflineQueue: true`
- * of node-redis. While the client's connection is silent, though nothing has closed it, the store uses its own, made by
- * `duplicate()`.
+ * A store in Redis. The caller owns the client: the store adds no listener to it and never closes it. Data is as
+ * durable as the server's persistence: use `appendonly yes`. Set `enableOfflineQueue: false` (ioredis) or
+ * `disableOfflineQueue: true` (node-redis), so commands fail while the server is down instead of being sent late. While
+ * the client's connection is silent but still open, the store uses its own, created by `duplicate()`.
  *
  * @example
  * ```ts

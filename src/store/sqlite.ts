@@ -22,7 +22,9 @@ export type { SqlStore } from './sql/store.js'
 
 /** The options of {@link sqliteStore}. */
 export interface SqliteStoreOptions {
-  /** Begins the name of every table: 1 to 31 of `a-z`, `0-9` and `_`, no digit first. Default: `'watchword_'`. */
+  /**
+   * Prefix of every table name: 1 to 31 of `a-z`, `0-9` and `_`, not starting with a digit. Default: `'watchword_'`.
+   */
   readonly prefix?: string
 }
 
@@ -30,8 +32,8 @@ export interface SqliteStoreOptions {
  * A store in SQLite, for one machine. The caller owns the database: the store never closes it and changes none of its
  * settings. Use a separate handle for the store, so that no other transaction of the program is open on it, and set
  * `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one another. While another process writes, a
- * write is retried for some seconds without blocking other calls. A file that is replaced while it is open is detected:
- * from then on every method rejects with `ERR_STORE_UNAVAILABLE`.
+ * write is retried for some seconds without blocking other calls. If the file is replaced while it is open, every
+ * method rejects with `ERR_STORE_UNAVAILABLE` from then on.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

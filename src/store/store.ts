@@ -1,69 +1,69 @@
 /**
- * The store contract: what the authority needs of a database, and nothing of cryptography.
+ * The store contract: the database operations of the authority, without cryptography.
  *
  * Rules that hold for every method:
- * - The core validates and normalises what it passes in; an adapter validates nothing and stores text exactly
- *   (binary collation, no trimming, no case folding, no Unicode normalisation).
+ * - The core validates and normalises its arguments; an adapter validates nothing and stores text exactly (binary
+ *   collation, no trimming, no case folding, no Unicode normalisation).
  * - Times are absolute Unix milliseconds.
- * - Ids are ULIDs (26 ASCII characters), key ids `k4.lid.…` (51 ASCII characters). Other text may hold any character
- *   but U+0000 and lone surrogates, in UTF-16 units: audience 256, policy 64, actor 256, subject, reason and the value
- *   of a revocation 1024, scopes 64 of 128.
- * - A request for something that cannot exist, such as an id with U+0000, returns that it is missing.
+ * - Ids are ULIDs (26 ASCII characters), key ids `k4.lid.…` (51 ASCII characters). Other text may contain any character
+ *   except U+0000 and lone surrogates. Maximum lengths in UTF-16 units: audience 256, policy 64, actor 256, subject,
+ *   reason and the value of a revocation 1024, scopes 64 of 128.
+ * - A request for a row that cannot exist, such as an id with U+0000, returns that it is missing.
  * - State only moves forward: nothing un-revokes, un-supersedes, un-succeeds, or moves a time of last use back.
- * - Reads that decide go to the primary.
+ * - Reads go to the primary.
  * - A method rejects with the driver's own error when the database fails; the core wraps it. It never returns "missing"
- * when the database was not read.
+ *   unless it has read the database.
  *
  * @module
  */
 
-/** The stored metadata of one token: never the token itself, nor data from which a token can be made. */
+/** The stored metadata of one token: never the token itself, nor data from which a token could be created. */
 export interface TokenRecord {
   /** ULID, the token's `jti`. Primary key. */
   readonly id: string
   /** The id of the family's first token. */
   readonly family: string
-  /** 0 for the family's first token, then one more for each rotation. */
+  /** 0 for the family's first token, incremented by each rotation. */
   readonly generation: number
-  /** The id of the token that this one was rotated from. */
+  /** The id of the token from which this one was rotated. */
   readonly predecessor: string | null
-  /** The id of the token that this one was rotated to. Set once. */
+  /** The id of the token that replaced this one by rotation. Set once. */
   readonly successor: string | null
   readonly subject: string
   readonly audience: string
   readonly policy: string
   readonly policyVersion: number
   readonly scopes: readonly string[]
-  /** `k4.lid.…` of the key that sealed the token first. */
+  /** `k4.lid.…` of the key that first sealed the token. */
   readonly keyId: string
   readonly issuedAt: number
   readonly notBefore: number | null
   readonly expiresAt: number
   /** When the family's first token was issued. */
   readonly familyIssuedAt: number
-  /** The hard end of the family. */
+  /** When the family expires, regardless of rotations. */
   readonly familyExpiresAt: number
-  /** Who asked for the token. */
+  /** The actor that issued the token. */
   readonly issuedBy: string
   /**
-   * The lifetime of the family's first token, in milliseconds: no successor lives longer, unless an
-   * administrator rotates it by id.
+   * The lifetime of the family's first token, in milliseconds. No successor lives longer, unless an administrator
+   * rotates it by id.
    */
   readonly ttl: number
   /** Whether the token may be rotated. */
   readonly rotatable: boolean
   /**
-   * A message authentication code over every field that never changes, made by the authority. Stores keep it as it is.
-   * Empty in a row that was written before tags existed.
+   * A message authentication code over the immutable fields, computed by the authority. Stores keep it unchanged. Empty
+   * in a row from before tags existed.
    */
   readonly tag: string
   /** When the token is rejected because it was rotated. Only ever moves earlier. */
   readonly supersededAt: number | null
-  /** When it was revoked. Set once, terminal. */
+  /** When the token was revoked. Set once, permanent. */
   readonly revokedAt: number | null
   readonly revokedBy: string | null
   readonly revokedReason: string | null
-  /** The last use that was reported. Only ever moves forward. */
+  /** The latest reported use. Only ever moves forward. */
   readonly lastUsedAt: number | null
 }
 
@@ -82,7 +82,7 @@ export type RevocationKind =
   /** Every token of the authority that was issued up to then. */
   | 'all'
 
-/** One revocation, kept for as long as a token that it covers could be valid. */
+/** One revocation, stored for as long as a token that it covers could be valid. */
 export interface Revocation {
   /** ULID. Primary key. */
   readonly id: string
@@ -90,23 +90,23 @@ export interface Revocation {
   /** The token id, family id, subject, key id or audience; empty for `all`. */
   readonly value: string
   /**
-   * The time of issue up to which tokens are revoked; a family counts from its first token. For a token: 0 if its
-   * record was not available, so that `expiresAt` is only an upper bound of its expiry.
+   * The time of issue up to which tokens are revoked, counted from a family's first token. For a token: 0 if its record
+   * was not available, in which case `expiresAt` is only an upper bound of its expiry.
    */
   readonly before: number
   readonly at: number
   readonly actor: string
   readonly reason: string | null
-  /** When the last token that it covers has expired. */
+  /** When the last covered token has expired. */
   readonly expiresAt: number
   /**
-   * Of a token: its family, when the revocation also covers the token's successors, which are the records of the family
-   * whose generation is at least `generation`. Otherwise `null`.
+   * For a token: its family, if the revocation also covers the token's successors, which are the records of the family
+   * with at least this `generation`. Otherwise `null`.
    */
   readonly family: string | null
-  /** The lowest generation of the successors; `null` when `family` is. */
+  /** The lowest covered generation; `null` if `family` is. */
   readonly generation: number | null
-  /** A message authentication code over every other field, made by the authority. Stores keep it as it is. */
+  /** A message authentication code over all other fields, computed by the authority. Stores keep it unchanged. */
   readonly tag: string
 }
 
@@ -122,15 +122,17 @@ export interface KeyRecord {
   /** The id of the root key that wrapped it. */
   readonly wrappedBy: string
   readonly createdAt: number
-  /** From when on it may seal tokens. */
+  /** When it starts to seal tokens. */
   readonly activatesAt: number
-  /** From when on it seals no more. */
+  /** When it stops sealing tokens. */
   readonly retiresAt: number
-  /** From when on it opens no more. */
+  /** When it stops opening tokens. */
   readonly expiresAt: number
-  /** When it was revoked. Set once, terminal. */
+  /** When the key was revoked. Set once, permanent. */
   readonly revokedAt: number | null
-  /** A message authentication code over the id, the audience, the generation and the times. Stores keep it as it is. */
+  /**
+   * A message authentication code over the id, the audience, the generation and the times. Stores keep it unchanged.
+   */
   readonly tag: string
 }
 
@@ -164,19 +166,19 @@ export interface Page {
 
 /** The result of a revocation. */
 export interface Matched {
-  /** How many records it covers that were live at its `at`: not expired, not revoked before, not superseded by then. */
+  /** The number of covered records that were live at its `at`: not expired, not yet revoked, not superseded by then. */
   readonly matched: number
 }
 
 /** Changes in a store since an earlier read. */
 export interface Changes {
-  /** Revocations that were kept. */
+  /** Revocations that were stored. */
   readonly revocations: readonly Revocation[]
-  /** Records whose `supersededAt` or `successor` was set or moved, as they stand. */
+  /** Records whose `supersededAt` or `successor` was set or moved, in their current state. */
   readonly superseded: readonly TokenRecord[]
-  /** Where to go on. Opaque text. */
+  /** The position to continue from. Opaque text. */
   readonly cursor: string
-  /** Whether there is more than was returned. */
+  /** Whether more changes are available. */
   readonly more: boolean
 }
 
@@ -184,15 +186,15 @@ export interface Changes {
 export type Succession =
   /** This call linked the two. */
   | { readonly outcome: 'succeeded' }
-  /** An earlier call did: here is the predecessor as it stands and the successor that won. */
+  /** An earlier call linked them: returns the current predecessor and the existing successor. */
   | {
       readonly outcome: 'already'
       readonly predecessor: TokenRecord
       readonly successor: TokenRecord
     }
-  /** The predecessor, its family, or something above it was revoked. Nothing was written. */
+  /** The predecessor is revoked, directly or through its family, key, subject or audience. Nothing was written. */
   | { readonly outcome: 'revoked' }
-  /** No such predecessor. Nothing was written. */
+  /** The predecessor does not exist. Nothing was written. */
   | { readonly outcome: 'missing' }
 
 /** One report of use. */
@@ -201,14 +203,14 @@ export interface Usage {
   readonly at: number
 }
 
-/** Up to which expiry, inclusive, each kind of row is removed. */
+/** The highest expiry, inclusive, up to which each kind of row is removed. */
 export interface PurgeBefore {
   readonly tokens: number
   readonly keys: number
   readonly revocations: number
 }
 
-/** How many rows a purge removed. */
+/** The number of rows that a purge removed. */
 export interface Purged {
   readonly tokens: number
   readonly keys: number
@@ -217,7 +219,7 @@ export interface Purged {
 
 /** The optional capabilities of a store, visible to users and to the contract tests. */
 export interface StoreSupport {
-  /** Whether what was written survives the process. */
+  /** Whether written data survives the process. */
   readonly durable: boolean
 }
 
@@ -227,19 +229,18 @@ export interface Store {
   readonly name: string
   readonly supports: StoreSupport
 
-  /** Makes the store ready. Called once before any other method; a second call changes nothing. */
+  /** Makes the store ready. Called once before any other method. Idempotent. */
   open(): Promise<void>
 
-  /** Lets go of what `open` took, never of the caller's own client. Idempotent; every other call rejects from then on. */
+  /** Releases what `open` acquired, never the caller's own client. Idempotent; later calls of other methods reject. */
   close(): Promise<void>
 
   /**
    * Inserts records, all or none.
    *
-   * Precondition: fresh ids, all of one subject and policy when `limit` is given.
-   * Atomicity: counting and inserting are one step, so concurrent calls never exceed the limit together.
-   * Returns `limit` when the valid tokens would exceed it, with nothing written. A retry with the same ids returns
-   * `inserted` again and changes nothing.
+   * Precondition: new ids, all of one subject and policy if `limit` is given. Atomicity: counting and inserting are one
+   * step, so concurrent calls never exceed the limit together. Returns `limit` when the valid tokens would exceed it,
+   * with nothing written. A retry with the same ids returns `inserted` again and changes nothing.
    */
   insertTokens(records: readonly TokenRecord[], limit?: LiveLimit): Promise<'inserted' | 'limit'>
 
@@ -252,14 +253,15 @@ export interface Store {
   /**
    * Links a predecessor to its one successor and inserts the successor.
    *
-   * Effect: sets the predecessor's `successor`, moves its `supersededAt` to the earlier of what it is and
-   * `supersededAt` (`null`: leaves it), inserts the successor. Sets the `supersededAt` of the predecessor's own
-   * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace.
-   * Atomicity: one winner among all callers. `revoked` takes precedence over `already`: it is returned if at that
-   * moment the predecessor is revoked, or a kept revocation names it or its key, or covers the successor (family and
-   * key: always; a token with a `family`: by generation; subject, audience and all: when `familyIssuedAt` is not after
-   * its `before`).
-   * Safe to retry: returns `already` with the winner.
+   * Effect: sets the predecessor's `successor`, moves its `supersededAt` to the earlier of its current value and the
+   * argument (`null`: leaves it), and inserts the successor. Sets the `supersededAt` of the predecessor's own
+   * predecessor to no later than the successor's `issuedAt`, since only the immediate predecessor has grace. Atomicity:
+   * exactly one caller succeeds.
+   *
+   * `revoked` takes precedence over `already`: it is returned if at that moment the predecessor is revoked, or a stored
+   * revocation names it or its key, or covers the successor (family and key: always; a token with a `family`: by
+   * generation; subject, audience and all: if `familyIssuedAt` is not after its `before`). Safe to retry: returns
+   * `already` with the winner.
    */
   succeed(
     predecessorId: string,
@@ -267,37 +269,40 @@ export interface Store {
     supersededAt: number | null,
   ): Promise<Succession>
 
-  /** Moves a token's `supersededAt` to the earlier of what it is and `at`. A missing row changes nothing. Idempotent. */
+  /**
+   * Moves a token's `supersededAt` to the earlier of its current value and `at`. A missing row changes nothing.
+   * Idempotent.
+   */
   supersede(id: string, at: number): Promise<void>
 
   /**
-   * Keeps the revocation and marks every record that it covers (see `succeed`; a token by its id, and its successors
-   * when the revocation has a `family`) with its `at`, `actor` and `reason`, unless marked already. For `key`, marks
-   * the key record as well. Returns how many live records it covers; a store that marks a large number in the
-   * background returns how many it has marked so far.
-   * Atomicity: kept and marked together, against `succeed` and `insertTokens`: a batch is marked as a whole, or was
-   * inserted after it. Idempotent by the revocation's id: a second one of the same id changes nothing at all, and
-   * returns the count of the first.
+   * Stores the revocation and marks every record that it covers with its `at`, `actor` and `reason`, unless already
+   * marked (coverage: see `succeed`; a token by its id, and its successors if the revocation has a `family`). For
+   * `key`, also marks the key record. Returns the number of live records covered; a store that marks a large number in
+   * the background returns the number marked so far.
+   *
+   * Atomicity: storing and marking are one step with respect to `succeed` and `insertTokens`: an inserted batch is
+   * marked as a whole, or was inserted afterwards. Idempotent by the revocation's id: a repeated call changes nothing
+   * and returns the count of the first.
    */
   revoke(revocation: Revocation): Promise<Matched>
 
   /**
-   * Returns what was kept (revocations) or superseded (token records) after the call that returned the cursor `after`:
-   * everything that was committed by the time of this call, page by page while `more` is true. It may return the same
-   * item again, and never leaves one out. With `null` it returns a cursor to start from, and no items.
+   * Returns the revocations stored and the token records superseded since the call that returned the cursor `after`:
+   * everything committed before this call, page by page while `more` is true. May return an item again, but never omits
+   * one. With `null`, returns a start cursor and no items.
    *
    * Order: the order in which the store committed the changes, never that of ids, times or clocks of nodes. A change
-   * prepared early and committed late comes after the cursor that was returned in between. Items of one call are in no
-   * particular order.
-   * `limit`: the maximum number of items, revocations and records together, at least 1. Purged items are omitted. A
-   * cursor of a state that the store no longer has, because it was restored from a backup, starts from the beginning.
+   * prepared before a cursor was returned and committed afterwards comes after that cursor. Items of one call are in no
+   * particular order. `limit`: the maximum number of items, revocations and records together, at least 1. Purged items
+   * are omitted. After a restore from a backup, a cursor of the lost state starts from the beginning.
    */
   changes(after: string | null, limit: number): Promise<Changes>
 
-  /** Returns the page of kept revocations in ascending order of id. */
+  /** Returns the page of stored revocations in ascending order of id. */
   listRevocations(page: Page): Promise<readonly Revocation[]>
 
-  /** Inserts a key. Returns `false`, with nothing written, when its audience already has that generation. */
+  /** Inserts a key. Returns `false`, and writes nothing, if its audience already has that generation. */
   insertKey(record: KeyRecord): Promise<boolean>
 
   /** Returns every key record. */
@@ -313,18 +318,18 @@ export interface Store {
     next: { readonly wrapped: string; readonly wrappedBy: string },
   ): Promise<boolean>
 
-  /** Moves `lastUsedAt` forward, never back. Missing rows are passed over. Idempotent. */
+  /** Moves `lastUsedAt` forward, never back. Skips missing rows. Idempotent. */
   recordUsage(usages: readonly Usage[]): Promise<void>
 
-  /** Removes each kind of row whose `expiresAt` is not after what is given for it. Idempotent. */
+  /** Removes the rows of each kind whose `expiresAt` is not after the given time. Idempotent. */
   purge(before: PurgeBefore): Promise<Purged>
 
   /** Returns the store's wall clock in Unix milliseconds. Absent in a store without a clock. */
   now?(): Promise<number>
 
   /**
-   * The id of the server that holds the data, such as `postgres:…`. A feed on the same server returns the same text, a
-   * copy or a promoted replica a different one. Resolves with `undefined` if unknown. Needs no special rights.
+   * Returns the id of the server that holds the data, such as `postgres:…`, or `undefined` if unknown. A feed on the
+   * same server returns the same id; a copy or a promoted replica returns another one. Needs no special rights.
    */
   identity?(): Promise<string | undefined>
 }

@@ -5,11 +5,11 @@
  */
 import type { Revocation, RevocationKind, TokenRecord } from '../store.js'
 
-/** An index of the coverage, so that a rotation needs a few lookups instead of one per revocation. */
+/** An index of the coverage, so a rotation needs a few lookups instead of one per revocation. */
 export interface Coverage {
-  /** Up to which time of issue a target is revoked, by kind and value. */
+  /** The time of issue up to which a target is revoked, by kind and value. */
   readonly covered: Map<string, number>
-  /** From which generation on a family is revoked, because an earlier token of it was. */
+  /** The generation from which a family is revoked because an earlier token of it was. */
   readonly ended: Map<string, number>
 }
 
@@ -18,7 +18,7 @@ const ABSOLUTE: ReadonlySet<RevocationKind> = new Set(['token', 'family', 'key']
 
 const targetKey = (kind: RevocationKind, value: string) => `${kind}:${value}`
 
-/** Whether a kept revocation covers the record. */
+/** Whether a stored revocation covers the record. */
 export function isCovered(t: Coverage, record: TokenRecord): boolean {
   const deadUpTo = (kind: RevocationKind, value: string) =>
     t.covered.get(targetKey(kind, value)) ?? -1
@@ -33,7 +33,7 @@ export function isCovered(t: Coverage, record: TokenRecord): boolean {
   )
 }
 
-/** Whether this very revocation covers the record; what another one covers is the other's to mark. */
+/** Whether this revocation covers the record, regardless of other revocations. */
 export function covers(revocation: Revocation, record: TokenRecord): boolean {
   const { kind, value, before, family, generation } = revocation
   switch (kind) {
@@ -58,7 +58,7 @@ export function covers(revocation: Revocation, record: TokenRecord): boolean {
   }
 }
 
-/** Takes in what a kept revocation covers. */
+/** Adds a stored revocation to the index. */
 export function coverTarget(t: Coverage, revocation: Revocation): void {
   const { kind, value, before, family, generation } = revocation
   if (family !== null && generation !== null)

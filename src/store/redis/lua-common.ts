@@ -1,31 +1,32 @@
 /**
- * Shared code of the scripts: names of keys, reading and writing a token's row, and what a revocation covers.
+ * Shared code of the scripts: key names, reading and writing token rows, and the coverage of revocations.
  *
- * The keys, after `{prefix}:`. A name with a colon goes on with a text of any kind up to its end, so no text can make it
- * the name of another key; where two texts make a name, the length of the first comes before it.
+ * The keys, after `{prefix}:`. In a name with a colon, everything after the colon is free text, so no text can produce
+ * the name of another key. In a name of two texts, the length of the first one precedes them.
  *
  * - `schema`: the version of this layout
  * - `token:<id>`, `key:<id>`, `revocation:<id>`: a hash for each record
- * - `tokens`, `keys`, `revocations`: the ids, as sorted sets of one score, and so in the order of their bytes
+ * - `tokens`, `keys`, `revocations`: the ids, as sorted sets with equal scores, ordered by their bytes
  * - `tokens-by-<field>:<value>`: the same, of the tokens with that subject, family, policy, audience or keyId
  * - `superseded`: the same, of the tokens that have a `supersededAt`
- * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by the time of
- *   expiry, so that the live ones of a holder are counted without reading one
- * - `expiry-of-tokens`, `expiry-of-keys`, `expiry-of-revocations`: ids by the time of expiry
+ * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by expiry, to
+ *   count a holder's live tokens without reading them
+ * - `expiry-of-tokens`, `expiry-of-keys`, `expiry-of-revocations`: ids by expiry
  * - `generations:<audience>`: a hash of key ids by generation
- * - `cover:<kind>:<value>`: ids of the kept revocations of a target, by their `before`
- * - `cover-successors:<family>`: ids of the kept revocations that cover the successors of a token of the family, by the
- *   lowest generation that each covers
- * - `changes`: `r:` and the id of each kept revocation, `t:` and the id of each token that was superseded or succeeded,
- *   by the number of its last change; `change`: the number of the last one
- * - `pending`: ids of revocations, oldest first, that are kept but have rows left to mark
+ * - `cover:<kind>:<value>`: ids of the stored revocations of a target, by their `before`
+ * - `cover-successors:<family>`: ids of the stored revocations that cover successors of a token of the family, by the
+ *   lowest generation covered
+ * - `changes`: `r:` and the id of each stored revocation, `t:` and the id of each token that was superseded or
+ *   succeeded, by the number of its last change; `change`: the highest number
+ * - `pending`: ids of stored revocations with rows left to mark, oldest first
  *
  * @module
  */
 import { SCHEMA_VERSION } from '../../clients/redis/script.js'
 
-// `#!lua` makes the server refuse keys of another slot, and the whole script rather than its last half when memory is
-// full. Without `no-writes` a replica refuses even what only reads: what decides is read from the primary.
+// With `#!lua`, the server rejects keys of another slot, and rejects the whole script when memory is full instead of
+// stopping halfway. Without `no-writes`, a replica rejects even read-only scripts: decisive reads must go to the
+// primary.
 const HEAD = '#!lua'
 
 // Scripts that invalidate tokens, free memory or only read also run when memory is full.
@@ -41,7 +42,7 @@ local function key(kind, text)
   return root .. kind .. ':' .. text
 end
 
--- Reads names and values in turn, that begin with how many there are.
+-- Reads alternating names and values, preceded by their number.
 local function pairsAt(at)
   local flat, fields = {}, {}
   local count = tonumber(ARGV[at])
@@ -50,8 +51,8 @@ local function pairsAt(at)
   return fields, flat, at + count + 1
 end
 
--- A row as fields and as names and values in turn, or nothing when there is none. One that is not what it should be has
--- nothing but its id, and is refused by whoever reads it, without harm to the others.
+-- A row as fields and as alternating names and values, or nothing if it does not exist. A broken row has only its id:
+-- the core rejects it without affecting the others.
 local function readRow(kind, id)
   local flat, row = redis.pcall('HGETALL', key(kind, id)), {}
   if #flat == 0 and not flat.err then return nil end
@@ -60,12 +61,12 @@ local function readRow(kind, id)
   return { id = id, broken = true }, { 'id', id }
 end
 
--- Numbers a change. One script runs after another, so the numbers are in the order of the commits.
+-- Numbers a change. Scripts run one after another, so the numbers are in commit order.
 local function arrive(kind, id)
   redis.call('ZADD', key('changes'), redis.call('INCR', key('change')), kind .. ':' .. id)
 end
 
--- A page of rows. What is listed and is not there is answered by its id, and so refused.
+-- A page of rows. A row that is listed but missing is returned with only its id, so the core rejects it.
 local function readPage(list, kind)
   local ids = redis.call('ZRANGE', key(list), '(' .. ARGV[2], '+', 'BYLEX', 'LIMIT', 0, ARGV[3])
   local rows = {}
@@ -109,18 +110,18 @@ end
 
 local function keptSince(kind, value, row)
   local top = redis.call('ZRANGE', key('cover', kind .. ':' .. (value or '')), 0, 0, 'REV', 'WITHSCORES')
-  -- What cannot be read counts as oldest.
+  -- An unreadable value counts as oldest.
   return top[2] ~= nil and (tonumber(row.familyIssuedAt) or 0) <= tonumber(top[2])
 end
 
--- Whether a kept revocation of an earlier token covers its successors of that generation.
+-- Whether a stored revocation of an earlier token covers its successors of that generation.
 local function keptFrom(family, generation)
   local first = redis.call('ZRANGE', key('cover-successors', family or ''), 0, 0, 'WITHSCORES')
-  -- What cannot be read counts as youngest.
+  -- An unreadable value counts as youngest.
   return first[2] ~= nil and (tonumber(generation) or math.huge) >= tonumber(first[2])
 end
 
--- Whether a kept revocation covers a token, when it is sealed by that key.
+-- Whether a stored revocation covers a token sealed by that key.
 local function covered(row, keyId)
   return kept('token', row.id) or keptFrom(row.family, row.generation) or kept('family', row.family) or kept('key', keyId)
     or keptSince('subject', row.subject, row)
@@ -142,8 +143,8 @@ local function kills(revocation, row)
   return (tonumber(row.familyIssuedAt) or 0) <= tonumber(revocation.before)
 end
 
--- The revocation that a row is dead by, though it does not say so yet: the one that was kept first. Everyone who reads,
--- inserts or marks asks this, so all see the same, before and after the row is marked.
+-- The earliest stored revocation that covers a row not yet marked. Every read, insert and mark uses this, so results are
+-- the same before and after the row is marked.
 local function deadBy(row)
   if row.revokedAt or not anyPending() or not covered(row, row.keyId) then return nil end
   for _, revocation in ipairs(pending()) do
@@ -160,8 +161,7 @@ local function marksOf(revocation)
   return marks
 end
 
--- A token's row as it is, without what a pending revocation does to it. One that is lost is not taken for one that never
--- was.
+-- A token's row as stored, without the effect of pending revocations. A lost row is reported as broken, not as missing.
 local function storedToken(id)
   local row, flat = readRow('token', id)
   if row == nil and redis.call('ZSCORE', key('tokens'), id) then
@@ -186,7 +186,7 @@ local function isLiveAt(row, at)
   return ends > (tonumber(at) or 0)
 end
 
--- Counts what was live, for the answer of the revocation.
+-- Counts live rows for the result of the revocation.
 local function mark(row, revocation)
   if isLiveAt(row, revocation.at) and redis.call('EXISTS', key('revocation', revocation.id)) == 1 then
     redis.call('HINCRBY', key('revocation', revocation.id), 'matched', 1)
@@ -215,7 +215,7 @@ local function insert(row, flat)
   if row.supersededAt then redis.call('ZADD', key('superseded'), 0, id) end
   if row.revokedAt then return end
   if not row.successor then redis.call('ZADD', holder(row), row.expiresAt, id) end
-  -- The marking may have passed this id by already.
+  -- Marking may already have passed this id.
   local revocation = deadBy(row)
   if revocation then mark(row, revocation) end
 end

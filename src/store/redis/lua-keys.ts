@@ -7,7 +7,7 @@
 import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { plain } from './lua-common.js'
 
-/** Inserts a key. Argument: the record. Returns `inserted`, or `taken` when its audience has that generation. */
+/** Inserts a key. Argument: the record. Returns `inserted`, or `taken` if its audience has that generation. */
 export const INSERT_KEY = defineScript(
   plain(`
 local row, flat = pairsAt(2)
@@ -39,7 +39,7 @@ return { ARGV[1], 'done' }
 `),
 )
 
-/** Removes a batch of keys. Argument: up to which expiry. Returns `done`, how many were removed. */
+/** Removes a batch of keys. Argument: the highest expiry to remove. Returns `done` and the number removed. */
 export const PURGE_KEYS = defineScript(
   plain(`
 local ids = redis.call('ZRANGE', key('expiry-of-keys'), '-inf', ARGV[2], 'BYSCORE', 'LIMIT', 0, ${BATCH})

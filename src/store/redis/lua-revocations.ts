@@ -19,7 +19,7 @@ local function listOf(revocation)
   return key('tokens')
 end
 
--- Marks a batch of the rows that the oldest pending revocations cover. Answers whether there are more.
+-- Marks a batch of the rows that the oldest pending revocations cover. Returns whether there are more.
 local function settle()
   local left = ${BATCH}
   while left > 0 do
@@ -49,8 +49,8 @@ end
 `
 
 /**
- * Stores a revocation and marks a first batch of rows. Argument: the record. Returns `settled` or `more`, and how many
- * valid rows it has marked so far.
+ * Stores a revocation and marks a first batch of rows. Argument: the record. Returns `settled` or `more`, and the
+ * number of live rows marked so far.
  */
 export const REVOKE = defineScript(
   vital(`
@@ -68,7 +68,7 @@ if redis.call('EXISTS', key('revocation', id)) == 0 then
   if kind == 'key' and redis.call('EXISTS', key('key', value)) == 1 then
     redis.call('HSETNX', key('key', value), 'revokedAt', revocation.at)
   end
-  -- Before anything asks what is pending, which is looked up once in a script.
+  -- Must come first: the list of pending revocations is read once per script.
   if kind ~= 'token' or family then redis.call('RPUSH', key('pending'), id) end
   if kind == 'token' then
     local row = storedToken(value)
@@ -81,8 +81,8 @@ return { ARGV[1], state, redis.call('HGET', key('revocation', id), 'matched') or
 )
 
 /**
- * Marks a batch of the remaining rows. Argument: the id of a revocation. Returns `settled` or `more`, and how many
- * valid rows that revocation has marked so far.
+ * Marks a batch of the remaining rows. Argument: the id of a revocation. Returns `settled` or `more`, and the number of
+ * live rows that this revocation has marked so far.
  */
 export const SETTLE = defineScript(
   vital(`
@@ -93,8 +93,8 @@ return { ARGV[1], state, redis.call('HGET', key('revocation', ARGV[2]), 'matched
 )
 
 /**
- * Reads a page of changes. Arguments: the number up to which it was read before, the last score and member read, the
- * page size; or nothing, to get the start position.
+ * Reads a page of changes. Arguments: the number of the last change read, the last score and member read, the page
+ * size. Without arguments, returns the start position.
  *
  * Returns `page`, the next position in the same three parts, whether there is more, the revocations, the tokens.
  */
@@ -115,7 +115,7 @@ if ARGV[2] == '' then
 end
 
 local from, witness = tonumber(ARGV[2]), ARGV[4]
--- What was the last one then is gone or older: it was purged, or the server was set back and numbers anew.
+-- The last change of the cursor is missing or older: it was purged, or the server was restored from a backup.
 local at = witness ~= '' and redis.call('ZSCORE', list, witness)
 if from > last or (witness ~= '' and not (at and tonumber(at) >= tonumber(ARGV[3]))) then from = 0 end
 local limit = tonumber(ARGV[5])
@@ -147,8 +147,8 @@ return readPage('revocations', 'revocation')
 )
 
 /**
- * Removes a batch of revocations, but none with rows left to mark. Argument: up to which expiry. Returns `done`, how many
- * were removed.
+ * Removes a batch of revocations, except those with rows left to mark. Argument: the highest expiry to remove. Returns
+ * `done` and the number removed.
  */
 export const PURGE_REVOCATIONS = defineScript(
   plain(`

@@ -10,7 +10,7 @@ import { growing, vital } from './lua-common.js'
 /**
  * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, then the records.
  *
- * Returns `inserted`, `limit`, or `again` after a batch of rows was marked that would have been counted wrongly.
+ * Returns `inserted`, `limit`, or `again` after marking a batch of rows that would have been miscounted.
  */
 export const INSERT_TOKENS = defineScript(
   growing(`
@@ -59,17 +59,17 @@ return { ARGV[1], 'found', flat }
 )
 
 /**
- * Reads a part of a page, from at most a batch of rows. Arguments: the id to begin after, how many are wanted, `liveAt`
- * and `supersededAliveAt` or nothing, then the names and values of the rest of the filter.
+ * Reads part of a page, from at most a batch of rows. Arguments: the id to begin after, the number of rows wanted,
+ * `liveAt` and `supersededAliveAt` or nothing, then the names and values of the rest of the filter.
  *
- * Returns `end` when there are no more, else `more`; then the last id that was looked at, and the rows.
+ * Returns `end` if there are no more rows, else `more`; then the last id examined, and the rows.
  */
 export const LIST_TOKENS = defineScript(
   vital(`
 local after, want = ARGV[2], tonumber(ARGV[3])
 local liveAt, supersededAliveAt = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- The shortest list that holds every match is walked, and the rest of the filter applied to its rows.
+-- Walks the shortest list that contains every match, and applies the rest of the filter to its rows.
 local list, length = key('tokens'), nil
 if supersededAliveAt then
   list = key('superseded')
@@ -82,7 +82,7 @@ for i = 6, #ARGV, 2 do
 end
 
 local function matches(row)
-  -- What cannot be read is shown, for whoever reads it to report.
+  -- An unreadable row is returned, so that the core reports it.
   if row.broken then return true end
   for i = 6, #ARGV, 2 do
     local value = row[ARGV[i]]
@@ -124,7 +124,7 @@ local row, flat = token(ARGV[2])
 local successor, successorFlat = pairsAt(4)
 if row == nil then return { ARGV[1], 'missing' } end
 if row.broken then return { ARGV[1], 'broken' } end
--- The successor may be of a newer key, which may have been revoked since it was sealed.
+-- The successor may be sealed with a newer key, which may have been revoked since.
 if row.revokedAt or covered(row, row.keyId) or kept('key', successor.keyId)
   or keptFrom(row.family, successor.generation) then
   return { ARGV[1], 'revoked' }
@@ -144,7 +144,7 @@ return { ARGV[1], 'succeeded' }
 `),
 )
 
-/** Moves a token's end to no later than a time. Arguments: its id, the time. */
+/** Moves a token's `supersededAt` to no later than a time. Arguments: its id, the time. */
 export const SUPERSEDE = defineScript(
   vital(`
 supersede(storedToken(ARGV[2]), ARGV[3])
@@ -152,7 +152,7 @@ return { ARGV[1], 'done' }
 `),
 )
 
-/** Moves times of last use forward. Arguments: ids and times in turn. */
+/** Moves times of last use forward. Arguments: ids and times, alternating. */
 export const RECORD_USAGE = defineScript(
   growing(`
 for i = 2, #ARGV, 2 do
@@ -165,7 +165,7 @@ return { ARGV[1], 'done' }
 `),
 )
 
-/** Removes a batch of tokens. Argument: up to which expiry. Returns `done`, how many were removed. */
+/** Removes a batch of tokens. Argument: the highest expiry to remove. Returns `done` and the number removed. */
 export const PURGE_TOKENS = defineScript(
   vital(`
 local ids = redis.call('ZRANGE', key('expiry-of-tokens'), '-inf', ARGV[2], 'BYSCORE', 'LIMIT', 0, ${BATCH})

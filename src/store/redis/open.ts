@@ -1,5 +1,5 @@
 /**
- * Looks at the server before anything is entrusted to it.
+ * Checks the server before the store uses it.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { type AtStake, evictionError, warnOfPolicy } from '../../clients/redis/e
 import { defineScript, type Run, SCHEMA_VERSION, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 
-// Without `#!lua`, which an older server rejects as a syntax error: it should report its version instead. The policy is
-// read from INFO, which hosted servers allow even if they block CONFIG, on the node that has the data.
+// Without `#!lua`, which an older server rejects as a syntax error instead of reporting its version. The script reads
+// the policy from INFO, which hosted servers allow even if they block CONFIG, on the node that has the data.
 const OPEN = defineScript(`
 if (redis.REDIS_VERSION_NUM or 0) < 458752 then return { ARGV[1], 'old' } end
 local info, policy = redis.pcall('INFO', 'memory'), ''
@@ -18,7 +18,7 @@ if policy ~= '' and policy ~= 'noeviction' and ARGV[2] ~= 'allow' then
   return { ARGV[1], 'evicts', policy }
 end
 local schema = redis.call('GET', KEYS[1])
--- Version 2 only adds: fields that version 1 does not have are read as missing.
+-- Version 2 only adds fields, which are read as missing in rows of version 1.
 if not schema or schema == '1' then
   schema = '${SCHEMA_VERSION}'
   redis.call('SET', KEYS[1], schema)
@@ -33,7 +33,7 @@ const AT_STAKE: AtStake = {
   volatile: 'volatile policies spare them, since the store sets no expiry',
 }
 
-/** Rejects when the server is too old, may drop keys, or has data of a newer library. Safe to repeat. */
+/** Rejects if the server is too old, may evict keys, or has data of a newer library. Safe to repeat. */
 export async function openStore(run: Run, allowEviction: boolean): Promise<void> {
   const { tag, rest } = await run(OPEN, allowEviction ? 'allow' : '')
   if (tag === 'old') {

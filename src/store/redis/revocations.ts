@@ -1,5 +1,5 @@
 /**
- * The store's methods over revocations, over wrapped keys, and over what is past.
+ * The store's methods for revocations, wrapped keys, changes and purging.
  *
  * @module
  */
@@ -16,11 +16,11 @@ type OtherMethods = Pick<
   'revoke' | 'changes' | 'listRevocations' | 'insertKey' | 'listKeys' | 'rewrapKey' | 'purge'
 >
 
-// Marking is only housekeeping once the revocation is kept. A call does as much of it as leaves it well within its time;
-// the next revocation or purge goes on from there.
+// A revocation takes effect when it is stored; marking rows is housekeeping. Bounded, so that a call stays within its
+// deadline. The next revocation or purge continues.
 const SETTLE_BATCHES = 20
 
-/** The methods over everything but tokens. */
+/** All methods except those for tokens. */
 export function otherMethods(run: Run): OtherMethods {
   return {
     async revoke(revocation) {
@@ -50,7 +50,7 @@ async function settle(run: Run, id = ''): Promise<number> {
   }
 }
 
-// A number, a score and a member, in that order: only the last may hold any character.
+// A number, a score and a member, in that order: only the last may contain any character.
 const CURSOR = /^(\d+)\.(\d+)\.(.*)$/s
 
 async function readChanges(run: Run, after: string | null, limit: number): Promise<Changes> {

@@ -1,9 +1,9 @@
 /**
  * Records as Redis hashes, one field for each property: times and counts in decimal, scopes as JSON, and no field for
- * what is null.
+ * `null`.
  *
- * A row that does not parse must not take a whole list with it: what cannot be read is handed on as it is, and the core
- * refuses that one record.
+ * One unreadable row must not fail a whole list: unreadable values are passed through, and the core rejects that
+ * record.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 
 type Kind = 'text' | 'integer' | 'texts' | 'flag'
 
-/** How each property is written; `null` beside it where it may be null. */
+/** The encoding of each property, with `null` beside it if it may be null. */
 type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
 
 const TOKEN: Columns<TokenRecord> = {
@@ -83,12 +83,12 @@ const TOKEN_MISSING: Missing<TokenRecord> = {
   rotatable: () => true,
 }
 
-/** A record as arguments of a script: how many, then names and values in turn. */
+/** A record as script arguments: the number of elements, then alternating names and values. */
 export const tokenArgs = (record: TokenRecord): string[] => argsOf(TOKEN, record)
 export const keyArgs = (record: KeyRecord): string[] => argsOf(KEY, record)
 export const revocationArgs = (record: Revocation): string[] => argsOf(REVOCATION, record)
 
-/** The record in a reply of names and values in turn. */
+/** The record in a reply of alternating names and values. */
 export const tokenOf = (reply: unknown): TokenRecord => recordOf(TOKEN, reply, TOKEN_MISSING)
 export const keyOf = (reply: unknown): KeyRecord => recordOf(KEY, reply, NO_TAG)
 export const revocationOf = (reply: unknown): Revocation => recordOf(REVOCATION, reply, NO_TAG)
@@ -109,7 +109,7 @@ function textFor(value: unknown): string {
 }
 
 function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing: Missing<T>): T {
-  if (!Array.isArray(reply)) throw new Error('redis answered something that is no row')
+  if (!Array.isArray(reply)) throw new Error('redis returned a reply that is not a row')
   const fields = new Map<string, string>()
   for (let at = 0; at + 1 < reply.length; at += 2)
     fields.set(textOf(reply[at]), textOf(reply[at + 1]))
@@ -118,7 +118,7 @@ function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing
     const column: Kind | readonly [Kind, null] = columns[name]
     const text = fields.get(name)
     const kind = typeof column === 'string' ? column : column[0]
-    // Left undefined, a property that is missing and may not be is refused by the core.
+    // A required property that is missing stays undefined, so that the core rejects the record.
     record[name] =
       text !== undefined
         ? parse(kind, text)

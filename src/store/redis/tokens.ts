@@ -1,5 +1,5 @@
 /**
- * The store's methods over tokens.
+ * The store's methods for tokens.
  *
  * @module
  */
@@ -17,7 +17,7 @@ type TokenMethods = Pick<
 
 const FILTERS = ['subject', 'family', 'policy', 'audience', 'keyId'] as const
 
-/** The methods over tokens. */
+/** The methods for tokens. */
 export function tokenMethods(run: Run): TokenMethods {
   return {
     async insertTokens(records, limit) {
@@ -46,7 +46,7 @@ export function tokenMethods(run: Run): TokenMethods {
 
 async function getToken(run: Run, id: string): Promise<TokenRecord | undefined> {
   const { tag, rest } = await run(lua.GET_TOKEN, id)
-  // Half a surrogate pair is sent as a replacement character, and could find what was stored under that.
+  // A lone surrogate is sent as a replacement character, and could match an id stored with that.
   if (tag === 'missing' || !id.isWellFormed()) return undefined
   return expectId(tokenOf(rest[0]), id)
 }

@@ -1,10 +1,10 @@
 /**
- * The order in which changes arrive, so that none is left out between two looks.
+ * The order in which changes commit, so that a reader misses none between two reads.
  *
- * A sequence alone does not give it: a transaction that took its number early may commit late, after a reader has passed
- * that number. Here each transaction that changes something takes the next number of one of a few stripes by updating
- * the stripe's row, and so holds the row until it has committed. Within a stripe the order of the numbers is therefore
- * the order of the commits, and a reader that remembers one number for each stripe misses nothing.
+ * A sequence alone does not provide it: a transaction that took its number early may commit late, after a reader has
+ * passed that number. Here each writing transaction takes the next number of one of a few stripes by updating the
+ * stripe's row, which stays locked until the commit. Within a stripe, the order of the numbers is therefore the order
+ * of the commits, and a reader that remembers one number for each stripe misses nothing.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Changes, Revocation, TokenRecord } from '../store.js'
 import { type Column, fieldsOf, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Dialect } from './dialect.js'
 
-/** How many transactions that change something can run at once. */
+/** The maximum number of concurrent writing transactions. */
 export const STRIPES = 16
 
 // Each stripe numbers its changes in its own range, so that one column and one index serve all of them.
@@ -31,7 +31,7 @@ export const STRIPE_ROWS = Array.from(
   (_, stripe) => `(${stripe}, ${stripe * RANGE})`,
 ).join(', ')
 
-/** Any of the stripes, so that transactions spread over them. */
+/** A random stripe, which spreads transactions over the stripes. */
 export function anyStripe(): number {
   return randomInt(STRIPES)
 }
@@ -41,7 +41,7 @@ export function takeNumber(table: Sql, stripe: number): Sql {
   return sql`UPDATE ${table} SET n = n + 1 WHERE id = ${raw(String(stripe))}`
 }
 
-/** The steps of a transaction, after it has taken a number where it has a stripe. */
+/** Runs the steps of a transaction, after taking a number if it has a stripe. */
 export function* numbered<T>(
   table: Sql,
   stripe: number | undefined,
@@ -63,7 +63,7 @@ export function* readChanges(
   limit: number,
 ): Steps<Changes> {
   const { tables } = dialect
-  // Before the rows are: everything up to these numbers has committed, and shows in what is read from here on.
+  // Read before the rows: everything up to these numbers has committed and is visible to later reads.
   const latest = latestOf((yield sql`SELECT id, n FROM ${tables.arrivals} ORDER BY id`).rows)
   if (after === null) return page([], [], { kept: latest, ended: latest }, false)
   const from = parseCursor(after, latest)
@@ -81,7 +81,10 @@ export function* readChanges(
   return page(revocations.items, tokens.items, place, revocations.more || tokens.more)
 }
 
-/** A number for each stripe: up to which revocations were read, and up to which records. */
+/**
+ * The position of a reader: for each stripe, the number up to which revocations were read, and the number up to which
+ * records were read.
+ */
 interface Place {
   readonly kept: readonly number[]
   readonly ended: readonly number[]
@@ -110,7 +113,7 @@ function* readAfter<T>(
   )
   if (behind.length === 0) return { items: [], upTo: from, more: false }
   if (limit === 0) return { items: [], upTo: from, more: true }
-  // Not prepared: any set of stripes may be behind.
+  // Not prepared, because any combination of stripes may be behind.
   const { rows } = yield once(sql`SELECT ${fieldsOf(columns)}, changed FROM ${table}
     WHERE ${joined(behind, ' OR ')} ORDER BY changed ${dialect.limit(limit)}`)
   const upTo = [...from]
@@ -118,7 +121,7 @@ function* readAfter<T>(
   const more = rows.length >= limit
   return {
     items: rows.map((row) => toRecord(columns, row)),
-    // With no more rows, everything committed when the numbers were read has been seen.
+    // Without more rows, everything committed when the numbers were read has been returned.
     upTo: more ? upTo : upTo.map((number, stripe) => Math.max(number, latest[stripe] ?? 0)),
     more,
   }
@@ -158,8 +161,8 @@ function parseCursor(cursor: string, latest: readonly number[]): Place {
     )
   const isOf = (numbers: readonly number[]) =>
     latest.every((last, stripe) => (numbers[stripe] ?? Number.NaN) <= last)
-  // Beyond the last number of any stripe: the database was set back to an earlier state, which numbers its changes
-  // again. Changes since then are found from the beginning.
+  // Beyond the last number of any stripe: the database was restored from a backup and numbers its changes again. Starts
+  // from the beginning to find changes since then.
   if (isOf(kept) && isOf(ended)) return { kept, ended }
   const beginning = latest.map((_, stripe) => stripe * RANGE)
   return { kept: beginning, ended: beginning }

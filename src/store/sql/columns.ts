@@ -1,5 +1,5 @@
 /**
- * Which column holds which field, and rows to records and back.
+ * The mapping between columns and fields, and between rows and records.
  *
  * @module
  */
@@ -12,16 +12,16 @@ import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 /** One column. */
 export interface Column<T> {
   readonly name: string
-  /** The longest text in bytes of UTF-8, `json` for a list of texts, or `number`. */
+  /** The maximum length of text in bytes of UTF-8, `json` for a list of texts, or `number`. */
   readonly type: number | 'json' | 'number'
   readonly nullable: boolean
-  /** Which version of the schema added the column. Default: the first. */
+  /** The version of the schema that added the column. Default: the first. */
   readonly since?: 2
-  /** Whether the number stands for `true` (1) or `false` (0). */
+  /** Whether the number represents `true` (1) or `false` (0). */
   readonly flag?: true
   /** The value of rows written before the column existed. Default: `null`. */
   readonly missing?: (record: T) => unknown
-  /** The field of the record; a column without one is for look-ups alone. */
+  /** The field of the record. A column without one exists only for lookups. */
   readonly field?: keyof T & string
   /** The content of a column without a field. */
   readonly value?: (record: T) => string
@@ -123,7 +123,7 @@ export const REVOCATION_COLUMNS: readonly Column<Revocation>[] = [
 
 /** The number of the last change of a row, by which `changes` finds it. */
 export const CHANGED: Column<never> = { name: 'changed', type: 'number', nullable: true, since: 2 }
-/** How many live records a revocation matched, for a repetition of it. */
+/** The number of live records that a revocation matched, returned when it is repeated. */
 export const MATCHED: Column<never> = { name: 'matched', type: 'number', nullable: true, since: 2 }
 
 /** The columns as a list in SQL. */
@@ -131,7 +131,7 @@ export function namesOf<T>(columns: readonly Column<T>[]): Sql {
   return raw(columns.map(({ name }) => name).join(', '))
 }
 
-/** The columns that make up a record, as a list in SQL. Never `*`: a newer schema may have more. */
+/** The columns of a record, as a list in SQL. Never `*`: a newer schema may have more. */
 export function fieldsOf<T>(columns: readonly Column<T>[]): Sql {
   return namesOf(columns.filter(({ field }) => field !== undefined))
 }
@@ -161,7 +161,7 @@ export function toRecord<T>(columns: readonly Column<T>[], row: Row): T {
   return record as T
 }
 
-// Any other number is passed on, and refused as no truth value.
+// Any other number is passed through, and the core rejects it.
 function flagOf(content: number): unknown {
   return content === 0 || content === 1 ? content === 1 : content
 }
@@ -179,9 +179,9 @@ function parsed(content: unknown): unknown {
 }
 
 /**
- * Stands for a text in an index: a subject may be longer than what an index of Postgres or InnoDB can hold. No two texts
- * with the same 192 bits can be found, so the text itself is not compared: planners would count the two conditions as
- * independent, expect next to no rows, and sort what they find rather than walk the index.
+ * The value of a text in an index: a subject may be longer than an index of PostgreSQL or InnoDB can hold. The text
+ * itself is not compared, since a collision of 192 bits is infeasible. With both conditions, planners would treat them
+ * as independent, expect almost no rows, and sort instead of using the index.
  */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest().subarray(0, 24).toString('base64url')
@@ -193,7 +193,7 @@ function targetOf({ kind, value }: Revocation): string {
   return kind !== 'subject' && isShort ? value : hashOf(value)
 }
 
-/** Whether a database can hold the text at all; if not, nothing that it holds is equal to it. */
+/** Whether a database can store the text. If not, no stored value equals it. */
 export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }

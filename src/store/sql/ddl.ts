@@ -11,11 +11,11 @@ export interface Declarations {
   type(type: Column<never>['type']): string
   /** The text after the list of columns. */
   readonly tableEnd: string
-  /** Whether indexes are declared within their table, where they cannot be created only if missing. */
+  /** Whether indexes are declared inside their table, for databases without `CREATE INDEX IF NOT EXISTS`. */
   readonly indexesWithin: boolean
 }
 
-/** Creates a table and its indexes, each only if it is not there. */
+/** Creates a table and its indexes if they are missing. */
 export function createTable(model: TableModel, declarations: Declarations): string[] {
   const { tableEnd, indexesWithin, type } = declarations
   const indexes = Object.entries(model.indexes).map(([end, columns]) => ({
@@ -40,12 +40,12 @@ export function createTable(model: TableModel, declarations: Declarations): stri
   ]
 }
 
-/** The definition of each column that is added, all of them nullable. */
+/** The definitions of the added columns, all of them nullable. */
 export function definitionsOf({ columns }: Addition, { type }: Declarations): string[] {
   return columns.map((column) => `${column.name} ${type(column.type)}`)
 }
 
-/** Creates the indexes of an addition, over the rows that have the column, each only if it is not there. */
+/** Creates the missing indexes of an addition, over the rows that have the column. */
 export function createAddedIndexes({ table, indexes }: Addition): string[] {
   return Object.entries(indexes).map(
     ([end, columns]) =>
@@ -53,7 +53,7 @@ export function createAddedIndexes({ table, indexes }: Addition): string[] {
   )
 }
 
-// An index is always in the schema of its table, and must not be qualified.
+// An index is always in the schema of its table and must not be qualified.
 function unqualified(name: string): string {
   return name.slice(name.indexOf('.') + 1)
 }

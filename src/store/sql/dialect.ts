@@ -1,5 +1,5 @@
 /**
- * The differences between the databases.
+ * The differences between databases.
  *
  * @module
  */
@@ -7,26 +7,26 @@
 import type { Answer, Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
 import type { TokenRecord, Usage } from '../store.js'
 
-/** The tables of one store, as they are written in SQL. */
+/** The tables of one store, as SQL. */
 export interface Tables {
   readonly tokens: Sql
   readonly keys: Sql
   readonly revocations: Sql
   /** The numbers of the last changes, a row for each of the stripes of {@link STRIPES}. */
   readonly arrivals: Sql
-  /** Which versions of the schema were applied. */
+  /** The versions of the schema that were applied. */
   readonly versions: Sql
 }
 
-/** Where it is kept which versions of a schema were applied. */
+/** The table of applied schema versions. */
 export interface Versions {
-  /** Asks for one row if the table of versions is there. */
+  /** Selects one row if the table of versions exists. */
   readonly versionsExist: Sql
-  /** Creates the table of versions if it is not there. */
+  /** Creates the table of versions if it is missing. */
   readonly createVersions: readonly string[]
 }
 
-/** A statement of a migration that cannot be repeated, and a query that returns a row once it was run. */
+/** A migration statement that cannot be repeated, and a query that returns a row if it has already run. */
 export interface Guarded {
   readonly text: string
   readonly unless?: Sql
@@ -39,7 +39,7 @@ export interface Schema extends Versions {
   readonly migrations: readonly (readonly (string | Guarded)[])[]
 }
 
-/** How one database spells what the others spell differently. */
+/** The SQL that differs between databases. */
 export interface Dialect extends Schema {
   readonly tables: Tables
   /** Ends a SELECT whose rows are about to be written. */
@@ -47,52 +47,55 @@ export interface Dialect extends Schema {
   limit(count: number): Sql
   /** Whether the column is one of the values. */
   among(column: Sql, values: readonly string[]): Sql
-  /** Inserts the rows, all in one transaction, and passes over ids that are there. */
+  /** Inserts the rows in one transaction and skips existing ids. */
   insertTokens(records: readonly TokenRecord[]): readonly Sql[]
-  /** Inserts one row, unless a unique key of it is there: then nothing is written. */
+  /** Inserts one row, unless a unique key of it exists. */
   insertUnlessThere(table: Sql, columns: Sql, values: readonly SqlScalar[]): Sql
-  /** Statements of one transaction that do not depend on one another, in as few round trips as can be. */
+  /** Combines independent statements of one transaction into as few round trips as possible. */
   together(statements: readonly Sql[]): readonly Sql[]
-  /** Moves each `last_used_at` forward. One report for an id, in the order in which rows are to be locked. */
+  /** Moves each `last_used_at` forward. Takes one report for each id, in the order in which rows must be locked. */
   recordUsage(usages: readonly Usage[]): readonly Sql[]
-  /** Locks rows before they are updated, in an order that all writers share, where the database can. */
+  /** Marks rows. Locks them before the update, in an order that all writers share, if the database supports it. */
   markRevoked(set: Sql, where: Sql): Sql
   /** The server's wall clock in Unix milliseconds, as `now`. */
   readonly now: Sql
-  /** Removes some of what has expired. */
+  /** Removes a batch of expired rows. */
   purgeBatch(table: Sql, before: number): Sql
 }
 
 /** The locks that a transaction holds until it ends. */
 export interface Locks {
   /**
-   * `shared` for what makes tokens, `exclusive` for what revokes them. A revocation therefore waits for the rotations
-   * and inserts before it and marks what they wrote, and those after it see it as kept.
+   * `shared` for a transaction that creates tokens, `exclusive` for one that revokes them. A revocation waits for
+   * earlier rotations and inserts and marks their rows; later ones see the revocation.
    */
   readonly making?: 'shared' | 'exclusive'
   /** Excludes other transactions that count the valid tokens of the same subject and policy. */
   readonly holder?: string
-  /** Takes the next number of this stripe, and the stripe with it until the end of the transaction. */
+  /** Takes the next number of this stripe, and locks the stripe until the end of the transaction. */
   readonly stripe?: number
 }
 
-/** Keeps a schema at the library's version. */
+/** Applies a schema of the library. */
 export interface SchemaEngine {
   readonly name: string
   readonly dialect: Schema
-  /** Runs one statement by itself. */
+  /** Runs a single statement. */
   run(statement: Sql): Promise<Answer>
   /** Runs the steps while no other process migrates. */
   migrate(steps: () => Steps<void>): Promise<void>
 }
 
-/** A database behind one store: how statements are run. Bounded retries of what the database gave up are its business. */
+/**
+ * How statements run on the database behind one store. The engine retries what the database aborted, a bounded number
+ * of times.
+ */
 export interface Engine extends SchemaEngine {
   readonly dialect: Dialect
-  /** Runs the steps as one transaction under the locks; afterwards all of it is written, or nothing. */
+  /** Runs the steps as one transaction under the locks. */
   transaction<T>(locks: Locks, steps: () => Steps<T>): Promise<T>
-  /** Names the server, as a feed on it does. */
+  /** Returns the id of the server, the same as a feed on it. */
   identity(): Promise<string | undefined>
-  /** Inserts without a limit, where that takes one statement. */
+  /** Inserts without a limit, if the database can do it in one statement. */
   insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
 }

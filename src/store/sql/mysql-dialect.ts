@@ -1,5 +1,5 @@
 /**
- * SQL as MySQL 8 and MariaDB spell it.
+ * The store's SQL for MySQL 8 and MariaDB.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from '
 
 const BATCH = 500
 
-// Bytes are compared as they are: no collation folds case or accents, nor takes a trailing space for none.
+// Binary types: a collation could fold case or accents, or ignore trailing spaces.
 const DECLARATIONS: Declarations = {
   type(type) {
     if (type === 'number') return 'BIGINT'
@@ -24,7 +24,7 @@ const DECLARATIONS: Declarations = {
   indexesWithin: true,
 }
 
-// The first row of the table of locks; the others are shared out among the holders.
+// The first row of the table of locks. The other rows are shared among the holders.
 const MAKING = 0
 const HOLDERS = 64
 
@@ -37,7 +37,7 @@ export function mysqlDialect(prefix: string): Dialect {
   return {
     tables,
     forUpdate: raw(' FOR UPDATE'),
-    // A bound number is sent as a floating-point one, which LIMIT refuses.
+    // A bound number is sent as a float, which LIMIT rejects.
     limit: (count) => raw(`LIMIT ${Math.trunc(count)}`),
     among: (column, values) => {
       const condition = sql`${column} IN (${listed(values)})`
@@ -52,7 +52,8 @@ export function mysqlDialect(prefix: string): Dialect {
     insertUnlessThere: (table, names, values) =>
       sql`INSERT IGNORE INTO ${table} (${names}) VALUES (${listed(values)})`,
     together: (statements) => statements,
-    // One table alone: sql_safe_updates refuses a join. Rows are locked in the order of the reports, the highest id first.
+    // A single table, because sql_safe_updates rejects joins. Rows are locked in the order of the reports, highest id
+    // first.
     recordUsage: (usages) => {
       const cases = usages.map(({ id, at }) => sql`WHEN ${id} THEN ${at}`)
       const newest = sql`CASE id ${joined(cases, ' ')} END`
@@ -61,10 +62,10 @@ export function mysqlDialect(prefix: string): Dialect {
           AND (last_used_at IS NULL OR last_used_at < ${newest}) ORDER BY id DESC`
       return [once(update)]
     },
-    // With a limit that none reaches: a session with sql_safe_updates refuses what has neither a key nor a limit.
+    // The limit is never reached: a session with sql_safe_updates rejects an update that has neither a key nor a limit.
     markRevoked: (set, where) =>
       sql`UPDATE ${tokens} SET ${set} WHERE ${where} LIMIT ${raw(String(2n ** 63n - 1n))}`,
-    // From the difference, which no time zone and no summer time of the session changes.
+    // Computed as a difference, because the session's time zone does not affect it.
     now: sql`SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6)) DIV 1000 AS now`,
     purgeBatch: (table, before) =>
       sql`DELETE FROM ${table} WHERE expires_at <= ${before}
@@ -85,7 +86,7 @@ export function mysqlDialect(prefix: string): Dialect {
   }
 }
 
-// One statement for each table, so that it is altered completely or not at all: its last column shows which.
+// One statement for each table, so that it is altered atomically. Its last column shows whether it was.
 function alterTable(addition: Addition): Guarded {
   const { table, columns, indexes } = addition
   const parts = [
@@ -99,7 +100,7 @@ function alterTable(addition: Addition): Guarded {
   }
 }
 
-/** Where the versions are kept. */
+/** The table of schema versions. */
 export function mysqlVersions({ text }: Sql): Versions {
   return {
     versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
@@ -114,7 +115,7 @@ function locksOf(prefix: string): Sql {
   return raw(`${prefix}locks`)
 }
 
-/** The statement that locks what tokens are made under. A lock of a row ends with its transaction, come what may. */
+/** The statement that takes the lock for creating tokens. A row lock always ends with its transaction. */
 export function lockMaking(prefix: string, mode: 'shared' | 'exclusive'): Sql {
   const end = raw(mode === 'shared' ? 'LOCK IN SHARE MODE' : 'FOR UPDATE')
   return sql`SELECT id ${fromMaking(prefix)} ${end}`
@@ -124,16 +125,16 @@ function fromMaking(prefix: string): Sql {
   return sql`FROM ${locksOf(prefix)} WHERE id = ${raw(String(MAKING))}`
 }
 
-/** Inserts a record that is not there, under the shared lock for as long as the statement takes. */
+/** Inserts a record if it does not exist, under the shared lock for the duration of the statement. */
 export function guardedInsert(prefix: string, record: TokenRecord): Sql {
   const { tokens } = tablesOf(prefix)
-  // Not prepared: the type of what is selected from nowhere is anyone's guess.
+  // Not prepared: the server cannot infer the types of parameters in a SELECT list.
   return once(sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)})
     SELECT ${listed(toValues(TOKEN_COLUMNS, record))} ${fromMaking(prefix)} LOCK IN SHARE MODE
     ON DUPLICATE KEY UPDATE ${tokens}.id = ${tokens}.id`)
 }
 
-/** The statement that locks a holder, and some others with it. */
+/** The statement that locks a holder. Several holders share one row. */
 export function lockHolder(prefix: string, holder: string): Sql {
   const row = 1 + ((createHash('sha256').update(holder).digest()[0] ?? 0) % HOLDERS)
   return sql`SELECT id FROM ${locksOf(prefix)} WHERE id = ${row} FOR UPDATE`

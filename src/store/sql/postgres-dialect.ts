@@ -1,5 +1,5 @@
 /**
- * SQL as Postgres spells it.
+ * The store's SQL for PostgreSQL.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const DECLARATIONS: Declarations = {
   indexesWithin: false,
 }
 
-/** The dialect over tables with this prefix, in a schema of their own or where the search path leads. */
+/** The dialect over tables with this prefix, in the given schema or the first of the search path. */
 export function postgresDialect(prefix: string, schema: string | undefined): Dialect {
   const tables = tablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
   const { tokens, arrivals, versions } = tables
@@ -49,7 +49,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
       sql`WITH hit AS (SELECT id FROM ${tokens} WHERE ${where} ORDER BY id DESC FOR UPDATE)
         UPDATE ${tokens} t SET ${set} FROM hit WHERE t.id = hit.id`,
     now: sql`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
-    // Rows locked by another purge are about to be deleted.
+    // Skips rows locked by another purge: it is about to delete them.
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id = ANY(ARRAY(
       SELECT id FROM ${table} WHERE expires_at <= ${before}
       ORDER BY expires_at LIMIT ${raw(String(BATCH))} FOR UPDATE SKIP LOCKED))`,
@@ -74,7 +74,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
   }
 }
 
-/** Where the versions are kept, in a schema that is created if it is missing. */
+/** The table of schema versions, in a schema that is created if it is missing. */
 export function postgresVersions({ text }: Sql, schema: string | undefined): Versions {
   return {
     versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${text}) IS NOT NULL`,
@@ -85,12 +85,12 @@ export function postgresVersions({ text }: Sql, schema: string | undefined): Ver
   }
 }
 
-// CREATE SCHEMA asks for a privilege on the database even when the schema is there.
+// CREATE SCHEMA requires a privilege on the database even if the schema exists.
 function createSchema(schema: string): string {
   return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA IF NOT EXISTS "${schema}"; END IF; END $$`
 }
 
-/** One statement for any number of records, whose text is always the same: an array for each column. */
+/** One statement for any number of records, with an array for each column, so that its text never changes. */
 function insertFrom(tokens: Sql, lock: Sql, records: readonly TokenRecord[]): Sql {
   const rows = records.map((record) => toValues(TOKEN_COLUMNS, record))
   const arrays = TOKEN_COLUMNS.map(
@@ -106,8 +106,8 @@ function arrayOf({ type }: Column<TokenRecord>): Sql {
 }
 
 /**
- * Inserts under a shared lock that lasts as long as the statement. It decides nothing by what it reads, so it does not
- * matter that its snapshot is older than the lock.
+ * Inserts under a shared lock for the duration of the statement. The snapshot is older than the lock, which is harmless
+ * because the statement decides nothing from its reads.
  */
 export function guardedInsert(tokens: Sql, key: bigint, records: readonly TokenRecord[]): Sql {
   const lock = raw('making, ')

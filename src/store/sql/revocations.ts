@@ -1,5 +1,5 @@
 /**
- * The operations on revocations, keys and what has expired, written once for every database.
+ * The operations on revocations, keys and expired rows, shared by every database.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import { takenNumber } from './arrivals.js'
 import { fieldsOf, hashOf, KEY_COLUMNS, namesOf, REVOCATION_COLUMNS, toValues } from './columns.js'
 import type { Dialect } from './dialect.js'
 
-/** Keeps a revocation and marks what it covers. To be run under the exclusive lock of making and that of the stripe. */
+/**
+ * Stores a revocation and marks the tokens that it covers. Must run under the exclusive lock for creating tokens and
+ * the lock of the stripe.
+ */
 export function* revoke(dialect: Dialect, revocation: Revocation, stripe: number): Steps<Matched> {
   const { tokens, keys, revocations } = dialect.tables
   const { id, kind, value, at, actor, reason } = revocation
@@ -53,18 +56,18 @@ function coverage({ kind, value, before, family, generation }: Revocation): Sql 
   }
 }
 
-/** Inserts a key, unless its id or its generation is there. */
+/** Inserts a key, unless its id or its generation exists. */
 export function insertKey(dialect: Dialect, record: KeyRecord): Sql {
   const values = toValues(KEY_COLUMNS, record)
   return dialect.insertUnlessThere(dialect.tables.keys, namesOf(KEY_COLUMNS), values)
 }
 
-/** Every key. */
+/** Selects every key. */
 export function selectKeys({ tables }: Dialect): Sql {
   return sql`SELECT ${fieldsOf(KEY_COLUMNS)} FROM ${tables.keys} ORDER BY id`
 }
 
-/** A compare and set on one row. */
+/** Compares and sets the wrapping in one row. */
 export function rewrapKey(
   { tables }: Dialect,
   id: string,

@@ -1,5 +1,5 @@
 /**
- * The schema: tables and indexes from one model, its versions, and the check that library and database agree.
+ * The schema: tables and indexes from one model, their versions, and the check that library and database match.
  *
  * @module
  */
@@ -21,9 +21,9 @@ import type { Schema, SchemaEngine, Tables } from './dialect.js'
 export interface TableModel {
   readonly name: string
   readonly columns: readonly Column<never>[]
-  /** The lists of columns that are unique together, beside the primary key `id`. */
+  /** The unique lists of columns, in addition to the primary key `id`. */
   readonly unique: readonly string[]
-  /** By the end of the index's name: the list of its columns. */
+  /** The lists of columns, by the suffix of the index's name. */
   readonly indexes: Readonly<Record<string, string>>
 }
 
@@ -49,7 +49,7 @@ export interface Addition {
 const addedIn2 = <T>(columns: readonly Column<T>[]) =>
   columns.filter(({ since }) => since === 2) as readonly Column<never>[]
 
-/** Added in version 2: integrity tags, the limits of a family, the reach of a revocation, and the order of changes. */
+/** Added in version 2: integrity tags, family limits, the reach of revocations, and the order of changes. */
 export function additionsOfVersion2({ tokens, keys, revocations }: Tables): Addition[] {
   return [
     {
@@ -66,11 +66,11 @@ export function additionsOfVersion2({ tokens, keys, revocations }: Tables): Addi
   ]
 }
 
-/** The tables of version 1. A later version adds columns that are nullable and tables, and changes nothing here. */
+/** The tables of version 1. Later versions only add tables and nullable columns; this never changes. */
 export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
   return [
     model(tokens.text, TOKEN_COLUMNS, [], {
-      // A list by any of these, in pages by id, is one walk along an index.
+      // Listing by any of these, in pages by id, walks one index.
       subject: 'subject_hash, id',
       family: 'family, id',
       policy: 'policy, id',
@@ -90,7 +90,7 @@ export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableMo
 
 const NAME = /^[a-z_][a-z0-9_]{0,30}$/
 
-/** The name of a prefix or a schema, which no database takes as a bound value. Throws `ERR_INVALID_OPTION`. */
+/** Checks the name of a prefix or schema, which no database accepts as a bound value. Throws `ERR_INVALID_OPTION`. */
 export function checkedName(field: string, name: unknown): string {
   if (typeof name === 'string' && NAME.test(name)) return name
   throw new WatchwordError(
@@ -104,7 +104,7 @@ export function checkedPrefix(prefix: unknown): string {
   return prefix === undefined ? 'watchword_' : checkedName('prefix', prefix)
 }
 
-/** The tables of a prefix, behind a qualifier such as a schema. */
+/** The tables of a prefix, with a qualifier such as a schema. */
 export function tablesOf(prefix: string, qualifier = ''): Tables {
   const table = (name: string) => raw(`${qualifier}${prefix}${name}`)
   return {
@@ -116,7 +116,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
   }
 }
 
-/** Applies the schema manually. */
+/** The SQL that applies the schema manually. */
 export function migrationSql({ createVersions, migrations, tables }: Schema): string {
   const lines = migrations.flatMap((statements, index) => [
     ...statements.map((statement) => (typeof statement === 'string' ? statement : statement.text)),
@@ -128,17 +128,17 @@ export function migrationSql({ createVersions, migrations, tables }: Schema): st
 /** The owner of a schema, for messages. */
 export type Owner = 'store' | 'feed'
 
-/** Brings the schema to the version of the library. One process at a time; twice changes nothing. */
+/** Upgrades the schema to the version of the library. One process at a time; idempotent. */
 export async function migrate(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
   const { migrations } = engine.dialect
-  // No lock and no write where there is nothing to do, as in every start but the first.
+  // Most starts have nothing to migrate and need no lock and no write.
   if ((await currentVersion(engine)) >= migrations.length) return checkVersion(engine, owner)
   await engine.migrate(() => migrationSteps(engine.dialect))
 }
 
 function* migrationSteps(dialect: Schema): Steps<void> {
   const { createVersions, migrations, tables }: Schema = dialect
-  // Created rather than looked for: whether it is there may have been cached before the wait for the others.
+  // Created instead of checked: a result from before the wait for other processes may be cached.
   for (const text of createVersions) yield once(raw(text))
   const { rows } = yield once(selectVersion(dialect))
   const applied = Number(rows[0]?.['version'] ?? 0)
@@ -154,7 +154,7 @@ function* migrationSteps(dialect: Schema): Steps<void> {
   }
 }
 
-/** Rejects with `ERR_STORE_SCHEMA` unless the schema is of the library's own version. */
+/** Rejects with `ERR_STORE_SCHEMA` unless the schema has the library's version. */
 export async function checkVersion(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
   const wanted = engine.dialect.migrations.length
   const version = await currentVersion(engine)

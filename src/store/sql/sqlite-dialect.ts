@@ -1,5 +1,5 @@
 /**
- * SQL as SQLite spells it. One writer at a time, so nothing needs a lock beside the transaction itself.
+ * The store's SQL for SQLite. SQLite has one writer at a time, so a transaction needs no further lock.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from '
 
 const BATCH = 500
 
-// Text of a STRICT table is compared byte by byte, and never taken for a number.
+// Text in a STRICT table is compared byte by byte and never converted to a number.
 const DECLARATIONS: Declarations = {
   type: (type) => (type === 'number' ? 'INTEGER' : 'TEXT'),
   tableEnd: ' STRICT',
@@ -78,7 +78,7 @@ function addColumns(addition: Addition): Guarded[] {
   }))
 }
 
-/** Where the versions are kept. */
+/** The table of schema versions. */
 export function sqliteVersions({ text }: Sql): Versions {
   return {
     versionsExist: sql`SELECT 1 AS found FROM sqlite_master

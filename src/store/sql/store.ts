@@ -1,5 +1,5 @@
 /**
- * A store over a relational database, whichever it is.
+ * A store over any relational database.
  *
  * @module
  */
@@ -25,11 +25,11 @@ import {
 /** A store with its own schema. */
 export interface SqlStore extends Store {
   /**
-   * Creates the tables, or brings them to the version of this library. Safe when many processes start at once, and
-   * changes nothing when there is nothing to do. Rejects with `ERR_STORE_SCHEMA` when the schema is newer.
+   * Creates the tables or upgrades them to the version of this library. Idempotent, and safe when many processes start
+   * at once. Rejects with `ERR_STORE_SCHEMA` if the schema is newer.
    */
   migrate(): Promise<void>
-  /** The SQL that {@link SqlStore.migrate} runs on an empty database, for tools that run it themselves. */
+  /** The SQL that {@link SqlStore.migrate} runs on an empty database, for migration tools. */
   migrationSql(): string
 }
 
@@ -40,7 +40,7 @@ export function sqlStore(engine: Engine): SqlStore {
   const ensureOpen = (): void => {
     if (closed) throw new Error(`the ${name} store is closed`)
   }
-  // Every method returns a promise: it rejects rather than throws, and always rejects after close.
+  // Async, so that it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()
@@ -123,7 +123,7 @@ async function insert(
   if (first === undefined) return 'inserted'
   const { dialect } = engine
   if (limit !== undefined) {
-    // A separator that the text cannot fake: the length of the first part comes first.
+    // The length prefix makes the separator unambiguous.
     const holder = `${first.subject.length}:${first.subject}${first.policy}`
     return await engine.transaction({ making: 'shared', holder }, () =>
       insertLimited(dialect, records, limit),
@@ -147,7 +147,7 @@ async function recordUsage(engine: Engine, usages: readonly Usage[]): Promise<vo
 
 async function purge(engine: Engine, before: PurgeBefore, ensureOpen: () => void) {
   const { tables } = engine.dialect
-  // In batches, so that no lock is held for long however much has expired.
+  // In batches, so that no lock is held for long.
   const empty = async (table: Sql, until: number): Promise<number> => {
     let removed = 0
     for (;;) {

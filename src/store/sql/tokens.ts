@@ -1,5 +1,5 @@
 /**
- * The operations on tokens, written once for every database.
+ * The operations on tokens, shared by every database.
  *
  * @module
  */
@@ -21,12 +21,12 @@ import type { Dialect } from './dialect.js'
 
 const FIELDS = fieldsOf(TOKEN_COLUMNS)
 
-/** The one row of this id. */
+/** Selects the row of this id. */
 export function selectToken({ tables }: Dialect, id: string): Sql {
   return sql`SELECT ${FIELDS} FROM ${tables.tokens} WHERE id = ${id}`
 }
 
-/** Counts and inserts, all or none. To be run under the lock of the holder. */
+/** Counts and inserts, all or none. Must run under the lock of the holder. */
 export function* insertLimited(
   dialect: Dialect,
   records: readonly TokenRecord[],
@@ -49,12 +49,12 @@ export function* insertLimited(
   return 'inserted'
 }
 
-/** Inserts what is not there. */
+/** Inserts records whose ids do not exist. */
 export function* insertTokens(dialect: Dialect, records: readonly TokenRecord[]): Steps<void> {
   for (const statement of dialect.insertTokens(records)) yield statement
 }
 
-/** One page of a list, or `undefined` when nothing that a database holds can match. */
+/** One page of a list, or `undefined` if no stored row can match. */
 export function listTokens(dialect: Dialect, filter: TokenFilter, page: Page): Sql | undefined {
   const { subject, family, policy, audience, keyId, liveAt, supersededAliveAt } = filter
   const texts = [subject, family, policy, audience, keyId].filter((text) => text !== undefined)
@@ -81,7 +81,7 @@ interface Listing<T> {
   readonly page: Page
 }
 
-/** A page by keyset: its cost does not grow with how far one has come. */
+/** A page by keyset: its cost does not grow with its position. */
 export function pageOf<T>(
   dialect: Dialect,
   { table, columns, conditions, page: { after, limit } }: Listing<T>,
@@ -91,12 +91,12 @@ export function pageOf<T>(
   return sql`SELECT ${fieldsOf(columns)} FROM ${table}${where} ORDER BY id ${dialect.limit(limit)}`
 }
 
-// No id holds U+0000, so all that are greater than the text up to it are greater than the whole.
+// No id contains U+0000, so comparing with the text before it gives the same result.
 function bound(after: string): string {
   return (after.split('\0', 1)[0] ?? '').toWellFormed()
 }
 
-/** A rotation: who, to what, from when the old token ends, and by which stripe it is numbered. */
+/** A rotation: the predecessor, its successor, when the predecessor ends, and the stripe of its number. */
 interface Rotation {
   readonly id: string
   readonly successor: TokenRecord
@@ -104,7 +104,9 @@ interface Rotation {
   readonly stripe: number
 }
 
-/** Links a predecessor to its one successor. To be run under the shared lock of making and the lock of the stripe. */
+/**
+ * Links a predecessor to its successor. Must run under the shared lock for creating tokens and the lock of the stripe.
+ */
 export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession> {
   const [row] = (yield predecessorOf(dialect, rotation)).rows
   if (row === undefined) return { outcome: 'missing' }
@@ -119,12 +121,12 @@ export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession
   return { outcome: 'succeeded' }
 }
 
-/** Locks the predecessor until the end of the transaction, so that what is decided by it stays true. */
+/** Locks the predecessor until the end of the transaction, so that the decision stays valid. */
 function predecessorOf({ tables, forUpdate }: Dialect, { id, successor }: Rotation): Sql {
   const { tokens, revocations } = tables
   const { keyId: newKeyId, generation } = successor
   const kept = (condition: Sql) => sql`EXISTS (SELECT 1 FROM ${revocations} r WHERE ${condition})`
-  // The successor may be of a newer key, which may have been revoked since it was sealed.
+  // The successor may be sealed with a newer key, which may have been revoked since.
   const covering = [
     kept(sql`r.kind = 'token' AND r.target = t.id AND r.value = t.id`),
     // An earlier token of the family was revoked, and its successors with it.
@@ -166,7 +168,7 @@ function link(
   return statements
 }
 
-/** Moves the end of a token earlier, never later. To be run under the lock of the stripe. */
+/** Moves a token's `supersededAt` earlier, never later. Must run under the lock of the stripe. */
 export function supersede(
   dialect: Dialect,
   { id, at, stripe }: { readonly id: string; readonly at: number; readonly stripe: number },
@@ -176,11 +178,12 @@ export function supersede(
     WHERE id = ${id} AND (superseded_at IS NULL OR superseded_at > ${at})`
 }
 
-/** The latest report for each id that can be there, in the order in which every writer locks rows. */
+/** The latest report for each possible id, in the order in which every writer locks rows. */
 export function latestOf(usages: readonly Usage[]): Usage[] {
   const latest = new Map<string, number>()
   for (const { id, at } of usages)
     if (isStorable(id)) latest.set(id, Math.max(at, latest.get(id) ?? at))
-  // A rotation locks a token and then its predecessor, whose id is the smaller one: descending, as here.
+  // A rotation locks a token and then its predecessor, which has the smaller id, so all writers lock in descending
+  // order.
   return [...latest].map(([id, at]) => ({ id, at })).sort((a, b) => (a.id < b.id ? 1 : -1))
 }
