@@ -165,6 +165,13 @@ export function rowsOf(file: string, symbol: string): readonly Row[] {
   throw new Error(`${file} has no ${symbol}`)
 }
 
+/** The union of this name, and the unions that it names. */
+export function unionsWithin(file: string, symbol: string): readonly string[] {
+  const alias = aliasOf(symbol, sourceOf(file))
+  const members = alias === undefined ? [] : membersOf(alias.node).filter(ts.isTypeReferenceNode)
+  return [symbol, ...members.flatMap(({ typeName }) => unionsWithin(file, typeName.getText()))]
+}
+
 /** The unions of codes that a file exports by name from others, such as `RejectionCode`. */
 export function exportedCodes(file: string): readonly string[] {
   const source = sourceOf(file)

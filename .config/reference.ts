@@ -7,7 +7,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { exportedCodes, rowsOf } from './doc-comments.js'
+import { exportedCodes, rowsOf, unionsWithin } from './doc-comments.js'
 import { entries } from './entries.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -132,6 +132,12 @@ const SECTIONS: readonly Section[] = [
     symbol: 'Standing',
   },
   {
+    title: 'Witnesses of freshness',
+    intro: 'The values of `witness` in `health()`.',
+    file: 'src/revocation/follower/witness.ts',
+    symbol: 'WitnessKind',
+  },
+  {
     title: 'Reasons of a failure',
     intro: 'The `reason` of `feedFailure` and `storeFailure` in `health()`.',
     file: 'src/lib/failure-reason.ts',
@@ -163,7 +169,7 @@ const SECTIONS: readonly Section[] = [
 
 /** The unions of codes that the package exports and the page does not list. */
 export function unlistedCodes(): readonly string[] {
-  const listed = new Set(SECTIONS.map(({ symbol }) => symbol))
+  const listed = new Set(SECTIONS.flatMap(({ file, symbol }) => unionsWithin(file, symbol)))
   const exported = new Set(entries.flatMap(({ source }) => exportedCodes(source)))
   return [...exported].filter((name) => !listed.has(name))
 }

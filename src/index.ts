@@ -13,6 +13,7 @@ export type {
   Appended,
   CallOptions,
   Durability,
+  FeedIncidentKind,
   FeedInfo,
   FeedSnapshot,
   Position,
@@ -35,9 +36,11 @@ export type {
   CacheOptions,
   KeyOptions,
   PolicyOptions,
+  RotationsOptions,
   WatchwordOptions,
 } from './options/options.js'
 export type { ReuseAction } from './policy/policy.js'
+export type { WitnessKind } from './revocation/follower/witness.js'
 export { memoryStore } from './store/memory.js'
 export type {
   Changes,

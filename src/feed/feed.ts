@@ -18,7 +18,7 @@ export interface Position {
   readonly link: Uint8Array
 }
 
-/** One event as an adapter sees it: at most {@link MAX_EVENT_BYTES} opaque bytes. */
+/** One event as an adapter sees it: at most 40,960 opaque bytes. */
 export interface SealedEvent {
   readonly seq: number
   readonly bytes: Uint8Array
@@ -33,7 +33,7 @@ export interface SealedHead extends Position {
   readonly floor: number
   /** When a node last sealed this head, by an append or a touch, in Unix milliseconds. */
   readonly beaconAt: number
-  /** The seal: at most {@link MAX_HEAD_BYTES}. */
+  /** The seal: at most 512 bytes. */
   readonly bytes: Uint8Array
 }
 
@@ -111,7 +111,7 @@ export interface FeedSnapshot {
   load(signal: AbortSignal): AsyncIterable<Uint8Array>
   /**
    * Replaces the snapshot atomically after the last chunk. A `save` that ends early or rejects keeps the previous
-   * snapshot. Each chunk has at most {@link MAX_EVENT_BYTES} bytes.
+   * snapshot. Each chunk has at most 40,960 bytes.
    */
   save(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
 }

@@ -20,6 +20,8 @@ export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
 export type {
   AuthorizedOptions,
+  BudgetOptions,
+  BudgetsOptions,
   Caller,
   EndpointAuthority,
   EndpointCall,
@@ -28,6 +30,7 @@ export type {
   IntrospectionOptions,
   LeakOptions,
   LimitAnswer,
+  LimitHook,
   ReadCall,
   RevocationOptions,
   RotationOptions,

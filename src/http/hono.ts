@@ -29,6 +29,8 @@ export { authOf, optionalAuthOf } from './auth.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
 export type {
   AuthorizedOptions,
+  BudgetOptions,
+  BudgetsOptions,
   Caller,
   EndpointAuthority,
   EndpointCall,
@@ -37,6 +39,7 @@ export type {
   IntrospectionOptions,
   LeakOptions,
   LimitAnswer,
+  LimitHook,
   ReadCall,
   RevocationOptions,
   RotationOptions,

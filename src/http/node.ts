@@ -26,6 +26,8 @@ export type { ConnectGuard } from './connect.js'
 export type { TokenEndpoints } from './endpoints/endpoints.js'
 export type {
   AuthorizedOptions,
+  BudgetOptions,
+  BudgetsOptions,
   Caller,
   EndpointAuthority,
   EndpointCall,
@@ -34,6 +36,7 @@ export type {
   IntrospectionOptions,
   LeakOptions,
   LimitAnswer,
+  LimitHook,
   ReadCall,
   RevocationOptions,
   RotationOptions,

@@ -56,7 +56,9 @@ export interface TokenOptions<Request> extends Requirement {
    * a promise of either, which must settle within the authority's `timeout`; other thenables are rejected. Default:
    * only the header. A token in a query string or a form is rejected.
    */
-  readonly getToken?: (request: Request) => TokenSource | Promise<TokenSource>
+  readonly getToken?: (
+    request: Request,
+  ) => string | null | undefined | Promise<string | null | undefined>
   /** Adds to the context that is published with the decision. Default: what the framework knows about the request. */
   readonly context?: (request: Request) => RequestContext
   /** Called with each error that prevented a check; the client receives 503. Default: none. */
@@ -77,9 +79,6 @@ export interface TokenOptions<Request> extends Requirement {
    */
   readonly isSecure?: (request: Request) => boolean
 }
-
-/** The content of one source in a request: the text of a token, or nothing. */
-export type TokenSource = string | null | undefined
 
 /** The options with every default filled in. */
 export interface ResolvedTokenOptions<Request> {

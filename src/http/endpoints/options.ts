@@ -19,6 +19,8 @@ import {
   type ResolvedBudgets,
 } from './budgets.js'
 
+export type { BudgetOptions, BudgetsOptions } from './budgets.js'
+
 /** The methods of an authority that the token endpoints call. The result of `createWatchword` has them. */
 export interface EndpointAuthority<Claims = AnyClaims> extends TokenAuthority<Claims> {
   rotate(

@@ -13,8 +13,16 @@ import type { AgreedTime } from './agreed-time.js'
 import { NEVER, type TimeMark } from './freshness.js'
 import type { Members } from './members.js'
 
-/** The source of the evidence: seals of other members, the store, this node alone, or none. */
-export type WitnessKind = 'members' | 'store' | 'self' | 'none'
+/** The source of the evidence that this node reads the same log as the others. */
+export type WitnessKind =
+  /** Seals of other members. */
+  | 'members'
+  /** The store. */
+  | 'store'
+  /** This node's own seal: no other member may be running. */
+  | 'self'
+  /** There is no evidence. */
+  | 'none'
 
 /** Asks an adapter which server it runs on. */
 type Identify = () => Promise<string | undefined>
