@@ -1,5 +1,5 @@
 /**
- * The options of stores, feeds and channels, read in one way.
+ * Parses the options of stores, feeds and channels.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { allowedNames, describe, quote } from './quote.js'
 import { EXPLICIT_UNDEFINED } from './undefined.js'
 
 /**
- * The options that an adapter was called with; none when it was called without. Throws `ERR_INVALID_OPTION` for a field
- * that is unknown, since a misspelt option is an ignored one, and for `undefined`, which may be a misspelt constant.
+ * Returns the options of an adapter, empty if none were passed. Throws `ERR_INVALID_OPTION` for an unknown field,
+ * because a misspelt option would be ignored, and for `undefined`, which may be a misspelt constant.
  *
  * @param given - The rest of the arguments, so that an explicit `undefined` differs from no argument.
  */
@@ -21,7 +21,7 @@ export function adapterOptions<T extends object>(
   const [options] = given
   if (given.length > 0 && (typeof options !== 'object' || Array.isArray(options ?? [])))
     throw invalid(`options: expected an object, got ${describe(options)}`)
-  // Without a prototype, so that a polluted one sets no option.
+  // Without a prototype, so a polluted one sets no option.
   const fields = fieldsOf(options ?? {}, names)
   for (const [name, value] of Object.entries(fields)) {
     if (!names.some((known) => known === name))

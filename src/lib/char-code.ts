@@ -1,9 +1,9 @@
 /**
- * Reading a text character by character, as fast in every process.
+ * Reads text character by character, at the same speed in every process.
  *
- * V8 compiles `text.charCodeAt(at)` inline only as long as no class extends `String`. Both Redis clients define one that
- * does, and from then on each such call takes some seven nanoseconds in place of one (Node 20 to 24). The function itself,
- * bound to be called with its text, stays inline.
+ * V8 inlines `text.charCodeAt(at)` only as long as no class extends `String`. Both Redis clients define such a class,
+ * after which each call takes about 7 ns instead of 1 ns (Node 20 to 24). A function bound to `Function.prototype.call`
+ * stays inlined.
  *
  * @module
  */

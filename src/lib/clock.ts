@@ -1,68 +1,73 @@
 /**
- * Time: the one place that reads the system's clocks and sets timers.
+ * Time: the only module that reads the system's clocks and sets timers.
  *
  * @module
  */
 import { WatchwordError } from '../errors.js'
 import { readField } from './fields.js'
 
-/** Where the library gets time from. Everything but `now` has a default. */
+/** The library's source of time. Everything but `now` has a default. */
 export interface Clock {
   /** Wall time in Unix milliseconds. */
   now(): number
-  /** Milliseconds that only go forward, from any origin. Default: `performance.now`. */
+  /** Monotonic milliseconds, from any origin. Default: `performance.now`. */
   monotonic?(): number
   /** Calls back once after `delayMs`. Default: `setTimeout`, without keeping the process alive. */
   setTimer?(callback: () => void, delayMs: number): Timer
 }
 
-/** A timer that was set. */
+/** A timer. */
 export interface Timer {
   cancel(): void
 }
 
-/** A clock with every method, and with a wall time for judging that does not fall back. */
+/** A clock with every method, and with a wall time for expiry that does not go back. */
 export interface ResolvedClock {
-  /** Wall time in Unix milliseconds, as reported by the source: for timestamps. */
+  /** Wall time in Unix milliseconds, as reported by the source. For timestamps. */
   now(): number
-  /** Like `now`, for messages: the last good reading while the source returns no time. Never throws. */
+  /** Like `now`, but returns the last valid reading if the source returns no time. Never throws. For messages. */
   reading(): number
-  /** Wall time for judging expiry: held at its highest value when the source steps back by at most {@link HOLD_MS}. */
+  /**
+   * Wall time for checking expiry: held at its highest value while the source steps back by at most {@link HOLD_MS}.
+   */
   judged(): number
   monotonic(): number
   /** Calls back once, without keeping the process alive. */
   setTimer(callback: () => void, delayMs: number): Timer
-  /** Calls back once, for a caller who waits: the process stays alive, and a clock that stands still holds up nothing. */
+  /**
+   * Calls back once, and keeps the process alive, because a caller waits. Also set on the machine's clock, because the
+   * source's may not advance.
+   */
   setPause(callback: () => void, delayMs: number): Timer
-  /** Called when the wall clock was stepped back by more than {@link HOLD_MS}, and is believed. */
+  /** Called when the wall clock steps back by more than {@link HOLD_MS} and the earlier time is accepted. */
   onStepBack: () => void
 }
 
 /**
- * How far the wall clock may step back before the earlier time is accepted. Within it, an expired token stays expired;
- * beyond it, the earlier jump forward was the fault, and holding on to it would reject every token until the real time
- * has caught up.
+ * How far the wall clock may step back before the earlier time is accepted. Within this limit an expired token stays
+ * expired. Beyond it, the earlier forward jump was the fault, and holding on to it would reject every token until real
+ * time has caught up.
  */
 export const HOLD_MS = 3_600_000
 
-/** Between two looks a minute or so apart, a time server slews the clock by less than this. */
+/** Between two readings about a minute apart, NTP slews the clock by less than this. */
 const DRIFT_MS = 5_000
 
 /** The clock of the machine. */
 export const systemClock: Clock = { now: () => Date.now() }
 
-/** Fills in what a caller's clock leaves out. */
+/** Fills in the defaults of a caller's clock. */
 export function resolveClock(source: Clock): ResolvedClock {
   let highest = Number.NEGATIVE_INFINITY
   let last = 0
   let previous = Number.NEGATIVE_INFINITY
   let left: LeftTime | undefined
-  // `Date.now` is looked up at each call, so that the fake timers of a test move this clock.
+  // `Date.now` is looked up at each call, so that fake timers of tests affect this clock.
   const read = source === systemClock ? () => Date.now() : wholeMilliseconds(source)
   const monotonic = steadyMilliseconds(source)
   const hasTimer = readField(source, 'setTimer') !== undefined
   const stepBack = (time: number) => {
-    // One long step is a correction. Several short ones that add up to it may be taken back as well.
+    // One long step is a correction. Several short steps of the same total may be undone as well.
     const isOne = previous - time > HOLD_MS
     left = isOne ? undefined : { time: highest, steppedTo: time, steppedAt: monotonic() }
     highest = time
@@ -108,10 +113,10 @@ export function resolveClock(source: Clock): ResolvedClock {
   return clock
 }
 
-/** The clock of the machine, resolved: for code that has no authority to ask. */
+/** The machine's clock, resolved, for code outside of an authority. */
 export const SYSTEM_CLOCK: ResolvedClock = resolveClock(systemClock)
 
-/** The time that a step back left, and where and when that step led. */
+/** The time before a step back, and the time and moment of that step. */
 interface LeftTime {
   readonly time: number
   readonly steppedTo: number
@@ -119,17 +124,17 @@ interface LeftTime {
 }
 
 /**
- * The time to judge by after a step forward has undone a step back, at least in part: the time that the step back left,
- * so that what had expired then does not become valid again. `undefined` while the clock only goes on from where it
- * was stepped to, or is still further back than the hold.
+ * The time for checking expiry after a forward step has undone a step back at least partly: the time before the step
+ * back, so that tokens expired then do not become valid again. `undefined` while the clock continues from the step, or
+ * is still further back than the hold.
  */
 function returned({ time: left, steppedTo, steppedAt }: LeftTime, time: number, steady: number) {
   const leapt = time - steppedTo - (steady - steppedAt) > DRIFT_MS
   return leapt && left - time <= HOLD_MS ? Math.max(left, time) : undefined
 }
 
-// A clock that does not return a number would compare as neither before nor after anything and accept every token. It
-// counts as the end of time, when everything has expired.
+// Comparisons with a non-number are always false, so such a clock would accept every token. It is treated as the end of
+// time, when everything has expired.
 function wholeMilliseconds(source: Clock): () => number {
   return () => {
     try {
@@ -141,7 +146,7 @@ function wholeMilliseconds(source: Clock): () => number {
   }
 }
 
-// A steady clock that fails proves nothing: compared with anything, NaN is not within any lease.
+// A failed monotonic clock proves nothing: comparisons with NaN are false, so no lease holds.
 function steadyMilliseconds(source: Clock): () => number {
   if (readField(source, 'monotonic') === undefined) return () => performance.now()
   return () => {
@@ -154,7 +159,7 @@ function steadyMilliseconds(source: Clock): () => number {
 }
 
 function systemTimer(callback: () => void, delayMs: number): Timer {
-  // A number, or an object without `unref`, under the fake timers of some test runners.
+  // Fake timers of some test runners return a number, or an object without `unref`.
   const timer: { unref?(): unknown } | number = setTimeout(callback, delayMs)
   if (typeof timer === 'object') timer.unref?.()
   return { cancel: () => clearTimeout(timer as NodeJS.Timeout) }

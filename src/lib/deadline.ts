@@ -1,5 +1,5 @@
 /**
- * Deadlines for calls to adapters, which are never trusted to time out by themselves.
+ * Deadlines for calls to adapters, which cannot be trusted to time out.
  *
  * @module
  */
@@ -17,16 +17,16 @@ type OutageCode = Extract<
 export interface Deadline {
   readonly clock: ResolvedClock
   readonly deadlineMs: number
-  /** The code of an outage. */
+  /** The error code of the outage. */
   readonly code: OutageCode
-  /** Names the adapter in messages. */
+  /** The name of the adapter in messages. */
   readonly name: string
-  /** Called when the deadline has passed, to let the adapter give up too. */
+  /** Called when the deadline has passed, to abort the adapter's call. */
   readonly onTimeout?: () => void
 }
 
 /**
- * Runs one call to an adapter. Rejects with the outage's code if the adapter fails or does not respond in time; a late
+ * Runs one call to an adapter. Rejects with the outage's code if the adapter fails or does not respond in time. A late
  * response is dropped and a late failure ignored.
  */
 export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ export function withDeadline<T>(deadline: Deadline, call: () => Promise<T>): Pro
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(() => {
       onTimeout?.()
-      const error = new WatchwordError(code, `${name} did not answer within ${deadlineMs} ms`)
+      const error = new WatchwordError(code, `${name} did not respond within ${deadlineMs} ms`)
       reject(withReason(error, 'timeout'))
     }, deadlineMs)
     startCall(call).then(
@@ -54,7 +54,7 @@ function startCall<T>(call: () => Promise<T>): Promise<T> {
   try {
     return call()
   } catch (error) {
-    // Adapters are asked to reject rather than throw, and not trusted to.
+    // Adapters should reject instead of throwing, but may throw.
     return Promise.reject(error)
   }
 }

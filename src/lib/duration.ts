@@ -1,5 +1,5 @@
 /**
- * Durations: a number of milliseconds, or a number with a unit, such as `'15m'`.
+ * Durations: a number of milliseconds, or text with a unit, such as `'15m'`.
  *
  * @module
  */
@@ -27,12 +27,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 7 * DAY,
 }
 
-/** Ten years: a longer lifetime is practically indefinite, and sums of times stay far within the safe range. */
+/** Ten years. Sums of such times stay far within the safe integer range. */
 export const MAX_DURATION_MS = 10 * YEAR
 
 /**
- * Reads a duration. Returns milliseconds, or `undefined` for anything that is not a finite, whole, non-negative
- * duration of at most ten years.
+ * Parses a duration. Returns milliseconds, or `undefined` for anything but a finite, whole, non-negative duration of at
+ * most ten years.
  */
 export function parseDuration(value: unknown): number | undefined {
   const ms = typeof value === 'string' ? parseText(value) : value
@@ -46,7 +46,7 @@ function parseText(text: string): number | undefined {
   return Number(match[1]) * (UNIT_MS[match[2] as string] as number)
 }
 
-/** Reads a share such as `'70%'` as a fraction from 0 to 1, exclusive, or `undefined`. */
+/** Parses a share such as `'70%'` to a fraction between 0 and 1, exclusive. Returns `undefined` if it is invalid. */
 export function parseShare(value: unknown): number | undefined {
   const match = typeof value === 'string' ? /^(\d{1,2})%$/.exec(value) : null
   if (match === null) return undefined

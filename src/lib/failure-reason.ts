@@ -3,7 +3,7 @@
  *
  * @module
  */
-/** Why an adapter does not work, for programs. */
+/** Why an adapter fails, for programs. */
 export type FailureReason =
   /** There is no connection, or the server is starting, shutting down or failing over. */
   | 'unreachable'
@@ -11,22 +11,22 @@ export type FailureReason =
   | 'timeout'
   /** The credentials are wrong, or lack a permission. */
   | 'denied'
-  /** The server takes no writes: a replica, a sealed stream, a read-only database. */
+  /** The server accepts no writes: a replica, a sealed stream, a read-only database. */
   | 'read_only'
-  /** The disk, the memory or a quota is used up, or the server cannot write to its disk. */
+  /** The disk, the memory or a quota is exhausted, or the server cannot write to its disk. */
   | 'full'
-  /** The server, or a limit of the client, does not allow a message of that length. */
+  /** The message exceeds a limit of the server or the client. */
   | 'too_large'
   /** The database, the tables or the streams do not exist, or are newer than this library. */
   | 'missing'
   /** The data read was not written by a node of this authority, or was damaged. */
   | 'corrupt'
-  /** Any other; see the message. */
+  /** Any other reason; see the message. */
   | 'unknown'
 
 type Known = Exclude<FailureReason, 'unknown'>
 
-/** Values that mean one reason. */
+/** Error codes and names by failure reason. */
 type Table<K> = ReadonlyMap<K, Known>
 
 function tableOf<K>(values: Partial<Record<Known, readonly K[]>>): Table<K> {
@@ -34,7 +34,7 @@ function tableOf<K>(values: Partial<Record<Known, readonly K[]>>): Table<K> {
   return new Map(entries.flatMap(([reason, keys]) => keys.map((key) => [key, reason] as const)))
 }
 
-// The codes of Node, and of clients that name theirs in the same way.
+// The codes of Node, and of clients that follow its naming.
 const CODES = tableOf<string>({
   unreachable: [
     ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'],
@@ -81,7 +81,7 @@ const NATS_NUMBERS = tableOf<number>({
   missing: [10035, 10039, 10059, 10076],
 })
 
-// How an error reply of Redis begins.
+// The first words of Redis error replies.
 const REDIS_CODES = tableOf<string>({
   unreachable: ['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'NOREPLICAS', 'TRYAGAIN', 'UNBLOCKED'],
   timeout: ['BUSY'],
@@ -91,7 +91,7 @@ const REDIS_CODES = tableOf<string>({
   corrupt: ['WRONGTYPE'],
 })
 
-// https://www.sqlite.org/rescode.html, by number and, as most clients have it, by name.
+// https://www.sqlite.org/rescode.html, by number and, as in most clients, by name.
 const SQLITE_NUMBERS = tableOf<number>({
   timeout: [5, 6],
   denied: [3, 23],
@@ -159,11 +159,11 @@ interface Clue {
   readonly sqlState?: unknown
 }
 
-// By a registered symbol: the ESM and the CommonJS copy of the package may meet in one process.
+// A registered symbol, because the ESM and the CommonJS copy of the package may run in one process.
 const REASON = Symbol.for('watchword.failure')
 const MAX_CAUSES = 5
 
-/** Says of an error of the library's own what kind of failure it is. Returns the error. */
+/** Attaches a failure reason to an error. Returns the error. */
 export function withReason<E extends Error>(error: E, reason: Known): E {
   return Object.defineProperty(error, REASON, { value: reason })
 }
@@ -188,7 +188,7 @@ function reasonOfOne(error: Error & Clue): Known | undefined {
     reasonOfCode(error) ??
     REDIS_CODES.get(/^[A-Z]+\b/.exec(error.message)?.[0] ?? '') ??
     NAMES.get(error.name) ??
-    // node-redis leaves the name of its classes at `Error`.
+    // node-redis leaves the `name` of its error classes at `Error`.
     NAMES.get(error.constructor.name) ??
     TEXTS.find(([pattern]) => pattern.test(error.message))?.[1]
   )
@@ -196,7 +196,7 @@ function reasonOfOne(error: Error & Clue): Known | undefined {
 
 function reasonOfCode({ code, errno, errcode, sqlState }: Clue): Known | undefined {
   if (typeof sqlState === 'string' && typeof errno === 'number') return MYSQL_NUMBERS.get(errno)
-  // The low byte is the code without its extension.
+  // The low byte is the primary code.
   if (typeof errcode === 'number') return SQLITE_NUMBERS.get(errcode & 0xff)
   if (typeof code === 'number') return NATS_NUMBERS.get(code)
   if (typeof code !== 'string') return undefined

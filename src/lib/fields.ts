@@ -1,5 +1,5 @@
 /**
- * The fields of objects that others made, read so that a polluted `Object.prototype` does not count.
+ * Reads fields of foreign objects, unaffected by a polluted `Object.prototype`.
  *
  * @module
  */
@@ -9,7 +9,7 @@ type Holding<T, K extends string> = [Holder<T, K>] extends [never]
   ? T & Required<Pick<T, K & keyof T>> & Record<K, unknown>
   : Holder<T, K>
 
-/** Whether the object itself has the field: `in` that does not look at the prototype. */
+/** Whether the object itself has the field. Unlike `in`, ignores the prototype. */
 export function has<T extends object, K extends string>(
   value: T,
   field: K,
@@ -37,7 +37,7 @@ function holderOf(value: object, field: string): object | null {
   return level
 }
 
-/** Whether `Object.prototype` has the field, and nothing before it. */
+/** Whether only `Object.prototype` has the field. */
 function isPolluted(value: object, field: string): boolean {
   const holder = holderOf(value, field)
   return holder !== null && holder !== value && isRootPrototype(holder)
@@ -63,14 +63,14 @@ export function fieldsOf(
     if (Object.hasOwn(fields, field)) continue
     const holder = holderOf(value, field)
     if (holder !== null && isRootPrototype(holder)) continue
-    // A proxy may have a value for a field that it does not list.
+    // A proxy may return a value for a field that it does not list.
     const given = source[field]
     if (holder !== null || given !== undefined) fields[field] = given
   }
   return fields
 }
 
-/** A copy without a prototype, so that a field that is absent reads as `undefined`. */
+/** A copy without a prototype, so a missing field reads as `undefined`. */
 export function bare<T extends object>(value: T): T {
   return Object.assign(Object.create(null) as T, value)
 }

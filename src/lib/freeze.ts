@@ -5,7 +5,7 @@
  */
 import { pathOf, strangenessOf } from './plain.js'
 
-/** Freezes plain data of our own making and everything in it, so that it can be shared between requests. */
+/** Deeply freezes plain data created by the library, so that requests can share it. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)
@@ -13,16 +13,16 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
-/** Why a value cannot be frozen: where, and what is there. */
+/** Why a value cannot be frozen: the path and the kind of the offending part. */
 export interface Unfreezable {
   readonly path: string
   readonly what: string
 }
 
 /**
- * Freezes what a schema returned, and everything in it: it may be frozen in part, or contain itself. Only plain objects,
- * plain arrays and primitives can be frozen truly; of anything else, which may keep state that freezing does not reach,
- * the place is returned.
+ * Deeply freezes what a schema returned, which may be partly frozen or contain itself. Only plain objects, plain arrays
+ * and primitives can be frozen reliably. For anything else, which may have state that freezing does not reach, returns
+ * its path.
  */
 export function freezeForeign(value: unknown): Unfreezable | undefined {
   return freezeAt(value, [], new Set())

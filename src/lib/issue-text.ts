@@ -5,7 +5,7 @@
  */
 import { allowedNames, describe, describeKind, pathText, quote } from './quote.js'
 
-/** The part of a schema's issue that a message is made of. */
+/** The part of a schema's issue that the message uses. */
 interface SchemaIssue {
   readonly code?: string | undefined
   readonly path: readonly PropertyKey[]
@@ -23,12 +23,12 @@ export interface Checked {
   readonly noun: string
 }
 
-// These may hold a secret or a claim: only the type is named.
+// Fields that may hold a secret or a claim: messages name only the type.
 const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
 
 /**
- * The message of one of the issues that a schema found: of a name that is unknown if there is one, since a misspelt field
- * makes the schema miss the field that is meant as well.
+ * The message for the issues of a schema. Unknown names come first: a misspelt field also makes the schema report the
+ * intended field as missing.
  */
 export function issueText(issues: readonly SchemaIssue[], checked: Checked): string {
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
@@ -50,7 +50,7 @@ export function issueText(issues: readonly SchemaIssue[], checked: Checked): str
 
 const UNREAD = Symbol('unread')
 
-// Only own data is read a second time: a getter must not run twice.
+// Only own data properties are read a second time: a getter must not run twice.
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   let value = input
   for (const part of path) {

@@ -5,7 +5,7 @@
  */
 import { codeAt } from './char-code.js'
 
-/** A name as it may stand in an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
+/** A valid name for an issuer, an audience, a subject or a policy: no control characters, no lone surrogates. */
 export function isName(value: unknown, maxLength: number): value is string {
   if (
     typeof value !== 'string' ||

@@ -1,13 +1,13 @@
 /**
- * Ids of one authority: ULIDs of the time that is asked for.
+ * Ids of one authority: ULIDs for a given time.
  *
  * @module
  */
 import { monotonicFactory } from 'ulid'
 
 /**
- * Makes ULIDs. Those of one millisecond ascend. An id never carries a later time than the one that was asked for: one
- * reading of a clock that was ahead must not make every later id, and every family, look younger than it is.
+ * Creates ULIDs, ascending within one millisecond. An id never carries a later time than the given one: after one
+ * reading of a clock that was ahead, every later id and family would otherwise look younger than it is.
  */
 export function idMaker(): (time: number) => string {
   let make = monotonicFactory()

@@ -1,5 +1,5 @@
 /**
- * Which values are plain data, and what to call those that are not.
+ * Distinguishes plain data from other values, and describes those for messages.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { isPlainObject, isRootPrototype } from './fields.js'
 export function isPlainArray(value: object): boolean {
   if (!Array.isArray(value)) return false
   const prototype = Object.getPrototypeOf(value) as object | null
-  // Of another realm too, whose `Array.prototype` is an array as well.
+  // Also from another realm, whose `Array.prototype` is an array as well.
   return (
     prototype === Array.prototype ||
     (Array.isArray(prototype) && isRootPrototype(Object.getPrototypeOf(prototype) as object))
@@ -39,20 +39,20 @@ function classOf(value: object): string {
 }
 
 /**
- * A list as JSON: of texts, numbers, booleans, null and lists of them. `JSON.stringify` calls the `toJSON` that a polluted
- * prototype may have, but not of a text or a number.
+ * JSON of a list of text, numbers, booleans, null and lists of them. `JSON.stringify` would call a `toJSON` of a
+ * polluted prototype, but not for text and numbers.
  */
 export function listJson(list: readonly unknown[]): string {
   const items = list.map((item) => (Array.isArray(item) ? listJson(item) : JSON.stringify(item)))
   return `[${items.join(',')}]`
 }
 
-/** A place in a value, as it is named in a message: `claims.a.b[2]`. */
+/** A path in a value for a message: `claims.a.b[2]`. */
 export function pathOf(root: string, steps: readonly PropertyKey[]): string {
   let path = root
   for (const step of steps) {
     if (typeof step === 'number') path += `[${step}]`
-    // A longer name may be a secret that was passed in the wrong place.
+    // A longer name may be a secret passed in the wrong place.
     else if (typeof step === 'string' && /^[A-Za-z_$][\w$]{0,39}$/.test(step)) path += `.${step}`
     else path += '[…]'
   }

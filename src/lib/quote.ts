@@ -1,5 +1,5 @@
 /**
- * Text of a caller in error messages: names are quoted, and what may be a secret is described by its kind and length.
+ * Callers' values in error messages: names are quoted, and possible secrets are described by kind and length.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import { strangenessOf } from './plain.js'
 
 const MAX_QUOTED = 64
 const PRINTABLE = /^[\p{L}\p{N}\p{P}\p{S} ]+$/u
-// The headers of PASETO and PASERK, of JWTs and of PEM, wherever they stand in a text.
+// The headers of PASETO and PASERK, of JWTs and of PEM, anywhere in a text.
 const SECRET_HEADER = /(?:^|[^a-z0-9])[vk]\d\.[a-z]|eyJ|-----|bearer /i
 const HEX = /[0-9a-f]{16}/i
-// Where a capital comes at most one letter after another one, no word can have begun.
+// Capitals at most one letter apart do not begin words.
 const BROKEN_WORD = /\p{Lu}\p{Ll}?(?=\p{Lu})/gu
 
 /**
  * Whether a text is a name and not a piece of a key or token. Names are short, printable and made of words; encoded
- * bytes mix cases and digits, and have no ends of words.
+ * bytes mix cases and digits and have no word boundaries.
  */
 export function isQuotable(text: string): boolean {
   if (text.length > MAX_QUOTED || !PRINTABLE.test(text) || !text.isWellFormed()) return false
@@ -27,7 +27,7 @@ export function isQuotable(text: string): boolean {
   return text.split(/[^\p{L}\p{N}]+/u).every((word) => word.length < 24)
 }
 
-/** A text as it may stand in a message: quoted when it is a name, otherwise its kind and length. */
+/** A text for a message: quoted if it is a name, otherwise its kind and length. */
 export function quote(text: string): string {
   if (isQuotable(text)) return `'${text}'`
   return `${kindOf(text)} of ${text.length} characters`
@@ -39,7 +39,7 @@ function kindOf(text: string): string {
   return 'text'
 }
 
-/** Any value as it may stand in a message. */
+/** Any value for a message. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'an empty text' : quote(value)
   if (typeof value === 'number' || typeof value === 'boolean' || value == null) return String(value)
@@ -47,7 +47,7 @@ export function describe(value: unknown): string {
   return strangenessOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`)
 }
 
-/** The type of a value that may hold a secret: a connection string holds a password. */
+/** The type of a value that may hold a secret, such as a connection string with a password. */
 export function describeKind(value: unknown): string {
   return typeof value === 'string' ? `text of length ${value.length}` : describe(value)
 }
@@ -71,7 +71,7 @@ export function listed(names: readonly string[]): string {
   return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
-/** ` (did you mean 'rootKey'?)` when one of the names is meant, or else all of them: ` (allowed: …)`. */
+/** A suggestion if one name is similar, ` (did you mean 'rootKey'?)`, otherwise all names: ` (allowed: …)`. */
 export function allowedNames(given: string, names: readonly string[]): string {
   if (names.length === 0) return ''
   return suggestion(given, names) || ` (allowed: ${listed(names)})`
@@ -88,7 +88,7 @@ function suggestion(given: string, names: readonly string[]): string {
   return best === undefined ? '' : ` (did you mean '${best}'?)`
 }
 
-// Letters that differ, without regard to case: Levenshtein's distance, over texts of a few dozen characters.
+// The Levenshtein distance, ignoring case, for text of a few dozen characters.
 function distanceOf(a: string, b: string): number {
   const [from, to] = [a.toLowerCase(), b.toLowerCase()]
   let row = Array.from({ length: to.length + 1 }, (_, i) => i)
@@ -111,7 +111,7 @@ const UNITS = [
   [1000, 's'],
 ] as const
 
-/** Milliseconds as a duration that the options take: `30d`, `90s`, `250ms`. */
+/** Milliseconds in the syntax of the options: `30d`, `90s`, `250ms`. */
 export function durationText(ms: number): string {
   const unit = UNITS.find(([size]) => ms >= size && ms % size === 0)
   return unit === undefined ? `${ms}ms` : `${ms / unit[0]}${unit[1]}`

@@ -1,23 +1,24 @@
 /**
- * A bounded map that forgets what was used longest ago.
+ * A bounded map that evicts the least recently used entry.
  *
  * `lru-cache` reads the options of each call through the prototype chain, so one field on a polluted `Object.prototype`
- * makes it throw. The cache of verified tokens passes all of them; a few thousand entries do not need its speed.
+ * makes it throw. The cache of verified tokens passes all options explicitly; this map has only a few thousand entries
+ * and does not need that speed.
  *
  * @module
  */
 
-/** Remembers at most `max` values by name. */
+/** Keeps at most `max` values by name. */
 export class Recent<V> {
   readonly #max: number
-  // A Map keeps the order of insertion: the first one was used longest ago.
+  // A Map keeps insertion order, so the first entry is the least recently used.
   readonly #values = new Map<string, V>()
 
   constructor(max: number) {
     this.#max = max
   }
 
-  /** The value of this name, which counts as a use of it. */
+  /** Returns the value of this name and marks it as used. */
   get(name: string): V | undefined {
     const value = this.#values.get(name)
     if (value === undefined) return undefined

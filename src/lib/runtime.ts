@@ -1,16 +1,16 @@
 /**
- * The check that this Node.js is one that the library runs on, made when a module of it is imported.
+ * Checks at import time that the library supports this version of Node.js.
  *
  * @module
  */
 import zlib from 'node:zlib'
 
-// By its features: Bun and Deno give versions of their own.
+// Checked by features, because Bun and Deno have their own versions.
 const isSupported = typeof zlib.crc32 === 'function' && typeof ''.isWellFormed === 'function'
 
 if (!isSupported) {
   throw new Error(
-    `watchword needs Node.js 20.19 or later, and this is Node.js ${process.versions.node}: update Node.js`,
+    `watchword requires Node.js 20.19 or later, but this is Node.js ${process.versions.node}: update Node.js`,
   )
 }
 

@@ -1,5 +1,5 @@
 /**
- * The one way in which objects of options, inputs, targets and filters are checked.
+ * Schemas for objects of options, inputs, targets and filters.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { issueText } from './issue-text.js'
 import { EXPLICIT_UNDEFINED, REQUIRED_UNDEFINED } from './undefined.js'
 
 /**
- * An object of exactly these fields. A field that is there must be valid: `undefined` is not. Fields are read once, and
- * `Object.prototype` adds none, neither to what is read nor to what comes out.
+ * An object of exactly these fields. A present field must be valid, and `undefined` is not. Each field is read once.
+ * `Object.prototype` adds no fields to the input or the output.
  */
 export function strict<S extends z.core.$ZodLooseShape>(shape: S, message = 'expected an object') {
   const known = Object.keys(shape)
@@ -36,7 +36,7 @@ export function strict<S extends z.core.$ZodLooseShape>(shape: S, message = 'exp
   )
 }
 
-/** A field that may be left out, and is not `undefined` when it is there. */
+/** A field that may be omitted, but must not be `undefined`. */
 export const optional = z.exactOptional
 
 /**

@@ -1,12 +1,12 @@
 /**
- * Signals that end what lasts: a watch, a subscription.
+ * Combines abort signals for long-running work, such as a watch or a subscription.
  *
  * @module
  */
 
 /**
- * Does `work` with a controller that aborts with the first of `signals`. Nothing is left on them afterwards, though they
- * live as long as the process and this is called again and again.
+ * Runs `work` with a controller that aborts with the first of `signals`. Removes its listeners afterwards, because the
+ * signals live as long as the process and this runs repeatedly.
  */
 export async function withSignals(
   signals: readonly AbortSignal[],

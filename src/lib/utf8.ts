@@ -1,5 +1,5 @@
 /**
- * UTF-8 that is read strictly.
+ * Strict UTF-8 decoding.
  *
  * @module
  */

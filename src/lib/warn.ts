@@ -1,5 +1,5 @@
 /**
- * Warnings to the developer: each once per process, through `process.emitWarning`.
+ * Warnings for developers, each once per process, with `process.emitWarning`.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export function warnOnce(code: string, message: string): void {
   process.emitWarning(message, { type: 'WatchwordWarning', code })
 }
 
-/** Whether this process runs tests, in which what is kept in memory is meant to be. */
+/** Whether this process runs tests, where in-memory data is intended. */
 export function isTestRun(): boolean {
   const { NODE_ENV, VITEST, JEST_WORKER_ID, NODE_TEST_CONTEXT } = process.env
   return (
@@ -27,7 +27,7 @@ export function isTestRun(): boolean {
 const MINUTE_MS = 60_000
 
 /**
- * Warns when a number of milliseconds looks like a number of seconds: a round count of minutes as seconds, and not as
+ * Warns if a number of milliseconds is probably a number of seconds: a round number of minutes as seconds, but not as
  * milliseconds.
  */
 export function warnOfSeconds(value: unknown): void {
@@ -35,15 +35,15 @@ export function warnOfSeconds(value: unknown): void {
   if (value % 1000 === 0 && value < MINUTE_MS) return
   warnOnce(
     'WATCHWORD_MILLISECONDS',
-    `the duration ${value} is taken as milliseconds (${value / 1000} s): write '${durationText(value * 1000)}' if seconds are meant, or '${value}ms'`,
+    `the duration ${value} is in milliseconds (${value / 1000} s): write '${durationText(value * 1000)}' if seconds are meant, or '${value}ms'`,
   )
 }
 
 let isDevelopment: boolean | undefined
 
 /**
- * Warns, once for each kind of mistake and never in production, about a value that is no token but holds one. The value
- * is rejected as `malformed` all the same.
+ * Warns, once for each kind of mistake and never in production, about a value that contains a token but is not one. The
+ * value is still rejected as `malformed`.
  */
 export function hintAtMistake(token: unknown): void {
   isDevelopment ??= process.env['NODE_ENV'] !== 'production'
@@ -57,13 +57,13 @@ interface Mistake {
   readonly message: string
 }
 
-/** The fault and the fix for a value that contains a token but is not one; `undefined` for anything else. */
+/** The mistake and its fix for a value that contains a token but is not one; `undefined` for any other value. */
 export function mistakeIn(token: unknown): Mistake | undefined {
   try {
     if (typeof token === 'string') return mistakeInText(token)
     return typeof token === 'object' && token !== null ? mistakeInObject(token) : undefined
   } catch {
-    // A getter or a proxy of the caller: verification never throws.
+    // A getter or a proxy of the caller may throw, but verification never does.
     return undefined
   }
 }

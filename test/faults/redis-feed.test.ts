@@ -122,7 +122,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
       const hows = await Promise.all([...channels, during].map(({ settled }) => settled))
       // By the feed's own patience, and not by the client's. What ioredis had not sent when its socket timed out fails
       // with the last of these.
-      const patience = /^rejected: .*(fell silent|Socket timeout|Connection is closed)/
+      const patience = /^rejected: .*(stopped responding|Socket timeout|Connection is closed)/
       for (const how of hows) expect(how).toMatch(patience)
       process.kill(pid, 'SIGCONT')
       await hung
@@ -214,7 +214,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     const direct = await ioredis(server.port)
     await soon(async () => (await infoOf(direct, 'blocked_clients')) === 1)
     proxy.blackHole()
-    expect(await watching.settled).toBe('rejected: redis fell silent')
+    expect(await watching.settled).toBe('rejected: redis stopped responding')
     const stopped = watch(feed, headAt(1))
     await sleep(50)
     stopped.stop()

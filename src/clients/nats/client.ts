@@ -1,5 +1,5 @@
 /**
- * The caller's own JetStream client, as far as the feed uses it, and what its errors mean.
+ * The used part of the caller's own JetStream client, and the meaning of its errors.
  *
  * @module
  */
@@ -59,7 +59,7 @@ export interface StreamInfo {
   }
 }
 
-/** A message that was asked for by itself. */
+/** A message requested by its number. */
 export interface StoredMessage {
   readonly seq: number
   /** RFC 3339, to the nanosecond. */
@@ -91,12 +91,12 @@ export interface Consumer {
 /** The messages in flight of a consumer. */
 export interface Messages {
   close(): Promise<unknown>
-  /** Resolves, with the error if there was one, when no more will come. */
+  /** Resolves when no more messages will arrive, with the error if there was one. */
   closed(): Promise<unknown>
   status(): AsyncIterable<{ readonly type: string }>
 }
 
-/** How the connection fares: there in every client so far, though its types leave it out. */
+/** The status of the connection. Every client so far has it, although its types omit it. */
 export interface ConnectionStatus extends AsyncIterable<{ readonly type: string }> {
   stop?(): void
 }
@@ -109,7 +109,7 @@ export function connectionStatus(js: JetStreamClient): ConnectionStatus | undefi
 
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024
 
-/** How long a message may be, in bytes, as the server says. */
+/** The server's maximum length of a message, in bytes. */
 export function maxPayload(js: JetStreamClient): number {
   const { getConnection } = js as {
     getConnection?: () => { readonly info?: { readonly max_payload?: number } }
@@ -127,7 +127,7 @@ export function isStreamMissing(error: unknown): boolean {
   return codeOf(error) === STREAM_NOT_FOUND
 }
 
-/** Whether the server could not make the files of a new stream. */
+/** Whether the server could not create the files of a new stream. */
 export function isStoreFailed(error: unknown): boolean {
   return codeOf(error) === STREAM_STORE_FAILED
 }
@@ -137,12 +137,12 @@ export function isConflict(error: unknown): boolean {
   return WRONG_LAST.includes(codeOf(error))
 }
 
-/** Whether no stream listens to the subject, so that nothing was stored. */
+/** Whether no stream listens on the subject, so nothing was stored. */
 export function isUnheard(error: unknown): boolean {
   return error instanceof Error && error.name === 'JetStreamNotEnabled'
 }
 
-/** Whether the client refused to send so much. */
+/** Whether the client refused to send a message of that length. */
 export function isTooLarge(error: unknown): boolean {
   return error instanceof Error && error.message.includes('max_payload')
 }

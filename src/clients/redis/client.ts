@@ -1,5 +1,5 @@
 /**
- * The caller's own Redis client, whichever library it is of, as one function that sends a command.
+ * The caller's own Redis client, from any supported library, as one function that sends a command.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export type Command<Argument = string> = (
   args: readonly [string, ...(string | Argument)[]],
 ) => Promise<unknown>
 
-/** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
+/** Chooses once how commands are sent. Throws `ERR_INVALID_OPTION` if the value is not a client. */
 export function commandOf(client: RedisClient): Command {
   // ioredis has an incompatible `sendCommand` too, so `call` is checked first.
   if (has(client, 'call')) {

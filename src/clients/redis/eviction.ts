@@ -1,25 +1,25 @@
 /**
- * What a Redis server does when its memory is full: one that drops keys by itself loses what it was given.
+ * The check that a Redis server does not evict keys when its memory is full, which would lose data.
  *
  * @module
  */
 import { WatchwordError } from '../../errors.js'
 
-/** What a server that drops keys would lose, for messages. */
+/** The data that an evicting server would lose, for messages. */
 export interface AtStake {
   /** Such as `tokens, keys and revocations`. */
   readonly data: string
   /** Such as `the data`. */
   readonly name: string
-  /** Why a policy that drops only keys with an expiry does no harm. */
+  /** Why a policy that evicts only keys with a TTL is harmless. */
   readonly volatile: string
 }
 
 /**
- * Rejects a `maxmemory-policy` that drops keys, with `ERR_INVALID_OPTION`. Warns once for each kind of data about a server
- * that does not tell its policy.
+ * Rejects a `maxmemory-policy` that evicts keys, with `ERR_INVALID_OPTION`. Warns once for each kind of data if the
+ * server does not report its policy.
  *
- * @param policy - As `INFO memory` has it; empty if the server does not tell.
+ * @param policy - As in `INFO memory`; empty if the server does not report it.
  */
 export function checkEviction(policy: string, atStake: AtStake): void {
   if (policy === '') warnOfPolicy(atStake)
@@ -27,7 +27,7 @@ export function checkEviction(policy: string, atStake: AtStake): void {
   throw evictionError(policy, atStake)
 }
 
-/** The refusal of a `maxmemory-policy` that drops keys. */
+/** The error for a `maxmemory-policy` that evicts keys. */
 export function evictionError(policy: string, { data, name, volatile }: AtStake): WatchwordError {
   return new WatchwordError(
     'ERR_INVALID_OPTION',
@@ -37,16 +37,16 @@ export function evictionError(policy: string, { data, name, volatile }: AtStake)
 
 const warned = new Set<string>()
 
-/** Warns, once for each kind of data, that the server does not tell its `maxmemory-policy`. */
+/** Warns once for each kind of data that the server does not report its `maxmemory-policy`. */
 export function warnOfPolicy({ data }: AtStake): void {
   if (warned.has(data)) return
   warned.add(data)
   process.emitWarning(
-    `the redis server does not say what it does when memory is full: it may drop ${data}`,
+    `the redis server does not report its maxmemory-policy: when memory is full, it may drop ${data}`,
     {
       type: 'WatchwordWarning',
       code: 'WATCHWORD_REDIS_CONFIG',
-      detail: 'Check that its maxmemory-policy is noeviction, then pass allowEviction: true.',
+      detail: 'Check that it is noeviction, then pass allowEviction: true.',
     },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * The caller's Redis client as one function that sends bytes and returns the reply, and temporary connections of the
- * feed that are created from it.
+ * The caller's Redis client as one function that sends bytes and returns the reply, and temporary connections that the
+ * feed creates from it.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { canDuplicate, duplicate, isIoRedis } from './own-client.js'
 /** The common methods and settings of every client. */
 interface AnyClient {
   on(event: 'error', listener: (error: Error) => void): unknown
-  /** Makes a client of the same settings, not connected. */
+  /** Creates an unconnected client with the same settings. */
   readonly duplicate?: (...settings: never[]) => unknown
 }
 
@@ -60,27 +60,30 @@ export interface NodeRedisFeedSentinel extends AnyClient {
   connect(): Promise<unknown>
 }
 
-/** Any client that the feed can use. The one that is handed over must be connected, or connect by itself. */
+/** Any client that the feed can use. It must be connected, or connect automatically. */
 export type RedisFeedClient =
   | IoRedisFeedClient
   | NodeRedisFeedClient
   | NodeRedisFeedCluster
   | NodeRedisFeedSentinel
 
-/** Makes a client that the feed may block, and throws away: with the same server, database and rights, and new each time. */
+/**
+ * Creates a client that the feed may block and then closes: a new one each time, with the same server, database and
+ * rights.
+ */
 export type Subscriber = () => RedisFeedClient | Promise<RedisFeedClient>
 
-/** Sends one command; texts come back as buffers. */
+/** Sends one command; text is returned as buffers. */
 export type BinaryCommand = Command<Buffer>
 
-// `returnBuffers` is how version 4 is asked for buffers, the mapping of RESP's blob strings ('$') how later ones are.
+// Version 4 returns buffers with `returnBuffers`; later versions map RESP's blob strings ('$') to them.
 const AS_BUFFERS = { returnBuffers: true, typeMapping: { 36: Buffer } }
 
-/** Chooses, once, how commands are sent. Throws `ERR_INVALID_OPTION` for what is no client. */
+/** Chooses once how commands are sent. Throws `ERR_INVALID_OPTION` if the value is not a client. */
 export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
   // ioredis has an incompatible `sendCommand` too, so `callBuffer` is checked first.
   if (isOfIoRedis(client)) {
-    // Where ioredis makes pipelines by itself, it throws at `callBuffer`, and outside of any promise.
+    // With automatic pipelining, `callBuffer` of ioredis throws outside of any promise.
     if (client.options?.enableAutoPipelining === true) return (_, args) => piped(client, args)
     return (_, [name, ...args]) => client.callBuffer(name, args)
   }
@@ -115,7 +118,7 @@ function isOfIoRedis(client: RedisFeedClient): client is IoRedisFeedClient {
   return isIoRedis(client)
 }
 
-/** Chooses, once, how connections of the feed's own are made. Throws `ERR_INVALID_OPTION` when there is no way. */
+/** Chooses once how the feed creates its own connections. Throws `ERR_INVALID_OPTION` if it cannot. */
 export function subscriberOf(
   client: RedisFeedClient,
   subscriber: Subscriber | undefined,
@@ -133,8 +136,8 @@ export function subscriberOf(
   return () => duplicate(client)
 }
 
-/** A reply as bytes of the caller's own. */
+/** A reply as a copy of its bytes. */
 export function bytesOf(reply: unknown): Uint8Array {
-  if (!Buffer.isBuffer(reply)) throw new Error('redis answered something that is no bytes')
+  if (!Buffer.isBuffer(reply)) throw new Error('redis returned a reply that is not bytes')
   return new Uint8Array(reply)
 }

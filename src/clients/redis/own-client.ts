@@ -1,14 +1,14 @@
 /**
- * Clients that an adapter makes from the caller's own, uses for itself, and throws away.
+ * Clients that an adapter creates from the caller's own, uses itself, and closes.
  *
  * @module
  */
 import { has, isSentinel } from './client.js'
 
-/** How long a connection of the adapter's own may say nothing to what it was asked, in milliseconds. */
+/** How long the adapter's own connection may leave a request without a reply, in milliseconds. */
 export const SILENCE_MS = 2500
 
-// A lost connection is not re-established by any of these: its user must notice and start again.
+// None of these reconnect: the user of a lost connection must notice and start again.
 const IOREDIS = {
   lazyConnect: true,
   enableOfflineQueue: true,
@@ -16,18 +16,18 @@ const IOREDIS = {
   maxRetriesPerRequest: null,
   autoResendUnfulfilledCommands: false,
   retryStrategy: () => null,
-  // The caller's own could be shorter than a blocking read.
+  // The caller's timeout could be shorter than a blocking read.
   commandTimeout: undefined,
   blockingTimeout: undefined,
   socketTimeout: SILENCE_MS,
 }
 
-/** Whether a client can make another one like itself. */
+/** Whether a client can duplicate itself. */
 export function canDuplicate(client: object): boolean {
   return has(client, 'duplicate')
 }
 
-/** Makes a client of the same server, database and rights, not connected. */
+/** Creates an unconnected client for the same server, database and rights. */
 export function duplicate<C extends object>(client: C): C {
   const make = (...settings: unknown[]): C =>
     (client as { duplicate(...settings: unknown[]): C }).duplicate(...settings)
@@ -38,12 +38,12 @@ export function duplicate<C extends object>(client: C): C {
     const settings = { lazyConnect, enableAutoPipelining, clusterRetryStrategy }
     return make([], { ...settings, redisOptions: IOREDIS })
   }
-  // Lost commands are detected by the silence.
+  // A missing reply reveals lost commands.
   if ('masters' in client || isSentinel(client)) return make()
   const { options } = client as { readonly options?: { readonly socket?: object } }
   return make({
     disableOfflineQueue: false,
-    // A cache in the process is one connection's.
+    // A client-side cache belongs to one connection.
     clientSideCache: undefined,
     socket: { ...options?.socket, socketTimeout: SILENCE_MS, reconnectStrategy: false },
   })
@@ -54,20 +54,20 @@ export function isIoRedis(client: object): boolean {
   return has(client, 'callBuffer')
 }
 
-/** Makes sure that the loss of a connection does not end the process, for want of a listener. */
+/** Adds a listener for `error`: without one, losing a connection would end the process. */
 export function mute(client: object): void {
   if (has(client, 'on'))
     (client as { on(event: 'error', listener: () => void): unknown }).on('error', () => undefined)
 }
 
-/** Makes a client of the adapter's own usable. */
+/** Connects a client created by the adapter. */
 export async function connect(client: object): Promise<void> {
   // ioredis connects when it is first used.
   if (isIoRedis(client) || (client as { readonly isOpen?: unknown }).isOpen === true) return
   await (client as { connect(): Promise<unknown> }).connect()
 }
 
-/** Whether a client has ended, and will not come back. */
+/** Whether a client has ended permanently. */
 export function hasEnded(client: object): boolean {
   const { status, isOpen } = client as { readonly status?: unknown; readonly isOpen?: unknown }
   return status === 'end' || isOpen === false
@@ -80,10 +80,10 @@ export function discard(client: object): void {
     readonly disconnect?: () => unknown
   }
   try {
-    // node-redis has `destroy` since version 5; what its `disconnect` does there, the former does at once.
+    // node-redis has `destroy` since version 5, which ends at once; `disconnect` of older versions does the same.
     const ended: unknown = (isIoRedis(client) ? disconnect : (destroy ?? disconnect))?.call(client)
     Promise.resolve(ended).catch(() => undefined)
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }

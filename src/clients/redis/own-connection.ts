@@ -1,5 +1,6 @@
 /**
- * Work on a connection of the feed's own: it ends with the work, with the signal, or when the server falls silent.
+ * Work on a connection of the feed's own, which ends with the work, with the signal, or when the server stops
+ * responding.
  *
  * @module
  */
@@ -7,12 +8,11 @@
 import type { RedisFeedClient, Subscriber } from './feed-client.js'
 import { connect, discard, mute, SILENCE_MS } from './own-client.js'
 
-/** Waits for a step of the work. Rejects when it takes longer than a connection may be silent, or the signal aborts. */
+/** Waits for a step of the work. Rejects if the server stays silent for too long, or if the signal aborts. */
 export type Within = <T>(step: Promise<T>) => Promise<T>
 
 /**
- * Makes a connection, does `work` on it, and throws it away. Resolves when the signal aborts; rejects with what the work
- * rejects with.
+ * Creates a connection, runs `work` on it, and closes it. Resolves when the signal aborts; rejects if the work rejects.
  */
 export async function onOwnConnection(
   subscriber: Subscriber,
@@ -33,7 +33,7 @@ export async function onOwnConnection(
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    // Though it may come only after it was given up.
+    // The client may be created only after the call gave up.
     made.then(discard, () => undefined)
   }
 }
@@ -46,8 +46,8 @@ function answered<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
       how()
     }
     const onAbort = () => settle(() => reject(signal.reason))
-    const onSilence = () => settle(() => reject(new Error('redis fell silent')))
-    // After a pause of the whole process, the response is in the socket and is read before this is called.
+    const onSilence = () => settle(() => reject(new Error('redis stopped responding')))
+    // After a pause of the whole process, the response is already in the socket and is read first.
     const timer = setTimeout(() => setImmediate(onSilence), SILENCE_MS)
     step.then(
       (value) => settle(() => resolve(value)),

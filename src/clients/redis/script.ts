@@ -1,5 +1,5 @@
 /**
- * Runs Lua scripts on the server: each is one atomic step, and every call to the database is one of them.
+ * Runs Lua scripts on the server. Every call to the database is a script, and each script is one atomic step.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import { createHash, randomBytes } from 'node:crypto'
 import { WatchwordError } from '../../errors.js'
 import type { Command } from './client.js'
 
-/** A script and the name by which the server remembers it. */
+/** A script and the hash by which the server caches it. */
 export interface Script {
   readonly source: string
   readonly sha: string
 }
 
-/** The version of the data's layout that this library reads and writes. */
+/** The version of the data layout that this library reads and writes. */
 export const SCHEMA_VERSION = 2
 
-/** The most rows that one call reads or writes: the server does nothing else meanwhile. */
+/** The maximum number of rows that one call reads or writes: the server runs nothing else during a script. */
 export const BATCH = 1000
 
-/** Names a script. */
+/** Hashes a script. */
 export function defineScript(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
@@ -36,10 +36,10 @@ export type Run<Argument = string> = (
   ...args: readonly (string | Argument)[]
 ) => Promise<Reply>
 
-/** Makes the function through which a store runs its scripts, until `isClosed`. */
+/** Creates the function with which a store runs its scripts, until `isClosed`. */
 export function scriptRunner(command: Command, prefix: string, isClosed: () => boolean): Run {
-  // The braces put every key that begins with the prefix in one slot of a cluster. Scripts derive the names of all other
-  // keys from this one, and so also follow a `keyPrefix` that the client puts before it.
+  // The braces put all keys of the prefix into one slot of a cluster. Scripts derive the names of the other keys from
+  // this one, which includes a `keyPrefix` of the client.
   const run = callRunner(command, `{${prefix}}:schema`, () => {
     if (isClosed()) throw new Error('the redis store is closed')
   })
@@ -50,7 +50,7 @@ export function scriptRunner(command: Command, prefix: string, isClosed: () => b
   }
 }
 
-/** Makes a function that runs scripts on the key `root`, after `check`, which throws once there is nothing to run. */
+/** Creates a function that runs scripts on the key `root`, after `check`, which throws when the adapter is closed. */
 export function callRunner<Argument>(
   command: Command<Argument>,
   root: string,
@@ -62,9 +62,9 @@ export function callRunner<Argument>(
     check()
     const call = `${caller}${++calls}`
     const reply = await evaluate(command, script, root, [call, ...args])
-    // A connection that is out of step returns another caller's reply: each reply identifies its request.
+    // A desynchronised connection returns the reply of another request, so each reply identifies its request.
     if (!Array.isArray(reply) || textOf(reply[0]) !== call)
-      throw new Error('redis answered something else than what was asked')
+      throw new Error('redis returned the reply of another request')
     return { tag: textOf(reply[1]), rest: reply.slice(2) }
   }
 }
@@ -78,7 +78,7 @@ async function evaluate<Argument>(
   try {
     return await command(root, ['EVALSHA', sha, '1', root, ...args])
   } catch (error) {
-    // The server drops scripts on a restart, a failover or SCRIPT FLUSH. Nothing was run then.
+    // The server drops scripts on a restart, a failover or SCRIPT FLUSH, and then runs nothing.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     return command(root, ['EVAL', source, '1', root, ...args])
   }
@@ -88,12 +88,12 @@ function schemaError(found: string): WatchwordError {
   if (found === '') {
     return new WatchwordError(
       'ERR_STORE_SCHEMA',
-      'the redis store was not opened, or its data are gone since it was',
+      'the redis store was not opened, or its data was lost since then',
     )
   }
   return new WatchwordError(
     'ERR_STORE_SCHEMA',
-    'the data in redis were written by a newer version of this library',
+    'the data in redis was written by a newer version of this library',
     { detail: `found schema ${found}, this version knows ${SCHEMA_VERSION}` },
   )
 }
@@ -103,5 +103,5 @@ export function textOf(reply: unknown): string {
   if (typeof reply === 'string') return reply
   if (Buffer.isBuffer(reply)) return reply.toString('utf8')
   if (typeof reply === 'number' || typeof reply === 'bigint') return String(reply)
-  throw new Error('redis answered something that is no text')
+  throw new Error('redis returned a reply that is not text')
 }

@@ -5,7 +5,7 @@
  */
 import { defineScript, type Reply, type Run, textOf } from './script.js'
 
-// Without `#!lua` and any key: it reads nothing of the data, so a feed can run it as well as a store.
+// Without `#!lua` and keys: it reads no data, so both a feed and a store can run it.
 const SERVER = defineScript(`
 local info = redis.pcall('INFO', 'server')
 local id = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
@@ -13,7 +13,7 @@ local time = redis.call('TIME')
 return { ARGV[1], 'server', id, time[1], time[2] }
 `)
 
-/** The text that names the server; `undefined` where it does not say. */
+/** The id of the server; `undefined` if it does not report one. */
 export async function redisIdentity<Text extends string | Buffer>(
   run: Run<Text>,
 ): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 /**
- * A second connection to the server, for when the caller's connection was silently lost, as behind a NAT gateway or a
- * load balancer that has dropped it: it accepts commands, replies to none, and nothing ever closes it.
+ * A second connection to the server, used while the caller's connection is silently lost, for instance dropped by a NAT
+ * gateway or a load balancer. Such a connection accepts commands and never replies, and nothing closes it.
  *
  * @module
  */
@@ -8,34 +8,34 @@ import { withReason } from '../../lib/failure-reason.js'
 import type { Command } from './client.js'
 import { connect, discard, hasEnded, mute, SILENCE_MS } from './own-client.js'
 
-// With a server that is merely slow, the second connection is as slow, and costs nothing else.
+// If the server is merely slow, the second connection is as slow and does no harm.
 const SILENT_AFTER_MS = 1000
-// How often the caller's connection is asked whether it is back.
+// How often the caller's connection is probed while it is silent.
 const PROBE_EVERY_MS = 2000
 
 /** Options of a standby. */
 export interface StandbyOptions<C extends object, Argument> {
-  /** Sends by the caller's connection. */
+  /** Sends through the caller's connection. */
   readonly command: Command<Argument>
-  /** Makes a client, not connected; without it there is no second way. */
+  /** Creates an unconnected client; without it there is no second connection. */
   readonly create: (() => C | Promise<C>) | undefined
   readonly commandOf: (client: C) => Command<Argument>
-  /** Called each time that the caller's connection is given up for the time being. */
+  /** Called each time that the standby stops using the caller's connection. */
   readonly onSilence: () => void
 }
 
-/** A connection of the standby's own, and the number of commands that it has not replied to. */
+/** A connection of the standby's own and the number of commands without a reply. */
 interface Own<C> {
   readonly client: Promise<C>
   unanswered: number
-  /** No command is sent by it any more: it is closed with the last reply. */
+  /** No longer used for new commands: it is closed with the last reply. */
   isRetired: boolean
 }
 
-/** Sends through the caller's connection, and through its own while the caller's is silent. */
+/** Sends through the caller's connection, or through its own while the caller's is silent. */
 export class Standby<C extends object, Argument> {
   readonly #options: StandbyOptions<C, Argument>
-  // When each unanswered command of the caller's connection was sent, oldest first.
+  // When each pending command of the caller's connection was sent, oldest first.
   readonly #waiting = new Set<{ readonly since: number }>()
   #answeredAt = Number.NEGATIVE_INFINITY
   #isSilent = false
@@ -66,7 +66,7 @@ export class Standby<C extends object, Argument> {
     if (this.#isSilent) return
     const [oldest] = this.#waiting
     if (oldest === undefined || performance.now() - oldest.since < SILENT_AFTER_MS) return
-    // Of several connections behind one client, one response is enough.
+    // If the client has several connections, one response suffices.
     if (this.#answeredAt >= oldest.since) return
     this.#isSilent = true
     this.#probedAt = performance.now()
@@ -92,7 +92,7 @@ export class Standby<C extends object, Argument> {
     if (this.#own !== undefined) this.#retire(this.#own)
   }
 
-  // One at a time: what is sent into the void stays in the memory of the client.
+  // One probe at a time: commands without a reply stay in the client's memory.
   #probe(key: string): void {
     const now = performance.now()
     if (now - this.#probedAt < PROBE_EVERY_MS) return
@@ -110,7 +110,7 @@ export class Standby<C extends object, Argument> {
       const client = await inTime(own.client)
       if (!hasEnded(client)) return await inTime(this.#options.commandOf(client)(key, args))
     } catch (error) {
-      // A refusal of the server says nothing against the connection.
+      // An error reply shows that the connection works.
       if (!isReply(error)) this.#giveUp(own)
       throw error
     } finally {
@@ -135,7 +135,7 @@ export class Standby<C extends object, Argument> {
     }
   }
 
-  // The commands under way are those of callers who know nothing of the change: they get their replies.
+  // Commands in flight still get their replies.
   #retire(own: Own<C>): void {
     this.#own = undefined
     own.isRetired = true
@@ -161,10 +161,10 @@ function isReply(error: unknown): boolean {
 function inTime<T>(work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = (): void => {
-      const error = new Error(`redis did not answer within ${SILENCE_MS} ms`)
+      const error = new Error(`redis did not respond within ${SILENCE_MS} ms`)
       reject(withReason(error, 'timeout'))
     }
-    // After a pause of the whole process, the response is in the socket and is read before this is called.
+    // After a pause of the whole process, the response is already in the socket and is read first.
     const timer = setTimeout(() => setImmediate(late), SILENCE_MS)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })

@@ -1,5 +1,5 @@
 /**
- * A pool of `mysql2/promise`: its shape, and how statements and transactions are run on it.
+ * A pool of `mysql2/promise`: its types, and how statements and transactions run on it.
  *
  * @module
  */
@@ -26,9 +26,7 @@ export interface MysqlQuery {
   readonly typeCast: true
 }
 
-/**
- * The values that an adapter binds. Text is sent as bytes, so that the connection's character set does not change it.
- */
+/** The values that an adapter binds. Text is sent as bytes, because the connection's character set could change it. */
 export type MysqlValue = Buffer | number | null
 
 /** Runs statements, prepared by the server or assembled by the client. */
@@ -50,17 +48,14 @@ export interface MysqlPool extends MysqlConnection {
   getConnection(): Promise<MysqlPoolConnection>
 }
 
-/** A pool of `mysql2`, whose methods call back. */
+/** A pool of `mysql2` with callbacks. */
 export interface MysqlCallbackPool {
   promise(): MysqlPool
 }
 
-/**
- * The pool of promises: the one that was passed, or that of a pool of callbacks. Throws `ERR_INVALID_OPTION` when it is
- * neither.
- */
+/** Returns the pool, or the promise pool of a callback pool. Throws `ERR_INVALID_OPTION` if it is neither. */
 export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
-  // Only a pool of callbacks has a `promise` method, and its `getConnection` would never resolve.
+  // Only a callback pool has a `promise` method, and its `getConnection` would never resolve.
   const promises = has(pool, 'promise') ? (pool as MysqlCallbackPool).promise() : pool
   if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
   throw new WatchwordError(
@@ -75,19 +70,19 @@ function has(object: unknown, method: string): boolean {
 
 const AUTOCOMMIT = sql`SELECT @@autocommit AS autocommit`
 
-/** Rejects with `ERR_INVALID_OPTION` when what is written on the connections is not committed by itself. */
+/** Rejects with `ERR_INVALID_OPTION` if the connections have autocommit off. */
 export async function checkAutocommit(connection: MysqlConnection): Promise<void> {
   const { rows } = await ask(connection, AUTOCOMMIT)
   if (Number(rows[0]?.['autocommit']) === 1) return
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    'pool: its connections have autocommit off, so that nothing would be committed, and each would read an old state; remove `SET autocommit=0` from the pool and from init_connect',
+    'pool: its connections have autocommit off, so nothing would be committed and reads would be outdated; remove `SET autocommit=0` from the pool and from init_connect',
   )
 }
 
 /**
- * Runs the steps while no other process migrates tables of this prefix. Statements that create tables commit by
- * themselves, so a lock by name spans them. It ends with its connection.
+ * Runs the steps while no other process migrates tables of this prefix. Statements that create tables commit
+ * implicitly, so a named lock spans them. It ends with its connection.
  */
 export async function migrating(
   connection: MysqlPoolConnection,
@@ -108,7 +103,7 @@ const LENDER = (pool: MysqlPool): PoolAdapter<MysqlPoolConnection> => ({
   release: (connection) => connection.release(),
   destroy(connection) {
     connection.destroy()
-    // This only sends a quit command, to which a lost server never responds: the socket would linger for minutes.
+    // `end` only sends a quit command. A lost server never responds to it, and the socket would stay open for minutes.
     const { connection: inner } = connection as MysqlPoolConnection & WithSocket
     inner?.stream?.destroy?.()
   },
@@ -129,7 +124,7 @@ interface WithSocket {
   readonly connection?: { readonly stream?: { destroy?(): unknown } }
 }
 
-/** Lends a connection of the pool. */
+/** Runs work on a connection of the pool. */
 export function withConnection<T>(
   pool: MysqlPool,
   work: (connection: MysqlPoolConnection) => Promise<T>,
@@ -142,7 +137,7 @@ export function withConnection<T>(
 export async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer> {
   const query = { sql: statement.text, ...SHAPE }
   const values = statement.values.map((value) => toBound(value as SqlScalar))
-  // Only numbers and bytes, which are written in digits alone: nothing in them can end a literal.
+  // Only numbers and bytes, which are written as digits, so no value can end a literal.
   const answer: unknown = statement.once
     ? await connection.query(query, values)
     : await connection.execute(query, values)
@@ -153,7 +148,9 @@ export async function ask(connection: MysqlConnection, statement: Sql): Promise<
   return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
 }
 
-/** For the next transaction alone: each read sees what was committed before it, and no lock of a gap holds up inserts. */
+/**
+ * For the next transaction only: each statement sees everything committed before it, and no gap locks block inserts.
+ */
 export const READ_COMMITTED = once(sql`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`)
 
 const SHAPE = { rowsAsArray: false, nestTables: false, typeCast: true } as const
@@ -167,8 +164,8 @@ function toBound(value: SqlScalar): MysqlValue {
 const UNDONE: ReadonlySet<unknown> = new Set([1213, 1020])
 
 /**
- * A deadlock, or a row that changed under the snapshot of its transaction. Not a lock wait timeout: it took 50 seconds
- * by default, and a retry without a waiting caller would hold a connection for as long again.
+ * A deadlock, or a row that changed under the snapshot of its transaction. Not a lock wait timeout: it takes 50 seconds
+ * by default, and the caller has given up by then.
  */
 export function isUndone(error: unknown): boolean {
   return UNDONE.has((error as { readonly errno?: unknown } | null)?.errno)

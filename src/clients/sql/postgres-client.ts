@@ -1,5 +1,5 @@
 /**
- * A pool of the package `pg`, or PGlite: their shapes, and how statements are run on them.
+ * A pool of the package `pg`, or PGlite: their types, and how statements run on them.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface PostgresClient {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** The used part of PGlite: PostgreSQL within the process, on one connection. */
+/** The used part of PGlite: PostgreSQL in this process, on one connection. */
 export interface PgliteDatabase {
   query(text: string, values: unknown[]): Promise<PgliteResult>
   transaction<T>(work: (transaction: Pick<PgliteDatabase, 'query'>) => Promise<T>): Promise<T>
@@ -57,7 +57,7 @@ export function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPoo
 }
 
 /**
- * Begins a transaction whose statements each see what was committed before them, and which ends by itself if its
+ * Begins a transaction whose statements each see everything committed before them, and which the server ends if the
  * process is frozen.
  */
 export const BEGIN =
@@ -70,13 +70,13 @@ const LENDER = (pool: PostgresPool): PoolAdapter<PostgresClient> => ({
         client.on('error', ignore)
         resolve(client)
       }
-      // By a callback: the pool takes its own listener off just before it calls back. With a promise, a connection that
-      // is lost before the promise is looked at has no listener, and its `error` event ends the process.
+      // With a callback: the pool removes its own `error` listener just before calling back. With a promise, a
+      // connection lost before the continuation runs has no listener, and its `error` event would end the process.
       const promise = pool.connect((error, client) => {
         if (client === undefined) reject(error ?? new Error('the pool gave no client'))
         else taken(client)
       })
-      // A pool that is wrapped may know promises alone.
+      // A wrapped pool may only support promises.
       if (promise instanceof Promise) promise.then(taken, reject)
     }),
   release(client) {
@@ -89,7 +89,7 @@ const LENDER = (pool: PostgresPool): PoolAdapter<PostgresClient> => ({
   check: (client) => client.query({ text: 'SELECT 1' }),
 })
 
-/** Lends a client of the pool. */
+/** Runs work on a client of the pool. */
 export function withClient<T>(
   pool: PostgresPool,
   work: (client: PostgresClient) => Promise<T>,
@@ -101,7 +101,8 @@ export function withClient<T>(
 function ignore(): void {}
 
 /**
- * Statements as Postgres takes them, each text worked out once. The name is of the text: one name, one statement.
+ * Statements in the form of `pg`, with each text rendered once. The name is derived from the text, so each name has one
+ * statement.
  *
  * A retry uses unnamed statements, so it does not depend on the state of the prepared statements.
  */
@@ -135,8 +136,8 @@ export function answerOf({ rows, rowCount }: PostgresResult): Answer {
 
 const NO_SUCH_STATEMENT = '26000'
 const STATEMENT_EXISTS = '42P05'
-// A serialization failure and a deadlock, after which Postgres has rolled the transaction back; and a prepared statement
-// that is gone, or owned by another client, and nothing was run on it.
+// A serialization failure or a deadlock, after which PostgreSQL has rolled back the transaction; or a prepared
+// statement that is missing or belongs to another client, with which nothing ran.
 const UNDONE: ReadonlySet<unknown> = new Set([
   '40001',
   '40P01',
@@ -144,7 +145,7 @@ const UNDONE: ReadonlySet<unknown> = new Set([
   STATEMENT_EXISTS,
 ])
 
-/** Whether nothing of the statement, or of its transaction, was written, so that it may be run again. */
+/** Whether nothing of the statement or its transaction was written, so it may run again. */
 export function isUndone(error: unknown): boolean {
   const code = (error as { readonly code?: unknown } | null)?.code
   if (code === STATEMENT_EXISTS) warnOfPooler()
@@ -153,16 +154,16 @@ export function isUndone(error: unknown): boolean {
 
 let warned = false
 
-// `DEALLOCATE ALL` and the like leave a statement missing. Only a pooler shows a session where it exists already.
+// A missing statement may result from `DEALLOCATE ALL`. One that already exists can only result from a pooler.
 function warnOfPooler(): void {
   if (warned) return
   warned = true
   process.emitWarning(
-    'a pooler such as PgBouncer in transaction mode mixes up prepared statements: pass prepare: false to postgresStore and postgresFeed',
+    'a pooler such as PgBouncer in transaction mode breaks prepared statements: pass prepare: false to postgresStore and postgresFeed',
     {
       type: 'WatchwordWarning',
       code: 'WATCHWORD_PREPARED_STATEMENTS',
-      detail: 'Until then each call that meets one is made twice.',
+      detail: 'Until then, each affected call is sent twice.',
     },
   )
 }

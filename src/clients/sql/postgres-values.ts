@@ -1,5 +1,5 @@
 /**
- * Parses columns of Postgres independent of the process-wide parsers (`pg.types.setTypeParser`).
+ * Parses columns of PostgreSQL independent of the process-wide parsers (`pg.types.setTypeParser`).
  *
  * @module
  */
@@ -19,12 +19,12 @@ const BY_TYPE: Readonly<Record<number, (text: string) => unknown>> = {
   [BYTEA]: bytesOf,
 }
 
-/** Numbers come as their digits, `bytea` as a buffer, a boolean as one, and all else as text. */
+/** Numbers as their digits, `bytea` as a buffer, booleans as such, and everything else as text. */
 export const PARSERS: PostgresParsers = {
   getTypeParser: (type, format) => (format === 'binary' ? refuseBinary : (BY_TYPE[type] ?? String)),
 }
 
-// `pg` turns what it receives into text first, which no binary value survives. Thrown here, the query rejects with it.
+// `pg` converts a received value to text first, which corrupts binary values. Throwing here rejects the query.
 function refuseBinary(): never {
   throw new WatchwordError(
     'ERR_INVALID_OPTION',

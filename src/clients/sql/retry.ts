@@ -1,5 +1,5 @@
 /**
- * Again, when the database gave a transaction up in favour of another.
+ * Retries transactions that the database aborted in favour of another one.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 const ATTEMPTS = 5
 
 /**
- * Runs the work, which gets the number of the attempt from 1 on, and again for as long as it fails in a way that says that nothing of it was written, a few times at
- * most. No pause: the transaction that won has the locks already.
+ * Runs the work with the number of the attempt, starting at 1. Retries a few times while it fails with an error that
+ * proves that nothing was written. There is no pause, because the other transaction already has the locks.
  */
 export async function withRetries<T>(
   work: (attempt: number) => Promise<T>,

@@ -9,11 +9,11 @@ import { type Answer, once, type Sql, sql } from './statement.js'
 type Ask = (statement: Sql) => Promise<Answer>
 
 /**
- * The text that names a PostgreSQL server: the cluster, and since when this very server runs, in which a primary and the
- * replica that was promoted beside it differ. Resolves with `undefined` when the server does not say.
+ * The id of a PostgreSQL server: the cluster and the start time of the server. A primary and a promoted replica share
+ * the cluster but not the start time. Returns `undefined` if the server does not report the start time.
  */
 export async function postgresIdentity(ask: Ask): Promise<string | undefined> {
-  // The identifier of the cluster may be kept from a role; the start is not.
+  // The role may lack the right to read the cluster's id, but not the start time.
   const cluster = await ask(
     once(sql`SELECT system_identifier::text AS id FROM pg_control_system()`),
   ).then(
@@ -33,7 +33,7 @@ export async function postgresIdentity(ask: Ask): Promise<string | undefined> {
 
 const MYSQL_NAMES = ['server_uuid', 'hostname', 'port', 'server_id'] as const
 
-/** The text that names a MySQL server, by its UUID, or a MariaDB server, which has none, by its host, port and id. */
+/** The id of a MySQL server, its UUID, or of a MariaDB server, which has no UUID: its host, port and server id. */
 export async function mysqlIdentity(ask: Ask): Promise<string | undefined> {
   const { rows } = await ask(
     once(
@@ -48,7 +48,7 @@ export async function mysqlIdentity(ask: Ask): Promise<string | undefined> {
   return others.includes(undefined) ? undefined : `mysql:${others.join(':')}`
 }
 
-/** The text that names a SQLite file, by its path and its inode; `undefined` for a database in memory. */
+/** The id of a SQLite file: its path and its inode. `undefined` for a database in memory. */
 export async function sqliteIdentity(ask: Ask): Promise<string | undefined> {
   const { rows } = await ask(sql`SELECT file FROM pragma_database_list WHERE name = 'main'`)
   const file = rows[0]?.['file']

@@ -1,5 +1,5 @@
 /**
- * A handle of SQLite: its shape, and how statements and transactions are run on it.
+ * A handle of SQLite: its types, and how statements and transactions run on it.
  *
  * @module
  */
@@ -28,14 +28,14 @@ export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement
 }
 
-/** A handle on which statements are run. Each waits while another process writes, without holding up this one. */
+/** A handle that runs statements. A statement waits while another process writes, without blocking this process. */
 export interface SqliteClient {
   run(statement: Sql, signal?: AbortSignal): Promise<Answer>
-  /** Runs the steps as one transaction, without giving way to anything else of this process. */
+  /** Runs the steps as one transaction, without yielding to other code of this process. */
   transaction<T>(steps: () => Steps<T>, signal?: AbortSignal): Promise<T>
 }
 
-/** A client over the caller's handle. Throws `ERR_INVALID_OPTION` when it is none. */
+/** A client over the caller's handle. Throws `ERR_INVALID_OPTION` if it is not a handle. */
 export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteClient {
   if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
     throw new WatchwordError(
@@ -46,7 +46,7 @@ export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteCl
   const run = runner(database)
   const guard = fileGuard(database, use)
   const transact = <T>(steps: () => Steps<T>): T => {
-    // Outside of the try: when this fails, a transaction that is open is not ours to roll back.
+    // Outside of the try: if BEGIN fails, an open transaction belongs to the caller and must not be rolled back.
     database.exec('BEGIN IMMEDIATE')
     try {
       const result = runSteps(steps(), run)
@@ -70,7 +70,7 @@ export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteCl
   }
 }
 
-/** Does work without the handle's own busy timeout, for which SQLite would hold up the whole process; it is put back. */
+/** Runs work with the handle's busy timeout set to 0, since SQLite would block the whole process, and restores it. */
 function impatient(database: SqliteDatabase): <T>(work: () => T) => T {
   let asked: SqliteStatement | undefined
   return (work) => {
@@ -87,7 +87,7 @@ function impatient(database: SqliteDatabase): <T>(work: () => T) => T {
   }
 }
 
-// A statement of libsql outlives its database, and would read from a file that the caller has closed.
+// A libsql statement outlives its database, and would read from a file that the caller has closed.
 function ensureOpen(database: SqliteDatabase): void {
   if ((database as { readonly open?: unknown }).open === false)
     throw new Error('the database is closed')
@@ -97,7 +97,7 @@ function rollBack(database: SqliteDatabase): void {
   try {
     database.exec('ROLLBACK')
   } catch {
-    // A full disk or a failed write has rolled back already.
+    // After a full disk or a failed write, SQLite has already rolled back.
   }
 }
 
@@ -133,7 +133,7 @@ async function whileBusy<T>(work: () => T, signal?: AbortSignal): Promise<T> {
 
 function isBusy(error: unknown): boolean {
   const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown }
-  // The primary code is the low byte of node:sqlite's; the others spell it out.
+  // The primary code is the low byte of the number in node:sqlite; the other libraries give its name.
   if (typeof errcode === 'number') return (errcode & 0xff) === BUSY
   return typeof code === 'string' && code.startsWith('SQLITE_BUSY')
 }

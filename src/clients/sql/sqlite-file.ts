@@ -1,8 +1,8 @@
 /**
- * The file of a handle of SQLite, and whether it is still the one that its path leads to.
+ * Checks that the file of a SQLite handle is still the one at its path.
  *
- * A file that is replaced under a running process, as by a restored backup, goes on living without a name: this process
- * would write to it and read from it, while others use the new one.
+ * If a file is replaced under a running process, for instance by a restored backup, the process keeps reading and
+ * writing the old file while other processes use the new one.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { withReason } from '../../lib/failure-reason.js'
 /** The purpose of the handle. */
 export interface SqliteUse {
   readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_FEED_UNAVAILABLE'
-  /** Called each time that the file turns out to be another one. */
+  /** Called each time that the file is found to be another one. */
   readonly onReplaced: () => void
 }
 
@@ -22,8 +22,8 @@ interface Queryable {
 }
 
 /**
- * A function that throws once the file was replaced, moved or deleted. It does nothing for a database in memory, and for
- * one whose file is not on this machine.
+ * A function that throws once the file was replaced, moved or deleted. It does nothing for a database in memory, or for
+ * a file on another machine.
  */
 export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse): () => void {
   let path: string | undefined
@@ -37,7 +37,7 @@ export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse):
   try {
     look()
   } catch {
-    // The handle is not open yet, or busy: then the first use looks.
+    // The handle is not open yet, or busy: checked at the first use.
     isKnown = false
   }
   return () => {
@@ -48,7 +48,7 @@ export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse):
     onReplaced()
     const error = new WatchwordError(
       code,
-      `the database file ${path} was ${now === undefined ? 'deleted or moved' : 'replaced'} while it was open: restart the process, so that it opens the file that is there now`,
+      `the database file ${path} was ${now === undefined ? 'deleted or moved' : 'replaced'} while it was open: restart the process to open the current file`,
     )
     throw withReason(error, 'missing')
   }

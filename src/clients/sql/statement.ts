@@ -1,5 +1,5 @@
 /**
- * SQL as text and values that never meet: a tagged template whose parts are bound, unless they are SQL themselves.
+ * SQL as text with separate values: a tagged template whose parts are bound, unless they are SQL themselves.
  *
  * @module
  */
@@ -12,21 +12,21 @@ export type SqlValue = SqlScalar | readonly SqlScalar[]
 export interface Sql {
   readonly text: string
   readonly values: readonly SqlValue[]
-  /** One of so many variants that preparing it for later would fill the server with what is never used again. */
+  /** Whether there are too many variants of the statement to prepare it: each would stay on the server unused. */
   readonly once?: boolean
 }
 
 /** The result of a driver in the common form. */
 export interface Answer {
   readonly rows: readonly Row[]
-  /** How many rows were written. */
+  /** The number of rows written. */
   readonly changes: number
 }
 
-/** A row by column name; every driver has its own idea of what a number or a text is. */
+/** A row by column name; drivers differ in how they return numbers and text. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** An operation of one or more statements, written once and driven by synchronous and asynchronous clients alike. */
+/** An operation of one or more statements, shared by synchronous and asynchronous clients. */
 export type Steps<T> = Generator<Sql, T, Answer>
 
 /** Builds SQL. */
@@ -48,12 +48,12 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly (Sql | Sql
   return isOnce ? { text, values, once: true } : { text, values }
 }
 
-/** Text of the library's own making, such as a table's name: never of a caller's. */
+/** SQL text of the library itself, such as a table's name. Never for text of a caller. */
 export function raw(text: string): Sql {
   return { text, values: [] }
 }
 
-/** Parts with something between them. */
+/** Joins parts with a separator. */
 export function joined(parts: readonly Sql[], separator: string): Sql {
   return {
     text: parts.map(({ text }) => text).join(separator),
@@ -61,24 +61,24 @@ export function joined(parts: readonly Sql[], separator: string): Sql {
   }
 }
 
-/** The same statement, not to be prepared. */
+/** The same statement, not prepared. */
 export function once(statement: Sql): Sql {
   return { ...statement, once: true }
 }
 
-/** A list of values, each bound by itself. */
+/** A list of values, each bound separately. */
 export function listed(values: readonly SqlScalar[]): Sql {
   return { text: values.map(() => '?').join(', '), values }
 }
 
-/** Drives the steps of a synchronous client. */
+/** Runs the steps on a synchronous client. */
 export function runSteps<T>(steps: Steps<T>, run: (statement: Sql) => Answer): T {
   let next = steps.next()
   while (!next.done) next = steps.next(run(next.value))
   return next.value
 }
 
-/** Drives the steps of an asynchronous client. */
+/** Runs the steps on an asynchronous client. */
 export async function awaitSteps<T>(
   steps: Steps<T>,
   run: (statement: Sql) => Promise<Answer>,

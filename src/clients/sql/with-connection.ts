@@ -6,11 +6,11 @@
 
 import { withReason } from '../../lib/failure-reason.js'
 
-/** How connections are taken from a pool and handed back. */
+/** How connections are taken from a pool and returned. */
 export interface PoolAdapter<C> {
   take(): Promise<C>
   release(connection: C): void
-  /** Ends the connection itself: its slot in the pool is free at once, even if the server does not respond. */
+  /** Closes the connection immediately, which frees its slot in the pool even if the server does not respond. */
   destroy(connection: C, error: Error): void
   /** The caller's pool. */
   readonly pool: object
@@ -20,17 +20,17 @@ export interface PoolAdapter<C> {
   check(connection: C): Promise<unknown>
 }
 
-// A server that is merely slow responds in that time and keeps its connection: new ones would slow it down more.
+// A server that is merely slow responds in this time and keeps its connection: new connections would slow it down more.
 const LATE_MS = 1000
 const CHECK_MS = 1000
 
-/** How long a statement of a store, and a transaction, may take in all: far longer than the core waits for either. */
+/** The deadline of a store's statement or transaction: much longer than the core waits for either. */
 export const STATEMENT_MS = 5000
 export const TRANSACTION_MS = 30_000
 
 /**
- * Runs work on a pooled connection. A connection that failed is destroyed, so that no other caller gets it. So is one
- * that does not respond soon after the signal has aborted; otherwise a few hanging calls would block the whole pool.
+ * Runs work on a pooled connection. Destroys a connection that failed, and one that does not respond soon after the
+ * signal has aborted. Otherwise a few hanging calls would block the whole pool.
  */
 export async function withPooledConnection<C, T>(
   lender: PoolAdapter<C>,
@@ -72,13 +72,14 @@ export async function withPooledConnection<C, T>(
   }
 }
 
-/** Does work that is given up after so long: nothing else ends a wait for a server that has gone without a word. */
+/** Runs work with a deadline, without which a call to a lost server never ends. */
 export async function limited<T>(
   ms: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController()
-  const late = () => withReason(new Error(`the database did not answer within ${ms} ms`), 'timeout')
+  const late = () =>
+    withReason(new Error(`the database did not respond within ${ms} ms`), 'timeout')
   const end = (): void => stop.abort(late())
   const timer = setTimeout(end, ms)
   try {
@@ -90,7 +91,7 @@ export async function limited<T>(
 
 const checking = new WeakSet<object>()
 
-// A NAT gateway that dropped one connection has dropped the others as well: each would cost a call.
+// A NAT gateway that dropped one connection has probably dropped the idle ones too, and each would cost a failed call.
 function checkIdle<C>(lender: PoolAdapter<C>): void {
   const { pool } = lender
   if (checking.has(pool)) return

@@ -126,7 +126,7 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     }
   })
 
-  it('may stand behind a pooler that mixes up prepared statements, which a warning names', async () => {
+  it('may stand behind a pooler that breaks prepared statements, which a warning names', async () => {
     const pool = poolOf({ max: 1 })
     const warnings: Error[] = []
     const listen = (warning: Error): void => void warnings.push(warning)
