@@ -42,11 +42,11 @@ export const ERROR_CODES = {
   ERR_KEY_LOOKUP_PENDING:
     'The token names a key that this node has not read yet, and too many others wait for the same read; try again in a second.',
   ERR_ROOT_KEY: 'The root keys that were given do not open a stored key, or a key wrapper failed.',
-  ERR_STORE_UNAVAILABLE: 'The store did not answer in time, or failed; see `cause`.',
+  ERR_STORE_UNAVAILABLE: 'The store did not respond in time, or failed; see `cause`.',
   ERR_STORE_CORRUPT:
     'The store returned a row that does not parse, or that does not match its integrity tag; `detail` names it.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
-  ERR_FEED_UNAVAILABLE: 'The revocation feed did not answer in time, or failed; see `cause`.',
+  ERR_FEED_UNAVAILABLE: 'The revocation feed did not respond in time, or failed; see `cause`.',
   ERR_REVOCATION_UNCERTAIN:
     'Whether the revocation reached the feed is not known; the token is refused on this node.',
 } as const

@@ -2,7 +2,7 @@
  * Node diagnostics channels of the library: messages are built only if there are subscribers.
  *
  * `watchword:decision` publishes every decision of `verify` and `authenticate`; `watchword:audit` publishes every
- * change: issue, rotate, revoke, reuse, keys. No message holds a token, a key or a custom claim.
+ * change: issue, rotate, revoke, reuse, keys. No message contains a token, a key or a custom claim.
  *
  * @module
  */
@@ -15,29 +15,29 @@ import type { IncidentKind } from './incident-kind.js'
 export interface Decision {
   /** Unix milliseconds. */
   readonly at: number
-  /** The issuer of the authority that decided. */
+  /** The issuer of the authority that made the decision. */
   readonly issuer: string
-  /** The node that decided. */
+  /** The node that made the decision. */
   readonly node: string
-  /** `ok`, or why the token was refused. */
+  /** `ok`, or why the token was rejected. */
   readonly outcome: 'ok' | RejectionCode
   /** The scopes that were required, those of `allOf` before those of `anyOf`; absent when the requirement is invalid. */
   readonly required?: readonly string[]
-  /** Present when the requirement is invalid: what is wrong with it. No token meets it. */
+  /** Present if the requirement is invalid: what is wrong with it. No token meets it. */
   readonly invalidRequirement?: string
-  /** The token's id. This field and the next five are present when the token proved authentic. */
+  /** The token's id. This field and the next five are present only for an authentic token. */
   readonly id?: string
-  /** Whom the token stands for. */
+  /** The subject of the token. */
   readonly subject?: string
-  /** Whom the token is for. */
+  /** The audience of the token. */
   readonly audience?: string
-  /** The policy that it was issued under. */
+  /** The policy under which the token was issued. */
   readonly policy?: string
   /** The id of the first token of its family. */
   readonly family?: string
-  /** 0 for the first token of its family, one more for each rotation. */
+  /** 0 for the first token of its family, incremented by each rotation. */
   readonly generation?: number
-  /** Present if the caller passed a context: the request that carried the token. */
+  /** The request that carried the token, if the caller passed a context. */
   readonly context?: RequestContext
 }
 
@@ -49,9 +49,9 @@ export interface Decision {
 export interface RequestContext {
   /** `GET` */
   readonly method?: string
-  /** The pattern of the route, such as `/orders/:id`; not the path, which is the client's own text. */
+  /** The pattern of the route, such as `/orders/:id`; not the path, which the client controls. */
   readonly route?: string
-  /** The service's id of the request. */
+  /** The service's id for the request. */
   readonly requestId?: string
   /** The client's address, as far as the framework trusts it. */
   readonly address?: string
@@ -67,18 +67,18 @@ export type AuditAction =
   | 'token.reused'
   /** A rotated token was retired at the first use of its successor, as `retireOn: 'first-use'` requires. */
   | 'token.superseded'
-  /** Something was revoked; see `target` and `id`. */
+  /** A target was revoked; see `target` and `id`. */
   | 'revoked'
   /** A key was created. */
   | 'key.created'
-  /** None of the root keys opens a stored key. */
+  /** None of the root keys can unwrap a stored key. */
   | 'key.unreadable'
   /** A stored row does not match its integrity tag. */
   | 'store.tampered'
-  /** An incident of the feed, noticed by this node. */
+  /** An incident of the feed, detected by this node. */
   | `feed.${IncidentKind}`
 
-/** One change, flat and versioned. */
+/** One change, as a flat, versioned object. */
 export interface AuditEvent {
   /** The version of this format. */
   readonly v: 1
@@ -88,11 +88,11 @@ export interface AuditEvent {
   readonly issuer: string
   /** The change. */
   readonly action: AuditAction
-  /** Who asked for it; `system` for what the library does by itself. */
+  /** The actor of the change; `system` for changes made by the library itself. */
   readonly actor: string
-  /** The token's id; of a revocation, the target's value. */
+  /** The token's id; for a revocation, the target's value. */
   readonly id?: string
-  /** Whom the token stands for. */
+  /** The subject of the token. */
   readonly subject?: string
   /** The audience of the token or key. */
   readonly audience?: string
@@ -100,17 +100,17 @@ export interface AuditEvent {
   readonly policy?: string
   /** The id of the first token of the family. */
   readonly family?: string
-  /** Of a rotation: the id of the token that was rotated. */
+  /** For a rotation: the id of the token that was rotated. */
   readonly predecessor?: string
-  /** Of a rotation: the scopes of the token that its policy no longer grants. */
+  /** For a rotation: the scopes of the token that its policy no longer grants. */
   readonly lostScopes?: readonly string[]
   /** The key that seals the token, or the key that changed. */
   readonly keyId?: string
-  /** Of a revocation: the kind of its target. Of a tampered row: its kind. */
+  /** For a revocation: the kind of its target. For a tampered row: its kind. */
   readonly target?: string
-  /** Of a revocation: the reason given, or `null`. */
+  /** For a revocation: the given reason, or `null`. */
   readonly reason?: string | null
-  /** Of what happened to the feed: how many events or entries. */
+  /** For a feed incident: the number of events or entries. */
   readonly count?: number
 }
 
@@ -132,7 +132,7 @@ export interface DecisionParts {
   readonly context: RequestContext | undefined
 }
 
-/** A decision about a token that did not prove authentic. */
+/** A decision about a token that is not authentic. */
 export function decisionOf({
   at,
   issuer,
@@ -146,7 +146,9 @@ export function decisionOf({
     : { at, issuer, node, outcome, required, context }
 }
 
-/** A decision about an authentic token. Literals: a spread of two objects costs more than the whole check. */
+/**
+ * A decision about an authentic token. Uses literals, because spreading two objects costs more than the whole check.
+ */
 export function decisionAbout(
   { id, subject, audience, policy, family, generation }: Verified<unknown>,
   { at, issuer, node, outcome, required, context }: DecisionParts,

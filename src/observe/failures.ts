@@ -1,5 +1,5 @@
 /**
- * Why an adapter does not work: its last failure, for `health()`.
+ * The last failure of an adapter, for `health()`.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import type { ResolvedClock } from '../lib/clock.js'
 import { type FailureReason, reasonOf } from '../lib/failure-reason.js'
 import type { Store } from '../store/store.js'
 
-/** A failure that lasts. */
+/** A persistent failure. */
 export interface Failure {
   /** The kind of failure, for programs; see {@link FailureReason}. */
   readonly reason: FailureReason
   /** The message of the library or the adapter's client; at most 300 characters, no credentials. */
   readonly message: string
-  /** Since when every such call has failed, in Unix milliseconds. */
+  /** When such calls started to fail, in Unix milliseconds. */
   readonly since: number
 }
 
 /**
- * The operation of a call. Each fails independently: reads still work on a full disk, a replica, or without write
- * permission, and so may a write that needs no space.
+ * The operation of a call. Each operation fails independently: reads still work on a full disk, on a replica, or
+ * without write permission, and a write that needs no space may work as well.
  */
 export type Operation =
   | 'read'
@@ -32,15 +32,15 @@ export type Operation =
 /** Runs a call to the store under a deadline. Default: a read. */
 export type StoreCall = <T>(call: () => Promise<T>, operation?: Operation) => Promise<T>
 
-// Caused by the connection rather than the operation: any response disproves them.
+// Caused by the connection and not the operation: any successful response clears them.
 const OF_CONNECTION: ReadonlySet<FailureReason> = new Set(['unreachable', 'timeout'])
 
 const MAX_LENGTH = 300
-// More than is shown, since hiding credentials makes a text shorter. Bounded, since a server may repeat all that it was
-// sent, and looking for credentials in it must not hold up the process.
+// Longer than the displayed text, because hiding credentials shortens it. Bounded, because a server may repeat
+// everything it was sent, and searching that for credentials must not block the process.
 const MAX_READ = 2000
 
-/** The failure of one adapter, until it works again. */
+/** The current failure of one adapter. */
 export class Failures {
   readonly #clock: ResolvedClock
   readonly #failing = new Map<Operation, Failure>()
@@ -49,7 +49,7 @@ export class Failures {
     this.#clock = clock
   }
 
-  /** The failure of reads, or else the latest of writes; `undefined` while all work. */
+  /** The failure of reads, otherwise the latest failure of writes; `undefined` if all operations work. */
   get last(): Failure | undefined {
     return this.#failing.get('read') ?? [...this.#failing.values()].at(-1)
   }
@@ -59,14 +59,14 @@ export class Failures {
     return this.#failing.has('read')
   }
 
-  /** Notes that a call failed. */
+  /** Records that a call failed. */
   note(error: unknown, operation: Operation = 'read'): void {
     const since = this.#failing.get(operation)?.since ?? this.#clock.reading()
     this.#failing.delete(operation)
     this.#failing.set(operation, { reason: reasonOf(error), message: textOf(error), since })
   }
 
-  /** Notes that a call succeeded. */
+  /** Records that a call succeeded. */
   clear(operation: Operation = 'read'): void {
     if (this.#failing.size === 0) return
     this.#failing.delete(operation)
@@ -74,7 +74,7 @@ export class Failures {
       if (OF_CONNECTION.has(reason)) this.#failing.delete(other)
   }
 
-  /** Notes how a call ends. Returns its promise. */
+  /** Records the outcome of a call. Returns its promise. */
   follow<T>(call: Promise<T>, operation: Operation): Promise<T> {
     call.then(
       () => this.clear(operation),
@@ -84,11 +84,11 @@ export class Failures {
   }
 }
 
-// The cause is what says more than that the call failed.
+// The cause is more specific than the library's own error.
 function textOf(error: unknown): string {
   const texts: string[] = []
   for (let each = error, depth = 0; each instanceof Error && depth < 3; depth++) {
-    // The error of a connection that was tried at several addresses has no text.
+    // The error for a connection that was tried at several addresses has no message.
     const text =
       each.message === '' ? String((each as { code?: unknown }).code ?? '') : each.message
     if (text !== '') texts.push(text)
@@ -98,8 +98,8 @@ function textOf(error: unknown): string {
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
 }
 
-// Clients put the address in a message, and some the password; Redis repeats the arguments of AUTH and HELLO where it
-// does not know the command.
+// Some clients include the address in a message, and some the password. Redis repeats the arguments of AUTH and HELLO
+// if it does not know the command.
 function withoutCredentials(text: string): string {
   return text
     .replace(/\/\/\S*@/g, '//')
@@ -109,6 +109,6 @@ function withoutCredentials(text: string): string {
     .replace(/\b([kv]\d\.(?:local|secret))[\w.-]+/g, '$1.…')
 }
 
-// As the last part of a name too, as in `PGPASSWORD` and `auth_token`; a value in quotes may have spaces.
+// Also matches names that end in one, such as `PGPASSWORD` and `auth_token`. A quoted value may contain spaces.
 const NAMED =
   /(pass(?:word|wd|phrase)?|pwd|secret|token|(?:access|api|secret)[_-]?key)(["'`]?\s{0,9}[=:]\s{0,9})("[^"]*"?|'[^']*'?|`[^`]*`?|\S+)/gi

@@ -9,31 +9,31 @@ import type { FeedIncidentKind } from '../feed/feed.js'
 export type IncidentKind =
   /** Incidents reported by an adapter. */
   | FeedIncidentKind
-  /** An event that no key holder wrote; it was passed over. */
+  /** An event was skipped because no key holder wrote it. */
   | 'refused'
-  /** A head whose seal does not hold. */
+  /** A head whose seal is invalid. */
   | 'tampered'
-  /** The log shows an old head again and again. */
+  /** The log repeatedly returns an old head. */
   | 'frozen'
   /** The log was set back. */
   | 'rollback'
-  /** The log was set back, and another history follows. */
+  /** The log was set back, and a different history follows. */
   | 'fork'
-  /** The log was begun anew, in another epoch. */
+  /** The log was restarted in another epoch. */
   | 'epoch'
-  /** The log is gone. */
+  /** The log does not exist any more. */
   | 'missing'
-  /** The log was cut short by something other than a node. */
+  /** Something other than a node trimmed the log. */
   | 'trimmed'
-  /** The log has a hole. */
+  /** The log has a gap. */
   | 'gap'
-  /** An event is sealed with a key, or written in a form, that this node lacks. */
+  /** An event uses a key or an encoding that this node does not have. */
   | 'unreadable'
-  /** The index has no room. */
+  /** The index is full. */
   | 'full'
-  /** This node republished what the log had lost. */
+  /** This node republished events that the log had lost. */
   | 'restored'
-  /** The store had revocations or rotations that the log had not brought. */
+  /** The store had revocations or rotations that the log did not contain. */
   | 'reconciled'
-  /** The clocks of this node and of the store, or of another node, differ by more than a minute. */
+  /** The clock of this node differs from that of the store or another node by more than a minute. */
   | 'clock'

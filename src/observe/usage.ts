@@ -1,12 +1,12 @@
 /**
- * Last use: noted in memory when a token is verified, written to the store in batches, never on the hot path.
+ * Last use: recorded in memory when a token is verified, and written to the store in batches outside of the hot path.
  *
  * @module
  */
 import type { ResolvedClock, Timer } from '../lib/clock.js'
 import type { Usage } from '../store/store.js'
 
-/** A token is reported at most this often, in milliseconds. */
+/** The minimum interval between two reports of one token, in milliseconds. */
 export const USAGE_INTERVAL_MS = 60_000
 const MAX_PENDING = 100_000
 const BATCH = 1000
@@ -23,18 +23,18 @@ export class UsageRecorder {
     this.#write = write
   }
 
-  /** Notes a use. Bounded: past the bound, uses of further tokens are dropped until the next write. */
+  /** Records a use. Bounded: beyond the limit, uses of further tokens are dropped until the next write. */
   note(id: string, at: number): void {
     if (this.#pending.size >= MAX_PENDING && !this.#pending.has(id)) return
     this.#pending.set(id, at)
     this.#timer ??= this.#clock.setTimer(() => {
       this.#timer = undefined
-      // A lost report costs a minute of precision; the next use reports again.
+      // A lost report costs a minute of precision, because the next use is reported again.
       void this.flush().catch(() => undefined)
     }, USAGE_INTERVAL_MS)
   }
 
-  /** Writes what was noted. */
+  /** Writes the recorded uses. */
   async flush(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined

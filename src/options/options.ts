@@ -1,5 +1,5 @@
 /**
- * The options of an authority: their schema, and the one table of defaults.
+ * The options of an authority: their types, defaults and checks.
  *
  * @module
  */
@@ -28,26 +28,28 @@ export interface PolicyOptions {
   readonly scopes: readonly string[]
   /** When a token is due for rotation: a share of its lifetime, or a time after issue. Default: `'70%'`. */
   readonly rotateAfter?: Duration
-  /** How long a rotated token goes on working, at most an hour. Default: `'60s'`. */
+  /** How long a rotated token remains valid, at most an hour. Default: `'60s'`. */
   readonly grace?: Duration
   /**
    * How often a family may rotate: `burst` times, and once more for each `every` of its age, a share of `ttl` or a
-   * duration. `rotate` rejects with `ERR_ROTATION_LIMIT` beyond that. Default: `{ burst: 10, every: '1%' }`.
+   * duration. Beyond that, `rotate` rejects with `ERR_ROTATION_LIMIT`. Default: `{ burst: 10, every: '1%' }`.
    */
   readonly rotations?: RotationsOptions
-  /** How long a family can be kept alive by rotation. Default: ten times `ttl`, at most ten years. */
+  /** How long rotation can extend a family. Default: ten times `ttl`, at most ten years. */
   readonly maxLifetime?: Duration
-  /** How many live tokens of this policy one subject may hold. Default: no limit. */
+  /** The maximum number of live tokens of this policy per subject. Default: no limit. */
   readonly maxActivePerSubject?: number
-  /** Stamped on each token, from 1. Default: 1. */
+  /** The version recorded in each token, from 1. Default: 1. */
   readonly version?: number
-  /** Tokens of a lower version are refused as `outdated`. Default: 1. */
+  /** Tokens of a lower version are rejected as `outdated`. Default: 1. */
   readonly minVersion?: number
   /** The reaction to a rotated token that is presented to `rotate` after its grace. Default: `'revoke-family'`. */
   readonly reuse?: ReuseAction
-  /** When a rotated token stops working: after its grace, or as soon as its successor is used. Default: `'grace'`. */
+  /**
+   * When a rotated token stops being valid: after its grace, or as soon as its successor is used. Default: `'grace'`.
+   */
   readonly retireOn?: 'grace' | 'first-use'
-  /** Brands the tokens of this policy, such as `acme_test`. Default: the authority's `prefix`. */
+  /** Prefix of this policy's tokens, such as `acme_test`. Default: the authority's `prefix`. */
   readonly prefix?: string
 }
 
@@ -59,11 +61,13 @@ export interface RotationsOptions {
   readonly every?: Duration
 }
 
-/** How the keys of an authority come and go. */
+/** The lifecycle of an authority's keys. */
 export interface KeyOptions {
   /** How long one key seals tokens, at least an hour. Default: `'30d'`. */
   readonly rotateEvery?: Duration
-  /** How long before it seals a new key is published; longer than every node's `refreshEvery`. Default: `'5m'`. */
+  /**
+   * How long a new key is published before it seals tokens; must exceed every node's `refreshEvery`. Default: `'5m'`.
+   */
   readonly publishAhead?: Duration
   /** How often a node reads the store for new keys. Default: `'1m'`. */
   readonly refreshEvery?: Duration
@@ -71,72 +75,75 @@ export interface KeyOptions {
 
 /** Bounds of the cache of verified tokens. */
 export interface CacheOptions {
-  /** The most tokens. Default: 50,000. */
+  /** The maximum number of tokens. Default: 50,000. */
   readonly max?: number
-  /** The most bytes, as estimated. Default: 64 MiB. */
+  /** The maximum estimated size in bytes. Default: 64 MiB. */
   readonly maxBytes?: number
 }
 
 /** The options of {@link createWatchword}. */
 export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = undefined> {
-  /** Who issues: a URL or a name; part of what every token is authenticated with. */
+  /** The issuer: a URL or a name, authenticated with every token. */
   readonly issuer: string
-  /** Whom tokens are for: one, or several with keys of their own. */
+  /** The audience of the tokens: one, or several with separate keys. */
   readonly audience: string | readonly string[]
   /**
-   * Wraps the keys at rest: the text of a `k4.local.…` key, or a wrapper around a KMS or a vault. Default: with a store
-   * that does not outlive the process, a new one; with any other store it is required.
+   * Wraps the keys at rest: the text of a `k4.local.…` key, or a wrapper around a KMS or a vault. Default: a new key
+   * with a store that is not durable; required with a durable store.
    */
   readonly rootKey?: string | KeyWrapper
   /**
-   * Other root keys that may have wrapped a stored key: the one that is being replaced, and, in the roll-out before the
-   * change, the one to come, so that no node meets a key that it cannot open. `keys.rewrap()` ends the need. Default: none.
+   * Other root keys that may have wrapped a stored key: the one being replaced and, during a rollout, the next one, so
+   * that every node can unwrap every key. No longer needed after `keys.rewrap()`. Default: none.
    */
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
-  /** Where token records and keys are kept. Default: `memoryStore()`, with a warning in production. */
+  /** Stores token records and keys. Default: `memoryStore()`, with a warning in production. */
   readonly store?: Store
-  /** How nodes learn of revocations. Default: `memoryFeed()`, with a warning in production. */
+  /** Distributes revocations to nodes. Default: `memoryFeed()`, with a warning in production. */
   readonly feed?: RevocationFeed
   /**
-   * The rules of each class of tokens, by name. The scopes of a policy also bound the tokens that it already has. A token
-   * whose policy is not among these keeps the scopes it was issued with until it expires, and cannot be rotated: to take
-   * a right away, narrow a policy or raise its `minVersion`; do not remove it.
+   * The rules of each class of tokens, by name. The scopes of a policy also limit tokens that were already issued. A
+   * token whose policy is not configured keeps its scopes until it expires, and cannot be rotated. To withdraw a scope,
+   * narrow the policy or raise its `minVersion`; do not remove the policy.
    */
   readonly policies: Readonly<Record<string, PolicyOptions>>
-  /** The schema of custom claims: any synchronous Standard Schema. Default: anything that JSON can hold. */
+  /** The schema of custom claims: any synchronous Standard Schema. Default: any JSON value. */
   readonly claims?: Schema
   /**
-   * Brands new tokens, so that a scanner can recognise them: `acme_live`. Tokens of any brand are accepted, whose key is
-   * known: a prefix can be changed or dropped at any time. Default: plain PASETO.
+   * Prefix of new tokens, which lets scanners recognise them: `acme_live`. Tokens with any prefix are accepted if their
+   * key is known, so it can be changed or removed at any time. Default: plain PASETO.
    */
   readonly prefix?: string
   /** The cache of verified tokens, or `false` for none. Default: 50,000 tokens in 64 MiB. */
   readonly cache?: CacheOptions | false
-  /** How long ago this node must have proved that it knows every revocation. Default: `'5s'`. */
+  /** The maximum time since this node last proved that it knows every revocation. Default: `'5s'`. */
   readonly maxStaleness?: Duration
   /** How tokens are treated on a stale node: `reject` as `stale`, or `accept` and flag it. Default: `'reject'`. */
   readonly onStale?: 'reject' | 'accept'
-  /** While the feed has not been read for the first time: `wait` for it, or start and `reject` or `accept`. Default: `'wait'`. */
+  /**
+   * What to do until the feed has been read for the first time: `wait` for it, or start and `reject` or `accept`
+   * tokens. Default: `'wait'`.
+   */
   readonly onStart?: 'wait' | 'reject' | 'accept'
-  /** How far another node's clock may be ahead when it issues, at most a minute. Expiry is exact. Default: `'5s'`. */
+  /** How far the clock of an issuing node may be ahead, at most a minute. Expiry has no tolerance. Default: `'5s'`. */
   readonly clockTolerance?: Duration
-  /** The longest token, in characters, from 512 to 16,384. Default: 4096. */
+  /** The maximum token length in characters, from 512 to 16,384. Default: 4096. */
   readonly maxTokenLength?: number
-  /** How the keys come and go. */
+  /** The lifecycle of the keys. */
   readonly keys?: KeyOptions
-  /** How long one call to the store or the feed may take. Default: `'2s'`. */
+  /** The deadline of a call to the store or the feed. Default: `'2s'`. */
   readonly timeout?: Duration
   /**
-   * The name of this node in receipts, in health and for other nodes; it must be unique per process. Default: host
-   * name, process id and a few random characters.
+   * The name of this node in receipts, in health and for other nodes; unique per process. Default: host name, process
+   * id and a few random characters.
    */
   readonly node?: string
   /**
-   * The maximum number of revocations in memory, from 1000. A node that exceeds it rejects tokens as `stale` rather
-   * than drop a revocation. Default: 20,000,000, which take about 400 MB.
+   * The maximum number of revocations in memory, from 1000. A node that exceeds it rejects tokens as `stale` instead of
+   * dropping a revocation. Default: 20,000,000 (about 400 MB).
    */
   readonly maxRevocations?: number
-  /** Where time comes from. Default: the machine's clocks. */
+  /** The source of time. Default: the machine's clocks. */
   readonly clock?: Clock
 }
 
@@ -144,7 +151,7 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
 export interface ResolvedOptions {
   readonly issuer: string
   readonly audiences: readonly string[]
-  /** The root keys, opened: the texts that they were made from are kept nowhere. */
+  /** The parsed root keys; their text is not kept. */
   readonly rootKey: RootKey | undefined
   readonly previousRootKeys: readonly RootKey[]
   readonly store: Store | undefined
@@ -168,7 +175,7 @@ export interface ResolvedOptions {
   readonly clock: Clock | undefined
 }
 
-/** The one table of defaults. */
+/** All defaults. */
 const DEFAULTS = {
   rotateAfter: '70%',
   graceMs: MINUTE,
@@ -270,7 +277,10 @@ function resolvePolicy(
   const version = given.version ?? 1
   const minVersion = given.minVersion ?? 1
   if (minVersion > version)
-    throw invalid(`${field}.minVersion`, 'expected at most version, or new tokens would be refused')
+    throw invalid(
+      `${field}.minVersion`,
+      'expected at most version, or new tokens would be rejected',
+    )
   const prefix = given.prefix ?? authorityPrefix
   return {
     name: policyName,

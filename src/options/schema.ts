@@ -1,5 +1,5 @@
 /**
- * The schema of an authority's options: each field with the message that names the fix.
+ * The schema of an authority's options; each field has a message that names the fix.
  *
  * @module
  */
@@ -157,7 +157,7 @@ const rootKey = z.custom<string | KeyWrapper>(
   "expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }",
 )
 
-/** How keys come and go. */
+/** The lifecycle of keys. */
 export const keysSchema = strict(
   {
     rotateEvery: optional(duration(HOUR, 2 * YEAR, '30d')),
