@@ -9,7 +9,7 @@ import type { Parts } from './parts.js'
 /** Collects the health of every part. */
 export function health(parts: Parts): Health {
   const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
-  const { incidentTimes, storeFailures } = parts
+  const { storeFailures } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.reading()
@@ -21,8 +21,8 @@ export function health(parts: Parts): Health {
     lag: follower.lag,
     rejectedEvents: follower.rejected,
     pushes: follower.push,
-    incidents: Object.fromEntries(incidents),
-    incidentTimes: Object.fromEntries(incidentTimes),
+    incidents: Object.fromEntries(incidents.counts),
+    incidentTimes: Object.fromEntries(incidents.times),
     feedFailure: follower.failures.last ?? null,
     storeFailure: storeFailures.last ?? null,
     ...follower.standing,

@@ -7,21 +7,19 @@ import type { VerifiedCache } from '../cache/verified-cache.js'
 import type { FeedKeyring } from '../keys/feed-keyring.js'
 import type { Timer } from '../lib/clock.js'
 import type { Failures } from '../observe/failures.js'
-import type { IncidentKind } from '../observe/incident-kind.js'
 import type { UsageRecorder } from '../observe/usage.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { Core } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
+import type { IncidentCounter } from './incident-counter.js'
 
 /** The parts of one authority and its state. */
 export interface Parts extends Core {
   readonly follower: Follower
   readonly feedKeyring: FeedKeyring
   readonly tagKeyring: FeedKeyring
-  /** Incidents of the feed so far, with their counts. */
-  readonly incidents: ReadonlyMap<IncidentKind, number>
-  /** When each kind was last noticed. */
-  readonly incidentTimes: ReadonlyMap<IncidentKind, number>
+  /** Incidents of the feed so far. */
+  readonly incidents: IncidentCounter
   /** Why the store fails, for reads or for writes. */
   readonly storeFailures: Failures
   readonly usage: UsageRecorder

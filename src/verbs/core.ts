@@ -133,7 +133,10 @@ export function sealToken(
 }
 
 /** Publishes on the audit channel if it has subscribers. */
-export function audit(core: Core, event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>): void {
+export function audit(
+  { clock, options }: Pick<Core, 'clock' | 'options'>,
+  event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>,
+): void {
   if (!audits.hasSubscribers) return
-  audits.publish({ v: 1, at: core.clock.reading(), issuer: core.options.issuer, ...event })
+  audits.publish({ v: 1, at: clock.reading(), issuer: options.issuer, ...event })
 }

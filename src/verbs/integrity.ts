@@ -13,6 +13,9 @@ import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'
 import { audit, type Core } from './core.js'
 
+/** The parts that check one row. */
+export type IntegrityCore = Pick<Core, 'options' | 'clock' | 'tagger'>
+
 /** The claims that a token and its record share. */
 const CLAIMED = [
   'id',
@@ -26,7 +29,7 @@ const CLAIMED = [
 ] as const satisfies readonly (keyof TokenRecord & keyof Verified<unknown>)[]
 
 /** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT` and reports the row. */
-export async function assertIntact(core: Core, record: TokenRecord): Promise<void> {
+export async function assertIntact(core: IntegrityCore, record: TokenRecord): Promise<void> {
   const integrity = await core.tagger.checkRecord(record)
   if (integrity === 'unknown') {
     throw new WatchwordError(
@@ -40,7 +43,7 @@ export async function assertIntact(core: Core, record: TokenRecord): Promise<voi
 
 /** Checks a row by its tag and by the authentic claims of its token. Rejects like {@link assertIntact}. */
 export async function assertMatches(
-  core: Core,
+  core: IntegrityCore,
   record: TokenRecord,
   principal: Verified<unknown>,
 ): Promise<void> {
@@ -49,7 +52,11 @@ export async function assertMatches(
 }
 
 /** Checks a row by the authentic claims of its token. Throws `ERR_STORE_CORRUPT` and reports the row. */
-export function assertClaims(core: Core, record: TokenRecord, principal: Verified<unknown>): void {
+export function assertClaims(
+  core: IntegrityCore,
+  record: TokenRecord,
+  principal: Verified<unknown>,
+): void {
   const policy = core.options.policies.get(record.policy)
   // A verified token has the scopes that its policy still grants, its row the scopes at issue.
   const scopes =
@@ -101,7 +108,7 @@ async function withMadeUpKeys(
 
 /** Checks that one row is the successor of another. Rejects like {@link assertIntact}. */
 export async function assertSuccessor(
-  core: Core,
+  core: IntegrityCore,
   record: TokenRecord,
   successor: TokenRecord,
 ): Promise<void> {
@@ -113,7 +120,7 @@ export async function assertSuccessor(
 
 /** Whether the rows prove that one token was rotated to another. Reports them if not. */
 export async function isSuccession(
-  core: Core,
+  core: IntegrityCore,
   predecessor: TokenRecord,
   successor: TokenRecord,
   principal: Verified<unknown>,
@@ -130,12 +137,15 @@ export async function isSuccession(
 }
 
 /** Reports a row that contradicts proved data. */
-export function reportTampered(core: Core, { id }: TokenRecord): void {
+export function reportTampered(core: IntegrityCore, { id }: TokenRecord): void {
   audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
 }
 
 /** Reports a row that contradicts proved data, and creates the error for it. */
-export function tampered(core: Core, record: TokenRecord): WatchwordError<'ERR_STORE_CORRUPT'> {
+export function tampered(
+  core: IntegrityCore,
+  record: TokenRecord,
+): WatchwordError<'ERR_STORE_CORRUPT'> {
   const detail = `token ${record.id}`
   reportTampered(core, record)
   return new WatchwordError(

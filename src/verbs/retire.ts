@@ -9,7 +9,7 @@ import { readToken } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'
 import { audit, type Core } from './core.js'
-import { isSuccession } from './integrity.js'
+import { type IntegrityCore, isSuccession } from './integrity.js'
 
 /** Publishes when the token is superseded, and that every earlier generation of its family is superseded. */
 export async function announceRotation(
@@ -34,7 +34,10 @@ function rotatedEntry(record: TokenRecord, from: number | null): RotatedEntry {
  * Retires the predecessor of a token at the first use of that token, if the policy requires it. Rejects like the store
  * and the feed; safe to repeat.
  */
-export async function retirePredecessor(core: Core, principal: Verified<unknown>): Promise<void> {
+export async function retirePredecessor(
+  core: IntegrityCore & Pick<Core, 'store' | 'callStore' | 'announcements'>,
+  principal: Verified<unknown>,
+): Promise<void> {
   const record = await core.callStore(() => readToken(core.store, principal.id))
   const predecessorId = record?.predecessor ?? null
   if (record === undefined || predecessorId === null) return

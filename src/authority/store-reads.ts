@@ -1,0 +1,61 @@
+/**
+ * The reads of the store by which the follower fills and checks its index.
+ *
+ * @module
+ */
+import type { RevocationFeed } from '../feed/feed.js'
+import { MAX_SKEW_MS } from '../keys/rotation.js'
+import type { StoreCall } from '../observe/failures.js'
+import {
+  backfillChanges,
+  backfillIndex,
+  backfillRevocations,
+  type ReadBackOptions,
+} from '../revocation/follower/backfill.js'
+import type { FollowerOptions } from '../revocation/follower/follower-options.js'
+import { readChanges } from '../store/checked.js'
+import type { Store } from '../store/store.js'
+import type { FleetTime } from './fleet-time.js'
+
+/** Options of the reads. */
+export interface StoreReadOptions extends ReadBackOptions {
+  readonly feed: RevocationFeed
+  readonly call: StoreCall
+  readonly time: FleetTime
+}
+
+/** The follower's reads. What the store cannot provide is `undefined`. */
+export function storeReads(
+  options: StoreReadOptions,
+): Pick<FollowerOptions, 'backfill' | 'reconcile' | 'storeTime' | 'storeIdentity'> {
+  const { store, call, feed, time } = options
+  const { durable } = store.supports
+  return {
+    backfill: durable ? () => backfillIndex({ ...options, now: time.certain() ?? 0 }) : undefined,
+    // An in-process log cannot be rolled back by another process.
+    reconcile: durable && feed.peek === undefined ? reconcileReads(options) : undefined,
+    storeTime: storeTimeOf(store, call),
+    storeIdentity:
+      store.identity === undefined ? undefined : () => call(async () => store.identity?.()),
+  }
+}
+
+function reconcileReads(options: StoreReadOptions): NonNullable<FollowerOptions['reconcile']> {
+  const { store, call, time, index: known } = options
+  return {
+    begin: async () => (await call(() => readChanges(store, null, 1))).cursor,
+    since: (into, cursor) => backfillChanges({ ...options, index: into, known }, cursor),
+    recent: (into, since) => backfillRevocations({ ...options, index: into }, since),
+    all: async (into) => {
+      const now = time.certain() ?? 0
+      // The store keeps entries for a while after the log has dropped them: those must not take up room.
+      into.forget(now - MAX_SKEW_MS)
+      await backfillIndex({ ...options, index: into, now })
+    },
+  }
+}
+
+function storeTimeOf(store: Store, call: StoreCall): (() => Promise<number>) | undefined {
+  if (store.now === undefined) return undefined
+  return () => call(async () => store.now?.() ?? Number.NaN)
+}
