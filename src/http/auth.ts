@@ -3,10 +3,12 @@
  *
  * @module
  */
+
 import { WatchwordError } from '../errors.js'
+import { bare } from '../lib/fields.js'
 import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
-import { bare, shown } from './own.js'
+import { shown } from './own.js'
 
 /** A request that may pass. */
 export class Passed<Claims> {

@@ -8,6 +8,7 @@
 
 import { WatchwordError } from '../errors.js'
 import { type ResolvedClock, SYSTEM_CLOCK } from '../lib/clock.js'
+import { bare } from '../lib/fields.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
@@ -22,7 +23,7 @@ import {
   type TokenAuthority,
   type TokenOptions,
 } from './options.js'
-import { bare, own, shown } from './own.js'
+import { own, shown } from './own.js'
 import { ignoreRejection, inTime, isPromise } from './promises.js'
 import { makeRefusals, type Refusal, type Refusals } from './refusal.js'
 import { isSecure, type RequestAdapter } from './request-adapter.js'

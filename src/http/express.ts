@@ -15,27 +15,8 @@ import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ConnectGuard } from './connect.js'
-export type { TokenEndpoints } from './endpoints/endpoints.js'
-export type {
-  AuthorizedOptions,
-  BudgetOptions,
-  BudgetsOptions,
-  Caller,
-  EndpointAuthority,
-  EndpointCall,
-  EndpointName,
-  EndpointsOptions,
-  IntrospectionOptions,
-  LeakOptions,
-  LimitAnswer,
-  LimitHook,
-  ReadCall,
-  RevocationOptions,
-  RotationOptions,
-} from './endpoints/options.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
-export type { TokenAuthority, TokenOptions } from './options.js'
-export type { RefusalError } from './refusal.js'
+export type * from './framework-types.js'
 
 /** The used part of Express's request; both versions have it. */
 const ADAPTER: RequestAdapter<Request> = {

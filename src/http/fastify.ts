@@ -17,26 +17,7 @@ import { refusalError } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
-export type { TokenEndpoints } from './endpoints/endpoints.js'
-export type {
-  AuthorizedOptions,
-  BudgetOptions,
-  BudgetsOptions,
-  Caller,
-  EndpointAuthority,
-  EndpointCall,
-  EndpointName,
-  EndpointsOptions,
-  IntrospectionOptions,
-  LeakOptions,
-  LimitAnswer,
-  LimitHook,
-  ReadCall,
-  RevocationOptions,
-  RotationOptions,
-} from './endpoints/options.js'
-export type { TokenAuthority, TokenOptions } from './options.js'
-export type { RefusalError } from './refusal.js'
+export type * from './framework-types.js'
 
 /** The used part of Fastify's reply. */
 export interface FastifyReplyLike {

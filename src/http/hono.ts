@@ -15,7 +15,8 @@ import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js
 import { closeIfUnread } from './endpoints/unread.js'
 import { authorizationOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
-import { type Answer, type Refusal, type RefusalError, refusalError } from './refusal.js'
+import type { Answer } from './problem.js'
+import { type Refusal, type RefusalError, refusalError } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
 import {
   isEncryptedIn,
@@ -26,26 +27,7 @@ import {
 } from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
-export type { TokenEndpoints } from './endpoints/endpoints.js'
-export type {
-  AuthorizedOptions,
-  BudgetOptions,
-  BudgetsOptions,
-  Caller,
-  EndpointAuthority,
-  EndpointCall,
-  EndpointName,
-  EndpointsOptions,
-  IntrospectionOptions,
-  LeakOptions,
-  LimitAnswer,
-  LimitHook,
-  ReadCall,
-  RevocationOptions,
-  RotationOptions,
-} from './endpoints/options.js'
-export type { TokenAuthority, TokenOptions } from './options.js'
-export type { RefusalError } from './refusal.js'
+export type * from './framework-types.js'
 
 /** The variables that the guard adds to a context. */
 export interface TokenVariables<Auth> {

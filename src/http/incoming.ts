@@ -6,7 +6,7 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { own } from './own.js'
-import type { Answer } from './refusal.js'
+import type { Answer } from './problem.js'
 
 /** The used part of a request, for HTTP/1 and HTTP/2. */
 export interface Incoming {

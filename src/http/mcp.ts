@@ -3,13 +3,15 @@
  *
  * @module
  */
+
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { WatchwordError } from '../errors.js'
+import { bare } from '../lib/fields.js'
 import type { Rejected, Requirement, Verified } from '../types.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { checkAuthority } from './authority-check.js'
-import { fieldsOf, invalid, type TokenAuthority } from './options.js'
-import { bare, own } from './own.js'
+import { invalid, optionFields, type TokenAuthority } from './options.js'
+import { own } from './own.js'
 
 export type { TokenAuthority } from './options.js'
 
@@ -55,7 +57,7 @@ export function mcpVerifier<Claims>(
   options: McpVerifierOptions,
 ): McpVerifier {
   checkAuthority(authority, 'mcpVerifier')
-  const { errors, ...requirement } = fieldsOf(options) as unknown as McpVerifierOptions
+  const { errors, ...requirement } = optionFields(options) as unknown as McpVerifierOptions
   checkErrors(errors)
   const needs = authority.require(bare(requirement))
   return {

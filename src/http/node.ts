@@ -23,27 +23,8 @@ export { authOf, optionalAuthOf } from './auth.js'
 export type { ChallengeParams } from './challenge.js'
 export { formatChallenge } from './challenge.js'
 export type { ConnectGuard } from './connect.js'
-export type { TokenEndpoints } from './endpoints/endpoints.js'
-export type {
-  AuthorizedOptions,
-  BudgetOptions,
-  BudgetsOptions,
-  Caller,
-  EndpointAuthority,
-  EndpointCall,
-  EndpointName,
-  EndpointsOptions,
-  IntrospectionOptions,
-  LeakOptions,
-  LimitAnswer,
-  LimitHook,
-  ReadCall,
-  RevocationOptions,
-  RotationOptions,
-} from './endpoints/options.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
-export type { TokenAuthority, TokenOptions } from './options.js'
-export type { RefusalError } from './refusal.js'
+export type * from './framework-types.js'
 
 const ADAPTER: RequestAdapter<IncomingMessage> = {
   authorization: authorizationOf,

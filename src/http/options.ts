@@ -6,11 +6,12 @@
 import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import { type Duration, MINUTE, parseDuration, SECOND } from '../lib/duration.js'
+import { bare, fieldsOf } from '../lib/fields.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
-import { bare, isPlain, ownFields, shown } from './own.js'
+import { isPlain, shown } from './own.js'
 
 /** The methods of an authority that a guard calls. The result of `createWatchword` has them. */
 export interface TokenAuthority<Claims = AnyClaims> {
@@ -141,7 +142,7 @@ type OwnOptions<Request> = Omit<TokenOptions<Request>, keyof Requirement>
 export function resolveTokenOptions<Request>(
   options: TokenOptions<Request>,
 ): ResolvedTokenOptions<Request> {
-  const fields = fieldsOf(options)
+  const fields = optionFields(options)
   const requirement = bare<Record<string, unknown>>({})
   const given = bare<Record<string, unknown>>({})
   for (const [name, value] of Object.entries(fields)) {
@@ -171,8 +172,8 @@ export function resolveTokenOptions<Request>(
 }
 
 /** The own fields of an options object. Throws `ERR_INVALID_OPTION` for any other value. */
-export function fieldsOf(options: unknown): Record<string, unknown> {
-  if (isPlain(options)) return ownFields(options)
+export function optionFields(options: unknown): Readonly<Record<string, unknown>> {
+  if (isPlain(options)) return fieldsOf(options, [])
   throw invalid('options', `expected a plain object of options, got ${shown(options)}`)
 }
 

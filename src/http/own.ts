@@ -4,20 +4,6 @@
  * @module
  */
 
-/** An object that inherits nothing: a polluted `Object.prototype` gives it neither an `ok` nor a `then`. */
-export function bare<T extends object>(fields: T): T {
-  return Object.assign(Object.create(null) as object, fields) as T
-}
-
-/** The own fields of an object by name, each read once. */
-export function ownFields(value: object): Record<string, unknown> {
-  const fields = Object.create(null) as Record<string, unknown>
-  for (const name of Object.getOwnPropertyNames(value)) {
-    fields[name] = (value as Record<string, unknown>)[name]
-  }
-  return fields
-}
-
 /** One own field of an object; `undefined` for other values and missing fields. */
 export function own(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)

@@ -3,18 +3,12 @@
  *
  * @module
  */
+
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
+import { bare } from '../lib/fields.js'
 import type { RejectionCode } from '../types.js'
 import { formatChallenge } from './challenge.js'
-import { bare } from './own.js'
-
-/** A complete response. */
-export interface Answer {
-  readonly status: number
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
+import { type Answer, problem } from './problem.js'
 
 /** Why a request may not pass, and the response to it. */
 export interface Refusal extends Answer {
@@ -56,13 +50,6 @@ export interface Refusals {
   /** The check failed. */
   unavailable(cause: unknown): Refusal
 }
-
-const TITLES = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  503: 'Service Unavailable',
-} as const
 
 const DETAILS: Readonly<Record<RefusalCode, string>> = {
   invalid_request: 'Send one token, in one header: Authorization: Bearer <token>.',
@@ -112,22 +99,18 @@ interface Said {
 
 function refusal(options: RefusalOptions, status: Refusal['status'], said: Said): Refusal {
   const { error, reason, scope } = bare(said)
-  const code = error === undefined ? {} : { code: error, detail: DETAILS[error] }
   const why = reason === undefined ? {} : { reason }
-  const headers = bare<Record<string, string>>({
-    'cache-control': 'no-store',
-    'content-type': 'application/problem+json',
-    ...(status === 503
-      ? { 'retry-after': RETRY_AFTER_SECONDS }
-      : { 'www-authenticate': challenge(options, { error, reason, scope }) }),
-  })
   const made: Refusal = bare({
     ok: false,
-    status,
-    headers: Object.freeze(headers),
-    body: JSON.stringify(
-      bare({ type: 'about:blank', title: TITLES[status], status, ...code, ...why }),
-    ),
+    ...problem({
+      status,
+      ...(error === undefined ? {} : { code: error, detail: DETAILS[error] }),
+      ...why,
+      headers:
+        status === 503
+          ? { 'retry-after': RETRY_AFTER_SECONDS }
+          : { 'www-authenticate': challenge(options, { error, reason, scope }) },
+    }),
     ...(error === undefined ? {} : { error }),
     ...why,
   })

@@ -3,10 +3,12 @@
  *
  * @module
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bare } from '../lib/fields.js'
 import { isEncrypted } from './incoming.js'
-import { bare, own } from './own.js'
-import type { Answer } from './refusal.js'
+import { own } from './own.js'
+import type { Answer } from './problem.js'
 
 /** The Node request from the environment of an adapter such as @hono/node-server. It has each header and the socket. */
 export function nodeRequestOf(env: unknown): IncomingMessage | undefined {

@@ -3,45 +3,8 @@
  *
  * @module
  */
-import { bare } from '../own.js'
-import type { Answer } from '../refusal.js'
-
-const TITLES = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  429: 'Too Many Requests',
-  503: 'Service Unavailable',
-} as const
-
-/** The fields of a problem response. */
-export interface Problem {
-  readonly status: keyof typeof TITLES
-  readonly code: string
-  readonly detail: string
-  /** Names in lower case. */
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-const NO_STORE = Object.freeze(bare({ 'cache-control': 'no-store' }))
-
-/** A problem (RFC 9457), in the format of the guards' rejections. */
-export function problem({ status, code, detail, headers = {} }: Problem): Answer {
-  const all = { ...NO_STORE, 'content-type': 'application/problem+json', ...headers }
-  return Object.freeze(
-    bare({
-      status,
-      headers: Object.freeze(bare(all)),
-      body: JSON.stringify(
-        bare({ type: 'about:blank', title: TITLES[status], status, code, detail }),
-      ),
-    }),
-  )
-}
+import { bare } from '../../lib/fields.js'
+import { type Answer, NO_STORE, problem } from '../problem.js'
 
 /** A response that no cache may store. */
 export function json(value: object, headers: Readonly<Record<string, string>> = {}): Answer {

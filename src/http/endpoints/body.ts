@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import type { IncomingMessage } from 'node:http'
+import { fieldsOf } from '../../lib/fields.js'
 import { parseJsonObject } from '../../token/json.js'
-import { ownFields } from '../own.js'
 
 /** The body of a request: its text, the result of a parser, or a marker that it is too long. */
 export type Body = { readonly text: string } | { readonly parsed: unknown } | 'too_long'
@@ -105,7 +106,7 @@ export function readJson(
 ): Readonly<Record<string, unknown>> | undefined {
   const parsed = isText(body) ? parseJsonObject(body.text.trim(), JSON_LIMITS) : body.parsed
   const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-  return isObject ? ownFields(parsed) : undefined
+  return isObject ? fieldsOf(parsed, []) : undefined
 }
 
 function isText(body: Exclude<Body, string>): body is { readonly text: string } {

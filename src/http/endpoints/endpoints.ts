@@ -5,7 +5,7 @@
  */
 import type { AnyClaims } from '../../types.js'
 import { checkEndpointAuthority, optionsOf } from '../authority-check.js'
-import type { Answer } from '../refusal.js'
+import type { Answer } from '../problem.js'
 import { answering, clockOf, type Endpoint, type EndpointAdapter, type Shared } from './endpoint.js'
 import { introspection } from './introspection.js'
 import {

@@ -6,19 +6,40 @@
  */
 import { invalidRequest, unsupportedType } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
-import type { Step, Visit } from './endpoint.js'
+import { authorized, readCall, type Step, type Visit } from './endpoint.js'
+import type { AuthorizedOptions, Caller, ReadCall } from './options.js'
 
 const MALFORMED = invalidRequest('Send each parameter once, and `token` among them.')
 const TYPE = unsupportedType('application/x-www-form-urlencoded')
 
-/** A form that names a token. */
-export interface Form {
+/** What an authorized caller asks about one token. */
+export interface TokenCall {
+  readonly token: string
+  readonly caller: Caller
+  /** The call as the hooks see it. */
+  readonly read: ReadCall
+}
+
+/** Reads the form and authorizes its caller. Returns the response if either fails. */
+export async function authorizedForm<Request>(
+  visit: Visit<Request>,
+  options: AuthorizedOptions<Request>,
+): Promise<Step<TokenCall>> {
+  const form = formOf(visit)
+  if (!form.ok) return form
+  const { token, fields } = form.value
+  const read = readCall(visit.call, fields)
+  const caller = await authorized(options, read, visit.request)
+  return caller.ok ? { ok: true, value: { token, caller: caller.value, read } } : caller
+}
+
+interface Form {
   readonly token: string
   readonly fields: Fields
 }
 
-/** The form, or the response to a request without one. A parameter without a value counts as omitted. */
-export function formOf<Request>({ contentType, body }: Visit<Request>): Step<Form> {
+// A parameter without a value counts as omitted.
+function formOf<Request>({ contentType, body }: Visit<Request>): Step<Form> {
   if (!isForm(contentType)) return { ok: false, answer: TYPE }
   const fields = readForm(body)
   const token = fields?.['token']

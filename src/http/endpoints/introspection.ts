@@ -5,17 +5,10 @@
  */
 import { WatchwordError } from '../../errors.js'
 import type { Verified } from '../../types.js'
-import type { Answer } from '../refusal.js'
+import type { Answer } from '../problem.js'
 import { json, tooMany, UNAVAILABLE } from './answers.js'
-import {
-  authorized,
-  bindingOf,
-  type Endpoint,
-  MAX_FORM_BYTES,
-  readCall,
-  type Shared,
-} from './endpoint.js'
-import { formOf } from './form.js'
+import { bindingOf, type Endpoint, MAX_FORM_BYTES, type Shared } from './endpoint.js'
+import { authorizedForm } from './form.js'
 import type { IntrospectionOptions } from './options.js'
 
 /** The response for every token that is not active for this caller. */
@@ -30,22 +23,18 @@ export function introspection<Request, Claims>(
     name: 'introspection',
     maxBytes: MAX_FORM_BYTES,
     async serve(visit) {
-      const { request, call } = visit
-      const form = formOf(visit)
+      const form = await authorizedForm(visit, options)
       if (!form.ok) return form.answer
-      const { token, fields } = form.value
-      const read = readCall(call, fields)
-      const caller = await authorized(options, read, request)
-      if (!caller.ok) return caller.answer
+      const { token, caller, read } = form.value
       const waitMs = visit.meter.token(token)
       if (waitMs > 0) return tooMany(waitMs)
-      const bound = await bindingOf(shared, read, request)
-      const result = await shared.authority.authenticate(token, bound, call)
+      const bound = await bindingOf(shared, read, visit.request)
+      const result = await shared.authority.authenticate(token, bound, visit.call)
       if (result.ok !== true)
         return ['stale', 'closed'].includes(result.code) ? UNAVAILABLE : INACTIVE
       // Callers on other services need a definite result, regardless of `onStale`.
       if (result.stale === true) return UNAVAILABLE
-      const { audiences } = caller.value
+      const { audiences } = caller
       const mayAsk = audiences === undefined || audiences.includes(result.audience)
       return mayAsk ? active(result, options) : INACTIVE
     },

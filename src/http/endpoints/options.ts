@@ -10,7 +10,7 @@ import { issueText } from '../../lib/issue-text.js'
 import { isName } from '../../lib/name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
-import { fieldsOf, invalid, refuseUndefined, type TokenAuthority } from '../options.js'
+import { invalid, optionFields, refuseUndefined, type TokenAuthority } from '../options.js'
 import {
   type BudgetsOptions,
   budgetsOf,
@@ -216,7 +216,7 @@ const SCHEMAS = {
 export function resolveEndpointsOptions<Request>(
   options: EndpointsOptions<Request>,
 ): ResolvedEndpointsOptions<Request> {
-  const own = check<EndpointsOptions<Request>>(sharedSchema, fieldsOf(options))
+  const own = check<EndpointsOptions<Request>>(sharedSchema, optionFields(options))
   const { limit, binding, context, onError, timeout } = own
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : (parseDuration(timeout) as number)
   if (typeof limit === 'object') refuseUndefined({ ...limit })
@@ -240,7 +240,7 @@ export function checkOptions<T extends object>(endpoint: EndpointName, options: 
   if (isAuthorized && options === undefined) {
     throw invalid('options', `${endpoint}() requires the option ${AUTHORIZE}; got no options`)
   }
-  const fields = fieldsOf(options)
+  const fields = optionFields(options)
   if (isAuthorized && !Object.hasOwn(fields, 'authorize')) {
     throw invalid('authorize', `${endpoint}() requires ${AUTHORIZE}`)
   }

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { headerOf, send } from '../incoming.js'
-import type { Answer } from '../refusal.js'
+import type { Answer } from '../problem.js'
 import { readStream } from './body.js'
 import type { EndpointAdapter } from './endpoint.js'
 import { closeIfUnread } from './unread.js'

@@ -9,7 +9,6 @@ import crypto from 'node:crypto'
 import { DONE, invalidRequest, tooMany, unsupportedType } from './answers.js'
 import { type Fields, isForm, isJson, readForm, readJson } from './body.js'
 import {
-  authorized,
   bindingOf,
   type Endpoint,
   MAX_FORM_BYTES,
@@ -19,7 +18,7 @@ import {
   type Step,
   type Visit,
 } from './endpoint.js'
-import { formOf } from './form.js'
+import { authorizedForm } from './form.js'
 import { type LeakOptions, type RevocationOptions, reasonOf } from './options.js'
 
 /** The endpoint of RFC 7009. */
@@ -31,15 +30,11 @@ export function revocation<Request, Claims>(
     name: 'revocation',
     maxBytes: MAX_FORM_BYTES,
     async serve(visit) {
-      const { request, call } = visit
-      const form = formOf(visit)
+      const form = await authorizedForm(visit, options)
       if (!form.ok) return form.answer
-      const { token, fields } = form.value
-      const read = readCall(call, fields)
-      const caller = await authorized(options, read, request)
-      if (!caller.ok) return caller.answer
-      const bound = await bindingOf(shared, read, request)
-      await kill(shared, { token, ...bound }, { actor: caller.value.actor })
+      const { token, caller, read } = form.value
+      const bound = await bindingOf(shared, read, visit.request)
+      await kill(shared, { token, ...bound }, { actor: caller.actor })
       return DONE
     },
   }

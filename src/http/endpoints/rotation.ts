@@ -7,10 +7,11 @@ import { WatchwordError } from '../../errors.js'
 import type { RejectionCode } from '../../types.js'
 import { formatChallenge } from '../challenge.js'
 import { isWellFormed, readBearer } from '../credentials.js'
+import { type Answer, problem } from '../problem.js'
 import { inTime } from '../promises.js'
-import { type Answer, makeRefusals, type Refusals } from '../refusal.js'
+import { makeRefusals, type Refusals } from '../refusal.js'
 import { isSecure, type RequestAdapter } from '../request-adapter.js'
-import { invalidRequest, json, problem, tooMany } from './answers.js'
+import { invalidRequest, json, tooMany } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
 import {
   bindingOf,
