@@ -100,8 +100,10 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
     super(message, Object.hasOwn(options, 'cause') ? { cause: options.cause } : undefined)
     this.name = 'WatchwordError'
     this.code = code
+    // What a polluted `Object.prototype` has is no option of an error.
+    const own = Object.assign(Object.create(null) as WatchwordErrorOptions, options)
+    const { detail, reason, retryAt } = own
     // Set only where there is one: a printed error shows no empty fields.
-    const { detail, reason, retryAt } = ownFieldsOf(options)
     if (detail !== undefined) this.detail = detail
     if (reason !== undefined) this.reason = reason
     if (retryAt !== undefined) this.retryAt = retryAt
@@ -111,9 +113,4 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && Object.hasOwn(value, BRAND)
   }
-}
-
-// What a polluted `Object.prototype` has is no option of an error.
-function ownFieldsOf<T extends object>(options: T): T {
-  return Object.assign(Object.create(null) as T, options)
 }

@@ -12,8 +12,9 @@ import { WatchwordError } from '../errors.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import type { KeyRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
+import { openIntactKey } from './intact-key.js'
 import type { Keyring } from './keyring.js'
-import { openIntactKey, type RootKey } from './root-key.js'
+import type { RootKey } from './root-key.js'
 
 /** Options of the feed keyring. */
 export interface FeedKeyringOptions {

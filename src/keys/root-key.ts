@@ -17,7 +17,6 @@ import {
   wrapKey,
 } from '../token/paserk.js'
 import { decodeBase64url } from '../token/wire.js'
-import { isKeyIntact } from './record-tags.js'
 
 /**
  * A root key that stays in a KMS or a vault.
@@ -137,24 +136,6 @@ const PUBLISHED: readonly Uint8Array[] = [
 function isPublishedKey(paserk: string): boolean {
   const bytes = paserk.startsWith('k4.local.') ? decodeBase64url(paserk.slice(9)) : undefined
   return bytes?.length === 32 && PUBLISHED.some((known) => timingSafeEqual(known, bytes))
-}
-
-/** An opened stored key, or why it is not used. */
-export type OpenedKey = LocalKey | 'unreadable' | 'tampered'
-
-/**
- * Opens a stored key and checks its row. Resolves with `tampered` if the times, the audience or the generation of the
- * row do not match its integrity tag. Rejects like {@link openKey}.
- */
-export async function openIntactKey(
-  record: KeyRecord,
-  roots: readonly RootKey[],
-): Promise<OpenedKey> {
-  const key = await openKey(record, roots)
-  if (key === undefined) return 'unreadable'
-  if (isKeyIntact(key, record)) return key
-  destroyKey(key)
-  return 'tampered'
 }
 
 /**

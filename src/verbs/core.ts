@@ -11,7 +11,6 @@ import type { RingKey } from '../keys/ring.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { describe, listed, quote } from '../lib/quote.js'
 import { mistakeIn } from '../lib/warn.js'
-import { type AuditEvent, audits } from '../observe/channels.js'
 import type { StoreCall } from '../observe/failures.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
@@ -130,13 +129,4 @@ export function sealToken(
       : writeBranded(brand, ringKey.record.id, body)
   const rotateAt = rotateAtOf(policy, record.issuedAt, record.expiresAt)
   return new IssuedToken(token, record, { rotateAt, keyId: ringKey.record.id, lostScopes })
-}
-
-/** Publishes on the audit channel if it has subscribers. */
-export function audit(
-  { clock, options }: Pick<Core, 'clock' | 'options'>,
-  event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>,
-): void {
-  if (!audits.hasSubscribers) return
-  audits.publish({ v: 1, at: clock.reading(), issuer: options.issuer, ...event })
 }

@@ -8,13 +8,24 @@
  */
 
 import { WatchwordError } from '../errors.js'
+import type { Keyring } from '../keys/keyring.js'
+import type { RecordTagger } from '../keys/record-tagger.js'
+import { type AuditSource, audit } from '../observe/audit.js'
+import type { ResolvedOptions } from '../options/options.js'
 import { intersectScopes } from '../policy/scopes.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'
-import { audit, type Core } from './core.js'
 
 /** The parts that check one row. */
-export type IntegrityCore = Pick<Core, 'options' | 'clock' | 'tagger'>
+export interface IntegrityCore extends AuditSource {
+  readonly options: Pick<ResolvedOptions, 'issuer' | 'policies'>
+  readonly tagger: RecordTagger
+}
+
+/** The parts that check many rows. */
+interface BatchCore extends IntegrityCore {
+  readonly keyring: Pick<Keyring, 'stored' | 'refresh'>
+}
 
 /** The claims that a token and its record share. */
 const CLAIMED = [
@@ -75,7 +86,7 @@ const ROWS_A_TURN = 50
  * longer be checked: neither is included.
  */
 export async function editedRows(
-  core: Core,
+  core: BatchCore,
   records: readonly TokenRecord[],
 ): Promise<ReadonlySet<string>> {
   const edited = new Set<string>()
@@ -95,7 +106,7 @@ export async function editedRows(
 
 // A key outlives every token that it sealed, so the store still has the key of an unexpired token.
 async function withMadeUpKeys(
-  { keyring, clock }: Core,
+  { keyring, clock }: BatchCore,
   records: readonly TokenRecord[],
 ): Promise<readonly TokenRecord[]> {
   const now = clock.now()

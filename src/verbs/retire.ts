@@ -4,11 +4,12 @@
  * @module
  */
 
+import { audit } from '../observe/audit.js'
 import type { RotatedEntry } from '../revocation/index/entries.js'
 import { readToken } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Verified } from '../types.js'
-import { audit, type Core } from './core.js'
+import type { Core } from './core.js'
 import { type IntegrityCore, isSuccession } from './integrity.js'
 
 /** Publishes when the token is superseded, and that every earlier generation of its family is superseded. */

@@ -10,6 +10,7 @@ import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
 import { has } from '../lib/fields.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
+import { audit } from '../observe/audit.js'
 import type { RevocationEntry } from '../revocation/index/entries.js'
 import { readToken, writeRevocation } from '../store/checked.js'
 import type { Revocation } from '../store/store.js'
@@ -24,7 +25,7 @@ import {
   successorsEntry,
   type Target,
 } from './aim.js'
-import { audit, type Core } from './core.js'
+import type { Core } from './core.js'
 import type { RevokeReceipt } from './inputs.js'
 
 const text = (max: number) =>

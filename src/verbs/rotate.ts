@@ -9,21 +9,14 @@ import { WatchwordError } from '../errors.js'
 import { type Duration, parseDuration } from '../lib/duration.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
+import { audit } from '../observe/audit.js'
 import { spendRotation } from '../policy/rotation-budget.js'
 import { isScope, normaliseScopes } from '../policy/scopes.js'
 import { NOT_REVOKED, REVOKED } from '../revocation/index/revocation-index.js'
 import { readToken, writeSuccession } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import type { Rejected } from '../types.js'
-import {
-  audit,
-  type Core,
-  lookUpKeyOf,
-  policyOf,
-  rejected,
-  type SealInput,
-  sealToken,
-} from './core.js'
+import { type Core, lookUpKeyOf, policyOf, rejected, type SealInput, sealToken } from './core.js'
 import type { Entry } from './entry.js'
 import { assertMatches, assertSuccessor, tampered } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
