@@ -1,5 +1,5 @@
 /**
- * A feed with faults: what a node must survive, on any feed and by a seed.
+ * A feed with reproducible faults, for testing nodes over any feed.
  *
  * @module
  */
@@ -33,46 +33,46 @@ interface Page {
 
 /** How a {@link chaosFeed} misbehaves. */
 export interface ChaosOptions {
-  /** How often what goes wrong. Default: each in a few calls of a hundred. */
+  /** The probability of each fault. Default: each in a few calls out of a hundred. */
   readonly rates?: Partial<ChaosRates>
-  /** The longest delay of a response or a push, in milliseconds. Default: 50. */
+  /** The maximum delay of a response or a push, in milliseconds. Default: 50. */
   readonly maxDelayMs?: number
-  /** Where delays wait; a manual clock makes them wait until it is moved. Default: the machine's clock. */
+  /** The clock of the delays. With a manual clock, they wait until it is advanced. Default: the machine's clock. */
   readonly clock?: Clock
 }
 
-/** A feed with faults, and the controls of them. */
+/** A feed with faults, and the controls for them. */
 export interface ChaosFeed extends RevocationFeed {
-  /** How often what goes wrong from now on. Assign it whole. */
+  /** The probability of each fault from now on. Assign a whole object. */
   rates: ChaosRates
-  /** How often what went wrong so far. */
+  /** The number of faults so far, by kind. */
   readonly faults: Readonly<Record<keyof ChaosRates, number>>
   /** Cuts this node off: calls reject, watches end, responses in flight are lost. */
   partition(): void
   /** Ends a partition. */
   heal(): void
   /**
-   * Freezes the head, and reads end with it, while appends and touches go through, as with an attacker who hides new
+   * Freezes the head and hides later events, while appends and touches still succeed, like an attacker who hides new
    * events. Pushes are lost.
    */
   freeze(): Promise<void>
   /** Ends a freeze. */
   thaw(): void
-  /** From now on no call settles, not even one that is given up. */
+  /** From now on no call settles, not even an aborted one. */
   hang(): void
-  /** Ends a hang: calls made meanwhile take effect now, even if their callers have given up. */
+  /** Ends a hang: pending calls take effect now, even if their callers have given up. */
   resume(): void
-  /** Ends everything that was begun, and lets nothing more go wrong. */
+  /** Ends all faults, current and future. */
   calm(): void
 }
 
 /**
- * Wraps a feed for one node, and makes what can go wrong go wrong: calls that fail before they took effect or after it,
- * late responses, repeated events, pushes that are lost, repeated, late or in another order, channels that end.
+ * Wraps a feed for one node and injects faults: calls that fail before or after they take effect, late responses,
+ * repeated events, pushes that are lost, repeated, late or reordered, and channels that end.
  *
- * The same seed and the same calls meet the same faults: the nth call of each method has the same fate,
- * regardless of other calls. Every returned value is one that the log holds or held; for a log that lies, see `chaosLog`.
- * It has no `peek`, since a call that cannot fail is not one to another machine. `close` always works.
+ * The same seed and the same calls produce the same faults: the outcome of the nth call of each method does not depend
+ * on other calls. Every returned value is or was in the log; for a log with false data, see `chaosLog`. There is no
+ * `peek`, because it simulates a remote log. `close` always succeeds.
  *
  * @example
  * ```ts
@@ -84,7 +84,7 @@ export interface ChaosFeed extends RevocationFeed {
  * const policies = { job: { ttl: '5m', scopes: [] } } as const
  * const watchword = await createWatchword({ issuer: 'https://auth.example', audience: 'api', feed, policies })
  * feed.partition()
- * // Here verify goes on until the node cannot prove that it is fresh, and then rejects with `stale`.
+ * // verify accepts tokens until the node cannot prove that it is fresh, and then rejects them as `stale`.
  * feed.heal()
  * await watchword.close()
  * ```
@@ -155,25 +155,25 @@ export function chaosFeed(
   }
 }
 
-/** How every call fares. */
+/** Passes one call through the faults. */
 function callThrough(chance: Chance, gate: Gate, later: Later) {
   return async <T>(
     method: string,
     run: () => Promise<T>,
-    change: (answer: T, thrown: Throw) => T = (answer) => answer,
+    change: (result: T, thrown: Throw) => T = (result) => result,
   ): Promise<T> => {
     const thrown = chance.toss(method)
     await gate.pass(method)
     const fate = chance.pick(thrown.fate, ['failBefore', 'failAfter'])
-    if (fate === 'failBefore') throw new Error(`chaos: ${method} failed, and did nothing`)
-    const answer = await run()
-    if (fate === 'failAfter') throw new Error(`chaos: ${method} failed, after it was done`)
+    if (fate === 'failBefore') throw new Error(`chaos: ${method} failed before it took effect`)
+    const result = await run()
+    if (fate === 'failAfter') throw new Error(`chaos: ${method} failed after it took effect`)
     if (chance.isHit('delayed', thrown.late)) {
       await new Promise<void>((resolve) => later(thrown.length, resolve))
     }
     // The response may be lost too.
     await gate.pass(method)
-    return change(answer, thrown)
+    return change(result, thrown)
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * A clock that a test moves manually.
+ * A clock that a test advances manually.
  *
  * @module
  */
@@ -7,12 +7,9 @@ import type { Clock, Timer } from '../lib/clock.js'
 
 /** A clock under a test's control. */
 export interface ManualClock extends Required<Clock> {
-  /**
-   * Moves both clocks forward, and runs the timers that fall due, each at its own time, with what they resolve in
-   * between.
-   */
+  /** Advances both clocks. Runs the due timers, each at its own time, and awaits the promises that they settle. */
   advance(ms: number): Promise<void>
-  /** Moves the wall clock alone, forward or back, as a time server or a thawed machine does. Runs nothing. */
+  /** Steps only the wall clock, forward or back, like NTP or a resumed machine. Runs no timers. */
   step(ms: number): void
 }
 
@@ -21,7 +18,7 @@ interface Pending {
   readonly callback: () => void
 }
 
-/** Makes a clock that stands at `start` (Unix milliseconds; default: 2026-01-01T00:00:00Z). */
+/** Creates a clock that starts at `start` (Unix milliseconds; default: 2026-01-01T00:00:00Z). */
 export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
   let wall = start
   let monotonic = 0
@@ -43,7 +40,7 @@ export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
     now: () => wall,
     monotonic: () => monotonic,
     setTimer(callback: () => void, delayMs: number): Timer {
-      // Whole milliseconds, as the wall clock returns them, however the delay was worked out.
+      // Rounded up, because the wall clock returns whole milliseconds.
       const timer = { at: monotonic + Math.max(0, Math.ceil(delayMs)), callback }
       timers.add(timer)
       return { cancel: () => void timers.delete(timer) }
@@ -65,7 +62,7 @@ export function manualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
   }
 }
 
-// Lets everything that is ready run: promises, and what a library puts off to the next turn of the loop.
+// Lets all pending promises and immediates run.
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,12 +1,13 @@
 /**
- * The options of the contracts, checked before any case is registered: a runner would report a missing one case by case.
+ * Checks the options of the contracts before any case is registered: otherwise a runner would report a missing option
+ * for every case.
  *
  * @module
  */
 import { WatchwordError } from '../errors.js'
 import { describe } from '../lib/quote.js'
 
-/** The options, if `describe`, `it` and the maker are functions. Throws `ERR_INVALID_OPTION` otherwise. */
+/** Returns the options if `describe`, `it` and the maker are functions. Otherwise throws `ERR_INVALID_OPTION`. */
 export function checkedOptions<T extends object>(options: T, maker: keyof T & string): T {
   for (const name of ['describe', 'it', maker]) {
     const given: unknown = (options as Readonly<Record<string, unknown>> | undefined)?.[name]

@@ -1,5 +1,5 @@
 /**
- * The feed contract as cases: what any adapter must do, by name.
+ * The feed contract as named test cases for adapters.
  *
  * @module
  */
@@ -25,31 +25,31 @@ import { trimCases } from './feed/trims.js'
 import { watchCases } from './feed/watches.js'
 import { holds, named } from './store/case.js'
 
-/** A test runner, and how to get at a feed. */
+/** A test runner, and functions that create feeds. */
 export interface FeedContractOptions {
   /** The runner's `describe`. */
   readonly describe: (name: string, body: () => void) => unknown
   /**
-   * The runner's `it` or `test`, which waits for the promise. If it passes a context that can `skip`, as those of
-   * node:test and vitest do, a case of an optional method that the feed lacks is skipped with it, and says why.
+   * The runner's `it` or `test`, which must await the promise. If its context has a `skip`, as in node:test and vitest,
+   * cases of an optional method that the feed lacks are skipped with a reason.
    */
   readonly it: (name: string, body: (...context: unknown[]) => Promise<void>) => unknown
-  /** A fresh feed without a log, isolated from every other and not yet opened. Called for each case. */
+  /** Creates a new feed without a log, isolated from every other and not yet opened. Called for each case. */
   readonly createFeed: () => Promise<RevocationFeed>
   /**
-   * A second, independent adapter instance over the same log, not yet opened: another connection's view, or another
-   * process's. With it, visibility and the races are tested across two instances. A feed that more than one process can
-   * reach must bring it. Default: one instance only.
+   * Creates a second, independent adapter instance over the same log, not yet opened, like one in another connection or
+   * process. The cases then also test visibility and races across two instances. Required for a feed that more than one
+   * process can reach. Default: one instance only.
    */
   readonly createTwin?: (feed: RevocationFeed) => Promise<RevocationFeed>
   /**
-   * Writes an event into the log past the adapter, as a stranger with access to the broker would: at its `seq`, in the
-   * epoch of the head that stands, without moving the head. Default: the case of junk is tested without any.
+   * Writes an event into the log without the adapter, like a foreign client of the broker: at its `seq`, in the epoch
+   * of the current head, without moving the head. Default: the junk case runs without foreign events.
    */
   readonly plantEvent?: (feed: RevocationFeed, event: SealedEvent) => Promise<void>
-  /** How long a push, or the end of what was aborted, may take, in milliseconds. Default: 20 seconds. */
+  /** The maximum time for a push, or for an aborted call to end, in milliseconds. Default: 20 seconds. */
   readonly withinMs?: number
-  /** Removes what `createFeed` made, after the feed was closed. Default: nothing. */
+  /** Removes what `createFeed` created, after the feed is closed. Default: nothing. */
   readonly destroyFeed?: (feed: RevocationFeed) => Promise<void>
 }
 
@@ -77,7 +77,7 @@ export const FEED_RULES: readonly string[] = [
 
 /**
  * Registers the cases that every feed must pass, one or more for each sentence of the contract. Needs no server, no
- * sleeps and no particular runner; waits for a push until it comes, and gives up when it has not come within `withinMs`.
+ * sleeps and no particular runner. Waits up to `withinMs` for a push.
  *
  * @example
  * ```ts
@@ -107,14 +107,14 @@ export function feedContract(options: FeedContractOptions): void {
         }
       })
     }
-    it('lifecycle.twin: a feed that others can reach is tested across two instances', async () => {
+    it('lifecycle.twin: a feed that other processes can reach is tested across two instances', async () => {
       await runCase(options, {
         rule: 'lifecycle.twin',
         title: '',
         async run({ log }) {
           holds(
             log.feed.peek !== undefined || createTwin !== undefined,
-            'the feed is not only of this process: give createTwin, or its cases prove nothing',
+            'other processes can reach the feed: pass createTwin, or its cases prove nothing',
           )
         },
       })
@@ -127,7 +127,7 @@ function skip([context]: readonly unknown[], lacking: Optional): void {
   runner?.skip?.(`not applicable: the feed has no ${lacking}`)
 }
 
-/** Runs one case. Resolves with the optional method that it needs and the feed lacks, if there is one. */
+/** Runs one case. Resolves with an optional method that the case needs and the feed lacks, if any. */
 async function runCase(
   options: FeedContractOptions,
   { rule, title, needs = [], run }: FeedCase,
@@ -156,7 +156,7 @@ async function runCase(
       await run({ log, other, reopen: instance, make, ...(plant && { plant }) })
     }
   } catch (error) {
-    // What the runner prints must name the rule, and what went wrong while closing must not hide it.
+    // The reported error must name the rule, so an error while closing must not replace it.
     await closeAll(options, opened).catch(() => undefined)
     throw named(rule, error)
   }

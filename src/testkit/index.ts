@@ -1,5 +1,5 @@
 /**
- * What tests of services and of adapters need.
+ * Tools for testing services and adapters.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Numbers that look random and come back with the same seed, so that what a test found is found again.
+ * Seeded pseudorandom numbers, so that failures are reproducible.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The store contract as cases: what any adapter must do, by name.
+ * The store contract as named test cases for adapters.
  *
  * @module
  */
@@ -28,21 +28,23 @@ import { tokenCases } from './store/tokens.js'
 import { usageCases } from './store/usage.js'
 import { writeRaceCases } from './store/write-races.js'
 
-/** A test runner, and how to get at a store. */
+/** A test runner, and functions that create stores. */
 export interface StoreContractOptions {
   /** The runner's `describe`. */
   readonly describe: (name: string, body: () => void) => unknown
-  /** The runner's `it` or `test`, which waits for the promise. */
+  /** The runner's `it` or `test`, which must await the promise. */
   readonly it: (name: string, body: () => Promise<void>) => unknown
-  /** A fresh store, isolated from every other and not yet opened. Called for each case, which opens and closes it. */
+  /**
+   * Creates a new store, isolated from every other and not yet opened. Called for each case, which opens and closes it.
+   */
   readonly createStore: () => Promise<Store>
   /**
-   * A second, independent adapter instance over the same data, not yet opened: another connection's view, or another
-   * process's. With it, visibility and the races are tested across two instances. A durable store must bring it.
+   * Creates a second, independent adapter instance over the same data, not yet opened, like one in another connection
+   * or process. The cases then also test visibility and races across two instances. Required for a durable store.
    * Default: one instance only.
    */
   readonly createTwin?: (store: Store) => Promise<Store>
-  /** Removes what `createStore` made, after the store was closed. Default: nothing. */
+  /** Removes what `createStore` created, after the store is closed. Default: nothing. */
   readonly destroyStore?: (store: Store) => Promise<void>
 }
 
@@ -104,7 +106,7 @@ export function storeContract(options: StoreContractOptions): void {
         async run({ store }) {
           holds(
             !store.supports.durable || createTwin !== undefined,
-            'the store says that it is durable: give createTwin, or its cases prove nothing',
+            'the store is durable: pass createTwin, or its cases prove nothing',
           )
         },
       }))
@@ -131,7 +133,7 @@ async function runCase(
     const other = await instance()
     await run({ store, other, reopen: instance, make: fixtures(rule + title) })
   } catch (error) {
-    // What the runner prints must name the rule, and what went wrong while closing must not hide it.
+    // The reported error must name the rule, so an error while closing must not replace it.
     await closeAll(options, opened).catch(() => undefined)
     throw named(rule, error)
   }

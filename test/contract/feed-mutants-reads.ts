@@ -255,9 +255,9 @@ export const copyMutants: readonly Mutant[] = [
       },
     }),
   },
-  { rule: 'copies.answered', fault: 'gives its own buffers away', rules: { give: (it) => it } },
+  { rule: 'copies.returned', fault: 'gives its own buffers away', rules: { give: (it) => it } },
   {
-    rule: 'copies.answered',
+    rule: 'copies.returned',
     fault: 'answers the same head, changed, again and again',
     methods: (disk, good) => {
       const answer = {}

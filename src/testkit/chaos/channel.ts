@@ -1,5 +1,5 @@
 /**
- * One push channel that loses, repeats, delays and reorders what it carries.
+ * A push channel that loses, repeats, delays and reorders pushes.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import type { Gate } from './gate.js'
 type Wake = (hint?: WatchHint) => void
 type Push = WatchHint | undefined
 
-/** What a channel needs. */
+/** The dependencies of a channel. */
 export interface ChannelOptions {
   readonly chance: Chance
   readonly gate: Gate
-  /** Runs the work later, by that share of the longest delay. */
+  /** Runs the work later, after the given share of the maximum delay. */
   readonly later: (share: number, work: () => void) => void
-  /** Whether what is pushed now is to be hidden. */
+  /** Whether pushes are currently hidden. */
   readonly isHidden: () => boolean
 }
 
@@ -66,7 +66,7 @@ function channel({ chance, later }: ChannelOptions, wake: Wake, end: () => void)
       if (isLate) later(share, () => deliver(push))
       else deliver(push)
     }
-    // What was held back comes after what has passed it.
+    // Delivers a held push after the one that overtook it.
     const passed = held
     held = []
     for (const each of passed) deliver(each)

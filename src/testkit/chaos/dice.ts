@@ -1,15 +1,15 @@
 /**
- * What happens to which call, decided by a seed.
+ * Decides the faults of each call from a seed.
  *
  * @module
  */
 import { generator } from '../random.js'
 
-/** How often what goes wrong, each from 0, never, to 1, always. */
+/** The probability of each fault, from 0 (never) to 1 (always). */
 export interface ChaosRates {
-  /** A call fails, and has not taken effect. */
+  /** A call fails without taking effect. */
   readonly failBefore: number
-  /** A call takes effect and still fails: the caller cannot tell. */
+  /** A call takes effect and still fails. The caller cannot tell the difference. */
   readonly failAfter: number
   /** A response is late by up to `maxDelayMs`. */
   readonly delayed: number
@@ -17,11 +17,11 @@ export interface ChaosRates {
   readonly repeated: number
   /** A push is lost. */
   readonly pushDropped: number
-  /** A push comes twice. */
+  /** A push is delivered twice. */
   readonly pushRepeated: number
-  /** A push waits until the next one has passed it, and its own events come in reverse. */
+  /** A push waits until the next one has overtaken it, and its events are reversed. */
   readonly pushReordered: number
-  /** A push comes late, by up to `maxDelayMs`. */
+  /** A push is late by up to `maxDelayMs`. */
   readonly pushDelayed: number
   /** A push is lost, and the channel ends with it. */
   readonly pushEnded: number
@@ -40,7 +40,7 @@ export const DEFAULT_RATES: ChaosRates = {
   pushEnded: 0.02,
 }
 
-/** Nothing goes wrong. */
+/** No faults. */
 export const CALM: ChaosRates = {
   failBefore: 0,
   failAfter: 0,
@@ -53,7 +53,7 @@ export const CALM: ChaosRates = {
   pushEnded: 0,
 }
 
-/** One throw: each part is in [0, 1). */
+/** One throw of the dice: each part is in [0, 1). */
 export interface Throw {
   readonly fate: number
   readonly late: number
@@ -61,21 +61,22 @@ export interface Throw {
   readonly again: number
 }
 
-/** The rates, the dice, and the count of what went wrong. */
+/** The rates, the dice, and the fault counters. */
 export interface Chance {
   rates: ChaosRates
   readonly faults: Readonly<Record<keyof ChaosRates, number>>
   /** The next throw for a kind of call. */
   toss(kind: string): Throw
-  /** Whether this part of a throw means that fault; if it does, it is counted. */
+  /** Whether this part of a throw triggers the fault; counts it if so. */
   isHit(fault: keyof ChaosRates, part: number): boolean
-  /** Which of several faults, of which at most one can happen, this part of a throw means. */
+  /** Which of several mutually exclusive faults this part of a throw triggers, if any. */
   pick<F extends keyof ChaosRates>(part: number, faults: readonly F[]): F | undefined
 }
 
 /**
- * Chance from a seed. Each kind of call has its own sequence of throws, so the fate of the third append is the same
- * however many reads came before it, and each throw takes as many numbers, so no rate shifts what comes after.
+ * Faults from a seed. Each kind of call has its own sequence of throws, so the outcome of the third append does not
+ * depend on the number of earlier reads. Each throw consumes the same number of random values, so changing a rate does
+ * not shift later throws.
  */
 export function chanceOf(seed: string | number, rates: ChaosRates): Chance {
   const rows = new Map<string, () => number>()

@@ -1,17 +1,17 @@
 /**
- * What every call and every push has to pass: open, hung, or cut off.
+ * The gate of every call and push: open, hung, or cut off.
  *
  * @module
  */
 
-/** The way between one node and its feed. */
+/** The connection between one node and its feed. */
 export interface Gate {
-  /** Waits while the gate hangs. Rejects while it is cut. */
+  /** Waits while the gate hangs. Rejects while it is cut off. */
   pass(what: string): Promise<void>
-  /** Runs the work when the gate does not hang, at once if it does not now. */
+  /** Runs the work as soon as the gate does not hang, synchronously if it does not hang now. */
   whenFree(work: () => void): void
   readonly isCut: boolean
-  /** Calls `end` when the gate is cut. Returns a function that leaves. */
+  /** Calls `end` when the gate is cut off. Returns a function that removes the listener. */
   onCut(end: (error: Error) => void): () => void
   partition(): void
   heal(): void

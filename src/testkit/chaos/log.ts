@@ -1,45 +1,45 @@
 /**
- * A log with faults: data loss of a broker, and tampering by an attacker with write access to it.
+ * A log with faults: data loss in a broker, and tampering by an attacker with write access to it.
  *
  * @module
  */
 import type { RevocationFeed, SealedEvent, SealedHead, WatchHint } from '../../feed/feed.js'
 import { emptyLog, feedOf, indexOf, type MemoryLog } from '../../feed/memory-log.js'
 
-/** A log under a test's control. An assignment is visible to every node at once and wakes none. */
+/** A log under a test's control. An assignment is visible to every node immediately, but wakes none. */
 export interface ChaosLog {
-  /** The head as it is stored: assign a forged one, or one that stood before; `null` is no log. */
+  /** The stored head: assign a forged or an earlier one; `null` means that there is no log. */
   head: SealedHead | null
-  /** How far back the feeds say that the log reaches. */
+  /** The floor that the feeds report. */
   floor: number
-  /** The events as they are stored, ascending: assign fewer, others, or several of one seq. */
+  /** The stored events, ascending: assign fewer, others, or several with one seq. */
   events: readonly SealedEvent[]
-  /** The chunks of the snapshot as they are stored. */
+  /** The stored chunks of the snapshot. */
   chunks: readonly Uint8Array[]
-  /** A feed over the log for one more node, as if it were in a separate process. */
+  /** A feed over the log for one more node, as if in a separate process. */
   feed(): RevocationFeed
   /**
-   * Takes the newest events away, at least that many, and sets the head back to the one that stood then, as a restored
-   * backup or a replica that had not received them does. Returns how many were removed. The next append refills the log
-   * to the same seq with another link.
+   * Removes at least that many of the newest events and sets the head back to the earlier one, like a restored backup
+   * or a replica that had not received them. Returns the number removed. The next append uses the same seq with another
+   * link.
    */
   rollback(events: number): number
   /** Saves the whole log. Calling the result restores it. */
   backup(): () => void
-  /** Log and snapshot are gone. */
+  /** Deletes the log and the snapshot. */
   wipe(): void
-  /** Another writer trimmed the log, and the feeds report it. */
+  /** Trims the log like a foreign writer; the feeds report it. */
   truncate(upTo: number): void
   /** Flips one bit of the event with this seq. */
   flip(seq: number, bit?: number): void
-  /** Puts an event into the log, at its seq, without a word in the head. */
+  /** Adds an event at its seq without moving the head. */
   plant(event: SealedEvent): void
   /** Wakes every watch with the given hint. */
   push(hint?: WatchHint): void
 }
 
 /**
- * Makes an empty log in memory whose feeds keep to the contract, and whose content can be faulted underneath them.
+ * Creates an empty log in memory. Its feeds follow the contract, and tests can corrupt its content underneath them.
  *
  * @example
  * ```ts
@@ -52,13 +52,13 @@ export interface ChaosLog {
  * const { id } = await watchword.issue({ policy: 'job', subject: 'svc_mail', actor: 'ops' })
  * await watchword.revoke({ id }, { actor: 'ops' })
  * log.rollback(1)
- * // The node still knows, finds that the log does not, and gives it back.
+ * // The node still has the revocation, detects that the log lost it, and republishes it.
  * await watchword.close()
  * ```
  */
 export function chaosLog(): ChaosLog {
   const log: MemoryLog = emptyLog()
-  // The heads that stood, oldest first: a head that is set back needs a seal that was good once.
+  // Earlier heads, oldest first: a rollback needs a head with a valid seal.
   let heads: SealedHead[] = []
 
   function recording(feed: RevocationFeed): RevocationFeed {
@@ -66,9 +66,9 @@ export function chaosLog(): ChaosLog {
     return {
       ...feed,
       async append(...args) {
-        const answer = await append(...args)
-        if (answer.ok) note()
-        return answer
+        const result = await append(...args)
+        if (result.ok) note()
+        return result
       },
       async touch(...args) {
         const touched = (await touch?.(...args)) ?? false

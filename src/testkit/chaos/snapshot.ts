@@ -7,7 +7,10 @@ import type { FeedSnapshot } from '../../feed/feed.js'
 
 type Call = <T>(method: string, run: () => Promise<T>) => Promise<T>
 
-/** Wraps a snapshot: a load may fail before its first chunk and after each, a save before or after it took place. */
+/**
+ * Wraps a snapshot: a load may fail before the first chunk and after each chunk, a save before or after it takes
+ * effect.
+ */
 export function chaosSnapshot(snapshot: FeedSnapshot, call: Call): FeedSnapshot {
   return {
     async *load(signal) {

@@ -1,5 +1,5 @@
 /**
- * The head, and the append that takes place.
+ * Successful appends and the head.
  *
  * @module
  */
@@ -18,14 +18,14 @@ const DURABILITIES: readonly unknown[] = [
   'unknown',
 ]
 
-/** Every value that a byte can have, from a start. */
+/** Every byte value, beginning at `start`. */
 const everyByte = (start: number, length: number) =>
   Uint8Array.from({ length }, (_, index) => start + index)
 
 export const appendCases: readonly FeedCase[] = [
   {
     rule: 'head.none',
-    title: 'a log that does not exist has no head and no events',
+    title: 'returns no head and no events before a log exists',
     across: 'also',
     async run({ log, other, make }) {
       sameHead(await log.head(), null, 'the head')
@@ -35,7 +35,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'head.round-trip',
-    title: 'a head comes back exactly as it was given',
+    title: 'returns a head exactly as it was appended',
     async run({ log, make }) {
       const heads = [
         { link: new Uint8Array(16), bytes: everyByte(0, 256) },
@@ -54,7 +54,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.create',
-    title: 'an append where there is no log makes one',
+    title: 'creates a log with the first append',
     across: 'also',
     async run({ log, other, make }) {
       const draft = make.draft(null, small(3))
@@ -67,16 +67,16 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.moves',
-    title: 'each append moves the head and adds its events, and says nothing wrong of durability',
+    title: 'moves the head, adds the events and reports a valid durability with each append',
     across: 'also',
     async run({ log, other, make }) {
       let head = null
       const events = []
       for (const count of [1, 3, 1, 2]) {
         const draft = make.draft(head, small(count))
-        const answer = await log.append(head, draft)
-        holds(answer.ok, 'an append to the head that stands was refused')
-        holds(DURABILITIES.includes(answer.durability), `the durability is ${answer.durability}`)
+        const result = await log.append(head, draft)
+        holds(result.ok, 'an append to the current head was refused')
+        holds(DURABILITIES.includes(result.durability), `the durability is ${result.durability}`)
         head = draft.next
         events.push(...draft.events)
         sameHead(await other.head(), head, 'the head')
@@ -86,7 +86,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.visible',
-    title: 'what one instance appended or touched, the other finds at once',
+    title: 'shows an append or a touch of one instance to the other immediately',
     across: 'only',
     async run({ log, other, make }) {
       let head = await log.grow(null, make.draft(null, [20]))
@@ -103,7 +103,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.batch',
-    title: 'thirty large events go in one append',
+    title: 'accepts thirty large events in one append',
     across: 'also',
     async run({ log, other, make }) {
       const first = await log.grow(null, make.draft(null, small(2)))
@@ -115,7 +115,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.bytes',
-    title: 'the bytes of an event come back exactly, from one to the longest',
+    title: 'returns the exact bytes of an event, from one byte to the maximum',
     async run({ log, make }) {
       const { events: drafted, next } = make.draft(null, small(9))
       const contents = [
@@ -139,7 +139,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.bytes',
-    title: 'and so does a piece of a larger buffer',
+    title: 'returns the exact bytes of a view into a larger buffer',
     async run({ log, make }) {
       const whole = make.bytes(300)
       const [bytes, link, seal] = [
@@ -155,7 +155,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.empty',
-    title: 'an append without events makes a log, and begins a new one',
+    title: 'creates or restarts a log with an append without events',
     across: 'also',
     async run({ log, other, make }) {
       const genesis = await log.grow(null, make.draft(null, []))
@@ -169,7 +169,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.set-back',
-    title: 'a head that is set back is where the log goes on, and what lay above is overwritten',
+    title: 'continues from a head that was set back and overwrites the events above it',
     across: 'also',
     async run({ log, other, make }) {
       const { events, next } = await filled(log, make, 9)
@@ -185,7 +185,7 @@ export const appendCases: readonly FeedCase[] = [
       const isTrue = kept.map(({ seq, bytes }) =>
         covered.some((one) => one.seq === seq && Buffer.compare(one.bytes, bytes) === 0),
       )
-      same(isTrue, Array(6).fill(true), 'which of the true events are among the candidates')
+      same(isTrue, Array(6).fill(true), 'the true events among the candidates')
       const more = make.draft(head, small(3))
       await other.grow(head, more)
       const { events: last } = await log.read(head)
@@ -194,7 +194,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.junk',
-    title: 'what a stranger wrote above the head is overwritten, and hides no event',
+    title: 'overwrites foreign events above the head and hides no event because of them',
     across: 'also',
     async run({ log, other, make, plant }) {
       const { next } = await filled(log, make, 3)
@@ -215,7 +215,8 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.epoch-new',
-    title: 'another epoch begins the log anew: its events start at 1, the old ones are gone',
+    title:
+      'restarts the log with another epoch: its events start at 1 and the old ones are removed',
     across: 'also',
     async run({ log, other, make }) {
       const { next: old } = await filled(log, make, 12)
@@ -231,7 +232,7 @@ export const appendCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.epoch-new',
-    title: 'and the floor is 1 again, and an epoch that comes back brings nothing back',
+    title: 'resets the floor to 1 in a new epoch, and restores no events when an epoch is reused',
     needs: ['trim'],
     async run({ log, make }) {
       const { next: old } = await filled(log, make, 6)
@@ -240,7 +241,7 @@ export const appendCases: readonly FeedCase[] = [
       sameHead(await log.head(), head, 'the head of the new epoch')
       same((await log.read(startOf(head))).floor, 1, 'the floor of the new epoch')
       const again = await log.grow(head, make.draft(head, [], { epoch: old.epoch }))
-      sameHead(await log.head(), again, 'the head of the epoch that came back')
+      sameHead(await log.head(), again, 'the head of the reused epoch')
       sameEvents((await log.read(startOf(again))).events, [], 'its events')
       const draft = make.draft(again, small(2))
       await log.grow(again, draft)

@@ -16,7 +16,7 @@ function copyOf({ events, next }: Draft): Draft {
   }
 }
 
-/** Does to an append what a caller may do who uses its buffers again. */
+/** Overwrites the arguments of an append, like a caller that reuses its buffers. */
 function vandalise({ events, next }: Draft): void {
   for (const event of events) {
     event.bytes.fill(0xee)
@@ -32,14 +32,14 @@ function overwrite<T extends object>(target: T, name: keyof T, value: number): v
   try {
     Object.assign(target, { [name]: value })
   } catch {
-    // A frozen object is as good as a copied one.
+    // A frozen object is acceptable instead of a copy.
   }
 }
 
 export const copyCases: readonly FeedCase[] = [
   {
     rule: 'copies.given',
-    title: 'what a caller does to an append or a touch after the call changes nothing',
+    title: 'is unaffected by changes to the arguments of an append or a touch after the call',
     async run({ log, make }) {
       const draft = make.draft(null, small(3))
       const given = copyOf(draft)
@@ -56,25 +56,25 @@ export const copyCases: readonly FeedCase[] = [
     },
   },
   {
-    rule: 'copies.answered',
-    title: 'what a caller does to an answer changes nothing, and no answer changes later',
+    rule: 'copies.returned',
+    title: 'is unaffected by changes to a returned value, and never changes one itself',
     async run({ log, make }) {
       const { events, next } = await filled(log, make, 5)
-      const answered = present((await log.head()) ?? undefined, 'the head')
+      const returned = present((await log.head()) ?? undefined, 'the head')
       const page = await log.read(startOf(next))
       const refusal = await log.append(null, make.draft(null, small(1)))
       const second = await log.grow(next, make.draft(next, small(2)))
       sameHead(await log.head(), second, 'the head after an append')
-      sameHead(answered, next, 'a head that was answered before an append')
-      sameEvents(page.events, events, 'events that were answered before an append')
+      sameHead(returned, next, 'a head that was returned before an append')
+      sameEvents(page.events, events, 'events that were returned before an append')
       if (!refusal.ok) sameHead(refusal.head, next, 'the head of a refusal before an append')
-      vandalise({ events: page.events, next: answered })
+      vandalise({ events: page.events, next: returned })
       const now = present((await log.head()) ?? undefined, 'the head')
-      sameHead(now, second, 'the head after an answer was changed')
+      sameHead(now, second, 'the head after a returned value was changed')
       vandalise({ events: [], next: now })
-      sameHead(await log.head(), second, 'the head after that answer was changed')
+      sameHead(await log.head(), second, 'the head after that value was changed')
       const kept = (await log.all(startOf(next))).slice(0, 5)
-      sameEvents(kept, events, 'the events after an answer was changed')
+      sameEvents(kept, events, 'the events after a returned value was changed')
     },
   },
 ]

@@ -1,6 +1,6 @@
 /**
- * Interrupted appends: a reader between any two steps of an append, after its instance was closed in the middle, or
- * after a crash, sees all of it or nothing.
+ * Interrupted appends: a reader sees all of an append or nothing, between any two steps of it, after its instance was
+ * closed, and after a crash.
  *
  * @module
  */
@@ -12,10 +12,12 @@ import { callOptions, filled, type Log, small, startOf } from './log.js'
 import { sameEvents, sameHead } from './same.js'
 import { turn } from './soon.js'
 
-// How many turns of the event loop the append is given before it is cut off: from none to more than it needs.
+// The number of event loop turns before the append is interrupted: from none to more than it needs.
 const CUTS = [0, 1, 2, 3, 5, 8, 13] as const
 
-/** Interrupts an append after so many turns, and reads while it runs. Resolves with whether it took place. */
+/**
+ * Interrupts an append after the given number of turns, and reads while it runs. Resolves with whether it took place.
+ */
 async function cutOff(
   { log, other, reopen }: CaseContext,
   turns: number,
@@ -39,16 +41,16 @@ async function cutOff(
     await look(other, before, draft)
     await turn()
   }
-  const answer = await written
+  const result = await written
   const took = await look(other, before, draft)
-  holds(answer !== true || took, 'an append was acknowledged, and is not there')
+  holds(result !== true || took, 'an acknowledged append is missing')
   return took
 }
 
 async function look(log: Log, before: SealedHead, draft: Draft): Promise<boolean> {
   const head = present((await log.head()) ?? undefined, 'the head')
   const took = head.seq !== before.seq || head.epoch !== before.epoch
-  sameHead(head, took ? draft.next : before, 'the head beside an append that is cut off')
+  sameHead(head, took ? draft.next : before, 'the head during an interrupted append')
   const after = took && head.epoch !== before.epoch ? startOf(head) : before
   if (took) sameEvents((await log.read(after)).events, draft.events, 'the events of the head')
   return took
@@ -57,7 +59,7 @@ async function look(log: Log, before: SealedHead, draft: Draft): Promise<boolean
 export const crashCases: readonly FeedCase[] = [
   {
     rule: 'crashes.append',
-    title: 'an append that is cut short is there as a whole, or not at all',
+    title: 'applies an interrupted append as a whole or not at all',
     across: 'also',
     async run(context) {
       const { log, make } = context
@@ -72,7 +74,7 @@ export const crashCases: readonly FeedCase[] = [
   },
   {
     rule: 'crashes.epoch',
-    title: 'and so is one that begins the log anew',
+    title: 'applies an interrupted append of a new epoch as a whole or not at all',
     across: 'also',
     async run(context) {
       const { log, make } = context

@@ -1,29 +1,29 @@
 /**
- * Epochs, events and heads for the cases: made from a seed, so that a failure comes back in the next run.
+ * Epochs, events and heads for the cases, generated from a seed so that failures are reproducible.
  *
  * @module
  */
 import type { Position, SealedEvent, SealedHead } from '../../feed/feed.js'
 import { generator } from '../random.js'
 
-/** A moment for the cases to happen around: 2026-01-01T00:00:00Z. No clock is read. */
+/** The time of the cases: 2026-01-01T00:00:00Z. They read no clock. */
 export const NOW = Date.UTC(2026, 0, 1)
 
-/** What one append is made of. */
+/** The arguments of one append. */
 export interface Draft {
   readonly events: readonly SealedEvent[]
   readonly next: SealedHead
 }
 
-/** Makes what one case needs. */
+/** Generates the values of one case. */
 export interface Fixtures {
-  /** That many bytes of noise. */
+  /** Returns random bytes of that length. */
   bytes(length: number): Uint8Array
-  /** The name of a life of the log. */
+  /** Returns a new epoch. */
   epoch(): string
-  /** Events of the given lengths in bytes after a position, or of a new log, and the head that covers them. */
+  /** Returns events of the given lengths in bytes after a position, or of a new log, and the head that covers them. */
   draft(after: Position | null, lengths: readonly number[], over?: Partial<SealedHead>): Draft
-  /** The same head, sealed anew a second later. */
+  /** Returns the same head, re-sealed a second later. */
   touched(head: SealedHead, over?: Partial<SealedHead>): SealedHead
 }
 

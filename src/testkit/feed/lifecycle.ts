@@ -1,5 +1,5 @@
 /**
- * Opening, closing, and what holds for every method.
+ * Opening, closing, and rules for every method.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { sameEvents, sameHead } from './same.js'
 
 const DURABILITIES: readonly unknown[] = ['none', 'process', 'fsync', 'quorum', 'unknown']
 
-/** A call of every method but `close` that returns a promise, by its name, on a feed without a log. */
+/** A call of every promise-returning method except `close`, by name, on a feed without a log. */
 export function calls(
   feed: RevocationFeed,
   make: Fixtures,
@@ -25,7 +25,7 @@ export function calls(
     ['open', () => feed.open(signal)],
     ['head', () => feed.head(options)],
     ['read', () => feed.read(after, 10, options)],
-    // Refused, or not taken at all: there is no such log.
+    // It may be refused or rejected: the log that it expects does not exist.
     ['append', () => feed.append(next, events, make.draft(next, [20]).next, options)],
     ['touch', async () => await feed.touch?.(next, make.touched(next), options)],
     ['trim', async () => await feed.trim?.(0, options)],
@@ -47,18 +47,18 @@ function has(feed: RevocationFeed, name: string): boolean {
 }
 
 function promiseOf(name: string, call: () => Promise<unknown>, when: string): Promise<unknown> {
-  let answer: unknown
+  let result: unknown
   try {
-    answer = call()
+    result = call()
   } catch (error) {
-    holds(false, `${name} ${when} threw ${String(error)}; it must answer with a promise`)
+    holds(false, `${name} ${when} threw ${String(error)}; it must return a promise`)
   }
-  const isPromise = typeof (answer as { then?: unknown } | undefined)?.then === 'function'
-  holds(isPromise, `${name} ${when} answered no promise`)
-  return answer as Promise<unknown>
+  const isPromise = typeof (result as { then?: unknown } | undefined)?.then === 'function'
+  holds(isPromise, `${name} ${when} returned no promise`)
+  return result as Promise<unknown>
 }
 
-/** The methods that must return a promise, unwrapped, so that a synchronous throw is detected. */
+/** The promise-returning methods without a wrapper, to detect synchronous throws. */
 function bareCalls(feed: RevocationFeed, make: Fixtures): ReturnType<typeof calls> {
   const { signal, ...rest } = callOptions()
   const options = { signal, ...rest }
@@ -83,14 +83,17 @@ function bareCalls(feed: RevocationFeed, make: Fixtures): ReturnType<typeof call
 export const lifecycleCases: readonly FeedCase[] = [
   {
     rule: 'lifecycle.fresh',
-    title: 'a feed of createFeed has no log, and says what it is',
+    title: 'has no log after createFeed and describes itself in info',
     async run({ log }) {
       const { feed } = log
       sameHead(await log.head(), null, 'the head: createFeed must isolate the cases')
       const { name, push, durability, suggestedPollMs } = feed.info
-      holds(name === undefined || (typeof name === 'string' && name !== ''), 'info.name is no name')
+      holds(
+        name === undefined || (typeof name === 'string' && name !== ''),
+        'info.name is not a non-empty string',
+      )
       same(typeof push, 'boolean', 'the type of info.push')
-      holds(!push || feed.watch !== undefined, 'info.push is true, and there is no watch')
+      holds(!push || feed.watch !== undefined, 'info.push is true, but there is no watch')
       holds(DURABILITIES.includes(durability), `info.durability is ${String(durability)}`)
       const isDelay = Number.isFinite(suggestedPollMs) && suggestedPollMs > 0
       holds(isDelay, `info.suggestedPollMs is ${String(suggestedPollMs)}`)
@@ -98,7 +101,7 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.open-twice',
-    title: 'a second open changes nothing',
+    title: 'changes nothing when opened a second time',
     async run({ log, make }) {
       const { events, next } = await filled(log, make, 12)
       const { signal } = callOptions()
@@ -110,12 +113,12 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.open-again',
-    title: 'an open that was given up can be tried again',
+    title: 'can be opened again after an aborted open',
     async run({ log, reopen, make }) {
       const again = await reopen()
       await log.soon(
         again.feed.open(AbortSignal.abort()).catch(() => undefined),
-        'the end of an open that was given up',
+        'the end of an aborted open',
       )
       await again.feed.open(callOptions().signal)
       const head = await again.grow(null, make.draft(null, small(3)))
@@ -124,7 +127,7 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.close-twice',
-    title: 'a second close changes nothing',
+    title: 'changes nothing when closed a second time',
     async run({ log }) {
       await log.feed.close()
       await log.feed.close()
@@ -133,22 +136,22 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.closed',
-    title: 'after close every other method rejects',
+    title: 'rejects every other method after close',
     async run({ log, make }) {
       await log.feed.close()
       for (const [name, call] of calls(log.feed, make)) {
         if (!has(log.feed, name)) continue
-        const answer = call().then(
+        const result = call().then(
           () => 'resolved',
           (error: unknown) => (error instanceof Error ? 'rejected' : `rejected with ${error}`),
         )
-        same(await log.soon(answer, `the end of ${name}`), 'rejected', `${name} after close`)
+        same(await log.soon(result, `the end of ${name}`), 'rejected', `${name} after close`)
       }
     },
   },
   {
     rule: 'lifecycle.promises',
-    title: 'every method answers with a promise and never throws, open or closed',
+    title: 'returns a promise from every method and never throws, open or closed',
     async run({ log, make }) {
       const { feed } = log
       for (const [name, call] of bareCalls(feed, make)) await promiseOf(name, call, 'when open')
@@ -161,7 +164,7 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.close-own',
-    title: 'closing one instance leaves the other and the log alone',
+    title: 'leaves the other instance and the log unaffected when one is closed',
     across: 'only',
     async run({ log, other, make }) {
       const { events, next } = await filled(log, make, 5)
@@ -169,12 +172,12 @@ export const lifecycleCases: readonly FeedCase[] = [
       sameHead(await other.head(), next, 'the head after the first instance was closed')
       sameEvents(await other.all(startOf(next)), events, 'the events after it')
       const head = await other.grow(next, make.draft(next, small(2)))
-      sameHead(await other.head(), head, 'the head after an append of the other')
+      sameHead(await other.head(), head, 'the head after an append by the other')
     },
   },
   {
     rule: 'lifecycle.durable',
-    title: 'what was acknowledged is there after every instance was closed',
+    title: 'keeps acknowledged events after every instance is closed',
     across: 'only',
     async run({ log, other, reopen, make }) {
       if (log.feed.info.durability === 'none') return
@@ -187,7 +190,7 @@ export const lifecycleCases: readonly FeedCase[] = [
   },
   {
     rule: 'lifecycle.given-up',
-    title: 'a call whose signal is aborted ends, and the next one works',
+    title: 'ends a call whose signal is aborted, and the next call works',
     across: 'also',
     async run({ log, other, make }) {
       for (const [name, call] of calls(log.feed, make, AbortSignal.abort())) {
@@ -196,7 +199,7 @@ export const lifecycleCases: readonly FeedCase[] = [
           `the end of ${name} with an aborted signal`,
         )
       }
-      sameHead(await other.head(), null, 'the head after calls that were given up')
+      sameHead(await other.head(), null, 'the head after aborted calls')
       const head = await log.grow(null, make.draft(null, small(3)))
       sameHead(await other.head(), head, 'the head after an append')
     },

@@ -1,5 +1,5 @@
 /**
- * A feed as the cases use it: with the options of each call filled in, and with the steps that many cases take.
+ * A feed for the cases: fills in the options of each call and combines common steps.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Draft, Fixtures } from './fixtures.js'
 import { sameHead } from './same.js'
 import type { Soon } from './soon.js'
 
-/** The core's own deadline is shorter; a case must not fail because a machine is slow. */
+/** Longer than the core's own deadline: a case must not fail because a machine is slow. */
 const DEADLINE_MS = 20_000
 
 /** Options of a call that is never aborted. */
@@ -30,7 +30,7 @@ export interface Page {
   readonly floor: number
 }
 
-/** The place before the first event of an epoch. */
+/** The position before the first event of an epoch. */
 export const startOf = ({ epoch }: { readonly epoch: string }) => ({ epoch, seq: 0 })
 
 /** One instance of a feed. */
@@ -39,19 +39,19 @@ export interface Log {
   readonly soon: Soon
   head(): Promise<SealedHead | null>
   read(after: { readonly epoch: string; readonly seq: number }, limit?: number): Promise<Page>
-  /** Everything after a place, page by page; asserts that each page follows the one before. */
+  /** Reads everything after a position, page by page; asserts that the pages are consecutive. */
   all(
     after: { readonly epoch: string; readonly seq: number },
     limit?: number,
   ): Promise<SealedEvent[]>
   append(expect: Position | null, draft: Draft): Promise<Appended>
-  /** Appends, and asserts that it took place. Resolves with the draft's head. */
+  /** Appends and asserts that it took place. Resolves with the draft's head. */
   grow(expect: Position | null, draft: Draft): Promise<SealedHead>
   touch(expect: Position, next: SealedHead): Promise<boolean>
   trim(upTo: number): Promise<void>
 }
 
-/** The feed, with what the cases need around it. */
+/** The feed with the helpers of the cases. */
 export function logOf(feed: RevocationFeed, soon: Soon): Log {
   const read = (after: { readonly epoch: string; readonly seq: number }, limit = 1000) =>
     feed.read(after, limit, callOptions())
@@ -68,16 +68,16 @@ export function logOf(feed: RevocationFeed, soon: Soon): Log {
       for (let after = seq; ; ) {
         const { events } = await read({ epoch, seq: after }, limit)
         if (events.length === 0) return found
-        holds(events.length <= limit, `a read of ${limit} answered ${events.length} events`)
+        holds(events.length <= limit, `a read of ${limit} returned ${events.length} events`)
         for (const event of events) same(event.seq, ++after, 'the seq that follows in a read')
         found.push(...events)
       }
     },
     append,
     async grow(expect, draft) {
-      const answer = await append(expect, draft)
-      const standing = answer.ok ? null : answer.head
-      holds(answer.ok, `an append to the head that stands was refused, with seq ${standing?.seq}`)
+      const result = await append(expect, draft)
+      const standing = result.ok ? null : result.head
+      holds(result.ok, `an append to the current head was refused, with seq ${standing?.seq}`)
       return draft.next
     },
     async touch(expect, next) {
@@ -97,10 +97,10 @@ export async function openLog(feed: RevocationFeed, soon: Soon): Promise<Log> {
   return logOf(feed, soon)
 }
 
-/** Lengths of so many small events. */
+/** The lengths of that many small events. */
 export const small = (count: number): number[] => Array(count).fill(20)
 
-/** A log of so many small events, one append each ten. Resolves with its head and its events. */
+/** Appends that many small events, ten at a time. Resolves with the head and the events. */
 export async function filled(log: Log, make: Fixtures, count: number): Promise<Draft> {
   const events: SealedEvent[] = []
   let head: SealedHead | null = null
@@ -113,7 +113,7 @@ export async function filled(log: Log, make: Fixtures, count: number): Promise<D
 }
 
 /** Asserts that an append was refused and returned this head. */
-export function refused(answer: Appended, head: SealedHead | null, what: string): void {
-  same(answer.ok, false, what)
-  if (!answer.ok) sameHead(answer.head, head, `${what}: the head that it answers`)
+export function refused(result: Appended, head: SealedHead | null, what: string): void {
+  same(result.ok, false, what)
+  if (!result.ok) sameHead(result.head, head, `${what}: the returned head`)
 }

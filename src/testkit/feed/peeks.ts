@@ -1,5 +1,5 @@
 /**
- * Peeking, for a log in this very process.
+ * Peeking, for a log in this process.
  *
  * @module
  */
@@ -16,14 +16,14 @@ function peek({ feed }: Log) {
 export const peekCases: readonly FeedCase[] = [
   {
     rule: 'peek.head',
-    title: 'a peek answers at once the head that stands, whoever moved it',
+    title: 'returns the current head synchronously, regardless of which instance moved it',
     needs: ['peek'],
     across: 'also',
     async run({ log, other, make }) {
-      sameHead(peek(log), null, 'the head of no log')
+      sameHead(peek(log), null, 'the head without a log')
       let { next } = await filled(other, make, 3)
       for (let round = 0; round < 5; round++) {
-        sameHead(peek(log), next, 'the head, peeked at')
+        sameHead(peek(log), next, 'the peeked head')
         next = await other.grow(next, make.draft(next, small(1)))
       }
       if (other.feed.trim !== undefined) {

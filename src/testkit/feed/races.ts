@@ -1,5 +1,5 @@
 /**
- * Calls at the same time, on one instance and across two.
+ * Concurrent calls, on one instance and across two.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { turn } from './soon.js'
 
 const WRITERS = 8
 
-/** Appends all at once, every other one on the other instance. */
+/** Runs the appends concurrently, alternating between the instances. */
 function atOnce(
   { log, other }: CaseContext,
   expect: SealedHead | null,
@@ -30,29 +30,29 @@ async function oneWins(
   expect: SealedHead | null,
   drafts: readonly Draft[],
 ): Promise<Draft> {
-  const answers = await atOnce(context, expect, drafts)
-  const won = answers.filter(({ ok }) => ok).length
-  same(won, 1, `how many of ${drafts.length} appends on one position took place`)
-  const winner = present(drafts[answers.findIndex(({ ok }) => ok)], 'the winner')
-  for (const answer of answers) {
-    if (!answer.ok) refused(answer, winner.next, 'an append that lost')
+  const results = await atOnce(context, expect, drafts)
+  const won = results.filter(({ ok }) => ok).length
+  same(won, 1, `the number of ${drafts.length} appends on one position that took place`)
+  const winner = present(drafts[results.findIndex(({ ok }) => ok)], 'the winner')
+  for (const result of results) {
+    if (!result.ok) refused(result, winner.next, 'an append that lost')
   }
   sameHead(await context.other.head(), winner.next, 'the head')
   return winner
 }
 
-/** One writer that appends so many times, and after each refusal builds on the returned head. */
+/** A writer that appends repeatedly, and after each refusal continues from the returned head. */
 async function write(log: Log, make: CaseContext['make'], lengths: readonly number[][]) {
   const acked: SealedEvent[] = []
   let expect = await log.head()
   let tries = 0
   for (const each of lengths) {
     for (;;) {
-      holds(++tries < 1000, 'a writer is told heads that do not stand')
+      holds(++tries < 1000, 'a refused append returned a head that is not current')
       const draft: Draft = make.draft(expect, each)
-      const answer = await log.append(expect, draft)
-      expect = answer.ok ? draft.next : answer.head
-      if (!answer.ok) continue
+      const result = await log.append(expect, draft)
+      expect = result.ok ? draft.next : result.head
+      if (!result.ok) continue
       acked.push(...draft.events)
       break
     }
@@ -60,7 +60,7 @@ async function write(log: Log, make: CaseContext['make'], lengths: readonly numb
   return acked
 }
 
-/** Looks on until the work has ended. Nothing of a case may go on after it, so a failure waits for the work too. */
+/** Observes until the work has ended. Waits for the work even after a failure, so that nothing of a case runs on. */
 async function whileRunning<T>(work: Promise<T>, look: () => Promise<void>): Promise<T> {
   let running = true
   const stop = () => {
@@ -83,7 +83,7 @@ const bySeq = (events: readonly SealedEvent[]) => [...events].sort((a, b) => a.s
 export const raceCases: readonly FeedCase[] = [
   {
     rule: 'races.create',
-    title: 'of eight that make the log at once one does, and the others are told its head',
+    title: 'lets one of eight concurrent creations succeed and returns its head to the others',
     across: 'also',
     async run(context) {
       const drafts = Array.from({ length: WRITERS }, (_, index) =>
@@ -95,7 +95,7 @@ export const raceCases: readonly FeedCase[] = [
   },
   {
     rule: 'races.append',
-    title: 'of eight appends on one head at once one takes place, again and again',
+    title: 'lets one of eight concurrent appends on one head succeed, repeatedly',
     across: 'also',
     async run(context) {
       const { log, make } = context
@@ -113,7 +113,7 @@ export const raceCases: readonly FeedCase[] = [
   },
   {
     rule: 'races.writers',
-    title: 'eight writers that go on from what they are told leave a dense log of all they wrote',
+    title: 'leaves a dense log of all events after eight writers continue from returned heads',
     across: 'also',
     async run({ log, other, make }) {
       const writers = Array.from({ length: WRITERS }, (_, index) =>
@@ -127,7 +127,7 @@ export const raceCases: readonly FeedCase[] = [
   },
   {
     rule: 'races.epoch',
-    title: 'of eight that begin the log anew at once one does',
+    title: 'lets one of eight concurrent restarts of the log succeed',
     across: 'also',
     async run(context) {
       const { log, make } = context
@@ -139,13 +139,13 @@ export const raceCases: readonly FeedCase[] = [
       sameEvents(await log.all(startOf(winner.next)), winner.events, 'the events')
       for (const { next: loser } of drafts) {
         if (loser.epoch === winner.next.epoch) continue
-        sameEvents((await log.read(startOf(loser))).events, [], 'the events of one that lost')
+        sameEvents((await log.read(startOf(loser))).events, [], 'the events of a losing append')
       }
     },
   },
   {
     rule: 'races.read',
-    title: 'whoever reads while others append finds no hole, and whatever the head covers',
+    title: 'shows concurrent readers no gap, and every event up to the head, during appends',
     across: 'also',
     async run({ log, other, make }) {
       const { next: first } = await filled(log, make, 3)
@@ -157,7 +157,10 @@ export const raceCases: readonly FeedCase[] = [
           const head = present((await reader.head()) ?? undefined, 'the head')
           // Asserts that it is dense.
           const events = await reader.all(startOf(first), 5)
-          holds(events.length >= head.seq, `the head is at ${head.seq}, the events end before it`)
+          holds(
+            events.length >= head.seq,
+            `the head is at ${head.seq}, but the events end before it`,
+          )
         }
       })
       sameEvents(await log.all(first), bySeq(written.flat()), 'the events')
@@ -165,7 +168,7 @@ export const raceCases: readonly FeedCase[] = [
   },
   {
     rule: 'races.trim',
-    title: 'whoever reads while others trim is told of every event that is not there',
+    title: 'reports every missing event to concurrent readers during trims',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -177,14 +180,14 @@ export const raceCases: readonly FeedCase[] = [
       }
       await whileRunning(trims(), async () => {
         const { events, floor } = await log.read({ epoch: next.epoch, seq: 0 })
-        same(events[0]?.seq ?? floor, floor, 'the seq of the first event beside the floor')
-        same(events.length, 60 - floor + 1, `how many events there are from the floor ${floor}`)
+        same(events[0]?.seq ?? floor, floor, 'the seq of the first event, compared with the floor')
+        same(events.length, 60 - floor + 1, `the number of events from the floor ${floor}`)
       })
     },
   },
   {
     rule: 'races.touch',
-    title: 'touches and appends at once leave the head of the append',
+    title: 'keeps the head of the append after concurrent touches and appends',
     needs: ['touch'],
     across: 'also',
     async run({ log, other, make }) {

@@ -12,7 +12,7 @@ import { sameEvents, sameHead } from './same.js'
 export const readCases: readonly FeedCase[] = [
   {
     rule: 'read.after',
-    title: 'a read answers what comes after its place, in order, from any place',
+    title: 'returns the events after any position, in order',
     across: 'also',
     async run({ log, other, make }) {
       const { events, next } = await filled(log, make, 25)
@@ -25,7 +25,7 @@ export const readCases: readonly FeedCase[] = [
   },
   {
     rule: 'read.end',
-    title: 'after the head, and beyond it, there is nothing',
+    title: 'returns nothing after the head or beyond it',
     async run({ log, make }) {
       const { next } = await filled(log, make, 5)
       for (const seq of [5, 6, 1000]) {
@@ -36,7 +36,7 @@ export const readCases: readonly FeedCase[] = [
   },
   {
     rule: 'read.limit',
-    title: 'a read answers at most as many as it is asked for, the first of them',
+    title: 'returns at most the requested number of events, beginning with the first',
     async run({ log, make }) {
       const { events, next } = await filled(log, make, 25)
       for (const limit of [1, 2, 10, 24, 25, 26]) {
@@ -49,7 +49,7 @@ export const readCases: readonly FeedCase[] = [
   },
   {
     rule: 'read.one',
-    title: 'a read answers at least one event if there is one, however large they are',
+    title: 'returns at least one event if there is one, regardless of their size',
     async run({ log, make }) {
       const events: SealedEvent[] = []
       let head: SealedHead | null = null
@@ -58,7 +58,7 @@ export const readCases: readonly FeedCase[] = [
         head = await log.grow(head, draft)
         events.push(...draft.events)
       }
-      holds(head !== null, 'there is no head')
+      holds(head !== null, 'the head is missing')
       const { events: first } = await log.read(startOf(head), 1)
       sameEvents(first, events.slice(0, 1), 'one event')
       // Five megabytes: an adapter may return fewer than requested, and omits none.
@@ -67,7 +67,7 @@ export const readCases: readonly FeedCase[] = [
   },
   {
     rule: 'read.epoch',
-    title: 'a read in another epoch answers nothing',
+    title: 'returns nothing for a read in another epoch',
     across: 'also',
     async run({ log, other, make }) {
       const { next } = await filled(log, make, 5)
@@ -80,7 +80,7 @@ export const readCases: readonly FeedCase[] = [
   },
   {
     rule: 'read.pages',
-    title: 'five thousand events, appended by 25, are read page by page',
+    title: 'returns five thousand events, appended 25 at a time, page by page',
     async run({ log, make }) {
       const events: SealedEvent[] = []
       let head: SealedHead | null = null
@@ -89,10 +89,10 @@ export const readCases: readonly FeedCase[] = [
         head = await log.grow(head, draft)
         events.push(...draft.events)
       }
-      holds(head !== null, 'there is no head')
+      holds(head !== null, 'the head is missing')
       sameHead(await log.head(), head, 'the head')
       for (const limit of [500, 777, 10_000]) {
-        sameEvents(await log.all(startOf(head), limit), events, `the events, by ${limit}`)
+        sameEvents(await log.all(startOf(head), limit), events, `the events, in pages of ${limit}`)
       }
     },
   },

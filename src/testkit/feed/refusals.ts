@@ -1,5 +1,5 @@
 /**
- * The append that does not take place.
+ * Appends that are refused.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Draft } from './fixtures.js'
 import { filled, refused, small, startOf } from './log.js'
 import { sameEvents, sameHead } from './same.js'
 
-/** Appends on a position that is not the head, and looks whether anything changed. */
+/** Appends at a position that is not the head, and asserts that nothing changed. */
 async function expectRefusal(
   { log, other, make }: CaseContext,
   { events, next }: Draft,
@@ -38,13 +38,13 @@ const otherCase = (text: string) =>
 export const refusalCases: readonly FeedCase[] = [
   {
     rule: 'append.missing',
-    title: 'an append to a log that does not exist is refused, and makes none',
+    title: 'refuses an append to a log that does not exist, and creates none',
     across: 'also',
     async run({ log, other, make }) {
       const { next } = make.draft(null, small(3))
-      refused(await log.append(next, make.draft(next, small(2))), null, 'an append to no log')
+      refused(await log.append(next, make.draft(next, small(2))), null, 'an append without a log')
       const anew = make.draft(next, small(2), { epoch: make.epoch() })
-      refused(await log.append(next, anew), null, 'a new epoch of no log')
+      refused(await log.append(next, anew), null, 'a new epoch without a log')
       sameHead(await other.head(), null, 'the head after it')
       sameEvents((await other.read(startOf(next))).events, [], 'the events after it')
       sameEvents((await other.read(startOf(anew.next))).events, [], 'the events of the new epoch')
@@ -52,7 +52,7 @@ export const refusalCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.exists',
-    title: 'an append that expects no log is refused where there is one',
+    title: 'refuses an append that expects no log if there is one',
     across: 'also',
     async run(context) {
       const { log, other, make } = context
@@ -66,7 +66,7 @@ export const refusalCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.epoch',
-    title: 'an append that expects another epoch is refused',
+    title: 'refuses an append that expects another epoch',
     across: 'also',
     async run(context) {
       const draft = await filled(context.log, context.make, 12)
@@ -76,7 +76,7 @@ export const refusalCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.seq',
-    title: 'an append that expects another seq is refused',
+    title: 'refuses an append that expects another seq',
     across: 'also',
     async run(context) {
       const draft = await filled(context.log, context.make, 12)
@@ -87,7 +87,7 @@ export const refusalCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.link',
-    title: 'an append that expects another link is refused',
+    title: 'refuses an append that expects another link',
     across: 'also',
     async run(context) {
       const draft = await filled(context.log, context.make, 12)
@@ -102,15 +102,15 @@ export const refusalCases: readonly FeedCase[] = [
   },
   {
     rule: 'append.once',
-    title: 'an append that is sent again is refused, and told its own head',
+    title: 'refuses a repeated append and returns its own head',
     across: 'also',
     async run({ log, other, make }) {
       const draft = make.draft(null, small(3))
       await log.grow(null, draft)
-      refused(await other.append(null, draft), draft.next, 'the creation, sent again')
+      refused(await other.append(null, draft), draft.next, 'the repeated creation')
       const second = make.draft(draft.next, small(3))
       await log.grow(draft.next, second)
-      refused(await other.append(draft.next, second), second.next, 'an append, sent again')
+      refused(await other.append(draft.next, second), second.next, 'a repeated append')
       const events = [...draft.events, ...second.events]
       sameEvents(await log.all(startOf(draft.next)), events, 'the events after it')
     },

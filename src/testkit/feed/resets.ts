@@ -1,5 +1,5 @@
 /**
- * Deleting a log for an administrator, and telling what the adapter notices.
+ * Resets of a log by an administrator, and incidents reported by the adapter.
  *
  * @module
  */
@@ -22,7 +22,7 @@ async function* twice(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
 export const resetCases: readonly FeedCase[] = [
   {
     rule: 'reset.deletes',
-    title: 'a reset deletes the head, every event and the snapshot, for every instance',
+    title: 'deletes the head, every event and the snapshot with a reset, for every instance',
     needs: ['reset'],
     across: 'also',
     async run({ log, other, make }) {
@@ -33,13 +33,13 @@ export const resetCases: readonly FeedCase[] = [
         sameHead(await each.head(), null, 'the head after a reset')
         sameEvents((await each.read(startOf(next))).events, [], 'the events after a reset')
         for await (const _ of each.feed.snapshot?.load(callOptions().signal) ?? [])
-          holds(false, 'the snapshot outlives a reset')
+          holds(false, 'the snapshot still exists after a reset')
       }
     },
   },
   {
     rule: 'reset.begins',
-    title: 'after a reset the log begins anew: the old head is refused, and a new epoch is taken',
+    title: 'accepts a new epoch and refuses the old head after a reset',
     needs: ['reset'],
     across: 'also',
     async run({ log, other, make }) {
@@ -47,8 +47,8 @@ export const resetCases: readonly FeedCase[] = [
       if (log.feed.trim !== undefined) await log.trim(7)
       await reset(log)
       const late = await other.append(old, make.draft(old, small(1)))
-      holds(!late.ok, 'an append to the head of before was taken')
-      sameHead(late.head, null, 'the head that it is told')
+      holds(!late.ok, 'an append to the old head took place')
+      sameHead(late.head, null, 'the returned head')
       const draft = make.draft(null, small(3), { epoch: make.epoch() })
       const next = await other.grow(null, draft)
       sameHead(await log.head(), next, 'the head of the new log')
@@ -60,11 +60,11 @@ export const resetCases: readonly FeedCase[] = [
   },
   {
     rule: 'reset.none',
-    title: 'a reset without a log, or a second one, changes nothing',
+    title: 'changes nothing on a reset without a log or a second reset',
     needs: ['reset'],
     async run({ log, make }) {
       await reset(log)
-      sameHead(await log.head(), null, 'the head of no log')
+      sameHead(await log.head(), null, 'the head without a log')
       await filled(log, make, 3)
       await reset(log)
       await reset(log)
@@ -73,17 +73,17 @@ export const resetCases: readonly FeedCase[] = [
   },
   {
     rule: 'reset.closed',
-    title: 'a reset after close rejects, and deletes nothing',
+    title: 'rejects a reset after close and deletes nothing',
     needs: ['reset'],
     across: 'only',
     async run({ log, other, make }) {
       const { next } = await filled(other, make, 3)
       await log.feed.close()
-      const answer = await log.feed.reset?.().then(
+      const result = await log.feed.reset?.().then(
         () => 'resolved',
         () => 'rejected',
       )
-      same(answer, 'rejected', 'a reset after close')
+      same(result, 'rejected', 'a reset after close')
       sameHead(await other.head(), next, 'the head')
     },
   },
@@ -96,7 +96,7 @@ function observe({ feed }: Log, heard: unknown[]): () => void {
   return feed.observe((...incident) => heard.push(incident))
 }
 
-/** Every operation of nodes on a log; resolves with its last head. */
+/** Runs every operation of nodes on a log; resolves with its last head. */
 async function atWork(log: Log, other: Log, { make }: Parameters<FeedCase['run']>[0]) {
   const { next } = await filled(log, make, 5)
   const grown = await other.grow(next, make.draft(next, small(3)))
@@ -110,7 +110,7 @@ async function atWork(log: Log, other: Log, { make }: Parameters<FeedCase['run']
 export const observeCases: readonly FeedCase[] = [
   {
     rule: 'observe.quiet',
-    title: 'nothing is told while nodes alone use the log',
+    title: 'reports no incident while only nodes use the log',
     needs: ['observe'],
     across: 'also',
     async run(context) {
@@ -118,12 +118,12 @@ export const observeCases: readonly FeedCase[] = [
       const heard: unknown[] = []
       for (const each of [log, other]) observe(each, heard)
       await atWork(log, other, context)
-      same(heard, [], 'what was told')
+      same(heard, [], 'the reported incidents')
     },
   },
   {
     rule: 'observe.tells',
-    title: 'what is told of junk is a known kind and a count, to each listener until it stops',
+    title: 'reports junk as a known kind and a count, to each listener until it is removed',
     needs: ['observe'],
     async run(context) {
       const { log, make, plant } = context
@@ -141,7 +141,7 @@ export const observeCases: readonly FeedCase[] = [
       }
       await atWork(log, log, context)
       await meet()
-      same(second, first, 'what the second listener was told, beside the first')
+      same(second, first, 'the incidents of the second listener, compared with the first')
       for (const incident of first ?? []) {
         const [kind, count] = incident as readonly [FeedIncidentKind, number]
         holds(KINDS.has(kind), `an incident of the unknown kind ${String(kind)}`)
@@ -150,8 +150,12 @@ export const observeCases: readonly FeedCase[] = [
       const before = second?.length
       stopSecond()
       await meet()
-      same(second?.length, before, 'how much the second listener was told by the time it stopped')
-      same(stopped, [], 'what was told to a listener that had stopped')
+      same(
+        second?.length,
+        before,
+        'the number of incidents of the second listener when it was removed',
+      )
+      same(stopped, [], 'the incidents of a removed listener')
     },
   },
 ]

@@ -11,7 +11,7 @@ import { turn } from './soon.js'
 
 type Chunks = readonly Uint8Array[]
 
-/** Chunks one by one, with a turn of the event loop between them, as a node seals them. */
+/** Yields chunks one by one, with a turn of the event loop between them, like a node that seals them. */
 async function* slowly(chunks: Chunks): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) {
     await turn()
@@ -49,7 +49,7 @@ const settled = (promise: Promise<unknown>): Promise<boolean> =>
 export const snapshotCases: readonly FeedCase[] = [
   {
     rule: 'snapshot.none',
-    title: 'there is none at first',
+    title: 'has no snapshot at first',
     needs: ['snapshot'],
     async run({ log }) {
       sameChunks(await loaded(log), [], 'the chunks')
@@ -57,7 +57,7 @@ export const snapshotCases: readonly FeedCase[] = [
   },
   {
     rule: 'snapshot.round-trip',
-    title: 'the chunks come back exactly, in their order',
+    title: 'returns the exact chunks in order',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
@@ -70,7 +70,7 @@ export const snapshotCases: readonly FeedCase[] = [
   },
   {
     rule: 'snapshot.replaced',
-    title: 'a snapshot replaces the one before as a whole, longer or shorter',
+    title: 'replaces the previous snapshot as a whole, longer or shorter',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
@@ -78,13 +78,13 @@ export const snapshotCases: readonly FeedCase[] = [
         const chunks = Array.from({ length }, () => make.bytes(200))
         await save(length % 2 === 0 ? log : other, slowly(chunks))
         sameChunks(await loaded(log), chunks, `the ${length} chunks`)
-        sameChunks(await loaded(other), chunks, `the ${length} chunks, from the other side`)
+        sameChunks(await loaded(other), chunks, `the ${length} chunks, from the other instance`)
       }
     },
   },
   {
     rule: 'snapshot.log',
-    title: 'a snapshot and the log leave one another alone',
+    title: 'keeps the snapshot and the log independent',
     needs: ['snapshot'],
     async run({ log, make }) {
       const chunks = [make.bytes(100), make.bytes(100)]
@@ -99,7 +99,7 @@ export const snapshotCases: readonly FeedCase[] = [
   },
   {
     rule: 'snapshot.failed',
-    title: 'a save whose chunks fail rejects, and leaves the one before',
+    title: 'rejects a save whose chunks fail and keeps the previous snapshot',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
@@ -113,14 +113,14 @@ export const snapshotCases: readonly FeedCase[] = [
       await save(other, slowly(chunks))
       for (const after of [0, 1, 3, 120]) {
         const took = await settled(save(log, failing(after)))
-        same(took, false, `whether a save took place that failed after ${after} chunks`)
+        same(took, false, `whether a save that failed after ${after} chunks took place`)
         sameChunks(await loaded(other), chunks, `the chunks after a failure after ${after}`)
       }
     },
   },
   {
     rule: 'snapshot.aborted',
-    title: 'a save that is aborted on the way ends, and leaves the one before or its own',
+    title: 'ends an aborted save and keeps the previous snapshot or its own',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
@@ -135,14 +135,14 @@ export const snapshotCases: readonly FeedCase[] = [
       }
       const took = await log.soon(
         settled(save(log, aborting(), controller.signal)),
-        'the end of a save that was aborted',
+        'the end of an aborted save',
       )
       sameChunks(await loaded(other), took ? chunks : before, 'the chunks after it')
     },
   },
   {
     rule: 'snapshot.big',
-    title: 'three hundred of the longest chunks come back',
+    title: 'returns three hundred chunks of the maximum length',
     needs: ['snapshot'],
     async run({ log, make }) {
       const noise = make.bytes(300 + 40_960)
@@ -153,7 +153,7 @@ export const snapshotCases: readonly FeedCase[] = [
       let index = 0
       for await (const chunk of load(log)) {
         const isSame = Buffer.compare(chunk, chunks[index] ?? Buffer.alloc(0)) === 0
-        holds(isSame, `chunk ${index} came back changed`)
+        holds(isSame, `chunk ${index} was changed`)
         index++
       }
       same(index, 300, 'the number of chunks')
@@ -161,14 +161,14 @@ export const snapshotCases: readonly FeedCase[] = [
   },
   {
     rule: 'snapshot.mix',
-    title: 'a load that a save overtakes answers the old one or fails, and never a mix',
+    title: 'returns the old snapshot or fails when a save overtakes a load, never a mix',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
       const list = (length: number) => Array.from({ length }, () => make.bytes(20_000))
       let old: Chunks = list(120)
       await save(log, slowly(old))
-      // Overtaken before its first chunk, on the way and near its end, by longer and by shorter ones.
+      // Overtaken before its first chunk, in the middle and near its end, by longer and shorter snapshots.
       for (const [reached, length] of [
         [0, 150],
         [1, 60],
@@ -192,7 +192,7 @@ export const snapshotCases: readonly FeedCase[] = [
         )
         if (ended) {
           const isNew = found.length === next.length && reached === 0
-          sameChunks(found, isNew ? next : old, `a load that was overtaken after ${reached}`)
+          sameChunks(found, isNew ? next : old, `a load overtaken after ${reached}`)
         }
         sameChunks(await loaded(log), next, 'the chunks after it')
         old = next
@@ -201,7 +201,7 @@ export const snapshotCases: readonly FeedCase[] = [
   },
   {
     rule: 'snapshot.savers',
-    title: 'of two saves at once one is kept, whole',
+    title: 'keeps one of two concurrent saves as a whole',
     needs: ['snapshot'],
     across: 'also',
     async run({ log, other, make }) {
@@ -217,14 +217,14 @@ export const snapshotCases: readonly FeedCase[] = [
         holds(took.includes(true), 'neither save took place')
         const found = await loaded(log)
         const isFirst = hex(found[0] ?? Uint8Array.of(), 'a chunk') === hex(one[0], 'a chunk')
-        sameChunks(found, isFirst ? one : two, 'the chunks after two saves at once')
-        same(took[isFirst ? 0 : 1], true, 'whether the save took place whose chunks are there')
+        sameChunks(found, isFirst ? one : two, 'the chunks after two concurrent saves')
+        same(took[isFirst ? 0 : 1], true, 'whether the save whose chunks are stored took place')
       }
     },
   },
   {
     rule: 'snapshot.copies',
-    title: 'a buffer that is used again after its chunk was taken changes nothing',
+    title: 'is unaffected by reuse of a buffer after its chunk was taken',
     needs: ['snapshot'],
     async run({ log, make }) {
       const chunks = [make.bytes(100), make.bytes(100), make.bytes(100)]
@@ -240,7 +240,7 @@ export const snapshotCases: readonly FeedCase[] = [
       const found = await loaded(log)
       sameChunks(found, chunks, 'the chunks')
       for (const chunk of found) chunk.fill(0xee)
-      sameChunks(await loaded(log), chunks, 'the chunks after those of an answer were changed')
+      sameChunks(await loaded(log), chunks, 'the chunks after returned chunks were changed')
     },
   },
 ]

@@ -1,19 +1,19 @@
 /**
- * Waiting for an event, with a bound that only a broken feed reaches.
+ * Waits for an event, with a timeout that only a broken feed reaches.
  *
  * @module
  */
 import { AssertionError } from 'node:assert'
 
-/** Waits for a promise, and fails with what was waited for when it does not settle. */
+/** Waits for a promise. Fails with the description if it does not settle in time. */
 export type Soon = <T>(promise: Promise<T>, what: string) => Promise<T>
 
-/** Waits so many milliseconds at the longest. */
+/** Waits at most that many milliseconds. */
 export function within(boundMs: number): Soon {
   return async (promise, what) => {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      const message = `waited ${boundMs} ms in vain for ${what}`
+      const message = `waited in vain for ${boundMs} ms: ${what}`
       timer = setTimeout(() => reject(new AssertionError({ message })), boundMs)
     })
     try {
@@ -24,5 +24,5 @@ export function within(boundMs: number): Soon {
   }
 }
 
-/** Lets the event loop go round once. */
+/** Waits for one turn of the event loop. */
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

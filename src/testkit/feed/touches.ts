@@ -1,5 +1,5 @@
 /**
- * Touching: the same position, sealed anew.
+ * Touching: the same position with a new seal.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { sameEvents, sameHead } from './same.js'
 export const touchCases: readonly FeedCase[] = [
   {
     rule: 'touch.seals',
-    title: 'a touch replaces the seal and its time, and nothing else',
+    title: 'replaces only the seal and its time with a touch',
     needs: ['touch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -19,7 +19,7 @@ export const touchCases: readonly FeedCase[] = [
       let head = next
       for (const length of [1, 512, 100]) {
         head = make.touched(head, { bytes: make.bytes(length) })
-        same(await log.touch(next, head), true, 'the answer of touch')
+        same(await log.touch(next, head), true, 'the result of touch')
         sameHead(await other.head(), head, 'the head after a touch')
         sameEvents(await other.all(startOf(next)), events, 'the events after a touch')
       }
@@ -30,13 +30,13 @@ export const touchCases: readonly FeedCase[] = [
   },
   {
     rule: 'touch.refused',
-    title: 'a touch of a head that does not stand any more is refused, and changes nothing',
+    title: 'refuses a touch of an outdated head and changes nothing',
     needs: ['touch'],
     across: 'also',
     async run({ log, other, make }) {
       const { next: old } = await filled(log, make, 3)
       const head = await log.grow(old, make.draft(old, small(1)))
-      same(await other.touch(old, make.touched(old)), false, 'the touch of the head before')
+      same(await other.touch(old, make.touched(old)), false, 'the touch of the previous head')
       const wrong = [
         { ...head, epoch: make.epoch() },
         { ...head, seq: head.seq - 1 },
@@ -45,19 +45,19 @@ export const touchCases: readonly FeedCase[] = [
         { ...head, link: new Uint8Array(16) },
       ]
       for (const position of wrong) {
-        const answer = await other.touch(position, make.touched(position))
-        same(answer, false, 'the touch of a position that is not the head')
+        const result = await other.touch(position, make.touched(position))
+        same(result, false, 'the touch of a position that is not the head')
         sameHead(await log.head(), head, 'the head after it')
       }
     },
   },
   {
     rule: 'touch.none',
-    title: 'a touch where there is no log is refused, and makes none',
+    title: 'refuses a touch without a log, and creates none',
     needs: ['touch'],
     async run({ log, make }) {
       const { next } = make.draft(null, small(1))
-      same(await log.touch(next, make.touched(next)), false, 'the touch of no log')
+      same(await log.touch(next, make.touched(next)), false, 'the touch without a log')
       sameHead(await log.head(), null, 'the head after it')
     },
   },

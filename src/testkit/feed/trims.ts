@@ -1,5 +1,5 @@
 /**
- * Trimming, and the floor that shows it.
+ * Trimming, and the floor that reveals it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { sameEvents, sameHead } from './same.js'
 export const trimCases: readonly FeedCase[] = [
   {
     rule: 'trim.drops',
-    title: 'what is trimmed is gone, what is not stays, and the floor says where it begins',
+    title: 'removes trimmed events, keeps the others and raises the floor',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -30,7 +30,8 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.gap',
-    title: 'a read from before the floor tells the floor with what is left, and never skips unseen',
+    title:
+      'returns the floor with the remaining events for a read below it, and never skips silently',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -48,7 +49,7 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.never-lowers',
-    title: 'a trim up to less than the last one changes nothing',
+    title: 'changes nothing on a trim below the previous one',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -65,12 +66,12 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.none',
-    title: 'a trim up to 0, or of no log, changes nothing',
+    title: 'changes nothing on a trim up to 0 or without a log',
     needs: ['trim'],
     async run({ log, make }) {
       await log.trim(0)
       await log.trim(5)
-      sameHead(await log.head(), null, 'the head of no log')
+      sameHead(await log.head(), null, 'the head without a log')
       const { events, next } = await filled(log, make, 3)
       await log.trim(0)
       sameHead(await log.head(), next, 'the head')
@@ -79,7 +80,7 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.all',
-    title: 'with every event trimmed the floor is one more than the seq of the head',
+    title: "sets the floor to one more than the head's seq when every event is trimmed",
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -93,7 +94,7 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.past-end',
-    title: 'a trim past the head is a trim of everything: what comes later can be read',
+    title: 'trims everything on a trim past the head, and later events stay readable',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -110,7 +111,7 @@ export const trimCases: readonly FeedCase[] = [
   },
   {
     rule: 'trim.goes-on',
-    title: 'appends, refusals and touches after a trim keep the floor that is so',
+    title: 'keeps the floor in appends, refusals and touches after a trim',
     needs: ['trim'],
     across: 'also',
     async run({ log, other, make }) {
@@ -119,9 +120,9 @@ export const trimCases: readonly FeedCase[] = [
       const draft = make.draft(next, small(2), { floor: 1 })
       const head = await other.grow(next, draft)
       sameHead(await log.head(), { ...head, floor: 7 }, 'the head after an append')
-      const answer = await other.append(next, make.draft(next, small(1)))
-      same(answer.ok, false, 'an append to the head before')
-      if (!answer.ok) sameHead(answer.head, { ...head, floor: 7 }, 'the head that it answers')
+      const result = await other.append(next, make.draft(next, small(1)))
+      same(result.ok, false, 'an append to the previous head')
+      if (!result.ok) sameHead(result.head, { ...head, floor: 7 }, 'the returned head')
       if (log.feed.touch !== undefined) {
         const touched = make.touched(head, { floor: 1 })
         same(await other.touch(head, touched), true, 'the touch')

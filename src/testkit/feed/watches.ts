@@ -1,5 +1,5 @@
 /**
- * The push channel: it may lose nothing that matters on a quiet day, and leaves nothing behind.
+ * The push channel: it delivers every append while undisturbed, and releases its resources.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import type { FeedCase } from './case.js'
 import { filled, type Log, small } from './log.js'
 import { hex } from './same.js'
 
-/** What a node asks for that has not seen any log yet. */
+/** The position of a node that has not read any log yet. */
 const NOWHERE: Position = { epoch: '', seq: 0, link: new Uint8Array(16) }
 
-/** A channel that was started. */
+/** A started channel. */
 interface Watching {
-  /** The events that it brought. */
+  /** The delivered events. */
   readonly events: readonly SealedEvent[]
-  /** How often it woke. */
+  /** The number of wakes. */
   readonly wakes: () => number
-  /** Resolves when it has woken more often than that, or has ended by itself if that will do. */
+  /** Resolves after more wakes than that, or if `orEnded`, also when the channel has ended. */
   more(than: number, what: string, orEnded?: boolean): Promise<void>
-  /** Aborts, and resolves when the channel has settled, whichever way. */
+  /** Aborts, and resolves when the channel has settled in either way. */
   stop(): Promise<void>
 }
 
@@ -61,7 +61,7 @@ function watching({ feed, soon }: Log, from: Position): Watching {
     },
     async stop() {
       controller.abort()
-      await soon(ended, 'the end of a watch that was aborted')
+      await soon(ended, 'the end of an aborted watch')
     },
   }
 }
@@ -77,7 +77,7 @@ function broughtOnly(events: readonly SealedEvent[], appended: readonly SealedEv
 export const watchCases: readonly FeedCase[] = [
   {
     rule: 'watch.wakes',
-    title: 'a watch wakes after each append, and what it brings is what was appended',
+    title: 'wakes after each append and delivers only appended events',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -96,7 +96,7 @@ export const watchCases: readonly FeedCase[] = [
   },
   {
     rule: 'watch.from',
-    title: 'a watch that starts behind the head wakes soon',
+    title: 'wakes a watch that starts behind the head',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -104,7 +104,7 @@ export const watchCases: readonly FeedCase[] = [
       const behind = { ...next, seq: 4, link: make.bytes(16) }
       for (const from of [behind, { ...NOWHERE, epoch: next.epoch }, NOWHERE]) {
         const watch = watching(log, from)
-        await watch.more(0, `a wake for what comes after ${from.seq}`, true)
+        await watch.more(0, `a wake for events after ${from.seq}`, true)
         await watch.stop()
         broughtOnly(watch.events, events)
       }
@@ -112,7 +112,7 @@ export const watchCases: readonly FeedCase[] = [
   },
   {
     rule: 'watch.nowhere',
-    title: 'a watch that starts where there is no log wakes when there is one',
+    title: 'wakes a watch that starts without a log when one is created',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -120,7 +120,7 @@ export const watchCases: readonly FeedCase[] = [
       const draft = make.draft(null, small(2))
       const before = watch.wakes()
       const next = await other.grow(null, draft)
-      await watch.more(before, 'a wake after the log was made', true)
+      await watch.more(before, 'a wake after the log was created', true)
       await watch.stop()
       broughtOnly(watch.events, draft.events)
       const again = watching(log, next)
@@ -132,7 +132,7 @@ export const watchCases: readonly FeedCase[] = [
   },
   {
     rule: 'watch.epoch',
-    title: 'a watch wakes or ends when the log begins anew',
+    title: 'wakes or ends a watch when the log restarts',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -151,24 +151,24 @@ export const watchCases: readonly FeedCase[] = [
   },
   {
     rule: 'watch.abort',
-    title: 'a watch settles soon after it is aborted, or at once if it was before',
+    title: 'settles a watch soon after an abort, or immediately if already aborted',
     needs: ['watch'],
     across: 'also',
     async run({ log, make }) {
       const { next } = await filled(log, make, 2)
       const { feed } = log
       const settled = feed.watch?.(next, () => {}, AbortSignal.abort()).catch(() => undefined)
-      await log.soon(settled ?? Promise.resolve(), 'the end of a watch that was aborted before')
+      await log.soon(settled ?? Promise.resolve(), 'the end of a watch that was already aborted')
       await watching(log, next).stop()
       const woken = watching(log, NOWHERE)
-      await woken.more(0, 'a wake for what is there', true)
+      await woken.more(0, 'a wake for existing events', true)
       await woken.stop()
       await woken.stop()
     },
   },
   {
     rule: 'watch.silent',
-    title: 'a watch that has settled wakes nobody',
+    title: 'never wakes after a watch has settled',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -186,12 +186,12 @@ export const watchCases: readonly FeedCase[] = [
         await second.more(woken, 'a wake of the second watch')
       }
       await second.stop()
-      same(first.wakes(), count, 'how often a watch woke that had settled')
+      same(first.wakes(), count, 'the number of wakes of a settled watch')
     },
   },
   {
     rule: 'watch.many',
-    title: 'a watch can be started many times, and the last one works',
+    title: 'supports starting watches many times',
     needs: ['watch'],
     async run({ log, make }) {
       const { next } = await filled(log, make, 2)
@@ -206,7 +206,7 @@ export const watchCases: readonly FeedCase[] = [
   },
   {
     rule: 'watch.two',
-    title: 'of two watches at once both wake, and one goes on without the other',
+    title: 'wakes two concurrent watches, and one continues after the other ends',
     needs: ['watch'],
     across: 'also',
     async run({ log, other, make }) {
@@ -221,13 +221,13 @@ export const watchCases: readonly FeedCase[] = [
       await first?.stop()
       const woken = second?.wakes() ?? 0
       await log.grow(next, make.draft(next, small(1)))
-      await second?.more(woken, 'a wake of the watch that is left')
+      await second?.more(woken, 'a wake of the remaining watch')
       await second?.stop()
     },
   },
   {
     rule: 'watch.close',
-    title: 'closing the feed ends its watches',
+    title: 'ends the watches when the feed is closed',
     needs: ['watch'],
     across: 'also',
     async run({ log, make }) {

@@ -1,11 +1,11 @@
 /**
- * Many calls at the same time.
+ * Concurrent calls.
  *
  * @module
  */
 import type { Store, TokenRecord } from '../../store/store.js'
 
-/** Runs the calls at once, every other one on the other instance. */
+/** Runs the calls concurrently, alternating between the instances. */
 export function atOnce<T, R>(
   [store, other]: readonly [Store, Store],
   items: readonly T[],
@@ -14,12 +14,12 @@ export function atOnce<T, R>(
   return Promise.all(items.map((item, index) => call(index % 2 === 0 ? store : other, item, index)))
 }
 
-/** Every record. */
+/** Lists every record. */
 export async function allTokens(store: Store): Promise<readonly TokenRecord[]> {
   return await store.listTokens({}, { limit: 999 })
 }
 
-/** How many of them match. */
+/** Counts the matching items. */
 export function count<T>(items: readonly T[], matches: (item: T) => boolean): number {
   return items.filter(matches).length
 }

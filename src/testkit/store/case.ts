@@ -1,5 +1,5 @@
 /**
- * The parts of a case of the store contract.
+ * The types of a case of the store contract, and its assertions.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Store } from '../../store/store.js'
 import type { Fixtures } from './fixtures.js'
 
-/** What a case is given. */
+/** The arguments of a case. */
 export interface CaseContext {
-  /** Fresh, empty and open. */
+  /** A new, empty, open store. */
   readonly store: Store
-  /** A second instance over the same data, open; in a case that does without, the store itself. */
+  /** A second open instance over the same data; the store itself if the case needs only one. */
   readonly other: Store
-  /** Opens one more instance over the same data; in a case that needs none, returns the store itself. */
+  /** Opens one more instance over the same data; returns the store itself if the case needs only one. */
   readonly reopen: () => Promise<Store>
   /** The case's own ids and records, the same in every run. */
   readonly make: Fixtures
 }
 
-/** One case: it breaks when the rule does. */
+/** One case: it fails if the adapter breaks the rule. */
 export interface StoreCase {
   /** The rule's stable name, the first word of the case's title. */
   readonly rule: string
@@ -40,7 +40,7 @@ interface Difference {
   readonly expected: unknown
 }
 
-/** Where two unequal values differ first, so that a message need not print two hundred records. */
+/** The first difference between two values, so that a message need not print two hundred records. */
 function firstDifference(actual: unknown, expected: unknown, path = ''): Difference {
   const here = { path, actual, expected }
   if (!isTree(actual) || !isTree(expected)) return here
@@ -59,7 +59,7 @@ function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
   )
 }
 
-/** Asserts deep and strict equality; the message shows both sides where they first differ. */
+/** Asserts deep and strict equality. The message shows the first difference. */
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   const first = firstDifference(actual, expected)
@@ -68,25 +68,25 @@ export function same(actual: unknown, expected: unknown, what: string): void {
     message: `${what}${where}\n  expected: ${show(first.expected)}\n  actual: ${show(first.actual)}`,
     actual,
     expected,
-    // Not the name of one of node:assert's own, which would append its diff of the whole.
+    // Not an operator of node:assert, which would append its diff of the whole.
     operator: 'same',
   })
 }
 
-/** Asserts a fact that has no two sides. */
+/** Asserts a condition. */
 export function holds(condition: boolean, what: string): asserts condition {
   if (!condition) {
     throw new AssertionError({ message: what, actual: false, expected: true, operator: '==' })
   }
 }
 
-/** Asserts that a value is there. */
+/** Asserts that a value is not `undefined`. */
 export function present<T>(value: T | undefined, what: string): T {
   holds(value !== undefined, `${what}\n  expected: a value\n  actual: undefined`)
   return value
 }
 
-/** The same failure, with the rule in front. */
+/** The same error with the rule in front. */
 export function named(rule: string, error: unknown): Error {
   const message = `${rule}: ${error instanceof Error ? error.message : String(error)}`
   if (!(error instanceof AssertionError)) return new Error(message, { cause: error })

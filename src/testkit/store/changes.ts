@@ -1,5 +1,5 @@
 /**
- * What changed since an earlier look: everything, by the store's own order of arrival.
+ * Changes since an earlier read: all of them, in the store's own commit order.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { HOUR, MINUTE, NOW } from './fixtures.js'
 
 const ALL = 1000
 
-/** Reads every page after a cursor, and checks that none is longer than asked for. */
+/** Reads every page after a cursor, and checks that none exceeds the limit. */
 async function readAll(store: Store, cursor: string, limit = ALL): Promise<Changes> {
   const revocations: Revocation[] = []
   const superseded: TokenRecord[] = []
@@ -20,7 +20,7 @@ async function readAll(store: Store, cursor: string, limit = ALL): Promise<Chang
     holds(size <= limit, `a page of at most ${limit} has ${size} items`)
     revocations.push(...page.revocations)
     superseded.push(...page.superseded)
-    // Only what comes after a cursor is promised, not the order of what comes together.
+    // The contract does not define the order of items within one read.
     if (!page.more)
       return { revocations: revocations.sort(byId), superseded, cursor: page.cursor, more: false }
     after = page.cursor
@@ -37,13 +37,13 @@ const idsOf = (rows: readonly { readonly id: string }[]): string[] =>
 export const changeCases: readonly StoreCase[] = [
   {
     rule: 'changes.start',
-    title: 'without a cursor nothing is returned but one, which is after everything there is',
+    title: 'returns only a cursor without a cursor, positioned after all existing changes',
     across: 'also',
     async run({ store, other, make }) {
       const token = make.token()
       await store.insertTokens([token])
       await store.succeed(token.id, make.successor(token), NOW)
-      await store.revoke(make.revocation('subject', 'somebody'))
+      await store.revoke(make.revocation('subject', 'other'))
       const { cursor, ...rest } = await other.changes(null, 5)
       same(rest, { revocations: [], superseded: [], more: false }, 'the first page')
       const { revocations, superseded, more } = await store.changes(cursor, 5)
@@ -52,7 +52,7 @@ export const changeCases: readonly StoreCase[] = [
   },
   {
     rule: 'changes.kept',
-    title: 'a revocation is returned as it was kept, after each cursor that is older',
+    title: 'returns a revocation as stored, after every older cursor',
     across: 'also',
     async run({ store, other, make }) {
       const cursor = await start(store)
@@ -60,20 +60,20 @@ export const changeCases: readonly StoreCase[] = [
       await store.insertTokens([token])
       const revocations = [
         make.revocation('token', token.id, { family: token.family, generation: 1, before: 0 }),
-        make.revocation('subject', 'nobody', { reason: null }),
+        make.revocation('subject', 'unknown', { reason: null }),
         make.revocation('all', '', { before: 0 }),
       ]
       for (const revocation of revocations) await store.revoke(revocation)
       const page = await readAll(other, cursor)
       same(page.revocations, revocations, 'the revocations')
       same(page.superseded, [], 'the records')
-      same((await readAll(other, cursor)).revocations, revocations, 'after the same cursor again')
+      same((await readAll(other, cursor)).revocations, revocations, 'the same cursor again')
       same((await readAll(other, page.cursor)).revocations, [], 'after the newest cursor')
     },
   },
   {
     rule: 'changes.superseded',
-    title: 'a record is returned, as it stands, when its end or its successor was set',
+    title: 'returns the current record when its end or its successor is set',
     across: 'also',
     async run({ store, other, make }) {
       const [first, ended, quiet] = [make.token(), make.token(), make.token()]
@@ -87,10 +87,10 @@ export const changeCases: readonly StoreCase[] = [
         return idsOf(page.superseded)
       }
       await store.succeed(first.id, second, null)
-      same(await next(), [first.id], 'after a rotation that sets a successor alone')
+      same(await next(), [first.id], 'after a rotation that only sets a successor')
       await store.supersede(first.id, NOW + 7)
       const stands = { ...first, successor: second.id, supersededAt: NOW + 7 }
-      same((await readAll(other, cursor)).superseded, [stands], 'the record as it stands')
+      same((await readAll(other, cursor)).superseded, [stands], 'the current record')
       same(await next(), [first.id], 'after its end was set')
       await store.succeed(second.id, make.successor(second, { issuedAt: NOW + 5 }), NOW + HOUR)
       same(await next(), idsOf([first, second]), "after a rotation that moves a predecessor's end")
@@ -102,7 +102,7 @@ export const changeCases: readonly StoreCase[] = [
   },
   {
     rule: 'changes.order',
-    title: 'what arrives later comes after the cursor, whatever its id and its times say',
+    title: 'returns later changes after the cursor, regardless of their ids and times',
     across: 'also',
     async run({ store, other, make }) {
       const early = make.revocation('subject', 'early', { at: 1, before: 1 })
@@ -120,7 +120,7 @@ export const changeCases: readonly StoreCase[] = [
   },
   {
     rule: 'changes.pages',
-    title: 'come in pages of at most the limit, and `more` is true but on the last',
+    title: 'returns pages of at most the limit, with `more` set on all but the last',
     async run({ store, make }) {
       const cursor = await start(store)
       const tokens = make.tokens(5)
@@ -140,10 +140,10 @@ export const changeCases: readonly StoreCase[] = [
   },
   {
     rule: 'changes.retry',
-    title: 'a repeated revocation and an end that does not move are no change',
+    title: 'does not count a repeated revocation or an unmoved end as a change',
     async run({ store, make }) {
       const token = make.token()
-      const revocation = make.revocation('subject', 'nobody')
+      const revocation = make.revocation('subject', 'unknown')
       await store.insertTokens([token])
       await store.supersede(token.id, NOW)
       await store.revoke(revocation)
@@ -157,7 +157,7 @@ export const changeCases: readonly StoreCase[] = [
   },
   {
     rule: 'changes.purge',
-    title: 'what was purged is left out, and what is left is not',
+    title: 'omits purged items only',
     async run({ store, make }) {
       const cursor = await start(store)
       const [past, left] = [make.token({ expiresAt: NOW }), make.token()]
@@ -173,12 +173,12 @@ export const changeCases: readonly StoreCase[] = [
       const next = make.revocation('subject', 'next')
       await store.revoke(next)
       const after = (await readAll(store, between)).revocations
-      holds(idsOf(after).includes(next.id), 'what is kept after the purge is returned')
+      holds(idsOf(after).includes(next.id), 'changes after the purge')
     },
   },
   {
     rule: 'changes.races',
-    title: 'a reader that goes on from cursor to cursor while others write misses nothing',
+    title: 'omits nothing for a reader that continues from cursor to cursor during writes',
     across: 'also',
     async run({ store, other, make }) {
       const tokens = make.tokens(40)
@@ -196,7 +196,7 @@ export const changeCases: readonly StoreCase[] = [
       const read = async () => {
         while (isWriting) {
           await look()
-          // A store without any I/O would never yield to the other calls.
+          // A store without I/O would never yield to the other calls.
           await new Promise((resolve) => setImmediate(resolve))
         }
       }
@@ -215,8 +215,8 @@ export const changeCases: readonly StoreCase[] = [
       }
       await Promise.all([read(), write()])
       await look()
-      same([...seen.revocations].sort(), idsOf(revocations), 'the revocations that were seen')
-      same([...seen.superseded].sort(), idsOf(tokens), 'the records that were seen')
+      same([...seen.revocations].sort(), idsOf(revocations), 'the revocations read')
+      same([...seen.superseded].sort(), idsOf(tokens), 'the records read')
     },
   },
 ]

@@ -1,6 +1,6 @@
 /**
- * Interrupted writes: a reader between any two steps of a write, after its instance was closed in the middle, or after
- * a crash, sees all of it or nothing.
+ * Interrupted writes: a reader sees all of a write or nothing, between any two steps of it, after its instance was
+ * closed, and after a crash.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { Store } from '../../store/store.js'
 import { holds, present, type StoreCase, same } from './case.js'
 import { HOUR, NOW } from './fixtures.js'
 
-// How many turns of the event loop the write is given before it is cut off: from none to more than it needs.
+// The number of event loop turns before the write is interrupted: from none to more than it needs.
 const CUTS = [0, 1, 2, 3, 5, 8, 13] as const
 
-/** A write, and what must hold whenever it is looked at. */
+/** A write, and what must hold at any time. */
 interface Attempt {
   readonly write: (store: Store) => Promise<unknown>
   readonly look: (store: Store) => Promise<void>
@@ -19,7 +19,7 @@ interface Attempt {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-// Looks on while the write runs, and closes the writer's instance after so many turns.
+// Observes while the write runs, and closes the writer's instance after the given number of turns.
 async function cutOff(
   { store, other, reopen }: { store: Store; other: Store; reopen: () => Promise<Store> },
   turns: number,
@@ -45,7 +45,7 @@ async function cutOff(
 export const crashCases: readonly StoreCase[] = [
   {
     rule: 'crashes.succeed',
-    title: 'a rotation that is cut short has linked both sides, or neither',
+    title: 'links both sides of an interrupted rotation, or neither',
     across: 'also',
     async run({ make, ...stores }) {
       for (const turns of CUTS) {
@@ -59,7 +59,7 @@ export const crashCases: readonly StoreCase[] = [
             if (linked !== null) present(await store.getToken(linked), 'the successor of the link')
             if ((await store.getToken(successor.id)) === undefined) return
             const { successor: back } = present(await store.getToken(token.id), 'the token')
-            same(back, successor.id, 'the link to the successor that is there')
+            same(back, successor.id, 'the link to the existing successor')
           },
         })
       }
@@ -67,7 +67,7 @@ export const crashCases: readonly StoreCase[] = [
   },
   {
     rule: 'crashes.insert',
-    title: 'a batch that is cut short is there as a whole, or not at all',
+    title: 'inserts an interrupted batch as a whole or not at all',
     across: 'also',
     async run({ make, ...stores }) {
       for (const turns of CUTS) {
@@ -77,7 +77,7 @@ export const crashCases: readonly StoreCase[] = [
           write: (store) => store.insertTokens(batch),
           async look(store) {
             const { length } = await store.listTokens(filter, { limit: 100 })
-            holds(length === 0 || length === batch.length, `${length} of ${batch.length} are there`)
+            holds(length === 0 || length === batch.length, `${length} of ${batch.length} exist`)
           },
         })
       }
@@ -85,7 +85,7 @@ export const crashCases: readonly StoreCase[] = [
   },
   {
     rule: 'crashes.revoke',
-    title: 'a revocation that is cut short is kept with all its marks, or leaves none',
+    title: 'stores an interrupted revocation with all its marks, or none',
     across: 'also',
     async run({ make, ...stores }) {
       for (const turns of CUTS) {
@@ -96,18 +96,21 @@ export const crashCases: readonly StoreCase[] = [
         await cutOff(stores, turns, {
           write: (store) => store.revoke(revocation),
           async look(store) {
-            // Revocations are listed before the tokens: what is kept by then has marked everything.
+            // Revocations are listed before the tokens: a revocation stored by then has marked everything.
             const kept = await store.listRevocations({ limit: 100 })
             const isKept = kept.some(({ id }) => id === revocation.id)
             const rows = await store.listTokens({ subject: revocation.value }, { limit: 100 })
             const marked = rows.filter(({ revokedAt }) => revokedAt !== null).length
             holds(marked === 0 || marked === rows.length, `${marked} of ${rows.length} are marked`)
-            holds(!isKept || marked === rows.length, 'the revocation is kept, its tokens live')
+            holds(
+              !isKept || marked === rows.length,
+              'the revocation is stored, but its tokens are not revoked',
+            )
             if (marked === 0) return
             const after = await store.listRevocations({ limit: 100 })
             holds(
               after.some(({ id }) => id === revocation.id),
-              'tokens are marked, and their revocation is not kept',
+              'tokens are marked, but their revocation is not stored',
             )
           },
         })

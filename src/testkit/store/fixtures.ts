@@ -1,11 +1,11 @@
 /**
- * Ids and records for the cases: made from a seed, so that a failure comes back in the next run.
+ * Ids and records for the cases, generated from a seed so that failures are reproducible.
  *
  * @module
  */
 import type { KeyRecord, Revocation, RevocationKind, TokenRecord } from '../../store/store.js'
 
-/** A moment for the cases to happen around: 2026-01-01T00:00:00Z. No clock is read. */
+/** The time of the cases: 2026-01-01T00:00:00Z. They read no clock. */
 export const NOW = Date.UTC(2026, 0, 1)
 
 export const MINUTE = 60_000
@@ -14,18 +14,18 @@ export const HOUR = 60 * MINUTE
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Makes what one case needs. */
+/** Generates the values of one case. */
 export interface Fixtures {
-  /** A fresh ULID, greater than the one before. */
+  /** Returns a new ULID, greater than the previous one. */
   id(): string
-  /** A fresh `k4.lid.…`. */
+  /** Returns a new `k4.lid.…`. */
   keyId(): string
-  /** `count` in an order that is not theirs, the same in every run. */
+  /** Returns the items in a shuffled order, the same in every run. */
   shuffled<T>(items: readonly T[]): T[]
-  /** The first token of a family, live from {@link NOW} for an hour. */
+  /** Returns the first token of a family, live for an hour from {@link NOW}. */
   token(over?: Partial<TokenRecord>): TokenRecord
   tokens(count: number, over?: Partial<TokenRecord>): TokenRecord[]
-  /** What a rotation of the token inserts. */
+  /** Returns the record that a rotation of the token inserts. */
   successor(of: TokenRecord, over?: Partial<TokenRecord>): TokenRecord
   key(over?: Partial<KeyRecord>): KeyRecord
   revocation(kind: RevocationKind, value: string, over?: Partial<Revocation>): Revocation
@@ -143,7 +143,7 @@ function timePart(time: number): string {
   return text
 }
 
-/** Mulberry32 over a hash of the seed: repeatable, which is all that a test asks of it. */
+/** Mulberry32 over a hash of the seed: repeatable. */
 function generator(seed: string): () => number {
   let state = 2166136261
   for (const char of seed) state = Math.imul(state ^ (char.codePointAt(0) ?? 0), 16777619)

@@ -1,5 +1,5 @@
 /**
- * Opening, closing, and what holds for every method.
+ * Opening, closing, and rules for every method.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Store } from '../../store/store.js'
 import { holds, type StoreCase, same } from './case.js'
 import { type Fixtures, NOW } from './fixtures.js'
 
-/** A call of every method but `close`, by its name, on an empty store. */
+/** A call of every method except `close`, by name, on an empty store. */
 function calls(store: Store, make: Fixtures): Array<readonly [string, () => Promise<unknown>]> {
   const token = make.token()
   return [
@@ -17,7 +17,7 @@ function calls(store: Store, make: Fixtures): Array<readonly [string, () => Prom
     ['listTokens', () => store.listTokens({}, { limit: 1 })],
     ['succeed', () => store.succeed(make.id(), make.successor(token), NOW)],
     ['supersede', () => store.supersede(make.id(), NOW)],
-    ['revoke', () => store.revoke(make.revocation('subject', 'nobody'))],
+    ['revoke', () => store.revoke(make.revocation('subject', 'unknown'))],
     ['listRevocations', () => store.listRevocations({ limit: 1 })],
     ['insertKey', () => store.insertKey(make.key())],
     ['listKeys', () => store.listKeys()],
@@ -28,15 +28,15 @@ function calls(store: Store, make: Fixtures): Array<readonly [string, () => Prom
 }
 
 function promiseOf(name: string, call: () => Promise<unknown>, when: string): Promise<unknown> {
-  let answer: unknown
+  let result: unknown
   try {
-    answer = call()
+    result = call()
   } catch (error) {
-    holds(false, `${name} ${when} threw ${String(error)}; it must answer with a promise`)
+    holds(false, `${name} ${when} threw ${String(error)}; it must return a promise`)
   }
-  const isPromise = typeof (answer as { then?: unknown } | undefined)?.then === 'function'
-  holds(isPromise, `${name} ${when} answered no promise`)
-  return answer as Promise<unknown>
+  const isPromise = typeof (result as { then?: unknown } | undefined)?.then === 'function'
+  holds(isPromise, `${name} ${when} returned no promise`)
+  return result as Promise<unknown>
 }
 
 async function isEmpty(store: Store): Promise<boolean> {
@@ -51,7 +51,7 @@ async function isEmpty(store: Store): Promise<boolean> {
 export const lifecycleCases: readonly StoreCase[] = [
   {
     rule: 'lifecycle.fresh',
-    title: 'a store of createStore is empty, has a name and says whether it is durable',
+    title: 'is empty after createStore, has a name and reports whether it is durable',
     async run({ store }) {
       holds(await isEmpty(store), 'the store is not empty: createStore must isolate the cases')
       holds(typeof store.name === 'string' && store.name.length > 0, 'the store has no name')
@@ -60,11 +60,11 @@ export const lifecycleCases: readonly StoreCase[] = [
   },
   {
     rule: 'lifecycle.open-twice',
-    title: 'a second open changes nothing',
+    title: 'changes nothing when opened a second time',
     async run({ store, make }) {
       const token = make.token()
       const key = make.key()
-      const revocation = make.revocation('subject', 'somebody else')
+      const revocation = make.revocation('subject', 'another subject')
       await store.insertTokens([token])
       await store.insertKey(key)
       await store.revoke(revocation)
@@ -77,7 +77,7 @@ export const lifecycleCases: readonly StoreCase[] = [
   },
   {
     rule: 'lifecycle.close-twice',
-    title: 'a second close changes nothing',
+    title: 'changes nothing when closed a second time',
     async run({ store }) {
       await store.close()
       await store.close()
@@ -86,23 +86,23 @@ export const lifecycleCases: readonly StoreCase[] = [
   },
   {
     rule: 'lifecycle.closed',
-    title: 'after close every method rejects',
+    title: 'rejects every method after close',
     async run({ store, make }) {
       await store.close()
       for (const [name, call] of calls(store, make)) {
-        const answer = await Promise.resolve()
+        const result = await Promise.resolve()
           .then(call)
           .then(
             () => 'resolved',
             (error: unknown) => (error instanceof Error ? 'rejected' : `rejected with ${error}`),
           )
-        same(answer, 'rejected', `${name} after close`)
+        same(result, 'rejected', `${name} after close`)
       }
     },
   },
   {
     rule: 'lifecycle.promises',
-    title: 'every method answers with a promise and never throws, open or closed',
+    title: 'returns a promise from every method and never throws, open or closed',
     async run({ store, make }) {
       for (const [name, call] of calls(store, make)) await promiseOf(name, call, 'of an open store')
       await promiseOf('close', () => store.close(), 'of an open store')
@@ -114,7 +114,7 @@ export const lifecycleCases: readonly StoreCase[] = [
   },
   {
     rule: 'lifecycle.visible',
-    title: 'what one instance wrote, the other reads at once',
+    title: 'shows the writes of one instance to the other immediately',
     across: 'only',
     async run({ store, other, make }) {
       const token = make.token()
@@ -130,7 +130,7 @@ export const lifecycleCases: readonly StoreCase[] = [
   },
   {
     rule: 'lifecycle.close-own',
-    title: 'closing one instance leaves the other and the data alone',
+    title: 'leaves the other instance and the data unaffected when one is closed',
     across: 'only',
     async run({ store, other, make }) {
       const token = make.token()
@@ -139,18 +139,18 @@ export const lifecycleCases: readonly StoreCase[] = [
       same(await other.getToken(token.id), token, 'the token after the first instance was closed')
       const next = make.token()
       same(await other.insertTokens([next]), 'inserted', 'an insert after it')
-      same(await other.getToken(next.id), next, 'the token that was inserted after it')
+      same(await other.getToken(next.id), next, 'the token inserted after it')
     },
   },
   {
     rule: 'lifecycle.durable',
-    title: 'what a durable store was told is there after every instance was closed',
+    title: 'keeps the data of a durable store after every instance is closed',
     across: 'only',
     async run({ store, other, reopen, make }) {
       if (!store.supports.durable) return
       const token = make.token()
       const key = make.key()
-      const revocation = make.revocation('subject', 'somebody else')
+      const revocation = make.revocation('subject', 'another subject')
       await store.insertTokens([token])
       await store.insertKey(key)
       await other.revoke(revocation)

@@ -1,5 +1,5 @@
 /**
- * The ceiling on live tokens.
+ * The limit of live tokens.
  *
  * @module
  */
@@ -14,7 +14,7 @@ async function insertOne(store: Store, record: TokenRecord, max: number, now = N
 export const limitCases: readonly StoreCase[] = [
   {
     rule: 'limits.exact',
-    title: 'as many as the limit are inserted, and not one more',
+    title: 'inserts tokens up to the limit and not one more',
     async run({ store, make }) {
       for (let index = 0; index < 3; index++) {
         same(await insertOne(store, make.token(), 3), 'inserted', `token ${index + 1} of 3`)
@@ -25,12 +25,16 @@ export const limitCases: readonly StoreCase[] = [
       same((await store.listTokens({}, { limit: 9 })).length, 3, 'the number of tokens')
       same(await insertOne(store, fourth, 4), 'inserted', 'token 4 of 4')
       same(await store.insertTokens([make.token()]), 'inserted', 'a token without a limit')
-      same(await insertOne(store, make.token(), 2), 'limit', 'a token under a limit long passed')
+      same(
+        await insertOne(store, make.token(), 2),
+        'limit',
+        'a token under a limit exceeded before',
+      )
     },
   },
   {
     rule: 'limits.batch',
-    title: 'a batch counts as a whole',
+    title: 'counts a batch as a whole',
     async run({ store, make }) {
       const limit = { max: 5, now: NOW }
       same(await store.insertTokens(make.tokens(6), limit), 'limit', 'six at once')
@@ -43,20 +47,20 @@ export const limitCases: readonly StoreCase[] = [
   },
   {
     rule: 'limits.scope',
-    title: 'tokens are counted by subject and policy, across audiences',
+    title: 'counts tokens by subject and policy, across audiences',
     async run({ store, make }) {
       await store.insertTokens([make.token({ subject: 'a', policy: 'p', audience: 'x' })])
-      const answers = [
+      const results = [
         await insertOne(store, make.token({ subject: 'a', policy: 'q' }), 1),
         await insertOne(store, make.token({ subject: 'b', policy: 'p' }), 1),
         await insertOne(store, make.token({ subject: 'a', policy: 'p', audience: 'y' }), 1),
       ]
       same(
-        answers,
+        results,
         ['inserted', 'inserted', 'limit'],
         'other policy, other subject, other audience',
       )
-      // Where one text ends and the next begins must not be a matter of opinion.
+      // The boundary between two texts must be unambiguous.
       await store.insertTokens([make.token({ subject: 'ab', policy: 'c' })])
       same(
         await insertOne(store, make.token({ subject: 'a', policy: 'bc' }), 1),
@@ -73,7 +77,7 @@ export const limitCases: readonly StoreCase[] = [
   },
   {
     rule: 'limits.expired',
-    title: 'an expired token does not count, and one is expired when its time has come',
+    title: 'does not count a token from its expiry on',
     async run({ store, make }) {
       await store.insertTokens([make.token({ expiresAt: NOW + 10 })])
       same(await insertOne(store, make.token(), 1, NOW + 9), 'limit', 'a millisecond before')
@@ -83,7 +87,7 @@ export const limitCases: readonly StoreCase[] = [
   },
   {
     rule: 'limits.revoked',
-    title: 'a revoked token does not count, however it was revoked',
+    title: 'does not count a revoked token, regardless of how it was revoked',
     async run({ store, make }) {
       const [one, two, three] = make.tokens(3) as [TokenRecord, TokenRecord, TokenRecord]
       await store.insertTokens([one, two, three])
@@ -92,16 +96,20 @@ export const limitCases: readonly StoreCase[] = [
       same(await insertOne(store, make.token(), 3), 'inserted', 'after the revocation of one')
       same(await insertOne(store, make.token(), 3), 'limit', 'the one after it')
       await store.revoke(make.revocation('subject', one.subject))
-      const answer = await store.insertTokens(make.tokens(3), { max: 3, now: NOW })
-      same(answer, 'inserted', 'three after the revocation of the subject')
-      const born = { revokedAt: NOW, revokedBy: 'someone', subject: 'born revoked' }
+      const result = await store.insertTokens(make.tokens(3), { max: 3, now: NOW })
+      same(result, 'inserted', 'three after the revocation of the subject')
+      const born = { revokedAt: NOW, revokedBy: 'someone', subject: 'inserted as revoked' }
       await store.insertTokens([make.token(born)])
-      same(await insertOne(store, make.token({ subject: born.subject }), 1), 'inserted', 'born so')
+      same(
+        await insertOne(store, make.token({ subject: born.subject }), 1),
+        'inserted',
+        'one inserted as revoked',
+      )
     },
   },
   {
     rule: 'limits.rotated',
-    title: 'a token with a successor does not count, even in its grace; the successor does',
+    title: 'does not count a token with a successor, even in its grace, but counts the successor',
     async run({ store, make }) {
       const token = make.token()
       await store.insertTokens([token])
@@ -111,12 +119,16 @@ export const limitCases: readonly StoreCase[] = [
       const other = make.token({ subject: 'user:2' })
       await store.insertTokens([other])
       await store.succeed(other.id, make.successor(other), null)
-      same(await insertOne(store, make.token({ subject: 'user:2' }), 1), 'limit', 'no end of grace')
+      same(
+        await insertOne(store, make.token({ subject: 'user:2' }), 1),
+        'limit',
+        'without an end of grace',
+      )
     },
   },
   {
     rule: 'limits.rotated',
-    title: 'a rotation is not held back by the limit, and leaves the count as it was',
+    title: 'rotates regardless of the limit, without changing the count',
     async run({ store, make }) {
       let head = make.token()
       await insertOne(store, head, 1)
@@ -131,7 +143,7 @@ export const limitCases: readonly StoreCase[] = [
   },
   {
     rule: 'limits.superseded',
-    title: 'a token without a successor counts, superseded or not yet valid',
+    title: 'counts a token without a successor, even if superseded or not yet valid',
     async run({ store, make }) {
       const superseded = make.token()
       await store.insertTokens([superseded, make.token({ notBefore: NOW + 1 })])
@@ -142,7 +154,7 @@ export const limitCases: readonly StoreCase[] = [
   },
   {
     rule: 'limits.retry',
-    title: 'a retry at the limit answers as the first time and counts nothing twice',
+    title: 'returns the first result for a retry at the limit, and counts nothing twice',
     across: 'also',
     async run({ store, other, make }) {
       const batch = make.tokens(3)
@@ -152,7 +164,7 @@ export const limitCases: readonly StoreCase[] = [
       same(await other.insertTokens(batch, { max: 1, now: NOW }), 'inserted', 'a lower limit')
       same(await store.listTokens({}, { limit: 9 }), batch, 'the tokens')
       same(await insertOne(store, make.token(), 4), 'inserted', 'one more under a higher limit')
-      same(await insertOne(store, make.token(), 4), 'limit', 'and one too many')
+      same(await insertOne(store, make.token(), 4), 'limit', 'one too many')
     },
   },
 ]

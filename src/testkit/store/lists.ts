@@ -22,7 +22,7 @@ async function expectFiltered(
 export const listCases: readonly StoreCase[] = [
   {
     rule: 'lists.filter',
-    title: 'each field matches exactly, and all of them together',
+    title: 'matches each field exactly, and all fields together',
     async run({ store, make }) {
       const family = make.id()
       const [one, two] = [make.keyId(), make.keyId()]
@@ -56,7 +56,7 @@ export const listCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.live-at',
-    title: 'a token is dead from its expiry and from its supersession on, to the millisecond',
+    title: 'lists no token as live from its expiry or supersession on, to the millisecond',
     async run({ store, make }) {
       const records = [
         make.token({ expiresAt: NOW + 9 }),
@@ -86,7 +86,7 @@ export const listCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.live-at',
-    title: 'and what later calls made of it counts as well',
+    title: 'applies the live filter to later changes as well',
     async run({ store, make }) {
       const [rotated, revoked, superseded] = [make.token(), make.token(), make.token()]
       await store.insertTokens([rotated, revoked, superseded])
@@ -103,7 +103,7 @@ export const listCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.superseded',
-    title: 'tokens with any end of grace that expire after a time, to the millisecond',
+    title: 'lists superseded tokens that expire after a time, to the millisecond',
     async run({ store, make }) {
       const dead = { revokedAt: NOW, revokedBy: 'someone', revokedReason: null }
       const records = [
@@ -127,7 +127,7 @@ export const listCases: readonly StoreCase[] = [
         { supersededAliveAt: 0 },
         { limit: 2, after: records[1]?.id ?? '' },
       )
-      same(page, records.slice(2, 4), 'a page of them')
+      same(page, records.slice(2, 4), 'one page')
     },
   },
 ]

@@ -11,13 +11,13 @@ const idsOf = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) =>
 
 type List = (page: Page) => Promise<readonly { readonly id: string }[]>
 
-/** Walks every page; the bound ends a walk that goes round in circles. */
+/** Walks every page; the bound ends an endless loop. */
 async function walk(list: List, limit: number, between?: () => Promise<unknown>) {
   const ids: string[] = []
   let after: string | undefined
   for (let pages = 0; pages < 200; pages++) {
     const page = await list(after === undefined ? { limit } : { limit, after })
-    holds(page.length <= limit, `a page of ${page.length} items, and the limit is ${limit}`)
+    holds(page.length <= limit, `a page has ${page.length} items, but the limit is ${limit}`)
     ids.push(...idsOf(page))
     after = page.at(-1)?.id
     if (after === undefined || page.length < limit) return ids
@@ -40,21 +40,25 @@ async function expectPages(list: List, all: readonly string[]): Promise<void> {
 async function expectAfter(list: List, all: readonly string[]): Promise<void> {
   const [first, second] = [all[0] ?? '', all[1] ?? '']
   same(idsOf(await list({ limit: 99, after: '' })), all, 'after the empty text')
-  same(idsOf(await list({ limit: 99, after: '0' })), all, 'after a text before every id')
-  same(idsOf(await list({ limit: 99, after: 'Z' })), [], 'after a text behind every id')
+  same(idsOf(await list({ limit: 99, after: '0' })), all, 'after a text less than every id')
+  same(idsOf(await list({ limit: 99, after: 'Z' })), [], 'after a text greater than every id')
   same(idsOf(await list({ limit: 99, after: all.at(-1) ?? '' })), [], 'after the last id')
   const between = `${first.slice(0, -1)}~`
   const expected = between < second ? all.slice(1) : all.slice(2)
-  same(idsOf(await list({ limit: 99, after: between })), expected, 'after an id that is not there')
-  // In binary order every small letter comes behind every capital one.
+  same(idsOf(await list({ limit: 99, after: between })), expected, 'after a missing id')
+  // In binary order, lower case letters come after upper case ones.
   const lower = all.filter((id) => id > first.toLowerCase())
-  same(idsOf(await list({ limit: 99, after: first.toLowerCase() })), lower, 'after small letters')
+  same(
+    idsOf(await list({ limit: 99, after: first.toLowerCase() })),
+    lower,
+    'after lower case letters',
+  )
 }
 
 export const pageCases: readonly StoreCase[] = [
   {
     rule: 'lists.order',
-    title: 'tokens come in ascending order of id, whatever the order of insertion',
+    title: 'returns tokens in ascending order of id, regardless of the order of insertion',
     async run({ store, make }) {
       const records = make.tokens(12)
       for (const record of make.shuffled(records)) await store.insertTokens([record])
@@ -66,7 +70,7 @@ export const pageCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.pages',
-    title: 'pages of any length part the tokens: none twice, none left out',
+    title: 'returns every token once in pages of any length',
     async run({ store, make }) {
       const mine = make.tokens(9)
       const others = make.tokens(9, { subject: 'user:2' })
@@ -79,7 +83,7 @@ export const pageCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.after',
-    title: 'a page begins after any text, there or not, in binary order',
+    title: 'begins a page after any text, existing or not, in binary order',
     async run({ store, make }) {
       const records = make.tokens(5)
       await store.insertTokens(records)
@@ -90,7 +94,7 @@ export const pageCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.insertion',
-    title: 'what is inserted between two pages moves none of the others',
+    title: 'keeps the other pages unaffected by inserts between two pages',
     async run({ store, make }) {
       const all = make.tokens(40)
       const early = all.filter((_, index) => index % 4 === 0)
@@ -106,7 +110,7 @@ export const pageCases: readonly StoreCase[] = [
   },
   {
     rule: 'lists.insertion',
-    title: 'nor does what is inserted during one',
+    title: 'keeps pages unaffected by inserts during a page',
     across: 'also',
     async run({ store, other, make }) {
       const all = make.tokens(60)
@@ -125,8 +129,8 @@ export const pageCases: readonly StoreCase[] = [
 ]
 
 function expectEveryEarly(seen: readonly string[], early: readonly string[]): void {
-  same(seen, [...new Set(seen)].sort(), 'the ids of all pages, ascending and none twice')
+  same(seen, [...new Set(seen)].sort(), 'the ids of all pages, ascending and unique')
   const there = new Set(early)
   const found = seen.filter((id) => there.has(id))
-  same(found, early, 'the ids that were there before the first page')
+  same(found, early, 'the ids that existed before the first page')
 }

@@ -1,5 +1,5 @@
 /**
- * Removing what has expired.
+ * Purging expired rows.
  *
  * @module
  */
@@ -11,34 +11,34 @@ const NOTHING = { tokens: 0, keys: 0, revocations: 0 }
 export const purgeCases: readonly StoreCase[] = [
   {
     rule: 'purge.boundary',
-    title: 'removes each kind up to its own time, inclusive, and tells how many',
+    title: 'removes each kind up to its own time, inclusive, and returns the counts',
     across: 'also',
     async run({ store, other, make }) {
       const times = [NOW - 1, NOW, NOW + 1, NOW + 2]
       const tokens = times.map((expiresAt) => make.token({ expiresAt }))
       const keys = times.map((expiresAt, index) => make.key({ expiresAt, generation: index + 1 }))
-      const kept = times.map((expiresAt) => make.revocation('subject', 'nobody', { expiresAt }))
+      const kept = times.map((expiresAt) => make.revocation('subject', 'unknown', { expiresAt }))
       await store.insertTokens(tokens)
       for (const key of keys) await store.insertKey(key)
       for (const revocation of kept) await store.revoke(revocation)
       const none = { tokens: NOW - 2, keys: NOW - 2, revocations: NOW - 2 }
-      same(await store.purge(none), NOTHING, 'what a purge of nothing removed')
+      same(await store.purge(none), NOTHING, 'the result of a purge without expired rows')
       const first = { tokens: NOW, keys: NOW - 1, revocations: NOW + 1 }
       const counts = { tokens: 2, keys: 1, revocations: 3 }
-      same(await other.purge(first), counts, 'what the purge removed')
-      same(await store.purge(first), NOTHING, 'what a second one removed')
+      same(await other.purge(first), counts, 'the result of the purge')
+      same(await store.purge(first), NOTHING, 'the result of a second purge')
       same(await store.listTokens({}, { limit: 9 }), tokens.slice(2), 'the tokens')
       const left = [...(await store.listKeys())].sort((a, b) => a.generation - b.generation)
       same(left, keys.slice(1), 'the keys')
       same(await store.listRevocations({ limit: 9 }), kept.slice(3), 'the revocations')
       const all = { tokens: NOW + HOUR, keys: NOW + HOUR, revocations: NOW + HOUR }
       const rest = { tokens: 2, keys: 3, revocations: 1 }
-      same(await store.purge(all), rest, 'what a purge of all removed')
+      same(await store.purge(all), rest, 'the result of a purge of everything')
     },
   },
   {
     rule: 'purge.tokens',
-    title: 'a purged token is gone from every answer',
+    title: 'omits a purged token from every result',
     async run({ store, make }) {
       const past = make.token({ expiresAt: NOW - 1 })
       const live = make.successor(past, { expiresAt: NOW + HOUR })
@@ -59,7 +59,7 @@ export const purgeCases: readonly StoreCase[] = [
   },
   {
     rule: 'purge.tokens',
-    title: 'and takes none of the room under a limit, nor gives any that is taken',
+    title: 'does not count a purged token against a limit, and frees no other place',
     async run({ store, make }) {
       const past = make.token({ expiresAt: NOW - 1 })
       await store.insertTokens([past, make.token()])
@@ -71,7 +71,7 @@ export const purgeCases: readonly StoreCase[] = [
   },
   {
     rule: 'purge.revocations',
-    title: 'a purged revocation covers nothing any more; its marks and the kept ones stay',
+    title: 'stops applying a purged revocation, and keeps its marks and other revocations',
     async run({ store, make }) {
       const marked = make.token({ subject: 'a' })
       await store.insertTokens([marked])
@@ -87,15 +87,15 @@ export const purgeCases: readonly StoreCase[] = [
       await store.insertTokens([free, held, later])
       const outcome = async (token: typeof free) =>
         (await store.succeed(token.id, make.successor(token), null)).outcome
-      same(await outcome(free), 'succeeded', 'a rotation that was covered by the purged one')
-      same(await outcome(held), 'revoked', 'a rotation that the kept one covers')
-      same(await outcome(later), 'succeeded', 'a rotation that only the purged one covered')
+      same(await outcome(free), 'succeeded', 'a rotation covered by the purged revocation')
+      same(await outcome(held), 'revoked', 'a rotation covered by the remaining revocation')
+      same(await outcome(later), 'succeeded', 'a rotation covered only by the purged revocation')
       same(await outcome(marked), 'revoked', 'a rotation of the marked token')
     },
   },
   {
     rule: 'purge.keys',
-    title: 'a purged key leaves its generation and its tokens behind',
+    title: 'keeps the tokens of a purged key, and frees its generation',
     async run({ store, make }) {
       const past = make.key({ expiresAt: NOW })
       const token = make.token({ keyId: past.id })
@@ -103,7 +103,7 @@ export const purgeCases: readonly StoreCase[] = [
       await store.insertTokens([token])
       await store.purge({ tokens: NOW, keys: NOW, revocations: NOW })
       same(await store.listKeys(), [], 'the keys')
-      same(await store.getToken(token.id), token, 'a token that the key sealed')
+      same(await store.getToken(token.id), token, 'a token sealed with the key')
       const next = { wrapped: 'next', wrappedBy: 'root' }
       same(await store.rewrapKey(past.id, past.wrapped, next), false, 'a late rewrap')
       const key = make.key()

@@ -1,5 +1,5 @@
 /**
- * Rotations and insertions at the same time, on one instance and across two.
+ * Concurrent rotations and inserts, on one instance and across two.
  *
  * @module
  */
@@ -11,32 +11,32 @@ import { HOUR, NOW } from './fixtures.js'
 export const raceCases: readonly StoreCase[] = [
   {
     rule: 'races.succeed',
-    title: 'fifty rotations of one token have one winner, and everybody is told the same',
+    title: 'lets one of fifty rotations of a token win, and returns it to all others',
     across: 'also',
     async run({ store, other, make }) {
       const token = make.token()
       await store.insertTokens([token])
       const successors = Array.from({ length: 50 }, () => make.successor(token))
-      const answers = await atOnce([store, other], successors, (one, successor) =>
+      const results = await atOnce([store, other], successors, (one, successor) =>
         one.succeed(token.id, successor, NOW + HOUR / 2),
       )
-      const won = count(answers, ({ outcome }) => outcome === 'succeeded')
+      const won = count(results, ({ outcome }) => outcome === 'succeeded')
       same(won, 1, 'the number of winners')
       const winner = present(
-        successors[answers.findIndex(({ outcome }) => outcome === 'succeeded')],
+        successors[results.findIndex(({ outcome }) => outcome === 'succeeded')],
         'the winner',
       )
       const linked = { ...token, successor: winner.id, supersededAt: NOW + HOUR / 2 }
       const expected = { outcome: 'already', predecessor: linked, successor: winner }
-      for (const answer of answers) {
-        if (answer.outcome !== 'succeeded') same(answer, expected, 'what a loser is told')
+      for (const result of results) {
+        if (result.outcome !== 'succeeded') same(result, expected, 'the result of a losing call')
       }
       same(await allTokens(store), [linked, winner], 'the records')
     },
   },
   {
     rule: 'races.chain',
-    title: 'rotations of a token and of its predecessor at once leave one chain',
+    title: 'leaves one chain after concurrent rotations of a token and its predecessor',
     across: 'also',
     async run({ store, other, make }) {
       const first = make.token()
@@ -59,42 +59,46 @@ export const raceCases: readonly StoreCase[] = [
         'the generations of the family',
       )
       const open = records.filter(({ successor }) => successor === null)
-      same(open.length, 1, 'the number of heads')
-      same(records.find(({ id }) => id === second.id)?.successor, open[0]?.id, 'the head')
+      same(open.length, 1, 'the number of tokens without a successor')
+      same(
+        records.find(({ id }) => id === second.id)?.successor,
+        open[0]?.id,
+        'the token without a successor',
+      )
     },
   },
   {
     rule: 'races.limit',
-    title: 'forty tokens at once under a limit of seven are seven',
+    title: 'inserts seven of forty concurrent tokens under a limit of seven',
     across: 'also',
     async run({ store, other, make }) {
       const limit = { max: 7, now: NOW }
-      const answers = await atOnce([store, other], make.tokens(40), (one, token) =>
+      const results = await atOnce([store, other], make.tokens(40), (one, token) =>
         one.insertTokens([token], limit),
       )
       same(
-        count(answers, (answer) => answer === 'inserted'),
+        count(results, (result) => result === 'inserted'),
         7,
-        'how many were inserted',
+        'the number of inserted tokens',
       )
       same((await allTokens(store)).length, 7, 'the number of records')
     },
   },
   {
     rule: 'races.limit',
-    title: 'and so are batches, beside another subject with a limit of its own',
+    title: 'limits concurrent batches separately for each subject',
     across: 'also',
     async run({ store, other, make }) {
       const batches = Array.from({ length: 20 }, (_, index) =>
         make.tokens(3, { subject: index % 4 < 2 ? 'one' : 'two' }),
       )
-      const answers = await atOnce([store, other], batches, (one, batch) =>
+      const results = await atOnce([store, other], batches, (one, batch) =>
         one.insertTokens(batch, { max: 7, now: NOW }),
       )
       same(
-        count(answers, (answer) => answer === 'inserted'),
+        count(results, (result) => result === 'inserted'),
         4,
-        'how many batches were inserted',
+        'the number of inserted batches',
       )
       for (const subject of ['one', 'two']) {
         const records = await store.listTokens({ subject }, { limit: 99 })
@@ -104,14 +108,14 @@ export const raceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.retry',
-    title: 'twenty retries of one insert at once are one insert',
+    title: 'inserts once for twenty concurrent retries',
     across: 'also',
     async run({ store, other, make }) {
       const batch = make.tokens(3)
-      const answers = await atOnce([store, other], Array(20).fill(batch), (one, records) =>
+      const results = await atOnce([store, other], Array(20).fill(batch), (one, records) =>
         one.insertTokens(records as TokenRecord[], { max: 3, now: NOW }),
       )
-      same([...new Set(answers)], ['inserted'], 'the answers')
+      same([...new Set(results)], ['inserted'], 'the results')
       same(await allTokens(store), batch, 'the records')
     },
   },

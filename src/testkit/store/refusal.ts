@@ -1,5 +1,5 @@
 /**
- * Rotation against revocation: nothing that was revoked has a successor.
+ * Rotation and revocation: a revoked token has no successor.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type Fixtures, HOUR, NOW } from './fixtures.js'
 const SUCCEEDED: Succession = { outcome: 'succeeded' }
 const REVOKED: Succession = { outcome: 'revoked' }
 
-/** What each kind of revocation names in a token. */
+/** The value in a token that each kind of revocation targets. */
 function targetOf(kind: RevocationKind, { id, family, subject, keyId, audience }: TokenRecord) {
   return { token: id, family, subject, key: keyId, audience, all: '' }[kind]
 }
@@ -25,7 +25,7 @@ const KINDS: readonly RevocationKind[] = ['token', 'family', 'subject', 'key', '
 const WATERMARKS: readonly RevocationKind[] = ['subject', 'audience', 'all']
 const ABSOLUTE: readonly RevocationKind[] = ['token', 'family', 'key']
 
-/** Refused, and nothing written. */
+/** Asserts that the rotation was refused and nothing was written. */
 async function expectRefused(
   store: Store,
   predecessor: TokenRecord,
@@ -33,13 +33,13 @@ async function expectRefused(
   what: string,
 ): Promise<void> {
   const before = await store.getToken(predecessor.id)
-  const answer = await store.succeed(predecessor.id, successor, NOW)
-  same(answer, REVOKED, `the answer of succeed, ${what}`)
+  const result = await store.succeed(predecessor.id, successor, NOW)
+  same(result, REVOKED, `the result of succeed, ${what}`)
   same(await store.getToken(predecessor.id), before, `the predecessor, ${what}`)
   same(await store.getToken(successor.id), undefined, `the successor, ${what}`)
 }
 
-/** A succession under a kept revocation that was there before the predecessor, which therefore bears no mark. */
+/** Rotates a predecessor inserted after a stored revocation, which therefore has no mark. */
 async function underKept(
   store: Store,
   make: Fixtures,
@@ -54,7 +54,7 @@ async function underKept(
 export const refusalCases: readonly StoreCase[] = [
   {
     rule: 'succession.revoked',
-    title: 'a predecessor that was revoked has no successor, whatever revoked it',
+    title: 'refuses to rotate a revoked predecessor, regardless of how it was revoked',
     across: 'also',
     async run({ store, other, make }) {
       for (const kind of KINDS) {
@@ -74,7 +74,7 @@ export const refusalCases: readonly StoreCase[] = [
   },
   {
     rule: 'succession.revoked',
-    title: 'nor is a revoked predecessor told of a successor it had',
+    title: 'refuses to rotate a revoked predecessor that already has a successor',
     async run({ store, make }) {
       const token = make.token()
       await store.insertTokens([token])
@@ -83,12 +83,12 @@ export const refusalCases: readonly StoreCase[] = [
       await store.revoke(make.revocation('family', token.family))
       await expectRefused(store, token, make.successor(token), 'the family revoked')
       await expectRefused(store, token, make.successor(token), 'a second time')
-      await expectRefused(store, winner, make.successor(winner), 'and of the winner')
+      await expectRefused(store, winner, make.successor(winner), 'the winner again')
     },
   },
   {
     rule: 'succession.kept-absolute',
-    title: 'a kept revocation of token, family or key holds for what is inserted later, always',
+    title: 'applies a stored revocation of a token, family or key to later inserts, always',
     across: 'also',
     async run({ store, other, make }) {
       for (const kind of ABSOLUTE) {
@@ -96,13 +96,13 @@ export const refusalCases: readonly StoreCase[] = [
         const long = { before: 0, at: 1 }
         const kept = make.revocation(kind, targetOf(kind, token), long)
         const successor = await underKept(store, make, kept, token)
-        await expectRefused(other, token, successor, `a kept revocation of the ${kind}`)
+        await expectRefused(other, token, successor, `a stored revocation of the ${kind}`)
       }
     },
   },
   {
     rule: 'succession.kept-watermark',
-    title: 'one of subject, audience or all holds for families up to its time, and no later',
+    title: 'applies one of a subject, an audience or all to families up to its time, and no later',
     async run({ store, make }) {
       for (const [index, kind] of WATERMARKS.entries()) {
         const before = NOW + index * HOUR
@@ -111,22 +111,22 @@ export const refusalCases: readonly StoreCase[] = [
         const dead = token(before)
         const kept = make.revocation(kind, targetOf(kind, dead), { before })
         const successor = await underKept(store, make, kept, dead)
-        await expectRefused(store, dead, successor, `${kind}: a family of its very time`)
+        await expectRefused(store, dead, successor, `${kind}: a family of exactly its time`)
         const older = token(before - HOUR)
         await store.insertTokens([older])
-        // A successor is issued later than the watermark; what counts is the first token of its family.
+        // A successor is issued after the watermark; the first token of its family decides.
         const late = make.successor(older, { issuedAt: before + HOUR })
         await expectRefused(store, older, late, `${kind}: an older family`)
         const live = token(before + 1)
         await store.insertTokens([live])
-        const answer = await store.succeed(live.id, make.successor(live), null)
-        same(answer, SUCCEEDED, `${kind}: a family of a millisecond later`)
+        const result = await store.succeed(live.id, make.successor(live), null)
+        same(result, SUCCEEDED, `${kind}: a family a millisecond later`)
       }
     },
   },
   {
     rule: 'succession.kept-watermark',
-    title: 'of several kept revocations the latest time decides, in whatever order they came',
+    title: 'applies the latest time of several stored revocations, regardless of their order',
     async run({ store, make }) {
       const { shuffled } = make
       const times = shuffled([NOW - HOUR, NOW + HOUR, NOW, NOW - 2 * HOUR])
@@ -135,13 +135,17 @@ export const refusalCases: readonly StoreCase[] = [
       const dead = make.token({ familyIssuedAt: NOW + HOUR })
       const live = make.token({ familyIssuedAt: NOW + HOUR + 1 })
       await store.insertTokens([dead, live])
-      await expectRefused(store, dead, make.successor(dead), 'at the latest of the times')
-      same(await store.succeed(live.id, make.successor(live), null), SUCCEEDED, 'after all of them')
+      await expectRefused(store, dead, make.successor(dead), 'at the latest time')
+      same(
+        await store.succeed(live.id, make.successor(live), null),
+        SUCCEEDED,
+        'after the latest time',
+      )
     },
   },
   {
     rule: 'succession.kept-other',
-    title: 'a kept revocation of another value or kind holds nobody back',
+    title: 'does not apply a stored revocation of another value or kind',
     async run({ store, make }) {
       const token = make.token({ keyId: make.keyId() })
       const [subject, { audience }] = ['someone', token]
@@ -153,12 +157,12 @@ export const refusalCases: readonly StoreCase[] = [
       await store.revoke(make.revocation('audience', token.subject))
       await store.revoke(make.revocation('token', token.family.toLowerCase()))
       await store.insertTokens([token])
-      same(await store.succeed(token.id, make.successor(token), null), SUCCEEDED, 'the answer')
+      same(await store.succeed(token.id, make.successor(token), null), SUCCEEDED, 'the result')
     },
   },
   {
     rule: 'succession.kept-key',
-    title: 'a successor under a revoked key is refused, and so is a predecessor under one',
+    title: 'refuses a successor or a predecessor with a revoked key',
     async run({ store, make }) {
       const [old, fresh, other] = [make.keyId(), make.keyId(), make.keyId()]
       await store.revoke(make.revocation('key', fresh, { before: 0 }))
@@ -167,7 +171,7 @@ export const refusalCases: readonly StoreCase[] = [
       const sealed = make.successor(token, { keyId: fresh })
       await expectRefused(store, token, sealed, "the successor's key revoked")
       const good = make.successor(token, { keyId: other })
-      same(await store.succeed(token.id, good, null), SUCCEEDED, 'under a key that is not revoked')
+      same(await store.succeed(token.id, good, null), SUCCEEDED, 'a key that is not revoked')
       const late = make.token({ keyId: fresh })
       await store.insertTokens([late])
       const moved = make.successor(late, { keyId: other })

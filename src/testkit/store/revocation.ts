@@ -1,5 +1,5 @@
 /**
- * Acts of revocation: what they mark, and how they are kept.
+ * Revocations: what they mark, and how they are stored.
  *
  * @module
  */
@@ -13,7 +13,7 @@ function marked(record: TokenRecord, { at, actor, reason }: Revocation): TokenRe
   return { ...record, revokedAt: at, revokedBy: actor, revokedReason: reason }
 }
 
-/** Revokes, and expects exactly those records to bear the mark. */
+/** Revokes, and asserts that exactly those records are marked. */
 async function expectMarks(
   store: Store,
   revocation: Revocation,
@@ -32,7 +32,7 @@ async function expectMarks(
 export const revocationCases: readonly StoreCase[] = [
   {
     rule: 'revocation.token',
-    title: 'of a token marks the one record, whenever it was issued',
+    title: 'marks one record for a token, regardless of its time of issue',
     async run({ store, make }) {
       const token = make.token()
       const sibling = make.token({ family: token.family, predecessor: token.id, generation: 1 })
@@ -42,7 +42,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.family',
-    title: 'of a family marks all of it, whenever it was issued, and no other',
+    title: 'marks a whole family, regardless of its time of issue, and no other',
     async run({ store, make }) {
       const family = make.id()
       const records = [
@@ -57,7 +57,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.subject',
-    title: 'of a subject marks its families up to the time, inclusive, in every audience',
+    title: "marks a subject's families up to the time, inclusive, in every audience",
     async run({ store, make }) {
       const subject = 'user:1'
       const records = [
@@ -75,7 +75,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.audience',
-    title: 'of an audience marks its families up to the time, inclusive',
+    title: "marks an audience's families up to the time, inclusive",
     async run({ store, make }) {
       const audience = 'https://api.example'
       const records = [
@@ -90,7 +90,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.all',
-    title: 'of all marks every family up to the time, inclusive, and no key',
+    title: 'marks every family for all up to the time, inclusive, and no key',
     async run({ store, make }) {
       const records = [
         make.token({ familyIssuedAt: NOW }),
@@ -105,7 +105,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.key',
-    title: 'of a key marks the records it sealed, whenever, and the key itself',
+    title: 'marks the records that a key sealed at any time, and the key itself',
     async run({ store, make }) {
       const [key, other] = [make.key(), make.key({ generation: 2 })]
       await store.insertKey(key)
@@ -124,7 +124,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.first-mark',
-    title: 'what is marked keeps its first mark',
+    title: 'keeps the first mark of a record',
     across: 'also',
     async run({ store, other, make }) {
       const token = make.token()
@@ -137,18 +137,22 @@ export const revocationCases: readonly StoreCase[] = [
       await other.revoke(make.revocation('subject', token.subject, LATER))
       await other.revoke(make.revocation('all', '', { ...LATER, at: NOW - HOUR, before: NOW + 1 }))
       same(await store.getToken(token.id), expected, 'the record after three more')
-      same((await store.listRevocations({ limit: 9 })).length, 4, 'the number of those kept')
+      same(
+        (await store.listRevocations({ limit: 9 })).length,
+        4,
+        'the number of stored revocations',
+      )
     },
   },
   {
     rule: 'revocation.own-marks',
-    title: 'marks what it covers itself, and leaves what an earlier one covers but did not mark',
+    title: 'marks only records it covers, not records that an earlier revocation covers',
     async run({ store, make }) {
       await store.revoke(make.revocation('subject', 'late'))
       const late = make.token({ subject: 'late' })
       const token = make.token()
       await store.insertTokens([late, token])
-      same(await store.getToken(late.id), late, 'what is inserted after a revocation')
+      same(await store.getToken(late.id), late, 'a record inserted after a revocation')
       const revocation = make.revocation('family', token.family, LATER)
       await store.revoke(revocation)
       same(await store.getToken(token.id), marked(token, revocation), 'the record it covers')
@@ -157,7 +161,7 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.idempotent',
-    title: 'a second call with the same id changes nothing',
+    title: 'changes nothing on a second call with the same id',
     across: 'also',
     async run({ store, other, make }) {
       const [token, bystander] = [make.token(), make.token({ subject: 'user:2' })]
@@ -173,12 +177,12 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.kept',
-    title: 'is kept exactly as it was, also when it is aimed at what nobody knows',
+    title: 'stores a revocation exactly as given, even for an unknown target',
     async run({ store, make }) {
       const revocations = [
         make.revocation('token', make.id()),
         make.revocation('family', make.id(), { reason: null }),
-        make.revocation('subject', 'nobody', { before: 0, at: 0, expiresAt: 0 }),
+        make.revocation('subject', 'unknown', { before: 0, at: 0, expiresAt: 0 }),
         make.revocation('key', make.keyId(), { before: NOW + 1, at: NOW + 2, expiresAt: NOW + 3 }),
         make.revocation('audience', 'nowhere', { expiresAt: 8_640_000_000_000_000 }),
         make.revocation('all', ''),
@@ -192,18 +196,18 @@ export const revocationCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.kept',
-    title: 'is not tied to the record that a caller holds',
+    title: "is unaffected by changes to a caller's record",
     async run({ store, make }) {
-      const revocation = make.revocation('subject', 'nobody')
+      const revocation = make.revocation('subject', 'unknown')
       const given = { ...revocation }
       await store.revoke(given)
-      given.value = 'somebody'
+      given.value = 'other'
       same(await store.listRevocations({ limit: 9 }), [revocation], 'after its input was changed')
     },
   },
   {
     rule: 'revocation.pages',
-    title: 'come in pages in ascending order of id, whatever the order of the calls',
+    title: 'returns pages in ascending order of id, regardless of the order of the calls',
     async run({ store, make }) {
       const all = Array.from({ length: 7 }, (_, index) => make.revocation('subject', `u${index}`))
       for (const revocation of make.shuffled(all)) await store.revoke(revocation)
@@ -219,7 +223,11 @@ export const revocationCases: readonly StoreCase[] = [
       await store.revoke(last)
       same(await store.listRevocations({ after: gap, limit: 2 }), [last], 'after an unknown id')
       same(await store.listRevocations({ after: 'Z', limit: 2 }), [], 'after every id')
-      same(await store.listRevocations({ after: '0', limit: 99 }), [...all, last], 'after none')
+      same(
+        await store.listRevocations({ after: '0', limit: 99 }),
+        [...all, last],
+        'without `after`',
+      )
     },
   },
 ]

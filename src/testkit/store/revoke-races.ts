@@ -1,5 +1,5 @@
 /**
- * Revocations against what else happens at the same time, on one instance and across two.
+ * Revocations concurrent with other calls, on one instance and across two.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { allTokens, atOnce } from './at-once.js'
 import { present, type StoreCase, same } from './case.js'
 import { type Fixtures, HOUR, NOW } from './fixtures.js'
 
-/** Either the rotation came first and the successor bears the mark, or the revocation did and there is none. */
+/** Either the rotation came first and the successor is marked, or the revocation came first and there is none. */
 async function expectNoSurvivor(
   store: Store,
   family: string,
-  answer: Succession,
+  result: Succession,
   { at, actor, reason }: Revocation,
 ): Promise<void> {
   const records = await store.listTokens({ family }, { limit: 9 })
-  same(records.length, answer.outcome === 'succeeded' ? 2 : 1, `records after ${answer.outcome}`)
+  same(records.length, result.outcome === 'succeeded' ? 2 : 1, `records after ${result.outcome}`)
   for (const { generation, revokedAt, revokedBy, revokedReason } of records) {
     const mark = [revokedAt, revokedBy, revokedReason]
-    same(mark, [at, actor, reason], `the mark of generation ${generation}, ${answer.outcome}`)
+    same(mark, [at, actor, reason], `the mark of generation ${generation}, ${result.outcome}`)
   }
 }
 
@@ -33,29 +33,29 @@ function revocationOf(kind: (typeof TARGETS)[number], token: TokenRecord, make: 
 export const revokeRaceCases: readonly StoreCase[] = [
   {
     rule: 'races.revoke',
-    title: 'a revocation against a rotation leaves no successor alive, whichever came first',
+    title: 'leaves no live successor after a revocation races a rotation',
     across: 'also',
     async run({ store, other, make }) {
       for (let round = 0; round < 25; round++) {
         const kind = TARGETS[round % TARGETS.length] ?? 'all'
         const names = { subject: `s${round}`, audience: `a${round}`, keyId: make.keyId() }
-        // Each round is later than what revocations of all have covered so far.
+        // Each round is later than the time covered by earlier revocations of all.
         const token = make.token({ ...names, familyIssuedAt: NOW + round })
         await store.insertTokens([token])
         const revocation = { ...revocationOf(kind, token, make), before: NOW + round }
         const rotate = () => store.succeed(token.id, make.successor(token), null)
         const revoke = () => other.revoke(revocation)
-        const answer =
+        const result =
           round % 4 < 2
             ? (await Promise.all([rotate(), revoke()]))[0]
             : (await Promise.all([revoke(), rotate()]))[1]
-        await expectNoSurvivor(store, token.family, answer, revocation)
+        await expectNoSurvivor(store, token.family, result, revocation)
       }
     },
   },
   {
     rule: 'races.revoke-token',
-    title: 'a revocation of one token against its rotation: a successor only if it is told of',
+    title: 'inserts a successor only if reported, when a revocation races a rotation of one token',
     across: 'also',
     async run({ store, other, make }) {
       for (let round = 0; round < 20; round++) {
@@ -69,7 +69,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
             ? (await Promise.all([rotate(), revoke()]))[0]
             : (await Promise.all([revoke(), rotate()]))[1]
         const record = present(await store.getToken(token.id), 'the record')
-        same(record.revokedBy, 'operator', 'who revoked it')
+        same(record.revokedBy, 'operator', 'the actor of its revocation')
         const isLinked = outcome === 'succeeded'
         same(record.successor, isLinked ? successor.id : null, `its successor, ${outcome}`)
         const expected = isLinked ? successor : undefined
@@ -79,7 +79,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.revoke',
-    title: 'a family that rotates all the time is dead once its revocation has returned',
+    title: 'revokes a constantly rotating family completely once the call returns',
     across: 'also',
     async run({ store, other, make }) {
       const first = make.token()
@@ -94,7 +94,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
         }
       }
       const revoke = async () => {
-        // A few reads let some of the rotations pass, without a clock.
+        // A few reads let some rotations complete without using a clock.
         for (let read = 0; read < 5; read++) await other.getToken(first.id)
         await other.revoke(make.revocation('family', first.family))
       }
@@ -109,7 +109,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.insert-revoke',
-    title: 'a batch inserted during a revocation is marked as a whole or not at all',
+    title: 'marks a batch inserted during a revocation as a whole or not at all',
     across: 'also',
     async run({ store, other, make }) {
       for (let round = 0; round < 10; round++) {
@@ -129,12 +129,12 @@ export const revokeRaceCases: readonly StoreCase[] = [
         const { outcome } = await other.succeed(one.id, make.successor(one), null)
         same(outcome, 'revoked', 'a rotation of one of them')
       }
-      same((await store.listRevocations({ limit: 99 })).length, 10, 'the revocations kept')
+      same((await store.listRevocations({ limit: 99 })).length, 10, 'the stored revocations')
     },
   },
   {
     rule: 'races.first-mark',
-    title: 'of ten revocations at once each is kept, and every record bears one of them whole',
+    title: 'stores ten concurrent revocations and marks every record with one of them',
     across: 'also',
     async run({ store, other, make }) {
       const tokens = make.tokens(10)
@@ -152,7 +152,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
       for (const { revokedAt, revokedBy, revokedReason } of before) {
         const index = Number(revokedAt) - NOW
         const whole = [revokedBy, revokedReason]
-        same(whole, [`actor ${index}`, `reason ${index}`], `the mark of ${revokedAt}`)
+        same(whole, [`actor ${index}`, `reason ${index}`], `the mark at ${revokedAt}`)
       }
       await other.revoke(make.revocation('all', ''))
       same(await allTokens(store), before, 'the records after one more')
@@ -160,7 +160,7 @@ export const revokeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.revoke-retry',
-    title: 'ten retries of one revocation at once are one revocation',
+    title: 'stores one revocation for ten concurrent retries',
     across: 'also',
     async run({ store, other, make }) {
       const tokens = make.tokens(5)

@@ -12,29 +12,29 @@ const SUCCEEDED: Succession = { outcome: 'succeeded' }
 export const successionCases: readonly StoreCase[] = [
   {
     rule: 'succession.effect',
-    title: 'links the two, ends the predecessor and inserts the successor',
+    title: 'links the tokens, ends the predecessor and inserts the successor',
     across: 'also',
     async run({ store, other, make }) {
       const [token, bystander] = [make.token(), make.token()]
       await store.insertTokens([token, bystander])
       const successor = make.successor(token)
-      same(await store.succeed(token.id, successor, NOW + 7), SUCCEEDED, 'the answer')
+      same(await store.succeed(token.id, successor, NOW + 7), SUCCEEDED, 'the result')
       const linked = { ...token, successor: successor.id, supersededAt: NOW + 7 }
       same(await other.getToken(token.id), linked, 'the predecessor')
       same(await other.getToken(successor.id), successor, 'the successor')
-      same(await other.getToken(bystander.id), bystander, 'a token that has no part in it')
+      same(await other.getToken(bystander.id), bystander, 'an unrelated token')
       const family = await other.listTokens({ family: token.family }, { limit: 9 })
       same(family, [linked, successor], 'the family')
     },
   },
   {
     rule: 'succession.superseded-at',
-    title: 'the end of the predecessor only moves earlier, and null leaves it',
+    title: "moves the predecessor's end only earlier, and keeps it for null",
     async run({ store, make }) {
       const expectEnd = async (is: number | null, given: number | null, expected: unknown) => {
         const token = make.token({ supersededAt: is })
         await store.insertTokens([token])
-        same(await store.succeed(token.id, make.successor(token), given), SUCCEEDED, 'the answer')
+        same(await store.succeed(token.id, make.successor(token), given), SUCCEEDED, 'the result')
         const actual = (await store.getToken(token.id))?.supersededAt
         same(actual, expected, `supersededAt, which was ${is}, after ${given}`)
       }
@@ -69,17 +69,17 @@ export const successionCases: readonly StoreCase[] = [
   },
   {
     rule: 'succession.grandparent',
-    title: 'and does without when the row is gone',
+    title: "rotates when the predecessor's own predecessor does not exist",
     async run({ store, make }) {
       const token = make.token({ predecessor: make.id(), generation: 3 })
       await store.insertTokens([token])
-      same(await store.succeed(token.id, make.successor(token), NOW), SUCCEEDED, 'the answer')
+      same(await store.succeed(token.id, make.successor(token), NOW), SUCCEEDED, 'the result')
       same((await store.listTokens({}, { limit: 9 })).length, 2, 'the number of tokens')
     },
   },
   {
     rule: 'succession.already',
-    title: 'a second call answers with the winner and the predecessor as it stands',
+    title: 'returns the winner and the current predecessor to a second call',
     across: 'also',
     async run({ store, other, make }) {
       const token = make.token()
@@ -95,17 +95,17 @@ export const successionCases: readonly StoreCase[] = [
         lastUsedAt: NOW + 3,
       }
       const expected = { outcome: 'already', predecessor: stands, successor: winner }
-      same(await other.succeed(token.id, loser, NOW), expected, 'the answer to another successor')
-      same(await other.succeed(token.id, winner, NOW), expected, 'the answer to a retry')
+      same(await other.succeed(token.id, loser, NOW), expected, 'the result for another successor')
+      same(await other.succeed(token.id, winner, NOW), expected, 'the result of a retry')
       same(await store.getToken(token.id), stands, 'the predecessor')
-      same(await store.getToken(loser.id), undefined, 'the successor that lost')
+      same(await store.getToken(loser.id), undefined, 'the losing successor')
       const family = await store.listTokens({ family: token.family }, { limit: 9 })
       same(family, [stands, winner], 'the family')
     },
   },
   {
     rule: 'succession.already',
-    title: 'the winner too is answered as it stands, and its own predecessor keeps its grace',
+    title: 'returns the current winner, and keeps the grace of its own predecessor',
     async run({ store, make }) {
       const first = make.token()
       await store.insertTokens([first])
@@ -114,22 +114,22 @@ export const successionCases: readonly StoreCase[] = [
       const third = make.successor(second, { issuedAt: NOW + 2 * MINUTE })
       await store.succeed(second.id, third, NOW + HOUR)
       const late = make.successor(second, { issuedAt: NOW })
-      const answer = await store.succeed(second.id, late, NOW)
+      const result = await store.succeed(second.id, late, NOW)
       const stands = { ...second, successor: third.id, supersededAt: NOW + HOUR }
-      same(answer, { outcome: 'already', predecessor: stands, successor: third }, 'the answer')
+      same(result, { outcome: 'already', predecessor: stands, successor: third }, 'the result')
       const end = (await store.getToken(first.id))?.supersededAt
-      same(end, NOW + 2 * MINUTE, 'the end of the first token after a call that lost')
+      same(end, NOW + 2 * MINUTE, 'the end of the first token after a losing call')
       const again = await store.succeed(first.id, make.successor(first), NOW)
       same(again.outcome === 'already' && again.successor, stands, 'the winner of the first token')
     },
   },
   {
     rule: 'succession.missing',
-    title: 'without a predecessor nothing is written',
+    title: 'writes nothing without a predecessor',
     async run({ store, make }) {
       const token = make.token()
       const successor = make.successor(token)
-      same(await store.succeed(token.id, successor, NOW), { outcome: 'missing' }, 'the answer')
+      same(await store.succeed(token.id, successor, NOW), { outcome: 'missing' }, 'the result')
       same(await store.listTokens({}, { limit: 9 }), [], 'the tokens')
     },
   },

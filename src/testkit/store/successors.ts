@@ -1,5 +1,5 @@
 /**
- * A revocation of a token that reaches its successors, and how many live records a revocation matched.
+ * Revocations of a token that cover its successors, and the number of live records matched.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Revocation, Store, TokenRecord } from '../../store/store.js'
 import { type StoreCase, same } from './case.js'
 import { type Fixtures, HOUR, NOW } from './fixtures.js'
 
-/** A family of so many generations, each rotated from the one before. */
+/** A family with that many generations, each rotated from the previous one. */
 async function chainOf(store: Store, make: Fixtures, length: number): Promise<TokenRecord[]> {
   const chain = [make.token()]
   await store.insertTokens(chain)
@@ -31,7 +31,7 @@ async function marksOf(store: Store, family: string): Promise<(string | null)[]>
 export const successorCases: readonly StoreCase[] = [
   {
     rule: 'revocation.successors',
-    title: 'of a token with a family marks the token and its successors, and no earlier one',
+    title: 'marks a token and its successors with a family, and no earlier token',
     across: 'also',
     async run({ store, other, make }) {
       const chain = await chainOf(store, make, 5)
@@ -49,7 +49,7 @@ export const successorCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.successors',
-    title: 'of a token without a family marks the token alone',
+    title: 'marks only the token without a family',
     async run({ store, make }) {
       const [first, second] = (await chainOf(store, make, 3)) as [TokenRecord, TokenRecord]
       await store.revoke(make.revocation('token', second.id))
@@ -58,7 +58,7 @@ export const successorCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.successors',
-    title: 'of a token whose record is not there marks its successors all the same',
+    title: 'marks the successors of a token whose record is missing',
     async run({ store, make }) {
       const family = make.id()
       const records = [2, 3, 4].map((generation) => make.token({ family, generation }))
@@ -69,7 +69,8 @@ export const successorCases: readonly StoreCase[] = [
   },
   {
     rule: 'succession.kept-successors',
-    title: 'a kept revocation with a family bars every later generation, and no earlier one',
+    title:
+      'refuses every later generation under a stored revocation with a family, and no earlier one',
     across: 'also',
     async run({ store, other, make }) {
       const family = make.id()
@@ -80,13 +81,13 @@ export const successorCases: readonly StoreCase[] = [
       const outcome = async (token = older) =>
         (await other.succeed(token.id, make.successor(token), null)).outcome
       same(await outcome(older), 'succeeded', 'a rotation to the generation before')
-      same(await outcome(last), 'revoked', 'a rotation to the first that is covered')
-      same(await outcome(late), 'revoked', 'a rotation of one that is covered')
+      same(await outcome(last), 'revoked', 'a rotation to the first covered generation')
+      same(await outcome(late), 'revoked', 'a rotation of a covered token')
     },
   },
   {
     rule: 'races.revoke-successors',
-    title: 'a revocation with a family against rotations of the token leaves none alive',
+    title: 'leaves no live token after a revocation with a family races rotations',
     across: 'also',
     async run({ store, other, make }) {
       for (let round = 0; round < 15; round++) {
@@ -120,7 +121,7 @@ export const successorCases: readonly StoreCase[] = [
   },
   {
     rule: 'revocation.matched',
-    title: 'returns how many of the records that it covers were live at its time',
+    title: 'returns the number of covered records that were live at its time',
     across: 'also',
     async run({ store, other, make }) {
       const at = NOW + 5
@@ -135,9 +136,9 @@ export const successorCases: readonly StoreCase[] = [
       ]
       await store.insertTokens(records)
       const matched = async (revocation: Revocation) => (await other.revoke(revocation)).matched
-      same(await matched(make.revocation('subject', 'typo', { at })), 0, 'nobody')
+      same(await matched(make.revocation('subject', 'typo', { at })), 0, 'unknown')
       same(await matched(make.revocation('subject', 'user:1', { at })), 2, 'a subject')
-      same(await matched(make.revocation('subject', 'user:1', { at })), 0, 'the same, once more')
+      same(await matched(make.revocation('subject', 'user:1', { at })), 0, 'the same subject again')
       same(await matched(make.revocation('all', '', { at, before: NOW + 1 })), 2, 'the others')
       same(await matched(make.revocation('token', make.id(), { at })), 0, 'an unknown token')
     },
@@ -149,15 +150,15 @@ export const successorCases: readonly StoreCase[] = [
       const chain = await chainOf(store, make, 4)
       await store.supersede((chain[1] as TokenRecord).id, NOW)
       const { matched } = await store.revoke(withSuccessors(make, chain[1] as TokenRecord))
-      same(matched, 2, 'the successors of a token whose end has come')
+      same(matched, 2, 'the successors of a superseded token')
       const [alone] = await chainOf(store, make, 2)
-      const answer = await store.revoke(make.revocation('token', alone?.id ?? ''))
-      same(answer, { matched: 1 }, 'a token alone')
+      const result = await store.revoke(make.revocation('token', alone?.id ?? ''))
+      same(result, { matched: 1 }, 'a single token')
     },
   },
   {
     rule: 'revocation.matched-retry',
-    title: 'a repetition returns what the first call did, whatever happened since',
+    title: 'returns the first result to a repeated call, regardless of later changes',
     across: 'also',
     async run({ store, other, make }) {
       const tokens = make.tokens(3)
@@ -165,9 +166,9 @@ export const successorCases: readonly StoreCase[] = [
       const revocation = make.revocation('subject', 'user:1')
       same(await store.revoke(revocation), { matched: 3 }, 'the first call')
       await store.insertTokens(make.tokens(2))
-      same(await other.revoke(revocation), { matched: 3 }, 'a repetition')
+      same(await other.revoke(revocation), { matched: 3 }, 'a repeated call')
       await store.purge({ tokens: NOW * 2, keys: 0, revocations: 0 })
-      same(await other.revoke(revocation), { matched: 3 }, 'a repetition after a purge')
+      same(await other.revoke(revocation), { matched: 3 }, 'a repeated call after a purge')
     },
   },
 ]

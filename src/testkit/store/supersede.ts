@@ -9,7 +9,7 @@ import { NOW } from './fixtures.js'
 export const supersedeCases: readonly StoreCase[] = [
   {
     rule: 'supersede.earlier',
-    title: 'sets the time, moves it earlier and never later',
+    title: 'sets the end, moves it earlier and never later',
     across: 'also',
     async run({ store, other, make }) {
       const [token, bystander] = [make.token(), make.token()]
@@ -30,14 +30,14 @@ export const supersedeCases: readonly StoreCase[] = [
   },
   {
     rule: 'supersede.missing',
-    title: 'a missing row changes nothing',
+    title: 'changes nothing for a missing row',
     async run({ store, make }) {
       const [token, late] = [make.token(), make.token()]
       await store.insertTokens([token])
-      same(await store.supersede(late.id, NOW), undefined, 'the answer')
+      same(await store.supersede(late.id, NOW), undefined, 'the result')
       same(await store.listTokens({}, { limit: 9 }), [token], 'the records')
       await store.insertTokens([late])
-      same(await store.getToken(late.id), late, 'a record that was inserted later')
+      same(await store.getToken(late.id), late, 'a record inserted later')
     },
   },
 ]

@@ -1,5 +1,5 @@
 /**
- * Text that a careless adapter trims, folds, normalises, cuts or runs.
+ * Text that a careless adapter trims, folds, normalises, truncates or executes.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const FIELDS = ['subject', 'audience', 'policy'] as const
 export const textCases: readonly StoreCase[] = [
   {
     rule: 'text.exact',
-    title: 'text comes back as it went in, whatever it holds',
+    title: 'returns text exactly as inserted, regardless of its content',
     async run({ store, make }) {
       const records = [...TEXTS, ...LONG].map((text) => {
         const short = [...text].slice(0, 64 / 2).join('')
@@ -38,12 +38,12 @@ export const textCases: readonly StoreCase[] = [
         issuedBy: '語'.repeat(256),
       })
       await store.insertTokens([wide])
-      same(await store.getToken(wide.id), wide, 'the record with as much as may be')
+      same(await store.getToken(wide.id), wide, 'the record with text of the maximum length')
     },
   },
   {
     rule: 'text.distinct',
-    title: 'two texts are the same only if every character is',
+    title: 'distinguishes texts that differ in any character',
     async run({ store, make }) {
       for (const field of FIELDS) {
         const records = [...TEXTS].map((text) => make.token({ [field]: text, issuedBy: field }))
@@ -57,7 +57,7 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.distinct',
-    title: 'long texts too, to the last character',
+    title: 'distinguishes long texts up to the last character',
     async run({ store, make }) {
       const texts = LONG.flatMap((text) => [text, `${text.slice(0, -2)}x`, `${text.slice(0, -2)}y`])
       const records = texts.map((subject) => make.token({ subject }))
@@ -70,20 +70,20 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.limits',
-    title: 'tokens are counted for this very subject and policy',
+    title: 'counts tokens for exactly this subject and policy',
     async run({ store, make }) {
       await store.insertTokens([make.token({ subject: 'full' })])
       for (const subject of [...TEXTS.slice(0, 20), ...LONG, 'Full', 'full ']) {
         const limit = { max: 1, now: NOW }
         const insert = () => store.insertTokens([make.token({ subject })], limit)
-        const answers = [await insert(), await insert()]
-        same(answers, ['inserted', 'limit'], `two tokens of ${JSON.stringify(subject)}`)
+        const results = [await insert(), await insert()]
+        same(results, ['inserted', 'limit'], `two tokens of ${JSON.stringify(subject)}`)
       }
     },
   },
   {
     rule: 'text.revocation',
-    title: 'a revocation hits this very value, and is kept as it was given',
+    title: 'applies a revocation to exactly its value, and stores it as given',
     async run({ store, make }) {
       const records = TEXTS.map((subject) => make.token({ subject, audience: `to ${subject}` }))
       await store.insertTokens(records)
@@ -110,7 +110,7 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.key',
-    title: 'audiences of keys are kept apart and come back as they are',
+    title: 'distinguishes audiences of keys and returns them exactly',
     async run({ store, make }) {
       const keys = TEXTS.map((audience) => make.key({ audience, wrappedBy: audience.slice(0, 32) }))
       for (const key of keys) {
@@ -122,7 +122,7 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.strange-id',
-    title: 'asking for an id that cannot be there answers that it is missing',
+    title: 'reports an id that cannot exist as missing',
     async run({ store, make }) {
       const [token, key] = [make.token(), make.key()]
       await store.insertTokens([token])
@@ -131,9 +131,9 @@ export const textCases: readonly StoreCase[] = [
       const at = NOW + 1
       for (const id of strangeIds(token.id)) {
         const what = `for ${JSON.stringify(id.slice(0, 60))}`
-        same(await store.getToken(id), undefined, `the answer of getToken ${what}`)
-        const answer = await store.succeed(id, make.successor(token), NOW)
-        same(answer, { outcome: 'missing' }, `the answer of succeed ${what}`)
+        same(await store.getToken(id), undefined, `the result of getToken ${what}`)
+        const result = await store.succeed(id, make.successor(token), NOW)
+        same(result, { outcome: 'missing' }, `the result of succeed ${what}`)
         await store.supersede(id, NOW)
         await store.recordUsage([{ id, at }])
         const tokens = await store.listTokens({}, { limit: 9 })
@@ -152,7 +152,7 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.strange-filter',
-    title: 'nor does a filter find what cannot be there',
+    title: 'finds nothing with a filter value that cannot exist',
     async run({ store, make }) {
       const token = make.token({ subject: 'alice', audience: '\ufffd', policy: 'job' })
       await store.insertTokens([token])
@@ -168,7 +168,7 @@ export const textCases: readonly StoreCase[] = [
   },
   {
     rule: 'text.strange-target',
-    title: 'a revocation of something like an id or a key is kept and marks nothing',
+    title: 'stores a revocation of a similar id or key, and marks nothing',
     async run({ store, make }) {
       const key = make.key()
       const token = make.token({ keyId: key.id })

@@ -1,10 +1,10 @@
 /**
- * The hostile texts.
+ * Hostile texts.
  *
  * @module
  */
 
-/** Texts that must be kept apart from one another, and come back as they are. */
+/** Texts that must be distinguished and returned exactly. */
 export const TEXTS: readonly string[] = [
   'alice',
   'Alice',
@@ -107,12 +107,12 @@ export const TEXTS: readonly string[] = [
   'עברית',
 ]
 
-/** As long as the contract allows, in characters of one, two, three and four bytes. */
+/** The maximum length of the contract, in characters of one, two, three and four bytes. */
 export const LONG: readonly string[] = ['a', 'é', '語', '👩'].map((char) =>
   char.repeat(1024 / char.length),
 )
 
-/** Ids that no store ever inserted, made from one that it did. */
+/** Ids that no store has inserted, derived from one that it has. */
 export function strangeIds(id: string): string[] {
   const cut = id.slice(0, -1)
   return [

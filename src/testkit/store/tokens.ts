@@ -1,5 +1,5 @@
 /**
- * Inserting records and reading them back.
+ * Inserting records and reading them.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const LAST_MOMENT = 8_640_000_000_000_000
 
 const byId = (records: readonly TokenRecord[]) => new Map(records.map((row) => [row.id, row]))
 
-/** Overwrites what a caller could overwrite in a record that it holds. */
+/** Overwrites everything that a caller can overwrite in a record. */
 function vandalise(record: TokenRecord): void {
   const open = record as unknown as { subject: string; revokedAt: number; scopes: string[] }
   open.subject = 'mallory'
@@ -20,14 +20,14 @@ function vandalise(record: TokenRecord): void {
   try {
     open.scopes.push('admin')
   } catch {
-    // A frozen list is as good as a copied one.
+    // A frozen list is acceptable instead of a copy.
   }
 }
 
 export const tokenCases: readonly StoreCase[] = [
   {
     rule: 'tokens.round-trip',
-    title: 'a record comes back exactly as it was inserted',
+    title: 'returns a record exactly as inserted',
     async run({ store, make }) {
       const full = make.token({
         family: make.id(),
@@ -53,49 +53,49 @@ export const tokenCases: readonly StoreCase[] = [
         make.token({ expiresAt: LAST_MOMENT - 1, familyExpiresAt: LAST_MOMENT }),
       ]
       for (const record of records) {
-        same(await store.insertTokens([record]), 'inserted', 'the answer of insertTokens')
-        same(await store.getToken(record.id), record, 'the record that getToken answers')
+        same(await store.insertTokens([record]), 'inserted', 'the result of insertTokens')
+        same(await store.getToken(record.id), record, 'the record returned by getToken')
       }
       const listed = await store.listTokens({}, { limit: 100 })
-      same(byId(listed), byId(records), 'the records that listTokens answers')
+      same(byId(listed), byId(records), 'the records returned by listTokens')
     },
   },
   {
     rule: 'tokens.missing',
-    title: 'a record that is not there is undefined',
+    title: 'returns undefined for a missing record',
     async run({ store, make }) {
       await store.insertTokens([make.token()])
-      same(await store.getToken(make.id()), undefined, 'the answer for an unknown id')
+      same(await store.getToken(make.id()), undefined, 'the result for an unknown id')
     },
   },
   {
     rule: 'tokens.batch',
-    title: 'a batch of a thousand is inserted in one call, and a batch of none is none',
+    title: 'inserts a batch of a thousand in one call, and nothing for an empty batch',
     async run({ store, make }) {
-      same(await store.insertTokens([]), 'inserted', 'the answer for no records')
+      same(await store.insertTokens([]), 'inserted', 'the result for no records')
       const records = make.tokens(1000)
-      same(await store.insertTokens(make.shuffled(records)), 'inserted', 'the answer')
+      same(await store.insertTokens(make.shuffled(records)), 'inserted', 'the result')
       same(await store.listTokens({}, { limit: 1001 }), records, 'the records')
     },
   },
   {
     rule: 'tokens.retry',
-    title: 'inserting the same ids again changes nothing',
+    title: 'changes nothing when the same ids are inserted again',
     async run({ store, make }) {
       const records = make.tokens(3)
       await store.insertTokens(records)
-      same(await store.insertTokens(records), 'inserted', 'the answer to a retry of the batch')
+      same(await store.insertTokens(records), 'inserted', 'the result of a retry of the batch')
       same(await store.listTokens({}, { limit: 9 }), records, 'the records after a retry')
       const altered = records.map((record) => ({ ...record, subject: 'mallory', expiresAt: 1 }))
-      same(await store.insertTokens(altered), 'inserted', 'the answer to a retry with other values')
+      same(await store.insertTokens(altered), 'inserted', 'the result of a retry with other values')
       same(await store.listTokens({}, { limit: 9 }), records, 'the records after that retry')
       const none = await store.listTokens({ subject: 'mallory' }, { limit: 9 })
-      same(none, [], 'what is found by the values of the retry')
+      same(none, [], 'the records found by the values of the retry')
     },
   },
   {
     rule: 'tokens.retry-forward',
-    title: 'a late retry un-revokes, un-supersedes, un-succeeds and un-uses nothing',
+    title: 'does not undo revocation, supersession, succession or use on a late retry',
     across: 'also',
     async run({ store, other, make }) {
       const [rotated, revoked] = [make.token(), make.token()]
@@ -105,8 +105,8 @@ export const tokenCases: readonly StoreCase[] = [
       await store.revoke(make.revocation('token', revoked.id))
       await store.recordUsage([{ id: rotated.id, at: NOW + 1 }])
       const before = await store.listTokens({}, { limit: 9 })
-      same(await other.insertTokens([rotated, revoked]), 'inserted', 'the answer to the retry')
-      same(await other.insertTokens([successor]), 'inserted', 'the answer for the successor')
+      same(await other.insertTokens([rotated, revoked]), 'inserted', 'the result of the retry')
+      same(await other.insertTokens([successor]), 'inserted', 'the result for the successor')
       same(await store.listTokens({}, { limit: 9 }), before, 'the records after the retry')
       const state = present(await store.getToken(revoked.id), 'the revoked record')
       same(state.revokedAt, NOW + HOUR / 12, 'the time of revocation')
@@ -114,12 +114,12 @@ export const tokenCases: readonly StoreCase[] = [
   },
   {
     rule: 'tokens.all-or-none',
-    title: 'a batch beyond the limit writes none of its records',
+    title: 'writes no record of a batch beyond the limit',
     async run({ store, make }) {
       const kept = make.token()
       await store.insertTokens([kept])
       const batch = make.tokens(3)
-      same(await store.insertTokens(batch, { max: 3, now: NOW }), 'limit', 'the answer')
+      same(await store.insertTokens(batch, { max: 3, now: NOW }), 'limit', 'the result')
       same(await store.listTokens({}, { limit: 9 }), [kept], 'the records after it')
       for (const { id } of batch) same(await store.getToken(id), undefined, 'a record of the batch')
       same(await store.insertTokens(batch, { max: 4, now: NOW }), 'inserted', 'with room for it')
@@ -127,7 +127,7 @@ export const tokenCases: readonly StoreCase[] = [
   },
   {
     rule: 'tokens.copies',
-    title: 'what a caller does to a record it gave or got changes nothing in the store',
+    title: "is unaffected by changes to a caller's record",
     async run({ store, make }) {
       const token = make.token()
       const given = { ...token, scopes: [...token.scopes] }
@@ -135,7 +135,7 @@ export const tokenCases: readonly StoreCase[] = [
       vandalise(given)
       same(await store.getToken(token.id), token, 'the record after its input was changed')
       vandalise(present(await store.getToken(token.id), 'the record'))
-      same(await store.getToken(token.id), token, 'the record after the answer was changed')
+      same(await store.getToken(token.id), token, 'the record after the result was changed')
       const [listed] = await store.listTokens({}, { limit: 1 })
       vandalise(present(listed, 'the listed record'))
       same(await store.getToken(token.id), token, 'the record after a listed one was changed')
@@ -143,7 +143,7 @@ export const tokenCases: readonly StoreCase[] = [
   },
   {
     rule: 'tokens.copies',
-    title: 'nor does what it does to the records of a succession',
+    title: 'is unaffected by changes to the records of a succession',
     async run({ store, make }) {
       const token = make.token()
       await store.insertTokens([token])
@@ -158,7 +158,7 @@ export const tokenCases: readonly StoreCase[] = [
       vandalise(again.predecessor)
       vandalise(again.successor)
       const linked = { ...token, successor: successor.id }
-      same(await store.getToken(token.id), linked, 'the predecessor after the answer was changed')
+      same(await store.getToken(token.id), linked, 'the predecessor after the result was changed')
       same(await store.getToken(successor.id), successor, 'the successor after it')
     },
   },

@@ -9,7 +9,7 @@ import { NOW } from './fixtures.js'
 export const usageCases: readonly StoreCase[] = [
   {
     rule: 'usage.forward',
-    title: 'the time of last use moves forward and never back',
+    title: 'moves the time of last use forward and never back',
     across: 'also',
     async run({ store, other, make }) {
       const [token, bystander] = [make.token(), make.token()]
@@ -29,12 +29,12 @@ export const usageCases: readonly StoreCase[] = [
   },
   {
     rule: 'usage.missing',
-    title: 'missing rows are passed over, and the others of the same call are not',
+    title: 'skips missing rows and updates the others of the same call',
     async run({ store, make }) {
       const [token, late] = [make.token(), make.token()]
       await store.insertTokens([token])
       const at = NOW + 3
-      same(await store.recordUsage([]), undefined, 'the answer to no reports')
+      same(await store.recordUsage([]), undefined, 'the result for no reports')
       await store.recordUsage([
         { id: late.id, at },
         { id: token.id, at },
@@ -42,12 +42,12 @@ export const usageCases: readonly StoreCase[] = [
       ])
       same(await store.listTokens({}, { limit: 9 }), [{ ...token, lastUsedAt: at }], 'the records')
       await store.insertTokens([late])
-      same(await store.getToken(late.id), late, 'a record that was inserted later')
+      same(await store.getToken(late.id), late, 'a record inserted later')
     },
   },
   {
     rule: 'usage.many',
-    title: 'a thousand reports in one call, each for its own record',
+    title: 'accepts a thousand reports in one call, each for its own record',
     async run({ store, make }) {
       const records = make.tokens(1000)
       await store.insertTokens(records)
@@ -62,7 +62,7 @@ export const usageCases: readonly StoreCase[] = [
   },
   {
     rule: 'usage.repeated',
-    title: 'of several reports for one record in one call the latest counts, in any order',
+    title: 'keeps the latest of several reports for one record in one call, in any order',
     async run({ store, make }) {
       const [one, two] = [make.token(), make.token()]
       await store.insertTokens([one, two])

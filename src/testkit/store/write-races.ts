@@ -1,5 +1,5 @@
 /**
- * Writes to one row at the same time, on one instance and across two.
+ * Concurrent writes to one row, on one instance and across two.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { NOW } from './fixtures.js'
 export const writeRaceCases: readonly StoreCase[] = [
   {
     rule: 'races.key',
-    title: 'of twelve keys for one generation at once one is inserted',
+    title: 'inserts one of twelve concurrent keys for one generation',
     across: 'also',
     async run({ store, other, make }) {
       const keys = Array.from({ length: 12 }, () => make.key({ generation: 2 }))
-      const answers = await atOnce([store, other], keys, (one, key) => one.insertKey(key))
-      same(count(answers, Boolean), 1, 'how many were inserted')
-      const winner = present(keys[answers.indexOf(true)], 'the winner')
+      const results = await atOnce([store, other], keys, (one, key) => one.insertKey(key))
+      same(count(results, Boolean), 1, 'the number inserted')
+      const winner = present(keys[results.indexOf(true)], 'the winner')
       same(await store.listKeys(), [winner], 'the keys')
     },
   },
   {
     rule: 'races.rewrap',
-    title: 'of twelve rewraps of one key at once one comes through',
+    title: 'lets one of twelve concurrent rewraps of a key succeed',
     across: 'also',
     async run({ store, other, make }) {
       const key = make.key()
@@ -32,17 +32,17 @@ export const writeRaceCases: readonly StoreCase[] = [
         wrapped: `wrapped ${index}`,
         wrappedBy: `root ${index}`,
       }))
-      const answers = await atOnce([store, other], nexts, (one, next) =>
+      const results = await atOnce([store, other], nexts, (one, next) =>
         one.rewrapKey(key.id, key.wrapped, next),
       )
-      same(count(answers, Boolean), 1, 'how many came through')
-      const expected = { ...key, ...nexts[answers.indexOf(true)] }
+      same(count(results, Boolean), 1, 'the number that succeeded')
+      const expected = { ...key, ...nexts[results.indexOf(true)] }
       same(await store.listKeys(), [expected], 'the keys')
     },
   },
   {
     rule: 'races.usage',
-    title: 'reports of use at once and out of order leave the latest',
+    title: 'keeps the latest of concurrent, unordered reports of use',
     across: 'also',
     async run({ store, other, make }) {
       const [one, two] = [make.token(), make.token()]
@@ -53,7 +53,7 @@ export const writeRaceCases: readonly StoreCase[] = [
           { id: one.id, at },
           { id: two.id, at: at + 1 },
         ]
-        // Two writers that take the rows in opposite order must not lock one another out.
+        // Two writers that take rows in opposite orders must not deadlock.
         return instance.recordUsage(index % 3 === 0 ? reports.reverse() : reports)
       })
       const expected = [
@@ -65,7 +65,7 @@ export const writeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.supersede',
-    title: 'ends of grace at once leave the earliest',
+    title: 'keeps the earliest of concurrent ends of grace',
     across: 'also',
     async run({ store, other, make }) {
       const token = make.token()
@@ -77,7 +77,7 @@ export const writeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.columns',
-    title: 'use, end of grace, rotation and revocation at once lose none of the four',
+    title: 'loses none of a concurrent use, end of grace, rotation and revocation',
     across: 'also',
     async run({ store, other, make }) {
       for (let round = 0; round < 10; round++) {
@@ -94,7 +94,7 @@ export const writeRaceCases: readonly StoreCase[] = [
         const { lastUsedAt, supersededAt, revokedBy } = record
         const actual = { lastUsedAt, supersededAt, revokedBy }
         const expected = { lastUsedAt: NOW + 2, supersededAt: NOW + 3, revokedBy: 'operator' }
-        same(actual, expected, 'what three of the calls wrote')
+        same(actual, expected, 'the fields written by three of the calls')
         const family = await store.listTokens({ family: token.family }, { limit: 9 })
         same(family.length, record.successor === null ? 1 : 2, 'the number of records')
         const alive = family.filter(({ revokedAt }) => revokedAt === null)
@@ -104,18 +104,18 @@ export const writeRaceCases: readonly StoreCase[] = [
   },
   {
     rule: 'races.purge',
-    title: 'of six purges at once each row is counted by one',
+    title: 'counts each row in one of six concurrent purges',
     across: 'also',
     async run({ store, other, make }) {
       const past = make.tokens(30, { expiresAt: NOW })
       const live = make.token()
       await store.insertTokens([...past, live])
       const before = { tokens: NOW, keys: NOW, revocations: NOW }
-      const answers = await atOnce([store, other], Array(6).fill(before), (one) =>
+      const results = await atOnce([store, other], Array(6).fill(before), (one) =>
         one.purge(before),
       )
-      const removed = answers.reduce((sum, { tokens }) => sum + tokens, 0)
-      same(removed, 30, 'how many all of them removed')
+      const removed = results.reduce((sum, { tokens }) => sum + tokens, 0)
+      same(removed, 30, 'the number removed by all of them')
       same(await allTokens(store), [live], 'the records')
     },
   },

@@ -111,11 +111,11 @@ describe('the faults of a chaosFeed', () => {
   it('come before a call took effect, or after it', async () => {
     const log = chaosLog()
     const before = wild(log, 1, { rates: { ...CALM, failBefore: 1 } })
-    const message = 'chaos: append failed, and did nothing'
+    const message = 'chaos: append failed before it took effect'
     expect(await codeOf(before.append(null, [eventAt(1)], headAt(1), options))).toBe(message)
     expect(log.head).toBeNull()
     const after = wild(log, 1, { rates: { ...CALM, failAfter: 1 } })
-    const done = 'chaos: append failed, after it was done'
+    const done = 'chaos: append failed after it took effect'
     expect(await codeOf(after.append(null, [eventAt(1)], headAt(1), options))).toBe(done)
     expect(log.head).toMatchObject({ seq: 1 })
     expect([before.faults.failBefore, after.faults.failAfter]).toEqual([1, 1])
@@ -168,14 +168,14 @@ describe('the faults of a chaosFeed', () => {
       for await (const chunk of feed.snapshot?.load(NEVER) ?? [])
         expect(chunk).toEqual(Uint8Array.of(found++))
     }
-    expect(await codeOf(load())).toBe('chaos: snapshot.load failed, after it was done')
+    expect(await codeOf(load())).toBe('chaos: snapshot.load failed after it took effect')
     expect(found).toBeLessThan(50)
     feed.rates = { ...CALM, failAfter: 1 }
     const one = async function* () {
       yield Uint8Array.of(7)
     }
     const saved = feed.snapshot?.save(one(), NEVER) ?? Promise.resolve()
-    expect(await codeOf(saved)).toBe('chaos: snapshot.save failed, after it was done')
+    expect(await codeOf(saved)).toBe('chaos: snapshot.save failed after it took effect')
     expect(log.chunks).toEqual([Uint8Array.of(7)])
   })
 
