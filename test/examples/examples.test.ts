@@ -36,8 +36,8 @@ describe('the examples', () => {
     if (name !== 'demo.ts') return
     // The demo is to be read at a glance, on one screen.
     const lines = stdout.trimEnd().split('\n')
-    expect(lines.length).toBeLessThanOrEqual(40)
-    expect(lines.filter((line) => line.length > 100)).toEqual([])
+    expect(lines.length).toBeLessThanOrEqual(24)
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
   })
 })
 
