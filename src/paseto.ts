@@ -1,9 +1,8 @@
 /**
  * `watchword/paseto`: PASETO v4.local and its PASERK operations, synchronous, on libsodium.
  *
- * Bytes in, bytes out: claims, time and key choice are the caller's. Await {@link ready} once; then
- * every function here is synchronous. A token that is not authentic is `undefined`, never an
- * error.
+ * The functions take and return bytes; the caller handles claims, expiry and key selection. Await {@link ready} once;
+ * then every function is synchronous. A token that is not authentic results in `undefined`, not in an error.
  *
  * @module
  */
@@ -17,15 +16,15 @@ import * as v4local from './token/v4local.js'
 
 export type { KeyId, LocalKey, LocalPaserk, WrappedPaserk }
 
-/** What {@link open} needs to know beside the token. */
+/** The options of {@link open}. */
 export interface OpenOptions {
-  /** The bytes that were given to {@link seal}; empty when absent. At most 1 MiB. */
+  /** The bytes passed to {@link seal}; empty if absent. At most 1 MiB. */
   readonly implicitAssertion?: Uint8Array | undefined
 }
 
-/** What {@link seal} binds a token to. */
+/** The options of {@link seal}. */
 export interface SealOptions extends OpenOptions {
-  /** Bytes that travel in the token, authenticated but readable by anyone; empty when absent. */
+  /** Bytes that travel in the token, authenticated but not encrypted; empty if absent. */
   readonly footer?: Uint8Array | undefined
 }
 
@@ -33,7 +32,7 @@ export interface SealOptions extends OpenOptions {
 export interface Opened {
   /** The decrypted bytes, a fresh copy. */
   readonly payload: Uint8Array<ArrayBuffer>
-  /** The authenticated footer, a fresh copy; empty when the token has none. */
+  /** The authenticated footer, a fresh copy; empty if the token has none. */
   readonly footer: Uint8Array<ArrayBuffer>
 }
 
@@ -44,7 +43,7 @@ const SHORTEST_BODY = 86
 /**
  * Resolves when libsodium is loaded and has passed its known-answer tests.
  *
- * @throws WatchwordError `ERR_SELF_TEST` when a known answer was wrong.
+ * @throws WatchwordError `ERR_SELF_TEST` if a known-answer test fails.
  *
  * @example
  * ```ts
@@ -57,7 +56,7 @@ const SHORTEST_BODY = 86
 export { ready } from './token/self-test.js'
 
 /**
- * A new random key.
+ * Generates a random key.
  *
  * @throws WatchwordError `ERR_NOT_READY` before {@link ready}.
  *
@@ -74,10 +73,9 @@ export function generateKey(): LocalKey {
 }
 
 /**
- * Reads a key from its PASERK text, `k4.local.…`. PASERK, types/local.md.
+ * Imports a key from its PASERK text, `k4.local.…`. See PASERK, types/local.md.
  *
- * @throws WatchwordError `ERR_INVALID_KEY` for any other text, which is never part of the error;
- *   `ERR_NOT_READY`.
+ * @throws WatchwordError `ERR_INVALID_KEY` for any other text, which is never part of the error; `ERR_NOT_READY`.
  *
  * @example
  * ```ts
@@ -92,7 +90,7 @@ export function importKey(text: string): LocalKey {
 }
 
 /**
- * The PASERK text of a key, `k4.local.…`: a secret. PASERK, types/local.md.
+ * Exports a key as PASERK text, `k4.local.…`, which is secret. See PASERK, types/local.md.
  *
  * @throws WatchwordError `ERR_INVALID_KEY` for anything but a key of this module.
  *
@@ -109,7 +107,7 @@ export function exportKey(key: LocalKey): LocalPaserk {
 }
 
 /**
- * The identifier of a key, `k4.lid.…`: no secret, and fit for a footer. PASERK, types/lid.md.
+ * Returns the identifier of a key, `k4.lid.…`. It is not secret and may be used in a footer. See PASERK, types/lid.md.
  *
  * @throws WatchwordError `ERR_INVALID_KEY` for anything but a key of this module.
  *
@@ -126,10 +124,10 @@ export function keyId(key: LocalKey): KeyId {
 }
 
 /**
- * Encrypts a key under another one, `k4.local-wrap.pie.…`. PASERK, operations/Wrap/pie.md.
+ * Encrypts a key with another one, as `k4.local-wrap.pie.…`. See PASERK, operations/Wrap/pie.md.
  *
- * @param wrappingKey - Opens the result again.
- * @param key - What is put away.
+ * @param wrappingKey - The key that can unwrap the result.
+ * @param key - The key to wrap.
  * @throws WatchwordError `ERR_INVALID_KEY` for anything but two keys of this module.
  *
  * @example
@@ -147,12 +145,11 @@ export function wrapKey(wrappingKey: LocalKey, key: LocalKey): WrappedPaserk {
 }
 
 /**
- * Opens a key that {@link wrapKey} put away. PASERK, operations/Wrap/pie.md.
+ * Unwraps a key that {@link wrapKey} wrapped. See PASERK, operations/Wrap/pie.md.
  *
  * @param wrappingKey - The key it was wrapped with.
  * @param text - `k4.local-wrap.pie.…`; never part of an error.
- * @throws WatchwordError `ERR_INVALID_KEY` when the text is malformed or not authentic under
- *   `wrappingKey`.
+ * @throws WatchwordError `ERR_INVALID_KEY` if the text is malformed or not authentic under `wrappingKey`.
  *
  * @example
  * ```ts
@@ -169,14 +166,14 @@ export function unwrapKey(wrappingKey: LocalKey, text: string): LocalKey {
 }
 
 /**
- * Makes a token under a fresh random nonce. PASETO Version4.md, "Encrypt".
+ * Creates a token with a random nonce. See PASETO Version4.md, "Encrypt".
  *
- * @param key - The key that will open it.
+ * @param key - The key that can open it.
  * @param payload - Any bytes; they are encrypted.
  * @param options - A footer and an implicit assertion; both are authenticated.
  * @returns The token, at most 1 MiB.
- * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for a payload or an option that
- *   is not bytes, or an implicit assertion longer than 1 MiB; `ERR_TOKEN_TOO_LONG`.
+ * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for a payload or an option that is not bytes, or an
+ * implicit assertion longer than 1 MiB; `ERR_TOKEN_TOO_LONG`.
  *
  * @example
  * ```ts
@@ -204,15 +201,14 @@ export function seal(
 }
 
 /**
- * Opens a token, or returns `undefined`: malformed, too long, of another version, changed, made
- * with another key or bound to another assertion, without saying which. PASETO Version4.md,
- * "Decrypt".
+ * Opens a token. Returns `undefined` if it is malformed, too long, of another version, modified, sealed with another
+ * key or bound to another assertion, without distinguishing these cases. See PASETO Version4.md, "Decrypt".
  *
- * @param key - The key that made it.
- * @param token - What the client sent. No value of any type makes this throw.
+ * @param key - The key that sealed it.
+ * @param token - The client's value, of any type; never causes an error.
  * @param options - The implicit assertion of the token.
- * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for an option that is not bytes
- *   or longer than 1 MiB.
+ * @throws WatchwordError `ERR_INVALID_KEY`; `ERR_INVALID_ARGUMENT` for an option that is not bytes or longer than 1
+ * MiB.
  *
  * @example
  * ```ts
@@ -232,7 +228,7 @@ export function open(
   paserk.keyAddress(key)
   const given: OpenOptions = checkOptions(options, ['implicitAssertion'])
   const implicitAssertion = optionalBytes(given, 'implicitAssertion')
-  // The length comes first, and nothing is split: hostile text costs a scan at most.
+  // The length is checked first and nothing is split: hostile text costs at most one scan.
   if (typeof token !== 'string' || token.length > v4local.MAX_LENGTH) return undefined
   if (!token.startsWith(HEADER)) return undefined
   const start = HEADER.length
@@ -249,10 +245,7 @@ export function open(
   return { payload, footer: new Uint8Array(footer) }
 }
 
-/**
- * A footer segment has to hold something, and one spelling of it: canonical base64url, no further
- * dot.
- */
+/** A footer segment must not be empty and has one valid encoding: canonical base64url without a dot. */
 function decodeFooter(token: string, start: number): Uint8Array | undefined {
   if (start === token.length || token.indexOf('.', start) >= 0) return undefined
   const text = token.slice(start)
@@ -271,7 +264,7 @@ function checkOptions<T extends object>(
   }
   const fields = fieldsOf(options, names)
   for (const name of Object.keys(fields)) {
-    // The name of a stray field is the caller's, and may be a secret passed in the wrong place.
+    // The caller chose the name of an unknown field, which may be a secret passed in the wrong place.
     if (!names.includes(name)) {
       const known = names.map((known) => `\`${known}\``).join(' and ')
       throw new WatchwordError('ERR_INVALID_ARGUMENT', `\`options\` takes ${known} only.`)
@@ -288,8 +281,8 @@ function optionalBytes(options: SealOptions, name: keyof SealOptions): Uint8Arra
 }
 
 /**
- * A plain copy, made from the array's own memory: a subclass may report another length than it has, and nothing may
- * write past the area that was reserved. Memory that another thread could change is refused.
+ * A plain copy of the array's own memory: a subclass may report a wrong length, which must not cause an overflow.
+ * Shared memory is rejected, because another thread could change it.
  */
 function copyBytes(value: unknown, name: string): Uint8Array<ArrayBuffer> {
   if (types.isUint8Array(value) && types.isArrayBuffer(value.buffer)) return new Uint8Array(value)

@@ -1,47 +1,51 @@
 /**
- * The public types that more than one part uses.
+ * Public types used by more than one part.
  *
  * @module
  */
 import type { Duration } from './lib/duration.js'
 
-/** The custom claims of a token when no schema is given. */
+/** The custom claims of a token without a schema. */
 export type AnyClaims = Readonly<Record<string, unknown>>
 
-/** What a route demands of a token. Every field that is given must hold. */
+/** The requirement of a route. A token must meet every given field. */
 export interface Requirement {
-  /** Scopes that must all be covered; or all of one list and any of another. Default: none. */
+  /** Scopes that the token must all cover, or lists of which it must cover all or any. Default: none. */
   readonly scopes?: readonly string[] | ScopeRequirement
-  /** The audience that the token must be for. Default: any that the authority serves. */
+  /** The required audience. Default: any that the authority serves. */
   readonly audience?: string
-  /** What the token was bound to when it was issued, such as a certificate thumbprint. Default: nothing. */
+  /**
+   * The value that the token was bound to when it was issued, such as a certificate thumbprint. Default: no binding.
+   */
   readonly binding?: string
-  /** How old this node's last proof of freshness may be. Default: the authority's `maxStaleness`. */
+  /** The maximum age of this node's last proof of freshness. Default: the authority's `maxStaleness`. */
   readonly maxStaleness?: Duration
   /**
-   * The receipt's position of a revocation that this node must have applied, wherever it was made. Default: none.
-   * `verify` rejects with `stale` when it has not; `authenticate` reads the feed first.
+   * The `position` of a revocation's receipt, which this node must have applied. Default: none. If it has not, `verify`
+   * rejects with `stale`; `authenticate` reads the feed first.
    */
   readonly minPosition?: LogPosition
-  /** `store`: ask the store about this very token; only `authenticate` can. Default: the revocation index decides. */
+  /**
+   * `store`: checks the token's record in the store; only for `authenticate`. Default: the revocation index decides.
+   */
   readonly freshness?: 'store'
 }
 
-/** A place in the log of revocations. */
+/** A position in the revocation log. */
 export interface LogPosition {
-  /** Which life of the log. */
+  /** The epoch of the log. */
   readonly epoch: string
-  /** Dense from 1; 0 before the first event. */
+  /** Consecutive from 1; 0 before the first event. */
   readonly seq: number
 }
 
-/** Scopes of which all, and scopes of which at least one, must be covered. */
+/** Scopes that must all be covered, and scopes of which at least one must be covered. */
 export interface ScopeRequirement {
   readonly allOf?: readonly string[]
   readonly anyOf?: readonly string[]
 }
 
-/** An authentic, living, unrevoked token that meets the requirement. Deeply frozen and shared between calls. */
+/** An authentic, valid token that meets the requirement. Deeply frozen and shared between calls. */
 export interface Verified<Claims = AnyClaims> {
   readonly ok: true
   /** The token's ULID, its `jti`. */
@@ -49,8 +53,8 @@ export interface Verified<Claims = AnyClaims> {
   readonly subject: string
   readonly audience: string
   /**
-   * What the token may do here: its own scopes as far as its policy grants them now. A policy that this authority does
-   * not configure sets no bounds.
+   * The effective scopes: the token's own scopes, limited to those that its policy currently grants. A policy that this
+   * authority does not configure sets no limit.
    */
   readonly scopes: readonly string[]
   readonly policy: string
@@ -59,26 +63,26 @@ export interface Verified<Claims = AnyClaims> {
   readonly generation: number
   /** Unix milliseconds. */
   readonly issuedAt: number
-  /** Unix milliseconds; the token is dead from this very millisecond on. */
+  /** Unix milliseconds; the token is invalid from this millisecond on. */
   readonly expiresAt: number
-  /** Unix milliseconds; from then on the holder should rotate. */
+  /** Unix milliseconds; the token should be rotated from then on. */
   readonly rotateAt: number
-  /** `k4.lid.…` of the key that sealed it. */
+  /** `k4.lid.…` of the key that sealed the token. */
   readonly keyId: string
   readonly claims: Claims
-  /** Present when this node could not prove freshness and `onStale: 'accept'` let the token pass all the same. */
+  /** Present if this node could not prove freshness and `onStale: 'accept'` accepted the token anyway. */
   readonly stale?: true
 }
 
-/** Why a token is refused. */
+/** Why a token is rejected. */
 export type RejectionCode =
-  /** Not text, or not the text of a token. */
+  /** Not a string, or not in the format of a token. */
   | 'malformed'
   /** Longer than `maxTokenLength`. */
   | 'too_long'
   /** No loaded key has its key id, or the key has expired. */
   | 'unknown_key'
-  /** Not authentic: sealed with another key, changed, or for another audience or binding. */
+  /** Not authentic: sealed with another key, modified, or for another audience or binding. */
   | 'invalid'
   /** Authentic, but its claims do not parse, or the schema rejects them. */
   | 'claims_invalid'
@@ -88,7 +92,7 @@ export type RejectionCode =
   | 'not_yet_valid'
   /** Issued by another issuer. */
   | 'wrong_issuer'
-  /** Not for the audience that the requirement names. */
+  /** Not for the required audience. */
   | 'wrong_audience'
   /** Of a policy version below the policy's `minVersion`. */
   | 'outdated'
@@ -96,27 +100,27 @@ export type RejectionCode =
   | 'revoked'
   /** Rotated, and its grace is over. */
   | 'superseded'
-  /** Valid, but without the scopes in `missing`. */
+  /** Valid, but lacks the scopes in `missing`. */
   | 'insufficient_scope'
   /** This node cannot prove that it knows every revocation. */
   | 'stale'
   /** The authority was closed. */
   | 'closed'
 
-/** A refusal: a frozen value, never an `Error`. */
+/** A rejection: a frozen value, never an `Error`. */
 export type Rejected =
   | { readonly ok: false; readonly code: Exclude<RejectionCode, 'insufficient_scope'> }
   | {
       readonly ok: false
       readonly code: 'insufficient_scope'
-      /** The demanded scopes that are not covered; of an `anyOf`, all of them. */
+      /** The required scopes that are not covered; for an `anyOf`, all of them. */
       readonly missing: readonly string[]
     }
 
 /** The result of `verify`. */
 export type VerifyResult<Claims = AnyClaims> = Verified<Claims> | Rejected
 
-/** What `revoke` is aimed at: exactly one of these. */
+/** The target of `revoke`: exactly one of these. */
 export type RevokeTarget =
   | { readonly token: string }
   | { readonly id: string }

@@ -18,9 +18,9 @@ export interface Health extends Standing {
   readonly maxStalenessMs: number
   /** The position of this node in the feed. */
   readonly position: { readonly epoch: string; readonly seq: number }
-  /** How many events behind the last known head this node is. */
+  /** The number of events between this node and the last known head. */
   readonly lag: number
-  /** How many events were skipped because they are not authentic. */
+  /** The number of events skipped because they are not authentic. */
   readonly rejectedEvents: number
   /** Counters of the push channel: how often it ended, and how often a poll found an event that it missed. */
   readonly pushes: { readonly ends: number; readonly misses: number }
@@ -29,22 +29,24 @@ export interface Health extends Standing {
   /** When each kind of incident was last noticed, in Unix milliseconds. */
   readonly incidentTimes: Readonly<Partial<Record<IncidentKind, number>>>
   /**
-   * Why the feed cannot be read, or else why it cannot be written, with a machine-readable `reason` and the start of
-   * the outage; `null` while both work.
+   * Why reading the feed fails, otherwise why writing fails, with a machine-readable `reason` and the start of the
+   * outage; `null` while both work.
    */
   readonly feedFailure: Failure | null
-  /** Why the store cannot be read, or else written. A write failure is reported until such a write succeeds. */
+  /**
+   * Why reading the store fails, otherwise why writing fails. A write failure is reported until such a write succeeds.
+   */
   readonly storeFailure: Failure | null
-  /** How many revocations of this node the feed has not confirmed; the node retries until it does. */
+  /** The number of this node's revocations that the feed has not confirmed; the node retries until it does. */
   readonly pendingRevocations: number
-  /** How many revocations are held in memory. */
+  /** The number of revocations in memory. */
   readonly revocations: number
   /** Their estimated size in bytes. */
   readonly revocationBytes: number
-  /** The maximum held: the option `maxRevocations`. */
+  /** The maximum number of revocations: the option `maxRevocations`. */
   readonly maxRevocations: number
   /**
-   * Whether this node had no room for a revocation. It then rejects every token as `stale`, regardless of `onStale`,
+   * Whether this node had no space for a revocation. It then rejects every token as `stale`, regardless of `onStale`,
    * until enough revocations have expired or it is restarted with a higher `maxRevocations`.
    */
   readonly revocationsFull: boolean
@@ -56,11 +58,11 @@ export interface Health extends Standing {
   readonly feed: string
   /** Every key of the authority, with its state, times and age. */
   readonly keys: readonly (KeyInfo & {
-    /** How long ago it was made, in milliseconds. */
+    /** The age of the key in milliseconds. */
     readonly ageMs: number
   })[]
-  /** How many stored keys none of the root keys opens. */
+  /** The number of stored keys that none of the root keys can unwrap. */
   readonly unreadableKeys: number
-  /** How many opened tokens are cached, and their size in bytes. */
+  /** The number of cached tokens and their size in bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
 }

@@ -31,12 +31,12 @@ export class IncidentCounter {
     this.#report = report
   }
 
-  /** How many incidents of each kind there have been. */
+  /** The number of incidents of each kind. */
   get counts(): ReadonlyMap<IncidentKind, number> {
     return this.#counts
   }
 
-  /** When each kind was last noticed, in Unix milliseconds. */
+  /** When each kind was last detected, in Unix milliseconds. */
   get times(): ReadonlyMap<IncidentKind, number> {
     return this.#times
   }

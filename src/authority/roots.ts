@@ -11,7 +11,7 @@ import type { ResolvedOptions } from '../options/options.js'
 import type { Store } from '../store/store.js'
 
 /**
- * The current root key, then those being replaced. Without one in the options it is made for this process; throws
+ * The current root key, then those being replaced. Without one in the options, generates one for this process; throws
  * `ERR_INVALID_OPTION` if the store outlives the process.
  */
 export function resolveRoots(

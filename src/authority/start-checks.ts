@@ -18,7 +18,7 @@ export function refuseLostKeys(store: Store, feed: RevocationFeed): void {
   if (store.supports.durable || place === undefined) return
   throw new WatchwordError(
     'ERR_INVALID_OPTION',
-    `store: expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed are lost at the next start; pass a store of a database, or memoryFeed()`,
+    `store: expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed would be lost at the next start; pass a store of a database, or memoryFeed()`,
   )
 }
 
@@ -29,12 +29,12 @@ export function warnOfMemory({ store, feed }: ResolvedOptions): void {
     const missing = feed === undefined ? 'Pass `store` and `feed`' : 'Pass `store`'
     warnOnce(
       'WATCHWORD_MEMORY',
-      `no store was given: tokens and keys are kept in memory, and end with this process. ${missing} to createWatchword, or memoryStore() if that is meant`,
+      `no store was given: tokens and keys are kept in memory and lost when this process ends. ${missing} to createWatchword, or memoryStore() if that is meant`,
     )
   } else if (store.supports.durable) {
     warnOnce(
       'WATCHWORD_MEMORY',
-      `no feed was given: other processes over store "${store.name}" do not learn of the revocations of this one. Pass \`feed\` to createWatchword, or memoryFeed() if there is one process only`,
+      `no feed was given: other processes over store "${store.name}" do not receive the revocations of this one. Pass \`feed\` to createWatchword, or memoryFeed() if there is one process only`,
     )
   }
 }

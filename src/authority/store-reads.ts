@@ -1,5 +1,5 @@
 /**
- * The reads of the store by which the follower fills and checks its index.
+ * The reads of the store with which the follower fills and checks its index.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface StoreReadOptions extends ReadBackOptions {
   readonly time: FleetTime
 }
 
-/** The follower's reads. What the store cannot provide is `undefined`. */
+/** The follower's reads; `undefined` for those that the store does not support. */
 export function storeReads(
   options: StoreReadOptions,
 ): Pick<FollowerOptions, 'backfill' | 'reconcile' | 'storeTime' | 'storeIdentity'> {
@@ -48,7 +48,7 @@ function reconcileReads(options: StoreReadOptions): NonNullable<FollowerOptions[
     recent: (into, since) => backfillRevocations({ ...options, index: into }, since),
     all: async (into) => {
       const now = time.certain() ?? 0
-      // The store keeps entries for a while after the log has dropped them: those must not take up room.
+      // The store keeps entries for a while after the log has dropped them; they must not take up space.
       into.forget(now - MAX_SKEW_MS)
       await backfillIndex({ ...options, index: into, now })
     },

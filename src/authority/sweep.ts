@@ -1,6 +1,6 @@
 /**
- * The sweep: runs on every node once a minute, and is the only place where revocations, keys and records are dropped.
- * The agreed time of several parties decides what is dropped, never this node's clock alone.
+ * The sweep: runs on every node once a minute and drops expired revocations, keys and records. The agreed time of
+ * several parties decides, never this node's clock alone.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { Follower } from '../revocation/follower/follower.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { Store } from '../store/store.js'
 
-// Records of expired tokens are kept for a month for inspection; keys and revocations are dropped with the last token
-// that they concern.
+// Records of expired tokens are kept for a month for inspection; keys and revocations only as long as tokens may depend
+// on them.
 const KEEP_RECORDS_MS = 30 * 86_400_000
 const PURGE_EVERY_MS = 3_600_000
 

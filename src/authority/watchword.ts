@@ -101,8 +101,8 @@ export interface Watchword<
   /** The token inventory. */
   readonly tokens: {
     /**
-     * The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`, or with `ERR_STORE_CORRUPT` when its row
-     * was edited.
+     * The record of a token, or `undefined`. Rejects with `ERR_STORE_UNAVAILABLE`, or with `ERR_STORE_CORRUPT` if its
+     * row was edited.
      */
     get(id: string): Promise<TokenInfo | undefined>
     /** A page of token records, oldest first. Rejects with `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. */
@@ -111,18 +111,18 @@ export interface Watchword<
   }
   /** The keys. */
   readonly keys: {
-    /** Every key of this authority's audiences, oldest first. */
+    /** All keys of this authority's audiences, oldest first. */
     list(): readonly KeyInfo[]
     /** Publishes a successor for one audience, or for all, ahead of schedule. */
     rotate(): Promise<readonly KeyInfo[]>
     rotate(audience: string): Promise<readonly KeyInfo[]>
-    /** Revokes a key and every token that it sealed, and creates a new key if it was in use. */
+    /** Revokes a key and every token that it sealed. Creates a new key if it was in use. */
     revoke(id: string, options: RevokeOptions): Promise<RevokeReceipt>
     /**
-     * Discards a stored key of any audience that none of the root keys opens, such as one written by a process with the
-     * wrong root key: revokes it and destroys its wrapping, so that its audience can have a new key. Rejects with
-     * `ERR_INVALID_ARGUMENT` if the store has no such key or a root key opens it, and like `revoke`. `discardKey` does
-     * the same for a store in which no authority can start.
+     * Discards a stored key of any audience that none of the root keys can unwrap, such as one written by a process
+     * with the wrong root key: revokes it and destroys its wrapping, so its audience can have a new key. Rejects with
+     * `ERR_INVALID_ARGUMENT` if the store has no such key or a root key unwraps it, and like `revoke`. If no authority
+     * can start with the store, use `discardKey`.
      */
     discard(id: string, options: RevokeOptions): Promise<RevokeReceipt>
     /**

@@ -175,12 +175,12 @@ export async function aimAtRecord(core: Core, record: TokenRecord): Promise<Aim 
   return { kind: 'token', value, expiresAt, descent: { family, generation, endsAt } }
 }
 
-/** When no existing token can be valid any more: none outlives its key. */
+/** The time after which no existing token is valid: no token outlives its key. */
 function horizon(core: Core): number {
   let last = core.clock.now()
   for (const policy of core.options.policies.values())
     last = Math.max(last, core.clock.now() + policy.ttlMs)
   for (const key of core.keyring.stored) last = Math.max(last, key.expiresAt)
-  // The rows of keys of other audiences are not proved: an edited one must not make what is written unwritable.
+  // The keys of other audiences are unchecked: an edited row must not produce a time that cannot be stored.
   return Math.min(last + MAX_SKEW_MS, MAX_TIME)
 }

@@ -62,7 +62,7 @@ export function policyOf(core: Core, name: string): Policy {
 
 /**
  * Resolves when this node knows whether the store has the key that a token names. Rejects with `ERR_STORE_UNAVAILABLE`,
- * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` if it cannot know; the token must not be rejected then.
+ * `ERR_KEY_LOOKUP_PENDING` or `ERR_ROOT_KEY` if it cannot know; the token must then not be rejected.
  */
 export async function lookUpKeyOf({ verifier, keyring }: Core, token: unknown): Promise<void> {
   const id = verifier.keyIdOf(token)

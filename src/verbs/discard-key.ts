@@ -1,5 +1,5 @@
 /**
- * Repairs a store with a key that no root key opens: discards that key, with or without a running authority.
+ * Repairs a store with a key that no root key can unwrap: discards that key, with or without a running authority.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import type { RevokeOptions, RevokeReceipt } from './inputs.js'
 
 /** Where the key is stored, and the actor. */
 export interface DiscardKeyOptions {
-  /** The store that has the key. It is opened and not closed. */
+  /** The store that has the key. It is opened but not closed. */
   readonly store: Store
-  /** The root key of the fleet, to check that it does not open the key. */
+  /** The root key of the fleet, to check that it does not unwrap the key. */
   readonly rootKey: string | KeyWrapper
   /** The other root keys of the fleet. Default: none. */
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
@@ -35,7 +35,7 @@ export interface DiscardKeyOptions {
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-// The root keys are validated when they are opened.
+// The root keys are validated when they are used.
 const optionsSchema = strict(
   {
     store: z.custom<Store>(
@@ -53,13 +53,13 @@ const optionsSchema = strict(
 )
 
 /**
- * Discards a stored key that none of the fleet's root keys opens, such as one that a process with the wrong root key
- * wrote. The key is revoked and its wrapping is destroyed, so no token of it is ever accepted; the next authority that
- * starts makes a new key for the audience. For a store in which no authority can start; a running one has
+ * Discards a stored key that none of the fleet's root keys can unwrap, such as one written by a process with the wrong
+ * root key. The key is revoked and its wrapping is destroyed, so its tokens are never accepted; the next authority that
+ * starts creates a new key for the audience. Use it if no authority can start with the store; a running one has
  * `keys.discard`. Safe to repeat.
  *
- * Rejects with `ERR_INVALID_ARGUMENT` when the store has no such key, or a root key opens it; with `ERR_INVALID_OPTION`
- * for an invalid root key; with `ERR_ROOT_KEY` when a key wrapper fails; and as the store does.
+ * Rejects with `ERR_INVALID_ARGUMENT` if the store has no such key or a root key unwraps it, with `ERR_INVALID_OPTION`
+ * for an invalid root key, with `ERR_ROOT_KEY` if a key wrapper fails, and like the store.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export async function discardKey(id: string, options: DiscardKeyOptions): Promis
 /**
  * Discards a key on a running authority and publishes its revocation to every node.
  *
- * @param revokeKey - Revokes the key; called once it is known that the key may be discarded.
+ * @param revokeKey - Revokes the key; called after checking that the key may be discarded.
  */
 export async function discardStoredKey(
   core: Core,
@@ -109,7 +109,7 @@ export async function discardStoredKey(
   return receipt
 }
 
-/** The record of a key that may be discarded; `undefined` if it was discarded already. */
+/** The record of a key that may be discarded; `undefined` if it was already discarded. */
 async function discardable(
   stored: readonly KeyRecord[],
   id: string,
@@ -119,7 +119,7 @@ async function discardable(
   if (record === undefined) {
     throw new WatchwordError(
       'ERR_INVALID_ARGUMENT',
-      'id: the store has no key of this id; the message of ERR_ROOT_KEY names the id',
+      'id: the store has no key with this id; the message of ERR_ROOT_KEY names the id',
     )
   }
   if (isDiscarded(record)) return undefined

@@ -37,7 +37,7 @@ export interface Entry extends Fingerprinted {
   readonly outdated: boolean
   /** When the token is rejected, for any reason. */
   deadline: number
-  /** Whether its first use retires its predecessor and has not been reported yet. */
+  /** Whether its first use retires its predecessor and was not reported yet. */
   retiresPredecessor: boolean
 }
 

@@ -82,8 +82,8 @@ export function assertClaims(
 const ROWS_A_TURN = 50
 
 /**
- * The ids of rows that do not match their tags. Rows without a tag predate tags, and rows whose key is gone can no
- * longer be checked: neither is included.
+ * The ids of rows that do not match their tags. Excludes rows from before tags existed, and rows whose key was purged,
+ * which can no longer be checked.
  */
 export async function editedRows(
   core: BatchCore,

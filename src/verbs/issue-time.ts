@@ -29,7 +29,7 @@ export function maxAheadMs({ options }: Pick<IssueClock, 'options'>): number {
 export function issueTime(core: IssueClock, subject: string, audience: string): number {
   const { clock, index } = core
   const now = clock.now()
-  // A clock that was stepped back a little is still judged by the highest time it has shown.
+  // After a small step back, the clock is judged by its highest time.
   const latest = Math.max(now, clock.judged()) + maxAheadMs(core)
   if (index.watermark(subject, audience) >= latest) index.clampFuture()
   const issuedAt = Math.max(now, index.watermark(subject, audience) + 1)
@@ -37,7 +37,7 @@ export function issueTime(core: IssueClock, subject: string, audience: string): 
   const ahead = issuedAt - now
   throw new WatchwordError(
     'ERR_REVOKED_AHEAD',
-    `a revocation covers everything that is issued in the next ${ahead} ms, as when the clock of a node was ahead; retry in ${issuedAt - latest} ms`,
+    `a revocation covers everything issued in the next ${ahead} ms, because the clock of a node was ahead; retry in ${issuedAt - latest} ms`,
     { retryAt: now + issuedAt - latest },
   )
 }

@@ -1,5 +1,5 @@
 /**
- * A newly issued token: the only object that holds its text.
+ * A newly issued token, the only object that contains its text.
  *
  * @module
  */

@@ -194,7 +194,7 @@ type Published = Pick<RevokeReceipt, 'position' | 'nodes'>
 
 interface Publication {
   readonly entries: readonly RevocationEntry[]
-  /** Those that the log is not known to have. */
+  /** Entries that the log may not have. */
   readonly unknown: readonly RevocationEntry[]
   readonly options: Options
 }
@@ -214,7 +214,7 @@ async function publish(
 
 const placeOf = ({ epoch, seq }: Position): LogPosition => Object.freeze({ epoch, seq })
 
-// Issuing must not wait for the next request to find out that its key is gone.
+// Creates the next key immediately: otherwise the next request to issue would discover that its key is missing.
 async function replaceKey(core: Core, keyId: string): Promise<void> {
   const audience = core.keyring.get(keyId)?.record.audience
   await core.keyring.refresh()

@@ -115,7 +115,7 @@ async function detectReuse(
   if (isReuse(core, { entry, record }, successor)) await reused(core, { entry, record, options })
 }
 
-// No token outlives its family, so the holder of the last token learns here that rotating sooner would not have helped.
+// No token outlives its family: this tells the holder of the last token that rotating sooner would not have helped.
 async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
   const record = await core
     .callStore(() => readToken(core.store, principal.id))
@@ -145,7 +145,10 @@ async function loadRecord(core: Core, entry: Entry, options: Options): Promise<T
   return record
 }
 
-/** Handles a token that was rotated before: within the grace it returns the same successor, after it this is reuse. */
+/**
+ * Handles a token that was rotated before: returns the same successor within the grace, and treats it as reuse
+ * afterwards.
+ */
 async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record } = rotation
   const successor = await core.callStore(() => readToken(core.store, record.successor as string))
@@ -251,7 +254,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
 function revocationsFull({ options }: Core): WatchwordError {
   return new WatchwordError(
     'ERR_REVOCATIONS_FULL',
-    `this node holds almost as many revocations as maxRevocations (${options.maxRevocations}) allows, and keeps the rest for revocations; raise maxRevocations, or shorten the maxLifetime of the policies`,
+    `this node has almost maxRevocations (${options.maxRevocations}) revocations and reserves the rest for revocations; raise maxRevocations, or shorten the maxLifetime of the policies`,
   )
 }
 

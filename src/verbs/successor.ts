@@ -1,5 +1,5 @@
 /**
- * The successor of a token: its scopes, its life and its record.
+ * The successor of a token: its scopes, its lifetime and its record.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export function familyEnded(): WatchwordError {
   )
 }
 
-/** What a successor is made from. */
+/** The inputs of a successor. */
 export interface SuccessorParts {
   readonly record: TokenRecord
   readonly actor: string
@@ -40,7 +40,7 @@ export function newSuccessor(core: Core, parts: SuccessorParts): TokenRecord {
   const issuedAt = issueTime(core, record.subject, record.audience)
   if (issuedAt >= record.familyExpiresAt) throw familyEnded()
   const end = Math.min(record.familyExpiresAt, ringKey.record.expiresAt - MAX_SKEW_MS)
-  // A token that was issued to live shortly must not gain a longer life by rotating once.
+  // A token issued with a short lifetime must not gain a longer one by rotation.
   const ttl = Math.min(lifetime(policy, parts.ttl), record.ttl)
   const expiresAt = Math.min(issuedAt + ttl, end)
   return core.tagger.ofRecord({
@@ -68,7 +68,7 @@ export interface Granted {
 
 /**
  * The scopes of a successor: at most those of the token, and at most those that the policy still grants. Throws
- * `ERR_SCOPE_NOT_GRANTABLE` when the policy leaves none.
+ * `ERR_SCOPE_NOT_GRANTABLE` if none are left.
  */
 export function successorScopes(
   record: TokenRecord,
@@ -87,11 +87,11 @@ export function successorScopes(
   if (granted.scopes.length > 0 || granted.lost.length === 0) return granted
   throw new WatchwordError(
     'ERR_SCOPE_NOT_GRANTABLE',
-    `policy ${quote(policy.name)} grants none of the token's scopes any more (${listed(granted.lost)}); widen the policy, or issue another token`,
+    `policy ${quote(policy.name)} no longer grants any of the token's scopes (${listed(granted.lost)}); widen the policy, or issue another token`,
   )
 }
 
-/** Which of these scopes the policy grants, and which it does not. */
+/** Splits scopes into those that the policy grants and those that it does not. */
 export function grantedBy(policy: Policy, wanted: readonly string[]): Granted {
   const isGranted = (scope: string) => coveredByAny(policy.scopes, scope)
   return {

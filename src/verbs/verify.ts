@@ -1,5 +1,5 @@
 /**
- * The verify path: from the text of a token to a decision, synchronously, without I/O, without throwing.
+ * The verify path: decides about a token synchronously, without I/O and without throwing.
  *
  * Cached and uncached tokens go through the same checks, so the decisions cannot differ; the cache only saves opening
  * the token.
