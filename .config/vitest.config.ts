@@ -10,9 +10,16 @@ const results = process.env['WATCHWORD_TEST_RESULTS']
 const IN_PROCESS = 'test/contract/{custom,memory,sqlite,pglite}-*.test.ts'
 const MUTANTS = 'test/contract/*-mutants.test.ts'
 
+/** The tests of which the fast groups run only a part: see `test/support/runs.ts`. */
+const THOROUGH = [
+  'test/property/{cache,keys}/**/*.test.ts',
+  'test/property/verbs/rotate.test.ts',
+  'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
+]
+
 /**
  * The groups of tests. `npm test` runs those without `full:`: they need no server and no long wait. `npm run test:full`
- * runs them all.
+ * runs the others.
  */
 const GROUPS: Readonly<
   Record<string, { readonly include: string[]; readonly exclude?: string[] }>
@@ -26,12 +33,20 @@ const GROUPS: Readonly<
   package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
   'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
   'full:faults': { include: ['test/faults/**/*.test.ts', 'test/processes/**/*.test.ts'] },
+  'full:thorough': { include: THOROUGH },
   'full:simulation': { include: ['test/simulation/**/*.test.ts', 'test/heap/**/*.test.ts'] },
 }
 
 const projects = Object.entries(GROUPS).map(([name, files]) => ({
   extends: true as const,
-  test: { name, ...files },
+  test: {
+    name,
+    ...files,
+    env: {
+      WATCHWORD_PROPERTY_RUNS:
+        process.env['WATCHWORD_PROPERTY_RUNS'] ?? (name.startsWith('full:') ? '1' : '0.25'),
+    },
+  },
 }))
 
 export default defineConfig({

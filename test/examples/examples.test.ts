@@ -25,7 +25,7 @@ describe('the examples', () => {
     expect(files).toEqual(expect.arrayContaining(['demo.ts', 'quickstart.ts']))
   })
 
-  it.each(files)('%s runs, and shows something', async (name) => {
+  it.concurrent.each(files)('%s runs, and shows something', async (name) => {
     // Rejects when the exit code is not 0, with what was printed to standard error in the message.
     const { stdout } = await run(process.execPath, ['.config/run.mjs', `examples/${name}`], {
       cwd: root,

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { transform } from 'esbuild'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ERROR_CODES, type RejectionCode } from 'watchword'
 
@@ -106,19 +107,23 @@ function withGiven(text: string): string {
   return `${declared}${text}\nexport {}\n`
 }
 
-/** Compiles programs, by their file names, and returns what is wrong with them. */
+/** Compiles programs against the built package, by their file names, and returns what is wrong with them. */
 async function compile(folder: string, programs: ReadonlyMap<string, string>): Promise<string> {
   mkdirSync(folder, { recursive: true })
   for (const [name, text] of programs) writeFileSync(`${folder}/${name}`, text)
-  const config = { extends: '../../../tsconfig.json', include: ['*.ts'] }
+  // Without paths, the package's name means the package, of which only the types are read.
+  const config = {
+    extends: '../../../tsconfig.json',
+    compilerOptions: { paths: {} },
+    include: ['*.ts'],
+  }
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config))
   const compiler = `${root}/node_modules/typescript/bin/tsc`
   try {
     await run(process.execPath, [compiler, '-p', `${folder}/tsconfig.json`], { cwd: root })
     return ''
   } catch (error) {
-    // What is wrong in the sources is for the type check to say.
-    return (error as { stdout: string }).stdout.replace(/^(?:src\/.*|\s.*)\n/gm, '')
+    return (error as { stdout: string }).stdout
   }
 }
 
@@ -161,9 +166,11 @@ describe('the README', () => {
     const place = `${folder}/run`
     mkdirSync(place, { recursive: true })
     for (const [index, block] of continuations.entries()) {
-      const file = `${place}/${nameOf(block.page, index)}`
-      writeFileSync(file, `${programOf(block)}await watchword.close()\n`)
-      const { stdout } = await run(process.execPath, ['.config/run.mjs', file], { cwd: root })
+      const file = `${place}/${nameOf(block.page, index).replace(/ts$/, 'mjs')}`
+      const program = `${programOf(block)}await watchword.close()\n`
+      const { code } = await transform(program, { loader: 'ts', target: 'node20' })
+      writeFileSync(file, code)
+      const { stdout } = await run(process.execPath, [file], { cwd: root })
       expect(stdout).toContain('v4.local.')
     }
   })

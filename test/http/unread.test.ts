@@ -65,7 +65,8 @@ const served = async (framework: EndpointFramework, use: (port: number) => Promi
   }
 }
 
-describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
+// At once, since each waits for the second that a connection is kept half open.
+describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
   const head = (method: string, path: string, ...more: readonly string[]) => [
     `${method} ${path} HTTP/1.1`,
     'host: api.example',

@@ -285,7 +285,7 @@ describe('a verdict', () => {
         }
         await closeAll()
       }),
-      { numRuns: runs(120) },
+      { numRuns: runs(120, 30) },
     )
     // Every verdict that time and change can bring has been compared.
     for (const code of ['ok', 'expired', 'revoked', 'superseded', 'not_yet_valid', 'invalid']) {

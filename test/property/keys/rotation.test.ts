@@ -131,7 +131,7 @@ describe('a schedule of keys', () => {
           }
         },
       ),
-      { numRuns: runs(400) },
+      { numRuns: runs(400, 100) },
     )
   })
 })
@@ -346,7 +346,7 @@ describe('five authorities on one store that is slow and fails, over two years',
         const keys = await fleet.store.listKeys()
         expect(keys.filter(({ expiresAt }) => expiresAt + KEPT + 2 * DAY < now)).toEqual([])
       }),
-      { numRuns: runs(3), endOnFailure: true },
+      { numRuns: runs(3, 1), endOnFailure: true },
     )
   })
 })

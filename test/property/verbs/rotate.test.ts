@@ -403,7 +403,7 @@ describe.each(['observe', 'alert', 'revoke-family'] as const)('rotation with reu
           await real.fleet.close()
         }
       }),
-      { numRuns: runs(40) },
+      { numRuns: runs(40, 10) },
     )
   })
 })
