@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { WatchwordError } from '../errors.js'
+
 import { ephemeralRootKey, MAKE_A_KEY, type RootKey } from '../keys/root-key.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { withDeadline } from '../lib/deadline.js'
+import { invalidOption } from '../lib/invalid.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { Store } from '../store/store.js'
 
@@ -23,9 +24,9 @@ export function resolveRoots(
   const previous = options.previousRootKeys.map(timely)
   if (options.rootKey !== undefined) return [timely(options.rootKey), ...previous]
   if (store.supports.durable) {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      `rootKey: required with store "${store.name}", which outlives the process; ${MAKE_A_KEY}`,
+    throw invalidOption(
+      'rootKey',
+      `required with store "${store.name}", which outlives the process; ${MAKE_A_KEY}`,
     )
   }
   return [ephemeralRootKey(), ...previous]

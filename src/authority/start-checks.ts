@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { WatchwordError } from '../errors.js'
+
 import type { RevocationFeed } from '../feed/feed.js'
+import { invalidOption } from '../lib/invalid.js'
 import { isTestRun, warnOnce } from '../lib/warn.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { Store } from '../store/store.js'
@@ -16,9 +17,9 @@ import type { Store } from '../store/store.js'
 export function refuseLostKeys(store: Store, feed: RevocationFeed): void {
   const { place } = feed.info
   if (store.supports.durable || place === undefined) return
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `store: expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed would be lost at the next start; pass a store of a database, or memoryFeed()`,
+  throw invalidOption(
+    'store',
+    `expected one that outlives the process, as the feed does (${place}): with the store "${store.name}" the keys that seal the feed would be lost at the next start; pass a store of a database, or memoryFeed()`,
   )
 }
 

@@ -9,8 +9,8 @@
  */
 
 import type { JetStreamClient } from '../clients/nats/client.js'
-import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { invalidOption } from '../lib/invalid.js'
 import { withSignals } from '../lib/signals.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
 import { Incidents } from './incidents.js'
@@ -176,17 +176,14 @@ function checkOptions(
 ): Required<NatsFeedOptions> {
   const { prefix = 'watchword', replicas = 1 } = adapterOptions(given, ['prefix', 'replicas'])
   if (typeof js?.jetstreamManager !== 'function')
-    throw invalid('js: expected the result of jetstream(connection) of @nats-io/jetstream')
+    throw invalidOption('js', 'expected the result of jetstream(connection) of @nats-io/jetstream')
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
-    throw invalid(
-      "prefix: expected 1 to 64 letters, digits, '_' or '-', the first a letter or digit",
+    throw invalidOption(
+      'prefix',
+      "expected 1 to 64 letters, digits, '_' or '-', the first a letter or digit",
     )
   }
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 5)
-    throw invalid('replicas: expected a whole number from 1 to 5')
+    throw invalidOption('replicas', 'expected a whole number from 1 to 5')
   return { prefix, replicas }
-}
-
-function invalid(message: string): WatchwordError {
-  return new WatchwordError('ERR_INVALID_OPTION', message)
 }

@@ -24,8 +24,8 @@ import {
   type Steps,
   sql,
 } from '../clients/sql/statement.js'
-import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { invalidOption } from '../lib/invalid.js'
 import { describeKind } from '../lib/quote.js'
 import { lockKey } from '../store/sql/postgres-dialect.js'
 import { checkedName, checkedPrefix } from '../store/sql/schema.js'
@@ -122,8 +122,7 @@ export function postgresFeed(
 ): SqlFeed {
   const options = adapterOptions(given, ['prefix', 'schema', 'name', 'prepare', 'listen'])
   const { prepare = true, schema } = options
-  if (typeof prepare !== 'boolean')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')
+  if (typeof prepare !== 'boolean') throw invalidOption('prepare', 'expected true or false')
   const prefix = checkedPrefix(options.prefix)
   if (schema !== undefined) checkedName('schema', schema)
   const feed = checkedName('name', options.name ?? 'main')
@@ -132,10 +131,7 @@ export function postgresFeed(
   if (isPool(pool)) return sqlFeed(engineOf(pool, parts, prepare, listenerOf(pool, options.listen)))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlFeed(pgliteEngine(pool, parts, options.listen))
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `pool: expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`,
-  )
+  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`)
 }
 
 type Listen = PostgresFeedOptions['listen']
@@ -145,7 +141,7 @@ function listenerOf(pool: PostgresFeedPool, asked: Listen): (() => PostgresListe
   if (typeof asked === 'function') return asked
   const { Client, options } = pool as PostgresFeedPool & { options?: { password?: unknown } }
   if (asked !== undefined || typeof Client !== 'function' || typeof options !== 'object')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'listen: expected a function, or false')
+    throw invalidOption('listen', 'expected a function, or false')
   // The pool hides the password when its options are enumerated.
   return () => new Client({ ...options, password: options.password, keepAlive: true })
 }
@@ -226,10 +222,7 @@ function pgliteEngine(
   asked: Listen,
 ): FeedEngine {
   if (asked !== undefined && asked !== false)
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      'listen: expected false, or nothing, for a PGlite',
-    )
+    throw invalidOption('listen', 'expected false, or nothing, for a PGlite')
   const toQuery = queries(false)
   const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<Answer> => {
     const { text, values = [] } = toQuery(statement)

@@ -21,6 +21,7 @@ import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
 import { withReason } from '../lib/failure-reason.js'
 import { bare } from '../lib/fields.js'
+import { invalidOption } from '../lib/invalid.js'
 import { withSignals } from '../lib/signals.js'
 import type {
   Appended,
@@ -238,12 +239,12 @@ function checkOptions(given: readonly [options?: RedisFeedOptions]): Checked {
   const options = adapterOptions(given, ['prefix', 'allowEviction', 'subscriber'])
   const { prefix = 'watchword', allowEviction = false } = options
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      "prefix: expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+    throw invalidOption(
+      'prefix',
+      "expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
     )
   }
   if (typeof allowEviction !== 'boolean')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'allowEviction: expected true or false')
+    throw invalidOption('allowEviction', 'expected true or false')
   return bare({ ...options, prefix, allowEviction })
 }

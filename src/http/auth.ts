@@ -4,8 +4,9 @@
  * @module
  */
 
-import { WatchwordError } from '../errors.js'
+import type { WatchwordError } from '../errors.js'
 import { bare } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
 import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
 import { shown } from './own.js'
@@ -154,5 +155,5 @@ function placeOf(request: object): string {
 const MAX_PLACE_LENGTH = 200
 
 function misuse(message: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `request: ${message}`)
+  return invalidArgument('request', message)
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../errors.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { shown } from './own.js'
 
 const GUARD_METHODS = ['authenticate', 'require'] as const
@@ -21,7 +21,7 @@ export function checkEndpointAuthority(authority: unknown): void {
 
 function check(authority: unknown, caller: string, methods: readonly string[]): void {
   if (typeof authority !== 'object' || authority === null) {
-    throw misuse(
+    throw invalidArgument(
       'authority',
       `${caller} expects an authority as its first argument, got ${shown(authority)}; pass the result of await createWatchword(…)`,
     )
@@ -30,12 +30,12 @@ function check(authority: unknown, caller: string, methods: readonly string[]): 
   const missing = methods.filter((name) => typeof members[name] !== 'function')
   if (missing.length === 0) return
   if (typeof members['then'] === 'function') {
-    throw misuse(
+    throw invalidArgument(
       'authority',
       `${caller} expects an authority, got a promise; createWatchword is asynchronous: write const watchword = await createWatchword(…)`,
     )
   }
-  throw misuse(
+  throw invalidArgument(
     'authority',
     `${caller} expects an authority, got an object without ${missing.join('() and ')}(); pass the result of await createWatchword(…)`,
   )
@@ -44,7 +44,7 @@ function check(authority: unknown, caller: string, methods: readonly string[]): 
 /** Throws `ERR_INVALID_ARGUMENT` for a handler that is not a function. */
 export function checkHandler(handler: unknown): void {
   if (typeof handler === 'function') return
-  throw misuse(
+  throw invalidArgument(
     'handler',
     `protect expects a function as its second argument, got ${shown(handler)}; write protect(watchword, handler, options)`,
   )
@@ -66,9 +66,8 @@ export function optionsOf<T extends object>(given: readonly [options?: T], calle
   if (given.length === 0) return {} as T
   const [options] = given
   if (options !== undefined) return options
-  throw misuse('options', `${caller} got undefined; ${UNDEFINED_OPTIONS[caller] ?? GUARD_OPTIONS}`)
-}
-
-function misuse(argument: string, message: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `${argument}: ${message}`)
+  throw invalidArgument(
+    'options',
+    `${caller} got undefined; ${UNDEFINED_OPTIONS[caller] ?? GUARD_OPTIONS}`,
+  )
 }

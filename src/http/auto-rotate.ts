@@ -6,9 +6,11 @@
  *
  * @module
  */
+
+import { invalidOption } from '../lib/invalid.js'
 import type { Verified } from '../types.js'
 import type { Direct } from '../verbs/direct.js'
-import { invalid, type ResolvedTokenOptions, type TokenAuthority } from './options.js'
+import type { ResolvedTokenOptions, TokenAuthority } from './options.js'
 
 type SuccessorHeaders = Readonly<Record<string, string>>
 
@@ -44,7 +46,10 @@ export function makeAutoRotation<Claims>(
   const rotate = authority.rotate?.bind(authority)
   const { tokens } = authority
   if (direct === undefined || rotate === undefined || tokens === undefined) {
-    throw invalid('rotateDue', 'expected an authority made by createWatchword, which can rotate')
+    throw invalidOption(
+      'rotateDue',
+      'expected an authority made by createWatchword, which can rotate',
+    )
   }
   const { binding } = requirement
   const bound = binding === undefined ? {} : { binding }

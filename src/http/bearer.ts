@@ -9,6 +9,7 @@
 import { WatchwordError } from '../errors.js'
 import { type ResolvedClock, SYSTEM_CLOCK } from '../lib/clock.js'
 import { bare } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
@@ -204,9 +205,9 @@ class Check<Request, Claims> {
   ): Outcome<Claims> | Promise<Outcome<Claims>> {
     const { refusals } = this.#parts
     if (result === undefined || result === null) {
-      throw new WatchwordError(
-        'ERR_INVALID_ARGUMENT',
-        `authority: authenticate resolved with ${shown(result)}; expected the result of a check`,
+      throw invalidArgument(
+        'authority',
+        `authenticate resolved with ${shown(result)}; expected the result of a check`,
       )
     }
     if (own(result, 'ok') !== true) {

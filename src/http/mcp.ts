@@ -7,10 +7,11 @@
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { WatchwordError } from '../errors.js'
 import { bare } from '../lib/fields.js'
+import { invalidOption } from '../lib/invalid.js'
 import type { Rejected, Requirement, Verified } from '../types.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { checkAuthority } from './authority-check.js'
-import { invalid, optionFields, type TokenAuthority } from './options.js'
+import { optionFields, type TokenAuthority } from './options.js'
 import { own } from './own.js'
 
 export type { TokenAuthority } from './options.js'
@@ -72,7 +73,7 @@ export function mcpVerifier<Claims>(
 function checkErrors(errors: unknown): void {
   for (const name of ['InvalidTokenError', 'InsufficientScopeError']) {
     if (typeof (errors as Record<string, unknown> | undefined)?.[name] === 'function') continue
-    throw invalid(
+    throw invalidOption(
       'errors',
       `expected the module @modelcontextprotocol/sdk/server/auth/errors.js, got none with a class ${name}; import it as errors and pass { errors }`,
     )

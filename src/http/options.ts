@@ -4,9 +4,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { WatchwordError } from '../errors.js'
+import type { WatchwordError } from '../errors.js'
 import { type Duration, MINUTE, parseDuration, SECOND } from '../lib/duration.js'
 import { bare, fieldsOf } from '../lib/fields.js'
+import { invalidOption } from '../lib/invalid.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
@@ -174,14 +175,14 @@ export function resolveTokenOptions<Request>(
 /** The own fields of an options object. Throws `ERR_INVALID_OPTION` for any other value. */
 export function optionFields(options: unknown): Readonly<Record<string, unknown>> {
   if (isPlain(options)) return fieldsOf(options, [])
-  throw invalid('options', `expected a plain object of options, got ${shown(options)}`)
+  throw invalidOption('options', `expected a plain object of options, got ${shown(options)}`)
 }
 
 /** Throws `ERR_INVALID_OPTION` for a field that is present without a value. */
 export function refuseUndefined(fields: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined)
-      throw invalid(name, 'expected a value, got undefined; remove the field')
+      throw invalidOption(name, 'expected a value, got undefined; remove the field')
   }
 }
 
@@ -191,12 +192,10 @@ export function invalidField(
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
 ): WatchwordError<'ERR_INVALID_OPTION'> {
   const name = String(issue?.path[0] ?? 'options')
-  return invalid(name, `${issue?.message ?? 'expected another value'}, got ${shown(fields[name])}`)
-}
-
-/** The error for an invalid field. */
-export function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
-  return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
+  return invalidOption(
+    name,
+    `${issue?.message ?? 'expected another value'}, got ${shown(fields[name])}`,
+  )
 }
 
 function isTimeout(value: unknown): boolean {

@@ -5,6 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
+import { invalidOption } from '../lib/invalid.js'
 import type { KeyRecord } from '../store/store.js'
 import {
   destroyKey,
@@ -58,16 +59,13 @@ export function resolveRootKey(option: string | KeyWrapper, previous?: number): 
   if (typeof option !== 'string') return fromWrapper(option)
   const field = previous === undefined ? 'rootKey' : `previousRootKeys.${previous}`
   if (isPublishedKey(option)) {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      `${field}: this key is printed in the PASETO test vectors; ${MAKE_A_KEY}`,
-    )
+    throw invalidOption(field, `this key is printed in the PASETO test vectors; ${MAKE_A_KEY}`)
   }
   try {
     return fromKey(importKey(option))
   } catch (cause) {
     if (cause instanceof WatchwordError && cause.code === 'ERR_NOT_READY') throw cause
-    throw new WatchwordError('ERR_INVALID_OPTION', `${field}: ${mistakeIn(option)}`)
+    throw invalidOption(field, `${mistakeIn(option)}`)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { WatchwordError } from '../errors.js'
 import { fieldsOf } from './fields.js'
+import { invalidOption } from './invalid.js'
 import { allowedNames, describe, quote } from './quote.js'
 import { EXPLICIT_UNDEFINED } from './undefined.js'
 
@@ -20,17 +21,16 @@ export function adapterOptions<T extends object>(
 ): T {
   const [options] = given
   if (given.length > 0 && (typeof options !== 'object' || Array.isArray(options ?? [])))
-    throw invalid(`options: expected an object, got ${describe(options)}`)
+    throw invalidOption('options', `expected an object, got ${describe(options)}`)
   // Without a prototype, so a polluted one sets no option.
   const fields = fieldsOf(options ?? {}, names)
   for (const [name, value] of Object.entries(fields)) {
     if (!names.some((known) => known === name))
-      throw invalid(`unknown option ${quote(name)}${allowedNames(name, names)}`)
-    if (value === undefined) throw invalid(`${name}: ${EXPLICIT_UNDEFINED}`)
+      throw new WatchwordError(
+        'ERR_INVALID_OPTION',
+        `unknown option ${quote(name)}${allowedNames(name, names)}`,
+      )
+    if (value === undefined) throw invalidOption(name, EXPLICIT_UNDEFINED)
   }
   return fields as T
-}
-
-function invalid(message: string): WatchwordError<'ERR_INVALID_OPTION'> {
-  return new WatchwordError('ERR_INVALID_OPTION', message)
 }

@@ -12,6 +12,7 @@ import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.
 import type { Clock } from '../lib/clock.js'
 import { DAY, type Duration, MINUTE, parseShare, SECOND, YEAR } from '../lib/duration.js'
 import { bare } from '../lib/fields.js'
+import { invalidOption } from '../lib/invalid.js'
 import { issueText } from '../lib/issue-text.js'
 import { durationText } from '../lib/quote.js'
 import type { Policy, ReuseAction } from '../policy/policy.js'
@@ -208,7 +209,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
   const { data } = parsed
   const audiences = typeof data.audience === 'string' ? [data.audience] : data.audience
   if (new Set(audiences).size !== audiences.length)
-    throw invalid('audience', 'expected each name once')
+    throw invalidOption('audience', 'expected each name once')
   const policies = new Map<string, Policy>()
   for (const [policyName, policy] of Object.entries(data.policies))
     policies.set(policyName, resolvePolicy(policyName, policy, data.prefix))
@@ -248,13 +249,13 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
     refreshEveryMs: given.refreshEvery ?? DEFAULTS.keys.refreshEveryMs,
   }
   if (keys.publishAheadMs <= keys.refreshEveryMs) {
-    throw invalid(
+    throw invalidOption(
       'keys.publishAhead',
       'expected more than keys.refreshEvery, or a node would meet a key it has not read yet',
     )
   }
   if (keys.rotateEveryMs <= 4 * keys.publishAheadMs) {
-    throw invalid('keys.rotateEvery', 'expected more than four times keys.publishAhead')
+    throw invalidOption('keys.rotateEvery', 'expected more than four times keys.publishAhead')
   }
   return keys
 }
@@ -269,7 +270,7 @@ function resolvePolicy(
   const maxLifetimeMs =
     given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
   if (maxLifetimeMs < ttlMs) {
-    throw invalid(
+    throw invalidOption(
       `${field}.maxLifetime`,
       `expected at least ttl, which is ${durationText(ttlMs)}, got ${durationText(maxLifetimeMs)}`,
     )
@@ -277,7 +278,7 @@ function resolvePolicy(
   const version = given.version ?? 1
   const minVersion = given.minVersion ?? 1
   if (minVersion > version)
-    throw invalid(
+    throw invalidOption(
       `${field}.minVersion`,
       'expected at most version, or new tokens would be rejected',
     )
@@ -308,8 +309,4 @@ function resolveRotations({
     burst: rotations.burst ?? DEFAULTS.rotations.burst,
     everyMs: ms ?? Math.max(1, Math.ceil(ttl * (share as number))),
   }
-}
-
-function invalid(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
-  return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
 }

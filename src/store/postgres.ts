@@ -18,8 +18,8 @@ import { withRetries } from '../clients/sql/retry.js'
 import { postgresIdentity } from '../clients/sql/server.js'
 import { type Answer, awaitSteps, type Sql, type Steps } from '../clients/sql/statement.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
-import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { invalidOption } from '../lib/invalid.js'
 import { describeKind } from '../lib/quote.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
@@ -77,18 +77,14 @@ export function postgresStore(
 ): SqlStore {
   const options = adapterOptions(given, ['prefix', 'schema', 'prepare'])
   const { prepare = true, schema } = options
-  if (typeof prepare !== 'boolean')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'prepare: expected true or false')
+  if (typeof prepare !== 'boolean') throw invalidOption('prepare', 'expected true or false')
   const prefix = checkedPrefix(options.prefix)
   if (schema !== undefined) checkedName('schema', schema)
   const dialect = postgresDialect(prefix, schema)
   if (isPool(pool)) return sqlStore(engineOf(pool, dialect, prepare))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlStore(pgliteEngine(pool, dialect))
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `pool: expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`,
-  )
+  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`)
 }
 
 type Begin = (locks: Locks) => string

@@ -15,8 +15,8 @@ import { canDuplicate, duplicate } from '../clients/redis/own-client.js'
 import { scriptRunner } from '../clients/redis/script.js'
 import { redisIdentity, redisNow } from '../clients/redis/server.js'
 import { Standby } from '../clients/redis/standby.js'
-import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { invalidOption } from '../lib/invalid.js'
 import { openStore } from './redis/open.js'
 import { otherMethods } from './redis/revocations.js'
 import { tokenMethods } from './redis/tokens.js'
@@ -89,12 +89,12 @@ function checkOptions(given: readonly [options?: RedisStoreOptions]): Required<R
   const options = adapterOptions(given, ['prefix', 'allowEviction'])
   const { prefix = 'watchword', allowEviction = false } = options
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      "prefix: expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+    throw invalidOption(
+      'prefix',
+      "expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
     )
   }
   if (typeof allowEviction !== 'boolean')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'allowEviction: expected true or false')
+    throw invalidOption('allowEviction', 'expected true or false')
   return { prefix, allowEviction }
 }

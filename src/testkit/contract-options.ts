@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../errors.js'
+import { invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 
 /** Returns the options if `describe`, `it` and the maker are functions. Otherwise throws `ERR_INVALID_OPTION`. */
@@ -12,9 +12,9 @@ export function checkedOptions<T extends object>(options: T, maker: keyof T & st
   for (const name of ['describe', 'it', maker]) {
     const given: unknown = (options as Readonly<Record<string, unknown>> | undefined)?.[name]
     if (typeof given === 'function') continue
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      `${name}: expected a function, got ${describe(given)}; pass { describe, it, ${maker} }`,
+    throw invalidOption(
+      name,
+      `expected a function, got ${describe(given)}; pass { describe, it, ${maker} }`,
     )
   }
   return options

@@ -4,9 +4,9 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { WatchwordError } from '../errors.js'
 import { MAX_SKEW_MS } from '../keys/rotation.js'
 import { has } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { allowedNames, quote } from '../lib/quote.js'
 import { parseInput, strict } from '../lib/schema.js'
@@ -57,8 +57,7 @@ const targetSchema = z.union(
 /** A validated target. */
 export type Target = z.output<typeof targetSchema>
 
-const invalid = (message: string) =>
-  new WatchwordError('ERR_INVALID_ARGUMENT', `target: ${message}`)
+const invalid = (message: string) => invalidArgument('target', message)
 
 /** Validates a target. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
 export function parseTarget(raw: unknown): Target {

@@ -4,12 +4,12 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { WatchwordError } from '../errors.js'
 import { discardRow } from '../keys/discard.js'
 import { isDiscarded } from '../keys/discarded.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
 import { opens } from '../keys/root-proof.js'
 import { systemClock } from '../lib/clock.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { readKeys, recordsOf } from '../store/checked.js'
@@ -117,15 +117,15 @@ async function discardable(
 ): Promise<KeyRecord | undefined> {
   const record = stored.find((each) => each.id === id)
   if (record === undefined) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      'id: the store has no key with this id; the message of ERR_ROOT_KEY names the id',
+    throw invalidArgument(
+      'id',
+      'the store has no key with this id; the message of ERR_ROOT_KEY names the id',
     )
   }
   if (isDiscarded(record)) return undefined
   if (!(await opens(record, roots))) return record
-  throw new WatchwordError(
-    'ERR_INVALID_ARGUMENT',
-    `id: key ${record.id} opens under the given root keys, so its tokens are valid; use keys.revoke to end them`,
+  throw invalidArgument(
+    'id',
+    `key ${record.id} opens under the given root keys, so its tokens are valid; use keys.revoke to end them`,
   )
 }

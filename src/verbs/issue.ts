@@ -9,6 +9,7 @@ import type { RingKey } from '../keys/ring.js'
 import { MAX_SKEW_MS } from '../keys/rotation.js'
 import { type Duration, parseDuration } from '../lib/duration.js'
 import { deepFreeze } from '../lib/freeze.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { describe, listed, quote } from '../lib/quote.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
@@ -92,9 +93,9 @@ export const MAX_BATCH = 1000
 /** Issues tokens atomically: all or none. */
 export async function issueMany(core: Core, raws: unknown): Promise<readonly IssuedToken[]> {
   if (!Array.isArray(raws) || raws.length > MAX_BATCH) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      `inputs: expected a list of at most ${MAX_BATCH}, got ${describe(raws)}`,
+    throw invalidArgument(
+      'inputs',
+      `expected a list of at most ${MAX_BATCH}, got ${describe(raws)}`,
     )
   }
   const drafts: IssueDraft[] = []
@@ -143,9 +144,9 @@ function limitOf(core: Core, drafts: readonly IssueDraft[]): LiveLimit | undefin
   if (limited === undefined) return undefined
   const { subject, policy } = limited.record
   if (drafts.some(({ record }) => record.subject !== subject || record.policy !== policy)) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      'inputs: with a policy that has maxActivePerSubject, expected one subject and one policy',
+    throw invalidArgument(
+      'inputs',
+      'with a policy that has maxActivePerSubject, expected one subject and one policy',
     )
   }
   return { max: limited.policy.maxActivePerSubject as number, now: core.clock.now() }
@@ -170,9 +171,9 @@ function auditIssue(
 function audienceOf(core: Core, asked: string | undefined): string {
   const { audiences } = core.options
   if (asked === undefined && audiences.length > 1) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      `audience: expected one of those that this authority serves (${listed(audiences)}), got none`,
+    throw invalidArgument(
+      'audience',
+      `expected one of those that this authority serves (${listed(audiences)}), got none`,
     )
   }
   const audience = asked ?? (audiences[0] as string)
@@ -240,10 +241,7 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
   const expiresAt = Math.min(issuedAt + ttl, familyExpiresAt, keyEndsAt)
   const notBefore = input.notBefore ?? null
   if (notBefore !== null && notBefore >= expiresAt) {
-    throw new WatchwordError(
-      'ERR_INVALID_ARGUMENT',
-      'notBefore: expected a time before the token expires',
-    )
+    throw invalidArgument('notBefore', 'expected a time before the token expires')
   }
   const id = core.newId(issuedAt)
   return core.tagger.ofRecord({

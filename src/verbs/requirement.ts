@@ -4,9 +4,10 @@
  * @module
  */
 
-import { WatchwordError } from '../errors.js'
+import type { WatchwordError } from '../errors.js'
 import { parseDuration } from '../lib/duration.js'
 import { fieldsOf } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { allowedNames, describe, quote } from '../lib/quote.js'
 import { EXPLICIT_UNDEFINED } from '../lib/undefined.js'
@@ -95,25 +96,25 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   // An array has no fields that could be misspelt, so it would require nothing; the same holds for a copy of a compiled
   // one.
   if (!isObject(requirement) || Array.isArray(requirement) || isOfClass(requirement))
-    throw invalid('requirement', 'expected an object such as { scopes: […] }')
+    throw invalidArgument('requirement', 'expected an object such as { scopes: […] }')
   // Inherited and non-enumerable fields count. `undefined` is the value of a misspelt constant.
   const fields = fieldsOf(requirement, FIELD_NAMES)
   for (const field of Object.keys(fields)) {
     if (!FIELDS.has(field)) throw unknownField('requirement', field, FIELD_NAMES)
-    if (fields[field] === undefined) throw invalid(field, EXPLICIT_UNDEFINED)
+    if (fields[field] === undefined) throw invalidArgument(field, EXPLICIT_UNDEFINED)
   }
   const { audience, binding, maxStaleness, minPosition, freshness, scopes } =
     fields as Writable<Requirement>
   if (audience !== undefined && !isName(audience, 256))
-    throw invalid('audience', `expected a name, got ${describe(audience)}`)
+    throw invalidArgument('audience', `expected a name, got ${describe(audience)}`)
   if (binding !== undefined && !isName(binding, MAX_BINDING_LENGTH)) {
-    throw invalid('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
+    throw invalidArgument('binding', `expected 1 to ${MAX_BINDING_LENGTH} characters`)
   }
   if (freshness !== undefined && freshness !== 'store')
-    throw invalid('freshness', `expected 'store', got ${describe(freshness)}`)
+    throw invalidArgument('freshness', `expected 'store', got ${describe(freshness)}`)
   const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
   if (maxStaleness !== undefined && maxStalenessMs === undefined) {
-    throw invalid(
+    throw invalidArgument(
       'maxStaleness',
       `expected a duration such as '500ms' (ms, s, m, h, d or w), got ${describe(maxStaleness)}`,
     )
@@ -164,7 +165,7 @@ function readPosition(position: unknown): LogPosition {
   const { epoch, seq } = isObject(position) ? fieldsOf(position, ['epoch', 'seq']) : NOTHING
   if (typeof epoch === 'string' && /^[\w-]{22}$/.test(epoch) && Number.isSafeInteger(seq))
     return Object.freeze({ epoch, seq: seq as number })
-  throw invalid('minPosition', 'expected the position of a receipt: { epoch, seq }')
+  throw invalidArgument('minPosition', 'expected the position of a receipt: { epoch, seq }')
 }
 
 interface Scopes {
@@ -178,13 +179,14 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
   if (scopes === undefined) return { allOf: NONE, anyOf: NONE }
   if (Array.isArray(scopes)) return { allOf: readList(scopes, 'scopes'), anyOf: NONE }
   if (typeof scopes !== 'object' || scopes === null)
-    throw invalid('scopes', `expected a list, or { allOf, anyOf }, got ${describe(scopes)}`)
+    throw invalidArgument('scopes', `expected a list, or { allOf, anyOf }, got ${describe(scopes)}`)
   const fields = fieldsOf(scopes, GROUPS)
   const names = Object.keys(fields)
-  if (names.length === 0) throw invalid('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
+  if (names.length === 0)
+    throw invalidArgument('scopes', `expected allOf, anyOf or both${NO_SCOPES}`)
   for (const field of names) {
     if (field !== 'allOf' && field !== 'anyOf') throw unknownField('scopes', field, GROUPS)
-    if (fields[field] === undefined) throw invalid(`scopes.${field}`, EXPLICIT_UNDEFINED)
+    if (fields[field] === undefined) throw invalidArgument(`scopes.${field}`, EXPLICIT_UNDEFINED)
   }
   const [allOf, anyOf] = GROUPS.map((group) =>
     fields[group] === undefined ? NONE : readList(fields[group], `scopes.${group}`),
@@ -195,11 +197,14 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
 function readList(list: unknown, field: string): readonly string[] {
   // Validates the copy: `every` skips the holes of a sparse array, and the caller may change the array meanwhile.
   const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
-  if (scopes.length === 0) throw invalid(field, `expected at least one scope${NO_SCOPES}`)
+  if (scopes.length === 0) throw invalidArgument(field, `expected at least one scope${NO_SCOPES}`)
   const wrong = scopes.findIndex((scope) => !isScope(scope))
   if (wrong !== -1) {
     const given = describe(scopes[wrong])
-    throw invalid(`${field}.${wrong}`, `expected a scope such as 'orders:read', got ${given}`)
+    throw invalidArgument(
+      `${field}.${wrong}`,
+      `expected a scope such as 'orders:read', got ${given}`,
+    )
   }
   return Object.freeze(scopes as string[])
 }
@@ -253,11 +258,7 @@ function insufficient(granted: readonly string[], requirement: CompiledRequireme
 }
 
 function unknownField(place: string, field: string, names: readonly string[]): WatchwordError {
-  return invalid(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
-}
-
-function invalid(field: string, fix: string): WatchwordError {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `${field}: ${fix}`)
+  return invalidArgument(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
 }
 
 let warned = false

@@ -4,10 +4,10 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { WatchwordError } from '../errors.js'
 import type { Position } from '../feed/feed.js'
 import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
 import { has } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { audit } from '../observe/audit.js'
@@ -122,9 +122,9 @@ async function corrected(core: Core, before: number): Promise<number> {
 
 function refuseSuccessorsOption(target: Target, { successors }: Options): void {
   if (successors !== false || has(target, 'id') || has(target, 'token')) return
-  throw new WatchwordError(
-    'ERR_INVALID_ARGUMENT',
-    'successors: expected only with { id } or { token }; every other target is more than one token',
+  throw invalidArgument(
+    'successors',
+    'expected only with { id } or { token }; every other target is more than one token',
   )
 }
 

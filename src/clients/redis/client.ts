@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 
 /** An `ioredis` client, 5 or 6: `new Redis()` or `new Redis.Cluster()`. */
@@ -56,9 +56,9 @@ export function commandOf(client: RedisClient): Command {
       return (_, args) => (client as NodeRedisSentinel).sendCommand(false, [...args])
     return (_, args) => (client as NodeRedisClient).sendCommand([...args])
   }
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `client: expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
+  throw invalidOption(
+    'client',
+    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
   )
 }
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { WatchwordError } from '../../errors.js'
+import type { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 
 /** The data that an evicting server would lose, for messages. */
 export interface AtStake {
@@ -29,9 +30,9 @@ export function checkEviction(policy: string, atStake: AtStake): void {
 
 /** The error for a `maxmemory-policy` that evicts keys. */
 export function evictionError(policy: string, { data, name, volatile }: AtStake): WatchwordError {
-  return new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `client: the server's maxmemory-policy is ${policy}, which may drop ${data} when memory is full; set it to noeviction, or pass allowEviction: true if ${name} may be lost (${volatile})`,
+  return invalidOption(
+    'client',
+    `the server's maxmemory-policy is ${policy}, which may drop ${data} when memory is full; set it to noeviction, or pass allowEviction: true if ${name} may be lost (${volatile})`,
   )
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 import { type Command, has, isSentinel } from './client.js'
 import { canDuplicate, duplicate, isIoRedis } from './own-client.js'
@@ -96,9 +96,9 @@ export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
         (client as NodeRedisFeedSentinel).sendCommand(false, [...args], AS_BUFFERS)
     return (_, args) => (client as NodeRedisFeedClient).sendCommand([...args], AS_BUFFERS)
   }
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `client: expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
+  throw invalidOption(
+    'client',
+    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
   )
 }
 
@@ -125,12 +125,12 @@ export function subscriberOf(
 ): Subscriber {
   if (subscriber !== undefined) {
     if (typeof subscriber === 'function') return subscriber
-    throw new WatchwordError('ERR_INVALID_OPTION', 'subscriber: expected a function')
+    throw invalidOption('subscriber', 'expected a function')
   }
   if (!canDuplicate(client)) {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      'subscriber: expected a function that makes a client, since this one cannot duplicate itself',
+    throw invalidOption(
+      'subscriber',
+      'expected a function that makes a client, since this one cannot duplicate itself',
     )
   }
   return () => duplicate(client)

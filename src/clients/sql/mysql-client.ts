@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 import {
   type Answer,
@@ -58,9 +58,9 @@ export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
   // Only a callback pool has a `promise` method, and its `getConnection` would never resolve.
   const promises = has(pool, 'promise') ? (pool as MysqlCallbackPool).promise() : pool
   if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `pool: expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeKind(pool)}`,
+  throw invalidOption(
+    'pool',
+    `expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeKind(pool)}`,
   )
 }
 
@@ -74,9 +74,9 @@ const AUTOCOMMIT = sql`SELECT @@autocommit AS autocommit`
 export async function checkAutocommit(connection: MysqlConnection): Promise<void> {
   const { rows } = await ask(connection, AUTOCOMMIT)
   if (Number(rows[0]?.['autocommit']) === 1) return
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    'pool: its connections have autocommit off, so nothing would be committed and reads would be outdated; remove `SET autocommit=0` from the pool and from init_connect',
+  throw invalidOption(
+    'pool',
+    'its connections have autocommit off, so nothing would be committed and reads would be outdated; remove `SET autocommit=0` from the pool and from init_connect',
   )
 }
 
@@ -141,8 +141,7 @@ export async function ask(connection: MysqlConnection, statement: Sql): Promise<
   const answer: unknown = statement.once
     ? await connection.query(query, values)
     : await connection.execute(query, values)
-  if (!Array.isArray(answer))
-    throw new WatchwordError('ERR_INVALID_OPTION', 'pool: expected a pool of mysql2/promise')
+  if (!Array.isArray(answer)) throw invalidOption('pool', 'expected a pool of mysql2/promise')
   const [result] = answer as readonly unknown[]
   if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
   return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }

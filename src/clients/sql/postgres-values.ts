@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 
 /** The type parsers that `pg` requests for each column of a result. */
 export interface PostgresParsers {
@@ -26,9 +26,9 @@ export const PARSERS: PostgresParsers = {
 
 // `pg` converts a received value to text first, which corrupts binary values. Throwing here rejects the query.
 function refuseBinary(): never {
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    'pool: expected one without `binary: true` (of the pool, or of pg.defaults), with which pg misreads numbers and bytes',
+  throw invalidOption(
+    'pool',
+    'expected one without `binary: true` (of the pool, or of pg.defaults), with which pg misreads numbers and bytes',
   )
 }
 

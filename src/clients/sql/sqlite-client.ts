@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 import { fileGuard, type SqliteUse } from './sqlite-file.js'
 import {
@@ -38,9 +38,9 @@ export interface SqliteClient {
 /** A client over the caller's handle. Throws `ERR_INVALID_OPTION` if it is not a handle. */
 export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteClient {
   if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
-    throw new WatchwordError(
-      'ERR_INVALID_OPTION',
-      `database: expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeKind(database)}`,
+    throw invalidOption(
+      'database',
+      `expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeKind(database)}`,
     )
   }
   const run = runner(database)

@@ -9,6 +9,7 @@ import type { BinaryCommand } from '../../clients/redis/feed-client.js'
 import { defineScript, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
+import { invalidOption } from '../../lib/invalid.js'
 import type { Durability } from '../feed.js'
 
 // Without `#!lua`, which an older server rejects as a syntax error instead of reporting its version. Hosted servers
@@ -36,8 +37,7 @@ export async function openFeed(
   allowEviction: boolean,
 ): Promise<Durability> {
   const { tag, rest } = await run(OPEN)
-  if (tag === 'old')
-    throw new WatchwordError('ERR_INVALID_OPTION', 'client: expected Redis 7 or newer, or Valkey')
+  if (tag === 'old') throw invalidOption('client', 'expected Redis 7 or newer, or Valkey')
   // A replica may still become the primary, so it is an outage and not an invalid option.
   if (tag === 'slave')
     throw withReason(

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WatchwordError } from '../../errors.js'
 import { adapterOptions } from '../../lib/adapter-options.js'
+import { invalidOption } from '../../lib/invalid.js'
 import type { WakeupChannel } from './channel.js'
 
 /** The used part of a connection of `@nats-io/transport-node` 3 or another NATS transport. */
@@ -84,8 +84,8 @@ function checkedSubject(given: readonly [options?: NatsWakeupsOptions]): string 
   const { subject = 'watchword.wakeups' } = adapterOptions(given, ['subject'])
   if (typeof subject === 'string' && SUBJECT.test(subject) && subject.length <= LONGEST_SUBJECT)
     return subject
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    "subject: expected names of letters, digits, '_' and '-', with dots between, at most 200 characters",
+  throw invalidOption(
+    'subject',
+    "expected names of letters, digits, '_' and '-', with dots between, at most 200 characters",
   )
 }

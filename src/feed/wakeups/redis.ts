@@ -12,8 +12,8 @@ import {
   subscriberOf,
 } from '../../clients/redis/feed-client.js'
 import { onOwnConnection } from '../../clients/redis/own-connection.js'
-import { WatchwordError } from '../../errors.js'
 import { adapterOptions } from '../../lib/adapter-options.js'
+import { invalidOption } from '../../lib/invalid.js'
 import type { WakeupChannel } from './channel.js'
 
 /** The options of {@link redisWakeups}. */
@@ -118,8 +118,5 @@ function pause(): Promise<void> {
 
 function checkedChannel({ channel = 'watchword:wakeups' }: RedisWakeupsOptions): string {
   if (typeof channel === 'string' && CHANNEL.test(channel)) return channel
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    "channel: expected 1 to 200 letters, digits, '.', '_', ':' or '-'",
-  )
+  throw invalidOption('channel', "expected 1 to 200 letters, digits, '.', '_', ':' or '-'")
 }

@@ -10,6 +10,7 @@ import { type ResolvedClock, SYSTEM_CLOCK } from '../../lib/clock.js'
 import { type Deadline, withDeadline } from '../../lib/deadline.js'
 import { parseDuration, SECOND } from '../../lib/duration.js'
 import { bare, fieldsOf } from '../../lib/fields.js'
+import { invalidArgument } from '../../lib/invalid.js'
 import { isName } from '../../lib/name.js'
 import { directOf } from '../../verbs/direct.js'
 import type { Answer } from '../problem.js'
@@ -246,5 +247,5 @@ function tell<Request, Claims>(
 }
 
 function wrong(hook: string, expected: string): WatchwordError<'ERR_INVALID_ARGUMENT'> {
-  return new WatchwordError('ERR_INVALID_ARGUMENT', `${hook}: expected it to return ${expected}`)
+  return invalidArgument(hook, `expected it to return ${expected}`)
 }

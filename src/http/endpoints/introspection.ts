@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../../errors.js'
+import { invalidArgument } from '../../lib/invalid.js'
 import type { Verified } from '../../types.js'
 import type { Answer } from '../problem.js'
 import { json, tooMany, UNAVAILABLE } from './answers.js'
@@ -48,7 +48,7 @@ function active<Request, Claims>(
   const { id, subject, audience, scopes, issuedAt, expiresAt } = auth
   const more: unknown = claims?.(auth) ?? {}
   if (typeof more !== 'object') {
-    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'claims: expected it to answer an object')
+    throw invalidArgument('claims', 'expected it to answer an object')
   }
   // Members without a value are omitted, and a hook's member of the same name cannot replace them.
   return json({

@@ -6,11 +6,12 @@
 import * as z from 'zod/mini'
 import { WatchwordError } from '../../errors.js'
 import { type Duration, MINUTE, parseDuration, SECOND } from '../../lib/duration.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { issueText } from '../../lib/issue-text.js'
 import { isName } from '../../lib/name.js'
 import type { RequestContext } from '../../observe/channels.js'
 import type { AnyClaims, Verified } from '../../types.js'
-import { invalid, optionFields, refuseUndefined, type TokenAuthority } from '../options.js'
+import { optionFields, refuseUndefined, type TokenAuthority } from '../options.js'
 import {
   type BudgetsOptions,
   budgetsOf,
@@ -238,11 +239,11 @@ const AUTHORIZE =
 export function checkOptions<T extends object>(endpoint: EndpointName, options: T): T {
   const isAuthorized = endpoint === 'revocation' || endpoint === 'introspection'
   if (isAuthorized && options === undefined) {
-    throw invalid('options', `${endpoint}() requires the option ${AUTHORIZE}; got no options`)
+    throw invalidOption('options', `${endpoint}() requires the option ${AUTHORIZE}; got no options`)
   }
   const fields = optionFields(options)
   if (isAuthorized && !Object.hasOwn(fields, 'authorize')) {
-    throw invalid('authorize', `${endpoint}() requires ${AUTHORIZE}`)
+    throw invalidOption('authorize', `${endpoint}() requires ${AUTHORIZE}`)
   }
   return check<T>(SCHEMAS[endpoint], fields)
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../../errors.js'
+import { invalidArgument } from '../../lib/invalid.js'
 import type { RevocationKind } from '../../store/store.js'
 import {
   type EntrySink,
@@ -306,7 +306,7 @@ function bornAt({ issuedAt, family }: TokenFacts): number {
 
 function readId(value: string): void {
   if (!readUlid(value, words)) {
-    throw new WatchwordError('ERR_INVALID_ARGUMENT', 'value: expected a ULID')
+    throw invalidArgument('value', 'expected a ULID')
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { WatchwordError } from '../../errors.js'
+import { invalidArgument } from '../../lib/invalid.js'
 import {
   type FamilyEntry,
   type FeedEntry,
@@ -53,7 +53,8 @@ const hasFrom = (entry: FamilyEntry): boolean => entry.kind === 'rotated' && ent
  * @throws `ERR_INVALID_ARGUMENT` for an entry that cannot be encoded.
  */
 export function encodeEntries(entries: readonly FeedEntry[]): Uint8Array {
-  if (entries.length > MAX_ENTRIES) throw invalid(`entries: expected at most ${MAX_ENTRIES}`)
+  if (entries.length > MAX_ENTRIES)
+    throw invalidArgument('entries', `expected at most ${MAX_ENTRIES}`)
   const size = entries.reduce((sum, entry) => sum + sizeOf(entry), COUNT_BYTES)
   const bytes = new Uint8Array(size)
   const buffer = Buffer.from(bytes.buffer)
@@ -86,7 +87,7 @@ function writeId(
   tag: number,
   { value, expiresAt }: TokenEntry | FamilyEntry,
 ): number {
-  if (!readUlid(value, id)) throw invalid('value: expected a ULID')
+  if (!readUlid(value, id)) throw invalidArgument('value', 'expected a ULID')
   let at = buffer.writeUInt8(tag, start)
   for (const word of id) at = buffer.writeInt32BE(word, at)
   return writeTime(buffer, at, 'expiresAt', expiresAt)
@@ -95,7 +96,7 @@ function writeId(
 function writeFamily(buffer: Buffer, start: number, entry: FamilyEntry): number {
   const { generation } = entry
   if (!Number.isInteger(generation) || generation < 0 || generation > MAX_GENERATION)
-    throw invalid('generation: expected a whole number from 0 to 2^32 - 1')
+    throw invalidArgument('generation', 'expected a whole number from 0 to 2^32 - 1')
   const from = entry.kind === 'rotated' ? entry.from : null
   const rotated = from === null ? ROTATED : ROTATED_FROM
   const tag = entry.kind === 'successors' ? SUCCESSORS : rotated
@@ -106,7 +107,8 @@ function writeFamily(buffer: Buffer, start: number, entry: FamilyEntry): number 
 function writeNamed(buffer: Buffer, start: number, entry: WatermarkEntry | NodeEntry): number {
   if (isNodeEntry(entry)) {
     const { kind, value, until } = entry
-    if (!isNodeName(value)) throw invalid(`value: expected 1 to ${MAX_NAME_LENGTH} characters`)
+    if (!isNodeName(value))
+      throw invalidArgument('value', `expected 1 to ${MAX_NAME_LENGTH} characters`)
     const at = writeText(buffer, start, NODE + NODE_KINDS.indexOf(kind), value)
     return writeTime(buffer, at, 'until', until)
   }
@@ -119,7 +121,7 @@ function writeText(buffer: Buffer, start: number, tag: number, text: string): nu
   const length = Buffer.byteLength(text)
   // A lone surrogate would be encoded as another character and name a different target.
   if (length > MAX_TEXT_BYTES || !text.isWellFormed()) {
-    throw invalid(`value: expected well-formed text of at most ${MAX_TEXT_BYTES} bytes`)
+    throw invalidArgument('value', `expected well-formed text of at most ${MAX_TEXT_BYTES} bytes`)
   }
   const at = buffer.writeUInt16BE(length, buffer.writeUInt8(tag, start))
   return at + buffer.write(text, at)
@@ -129,10 +131,8 @@ function writeTime(buffer: Buffer, at: number, field: string, time: number): num
   if (Number.isInteger(time) && time >= 0 && time <= MAX_TIME) {
     return buffer.writeUIntBE(time, at, TIME_BYTES)
   }
-  throw invalid(`${field}: expected a whole number from 0 to 2^48 - 1`)
+  throw invalidArgument(field, 'expected a whole number from 0 to 2^48 - 1')
 }
-
-const invalid = (message: string) => new WatchwordError('ERR_INVALID_ARGUMENT', message)
 
 /**
  * Groups entries into events in order, each with at most {@link MAX_ENTRIES} entries and at most `maxBytes` when

@@ -6,6 +6,7 @@
 
 import { once, raw, type Steps, sql } from '../../clients/sql/statement.js'
 import { WatchwordError } from '../../errors.js'
+import { invalidOption } from '../../lib/invalid.js'
 import { describe } from '../../lib/quote.js'
 import {
   CHANGED,
@@ -93,9 +94,9 @@ const NAME = /^[a-z_][a-z0-9_]{0,30}$/
 /** Checks the name of a prefix or schema, which no database accepts as a bound value. Throws `ERR_INVALID_OPTION`. */
 export function checkedName(field: string, name: unknown): string {
   if (typeof name === 'string' && NAME.test(name)) return name
-  throw new WatchwordError(
-    'ERR_INVALID_OPTION',
-    `${field}: expected 1 to 31 of a-z, 0-9 and '_', and no digit first, got ${describe(name)}`,
+  throw invalidOption(
+    field,
+    `expected 1 to 31 of a-z, 0-9 and '_', and no digit first, got ${describe(name)}`,
   )
 }
 
