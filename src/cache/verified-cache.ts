@@ -1,5 +1,5 @@
 /**
- * The cache of verified tokens: authenticated facts by fingerprint, never a verdict and never a token.
+ * The cache of verified tokens: authenticated claims by fingerprint, never a decision and never a token.
  *
  * @module
  */
@@ -17,18 +17,18 @@ export interface Fingerprinted {
   readonly print3: number
 }
 
-/** Bounds of the cache. Both hold at once. */
+/** Limits of the cache. Both apply. */
 export interface CacheLimits {
-  /** The most entries. */
+  /** The maximum number of entries. */
   readonly max: number
   /** The maximum size in bytes, as the sum of the sizes passed to {@link VerifiedCache.set}. */
   readonly maxBytes: number
 }
 
-// Own fields, since lru-cache reads its options through the prototype chain, and writes this one.
+// Set as an own field, because lru-cache reads its options through the prototype chain and writes this one.
 const UNSET = undefined as never
 
-/** A bounded map from fingerprints to entries; the entry used longest ago goes first. */
+/** A bounded map from fingerprints to entries that evicts the least recently used entry. */
 export class VerifiedCache<E extends Fingerprinted> {
   readonly #entries: LRUCache<number, E> | undefined
   readonly #look = {
@@ -45,16 +45,16 @@ export class VerifiedCache<E extends Fingerprinted> {
         : new LRUCache<number, E>(bare({ max: limits.max, maxSize: limits.maxBytes }))
   }
 
-  /** Whether there is a cache at all. */
+  /** Whether caching is enabled. */
   get enabled(): boolean {
     return this.#entries !== undefined
   }
 
   /** Returns the entry of this fingerprint. */
   get(print0: number, print1: number, print2: number, print3: number): E | undefined {
-    // The slot is 32 bits of the fingerprint, the entry holds all 128: tokens may share a slot, never a result. A small
-    // integer is the cheapest Map key, and reveals nothing to subscribers of lru-cache's own channel.
-    // Reset each time, since lru-cache leaves its own there while something listens on its channel.
+    // The slot is 32 bits of the fingerprint, and the entry has all 128: tokens may share a slot, but never a result. A
+    // small integer is the cheapest Map key and reveals nothing to subscribers of lru-cache's own channel. Reset each
+    // time, because lru-cache leaves its own status there while its channel has subscribers.
     this.#look.status = UNSET
     const entry = this.#entries?.get(print0, this.#look)
     return entry !== undefined &&
@@ -66,7 +66,7 @@ export class VerifiedCache<E extends Fingerprinted> {
       : undefined
   }
 
-  /** Puts an entry in. One that is larger than the whole cache is not kept. */
+  /** Adds an entry, unless it is larger than the whole cache. */
   set(entry: E, bytes: number): void {
     this.#entries?.set(entry.print0, entry, {
       size: bytes,
@@ -77,22 +77,22 @@ export class VerifiedCache<E extends Fingerprinted> {
     })
   }
 
-  /** Takes an entry out. */
+  /** Removes an entry. */
   delete(entry: E): void {
     this.#entries?.delete(entry.print0)
   }
 
-  /** Takes everything out. */
+  /** Removes all entries. */
   clear(): void {
     this.#entries?.clear()
   }
 
-  /** How many entries there are. */
+  /** The number of entries. */
   get size(): number {
     return this.#entries?.size ?? 0
   }
 
-  /** How many bytes the entries were said to take. */
+  /** The total size of the entries, as passed to `set`. */
   get bytes(): number {
     return this.#entries?.calculatedSize ?? 0
   }

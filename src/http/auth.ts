@@ -11,7 +11,7 @@ import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
 import { shown } from './own.js'
 
-/** A request that may pass. */
+/** The result for a request that may pass. */
 export class Passed<Claims> {
   readonly ok = true
   /** The principal; `undefined` for an anonymous request, which only `optional` allows. */
@@ -34,7 +34,8 @@ export class Passed<Claims> {
 // It inherits nothing: a polluted `then` on `Object.prototype` would make it a thenable.
 Object.setPrototypeOf(Passed.prototype, null)
 
-// Registered, since the ESM and the CommonJS copy of the package may meet in one process. No client can send a symbol.
+// A registered symbol, because the ESM and the CommonJS copy of the package may run in one process. No client can send
+// a symbol.
 const AUTH = Symbol.for('watchword.auth')
 
 interface Slotted {
@@ -43,8 +44,8 @@ interface Slotted {
 
 /**
  * Returns the principal of the request as established by the guard: deeply frozen, and shared between requests. Throws
- * `ERR_INVALID_ARGUMENT` if no guard ran for this request or it passed as anonymous, so a handler that was left
- * unprotected by mistake fails.
+ * `ERR_INVALID_ARGUMENT` if no guard ran for this request or it passed as anonymous, so an accidentally unprotected
+ * handler fails.
  *
  * @param request - The first argument of a handler: the request; in Koa and Hono the context.
  * @param authority - The authority that must have checked the token. With it, the custom claims have the type of its
@@ -72,7 +73,7 @@ export function authOf<Claims = AnyClaims>(
 
 /**
  * Like {@link authOf}, for guards with `optional`: returns `undefined` for an anonymous request. Throws
- * `ERR_INVALID_ARGUMENT` when no guard ran for this request.
+ * `ERR_INVALID_ARGUMENT` if no guard ran for this request.
  *
  * @example
  * ```ts
@@ -110,7 +111,7 @@ function passedOf<Claims>(
   }
   if (authority === undefined || passed.by === authority) return passed as Passed<Claims>
   throw misuse(
-    `${caller} was called for another authority than the one that checked the token${placeOf(request)}; pass the authority that requireToken was given`,
+    `${caller} was called with another authority than the one that checked the token${placeOf(request)}; pass the authority that requireToken was given`,
   )
 }
 
@@ -139,7 +140,7 @@ interface Placed {
   readonly req?: { readonly method?: unknown; readonly routePath?: unknown }
 }
 
-/** The method and the pattern of the route, for a message; never the path, which may hold a token. */
+/** The method and the pattern of the route, for a message; never the path, which may contain a token. */
 function placeOf(request: object): string {
   try {
     const { method, route, routeOptions, _matchedRoute, req } = request as Placed

@@ -1,7 +1,7 @@
 /**
  * The bearer decision: from a request to a principal or a complete response, the same for every framework.
  *
- * It follows RFC 6750: one credential, in one `Authorization` header, written `Bearer`, one space, the token.
+ * It follows RFC 6750: one credential in one `Authorization` header, as `Bearer`, one space and the token.
  *
  * @module
  */
@@ -95,7 +95,7 @@ function scopeOf(needs: unknown): string {
 
 interface GuardParts<Request, Claims> {
   readonly authority: TokenAuthority<Claims>
-  /** The authority's method when the guard was made. */
+  /** The authority's `authenticate` when the guard was created. */
   readonly authenticate: unknown
   readonly direct: Direct<Claims> | undefined
   readonly options: ResolvedTokenOptions<Request>
@@ -232,7 +232,7 @@ class Check<Request, Claims> {
       .then((more) => this.#pass(result, bare({ ...headers, ...more })))
   }
 
-  // The token is valid, regardless of the result.
+  // The token is valid even if rotation fails.
   #mayHandOver(request: Request, auth: Verified<Claims>): boolean {
     const { autoRotation, adapter, options } = this.#parts
     try {
@@ -274,7 +274,7 @@ class Check<Request, Claims> {
     try {
       ignoreRejection(options.onError?.(error, request))
     } catch {
-      // An error of the hook changes nothing.
+      // Errors of the hook are ignored.
     }
     return refusals.unavailable(error)
   }
@@ -282,7 +282,7 @@ class Check<Request, Claims> {
 
 const late = (message: string) => new WatchwordError('ERR_STORE_UNAVAILABLE', message)
 
-/** RFC 3339, in UTC. The header names are specific to this library: no standard defines any. */
+/** RFC 3339 times in UTC. The header names are specific to this library, since no standard defines any. */
 function expiryHeaders({
   expiresAt,
   rotateAt,

@@ -19,7 +19,7 @@ export type ConnectGuard = (
   next: (error?: unknown) => void,
 ) => void
 
-/** Adapts a guard to Connect. It never throws and never rejects: Express 4 would not catch that. */
+/** Adapts a guard to Connect. Never throws and never rejects, because Express 4 would not catch either. */
 export function connectGuard<Request extends IncomingMessage, Claims>(
   guard: Guard<Request, Claims>,
 ): ConnectGuard {
@@ -31,7 +31,7 @@ export function connectGuard<Request extends IncomingMessage, Claims>(
         keepNamed(request, property, passed)
         setHeaders(response, passed.headers)
       })
-      // Outside of every try block: errors of the handlers behind `next` are not the guard's.
+      // Outside of every try block: the guard must not catch errors of the handlers behind `next`.
       if (refused === undefined) next()
       else if (throwErrors) next(refusalError(refused))
       else send(response, refused)

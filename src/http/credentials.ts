@@ -10,7 +10,7 @@ import type { RequestAdapter } from './request-adapter.js'
 
 const TCHAR = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/
 const SCHEME = 'Bearer '
-// Proxies and Web requests join the headers of one name into a list: two headers stay two credentials.
+// Proxies and Web requests join repeated headers into a list, which counts as several credentials.
 const JOINED = /,\s*bearer\s/i
 
 /** The token of the header, `undefined` for a request without one, or the rejection of any other header. */
@@ -33,7 +33,7 @@ export function readBearer<Request>(
   return TCHAR.test(next) ? refusals.missing : refusals.malformed
 }
 
-// RFC 6750 defines two more places for a token. A token there besides the header makes two credentials.
+// RFC 6750 defines two more places for a token. A token there in addition to the header counts as a second credential.
 function hasOtherToken<Request>(adapter: RequestAdapter<Request>, request: Request): boolean {
   const url = adapter.url(request)
   const query = url.indexOf('?')

@@ -1,5 +1,5 @@
 /**
- * The types that the entry of every framework exports.
+ * The types that every framework's entry point exports.
  *
  * @module
  */

@@ -52,7 +52,7 @@ const ADAPTER: RequestAdapter<Context> = {
     const { routePath } = c.req
     return {
       method: c.req.method,
-      // This is the pattern of the guard itself; a guard for many routes does not know the route's pattern.
+      // This is the pattern of the guard; a guard for many routes does not know the pattern of the route.
       ...(routePath.endsWith('*') ? {} : { route: routePath }),
       ...(typeof requestId === 'string' ? { requestId } : {}),
     }
@@ -60,11 +60,11 @@ const ADAPTER: RequestAdapter<Context> = {
 }
 
 /**
- * A guard: lets a request pass when it carries a valid token that meets the requirement, and otherwise responds per
- * RFC 6750. Handlers read who sent the request by `c.get('auth')`, with the custom claims typed by the authority's
- * schema. With `throwErrors` it throws Hono's `HTTPException`, which has the fields of a `RefusalError` as well. Hono
- * does not know the client's address: give it by `context`. Outside Node it does not know whether a request came over
- * TLS: for `rotateDue`, give `isSecure`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Creates a guard: it passes requests whose valid token meets the requirement, and otherwise responds per RFC 6750.
+ * Handlers read the principal with `c.get('auth')`, with custom claims typed by the authority's schema. With
+ * `throwErrors` it throws Hono's `HTTPException` with the fields of a `RefusalError`. Hono does not know the client's
+ * address: provide it with `context`. Outside Node it does not know whether a request came over TLS: for `rotateDue`,
+ * set `isSecure`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -101,7 +101,7 @@ export function requireToken<Claims>(
     })
     if (refused === undefined) {
       await next()
-      // After the handler, so that they are on its final response and cannot be removed.
+      // Set after the handler, so that it cannot remove them from its response.
       for (const [name, value] of Object.entries(headers)) c.header(name, value)
       return
     }
@@ -110,7 +110,7 @@ export function requireToken<Claims>(
   }
 }
 
-/** Hono's own exception, with the fields of a `RefusalError` as well. */
+/** Hono's exception with the fields of a `RefusalError`. */
 function exceptionOf(refused: Refusal): HTTPException & RefusalError {
   const { stack: _, ...fields } = Object.getOwnPropertyDescriptors(refusalError(refused))
   const exception = new HTTPException(refused.status, { res: responseOf(refused) })
@@ -144,9 +144,9 @@ const ENDPOINT_ADAPTER: EndpointAdapter<Context> = {
 }
 
 /**
- * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports.
- * Mount each for every method. Hono does not know the client's address: give it by `context`, for
- * `limit` to count by. Throws `ERR_INVALID_OPTION`.
+ * The token endpoints: revocation (RFC 7009), introspection (RFC 7662), rotation by the holder, and leak reports. Mount
+ * each for every method. Hono does not know the client's address: provide it with `context` for `limit`. Throws
+ * `ERR_INVALID_OPTION`.
  *
  * @example
  * ```ts

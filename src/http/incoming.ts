@@ -17,7 +17,7 @@ export interface Incoming {
 const NAME = 'authorization'
 
 /**
- * Every `Authorization` header as received. Node itself keeps the first and silently drops the others. If earlier
+ * Every `Authorization` header as received, because Node keeps the first and silently drops the others. If earlier
  * middleware replaced the header, its current value counts.
  */
 export function authorizationOf({ headers, rawHeaders }: Incoming): readonly string[] {
@@ -26,7 +26,7 @@ export function authorizationOf({ headers, rawHeaders }: Incoming): readonly str
   return authorization === undefined ? [] : [authorization]
 }
 
-/** One header of a request; `undefined` when it is absent. */
+/** One header of a request, or `undefined`. */
 export function headerOf(headers: object, name: string): string | undefined {
   const value = own(headers, name)
   return typeof value === 'string' ? value : undefined

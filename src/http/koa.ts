@@ -56,15 +56,15 @@ const ADAPTER: RequestAdapter<KoaContext> = {
 }
 
 /**
- * A guard: lets a request pass when it carries a valid token that meets the requirement, and otherwise responds per
- * RFC 6750. Middleware after it reads who sent the request by {@link authOf} with the context; `property` is one of
- * `ctx.state`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Creates a guard: it passes requests whose valid token meets the requirement, and otherwise responds per RFC 6750.
+ * Later middleware reads the principal with {@link authOf} and the context; `property` is a property of `ctx.state`.
+ * Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
- * Put it on the application (`app.use(guard)`), on each route (`router.get(path, guard, handler)`), or with a path
- * before a nested router (`router.use('/admin', guard)`, then `router.use('/admin', inner.routes())`). Do not put it on
- * a router with a prefix by `router.use(guard)`: `@koa/router` compares the prefix with its letter case for such
- * middleware, and without it for routes, so that `/ADMIN/orders` reaches the route and not the guard. Handlers that call
- * `authOf` fail there rather than run unguarded.
+ * Mount it on the application (`app.use(guard)`), on each route (`router.get(path, guard, handler)`), or with a path
+ * before a nested router (`router.use('/admin', guard)`, then `router.use('/admin', inner.routes())`). Do not mount it
+ * with `router.use(guard)` on a router with a prefix: `@koa/router` matches the prefix case-sensitively for such
+ * middleware but not for routes, so `/ADMIN/orders` bypasses the guard. Handlers that call `authOf` then fail instead
+ * of running unguarded.
  *
  * @example
  * ```ts

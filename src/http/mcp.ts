@@ -19,8 +19,8 @@ export type { TokenAuthority } from './options.js'
 /** Options of a verifier, besides the authority. */
 export interface McpVerifierOptions extends Requirement {
   /**
-   * The SDK's error classes, from `@modelcontextprotocol/sdk/server/auth/errors.js`. Its middleware distinguishes
-   * rejections from failures by them, and this package does not load the SDK.
+   * The SDK's error classes, from `@modelcontextprotocol/sdk/server/auth/errors.js`. Its middleware uses them to
+   * distinguish rejections from failures. They are passed in because this package does not load the SDK.
    */
   readonly errors: {
     readonly InvalidTokenError: new (message: string) => Error
@@ -39,8 +39,8 @@ export interface McpVerifier {
 
 /**
  * Creates a verifier. It checks the `scopes` of the requirement, including wildcards, and adds the covered ones to
- * `AuthInfo.scopes`, so that the SDK's `requiredScopes` may name the same scopes for the challenge. The SDK requires a
- * client: it is the token's subject. The result of the check is `extra.auth`. Throws `ERR_INVALID_ARGUMENT`.
+ * `AuthInfo.scopes`. The SDK's `requiredScopes` can therefore name the same scopes for the challenge. The client id
+ * that the SDK requires is the token's subject. The result of the check is `extra.auth`. Throws `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts

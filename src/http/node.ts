@@ -1,9 +1,9 @@
 /**
  * `node:http`, without a framework: a guard for Connect-like routers, and a wrapper for one handler.
  *
- * The guards of every framework see requests, not upgrades: Node emits `'upgrade'` for a WebSocket handshake in place of
- * `'request'`, so no middleware runs for it. A listener of `server.on('upgrade')` has to check the token itself, by
- * `watchword.authenticate`, before it accepts the socket.
+ * No framework's guard sees upgrades: for a WebSocket handshake Node emits `'upgrade'` instead of `'request'`, and no
+ * middleware runs. A listener of `server.on('upgrade')` must check the token with `watchword.authenticate` before it
+ * accepts the socket.
  *
  * @module
  */
@@ -35,7 +35,7 @@ const ADAPTER: RequestAdapter<IncomingMessage> = {
     const { method, socket } = request
     return {
       ...(method === undefined ? {} : { method }),
-      // The connection's other end: `node:http` has no setting that says which proxies are trusted.
+      // The peer of the connection: `node:http` has no setting for trusted proxies.
       ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
       ...requestIdOf(request as { id?: unknown }),
     }
@@ -43,7 +43,8 @@ const ADAPTER: RequestAdapter<IncomingMessage> = {
 }
 
 /**
- * A guard for routers that call `(request, response, next)`. It does not guard `server.on('upgrade')`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ * Creates a guard for routers that call `(request, response, next)`. It does not guard `server.on('upgrade')`. Throws
+ * `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -64,9 +65,8 @@ export function requireToken<Claims>(
 }
 
 /**
- * Wraps a handler: it runs only for requests that carry a valid token. `throwErrors` has no effect, since there is no
- * error handler to call. It does not guard `server.on('upgrade')`. Throws `ERR_INVALID_OPTION` or
- * `ERR_INVALID_ARGUMENT`.
+ * Wraps a handler: it runs only for requests with a valid token. `throwErrors` has no effect, because there is no error
+ * handler. It does not guard `server.on('upgrade')`. Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
  *
  * @example
  * ```ts

@@ -45,8 +45,8 @@ export interface TokenOptions<Request> extends Requirement {
   /** The URL of the resource's metadata, for the challenge (RFC 9728), which MCP requires. Default: none. */
   readonly resourceMetadata?: string
   /**
-   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, since a thief would learn
-   * it too.
+   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, because a thief would
+   * learn it too.
    */
   readonly reasons?: boolean
   /** A property of the request (Koa: of `ctx.state`) that also holds the result, read-only. Default: none. */

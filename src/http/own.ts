@@ -1,5 +1,5 @@
 /**
- * Reads only own fields of foreign objects, since another package may have polluted `Object.prototype`.
+ * Reads only own fields of foreign objects, because another package may have polluted `Object.prototype`.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import type { RejectionCode } from '../types.js'
 import { formatChallenge } from './challenge.js'
 import { type Answer, problem } from './problem.js'
 
-/** Why a request may not pass, and the response to it. */
+/** Why a request is rejected, and the response to it. */
 export interface Refusal extends Answer {
   readonly ok: false
   readonly status: 400 | 401 | 403 | 503
@@ -69,7 +69,7 @@ export function makeRefusals(options: RefusalOptions): Refusals {
   const stale = reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable
   const known = new Map<unknown, Refusal>([
     ['stale', stale],
-    // For a client both mean that this node cannot check the token.
+    // Both mean that this node cannot check the token.
     ['closed', stale],
     ['insufficient_scope', refusal(options, 403, { error: 'insufficient_scope', scope })],
   ])
@@ -157,7 +157,7 @@ export function refusalError(refused: Refusal): RefusalError {
   return Object.assign(error, extra)
 }
 
-// An outage is never a rejection, and its code shows that too.
+// An outage has an error code of its own, not that of a rejected token.
 function errorCode({ status, cause }: Refusal): WatchwordErrorCode {
   if (status !== 503) return 'ERR_TOKEN_REJECTED'
   if (cause === undefined) return 'ERR_FEED_UNAVAILABLE'

@@ -7,9 +7,9 @@ import type { RequestContext } from '../observe/channels.js'
 
 /** Reads a framework's request. */
 export interface RequestAdapter<Request> {
-  /** Every `Authorization` header, one by one as it was received, so that duplicates are seen. */
+  /** Every `Authorization` header as received, one by one, to detect duplicates. */
   authorization(request: Request): readonly string[]
-  /** The target of the request, query included; or the query alone. */
+  /** The request target including the query, or only the query. */
   url(request: Request): string
   /** The fields of a form, if the body is one and was already parsed. */
   form(request: Request): unknown
@@ -20,7 +20,7 @@ export interface RequestAdapter<Request> {
 }
 
 /**
- * Whether a token may be sent in the response: decided by the application, or by what the framework knows from the
+ * Whether the response may contain a token: decided by the application, or by what the framework knows about the
  * connection.
  */
 export function isSecure<Request>(

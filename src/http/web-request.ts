@@ -49,7 +49,7 @@ export function withHeaders(
 ): Response {
   const entries = Object.entries(headers)
   if (entries.length === 0) return response
-  // A copy, since the headers of a fetched or redirected response are immutable.
+  // A copy, because the headers of a fetched or redirected response are immutable.
   const { status, statusText } = response
   const copy = new Response(response.body, bare({ status, statusText, headers: response.headers }))
   for (const [name, value] of entries) copy.headers.set(name, value)

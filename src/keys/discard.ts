@@ -1,5 +1,5 @@
 /**
- * Discards a key that no root key opens, so that its audience can have a new one.
+ * Discards a key that no root key can unwrap, so that its audience can have a new one.
  *
  * @module
  */

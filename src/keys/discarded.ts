@@ -8,12 +8,12 @@ import type { KeyRecord } from '../store/store.js'
 /** Replaces the wrapping and the root key id of a discarded key. */
 export const DISCARDED = 'discarded'
 
-/** Whether the key was discarded and no root key opens it any more. */
+/** Whether the key was discarded, so that no root key can unwrap it. */
 export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
   return wrappedBy === DISCARDED
 }
 
-/** Whether no token of the key is accepted any more, so that it need not be opened. */
+/** Whether no token of the key is accepted, so it need not be opened. */
 export function isOver(record: KeyRecord): boolean {
   return record.revokedAt !== null || isDiscarded(record)
 }

@@ -62,7 +62,7 @@ export class FeedKeyring {
     return undefined
   }
 
-  /** The key that is derived from the key with this id. Throws `ERR_NO_SIGNING_KEY` when that one is not loaded. */
+  /** The key derived from the key with this id. Throws `ERR_NO_SIGNING_KEY` if that one is not loaded. */
   loaded(id: string): LocalKey {
     const key = this.opening(id)
     if (key !== undefined) return key
@@ -111,7 +111,7 @@ export class FeedKeyring {
 
   // Prefers a key that every node has read by now, even a revoked one: its holder could seal anyway, and an event that
   // other nodes cannot open yet arrives late. Among those, prefers the one with the latest expiry: everything an event
-  // concerns expires before it. While all keys are new, the first one is known to most nodes.
+  // concerns expires before it. If all keys are new, most nodes have the first one.
   #candidates(): KeyRecord[] {
     const { keyring, clock, isRevoked } = this.#options
     const now = clock.now()

@@ -99,7 +99,7 @@ export class KeyMaker {
       'ERR_NO_SIGNING_KEY',
       `no key can seal for audience ${quote(audience)}`,
       {
-        detail: 'the store refuses each generation, and lists none of them',
+        detail: 'the store rejects every generation, but lists none of them',
       },
     )
   }

@@ -85,8 +85,8 @@ export class Keyring {
   /**
    * Loads the keys, creates the first key of each audience without one, and keeps both current from then on.
    *
-   * Rejects with `ERR_ROOT_KEY` if a stored key does not open: otherwise this process would issue tokens under keys
-   * that the rest of the fleet does not share. Nothing is written then.
+   * Rejects with `ERR_ROOT_KEY` if a stored key does not open: otherwise this process would issue tokens with keys that
+   * the rest of the fleet does not have. Nothing is written then.
    */
   async start(): Promise<void> {
     await this.refresh()
@@ -134,7 +134,7 @@ export class Keyring {
     return this.issuing(this.#options.audiences[0] as string)
   }
 
-  /** Every record from the last read of the store, including other audiences and expired keys. */
+  /** All records from the last read of the store, including other audiences and expired keys. */
   get stored(): readonly KeyRecord[] {
     return [...this.#records, ...this.#others]
   }
@@ -221,7 +221,7 @@ export class Keyring {
     return count
   }
 
-  /** Every key of this authority's audiences, oldest first. */
+  /** All keys of this authority's audiences, oldest first. */
   list(): readonly KeyInfo[] {
     return [...this.#records]
       .sort((a, b) => a.createdAt - b.createdAt)
@@ -250,7 +250,7 @@ export class Keyring {
     )
   }
 
-  /** How many stored keys could not be opened. */
+  /** The number of stored keys that could not be opened. */
   get unreadable(): number {
     return this.#unreadable.size + this.#corrupt + this.#rows.tampered
   }

@@ -1,5 +1,5 @@
 /**
- * Trusted fields of a key's row. Only the wrapped key authenticates itself.
+ * The trusted fields of a key's row: only the wrapped key authenticates itself.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export class ProvedRows {
     this.#onTampered = onTampered
   }
 
-  /** How many rows were modified. */
+  /** The number of modified rows. */
   get tampered(): number {
     return this.#tampered.size
   }

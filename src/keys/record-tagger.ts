@@ -53,12 +53,12 @@ export class RecordTagger {
     return { ...content, tag: sealing === undefined ? '' : tagOfRevocation(sealing, content) }
   }
 
-  /** Checks a token record. Loads its key if need be; never rejects. */
+  /** Checks a token record. Loads its key if necessary; never rejects. */
   async checkRecord(record: TokenRecord): Promise<Integrity> {
     return this.#check(record.keyId, (key) => isRecordIntact(key, record))
   }
 
-  /** Checks a revocation. Loads the key that its tag names if need be; never rejects. */
+  /** Checks a revocation. Loads the key that its tag names if necessary; never rejects. */
   async checkRevocation(revocation: Revocation): Promise<Integrity> {
     const id = keyIdOfTag(revocation.tag)
     if (id === undefined) return 'tampered'
@@ -87,7 +87,7 @@ export function rowInspector(
   return {
     async revocation(row) {
       const integrity = await tagger.checkRevocation(row)
-      // A key is discarded without a tag, since the keys that could create one may be lost.
+      // A key is discarded without a tag, because the keys that could create one may be lost.
       const isDiscard = row.kind === 'key' && row.tag === ''
       if (integrity === 'tampered' && !isDiscard) report('revocation', row.id)
       return integrity === 'intact'

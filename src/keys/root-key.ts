@@ -88,7 +88,7 @@ function mistakeIn(text: string): string {
   if (kind !== undefined && kind !== 'k4.local.') return `${wanted} a '${kind}…' one; ${MAKE_A_KEY}`
   if (kind !== undefined && text.length !== LENGTH)
     return `${wanted} one of ${text.length} instead of ${LENGTH} characters; is it cut short?`
-  return `${wanted} text of ${text.length} characters that is none; ${MAKE_A_KEY}`
+  return `${wanted} text of ${text.length} characters that is not a key; ${MAKE_A_KEY}`
 }
 
 /** A root key for the life of the process, for an in-memory store. */

@@ -40,7 +40,7 @@ export function warnOfNewRoot(
   if (kept.some(({ wrappedBy }) => wrappedBy === root.id)) return
   warnOnce(
     'WATCHWORD_ROOT_KEY',
-    `rootKey: ${idText(root.id)} has wrapped none of the ${kept.length} stored keys, and wraps every key from now on (previousRootKeys: ${previous.map(({ id }) => idText(id)).join(', ')}). If it replaces a root key, call keys.rewrap(); otherwise it is the wrong one, and nodes without it cannot open the keys that it wraps`,
+    `rootKey: ${idText(root.id)} has wrapped none of the ${kept.length} stored keys, but wraps every key from now on (previousRootKeys: ${previous.map(({ id }) => idText(id)).join(', ')}). If it replaces a root key, call keys.rewrap(); otherwise it is the wrong key, and nodes without it cannot unwrap new keys`,
   )
 }
 
@@ -62,8 +62,8 @@ export function wrongRoot(
   const given = `rootKey is ${current}, previousRootKeys: ${previous.join(', ') || 'none'}`
   const known = roots.some((root) => root.id === wrappedBy)
   const cause = known
-    ? `is not what root key ${wrapper} wrapped: its row was changed`
-    : `was wrapped by root key ${wrapper}, which was not given (${given})`
+    ? `is not the key that root key ${wrapper} wrapped: its row was changed`
+    : `was wrapped by root key ${wrapper}, which is not configured (${given})`
   const fix = known
     ? 'Restore the row from a backup'
     : `Pass root key ${wrapper} as rootKey, or add it to previousRootKeys while it is being replaced`

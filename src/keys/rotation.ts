@@ -110,7 +110,7 @@ export function lacksKey(
   return now >= rotationDueAt(records, schedule, share, now)
 }
 
-/** Why there is no key for sealing, for a node with this duty. */
+/** The error for a missing sealing key, for a node with this duty. */
 export function noKeyError(duty: KeyDuty): WatchwordError {
   const message = 'no key can seal for this audience'
   if (duty !== 'none') return new WatchwordError('ERR_NO_SIGNING_KEY', message)

@@ -1,5 +1,5 @@
 /**
- * How long a token and its family may live.
+ * The lifetimes of a token and its family.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { durationText, quote } from '../lib/quote.js'
 import { warnOfSeconds } from '../lib/warn.js'
 import type { Policy } from './policy.js'
 
-/** How long a family of this policy shall live, in milliseconds. Throws `ERR_TTL_TOO_LONG`. */
+/** The lifetime of a family of this policy, in milliseconds. Throws `ERR_TTL_TOO_LONG`. */
 export function familyLifetime(policy: Policy, asked: Duration | undefined): number {
   const { name, maxLifetimeMs } = policy
   const lifetime = asked === undefined ? maxLifetimeMs : (parseDuration(asked) as number)
@@ -21,7 +21,7 @@ export function familyLifetime(policy: Policy, asked: Duration | undefined): num
   )
 }
 
-/** How long a token of this policy shall live. Throws `ERR_TTL_TOO_LONG`. */
+/** The lifetime of a token of this policy, in milliseconds. Throws `ERR_TTL_TOO_LONG`. */
 export function lifetime(policy: Policy, asked: Duration | undefined): number {
   warnOfSeconds(asked)
   const ttl = asked === undefined ? policy.ttlMs : (parseDuration(asked) as number)

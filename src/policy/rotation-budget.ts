@@ -2,7 +2,7 @@
  * The budget of rotations: a family's next generation is bounded by the age of the family.
  *
  * It needs no state. The generation and the time of the family's first token come from authenticated claims, so every
- * node decides alike, and neither the holder nor an edited row can reset it.
+ * node makes the same decision, and neither the holder nor an edited row can reset it.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { decodeTime } from 'ulid'
 import { WatchwordError } from '../errors.js'
 import type { Policy } from './policy.js'
 
-/** What the budget needs to know of a token. */
+/** The token fields that the budget uses. */
 export interface Rotated {
   /** The ULID of the family's first token. */
   readonly family: string
@@ -18,8 +18,8 @@ export interface Rotated {
 }
 
 /**
- * Throws `ERR_ROTATION_LIMIT` when the family was rotated as often as its policy allows by now (Unix milliseconds).
- * A family that seems to be younger than nothing, because clocks differ, counts as new.
+ * Throws `ERR_ROTATION_LIMIT` if the family has used up the rotations that its policy allows by now (Unix
+ * milliseconds). A family from the future, due to clock skew, counts as new.
  */
 export function spendRotation(
   { name, rotations }: Policy,

@@ -1,10 +1,10 @@
 /**
  * The scope language.
  *
- * A scope is one to eight segments joined by `:`, such as `orders:read`. A segment is letters, digits, `.`, `_`, `-`
- * or `~`; case counts. The last segment, and only a whole last segment, may be `*`: `orders:*` covers every scope that
+ * A scope is one to eight segments joined by `:`, such as `orders:read`. A segment consists of letters, digits, `.`,
+ * `_`, `-` or `~` and is case-sensitive. Only the whole last segment may be `*`: `orders:*` covers every scope that
  * begins with `orders:` (`orders:read`, `orders:items:read`, `orders:items:*`), but not `orders`; `*` alone covers all.
- * No scopes means no rights.
+ * A token without scopes has no rights.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { codeAt } from '../lib/char-code.js'
 
 const SCOPE = /^(?:[A-Za-z0-9._~-]+:){0,7}(?:[A-Za-z0-9._~-]+|\*)$/
 
-/** The longest scope, in characters. */
+/** The maximum length of a scope, in characters. */
 export const MAX_SCOPE_LENGTH = 128
-/** The most scopes that one token may carry. */
+/** The maximum number of scopes in one token. */
 export const MAX_SCOPES = 64
 
 /** Whether the text is a scope of this language. */
@@ -22,7 +22,7 @@ export function isScope(text: unknown): text is string {
   return typeof text === 'string' && text.length <= MAX_SCOPE_LENGTH && SCOPE.test(text)
 }
 
-/** Whether one granted scope covers one demanded scope. Both must be well-formed. */
+/** Whether a granted scope covers a required scope. Both must be well-formed. */
 export function covers(granted: string, demanded: string): boolean {
   if (granted === demanded) return true
   const stem = granted.length - 1
@@ -31,7 +31,7 @@ export function covers(granted: string, demanded: string): boolean {
   return demanded.length > stem && demanded.startsWith(granted.slice(0, stem))
 }
 
-/** Whether some granted scope covers the demanded one. */
+/** Whether any granted scope covers the required one. */
 export function coveredByAny(granted: readonly string[], demanded: string): boolean {
   for (let i = 0; i < granted.length; i++) {
     if (covers(granted[i] as string, demanded)) return true
@@ -46,14 +46,14 @@ function coversAll(granted: readonly string[], demanded: readonly string[]): boo
   return true
 }
 
-/** The demanded scopes that no granted scope covers. */
+/** The required scopes that no granted scope covers. */
 export function uncovered(granted: readonly string[], demanded: readonly string[]): string[] {
   return demanded.filter((scope) => !coveredByAny(granted, scope))
 }
 
 /**
  * The scopes that both lists cover: `orders:*` within `orders:read` is `orders:read`. A list that is covered as a whole
- * is returned as it is.
+ * is returned unchanged.
  */
 export function intersectScopes(
   granted: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * The claims of a token: what is written, and what is believed after the token has proved authentic.
+ * The claims of a token: writing them, and reading them after the token was authenticated.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { PAYLOAD_LIMITS, parseJsonObject } from './json.js'
 import { writePlainJson } from './plain-json.js'
 import { formatTime, parseTime } from './time.js'
 
-/** Names that the library or PASETO owns; a custom claim may not use them. */
+/** Reserved names of the library and of PASETO, which custom claims must not use. */
 export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
   ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'],
   ...['scope', 'pol', 'ver', 'fam', 'gen'],
@@ -73,14 +73,14 @@ export function writeClaims(
   return writePlainJson(claims)
 }
 
-/** Reads an authentic payload, or returns `undefined` if any claim is missing, doubled or malformed. */
+/** Reads an authentic payload. Returns `undefined` if any claim is missing, duplicated or malformed. */
 export function readClaims(text: string): TokenClaims | undefined {
   const json = parseJsonObject(text, PAYLOAD_LIMITS)
   if (json === undefined) return undefined
   const { iss, sub, aud, jti, pol, ver, fam, gen } = json
   const expiresAt = parseTime(json['exp'])
   const issuedAt = parseTime(json['iat'])
-  // Present but bad is a refusal, never "absent".
+  // A present but invalid claim is rejected, never treated as absent.
   const hasNotBefore = Object.hasOwn(json, 'nbf')
   const notBefore = hasNotBefore ? parseTime(json['nbf']) : null
   const hasScopes = Object.hasOwn(json, 'scope')
@@ -95,7 +95,7 @@ export function readClaims(text: string): TokenClaims | undefined {
   if (!isText(iss) || !isText(sub) || !isText(aud) || !isText(pol)) return undefined
   if (!isUlid(jti) || (fam !== jti && !isUlid(fam)) || !isCount(ver) || !isCount(gen))
     return undefined
-  // Counted, so that no claim of ours can come from a polluted prototype.
+  // Counted, so that no reserved claim can come from a polluted prototype.
   const { custom, reserved } = split(json)
   if (reserved !== REQUIRED + (hasNotBefore ? 1 : 0) + (hasScopes ? 1 : 0)) return undefined
   return {
@@ -109,7 +109,7 @@ export function readClaims(text: string): TokenClaims | undefined {
     scopes,
     policy: pol,
     policyVersion: ver,
-    // One string for both, where both are the same: half of what an entry of the cache holds in text.
+    // Equal ids share one string, which halves the text of a cache entry.
     family: fam === jti ? jti : (fam as string),
     generation: gen,
     custom,
@@ -120,12 +120,14 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0
 
-/** How many claims every token has: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `pol`, `ver`, `fam` and `gen`. */
+/**
+ * The number of claims that every token has: `iss`, `sub`, `aud`, `exp`, `iat`, `jti`, `pol`, `ver`, `fam` and `gen`.
+ */
 export const REQUIRED = 10
 
 interface Split {
   readonly custom: Readonly<Record<string, unknown>>
-  /** How many claims are the library's own. */
+  /** The number of reserved claims. */
   readonly reserved: number
 }
 
@@ -143,12 +145,14 @@ function split(json: Readonly<Record<string, unknown>>): Split {
   return { custom: custom ?? NO_CLAIMS, reserved }
 }
 
-// Services grant a handful of scope lists to very many tokens, so equal lists are shared: it saves most of an entry's
-// memory. Bounded, and only ever filled from authentic tokens.
+// Most tokens have one of a few scope lists, so equal lists are shared, which saves most of an entry's memory. Bounded,
+// and filled only from authentic tokens.
 const knownScopes = new Map<string, readonly string[]>()
 const MAX_KNOWN_SCOPES = 1000
 
-/** Reads a list of scopes: one object for each list, or `undefined` for what is none. */
+/**
+ * Reads a list of scopes. Returns one shared object for each list, or `undefined` if the value is not a list of scopes.
+ */
 export function readScopes(value: unknown): readonly string[] | undefined {
   if (!isText(value)) return undefined
   const known = knownScopes.get(value)

@@ -1,7 +1,7 @@
 /**
- * The encoding that a token is authenticated in, as it lies in libsodium's heap.
+ * The encoding over which a token is authenticated, in libsodium's heap.
  *
- * A message lies in the heap as its pre-authentication encoding, so that one call computes the tag:
+ * A message is stored as its pre-authentication encoding, so that one call computes the tag:
  *
  * ```
  * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext
@@ -11,7 +11,7 @@
  * @module
  */
 
-/** The memory that is encoded into. */
+/** The memory of the encoding. */
 export interface Heap {
   readonly heap: Uint8Array
   readonly view: DataView
@@ -20,19 +20,16 @@ export interface Heap {
 
 /** The header of every token here. */
 export const HEADER = 'v4.local.'
-/** Where the encoding begins in its area. */
+/** The offset of the encoding in its area. */
 export const PREFIX = 7
-/** Where the nonce is in an area. */
+/** The offset of the nonce in an area. */
 export const NONCE = PREFIX + 33
-/** Where the ciphertext is, which stays put: at a multiple of 16. */
+/** The offset of the ciphertext, which never moves: a multiple of 16. */
 export const CIPHERTEXT = 80
 /** The size of an area besides ciphertext, footer and assertion: the prefix, the tag, its text form, or two lengths. */
 export const OVERHEAD = CIPHERTEXT + 32
 
-/**
- * One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns where the next
- * one begins.
- */
+/** One piece of the encoding (Common.md, "PAE"): its length, then its bytes. Returns the address of the next one. */
 export function writePiece(memory: Heap, at: number, piece: Uint8Array): number {
   const length = piece.length
   writeLength(memory, at, length)
@@ -46,7 +43,7 @@ export function writeLength(memory: Heap, at: number, length: number): void {
   memory.view.setUint32(at + 4, (length / 0x1_0000_0000) & 0x7fff_ffff, true)
 }
 
-/** The constant prefix of every message; nothing overwrites it. Returns the area. */
+/** The constant prefix of every message, which is never overwritten. Returns the area. */
 export function writePrefix(memory: Heap, area: number): number {
   writeLength(memory, area + PREFIX, 5)
   writeLength(memory, area + PREFIX + 8, HEADER.length)

@@ -1,16 +1,16 @@
 /**
- * The fingerprint of a token: the key of its cache entry, so that the cache holds no token text.
+ * The fingerprint of a token: the key of its cache entry, so that the cache contains no token text.
  *
- * SipHash-2-4 with 128 bits of output, under a key that is drawn when the process starts and never leaves libsodium's
- * heap. It is a pseudo-random function: without the key an attacker cannot search for collisions, and by chance a
- * billion tokens collide with a probability of 2^-69. It takes a third of the time of SHA-256 here (bench/README).
+ * SipHash-2-4 with 128 bits of output, with a random key that is generated when the process starts and never leaves
+ * libsodium's heap. It is a pseudo-random function: without the key an attacker cannot search for collisions, and the
+ * probability that any of a billion tokens collide is 2^-69. It takes a third of the time of SHA-256 (bench/README).
  *
  * @module
  */
 import { randomFillSync } from 'node:crypto'
 import { aligned, libsodium, reserve, type Sodium } from './sodium.js'
 
-/** The longest token that {@link fingerprint} takes, in characters. */
+/** The maximum length of text for {@link fingerprint}, in characters. */
 export const MAX_FINGERPRINT_LENGTH = 65_536
 
 const OUT = 0
@@ -23,26 +23,26 @@ let out = new Int32Array(0)
 const encoder = new TextEncoder()
 
 /**
- * The four 32-bit words of the last fingerprint, of whichever authority: a nested call overwrites them. Copy them before
- * any code of the caller can run.
+ * The four 32-bit words of the last fingerprint, shared by all authorities: a nested call overwrites them. Copy them
+ * before any code of the caller can run.
  */
 export const words: [number, number, number, number] = [0, 0, 0, 0]
 
 /**
- * Computes the fingerprint of a text and leaves it in {@link words}.
+ * Computes the fingerprint of a text and stores it in {@link words}.
  *
  * @param text - At most {@link MAX_FINGERPRINT_LENGTH} characters.
- * @returns Whether the text is ASCII, as every token is. If not, there is no fingerprint.
+ * @returns Whether the text is ASCII, like every token. If not, there is no fingerprint.
  */
 export function fingerprint(text: string): boolean {
   const library = libsodium()
-  // The views go stale when the heap grows, which detaches the memory under them.
+  // Growing the heap detaches its memory, which invalidates the views.
   if (input.length === 0) prepare(library)
-  // Non-ASCII text takes more bytes than it has characters, so it cannot pass for a text it would be cut down to.
+  // Non-ASCII text has more bytes than characters, so it cannot be mistaken for its truncated form.
   const { written } = encoder.encodeInto(text, input)
   const ascii = written === text.length
   if (ascii) library.sipHash(base + OUT, base + INPUT, written, 0, base + KEY)
-  // The copy of the token must not outlive the call: it would stand in every core dump.
+  // Wiped, because the copy of the token would otherwise be in every core dump.
   input.fill(0, 0, written)
   if (!ascii) return false
   words[0] = out[0] as number

@@ -1,5 +1,5 @@
 /**
- * JSON as tokens may carry it: bounded in depth and keys before it is parsed, without duplicate keys, and well-formed.
+ * Strict JSON for tokens: limited in depth and keys before parsing, without duplicate keys, and well-formed.
  *
  * @module
  */
@@ -15,21 +15,21 @@ export interface JsonLimits {
 export const PAYLOAD_LIMITS: JsonLimits = { maxDepth: 16, maxKeys: 64 }
 
 /**
- * Parses a JSON object. Returns `undefined` for anything else: another type, a limit exceeded, a key that comes twice
- * in one object (however it is escaped), a key `__proto__`, a number that is not exact, a lone surrogate, or text that
- * is not JSON.
+ * Parses a JSON object. Returns `undefined` for anything else: another type, an exceeded limit, a duplicate key in one
+ * object (also if escaped differently), a key `__proto__`, a number that is not exact, a lone surrogate, or invalid
+ * JSON.
  */
 export function parseJsonObject(
   text: string,
   limits: JsonLimits,
 ): Readonly<Record<string, unknown>> | undefined {
-  // White space around the object would be an unnecessary second encoding.
+  // White space around the object would allow a second encoding.
   if (codeAt(text, 0) !== 0x7b || codeAt(text, text.length - 1) !== 0x7d) return undefined
   const keys = countKeys(text, limits)
   if (keys < 0) return undefined
   const value = tryParse(text)
   if (value === undefined || countSoundKeys(value) !== keys) return undefined
-  // Only an escape can spell a lone surrogate: raw ones do not survive the fatal UTF-8 decoder.
+  // Only an escape can produce a lone surrogate: the UTF-8 decoder rejects raw ones.
   if (text.includes('\\u') && !isWellFormed(value)) return undefined
   return value as Readonly<Record<string, unknown>>
 }
@@ -42,8 +42,8 @@ function tryParse(text: string): object | undefined {
   }
 }
 
-// Counts the colons outside of strings, and so the keys as written. Returns -1 when a limit is exceeded. One pass, no
-// recursion, no allocation: it runs before anything has shown that the text is harmless.
+// Counts the colons outside of strings, which equals the number of written keys. Returns -1 if a limit is exceeded. One
+// pass without recursion or allocation, because the text is still untrusted.
 function countKeys(text: string, { maxDepth, maxKeys }: JsonLimits): number {
   let depth = 0
   let keys = 0
@@ -72,7 +72,7 @@ function endOfString(text: string, start: number): number {
   return -1
 }
 
-// A key that came twice was written twice but is there once. NaN, which equals no count, for what is unsound.
+// Counts the parsed keys; fewer than written if one was duplicated. NaN, which equals no count, for an invalid value.
 function countSoundKeys(value: unknown): number {
   if (typeof value === 'number') return isExact(value) ? 0 : Number.NaN
   if (typeof value !== 'object' || value === null) return 0
@@ -89,7 +89,7 @@ function countSoundKeys(value: unknown): number {
   return count
 }
 
-// Beyond 2^53 two numbers as written become one as read, and `1e400` becomes infinite.
+// Beyond 2^53 two different numbers may parse to the same value, and `1e400` parses to infinity.
 function isExact(value: number): boolean {
   return Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value))
 }

@@ -1,9 +1,8 @@
 /**
  * v4.local keys and their PASERK forms: `k4.local`, `k4.lid` and `k4.local-wrap.pie`.
  *
- * A key is an opaque object whose bytes lie in libsodium's heap. It shows nothing but its
- * identifier when printed, and it is checked at each use, so that raw bytes or the key of
- * another protocol never act as one.
+ * A key is an opaque object whose bytes are in libsodium's heap. Printing it shows only its identifier. It is checked
+ * at each use, so that raw bytes or a key of another protocol are never accepted.
  *
  * @module
  */
@@ -29,23 +28,23 @@ const PIE = 'k4.local-wrap.pie.'
 /** Bytes of a v4.local key. */
 export const KEY_BYTES = 32
 
-// One slot of the heap a key: the bytes, then the prepared states of the two derivations.
+// The layout of a key's slot in the heap: the bytes, then the prepared states of the two derivations.
 const SLOT_ENCRYPTION = 64
 const SLOT_AUTHENTICATION = SLOT_ENCRYPTION + STATE_BYTES
 const SLOT_BYTES = SLOT_AUTHENTICATION + STATE_BYTES
 
-// Only this module may build a key, though `key.constructor` is in everyone's reach.
+// Only this module may create a key, although `key.constructor` is publicly accessible.
 const MAKE = Symbol('make')
 const ALGORITHM = Object.freeze({ name: 'v4.local' as const })
 
 let blockOf: (key: LocalKey) => number
 let endOf: (key: LocalKey) => number
 
-/** A v4.local key. Made by {@link generateKey}, {@link importKey} and {@link unwrapKey} only. */
+/** A v4.local key, created only by {@link generateKey}, {@link importKey} and {@link unwrapKey}. */
 export class LocalKey {
   /** The algorithm, part of the type: a key of another version or purpose is another type. */
   readonly algorithm: { readonly name: 'v4.local' } = ALGORITHM
-  /** Whether {@link exportKey} and {@link wrapKey} may give the key away. */
+  /** Whether {@link exportKey} and {@link wrapKey} accept the key. */
   readonly extractable: boolean
   /** As in Web Cryptography. */
   readonly type = 'secret'
@@ -70,7 +69,7 @@ export class LocalKey {
     Object.freeze(this)
   }
 
-  /** The identifier, `k4.lid.…`; no secret, and all that is left of a destroyed key. */
+  /** The identifier, `k4.lid.…`. Not secret; still available after the key is destroyed. */
   get id(): KeyId {
     return this.#id
   }
@@ -92,14 +91,14 @@ export class LocalKey {
   }
 }
 
-/** The PASERK text of a v4.local key: a secret. */
+/** The PASERK text of a v4.local key, which is secret. */
 export type LocalPaserk = `k4.local.${string}`
-/** The identifier of a v4.local key, fit for a footer's `kid`. */
+/** The identifier of a v4.local key, for a footer's `kid`. */
 export type KeyId = `k4.lid.${string}`
 /** A v4.local key wrapped by another one. */
 export type WrappedPaserk = `k4.local-wrap.pie.${string}`
 
-// An unreferenced key is wiped when it is collected; destroyKey does not wait for that.
+// An unreferenced key is wiped when it is collected; destroyKey wipes it immediately.
 const forgotten = new FinalizationRegistry<number>((block) => release(block, SLOT_BYTES))
 
 /**
@@ -126,7 +125,7 @@ export function authenticationState(address: number): number {
 }
 
 /**
- * A new key from the operating system's random generator.
+ * Generates a key with the operating system's random generator.
  *
  * @param extractable - Whether it may be exported and wrapped.
  * @throws WatchwordError `ERR_NOT_READY`.
@@ -139,11 +138,11 @@ export function generateKey(extractable = true): LocalKey {
 }
 
 /**
- * Reads a `k4.local.…` text: exactly that header, and exactly 32 bytes in canonical base64url.
+ * Imports a `k4.local.…` text: exactly that header and exactly 32 bytes in canonical base64url.
  *
  * @param paserk - The text. It is never part of an error.
  * @param extractable - Whether the key may be exported and wrapped.
- * @throws WatchwordError `ERR_INVALID_KEY` when the text is anything else, `ERR_NOT_READY`.
+ * @throws WatchwordError `ERR_INVALID_KEY` for any other text, `ERR_NOT_READY`.
  * @see PASERK, types/local.md
  */
 export function importKey(paserk: string, extractable = true): LocalKey {
@@ -160,9 +159,9 @@ export function importKey(paserk: string, extractable = true): LocalKey {
 }
 
 /**
- * The `k4.local.…` text of a key.
+ * Exports a key as `k4.local.…` text.
  *
- * @throws WatchwordError `ERR_INVALID_KEY` when it is no living key, or not extractable.
+ * @throws WatchwordError `ERR_INVALID_KEY` if the key is not usable or not extractable.
  * @see PASERK, types/local.md
  */
 export function exportKey(key: LocalKey): LocalPaserk {
@@ -173,7 +172,7 @@ export function exportKey(key: LocalKey): LocalPaserk {
 /**
  * The identifier of a key, `k4.lid.…`.
  *
- * @throws WatchwordError `ERR_INVALID_KEY` when it is no living key.
+ * @throws WatchwordError `ERR_INVALID_KEY` if the key is not usable.
  * @see PASERK, types/lid.md
  */
 export function keyId(key: LocalKey): KeyId {
@@ -184,9 +183,9 @@ export function keyId(key: LocalKey): KeyId {
 /**
  * Wraps a key with another one.
  *
- * @param wrappingKey - The key that will open it again.
- * @param key - The key to put away.
- * @throws WatchwordError `ERR_INVALID_KEY` when either is no living key, or `key` not extractable.
+ * @param wrappingKey - The key that can unwrap the result.
+ * @param key - The key to wrap.
+ * @throws WatchwordError `ERR_INVALID_KEY` if either key is not usable, or `key` is not extractable.
  * @see PASERK, operations/Wrap/pie.md, "Wrapping, v2/v4"
  */
 export function wrapKey(wrappingKey: LocalKey, key: LocalKey): WrappedPaserk {
@@ -215,13 +214,13 @@ export function wrapWithNonce(
 }
 
 /**
- * Opens a wrapped key: exactly the header, exactly 96 bytes in canonical base64url, the tag first.
+ * Unwraps a key: exactly the header and exactly 96 bytes in canonical base64url. Checks the tag first.
  *
  * @param wrappingKey - The key it was wrapped with.
  * @param paserk - The `k4.local-wrap.pie.…` text. It is never part of an error.
- * @param extractable - Whether the opened key may be exported and wrapped again.
- * @throws WatchwordError `ERR_INVALID_KEY` when `wrappingKey` is no living key, or the text is
- *   malformed or not authentic under it.
+ * @param extractable - Whether the unwrapped key may be exported and wrapped.
+ * @throws WatchwordError `ERR_INVALID_KEY` if `wrappingKey` is not usable, or the text is malformed or not authentic
+ * under it.
  * @see PASERK, operations/Wrap/pie.md, "Unwrapping, v2/v4"
  */
 export function unwrapKey(wrappingKey: LocalKey, paserk: string, extractable = true): LocalKey {
@@ -251,11 +250,11 @@ export function unwrapKey(wrappingKey: LocalKey, paserk: string, extractable = t
 }
 
 /**
- * A key for another purpose: keyed BLAKE2b-256 of the purpose's name, as PASETO derives its own keys. It cannot be
- * exported, and says nothing of the key it comes from.
+ * Derives a key for another purpose: keyed BLAKE2b-256 of the purpose's name, like PASETO's own derivations. It cannot
+ * be exported, and reveals nothing about the source key.
  *
- * @param purpose - At least one character, and no name that PASETO uses: those begin with `paseto-`.
- * @throws WatchwordError `ERR_INVALID_KEY` when `key` is no living key.
+ * @param purpose - At least one character, not beginning with `paseto-`, which PASETO itself uses.
+ * @throws WatchwordError `ERR_INVALID_KEY` if `key` is not usable.
  * @see PASETO, Version4.md, "Encrypt", steps 4 and 5
  */
 export function deriveKey(key: LocalKey, purpose: string): LocalKey {
@@ -268,10 +267,9 @@ export function deriveKey(key: LocalKey, purpose: string): LocalKey {
 }
 
 /**
- * Wipes a key from memory. Every later use of it throws `ERR_INVALID_KEY`; its `id` stays readable.
+ * Wipes a key from memory. Every later use throws `ERR_INVALID_KEY`; its `id` stays readable. Idempotent.
  *
- * @throws WatchwordError `ERR_INVALID_KEY` when it is no v4.local key. Destroying one twice does
- *   nothing.
+ * @throws WatchwordError `ERR_INVALID_KEY` if the value is not a v4.local key.
  */
 export function destroyKey(key: LocalKey): void {
   const block = blockOf(key)
@@ -281,7 +279,7 @@ export function destroyKey(key: LocalKey): void {
   release(endOf(key), SLOT_BYTES)
 }
 
-/** Fills a slot, and gives it back when `fill` says that there is no key after all. */
+/** Fills a slot. Releases it if `fill` reports that there is no key. */
 function makeKey(extractable: boolean, fill: (at: number) => boolean): LocalKey {
   const block = reserve(SLOT_BYTES)
   const at = aligned(block)
@@ -289,7 +287,7 @@ function makeKey(extractable: boolean, fill: (at: number) => boolean): LocalKey 
     release(block, SLOT_BYTES)
     throw malformed(LOCAL)
   }
-  // PASETO Version4.md, Encrypt step 4: one derivation each, told apart by these texts.
+  // PASETO Version4.md, Encrypt step 4: two derivations, separated by these texts.
   prepareState(encryptionState(at), at, 'paseto-encryption-key', 56)
   prepareState(authenticationState(at), at, 'paseto-auth-key-for-aead', 32)
   const key = new LocalKey(MAKE, block, extractable)
@@ -333,7 +331,7 @@ function isObject(value: unknown): value is object {
 function invalidKey(): WatchwordError {
   return new WatchwordError(
     'ERR_INVALID_KEY',
-    'Not a v4.local key: make one with generateKey, importKey or unwrapKey.',
+    'Not a v4.local key: create one with generateKey, importKey or unwrapKey.',
   )
 }
 

@@ -1,7 +1,7 @@
 /**
- * Writing JSON that reads back unchanged: what JSON would drop or change is refused, with its place.
+ * Writes JSON that reads back unchanged. Rejects values that JSON would drop or change, and reports their path.
  *
- * `JSON.stringify` is used for texts alone: it calls a `toJSON` that a polluted prototype may have.
+ * `JSON.stringify` is used only for text, because it calls a `toJSON` that a polluted prototype may have.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { pathOf, strangenessOf } from '../lib/plain.js'
 import { PAYLOAD_LIMITS } from './json.js'
 
 /**
- * Writes claims as JSON. Every property is read once, by its descriptor, so that no code of the caller runs.
+ * Writes claims as JSON. Each property is read once by its descriptor, so that no code of the caller runs.
  *
- * @throws WatchwordError `ERR_CLAIMS_INVALID`, naming the place, such as `claims.a.b[2]`, and what is there.
+ * @throws WatchwordError `ERR_CLAIMS_INVALID`, naming the path, such as `claims.a.b[2]`, and the kind of value.
  */
 export function writePlainJson(value: unknown): string {
   return new Writer().write(value)

@@ -1,5 +1,5 @@
 /**
- * Known-answer tests at start: nothing works on a build or a runtime that computes wrong results.
+ * Known-answer tests at start: a build or a runtime that computes wrong results is disabled.
  *
  * @module
  */
@@ -29,17 +29,17 @@ const UNWRAPPED_ID = 'k4.lid.bqltbNc4JLUAmc9Xtpok-fBuI0dQN5_m3CD9W_nbh559'
 /**
  * Resolves when libsodium is loaded and every known-answer test has passed. Await it once before the first use.
  *
- * @throws WatchwordError `ERR_SELF_TEST` when a test failed; from then on nothing works in this process.
+ * @throws WatchwordError `ERR_SELF_TEST` if a test fails; the library is then disabled in this process.
  */
 export const ready: Promise<void> = loaded.then(start, (error) => fail(error, NOT_LOADED))
 
-// Later calls report a failed start too; it must not end a process that never called the library.
+// Later calls also report a failed start. An unhandled rejection must not end a process that never called the library.
 ready.catch(() => {})
 
 /**
- * Runs one known-answer test per operation: seal under a fixed nonce, open, reject, identify, wrap, unwrap.
+ * Runs one known-answer test per operation: seal with a fixed nonce, open, reject, identify, wrap, unwrap.
  *
- * @throws WatchwordError `ERR_SELF_TEST`, its `detail` naming the operation.
+ * @throws WatchwordError `ERR_SELF_TEST`, with the operation in `detail`.
  */
 export function selfTest(): void {
   const key = importKey(KEY)

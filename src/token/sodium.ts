@@ -1,24 +1,19 @@
 /**
  * libsodium, loaded once, and its heap.
  *
- * Everything secret lives in the WebAssembly heap, and everything that the hot path touches lies
- * there at fixed addresses, so that a call copies no more than it must and allocates nothing. The
- * heap may move when it grows; each entry point therefore asks {@link libsodium} for the handle,
- * which renews its views when they have gone stale.
+ * All secrets are in the WebAssembly heap, and all data of the hot path is there at fixed addresses, so that a call
+ * copies as little as possible and allocates nothing. The heap may move when it grows. Each entry point therefore calls
+ * {@link libsodium} for the handle, which renews outdated views.
  *
- * Nothing here decides anything about tokens. The tested start of the library is `ready` in
- * `self-test.ts`.
+ * This module makes no decisions about tokens. The tested start of the library is `ready` in `self-test.ts`.
  *
  * @module
  */
-// @ts-expect-error The package ships no types; its two shapes are told apart below.
+// @ts-expect-error The package ships no types; its two shapes are distinguished below.
 import imported from 'libsodium-sumo'
 import { WatchwordError } from '../errors.js'
 
-/**
- * The functions of libsodium that are used, as WebAssembly exports them: pointers, and 64-bit
- * lengths in two halves.
- */
+/** The used functions of libsodium, as WebAssembly exports them: pointers, and 64-bit lengths in two halves. */
 interface SodiumModule {
   readonly HEAPU8: Uint8Array<ArrayBuffer>
   _malloc(size: number): number
@@ -56,7 +51,7 @@ interface SodiumModule {
 
 /** libsodium and current views of its heap. Addresses are byte offsets into `heap`. */
 export interface Sodium {
-  /** The whole heap. Never keep it across calls: it is replaced when the heap grows. */
+  /** The whole heap. Never keep it across calls, because it is replaced when the heap grows. */
   heap: Uint8Array<ArrayBuffer>
   /** The same memory, for base64url and text. */
   buffer: Buffer<ArrayBuffer>
@@ -72,7 +67,7 @@ export interface Sodium {
   readonly module: SodiumModule
 }
 
-/** Bytes of one `crypto_generichash_state`. */
+/** The size of a `crypto_generichash_state` in bytes. */
 export const STATE_BYTES = 384
 
 // The layout of libsodium's BLAKE2b state: h[8] t[2] f[2] buf[256] buflen last_node.
@@ -92,10 +87,9 @@ let domainAt = 0
 export const loaded: Promise<void> = load()
 
 /**
- * The loaded library, with views that fit the heap as it is now.
+ * The loaded library, with current views of the heap.
  *
- * @throws WatchwordError `ERR_NOT_READY` before it is loaded, `ERR_SELF_TEST` once {@link disable}
- *   was called.
+ * @throws WatchwordError `ERR_NOT_READY` before it is loaded, `ERR_SELF_TEST` after {@link disable}.
  */
 export function libsodium(): Sodium {
   if (handle === undefined) throw notReady()
@@ -111,19 +105,17 @@ export function disable(reason: WatchwordError): void {
   handle = undefined
 }
 
-/**
- * Whether the states of {@link prepareState} are the compressed ones. For tests and for diagnosis.
- */
+/** Whether the states of {@link prepareState} are the compressed ones. For tests and diagnosis. */
 export function usesMidStates(): boolean {
   return midStates
 }
 
 /**
- * Reserves heap memory, zeroed and aligned to 64 bytes as libsodium's states ask.
+ * Reserves zeroed heap memory with room to align it to 64 bytes, as libsodium's states require.
  *
- * @param size - Bytes.
- * @returns The address that `release` takes; {@link aligned} of it is the address to use.
- * @throws WatchwordError `ERR_INVALID_ARGUMENT` when the heap cannot grow that far.
+ * @param size - The size in bytes.
+ * @returns The address for `release`; the address to use is its {@link aligned} one.
+ * @throws WatchwordError `ERR_INVALID_ARGUMENT` if the heap cannot grow that far.
  */
 export function reserve(size: number): number {
   const sodium = libsodium()
@@ -140,10 +132,10 @@ export function aligned(block: number): number {
   return (block + 63) & -64
 }
 
-/** Zeroes a block from {@link reserve} and gives it back. */
+/** Zeroes and frees a block from {@link reserve}. */
 export function release(block: number, size: number): void {
   const sodium = handle
-  // A library taken out of service has no heap to care for.
+  // After the library was disabled, there is no heap.
   if (sodium === undefined) return
   if (sodium.heap.length === 0) renewViews(sodium)
   sodium.heap.fill(0, block, block + size + 63)
@@ -151,27 +143,27 @@ export function release(block: number, size: number): void {
 }
 
 /**
- * Prepares at `state` the keyed BLAKE2b state that has absorbed `domain`, so that a call of the hot
- * path copies it, adds the nonce and finishes.
+ * Prepares the keyed BLAKE2b state at `state` that has absorbed `domain`. A call of the hot path copies it, adds the
+ * nonce and finishes.
  *
- * libsodium buffers two blocks and so compresses the block of the key anew in every copy. That
- * compression is done here once, by reading `h` and `t` back after it; a check at load proves that
- * the result is the same, and without that proof the plain state is used.
+ * libsodium buffers two blocks, so it would compress the block of the key again in every copy. This function compresses
+ * it once and reads `h` and `t` back. A check at load proves that the result is the same; if it fails, the plain state
+ * is used.
  *
  * @param state - Address of {@link STATE_BYTES} bytes.
  * @param key - Address of the 32-byte key.
  * @param domain - The domain separation, ASCII, shorter than a block.
- * @param outLength - Bytes of digest.
+ * @param outLength - The length of the digest in bytes.
  */
 export function prepareState(state: number, key: number, domain: string, outLength: number): void {
   writeState(libsodium(), state, key, domain, outLength, midStates)
 }
 
 /**
- * BLAKE2b for what is not hot: copies in, hashes, copies out.
+ * BLAKE2b outside of the hot path: copies in, hashes, copies out.
  *
  * @param key - Address of a 32-byte key, or 0 for none.
- * @param outLength - Bytes of digest, 16 to 64.
+ * @param outLength - The length of the digest in bytes, 16 to 64.
  * @param message - Any bytes.
  * @returns The digest, a fresh array.
  */
@@ -188,7 +180,7 @@ export function hashBytes(key: number, outLength: number, message: Uint8Array): 
 }
 
 /**
- * {@link hashBytes} under a key that is not in the heap yet, such as one just derived.
+ * {@link hashBytes} with a key that is not in the heap yet, such as a derived one.
  *
  * @param key - 32 bytes.
  */
@@ -206,7 +198,7 @@ export function hashBytesWithKey(
 }
 
 /**
- * XChaCha20 for what is not hot: copies in, applies the key stream, copies out.
+ * XChaCha20 outside of the hot path: copies in, applies the key stream, copies out.
  *
  * @param keyAndNonce - 56 bytes: the key (32), then the nonce (24).
  * @param message - Any bytes.
@@ -255,7 +247,7 @@ async function load(): Promise<void> {
     module,
   }
   if (module._crypto_generichash_statebytes() !== STATE_BYTES) {
-    throw new WatchwordError('ERR_SELF_TEST', 'libsodium has another BLAKE2b state than expected.')
+    throw new WatchwordError('ERR_SELF_TEST', "libsodium's BLAKE2b state has an unexpected layout.")
   }
   handle = sodium
   domainAt = aligned(reserve(2 * BLOCK))
@@ -263,8 +255,8 @@ async function load(): Promise<void> {
 }
 
 /**
- * The ES module exports an asynchronous factory, the CommonJS one an object that fills itself and
- * has `ready`.
+ * The ES module exports an asynchronous factory; the CommonJS one exports an object that initializes itself and has
+ * `ready`.
  */
 async function instantiate(source: unknown): Promise<SodiumModule> {
   if (typeof source === 'function') return (await source()) as SodiumModule
@@ -278,9 +270,12 @@ async function instantiate(source: unknown): Promise<SodiumModule> {
 }
 
 function notReady(): WatchwordError {
-  // A fresh error each time: one shared by all callers would carry the stack of the first.
+  // A new error each time: a shared one would have the stack of the first caller.
   if (failure !== undefined) return new WatchwordError('ERR_SELF_TEST', failure.message)
-  return new WatchwordError('ERR_NOT_READY', 'The cryptography is not loaded: await `ready` first.')
+  return new WatchwordError(
+    'ERR_NOT_READY',
+    'The cryptography is not loaded yet: await `ready` first.',
+  )
 }
 
 function renewViews(sodium: Sodium): void {
@@ -303,15 +298,15 @@ function writeState(
     sodium.hashUpdate(state, domainAt, domain.length, 0)
     return
   }
-  // One byte more than the buffer holds makes libsodium compress its first block, which is the
-  // key's. The bytes fed to it have not been compressed yet, so the domain can replace them.
+  // One byte more than the buffer size makes libsodium compress its first block, which is the key's. The other bytes
+  // are not compressed yet, so the domain can replace them.
   sodium.hashUpdate(state, domainAt, BLOCK + 1, 0)
   sodium.heap.fill(0, state + STATE_BUF, state + STATE_BUFLEN)
   sodium.buffer.write(domain, state + STATE_BUF, 'latin1')
   sodium.view.setUint32(state + STATE_BUFLEN, domain.length, true)
 }
 
-/** Whether a state compressed by hand gives the digests that the plain way gives. */
+/** Whether a manually compressed state gives the same digests as a plain one. */
 function provesMidStates(sodium: Sodium): boolean {
   const size = 2 * STATE_BYTES + 256
   const block = reserve(size)

@@ -1,31 +1,33 @@
 /**
  * RFC 3339 times of PASETO claims, as Unix milliseconds.
  *
- * `Date.parse` is not used: it takes days that do not exist, times without a date, and more.
+ * `Date.parse` is not used, because it accepts nonexistent days, times without a date, and more.
  *
  * @module
  */
 import { codeAt } from '../lib/char-code.js'
 
-// PASETO's 04-Claims asks for capital T and Z; an offset is RFC 3339 as well. Digits after the millisecond are cut off.
+// PASETO's 04-Claims requires upper case T and Z; RFC 3339 also allows an offset. Digits after the millisecond are
+// truncated.
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,40}))?(?:Z|([+-])(\d\d):(\d\d))$/
 
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 const DAY_MS = 86_400_000
 
-/** Reads an RFC 3339 time. Returns Unix milliseconds, or `undefined` for anything else. */
+/** Parses an RFC 3339 time. Returns Unix milliseconds, or `undefined` for anything else. */
 export function parseTime(text: unknown): number | undefined {
   if (typeof text !== 'string' || text.length > 80) return undefined
   return parseCanonical(text) ?? parseAny(text)
 }
 
-/** Writes Unix milliseconds as the RFC 3339 time in UTC with three digits of fraction. */
+/** Formats Unix milliseconds as RFC 3339 in UTC with three fractional digits. */
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-// `2026-11-23T17:36:21.123Z`, as we write it ourselves: read by position, since every cold verify reads two or three.
+// The library's own form, `2026-11-23T17:36:21.123Z`: parsed by position, because every uncached verification reads two
+// or three.
 function parseCanonical(text: string): number | undefined {
   if (text.length !== 24 || codeAt(text, 23) !== 0x5a || codeAt(text, 19) !== 0x2e) return undefined
   if (codeAt(text, 10) !== 0x54 || codeAt(text, 13) !== 0x3a || codeAt(text, 16) !== 0x3a)
@@ -39,7 +41,7 @@ function parseCanonical(text: string): number | undefined {
   return timeOfParts(year, two(text, 5), two(text, 8), hour, minute, second, ms)
 }
 
-// Digits, or NaN, which makes every sum that it enters NaN.
+// The value of a digit, or NaN, which propagates through sums.
 function digit(text: string, at: number): number {
   const value = codeAt(text, at) - 48
   return value >= 0 && value <= 9 ? value : Number.NaN
@@ -49,9 +51,7 @@ function two(text: string, at: number): number {
   return digit(text, at) * 10 + digit(text, at + 1)
 }
 
-/**
- * Unix milliseconds of a time in UTC; `undefined` for a date or a time that does not exist, and if any part is `NaN`.
- */
+/** Unix milliseconds of a time in UTC; `undefined` for a nonexistent date or time, or if any part is `NaN`. */
 export function timeOfParts(
   year: number,
   month: number,
@@ -76,7 +76,7 @@ function combine(year: number, month: number, day: number, msOfDay: number): num
   return Number.isSafeInteger(ms) ? ms : undefined
 }
 
-// Days from 1970-01-01 in the proleptic Gregorian calendar, with the year taken to begin in March.
+// Days from 1970-01-01 in the proleptic Gregorian calendar, with years that begin in March.
 function daysSinceEpoch(year: number, month: number, day: number): number {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= (DAYS_IN_MONTH[month - 1] as number)))
     return Number.NaN

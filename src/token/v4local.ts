@@ -1,7 +1,8 @@
 /**
- * PASETO v4.local on libsodium's heap, synchronous and without allocation but for what is returned.
+ * PASETO v4.local on libsodium's heap: synchronous, and without allocations except for the returned values.
  *
- * base64url is decoded to where the ciphertext belongs; only the nonce then moves, by eight bytes. Most tokens fit a fixed area of 16 KiB; a larger one is made when first needed, and kept.
+ * base64url is decoded to the final place of the ciphertext; only the nonce then moves, by eight bytes. Most tokens fit
+ * a fixed area of 16 KiB; a larger area is created when first needed, and kept.
  *
  * @module
  */
@@ -22,9 +23,9 @@ import { authenticationState, encryptionState, keyAddress } from './paserk.js'
 import type { Sodium } from './sodium.js'
 import { aligned, libsodium, release, reserve, STATE_BYTES } from './sodium.js'
 
-/** The longest token, and the longest implicit assertion: characters and bytes, 1 MiB. */
+/** The maximum length of a token in characters, and of an implicit assertion in bytes: 1 MiB. */
 export const MAX_LENGTH = 1_048_576
-// Four characters hold three of them.
+// Four characters encode three bytes.
 const MAX_BYTES = (MAX_LENGTH / 4) * 3
 const SMALL_AREA = 16_384
 
@@ -38,7 +39,7 @@ const POOL = ENCRYPTION_KEY + 64
 const POOL_BYTES = 4096
 const WORK_BYTES = POOL + POOL_BYTES
 
-// Shared by all authorities. No function here calls foreign code; callers copy and wipe the plaintext at once.
+// Shared by all authorities. No function here calls foreign code; callers copy and wipe the plaintext immediately.
 let work = 0
 let smallArea = 0
 let largeBlock = 0
@@ -50,17 +51,17 @@ let windowView: Buffer | undefined
 let windowAt = 0
 
 /**
- * Authenticates and decrypts the body of a token. The tag is compared before anything is decrypted.
- * PASETO Version4.md, "Decrypt".
+ * Authenticates and decrypts the body of a token. The tag is checked before decryption. See PASETO Version4.md,
+ * "Decrypt".
  *
- * @param key - A living key.
- * @param body - The text between `v4.local.` and the next dot or the end. Anything but canonical
- *   base64url of at least 64 bytes is refused.
- * @param footer - The decoded footer, as it is authenticated.
+ * @param key - A usable key.
+ * @param body - The text between `v4.local.` and the next dot or the end. Anything but canonical base64url of at least
+ * 64 bytes is rejected.
+ * @param footer - The decoded footer.
  * @param implicitAssertion - Authenticated data that the token does not contain, at most 1 MiB.
- * @returns The length of the plaintext, which {@link plaintext} shows until the next call, or -1.
- * @throws WatchwordError `ERR_INVALID_KEY` for a bad key, `ERR_INVALID_ARGUMENT` for a footer or an
- *   implicit assertion that is too long; never for any `body`.
+ * @returns The length of the plaintext, which {@link plaintext} returns until the next call, or -1.
+ * @throws WatchwordError `ERR_INVALID_KEY` for an invalid key, `ERR_INVALID_ARGUMENT` for a footer or an implicit
+ * assertion that is too long; never for any `body`.
  */
 export function decryptInto(
   key: LocalKey,
@@ -70,7 +71,7 @@ export function decryptInto(
 ): number {
   const keyAt = keyAddress(key)
   const characters = body.length
-  // Four characters hold three bytes; 64 bytes of nonce and tag are 86 characters.
+  // Four characters encode three bytes; 64 bytes of nonce and tag take 86 characters.
   const bytes = (characters * 3) >>> 2
   if (bytes < 64 || characters > MAX_LENGTH || (characters & 3) === 1) return -1
   const length = bytes - 64
@@ -79,14 +80,14 @@ export function decryptInto(
   const start = area + CIPHERTEXT - 32
   const { buffer } = sodium
   if (buffer.write(body, start, bytes, 'base64url') !== bytes) return -1
-  // Node's decoder overlooks a good deal; what it decoded is canonical if it encodes to the same.
+  // Node's decoder is lenient: the body is canonical if the decoded bytes encode to the same text.
   if (buffer.toString('base64url', start, start + bytes) !== body) return -1
   return finishOpen(sodium, keyAt, area, length, footer, implicitAssertion)
 }
 
 /**
- * {@link decryptInto} of a body that is bytes, not text: nonce, ciphertext and tag, at most as long as a token could
- * carry. Returns and throws as it does.
+ * {@link decryptInto} for a body as bytes instead of text: nonce, ciphertext and tag, at most as long as a token
+ * allows. Returns and throws the same.
  */
 export function decryptBytesInto(
   key: LocalKey,
@@ -103,7 +104,7 @@ export function decryptBytesInto(
   return finishOpen(sodium, keyAt, area, length, footer, implicitAssertion)
 }
 
-/** From a body in place to the plaintext in its stead. */
+/** Verifies and decrypts the body in place. */
 function finishOpen(
   sodium: Sodium,
   keyAt: number,
@@ -125,8 +126,7 @@ function finishOpen(
 }
 
 /**
- * The plaintext that {@link decryptInto} left: a view of the heap, valid only until the next call
- * of this module.
+ * The plaintext of {@link decryptInto}: a view of the heap, valid only until the next call of this module.
  *
  * @param length - The result of `decryptInto`.
  */
@@ -135,7 +135,7 @@ export function plaintext(length: number): Buffer {
 }
 
 /**
- * A fresh copy of the plaintext that {@link decryptInto} left.
+ * A fresh copy of the plaintext of {@link decryptInto}.
  *
  * @param length - The result of `decryptInto`.
  */
@@ -144,9 +144,8 @@ export function copyPlaintext(length: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A lasting view of the heap that begins where the plaintext of {@link decryptInto} begins, for
- * reading it without allocating: `plaintextWindow().latin1Slice(0, length)`. Its end means nothing.
- * Ask for it again after each call.
+ * A view of the heap that begins at the plaintext of {@link decryptInto}, for reading it without allocating:
+ * `plaintextWindow().latin1Slice(0, length)`. It extends beyond the plaintext. Request it again after each call.
  */
 export function plaintextWindow(): Buffer {
   const { buffer } = libsodium()
@@ -157,23 +156,22 @@ export function plaintextWindow(): Buffer {
   return windowView
 }
 
-/** Zeroes what {@link decryptInto} left. */
+/** Zeroes the plaintext of {@link decryptInto}. */
 export function wipePlaintext(): void {
   libsodium().heap.fill(0, plainAt, plainAt + plainLength)
   plainLength = 0
 }
 
 /**
- * Encrypts a payload under a fresh nonce of the system's random generator. PASETO Version4.md,
- * "Encrypt".
+ * Encrypts a payload with a random nonce from the system's generator. See PASETO Version4.md, "Encrypt".
  *
- * @param key - A living key.
+ * @param key - A usable key.
  * @param payload - Any bytes.
  * @param footer - Authenticated, not encrypted, and not part of the result.
  * @param implicitAssertion - Authenticated, and not part of the token.
  * @returns The body of the token in base64url, without header and footer.
- * @throws WatchwordError `ERR_INVALID_KEY`, or `ERR_TOKEN_TOO_LONG` when the token would exceed
- *   {@link MAX_LENGTH}, or `ERR_INVALID_ARGUMENT` when the implicit assertion does.
+ * @throws WatchwordError `ERR_INVALID_KEY`, `ERR_TOKEN_TOO_LONG` if the token would exceed {@link MAX_LENGTH}, or
+ * `ERR_INVALID_ARGUMENT` if the implicit assertion does.
  */
 export function sealBytes(
   key: LocalKey,
@@ -184,10 +182,7 @@ export function sealBytes(
   return sealPayload(keyAddress(key), undefined, payload, footer, implicitAssertion)
 }
 
-/**
- * {@link sealBytes} of a text in UTF-8, written straight into the heap. A lone surrogate becomes
- * U+FFFD.
- */
+/** {@link sealBytes} for text, encoded as UTF-8 directly into the heap. A lone surrogate becomes U+FFFD. */
 export function sealText(
   key: LocalKey,
   payload: string,
@@ -203,7 +198,7 @@ export function sealText(
 }
 
 /**
- * {@link sealBytes} under a given nonce, only for known-answer tests: the self-test and the official vectors. A reused
+ * {@link sealBytes} with a given nonce, only for known-answer tests: the self-test and the official vectors. A reused
  * nonce reveals the payloads, so no public module may export this.
  *
  * @internal
@@ -235,7 +230,7 @@ function sealPayload(
   return finishSeal(sodium, keyAt, area, payload.length, footer, implicit)
 }
 
-/** From a nonce and a plaintext in place to the encoded body. */
+/** Encrypts and encodes the plaintext in place. */
 function finishSeal(
   sodium: Sodium,
   keyAt: number,
@@ -293,10 +288,7 @@ function derive(sodium: Sodium, state: number, nonce: number, out: number, size:
   sodium.hashFinal(copy, out, size)
 }
 
-/**
- * Moves 32 unused random bytes to `to`, and wipes them where they were, so that none is ever used
- * twice.
- */
+/** Moves 32 unused random bytes to `to` and wipes the originals, so that none is used twice. */
 function takeNonce(sodium: Sodium, to: number): void {
   const pool = work + POOL
   if (poolUsed === POOL_BYTES) {
@@ -317,9 +309,7 @@ function areaToSeal(length: number, footer: Uint8Array, implicit: Uint8Array): n
   return areaFor(length, footer, implicit)
 }
 
-/**
- * The address of an area that holds a message and its encoding; its constant prefix is in place.
- */
+/** Returns the address of an area for a message and its encoding, with the constant prefix in place. */
 function areaFor(length: number, footer: Uint8Array, implicit: Uint8Array): number {
   const needed = length + footer.length + implicit.length + OVERHEAD
   if (needed <= SMALL_AREA && smallArea !== 0) return smallArea
@@ -340,7 +330,7 @@ function largeAreaFor(needed: number): number {
   const block = reserve(size)
   if (largeBlock !== 0) {
     release(largeBlock, largeSize)
-    // A plaintext in the area just given back must not be wiped again later.
+    // A plaintext in the freed area must not be wiped again later.
     plainAt = smallArea + CIPHERTEXT
     plainLength = 0
   }

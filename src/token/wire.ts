@@ -1,11 +1,11 @@
 /**
- * The two spellings of a token as text.
+ * The two text forms of a token.
  *
- * Standard: `v4.local.` + payload + `.` + footer, where the footer is `{"kid":"k4.lid.…"}`.
- * Branded: prefix + `_` + the 44 characters of the key id + payload + six base62 digits of a CRC-32, so that a secret
- * scanner can recognize the token, and a mistyped one is rejected before any cryptography.
+ * Standard: `v4.local.` + payload + `.` + footer, where the footer is `{"kid":"k4.lid.…"}`. Branded: prefix + `_` + the
+ * 44 characters of the key id + payload + six base62 digits of a CRC-32, so that secret scanners can recognize the
+ * token, and a mistyped one is rejected without cryptography.
  *
- * Everything here is total: it returns `undefined` for invalid tokens and never throws.
+ * All functions return `undefined` for invalid tokens and never throw.
  *
  * @module
  */
@@ -27,25 +27,25 @@ const MAX_FOOTER_BYTES = 512
 const MAX_FOOTER_TEXT = Math.ceil((MAX_FOOTER_BYTES * 4) / 3)
 // Text that begins with a brace begins with an `e` in base64url, so most invalid footers need not be decoded.
 const BRACE = 'e'
-// Asked the other way round, so that there is nothing to backtrack over.
+// Negated, so that the expression cannot backtrack.
 const FOREIGN_LETTER = /[^A-Za-z0-9_-]/
 
-/** The length of {@link footerOf} as base64url text, for whichever key. */
+/** The length of {@link footerOf} as base64url text, the same for every key. */
 export const FOOTER_TEXT_LENGTH = Math.ceil(
   (('{"kid":""}'.length + KEY_ID_HEADER.length + KEY_ID_LENGTH) * 4) / 3,
 )
 
-/** A token taken apart, nothing of it authentic yet. */
+/** The parts of a token, not yet authenticated. */
 export interface TokenParts {
   /** The base64url text of nonce, ciphertext and tag. */
   readonly body: string
-  /** The key that the token says it was sealed with: well-formed, and no more than a claim. */
+  /** The key id that the token names: well-formed, but unproven. */
   readonly keyId: string
-  /** The footer's bytes as they stand in the token; absent where they are what {@link footerOf} makes. */
+  /** The footer's bytes in the token; absent if they equal those of {@link footerOf}. */
   readonly footer: Uint8Array | undefined
 }
 
-/** The footer that tokens of this key carry. */
+/** The footer of tokens that are sealed with this key. */
 export function footerOf(keyId: string): Uint8Array {
   return new TextEncoder().encode(`{"kid":"${keyId}"}`)
 }
@@ -61,7 +61,7 @@ export function writeBranded(brand: string, keyId: string, body: string): string
   return text + checksum(text)
 }
 
-/** The length of what the two writers make around a body. */
+/** The number of characters that the two writers add to a body. */
 export function overhead(brand: string | undefined, footerText: string): number {
   return brand === undefined
     ? HEADER.length + 1 + footerText.length
@@ -70,21 +70,20 @@ export function overhead(brand: string | undefined, footerText: string): number 
 
 /** The loaded keys, as {@link readParts} needs them. */
 export interface KnownKeys {
-  /** The id of the key whose footer the token has from `footerStart` on, to the letter. */
+  /** The id of the key whose footer text equals the token's text from `footerStart` on. */
   endingOf(token: string, footerStart: number): string | undefined
   /** The key of this id, if it is loaded. */
   get(keyId: string): unknown
 }
 
-/** No keys at all, for the outline alone. */
+/** No keys, to check only the format. */
 export const NO_KEYS: KnownKeys = { endingOf: () => undefined, get: () => undefined }
 
 /**
- * Takes a token apart, in whichever form it is. Any well-formed brand will do: it says who issued the token, and proves
- * nothing. A token is the same under another brand or in the standard form, which anyone who has it can write: it has
- * one id, and is revoked in every spelling.
+ * Parses a token in either form. Any well-formed brand is accepted, because a brand proves nothing. The holder can
+ * convert a token between brands and the standard form: it keeps its id, and is revoked in every form.
  *
- * @param brands - Those that this authority issues, with their underscores, the longest first.
+ * @param brands - The authority's own brands with their underscores, longest first.
  */
 export function readParts(
   token: string,
@@ -97,7 +96,7 @@ export function readParts(
 function readStandard(token: string, known: KnownKeys): TokenParts | undefined {
   const dot = token.indexOf('.', HEADER.length)
   if (dot < HEADER.length + MIN_BODY || token.length - dot - 1 > MAX_FOOTER_TEXT) return undefined
-  // Four characters hold three bytes: no text of this length is the end of any.
+  // Four characters encode three bytes, so no base64url text has this length.
   if ((dot - HEADER.length) % 4 === 1) return undefined
   const body = token.slice(HEADER.length, dot)
   const keyId = known.endingOf(token, dot + 1)
@@ -112,33 +111,33 @@ function readForeignFooter(body: string, footerText: string): TokenParts | undef
   if (footer === undefined || footer.length === 0) return undefined
   const text = footer.every((byte) => byte < 0x80) ? footer.toString('latin1') : undefined
   const json = text === undefined ? undefined : parseJsonObject(text, { maxDepth: 1, maxKeys: 8 })
-  // Wrapped keys travel in footers too (PASERK `wpk`); a token that brings its own key is not for us to open.
+  // PASERK allows wrapped keys in footers (`wpk`); a token that brings its own key is rejected.
   if (json === undefined || has(json, 'wpk')) return undefined
   const keyId = has(json, 'kid') ? json.kid : undefined
   return typeof keyId === 'string' && KEY_ID.test(keyId) ? { body, keyId, footer } : undefined
 }
 
-/** The characters of the longest brand, its underscore included. */
+/** The length of the longest brand, including its underscore. */
 const MAX_BRAND = 33
 /** The shortest branded token: a brand of two letters and its underscore, the key id, the payload, the checksum. */
 const MIN_BRANDED = 3 + KEY_ID_LENGTH + MIN_BODY + CRC_LENGTH
-/** No text that is shorter than this is a token, in any form. */
+/** No shorter text is a token in any form. */
 export const MIN_TOKEN_LENGTH = Math.min(MIN_BRANDED, HEADER.length + MIN_BODY)
 
-/** Whether a text begins like a branded token and is long enough for one: cheap, and before any cryptography. */
+/** Whether a text begins like a branded token and is long enough: a cheap check before any cryptography. */
 export function looksBranded(token: string): boolean {
   return token.length >= MIN_BRANDED && endOfBrand(token, 1) > 0
 }
 
 /**
- * The end of a brand that begins the token, its underscore included, and that is longer than `after`; or -1. Brands may
- * have underscores themselves, and so may key ids.
+ * The end of the brand at the start of the token, including its underscore, that is longer than `after`; or -1. Both
+ * brands and key ids may contain underscores.
  */
 function endOfBrand(token: string, after: number): number {
   for (let i = 0; i < MAX_BRAND; i++) {
     const code = codeAt(token, i)
     if (code === 0x5f) {
-      // No two in a row, and none at the start.
+      // No two underscores in a row, and none at the start.
       if (i < 2 ? i === 0 : codeAt(token, i - 1) === 0x5f) return -1
       if (i >= 2 && i >= after) return i + 1
     } else if (!(isLetter(code) || (i > 0 && code >= 0x30 && code <= 0x39))) return -1
@@ -178,7 +177,7 @@ function partsAfter(token: string, brand: number, end: number): TokenParts | und
 /** Decodes canonical, unpadded base64url; returns `undefined` for anything else. */
 export function decodeBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
-  // Node passes over what it cannot read and over spare bits, so only the way back shows what was really there.
+  // Node ignores invalid characters and spare bits, so only encoding again shows whether the text was canonical.
   return bytes.toString('base64url') === text ? bytes : undefined
 }
 

@@ -242,7 +242,7 @@ function tell<Request, Claims>(
   try {
     ignoreRejection(options.onError?.(error, request))
   } catch {
-    // An error of the hook changes nothing.
+    // Errors of the hook are ignored.
   }
 }
 

@@ -45,8 +45,8 @@ export interface TokenEndpoints<Request, Handler, Claims = AnyClaims> {
    */
   rotation(...options: readonly [options?: RotationOptions]): Handler
   /**
-   * Leak reports, open to everyone: any finder of a token may have it revoked. A form with `token`, or JSON with
-   * `token` or up to 100 `tokens`. The response is 200 and empty for any input; 503 if a revocation is not certain.
+   * Leak reports, open to everyone, because anyone who finds a token may have it revoked. A form with `token`, or JSON
+   * with `token` or up to 100 `tokens`. The response is 200 and empty for any input; 503 if a revocation is uncertain.
    */
   leak(...options: readonly [options?: LeakOptions]): Handler
 }

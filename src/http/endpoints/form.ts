@@ -12,11 +12,11 @@ import type { AuthorizedOptions, Caller, ReadCall } from './options.js'
 const MALFORMED = invalidRequest('Send each parameter once, and `token` among them.')
 const TYPE = unsupportedType('application/x-www-form-urlencoded')
 
-/** What an authorized caller asks about one token. */
+/** A request of an authorized caller about one token. */
 export interface TokenCall {
   readonly token: string
   readonly caller: Caller
-  /** The call as the hooks see it. */
+  /** The call, as passed to the hooks. */
   readonly read: ReadCall
 }
 

@@ -18,7 +18,7 @@ const MAX_REMEMBERED = 10_000
 export class Meter {
   readonly #budgets: EndpointBudgets
   readonly #clock: Pick<ResolvedClock, 'monotonic'>
-  // By client or token: the time until which past calls use its budget up.
+  // For each client or token, the time until which past calls have used up its budget.
   readonly #usedUntil = new Recent<number>(MAX_REMEMBERED)
 
   constructor(budgets: EndpointBudgets, clock: Pick<ResolvedClock, 'monotonic'>) {
@@ -33,7 +33,7 @@ export class Meter {
     return client > 0 ? client : this.#spend('node', '')
   }
 
-  /** Counts a call about a token, authentic or not. Returns the same. */
+  /** Counts a call about a token, authentic or not. Returns like `call`. */
   token(token: string): number {
     // The text of a token is not stored.
     return this.#budgets.token === undefined

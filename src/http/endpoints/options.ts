@@ -63,7 +63,7 @@ export interface ReadCall extends EndpointCall {
   readonly fields: Readonly<Record<string, string>>
 }
 
-/** Whether a call may proceed; if not, how long the client should wait. */
+/** Whether a call may proceed, or how long the client must wait. */
 export type LimitAnswer = boolean | { readonly retryAfter: Duration }
 
 /** Decides about one call; a hook of {@link EndpointsOptions}. */
@@ -84,7 +84,7 @@ export interface EndpointsOptions<Request> {
    */
   readonly limit?: LimitHook<Request> | BudgetsOptions | false
   /**
-   * The binding of the token, as passed to `issue`. Without it a bound token is unknown, also to a leak report.
+   * The binding of the token, as passed to `issue`. Without it, a bound token is unknown, also to a leak report.
    * Default: none.
    */
   readonly binding?: (
@@ -96,8 +96,8 @@ export interface EndpointsOptions<Request> {
   /** Called with each error that prevented the endpoint's work; the client receives 503. Default: none. */
   readonly onError?: (error: unknown, request: Request) => void
   /**
-   * The timeout of `limit`, of the body, and of the remaining work, after which the response is 503 or, for the body,
-   * 408. Default: `'10s'`.
+   * The timeout of `limit`, of the body, and of the remaining work. The response is then 503 or, for the body, 408.
+   * Default: `'10s'`.
    */
   readonly timeout?: Duration
 }
@@ -148,8 +148,8 @@ export interface RotationOptions {
   /** The realm of the challenge. Default: `'api'`. */
   readonly realm?: string
   /**
-   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, since a thief would learn
-   * it too.
+   * Whether a rejection states its reason, such as `expired` or `revoked`. Default: `false`, because a thief would
+   * learn it too.
    */
   readonly reasons?: boolean
 }

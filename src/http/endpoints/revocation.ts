@@ -42,7 +42,7 @@ export function revocation<Request, Claims>(
 
 /** The maximum number of tokens per report. */
 const MAX_TOKENS = 100
-// Room for as many tokens of the default length, with their JSON syntax.
+// Enough for as many tokens of the default length, with their JSON syntax.
 const MAX_REPORT_BYTES = 512 * 1024
 const MAX_REMEMBERED = 10_000
 const MALFORMED = invalidRequest(
@@ -56,7 +56,7 @@ export function leak<Request, Claims>(
   options: LeakOptions,
 ): Endpoint<Request> {
   const record = { actor: 'leak-report', reason: reasonOf(options) }
-  // Otherwise the holder of one token could grow the log without limit.
+  // Each token is revoked once: otherwise the holder of one token could grow the log without limit.
   const killed = new Set<string>()
 
   const report = async (target: Target): Promise<void> => {
@@ -77,7 +77,7 @@ export function leak<Request, Claims>(
       const waitMs = Math.max(...tokens.map((token) => meter.token(token)))
       if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, readCall(call, fields), request)
-      // Concurrent: this node rejects each from this tick on, and the log receives them together.
+      // Concurrent: this node rejects all of them from this tick on, and the log receives them together.
       const results = await Promise.allSettled(tokens.map((token) => report({ token, ...bound })))
       for (const result of results) if (result.status === 'rejected') throw result.reason
       return DONE
@@ -90,7 +90,7 @@ interface Target {
   readonly binding?: string
 }
 
-/** Revokes a token permanently; resolves with whether it existed. Rejects if that is not certain. */
+/** Revokes a token permanently. Resolves with whether it existed. Rejects if the revocation is uncertain. */
 async function kill<Request, Claims>(
   { authority }: Shared<Request, Claims>,
   target: Target,
@@ -107,7 +107,7 @@ async function kill<Request, Claims>(
 }
 
 interface Report {
-  /** Each once. */
+  /** Without duplicates. */
   readonly tokens: readonly string[]
   readonly fields: Fields
 }
@@ -119,7 +119,7 @@ function reportOf<Request>({ contentType, body }: Visit<Request>): Step<Report> 
     if (fields !== undefined && tokens !== undefined) return { ok: true, value: { tokens, fields } }
   } else if (isJson(contentType)) {
     const { token, tokens: list } = readJson(body) ?? {}
-    // Exactly one of the two.
+    // Exactly one of the two must be present.
     const tokens = tokensOf(token === undefined ? list : list === undefined ? [token] : undefined)
     if (tokens !== undefined) return { ok: true, value: { tokens, fields: {} } }
   } else return { ok: false, answer: TYPES }

@@ -43,12 +43,12 @@ const INSECURE = problem({
 const NO_SCOPE = problem({
   status: 403,
   code: 'insufficient_scope',
-  detail: 'The policy of the token grants none of its scopes any more. Ask for a new token.',
+  detail: 'The policy no longer grants any scope of the token. Request a new token.',
 })
 const NOT_ROTATABLE = problem({
   status: 403,
   code: 'not_rotatable',
-  detail: 'This token cannot be rotated. Ask for a new one before it expires.',
+  detail: 'This token cannot be rotated. Request a new one before it expires.',
 })
 /** The endpoint. */
 export function rotation<Request, Claims>(
@@ -105,7 +105,7 @@ interface Answers {
   readonly ended: Answer
 }
 
-/** Exchanges a token for its successor. Rejects if the result is not certain. */
+/** Exchanges a token for its successor. Rejects if the result is uncertain. */
 async function exchange<Request, Claims>(
   shared: Shared<Request, Claims>,
   { token, ...bound }: Presentation,
@@ -167,7 +167,7 @@ function familyEnded(realm: string): Answer {
   return problem({
     status: 401,
     code: 'family_ended',
-    detail: 'The token cannot be rotated any more. Ask for a new one.',
+    detail: 'The token can no longer be rotated. Request a new one.',
     headers: { 'www-authenticate': formatChallenge({ realm, error: 'invalid_token' }) },
   })
 }

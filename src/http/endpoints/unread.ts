@@ -11,8 +11,8 @@ import type { Socket } from 'node:net'
 import { resolveClock, systemClock } from '../../lib/clock.js'
 import { SECOND } from '../../lib/duration.js'
 
-// A connection that is closed with unread data is reset, and the reset may overtake the response. During the linger
-// nothing is read, so a client that is still sending receives the response and the end of the stream first.
+// Closing a connection with unread data resets it, and the reset may overtake the response. Nothing is read during this
+// linger, so a client that is still sending first receives the response and the end of the stream.
 const LINGER_MS = SECOND
 const CLOCK = resolveClock(systemClock)
 
