@@ -1,6 +1,6 @@
 /**
- * Agreed time: a wall time that several parties vouch for. Irreversible steps are decided by it, never by the clock of
- * a single node.
+ * Agreed time: a wall time that several parties vouch for. It decides irreversible steps, never the clock of a single
+ * node.
  *
  * A store with a clock provides the time. Otherwise the log carries one: each seal of a head vouches for a time that is
  * no later than its node's clock and no later than earlier seals plus the elapsed monotonic time allow. It may be late,
@@ -19,7 +19,7 @@ export interface AgreedTimeOptions {
   readonly clock: ResolvedClock
   /** How far two clocks may differ, in milliseconds. */
   readonly maxSkewMs: number
-  /** 16 bytes that name this node. */
+  /** The 16-byte id of this node. */
   readonly writer: Uint8Array
   /** Reads the store's clock (Unix milliseconds); omitted if the store has no clock. */
   readonly storeTime: (() => Promise<number>) | undefined
@@ -27,7 +27,7 @@ export interface AgreedTimeOptions {
   readonly onDisagreement: () => void
 }
 
-// A time server slews a clock by less than this between two checks.
+// NTP slews a clock by less than this between two checks.
 const SLEW_MS = 1000
 // How long a wrong clock is remembered.
 const DISSENT_MS = 300_000
@@ -77,7 +77,7 @@ export class AgreedTime {
 
   /**
    * The time by which entries may be dropped, before margins: no later than the agreed time and this node's clock.
-   * `undefined` while the two are not known to agree; nothing may be dropped then.
+   * `undefined` unless the two are known to agree; nothing may be dropped then.
    */
   certain(): number | undefined {
     const agreed = this.#agreedLead
@@ -154,7 +154,7 @@ export class AgreedTime {
     const { at, writer: other } = head
     const last = this.#lastSeal
     const steady = clock.monotonic()
-    // The age of an old seal is unknown. A seal that was absent a moment ago was made since then.
+    // The age of an old seal is unknown. A seal that did not exist a moment ago was made since then.
     const isNew = last !== undefined && (last.at !== at || !sameBytes(last.writer, other))
     const isRecent = isNew && steady - this.#lookedAt <= maxSkewMs
     this.#lastSeal = { at, writer: other }

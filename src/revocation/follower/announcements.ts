@@ -56,7 +56,7 @@ export class Announcements {
   isKnown(entry: RevocationEntry): boolean {
     const { index, follower } = this.#options
     if (this.#known(entry) !== undefined) return true
-    // The index also holds this node's own revocations, which the log may lack.
+    // The index also has this node's own revocations, which the log may lack.
     return !this.#pending.has(targetOf(entry)) && !follower.owes(entry) && index.covers(entry)
   }
 
@@ -81,7 +81,7 @@ export class Announcements {
     }
   }
 
-  // Another epoch may lack it.
+  // A known entry may be missing in another epoch.
   #known(entry: RevocationEntry): Position | undefined {
     const announced = this.#announced.get(targetOf(entry))
     if (announced === undefined || reachesFurther(entry, announced.entry)) return undefined

@@ -73,7 +73,7 @@ export async function backfillRevocations(options: ReadBackOptions, since: numbe
 
 /**
  * Loads into the index everything that the store received after the cursor: revocations and the ends of rotated tokens,
- * in the store's order of arrival. Resolves with the next cursor. Rejects like `backfillIndex`.
+ * in the store's commit order. Resolves with the next cursor. Rejects like `backfillIndex`.
  */
 export async function backfillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
   const { store, call, known } = options
@@ -83,7 +83,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
     refuseCorrupt(page.revocations)
     refuseCorrupt(page.superseded)
     for (const revocation of recordsOf(page.revocations)) {
-      // The log has usually delivered it by then, and checking a tag takes longer than all other steps.
+      // The log has usually delivered it by then, and checking a tag is the slowest step.
       const isKnown = known !== undefined && isCovered(known, revocation)
       if (!isKnown && !(await takeRevocation(options, revocation))) proved = false
     }
@@ -118,8 +118,8 @@ async function backfillRevocationsAfter(
 }
 
 /**
- * Loads every token that the store has marked as revoked. The target of a revocation whose row was edited is lost, but
- * the records that it covered still show it.
+ * Loads every token that the store has marked as revoked. The target of a revocation with an edited row is lost, but
+ * the marks of the covered records remain.
  */
 async function backfillMarked(options: ReadBackOptions, now = 0): Promise<void> {
   const { store, call, index, horizon, inspect } = options
@@ -147,9 +147,9 @@ async function backfillRotations(options: BackfillOptions): Promise<void> {
 const isCovered = (known: RevocationIndex, revocation: Revocation): boolean =>
   entriesOf(revocation, true).every((entry) => isWritable(entry) && known.covers(entry))
 
-// An edited row is reported and still revokes, because that can only narrow access. Resolves with whether it is intact.
-// No node writes an entry that no event can carry, such as one with an invalid id or a time past 2^48: in the index, it
-// would prevent the whole index from being written to a new log.
+// An edited row is reported and still applied, because a revocation can only narrow access. Resolves with whether it is
+// intact. Skips entries that cannot be encoded as an event, such as one with an invalid id or a time past 2^48: no node
+// writes them, and they would prevent the index from being written to a new log.
 async function takeRevocation(
   { index, inspect }: ReadBackOptions,
   revocation: Revocation,
@@ -171,12 +171,12 @@ function entriesOf(revocation: Revocation, isIntact: boolean): RevocationEntry[]
     before === 0 || !isIntact
       ? { kind, value, expiresAt: end, loose: true }
       : { kind, value, expiresAt: before }
-  // It matters beyond the token's own expiry only for successors.
+  // The revocation expires after the token only if it covers successors.
   const ended = family !== null && generation !== null && (expiresAt > before || !isIntact)
   return ended ? [entry, { kind: 'successors', value: family, generation, expiresAt }] : [entry]
 }
 
-// Of an edited row only the id is certain. That token ends at once: its family and its original end are unknown.
+// Only the id of an edited row is certain. The token ends immediately: its family and its original end are unknown.
 async function takeRotation(
   { index, inspect, horizon }: ReadBackOptions,
   record: TokenRecord,
@@ -188,7 +188,7 @@ async function takeRotation(
   if (!isIntact && record.supersededAt !== null) takeEdited(index, record, horizon())
 }
 
-// An id that is none is the id of no token.
+// An invalid id belongs to no token.
 function takeEdited(index: RevocationIndex, { id: value }: TokenRecord, expiresAt: number): void {
   if (isUlid(value)) apply(index, { kind: 'token', value, expiresAt, loose: true })
 }

@@ -22,13 +22,13 @@ export class CompactionLease {
   /** Processes an announcement. */
   granted(holder: string, until: number): void {
     const now = this.#clock.now()
-    // From a node whose clock is ahead: it would prevent all others from compacting for as long.
+    // A node whose clock is ahead would prevent all others from compacting for that long.
     if (until > now + MAX_LEASE_MS) return
     if (this.#lease === undefined || this.#lease.until <= now || this.#lease.holder === holder)
       this.#lease = { holder, until }
   }
 
-  /** Drops what was announced in another epoch. */
+  /** Drops announcements of another epoch. */
   forget(): void {
     this.#lease = undefined
   }

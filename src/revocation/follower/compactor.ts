@@ -18,12 +18,12 @@ import type { Replica } from './replica.js'
 /** A shorter log is read in a fraction of a second and needs no snapshot. */
 const MAX_LOG = 25_000
 /**
- * How many live revocations per event make a snapshot worthwhile. An event with one revocation takes about 350 bytes
- * and ten microseconds to read, a snapshot about twenty bytes and a fraction of a microsecond per revocation. At this
- * ratio a starting node spends about half of its time on events, and snapshots are about half of all writes.
+ * The number of live revocations per event at which a snapshot is worthwhile. An event with one revocation takes about
+ * 350 bytes and ten microseconds to read, a snapshot about twenty bytes and a fraction of a microsecond per revocation.
+ * At this ratio a starting node spends about half of its time on events, and snapshots are about half of all writes.
  */
 const ALIVE_AN_EVENT = 20
-/** Events kept before a snapshot, for nodes that are slightly behind. */
+/** The number of events kept before a snapshot, for nodes that are slightly behind. */
 const KEEP = 10_000
 const LEASE_MS = 5 * 60_000
 
@@ -46,7 +46,7 @@ export class Compactor {
     this.#options = options
   }
 
-  /** Does what is due at this time (Unix milliseconds, behind the clocks of all nodes). */
+  /** Does everything that is due at this time (Unix milliseconds, behind the clocks of all nodes). */
   async run(now: number): Promise<void> {
     const { feed, replica } = this.#options
     if (this.#busy || feed.trim === undefined || replica.shadow !== undefined) return

@@ -13,7 +13,7 @@ import type { Replica } from './replica.js'
 
 const MAX_ATTEMPTS = 100
 
-/** In place of a snapshot position that no log can have: missing entries are still being republished. */
+/** Replaces a snapshot position with a value that no log can have: missing entries are still being republished. */
 export const INCOMPLETE = 2 ** 48 - 1
 
 /** The result of starting an epoch. `late`: another node was first. */
@@ -42,10 +42,10 @@ export class EpochWriter {
    * Starts a new epoch in place of the current one. The log accepts one of several concurrent nodes; the others find
    * its epoch on the next read.
    *
-   * @param current - The head to replace; `null` where there is no log.
-   * @param isTorn - Whether the log has lost events. Nodes that have read them see nothing wrong and keep appending, so
-   * the new epoch is offered again for each head that they write.
-   * @returns Whether this node was first; if so, whether the epoch lacks entries that it knows.
+   * @param current - The head to replace; `null` if there is no log.
+   * @param isTorn - Whether the log has lost events. Nodes that have read these events detect no gap and keep
+   * appending, so this node retries for each head that they write.
+   * @returns Whether this node was first and, if so, whether the epoch lacks entries that this node has.
    */
   async start(current: SealedHead | null, isTorn: boolean): Promise<EpochStart> {
     const { keys, replica, index, newEpoch } = this.#options

@@ -10,18 +10,18 @@
 import type { ResolvedClock } from '../../lib/clock.js'
 import { RevocationIndex } from '../index/revocation-index.js'
 
-// A fraction of a lease: by then a running member has sealed the head and this node has read it.
+// A fraction of a lease: by then a running member has sealed the head, and this node has read it.
 const ELDER_SHARE = 0.8
 
 /** Options of the first reading. */
 export interface FirstReadingOptions {
   readonly clock: ResolvedClock
-  /** How long ago freshness may have been proved, in milliseconds. */
+  /** The maximum age of a freshness proof, in milliseconds. */
   readonly maxStalenessMs: number
   readonly maxEntries: number
   /**
-   * Whether nothing that was lost before this node started can be missing: it has read the whole store since, or an
-   * older member is running.
+   * Whether nothing lost before the start of this node can be missing: it has read the whole store since, or an older
+   * member is running.
    */
   readonly isContinued: () => boolean
   readonly signal: AbortSignal

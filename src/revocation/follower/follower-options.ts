@@ -41,7 +41,7 @@ export interface FollowerOptions {
   readonly clock: ResolvedClock
   /** The display name of this node, for receipts and health. */
   readonly node: string
-  /** How long one call to the feed may take, in milliseconds. */
+  /** The deadline of one call to the feed, in milliseconds. */
   readonly deadlineMs: number
   /** The maximum age of a freshness proof, in milliseconds. */
   readonly maxStalenessMs: number
@@ -53,7 +53,7 @@ export interface FollowerOptions {
   readonly maxEntries: number
   /** Backfills the index from the store, if the store outlives the process. */
   readonly backfill: (() => Promise<void>) | undefined
-  /** Reads recent revocations from the store, if it outlives the process and does not hold the log. */
+  /** Reads recent revocations from the store, if it outlives the process and does not contain the log. */
   readonly reconcile: StoreChanges | undefined
   /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
   readonly renewMs?: number

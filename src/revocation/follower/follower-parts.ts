@@ -1,5 +1,5 @@
 /**
- * The parts of a follower, and what they tell each other.
+ * Creates the parts of a follower and connects them.
  *
  * @module
  */

@@ -18,7 +18,7 @@ import type { Freshness } from './freshness.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 
-/** One node's place in the log. */
+/** One node's connection to the log. */
 export class Follower implements RevocationLog {
   readonly freshness: Freshness
   /** The time by which entries may be dropped. */
@@ -48,7 +48,7 @@ export class Follower implements RevocationLog {
     this.failures = failures
   }
 
-  /** Claims a share of the feed, so that another authority on the same feed does not close it. */
+  /** Adds a reference to the feed, so that another authority on it does not close it. */
   hold(): void {
     holdAdapter(this.#options.feed)
   }
@@ -63,13 +63,13 @@ export class Follower implements RevocationLog {
     return this.#parts.replica.position
   }
 
-  /** How many events behind the last known head this node is. */
+  /** The number of events between this node and the last known head. */
   get lag(): number {
     const { head } = this.#parts.puller
     return head === null ? 0 : Math.max(0, head.seq - this.#parts.replica.position.seq)
   }
 
-  /** How many revocations of this node the log has not confirmed. */
+  /** The number of this node's revocations that the log has not confirmed. */
   get owed(): number {
     return this.#parts.republisher.owed
   }
@@ -79,7 +79,7 @@ export class Follower implements RevocationLog {
     return this.#parts.republisher.owes(entry)
   }
 
-  /** How many events were skipped because they are not authentic. */
+  /** The number of events skipped because they are not authentic. */
   get rejected(): number {
     return this.#parts.replica.refused
   }
@@ -121,7 +121,7 @@ export class Follower implements RevocationLog {
     }
   }
 
-  /** Asks whether store and feed run on one server, in which case the store is no witness. Never rejects. */
+  /** Checks whether store and feed run on one server, in which case the store is no witness. Never rejects. */
   compareServers(): Promise<void> {
     return this.#parts.witness.compare(this.#options.storeIdentity, () =>
       this.#parts.feedClient.identity(),
@@ -186,8 +186,8 @@ export class Follower implements RevocationLog {
   }
 
   /**
-   * Pulls for a caller that cannot decide without it. After a failed pull, none is started for as long as that pull
-   * took, so an outage does not cost each request a full timeout. Never rejects; the caller checks the lease.
+   * Pulls for a caller that cannot decide otherwise. After a failed pull, waits as long as it took before the next one,
+   * so that an outage does not cost each request a full timeout. Never rejects; the caller checks the lease.
    */
   async confirm(): Promise<void> {
     if (this.#options.clock.monotonic() < this.#restUntil) return

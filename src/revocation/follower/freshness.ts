@@ -8,7 +8,7 @@ import type { ResolvedClock } from '../../lib/clock.js'
 /** Both clocks at one moment. */
 export type TimeMark = readonly [wall: number, monotonic: number]
 
-/** Before every moment. */
+/** Earlier than every moment. */
 export const NEVER: TimeMark = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
 
 /**
@@ -26,7 +26,7 @@ export class Freshness {
 
   /**
    * @param maxStalenessMs - How long a proof is valid.
-   * @param toleranceMs - How much older its evidence may be, because clocks differ.
+   * @param toleranceMs - How much older its evidence may be, due to clock skew.
    */
   constructor(clock: ResolvedClock, maxStalenessMs: number, toleranceMs: number) {
     this.#clock = clock
@@ -79,7 +79,7 @@ export class Freshness {
     )
   }
 
-  /** The age of the last proof in milliseconds, on the clock that shows more; infinite if there is none. */
+  /** The age of the last proof in milliseconds, the larger of both clocks; infinite if there is none. */
   age(): number {
     const now = this.#clock.judged()
     const wall = now - this.#provenAt

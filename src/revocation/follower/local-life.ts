@@ -19,8 +19,8 @@ export function defaultNodeName(): string {
 }
 
 /**
- * Whether a node of this default name ran on this machine in a process that no longer exists. In a restarted container
- * it may have had this process's own id.
+ * Whether this is the default name of a node on this machine whose process no longer exists. After a container restart,
+ * that process may have had this process's own id.
  */
 export function isEnded(name: string): boolean {
   if (!name.startsWith(`${HOST}-`) || here.has(name)) return false
@@ -32,7 +32,7 @@ function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    // The process exists and belongs to another user.
+    // The process exists, but belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -30,7 +30,7 @@ export interface MembersOptions {
 interface Known extends Member {
   /** When its last sign was, on the monotonic clock. */
   seenAt: number
-  /** A moment since when it has certainly written to the log that this node reads. */
+  /** The latest moment after which the member has certainly written to the log that this node reads. */
   signedSince: TimeMark
   /** Whether it has signed an event since this node last reached the head. */
   hasSigned: boolean
@@ -42,7 +42,7 @@ interface Known extends Member {
 export interface OtherMember extends Member {
   /** How long ago its last sign was, in milliseconds. */
   readonly lastSignMs: number
-  /** Whether it is no longer waited for. It may still be running on the other side of a split. */
+  /** Whether no node waits for it any more. It may still be running on the other side of a split. */
   readonly isGivenUp: boolean
 }
 
@@ -57,10 +57,10 @@ const MAX_MEMBERS = 4096
 /** The instance with this writer id. */
 export const lifeOf = (writer: Uint8Array): string => Buffer.from(writer).toString('base64url')
 
-/** A member as an entry of the log names it. */
+/** A member as named in the log. */
 export const memberText = ({ life, name }: Member): string => life + name
 
-/** The member that an entry of the log names. */
+/** The member named by a log entry. */
 export function parseMember(text: string): Member {
   return { life: text.slice(0, LIFE_LENGTH), name: text.slice(LIFE_LENGTH) }
 }
@@ -72,7 +72,7 @@ export function parseMember(text: string): Member {
 export function warnOfNodeName(name: string): void {
   warnOnce(
     'WATCHWORD_NODE_NAME',
-    `another running process has the node name ${quote(name)} as well: give each process a name of its own, or leave the option \`node\` out`,
+    `another running process also has the node name ${quote(name)}: give each process a unique name, or omit the option \`node\``,
   )
 }
 
@@ -90,18 +90,18 @@ export class Members {
     this.#options = options
   }
 
-  /** How long a member waits between two renewals, in milliseconds. */
+  /** The interval between two renewals of a member, in milliseconds. */
   get renewMs(): number {
     const { renewMs } = this.#options
     return renewMs * Math.max(1, RENEWAL_SHARE * (this.#others.size + 1))
   }
 
-  /** How long after its last sign a member has ended, in milliseconds. */
+  /** The time after the last sign at which a member has ended, in milliseconds. */
   get endMs(): number {
     return RENEWALS_MISSED * this.renewMs
   }
 
-  /** Records a sign of a member, this long ago. */
+  /** Records a sign of a member, given this long ago. */
   joined({ life, name }: Member, ageMs: number): void {
     if (life === this.#options.life) return
     const seenAt = this.#options.clock.monotonic() - ageMs
@@ -121,7 +121,7 @@ export class Members {
     this.#heard(life)
   }
 
-  /** Records that a member has signed what follows the head that this node reached last. */
+  /** Records that a member has signed an event after the head that this node reached last. */
   signed(life: string): void {
     this.seen(life)
     const known = this.#others.get(life)
@@ -129,10 +129,10 @@ export class Members {
   }
 
   /**
-   * Processes the signs up to a head that this node has reached: none of them was there at the last one. Signs in a log
-   * that was not read to its head prove nothing, because more may follow that was written before.
+   * Processes the signs up to a head that this node has reached. None of them existed at the previous head. Signs in a
+   * log that was not read to its head prove nothing, because older events may follow.
    *
-   * @param since - When the last head was requested; omitted if this one does not continue it.
+   * @param since - When the previous head was requested; omitted if this one does not continue it.
    */
   settleSigns(since: TimeMark | undefined): void {
     for (const member of this.#others.values()) {
@@ -141,10 +141,7 @@ export class Members {
     }
   }
 
-  /**
-   * The earliest of the moments since when each other member has certainly written to the log that this node reads. All
-   * of them were on this side of a split until then, if there is one.
-   */
+  /** The earliest of these moments over all other members. In a split, all of them were on this side until then. */
   get signedSince(): TimeMark {
     this.#endSilent()
     let earliest: TimeMark | undefined
@@ -153,7 +150,7 @@ export class Members {
     return earliest ?? NEVER
   }
 
-  /** Records that this node has read the log to its head: every member known by now was there before it. */
+  /** Records that this node has read the log to its head: all members known by now are older. */
   arrived(): void {
     this.#elders ??= new Set(this.#others.keys())
   }
@@ -176,7 +173,7 @@ export class Members {
     this.#others.delete(life)
   }
 
-  /** Records that another member gave one up: it is not waited for, and its entry ends as if it had gone silent. */
+  /** Records that another member gave one up: it is no longer waited for, and its entry ends as after a silence. */
   givenUp(life: string): void {
     const known = this.#others.get(life)
     if (known !== undefined) known.isGivenUp = true
@@ -198,7 +195,7 @@ export class Members {
       if (now - seenAt >= endMs) this.left(life, false)
   }
 
-  /** Whether no other member is known that could be running. */
+  /** Whether no other member may be running. */
   get alone(): boolean {
     this.#endSilent()
     return this.#others.size === 0

@@ -35,13 +35,13 @@ export interface MembershipOptions {
   readonly random: () => number
 }
 
-/** Nodes do not respond to an older call: its caller has stopped waiting. */
+/** Nodes do not respond to older calls, whose callers have stopped waiting. */
 const MAX_CALL_AGE_MS = 60_000
 const MAX_JOIN_DELAY_MS = 100
 const RENEW_MS = 30_000
-// Used in place of the time of a `call`: any sign of a node is an answer, and one that it has just given as well.
+// Replaces the time of a `call`: any sign of a node suffices, including a very recent one.
 const ANY_SIGN = 0
-// Fractions of a lease: how old a sign may be before another is asked for or given, and how far the signs are spread.
+// Fractions of a lease: the age at which a sign is requested or given, and the interval over which signs are spread.
 const SEEK_SHARE = 0.25
 const SIGN_SHARE = 0.15
 const SPREAD_SHARE = 0.1
@@ -56,7 +56,7 @@ export class Membership {
   readonly #rollCalls: RollCalls
   /** Which node compacts the log. */
   readonly compaction: CompactionLease
-  // How far the log was read. It separates current entries from old ones.
+  // The position up to which the log was read. It separates current entries from old ones.
   #reached: { readonly epoch: string; readonly seq: number } | undefined
   #epoch = ''
   #isMember = false
@@ -64,7 +64,7 @@ export class Membership {
   #timer: Timer | undefined
   #hasJoined = false
   #stopped = false
-  // When this node last wrote to the log, and when a node last asked for signs, on the monotonic clock.
+  // On the monotonic clock: when this node last wrote to the log, and when a node last requested signs.
   #signedAt = Number.NEGATIVE_INFINITY
   #soughtAt = Number.NEGATIVE_INFINITY
 
@@ -83,12 +83,12 @@ export class Membership {
     if (this.#isNew(epoch, seq)) this.members.signed(lifeOf(writer))
   }
 
-  /** Records that the log took an event of this node. */
+  /** Records that the log accepted an event of this node. */
   signed(): void {
     this.#signedAt = this.#options.clock.monotonic()
   }
 
-  /** Asks the others for a sign, unless each has given one lately or was asked to. Never rejects. */
+  /** Requests a sign from the other nodes, unless each has given one recently or was asked for one. Never rejects. */
   seekSigns(): void {
     const { clock, maxStalenessMs, append, feed } = this.#options
     const before = clock.monotonic() - maxStalenessMs * SEEK_SHARE
@@ -100,7 +100,7 @@ export class Membership {
     )
   }
 
-  // The others are spread over a while: a log takes one writer at a time.
+  // The signs are spread over time, because a log accepts one writer at a time.
   #giveSign(): void {
     const { clock, maxStalenessMs, random } = this.#options
     this.#soughtAt = clock.monotonic()
@@ -133,7 +133,7 @@ export class Membership {
     this.compaction.forget()
   }
 
-  // Entries repeated by another node, and entries from before this node started, are as old as their own date.
+  // Entries repeated by another node, or older than this node, count from their own date.
   #joined(member: Member, at: number, { writer, epoch, seq }: Opened): void {
     const { clock } = this.#options
     const isOwnWord = lifeOf(writer) === member.life
@@ -153,7 +153,7 @@ export class Membership {
     this.#rollCalls.left(life)
   }
 
-  // The node announces itself as soon as it is up to date, not only when a renewal is due.
+  // Announces the node as soon as it is up to date, not only when a renewal is due.
   #unlisted(): void {
     this.#isMember = false
     this.#timer?.cancel()
@@ -174,7 +174,7 @@ export class Membership {
     })
   }
 
-  /** Announces that this node is up to date, if the others do not know yet. */
+  /** Announces that this node is up to date, unless the others already know. */
   live(): void {
     this.#arrive()
     if (this.#options.feed.peek !== undefined || this.#stopped) return
@@ -190,7 +190,7 @@ export class Membership {
     this.members.arrived()
   }
 
-  /** Announces this node and keeps renewing the entry. Resolves when the log has it, or after the append failed. */
+  /** Announces this node and keeps renewing the entry. Resolves when the log has it, or when the append fails. */
   hello(): Promise<void> {
     if (this.#options.feed.peek !== undefined || this.#stopped) return Promise.resolve()
     this.#timer?.cancel()

@@ -20,7 +20,7 @@ export class Outbox {
     return this.#entries.size
   }
 
-  /** Adds entries. Entries about nodes are valid only at their time and are not kept. */
+  /** Adds entries. Skips entries about nodes, which are valid only at their own time. */
   add(entries: readonly FeedEntry[]): void {
     for (const entry of entries) {
       if (isNodeEntry(entry)) continue
@@ -44,7 +44,7 @@ export class Outbox {
   settle(entries: readonly RevocationEntry[]): void {
     for (const entry of entries) {
       const key = targetOf(entry)
-      // The entry may have been extended meanwhile.
+      // The entry may have been extended in the meantime.
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     }
   }

@@ -16,7 +16,7 @@ export interface PaceOptions {
   readonly random: () => number
 }
 
-/** Computes how often one node polls. */
+/** Computes the poll interval of one node. */
 export class Pace {
   readonly #options: PaceOptions
   #pollMs = FIRST_POLL_MS
@@ -38,7 +38,7 @@ export class Pace {
     const { feed, maxStalenessMs, random } = this.#options
     const { suggestedPollMs } = feed.info
     const jitter = 0.8 + random() * 0.4
-    // An in-process feed misses nothing, and a poll proves nothing that a verification would not.
+    // An in-process feed misses nothing, and a verification proves as much as a poll.
     if (feed.peek !== undefined) return suggestedPollMs * jitter
     const wait = isCalm ? suggestedPollMs : this.#pollMs
     this.#pollMs = Math.min(QUIET_POLL_MS, suggestedPollMs, this.#pollMs * 1.5)

@@ -34,7 +34,7 @@ export interface PublisherOptions {
   readonly writer: Uint8Array
   /** Brings the replica up to the head; rejects if that fails. */
   readonly pull: () => Promise<void>
-  /** Called when the log accepted this node's events. The node has applied all of them by then. */
+  /** Called when the log has accepted this node's events and the node has applied all of them. */
   readonly onAppended: () => void
   /** The name of a new epoch. */
   readonly newEpoch: () => string
@@ -53,7 +53,7 @@ interface AppendDraft {
   readonly next: SealedHead
 }
 
-/** One node's appends, one at a time: each builds on the link of the previous one. */
+/** One node's appends, one at a time, because each uses the link of the previous one. */
 export class Publisher {
   readonly #options: PublisherOptions
   #queue: Job[] = []
@@ -115,7 +115,7 @@ export class Publisher {
 
   async #appendGroups(groups: readonly (readonly FeedEntry[])[]): Promise<Position> {
     const { replica, keys, pull, clock, deadlineMs } = this.#options
-    // Every draft that the log may have accepted: an abandoned request may still arrive.
+    // All drafts that the log may have accepted: an abandoned request may still arrive.
     const drafts: AppendDraft[] = []
     let unanswered = 0
     const until = clock.monotonic() + deadlineMs
@@ -182,7 +182,7 @@ export class Publisher {
   }
 }
 
-// Where the log begins with these entries in it: later readers must find it in the head.
+// The beginning of the log after these entries, which later readers must find in the head.
 function extentOf(replica: Replica, entries: readonly FeedEntry[]) {
   let { floor: first, snapshotSeq: second } = replica
   for (const entry of entries) {

@@ -29,7 +29,7 @@ const MAX_TEARS = 3
 const BYTES_A_TURN = 100_000
 /**
  * A seal older than this, or than a fifth of a lease, is refreshed by the first node that reads it and did not make it.
- * Each of two nodes then sees the other's seal twice a lease.
+ * Each of two nodes then sees the other's seal twice per lease.
  */
 const BEACON_MS = 2000
 const BEACON_SHARE = 0.2
@@ -55,12 +55,12 @@ interface Attempt {
   rewound: boolean
   stuck: number
   frozen: number
-  /** How many events were read. */
+  /** The number of events read. */
   read: number
 }
 
 interface Round {
-  /** What this node knew of the log when it requested the head. */
+  /** The position of this node when it requested the head. */
   readonly sent: { readonly epoch: string; readonly seq: number }
   readonly mark: TimeMark
   readonly attempt: Attempt
@@ -72,12 +72,12 @@ export class Puller {
   readonly #feedClient: FeedClient
   readonly #replica: Replica
   #head: SealedHead | null = null
-  // How many pulls in a row found a head that no chain of events reaches.
+  // The number of consecutive pulls that found a head not connected to the events.
   #tears = 0
-  // When the last reached head was requested: this node knew everything then that its log had.
+  // When the last reached head was requested: at that time this node knew the whole log.
   #reachedAt: TimeMark | undefined
   #reached: SealedHead | undefined
-  // When it was sealed.
+  // When the last reached head was sealed.
   #sealedAt: number | undefined
 
   constructor(options: PullerOptions) {
@@ -156,7 +156,7 @@ export class Puller {
 
   #note(head: SealedHead, opened: Opened): void {
     const { time, witness, membership, writer } = this.#options
-    // A head that was absent a moment ago was made since then.
+    // A head that did not exist a moment ago was made since then.
     const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
     this.#head = head
     time.note(opened)
@@ -164,7 +164,7 @@ export class Puller {
     if (isNew && !sameBytes(opened.writer, writer)) membership.members.seen(lifeOf(opened.writer))
   }
 
-  // The head that was reached last and this one are of one history, so what is new in this one was written since.
+  // Both heads belong to one history, so the new events of this one were written since the last one.
   #settleSigns(head: SealedHead, { writer }: Opened): void {
     const { members } = this.#options.membership
     const last = this.#reached
@@ -200,7 +200,7 @@ export class Puller {
   }
 
   // Events in the middle are missing and cannot be inserted. A failed read may succeed next time. If the gap persists,
-  // a new epoch starts with what the nodes and the store know.
+  // starts a new epoch with the entries of the nodes and the store.
   async #torn(head: SealedHead): Promise<never> {
     this.#tears++
     if (this.#tears >= MAX_TEARS) await this.#options.recovery.replace(head)
@@ -226,14 +226,14 @@ export class Puller {
     }
   }
 
-  // A flipped bit can name another key. An event of a future format is left to nodes that know it.
+  // A flipped bit can name another key. An event of a future format is left to nodes that support it.
   async #unreadable(event: SealedEvent, head: SealedHead): Promise<never> {
     const { keys, recovery, onIncident } = this.#options
     onIncident('unreadable', 1)
     const opened = open(keys, 'event', event.bytes)
     if (has(opened, 'claimed') && ++this.#tears >= MAX_TEARS)
       await recovery.replaceUnreadable(head, opened.claimed.at)
-    throw unavailable('the feed holds an event that this node cannot read')
+    throw unavailable('the feed contains an event that this node cannot read')
   }
 
   // A key that is not loaded may be new.
@@ -245,8 +245,8 @@ export class Puller {
   }
 
   /**
-   * Records the proof as far as there is evidence that this head belongs to the complete log. An old seal is refreshed:
-   * a log that accepts the new seal is not a stale copy. Resolves with whether the head was confirmed.
+   * Records the proof as far as there is evidence that this head belongs to the complete log. Refreshes an old seal: a
+   * log that accepts the new seal is not a stale copy. Resolves with whether the head was confirmed.
    */
   async #prove(head: Opened, mark: TimeMark, attempt: Attempt): Promise<boolean> {
     const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
@@ -271,7 +271,7 @@ export class Puller {
     return true
   }
 
-  /** Extends the proof of the reached head as far as the evidence goes. */
+  /** Extends the proof of the reached head as far as the evidence allows. */
   weigh(): void {
     const { freshness, witness, membership } = this.#options
     const sealedAt = this.#trustsItself ? this.#sealedAt : undefined
@@ -280,7 +280,7 @@ export class Puller {
       freshness.prove(this.#reachedAt, newest)
   }
 
-  /** Whether this node's own seal is evidence: if the node is alone, or the log cannot be split. */
+  /** Whether this node's own seal is evidence: if the node is alone, or the log cannot split. */
   get #trustsItself(): boolean {
     const { feed, membership } = this.#options
     return feed.info.splits === false || membership.members.alone

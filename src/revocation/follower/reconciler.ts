@@ -2,7 +2,7 @@
  * The reconciler: reads recent revocations from the store when the log may have been replaced.
  *
  * A log that was rolled back to exactly a node's position looks unchanged to that node. A running node that had read
- * further repairs the log; otherwise the store has the missing revocations.
+ * further repairs the log. Otherwise only the store has the missing revocations.
  * @module
  */
 
@@ -38,11 +38,11 @@ export interface ReconcilerOptions
   readonly freshness: Freshness
   /** Whether the store is needed as evidence that the log is complete, even if nothing is in doubt. */
   readonly isWitness: () => boolean
-  /** Called when this node knows everything that the store had when it was read. */
+  /** Called when this node has everything that the store had when it was read. */
   readonly onKnown: (asked: TimeMark) => void
   /** Called when the store could not be read. */
   readonly onUnread: () => void
-  /** Called when the store takes its time to respond. */
+  /** Called when the store responds slowly. */
   readonly onLate: () => void
   readonly replica: Replica
   readonly signal: AbortSignal
@@ -52,13 +52,13 @@ export interface ReconcilerOptions
   readonly random: () => number
 }
 
-/** Tracks when the store must be read, and how far it was read. */
+/** Tracks when the store must be read, and up to which cursor it was read. */
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #first: FirstReading
   #suspected = false
   #asking: Promise<void> | undefined
-  /** Whether the store takes its time to respond. */
+  /** Whether the store responds slowly. */
   isLate = false
   #restUntil = Number.NEGATIVE_INFINITY
   // Everything that the store received before this cursor is in the index, or is older than this node's start.
@@ -87,9 +87,9 @@ export class Reconciler {
   }
 
   /**
-   * Ensures, before a proof requested at `mark`, that nothing the store has is missing. If the lease has expired or
-   * never began, it waits for the store. Otherwise the store is read in the background, so a store outage does not
-   * become a feed outage. Rejects like the store.
+   * Ensures, before a proof requested at `mark`, that this node has everything that the store has. If the lease has
+   * expired or never began, waits for the store. Otherwise reads the store in the background, so a store outage does
+   * not become a feed outage. Rejects like the store.
    */
   async settle(mark: TimeMark): Promise<void> {
     const { freshness, maxStalenessMs, reconcile, clock, isWitness } = this.#options
@@ -110,7 +110,7 @@ export class Reconciler {
       void this.#ask(mark).catch(() => undefined)
   }
 
-  // The whole store was read: missing entries are applied with the next read.
+  // The whole store was read. Missing entries are applied with the next read.
   #compare(mark: TimeMark): void {
     if (this.#asking === undefined) void this.#ask(mark).catch(() => undefined)
     else this.suspect()
@@ -156,7 +156,7 @@ export class Reconciler {
     const { index, maxEntries: max, replica, onIncident, onUnread, clock, random } = this.#options
     const { found: all } = this.#first
     const kept = new RevocationIndex({ max })
-    // Collects what the log delivers from here on, including during the store read.
+    // Collects everything that the log delivers from here on, including during the store read.
     const lacking = this.#lacking ?? newLacking(max)
     this.#lacking = lacking
     replica.heard = lacking.heard
@@ -166,7 +166,7 @@ export class Reconciler {
         onUnread()
         throw error
       })
-      // One after the other: together they may be more than one index has room for.
+      // Sequential, because together they may exceed the capacity of one index.
       for (const read of all === undefined ? [kept] : [kept, all])
         for (const entry of read.missingFrom(index)) {
           lacking.missing.apply(entry)
@@ -198,8 +198,8 @@ export class Reconciler {
     this.#options.replica.heard = undefined
   }
 
-  // The log usually receives the entry from the node that revoked it or from the first node that detects the loss. So a
-  // node republishes it only after reading the log to its head, and omits what the log has by then.
+  // The log usually receives the entry from the node that revoked it, or from the first node that detects the loss. A
+  // node therefore republishes only after reading the log to its head, and omits entries that the log has by then.
   #giveBack(): void {
     const { clock, random, signal, append } = this.#options
     const lacking = this.#lacking
@@ -217,11 +217,11 @@ export class Reconciler {
   }
 }
 
-/** Entries that the store had and the log had not delivered, and what the log has delivered since. */
+/** Entries that the store had and the log had not delivered, and entries that the log has delivered since. */
 interface Lacking {
   readonly missing: RevocationIndex
   readonly heard: RevocationIndex
-  /** When they may be republished, on the monotonic clock. */
+  /** When to republish them, on the monotonic clock. */
   giveAt: number
 }
 

@@ -1,7 +1,7 @@
 /**
- * Recovery: what a node does about a log that is missing, was rolled back, truncated, recreated or tampered with.
+ * Recovery: handles a log that is missing, was rolled back, truncated, recreated or tampered with.
  *
- * A node never forgets a revocation that it knows. It reads the current log, compares, and republishes what is missing.
+ * A node never forgets a revocation that it knows. It reads the current log, compares, and republishes missing entries.
  *
  * @module
  */
@@ -30,10 +30,10 @@ export interface RecoveryOptions extends FollowerOptions {
   readonly republisher: Republisher
 }
 
-/** Decides what becomes of a log that is not as it should be, and reports it. */
+/** Decides how to handle a damaged log, and reports it. */
 export class Recovery {
   readonly #options: RecoveryOptions
-  // Whether the log began too late when it was last entered.
+  // Whether the beginning of the log was missing when it was last entered.
   #isShort = false
   /** Whether the whole store was read. From then on this node receives every revocation. */
   hasBackfilled = false
@@ -43,8 +43,8 @@ export class Recovery {
   }
 
   /**
-   * Creates a log where there is none and republishes what this node and the store know. Resolves with whether to read
-   * the head again; if not, there is nothing to republish, and the first revocation creates the log.
+   * Creates a missing log and republishes the entries of this node and the store. Resolves with whether to read the
+   * head again; if not, there is nothing to republish, and the first revocation creates the log.
    */
   async createLog(): Promise<boolean> {
     const { feed, replica, onIncident } = this.#options
@@ -61,7 +61,7 @@ export class Recovery {
   /**
    * Enters the log of this head at its beginning, or at the snapshot that replaces it.
    *
-   * @param reason - What happened to the log that this node was following, if anything.
+   * @param reason - The incident of the log that this node was following, if any.
    */
   async enter(head: SealedHead, opened: Opened, reason: IncidentKind | undefined): Promise<void> {
     if (reason !== undefined) this.#options.onIncident(reason, 1)
@@ -79,8 +79,8 @@ export class Recovery {
     replica.learn(head, opened)
   }
 
-  // No node has refreshed the head recently, so tampering since then may be undetected. A seal dated in the future does
-  // not show for how long.
+  // Whether no node has refreshed the head recently, so tampering since then may be undetected. A seal dated in the
+  // future does not show its age.
   #isAsleep({ at }: Opened): boolean {
     const { clock, maxStalenessMs, toleranceMs } = this.#options
     const age = clock.judged() - at
@@ -91,7 +91,7 @@ export class Recovery {
     const { replica } = this.#options
     const { epoch, seq, floor, link } = head
     const loaded = opened.second > 0 && opened.second < INCOMPLETE ? await this.#load() : undefined
-    // An older snapshot lacks what was trimmed after it; a snapshot of another epoch has nothing of this log.
+    // An older snapshot lacks events that were trimmed later; a snapshot of another epoch does not belong to this log.
     const covers = loaded !== undefined && loaded.epoch === epoch && loaded.seq >= opened.second
     const whole = floor <= opened.first && (opened.second === 0 || covers)
     if (!whole) return this.#beginAfterTrim(head, isDamaged)
@@ -100,8 +100,7 @@ export class Recovery {
     else replica.enter(epoch, floor - 1, seq === floor - 1 ? link : undefined)
   }
 
-  // Trimmed events are known to nodes that have read them and see nothing wrong. In a new epoch each of these
-  // republishes what it has.
+  // Nodes that have read the trimmed events detect no gap. In a new epoch, each of them republishes its entries.
   async #beginAfterTrim(head: SealedHead, isDamaged: boolean): Promise<void> {
     const { onIncident, backfill } = this.#options
     const isSure = this.#isShort
@@ -110,7 +109,7 @@ export class Recovery {
     if (!isSure) return
     onIncident('trimmed', 1)
     if (!isDamaged && backfill === undefined)
-      throw unavailable('the feed lost events that no node and no store has')
+      throw unavailable('the feed lost events that neither this node nor the store has')
     if (!isDamaged) await this.#backfill()
     await this.#begin(head, true)
   }
@@ -122,8 +121,8 @@ export class Recovery {
   }
 
   /**
-   * The log may have lost events that this node has not read. The store has them, and from here on what is read is
-   * compared with everything that is known.
+   * The log may have lost events that this node has not read. The store has them. From here on, entries that are read
+   * are compared with all known entries.
    */
   async #backfill(): Promise<void> {
     const { backfill, replica, index } = this.#options
@@ -136,8 +135,8 @@ export class Recovery {
   }
 
   /**
-   * Handles a head whose seal is invalid. If it was tampered with, this node repairs it: from its own position, as far
-   * as the log still goes, or with a new epoch. It does not replace a log of nodes with other keys.
+   * Handles a head whose seal is invalid. If it was tampered with, this node repairs it from its own position, as far
+   * as the log extends, or with a new epoch. It does not replace a log of nodes with other keys.
    */
   async repairHead(head: SealedHead, { failure, ...rest }: Unopened): Promise<void> {
     const { replica, onIncident, backfill } = this.#options
@@ -145,7 +144,7 @@ export class Recovery {
     const claimed = has(rest, 'claimed') ? rest.claimed.at : 0
     if (failure === 'unknown_key' && !this.#isAbandoned(claimed))
       throw unavailable(
-        `the feed is sealed with a key that the store does not have: the nodes of one feed share one store. If the store was emptied or replaced, begin the feed anew by its reset(), which deletes ${this.#options.feed.info.place ?? 'its log'}`,
+        `the feed is sealed with a key that the store does not have: the nodes of one feed share one store. If the store was emptied or replaced, call reset() of the feed, which deletes ${this.#options.feed.info.place ?? 'its log'}`,
       )
     onIncident('tampered', 1)
     if (epoch !== '' && epoch === head.epoch) return this.#restoreHead(head)
@@ -168,8 +167,8 @@ export class Recovery {
   }
 
   /**
-   * Handles a gap in the log. Starts a new epoch if this node, which followed the log, or the store knows what was in
-   * the gap.
+   * Handles a gap in the log. Starts a new epoch if the missing entries are known to the store or to this node, which
+   * followed the log.
    */
   async replace(head: SealedHead): Promise<void> {
     const { replica, backfill, onIncident } = this.#options

@@ -12,7 +12,7 @@ import { BlockExpiry } from '../log/block-expiry.js'
 import { applyEntries } from '../log/decode-event.js'
 import { claimsPlace, linkOf, type Opened, open, type SealKeys, ZERO_LINK } from '../log/seal.js'
 
-/** How many recent links a node keeps, to distinguish a head that it has passed from another history. */
+/** The number of recent links that a node keeps, to distinguish a head that it has passed from another history. */
 const LINKS = 4096
 const PAST_EPOCHS = 16
 
@@ -20,9 +20,9 @@ const PAST_EPOCHS = 16
 const NOWHERE: Position = { epoch: '', seq: 0, link: ZERO_LINK }
 
 /**
- * The result of an event. `applied`: the position advanced. `known`: it was applied before. `ahead`: its entries hold,
- * but it does not follow the position yet. `fork`: authentic, but from another history. `foreign`: from another epoch.
- * `refused`: not authentic. `unreadable`: its key or format is unknown to this node. `full`: the index has no room for
+ * The result of an event. `applied`: the position advanced. `known`: it was applied before. `ahead`: its entries apply,
+ * but events before it are missing. `fork`: authentic, but from another history. `foreign`: from another epoch.
+ * `refused`: not authentic. `unreadable`: its key or format is unknown to this node. `full`: the index has no space for
  * it.
  */
 export type Taken =
@@ -41,7 +41,7 @@ export interface ReplicaOptions {
   readonly index: RevocationIndex
   /** A time that has certainly passed, in Unix milliseconds; `undefined` while none is known. */
   readonly time: { certain(): number | undefined }
-  /** How far the clocks of nodes may differ, in milliseconds. */
+  /** The maximum clock skew between nodes, in milliseconds. */
   readonly maxSkewMs: number
   /** Called with the entries that nodes publish about themselves, and their event. */
   readonly onNode: (entry: NodeEntry, event: Opened) => void
@@ -49,28 +49,28 @@ export interface ReplicaOptions {
   readonly onEvent?: (event: Opened) => void
 }
 
-/** One node's copy of the log, as far as it needs one. */
+/** One node's copy of the log: its position and recent links. */
 export class Replica {
   readonly #options: ReplicaOptions
   readonly #links = new Map<number, Uint8Array>()
   readonly #past = new Map<string, number>()
   readonly #expiries = new BlockExpiry()
   #position: Position = NOWHERE
-  // After a trim no node has the link before the first event: the predecessor named in that sealed event is used.
+  // After a trim, no node has the link before the first event: the link in that sealed event is used.
   #adopts = false
   readonly #ahead = new Map<number, Uint8Array>()
   #seen = 0
-  /** Whether the log holds another event at a position where this node has seen one. */
+  /** Whether the log has a different event at a position where this node has seen one. */
   contradicted = false
-  /** What the log holds, while it is compared with what this node knows. */
+  /** The entries of the log, while they are compared with those of this node. */
   shadow: RevocationIndex | undefined
-  /** What the log has delivered since a caller started collecting. */
+  /** The entries that the log has delivered since a caller started collecting. */
   heard: RevocationIndex | undefined
   /** The lowest `seq` of the log, according to its head. */
   floor = 1
-  /** The `seq` of the snapshot that holds the trimmed events; 0 if they had all expired. */
+  /** The `seq` of the snapshot with the trimmed events; 0 if they had all expired. */
   snapshotSeq = 0
-  /** How many events were not authentic. */
+  /** The number of events that were not authentic. */
   refused = 0
 
   constructor(options: ReplicaOptions) {
@@ -125,14 +125,14 @@ export class Replica {
     return known !== undefined && sameBytes(known, link)
   }
 
-  /** Applies what an authentic head says about the log. */
+  /** Applies the contents of an authentic head: the floor and the snapshot. */
   learn(head: SealedHead, opened: Opened): void {
     if (head.epoch !== this.#position.epoch) return
     this.floor = Math.max(this.floor, opened.first)
     if (head.seq >= this.#position.seq) this.snapshotSeq = opened.second
   }
 
-  /** The last of the oldest events that concern only tokens expired at this time. */
+  /** The highest `seq` up to which all events concern only tokens expired at this time. */
   expiredUpTo(now: number): number {
     return this.#expiries.deadUpTo(this.floor, this.#position.seq, now)
   }
@@ -187,7 +187,7 @@ export class Replica {
   }
 
   // Authentic revocations apply at any position: they can only be early or repeated. Entries about nodes and the log
-  // are valid only at their own time and position, so a replay of them is ignored.
+  // apply only at their own time and position, so a replay of them is ignored.
   #apply(opened: Opened, isNext: boolean): Taken {
     const { index } = this.#options
     const onNode = (entry: NodeEntry) => this.#hear(entry, opened)
@@ -198,7 +198,7 @@ export class Replica {
     return 'applied'
   }
 
-  // The key is gone and every token that the event could concern has expired. The chain vouches for the event, so it is
+  // The key is missing and every token that the event could concern has expired. The chain covers the event, so it is
   // skipped.
   #passOver(event: SealedEvent, expiresAt: number): Taken {
     const { epoch, link } = this.#position

@@ -1,5 +1,5 @@
 /**
- * The republisher: appends what this node knows and the log lacks, and what this node could not append before.
+ * The republisher: appends entries that this node has and the log lacks, and entries whose earlier append failed.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export class Republisher {
   readonly #owed = new Outbox()
   #paying = false
   #repairing = false
-  // Whether the log still needs the event that it is complete again, and where it begins.
+  // Whether the log still needs the event that declares it complete, and where it begins.
   #isIncomplete = false
   // Whether this node created the log, so that it republishes first.
   #isFounder = false
@@ -57,24 +57,24 @@ export class Republisher {
     return this.#owed.size
   }
 
-  /** From here on everything that is read is compared with everything that is known. */
+  /** From here on, all entries that are read are compared with all known entries. */
   compare(): void {
     const { replica, maxEntries } = this.#options
     replica.shadow = new RevocationIndex({ max: maxEntries })
   }
 
-  /** Records that the log says of itself that entries are missing. */
+  /** Records that the log itself declares entries missing. */
   expectMore(): void {
     this.#isIncomplete = true
   }
 
-  /** Records that this node has created the log, and whether it lacks entries that this node knows. */
+  /** Records that this node has created the log, and whether the log lacks entries of this node. */
   founded(isIncomplete: boolean): void {
     this.#isFounder = true
     this.#isIncomplete = isIncomplete
   }
 
-  /** Called when the head is reached: republishes what the log lacks and this node has. */
+  /** Called when the head is reached: republishes entries of this node that the log lacks. */
   settle(): void {
     const { replica } = this.#options
     if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
@@ -107,7 +107,7 @@ export class Republisher {
       if (shadow === undefined || signal.aborted) return
       const repaired = await this.#giveBack(index.missingFrom(shadow))
       if (this.#isIncomplete) await this.#tellWhole()
-      // Another comparison may have begun meanwhile; the next round handles it.
+      // Another comparison may have begun in the meantime; the next round handles it.
       if (replica.shadow === shadow) replica.shadow = undefined
       this.#isFounder = false
       if (repaired > 0) onIncident('restored', repaired)
@@ -133,7 +133,7 @@ export class Republisher {
     return count + group.length
   }
 
-  // After republication the log is complete from where it began when it was compared, without what was cut off since.
+  // After republication, the log is complete from the floor that it had when it was compared.
   async #tellWhole(): Promise<void> {
     const { feedClient, append, replica, node: value } = this.#options
     const head = await feedClient.head()

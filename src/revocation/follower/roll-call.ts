@@ -11,7 +11,7 @@ import type { AgreedTime } from './agreed-time.js'
 import { type Member, type Members, memberText } from './members.js'
 import type { Replica } from './replica.js'
 
-/** Used in place of the time of a `leave`: the node did not leave by itself and may be running. */
+/** Replaces the time of a `leave`: another node gave this one up, and it may still be running. */
 export const GIVEN_UP = 0
 
 /** Options of roll calls. */
@@ -56,13 +56,13 @@ export class RollCalls {
     for (const call of this.#calls) this.#check(call)
   }
 
-  /** Records that an instance is not waited for any longer. */
+  /** Records that an instance is no longer waited for. */
   left(life: string): void {
     this.#acked.delete(life)
     for (const call of this.#calls) this.#check(call)
   }
 
-  /** Drops what was acknowledged in another epoch. */
+  /** Drops acknowledgements of another epoch. */
   forget(): void {
     this.#acked.clear()
   }
@@ -122,7 +122,7 @@ export class RollCalls {
   }
 
   async #callHere(position: Position): Promise<RollCall> {
-    // The first event of a log only makes the others read it.
+    // The first event of a log only causes the others to read it.
     await new Promise((resolve) => setImmediate(resolve))
     const here = [...(neighbours.get(this.#options.feed) ?? [])]
     const has = ({ replica }: RollCallsOptions) => replica.reached(position.epoch, position.seq)

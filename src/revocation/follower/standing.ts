@@ -1,5 +1,5 @@
 /**
- * How a node relates to the others, as reported by `health()`.
+ * The relation of a node to the others, as reported by `health()`.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Witness, WitnessKind } from './witness.js'
 
 /** The other nodes, and the evidence that this node reads the same log. */
 export interface Standing {
-  /** Every other node that follows the log, by name, with how long ago it gave its last sign (milliseconds). */
+  /** Every other node that follows the log, by name, with the age of its last sign in milliseconds. */
   readonly members: readonly { readonly node: string; readonly lastSignMs: number }[]
   /** Whether no other node is known that may be running. This node's own writes then prove that it reads the log. */
   readonly alone: boolean

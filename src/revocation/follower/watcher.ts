@@ -20,7 +20,7 @@ export interface WatcherOptions {
   readonly replica: Replica
   readonly clock: ResolvedClock
   readonly signal: AbortSignal
-  /** Called with what the channel delivers, and without an argument when events may have been missed. */
+  /** Called with the pushed events, and without an argument if events may have been missed. */
   readonly wake: (hint?: WatchHint) => void
   /** Called each time the channel ends. */
   readonly onEnd: () => void
@@ -32,9 +32,9 @@ export class Watcher {
   readonly #options: WatcherOptions
   #running = false
   #doubtUntil = Number.NEGATIVE_INFINITY
-  /** How often the channel ended. */
+  /** The number of times the channel ended. */
   ends = 0
-  /** How often the log held an event that the channel had not delivered. */
+  /** The number of events in the log that the channel had not delivered. */
   misses = 0
 
   constructor(options: WatcherOptions) {

@@ -1,7 +1,7 @@
 /**
  * The witness: evidence that this node reads the same log as the others, not one side of a split. A node's own seal is
- * no evidence while another member may be running, and neither is a seal of one member while another is silent: the two
- * may be on one side together.
+ * not evidence while another member may be running. Nor is the seal of one member while another is silent: the first
+ * two may be on one side together.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface WitnessOptions {
   readonly reconcile: unknown
 }
 
-/** What the member list says of the other members. */
+/** The state of the other members. */
 type OtherMembers = Pick<Members, 'alone' | 'lostSome' | 'signedSince'>
 
 /** The newest evidence of each kind. */
@@ -47,7 +47,7 @@ export class Witness {
   readonly #options: WitnessOptions
   #seals = NEVER
   #store = NEVER
-  /** Whether the store can vouch for a log that can split: it runs on another server, as far as is known. */
+  /** Whether the store can vouch for a log that can split: it is not known to run on the same server. */
   hasStore: boolean
   /** Whether store and log are known to run on one server. */
   sharesServer = false
@@ -76,7 +76,9 @@ export class Witness {
     this.#store = NEVER
   }
 
-  /** Processes an authentic seal. A seal dated in the future is no evidence: it could be replayed until then. */
+  /**
+   * Processes an authentic seal. A seal dated in the future is not evidence, because it could be replayed until then.
+   */
   note({ writer, at: sealedAt }: Opened): void {
     const { clock, time, toleranceMs } = this.#options
     const [newest] = this.#seals
@@ -85,15 +87,15 @@ export class Witness {
     if (at <= clock.judged() + toleranceMs) this.#seals = [at, clock.monotonic()]
   }
 
-  /** Records that this node knows everything the store had when it was read. */
+  /** Records that this node has everything that the store had when it was read. */
   noteStore(asked: TimeMark): void {
     this.storeFails = false
     if (this.hasStore && asked[1] > this.#store[1]) this.#store = asked
   }
 
   /**
-   * The wall time of the newest evidence, by the clock of its origin: it counts for `maxStaleness` and the clock skew
-   * tolerance. What this node has dated by its own clock is therefore set back by the tolerance.
+   * The wall time of the newest evidence, by the clock of its origin: it is valid for `maxStaleness` plus the clock
+   * skew tolerance. The tolerance is therefore subtracted from evidence dated by this node's own clock.
    *
    * @param others - The other members.
    * @param sealedAt - When this node last sealed the head, if that is evidence.
@@ -111,7 +113,7 @@ export class Witness {
     return newest
   }
 
-  // Without a store that can vouch, the seal of one member has to do.
+  // Without a store that can vouch, the seal of one member must suffice.
   #fromMembers(others: OtherMembers): number {
     const [newest] = this.#seals
     if (!this.hasStore) return newest
@@ -120,12 +122,13 @@ export class Witness {
   }
 
   // A lost member writes to the store from the other side of a split. While the store cannot be read, a member whose
-  // entry has ended is taken to have ended: otherwise no fleet would survive a killed node and an outage of the store.
+  // entry has ended is assumed to have ended: otherwise no fleet would survive a killed node during an outage of the
+  // store.
   #mayMissSome(others: OtherMembers): boolean {
     return this.hasStore && others.lostSome && !this.storeFails
   }
 
-  // Evidence that is older by the monotonic clock is older. After a step back of the wall clock its age is unknown.
+  // Evidence that is older on the monotonic clock is older. After a step back of the wall clock, its age is unknown.
   // `aheadMs` is how far the clock that dated it may be ahead of this node's.
   #aged([wall, steady]: TimeMark, aheadMs = 0): TimeMark {
     const { clock, toleranceMs } = this.#options

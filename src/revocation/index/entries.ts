@@ -18,7 +18,7 @@ export interface TokenEntry {
 
 /**
  * How far a family was rotated. Every generation below `generation` is superseded, and `generation` itself is
- * superseded from `from` on. One register per family, regardless of how often it rotates.
+ * superseded from `from` on. There is one register per family, regardless of how often it rotates.
  */
 export interface RotatedEntry {
   readonly kind: 'rotated'
@@ -66,7 +66,7 @@ export interface NodeEntry {
   /**
    * For `join` and `leave`: the time. For `ack`: the `seq` that the node has applied. For `lease`: its end. For `trim`:
    * the lowest `seq` that stays. For `snapshot`: its `seq`. For `call`, which asks every node for an `ack`: the time,
-   * or 0 if any event of a node is an answer.
+   * or 0 if any event of a node suffices.
    */
   readonly until: number
 }

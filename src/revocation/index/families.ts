@@ -26,7 +26,7 @@ const SUCCESSORS_WORDS = 6
 // A time has 48 bits, so the high word of one is never negative.
 const NO_TIME = -1
 
-/** One register as stored. */
+/** One stored register. */
 export interface HeldFamily {
   /** The first four words are the family's id. They are overwritten by the next register. */
   readonly family: Int32Array
@@ -41,7 +41,7 @@ export class Families {
   readonly #slot = new Int32Array(ROTATED_WORDS)
   /** The earliest hour of all registers, or an earlier one. */
   #firstHour = Number.POSITIVE_INFINITY
-  /** The number of registers held. */
+  /** The number of registers. */
   size = 0
 
   constructor(placing: Placing) {
@@ -110,7 +110,7 @@ export class Families {
     return kind === 'rotated' ? this.#rotated : this.#successors
   }
 
-  /** Whether an entry at least as strong is held. */
+  /** Whether an entry at least as strong is stored. */
   covers(family: Int32Array, entry: FamilyEntry): boolean {
     const place = placeOf(this.#placing, family, 0)
     const table = this.#shardsOf(entry).at(place)
@@ -127,7 +127,7 @@ export class Families {
       yield { family: slot, entry: { kind: 'successors', ...registerAt(slot) } }
   }
 
-  /** Drops those whose hour ends at or before this time. */
+  /** Drops registers whose hour ends at or before this time. */
   forget(before: number): void {
     if (hourEnd(this.#firstHour) > before) return
     this.#firstHour = Number.POSITIVE_INFINITY

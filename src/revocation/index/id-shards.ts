@@ -9,7 +9,7 @@
  */
 import { IdTable, isFree, type Placing, placeOf } from './id-table.js'
 
-/** How many ids a table holds before it splits: moving them takes half a millisecond. */
+/** The number of ids in a table before it splits: moving them takes half a millisecond. */
 const SPLIT_AT = 16_384
 
 // The directory uses at most this many bits of a place: the rest must locate an id within a table.
@@ -22,7 +22,7 @@ const TABLE_BYTES = 320
 export class IdShards {
   readonly #placing: Placing
   readonly #stride: number
-  /** How many bits of a place select the directory entry. */
+  /** The number of bits of a place that select the directory entry. */
   #bits = 0
   // Never changed in place, so that an iteration over it can continue. Some tables appear several times in a row.
   #directory: readonly IdTable[]
@@ -41,12 +41,12 @@ export class IdShards {
     return this.#directory[index] as IdTable
   }
 
-  /** Whether the id is held. */
+  /** Whether the id is in the table. */
   has(id: Int32Array, place: number): boolean {
     return this.at(place).find(id, place) >= 0
   }
 
-  /** Adds an id that is not held, with its payload: the first words of `slot`, as many as the stride. */
+  /** Adds an id that is not in the table, with its payload: the first words of `slot`, as many as the stride. */
   add(slot: Int32Array, place: number): void {
     const table = this.at(place)
     if (table.crowded && table.size >= SPLIT_AT && table.shared < MAX_BITS) this.#split(table)
@@ -54,13 +54,13 @@ export class IdShards {
   }
 
   /**
-   * Every slot that was taken when this began, and possibly some taken before it ends, one after the other in one
-   * array, which the next slot overwrites.
+   * Yields every slot that was occupied at the start, and possibly slots occupied before the end, in one array that the
+   * next slot overwrites.
    */
   *slots(): Generator<Int32Array> {
     const slot = new Int32Array(this.#stride)
     for (const table of tablesOf(this.#directory)) {
-      // Within the table, ids move when others are added.
+      // Adding ids moves others within the table.
       const words = table.words.slice()
       for (let at = 0; at < words.length; at += slot.length) {
         if (isFree(words, at)) continue
@@ -71,7 +71,7 @@ export class IdShards {
   }
 
   /**
-   * Drops every slot for which `keep` returns `false`, and frees its memory. Returns how many were dropped.
+   * Drops every slot for which `keep` returns `false`, and frees its memory. Returns the number dropped.
    *
    * @param keep - Called with the words of a table and the start of the slot in them.
    */

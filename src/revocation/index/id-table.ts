@@ -53,7 +53,7 @@ export interface IdTableOptions {
   readonly placing: Placing
   /** Words of a slot: 4 for the id, plus the payload. */
   readonly stride: number
-  /** How many of the highest bits of a place all its ids share. */
+  /** The number of leading bits that the places of all ids share. */
   readonly shared: number
 }
 
@@ -74,9 +74,9 @@ export class IdTable {
   #words = NOTHING
   #slots = 1
   #room = 0
-  /** How many of the highest bits of a place all its ids share. */
+  /** The number of leading bits that the places of all ids share. */
   readonly shared: number
-  /** The number of ids in it. */
+  /** The number of ids. */
   size = 0
 
   constructor({ placing, stride, shared }: IdTableOptions) {

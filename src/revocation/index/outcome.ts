@@ -1,16 +1,16 @@
 /**
- * What the parts of the index have in common: the results of adding an entry and of a look-up, and their unit of time.
+ * The results of adding an entry and of a lookup, and their unit of time, shared by the parts of the index.
  *
  * @module
  */
 
 /**
- * The length of a bucket in milliseconds. It must never change and be the same on every node, since snapshots and
- * lookups must agree.
+ * The length of a bucket in milliseconds. It must be the same on every node and never change, because snapshots and
+ * lookups depend on it.
  */
 export const BUCKET_MS = 3_600_000
 
-/** The result of adding an entry. `known`: it is held already, or is not stronger. `refused`: there is no room. */
+/** The result of adding an entry. `known`: an entry at least as strong is stored. `refused`: there is no space. */
 export type Outcome = 'added' | 'changed' | 'known' | 'refused'
 
 /** The rejection time of a revoked token: earlier than any time. */

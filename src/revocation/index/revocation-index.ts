@@ -42,7 +42,7 @@ export interface TokenFacts {
 
 /** Limits of the index. */
 export interface IndexOptions {
-  /** The maximum number of entries. Default: 20 million, which take about 400 MB. */
+  /** The maximum number of entries. Default: 20 million, which need about 400 MB. */
   readonly max?: number
   /**
    * The latest time, in Unix milliseconds, that a watermark may cover; a later one is lowered to it. Default: no limit,
@@ -90,7 +90,7 @@ export class RevocationIndex implements EntrySink {
     this.#families = new Families(placing)
   }
 
-  /** The number of entries held. */
+  /** The number of entries. */
   get size(): number {
     return this.#tokens.size + this.#families.size + this.#loose.size + this.#watermarks.size
   }
@@ -100,13 +100,13 @@ export class RevocationIndex implements EntrySink {
     return this.#tokens.bytes + this.#families.bytes + this.#loose.bytes + this.#watermarks.bytes
   }
 
-  /** Whether an entry was rejected for lack of room since entries were last dropped. */
+  /** Whether an entry was rejected for lack of space since entries were last dropped. */
   get full(): boolean {
     return this.#full
   }
 
   /**
-   * Whether the end of a token of this family may use an entry: the family has one already, or more room is left than
+   * Whether the end of a token of this family may use an entry: the family has one already, or more space is left than
    * the reserve for revocations. Any holder can rotate, and that must not displace a revocation.
    */
   admitsRotation(family: string): boolean {
@@ -122,7 +122,7 @@ export class RevocationIndex implements EntrySink {
    * Adds one entry. An entry that is known, weaker than a known one, or already expired at the last `forget` changes
    * nothing.
    *
-   * @returns `false` only if there was no room for it: this node then does not reject what the entry revokes.
+   * @returns `false` only if there was no space: this node then does not reject the tokens of the entry.
    */
   apply(entry: RevocationEntry): boolean {
     if (entry.kind !== 'token' && !isFamilyEntry(entry)) return this.#applyWatermark(entry)
@@ -132,7 +132,7 @@ export class RevocationIndex implements EntrySink {
   }
 
   applyWords(id: Int32Array, expiresAt: number): boolean {
-    // The one id that the tables cannot hold. No token issued after 1970 has it.
+    // The only id that the tables cannot store. No token issued after 1970 has it.
     if (isFree(id, 0)) return this.#applyLoose({ ...tokenEntry(id, expiresAt), loose: true })
     if (this.#isPast(bucketEnd(expiresAt))) return true
     return this.#took(this.#tokens.apply(id, expiresAt, this.#room))
@@ -190,7 +190,7 @@ export class RevocationIndex implements EntrySink {
     const { id, expiresAt } = token
     if (this.#loose.size > 0 && this.#loose.has(id)) return REVOKED
     if (this.#tokens.size > 0) {
-      // A foreign id cannot be distinguished from a revoked one.
+      // A non-ULID is rejected, because this authority cannot have issued it.
       if (!readUlid(id, words) || this.#tokens.has(words, expiresAt)) return REVOKED
     }
     if (this.#families.size === 0) return NOT_REVOKED
@@ -199,7 +199,7 @@ export class RevocationIndex implements EntrySink {
       : REVOKED
   }
 
-  /** Whether the entry would change nothing: one at least as strong is held, or it has expired. */
+  /** Whether the entry would change nothing: an entry at least as strong is stored, or it has expired. */
   covers(entry: RevocationEntry): boolean {
     if (entry.kind === 'token') {
       readId(entry.value)
@@ -254,8 +254,8 @@ export class RevocationIndex implements EntrySink {
   }
 
   /**
-   * Every held entry, in the form for another index: the expiry of a token is exact only to the hour. Entries may be
-   * applied meanwhile; some may then be yielded twice, but none that was there before is omitted.
+   * All entries, in the form for another index: the expiry of a token is exact only to the hour. If entries are applied
+   * during the iteration, some may be yielded twice, but no earlier entry is omitted.
    */
   *entries(): Generator<RevocationEntry> {
     for (const { id, expiresAt } of this.#tokens.held()) yield tokenEntry(id, expiresAt)

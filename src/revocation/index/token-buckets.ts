@@ -7,7 +7,7 @@ import { IdShards } from './id-shards.js'
 import { type Placing, placeOf } from './id-table.js'
 import { BUCKET_MS, type Outcome } from './outcome.js'
 
-/** The end of the bucket of tokens that expire then; both in Unix milliseconds. */
+/** The end of the bucket of tokens with this expiry; both in Unix milliseconds. */
 export const bucketEnd = (expiresAt: number): number => (bucketOf(expiresAt) + 1) * BUCKET_MS
 
 const bucketOf = (expiresAt: number): number => Math.floor(expiresAt / BUCKET_MS)
@@ -20,7 +20,7 @@ interface Bucket {
 
 const ID_WORDS = 4
 
-/** One token as stored. */
+/** One stored token. */
 export interface HeldToken {
   /** The last millisecond at which it may expire. */
   readonly expiresAt: number
@@ -35,7 +35,7 @@ const BUCKET_BYTES = 200
 export class TokenBuckets {
   readonly #placing: Placing
   readonly #buckets = new Map<number, Bucket>()
-  /** The number of tokens held. */
+  /** The number of tokens. */
   size = 0
 
   constructor(placing: Placing) {
@@ -79,7 +79,7 @@ export class TokenBuckets {
     return bucket
   }
 
-  /** Every token held when this begins, and possibly some that are added before it ends. */
+  /** Yields every token stored at the start, and possibly tokens added before the end. */
   *held(): Generator<HeldToken> {
     for (const [number, { revoked }] of this.#buckets) {
       const expiresAt = (number + 1) * BUCKET_MS - 1

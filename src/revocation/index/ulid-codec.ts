@@ -1,5 +1,5 @@
 /**
- * A ULID as four 32-bit words, which the index compares and an event carries: a third of the size of the text.
+ * A ULID as four 32-bit words, as used by the index and in events: a third of the size of the text.
  *
  * 26 characters of Crockford's base32 hold 130 bits; a ULID has 128, so the first character is at most 7.
  *
@@ -15,7 +15,7 @@ const LENGTH = 26
 const DIGITS = new Int8Array(128).fill(-1)
 for (let value = 0; value < ALPHABET.length; value++) DIGITS[codeAt(ALPHABET, value)] = value
 
-// Each holds 25 bits from five digits. Shared: never read after a return, and no foreign code runs in between.
+// Each has 25 bits from five digits. Shared: never read after a return, and no foreign code runs in between.
 const groups = new Int32Array(5)
 
 /** Decodes a canonical, upper-case ULID into the first four words of `into`; returns whether it is one. */

@@ -40,7 +40,7 @@ export class UnknownExpiry {
     return known === undefined ? 'added' : 'known'
   }
 
-  /** Whether an entry at least as strong is held. */
+  /** Whether an entry at least as strong is stored. */
   covers({ value, expiresAt }: TokenEntry): boolean {
     const known = this.#expiries.get(value)
     return known !== undefined && known >= expiresAt
@@ -52,7 +52,7 @@ export class UnknownExpiry {
       yield { kind: 'token', value, expiresAt, loose: true }
   }
 
-  /** Drops those that had expired by this time. */
+  /** Drops entries that expired by this time. */
   forget(before: number): void {
     for (const [value, expiresAt] of this.#expiries)
       if (expiresAt <= before) this.#expiries.delete(value)

@@ -93,7 +93,7 @@ export class Watermarks {
     return changed ? 'changed' : 'known'
   }
 
-  /** Lowers every time that is later than `latest` to it. Returns how many were lowered. */
+  /** Lowers every time later than `latest` to it. Returns the number lowered. */
   clamp(latest: number): number {
     let clamped = 0
     for (const kind of TIMED) {
@@ -145,7 +145,7 @@ export class Watermarks {
     return latest
   }
 
-  /** Whether a watermark at least as strong is held. */
+  /** Whether a watermark at least as strong is stored. */
   covers({ kind, value, before, expiresAt }: WatermarkEntry): boolean {
     const known = this.#tables[kind].get(value)
     if (known === undefined || known.expiresAt < expiresAt) return false
@@ -162,7 +162,7 @@ export class Watermarks {
     }
   }
 
-  /** Drops those that expired at or before this time. */
+  /** Drops watermarks that expired at or before this time. */
   forget(before: number): void {
     for (const table of Object.values(this.#tables)) {
       for (const [value, { expiresAt }] of table) if (expiresAt <= before) table.delete(value)

@@ -53,7 +53,8 @@ export interface ApplyOptions {
 /**
  * Applies an encoded event without allocating objects for its tokens. An invalid event is not applied at all.
  *
- * @returns How many entries did not fit into the index, or `undefined` for bytes that {@link decodeEntries} rejects.
+ * @returns The number of entries that did not fit into the index, or `undefined` for bytes that {@link decodeEntries}
+ * rejects.
  */
 export function applyEntries(
   bytes: Uint8Array,

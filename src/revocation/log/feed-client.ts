@@ -1,5 +1,5 @@
 /**
- * Calls to the feed, each under a deadline set by the core: no client is trusted to give up by itself.
+ * Calls to the feed, each with a deadline of the core's own: clients cannot be trusted to time out.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import { withDeadline } from '../../lib/deadline.js'
 import type { Failures } from '../../observe/failures.js'
 
-// A snapshot is written in many steps that the core does not see.
+// Saving a snapshot takes many steps that the core does not see.
 const SAVE_DEADLINES = 30
 
 /** Dependencies of the calls. */
@@ -24,9 +24,9 @@ export interface FeedClientOptions {
   readonly failures: Failures
   readonly feed: RevocationFeed
   readonly clock: ResolvedClock
-  /** How long a call may take, in milliseconds. */
+  /** The deadline of a call, in milliseconds. */
   readonly deadlineMs: number
-  /** Timeout for reading the head, in milliseconds. It is shorter, since a node asks again rather than wait. */
+  /** The timeout for reading the head, in milliseconds. Shorter, because a node retries instead of waiting. */
   readonly probeMs: number
 }
 

@@ -1,12 +1,12 @@
 /**
- * The revocation log as the verbs use it.
+ * The revocation log as used by the verbs.
  *
  * @module
  */
 import type { Position } from '../../feed/feed.js'
 import type { RevocationEntry } from '../index/entries.js'
 
-/** Which nodes have applied an event, by name, and which have not confirmed it. */
+/** The nodes that have applied an event, by name, and those that have not confirmed it. */
 export interface RollCall {
   readonly position: Position
   readonly applied: readonly string[]
@@ -25,7 +25,7 @@ export interface RevocationLog {
   readonly position: Position
   /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
   owes(entry: RevocationEntry): boolean
-  /** Pulls for a caller that cannot decide without it. Never rejects; the caller checks the lease. */
+  /** Pulls for a caller that cannot decide otherwise. Never rejects; the caller checks the lease. */
   confirm(): Promise<void>
   /** Appends entries and asks every running node to confirm that it has applied them. Rejects as an append does. */
   rollCall(entries: readonly RevocationEntry[], timeoutMs: number): Promise<RollCall>

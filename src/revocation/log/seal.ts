@@ -35,15 +35,15 @@ export type SealType = 'event' | 'head' | 'chunk'
 export interface SealHeader {
   readonly epoch: string
   readonly seq: number
-  /** Of an event: the link of the one before it. Otherwise: the link at `seq`. */
+  /** For an event: the link of the previous one. Otherwise: the link at `seq`. */
   readonly link: Uint8Array
   /** Unix milliseconds. */
   readonly at: number
-  /** Of an event: when its last entry expires. Of a head: the floor. Of a chunk: its number. */
+  /** For an event: when its last entry expires. For a head: the floor. For a chunk: its number. */
   readonly first: number
-  /** Of a head: the `seq` of the snapshot that the trimmed events are in, or 0. Of a chunk: 1 for the last one. */
+  /** For a head: the `seq` of the snapshot that has the trimmed events, or 0. For a chunk: 1 if it is the last one. */
   readonly second: number
-  /** Which node wrote it; of a chunk: which snapshot it belongs to. 16 bytes. */
+  /** The node that wrote the seal; for a chunk, the snapshot to which it belongs. 16 bytes. */
   readonly writer: Uint8Array
 }
 
@@ -53,8 +53,8 @@ export interface Opened extends SealHeader {
 }
 
 /**
- * Why a seal was rejected. `forged`: it was not made by a holder of the key. `unknown_key`: its key is not loaded, so
- * its header is unverified.
+ * Why a seal was rejected. `forged`: not made with the key that it names. `unknown_key`: its key is not loaded, so its
+ * header is unverified.
  */
 export type Unopened =
   | { readonly failure: 'forged' }
@@ -110,7 +110,7 @@ export function open(keys: SealKeys, type: SealType, sealed: Uint8Array): Opened
 
 const FORGED: Unopened = Object.freeze({ failure: 'forged' })
 
-/** Whether an event claims this position in a log. The event is not authenticated. */
+/** Whether an event claims this position in a log. Does not authenticate the event. */
 export function claimsPlace(event: SealedEvent, epoch: string, link: Uint8Array): boolean {
   const { bytes, seq } = event
   if (bytes.length < HEADER_BYTES + SEAL_BYTES || bytes.length > MAX_EVENT_BYTES) return false

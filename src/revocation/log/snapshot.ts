@@ -1,9 +1,9 @@
 /**
- * Snapshots: everything that a node knows, in sealed chunks that replace the beginning of a log.
+ * Snapshots: all entries of a node, in sealed chunks that replace the beginning of a log.
  *
- * A chunk binds the snapshot id, the position in the log and its own number, so chunks can be neither reordered nor
- * omitted. The position is taken before the index is iterated: entries that arrive meanwhile may be missing from the
- * snapshot, but they follow in the log.
+ * A chunk is bound to the snapshot id, the position in the log and its own number, so chunks can be neither reordered
+ * nor omitted. The position is read before the index is iterated: entries that arrive during the iteration may be
+ * missing from the snapshot, but they follow in the log.
  *
  * @module
  */

@@ -6,12 +6,12 @@
 import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
 
-/** Creates the error. The message says what is wrong with the log. */
+/** Creates the error. The message describes the problem of the log. */
 export function unavailable(message: string): WatchwordError<'ERR_FEED_UNAVAILABLE'> {
   return withReason(new WatchwordError('ERR_FEED_UNAVAILABLE', message), 'corrupt')
 }
 
-/** Creates the error of a node whose index has no room for the log. */
+/** Creates the error of a node whose index has no space for the log. */
 export function indexFull(): WatchwordError<'ERR_FEED_UNAVAILABLE'> {
   const message = 'the revocation index is full: raise maxRevocations'
   return withReason(new WatchwordError('ERR_FEED_UNAVAILABLE', message), 'full')
