@@ -43,7 +43,7 @@ function fileOf(specifier: ts.Expression, source: ts.SourceFile): string | undef
 
 function cleaned(comment: string): string {
   return comment
-    .replace(/\{@link\s+([^}]+)\}/g, '`$1`')
+    .replace(/\{@link[\s*]+([^}]+)\}/g, '`$1`')
     .replace(/\s+/g, ' ')
     .trim()
 }
@@ -183,4 +183,71 @@ export function exportedCodes(file: string): readonly string[] {
       return alias !== undefined && isCodes(alias)
     })
   })
+}
+
+/** One method and its comment. */
+export interface Method {
+  /** `rotate(token, options)` */
+  readonly call: string
+  /** `Promise<IssuedToken>` */
+  readonly returns: string
+  readonly text: string
+}
+
+/** The methods of an interface, with those of its groups, such as `tokens.get(id)`. Of overloads, the longest. */
+export function methodsOf(file: string, symbol: string): readonly Method[] {
+  const source = sourceOf(file)
+  const found = source.statements.find(
+    (statement) => ts.isInterfaceDeclaration(statement) && statement.name.text === symbol,
+  )
+  if (found === undefined || !ts.isInterfaceDeclaration(found))
+    throw new Error(`${file} has no ${symbol}`)
+  return methodsAmong(found.members, '', source)
+}
+
+function methodsAmong(
+  members: ts.NodeArray<ts.TypeElement>,
+  prefix: string,
+  source: ts.SourceFile,
+): Method[] {
+  const methods = new Map<string, Method>()
+  const groups: Method[] = []
+  for (const member of members) {
+    const name = member.name?.getText(source) ?? ''
+    if (ts.isPropertySignature(member) && member.type && ts.isTypeLiteralNode(member.type))
+      groups.push(...methodsAmong(member.type.members, `${name}.`, source))
+    if (!ts.isMethodSignature(member) || name.startsWith('[')) continue
+    const parameters = member.parameters.map((parameter) => {
+      return parameter.name.getText(source) + (parameter.questionToken ? '?' : '')
+    })
+    methods.set(name, {
+      call: `${prefix}${name}(${parameters.join(', ')})`,
+      returns: member.type?.getText(source) ?? 'void',
+      text: commentOf(member) || (methods.get(name)?.text ?? ''),
+    })
+  }
+  return [...methods.values(), ...groups]
+}
+
+/** The functions that a file exports, its own and those of other files, by name. */
+export function functionsOf(file: string): readonly Omit<Row, 'fallback'>[] {
+  const source = sourceOf(file)
+  const found = source.statements.flatMap((statement) => {
+    if (ts.isFunctionDeclaration(statement) && isExported(statement))
+      return [{ name: statement.name?.text ?? '', text: commentOf(statement) }]
+    if (!ts.isExportDeclaration(statement) || statement.isTypeOnly) return []
+    const names = namesBetween(statement)
+    const from = names === undefined ? undefined : fileOf(names.from, source)
+    if (names === undefined || from === undefined) return []
+    const wanted = new Set(
+      names.list.filter((each) => !each.isTypeOnly).map((each) => each.name.text),
+    )
+    return functionsOf(from).filter(({ name }) => wanted.has(name))
+  })
+  // Only the first of several overloads has the comment.
+  return found.filter(({ name }, i) => found.findIndex((other) => other.name === name) === i)
+}
+
+function isExported({ modifiers }: ts.FunctionDeclaration): boolean {
+  return modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false
 }

@@ -1,7 +1,8 @@
 /**
  * The reference tables: read from the doc comments of the sources, so that they cannot drift from the code.
  *
- * `npm run reference` writes `.github/REFERENCE.md`; a test fails while the file differs from what this writes.
+ * `npm run reference` writes `.github/REFERENCE.md` and `llms.txt`; a test fails while a file differs from what this
+ * writes.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { exportedCodes, rowsOf, unionsWithin } from './doc-comments.js'
 import { entries } from './entries.js'
+import { LLMS_FILE, llmsPage } from './llms.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -209,5 +211,7 @@ export function referencePage(): string {
 /** Where the page is kept. */
 export const REFERENCE_FILE = `${root}.github/REFERENCE.md`
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(REFERENCE_FILE, referencePage())
+  writeFileSync(LLMS_FILE, llmsPage())
+}

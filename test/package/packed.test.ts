@@ -83,14 +83,14 @@ function inConsumer<T>(kind: 'module' | 'commonjs', script: string): T {
 }
 
 describe('the tarball', () => {
-  it('holds dist, the examples, the pages, the manifest and the three texts, and nothing else', () => {
+  it('holds dist, the examples, the pages, the manifest and the four texts, and nothing else', () => {
     const others = packed.filter(
       (path) =>
         !/^dist\/[\w/-]+(\.d)?\.c?[jt]s(\.map)?$/.test(path) &&
         !/^examples\/[\w/.-]+\.(ts|md)$/.test(path),
     )
     const pages = ['PROTOCOL', 'REFERENCE', 'SECURITY'].map((name) => `.github/${name}.md`)
-    const texts = [...pages, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+    const texts = [...pages, 'CHANGELOG.md', 'LICENSE', 'README.md', 'llms.txt', 'package.json']
     expect(others.sort()).toEqual(texts)
     expect(packed.filter((path) => /\btests?\b|\.test\.|\bbench\b/.test(path))).toEqual([])
   })

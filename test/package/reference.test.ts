@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { LLMS_FILE, llmsPage } from '../../.config/llms.js'
 import { REFERENCE_FILE, referencePage, unlistedCodes } from '../../.config/reference.js'
-import { ROOT, trackedFiles } from './repository.js'
+import { manifest, ROOT, trackedFiles } from './repository.js'
 
 describe('the reference page', () => {
   it('is what npm run reference writes from the doc comments', () => {
@@ -24,6 +25,39 @@ describe('the reference page', () => {
     for (const code of ['token.superseded', 'key.unreadable', 'feed.<IncidentKind>', 'damaged'])
       expect(page).toContain(`| \`${code}\` |`)
     expect(page).not.toContain('| `FeedIncidentKind` |')
+  })
+})
+
+describe('llms.txt', () => {
+  const page = llmsPage()
+
+  it('is what npm run reference writes', () => {
+    expect(readFileSync(LLMS_FILE, 'utf8')).toBe(page)
+  })
+
+  it('has the format of llmstxt.org: a title, a summary, and sections of links alone', () => {
+    const [head = '', ...sections] = page.split(/^## .*\n/m)
+    expect(head).toMatch(/^# watchword\n\n> .+\n\n[^#]/)
+    expect(sections.length).toBeGreaterThan(3)
+    const others = sections.flatMap((section) =>
+      section.split('\n').filter((line) => line !== '' && !/^- \[.+\]\(.+\): .+/.test(line)),
+    )
+    expect(others).toEqual([])
+  })
+
+  it('links to every guide, and only to files of the package', () => {
+    const links = [...page.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path)
+    const published = (path: string): boolean =>
+      manifest.files.some((entry) => path === entry || path.startsWith(`${entry}/`))
+    expect(links.filter((path) => !published(path) || !trackedFiles().includes(path))).toEqual([])
+    const guides = trackedFiles().filter((path) => /^examples\/[^/]+\.md$/.test(path))
+    const missing = guides.filter((path) => !links.includes(path))
+    expect(missing).toEqual(['examples/README.md'])
+  })
+
+  it('describes every import, function, verb and option that it lists', () => {
+    const undescribed = page.split('\n').filter((line) => /^ *- .*: *$/.test(line))
+    expect(undescribed).toEqual([])
   })
 })
 

@@ -17,6 +17,7 @@ interface Target {
 interface Manifest {
   readonly name: string
   readonly version: string
+  readonly files: readonly string[]
   readonly exports: Readonly<
     Record<string, string | { readonly import: Target; readonly require: Target }>
   >
