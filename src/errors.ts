@@ -105,7 +105,7 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
     // Without a prototype, so a polluted `Object.prototype` adds no fields.
     const own = Object.assign(Object.create(null) as WatchwordErrorOptions, options)
     const { detail, reason, retryAt } = own
-    // Set only if present, so that a printed error shows no empty fields.
+    // Set only if present, so a printed error shows no empty fields.
     if (detail !== undefined) this.detail = detail
     if (reason !== undefined) this.reason = reason
     if (retryAt !== undefined) this.retryAt = retryAt

@@ -23,8 +23,8 @@ export class IncidentCounter {
   readonly #unreported = new Map<IncidentKind, Unreported>()
 
   /**
-   * @param report - Called with the number of incidents since the last report of the kind, so that a flood of incidents
-   *   is not a flood of reports.
+   * @param report - Called with the number of incidents since the last report of the kind, so a flood of incidents is
+   * not a flood of reports.
    */
   constructor(clock: ResolvedClock, report: (kind: IncidentKind, count: number) => void) {
     this.#clock = clock
@@ -51,7 +51,7 @@ export class IncidentCounter {
     const now = this.#clock.monotonic()
     if (now < known.quietUntil) return
     known.quietUntil = now + REPORT_EVERY_MS
-    // Reset before the listeners run, so that incidents they cause are counted for the next report.
+    // Reset before the listeners run, so incidents they cause are counted for the next report.
     const total = known.count
     known.count = 0
     this.#report(kind, total)

@@ -36,7 +36,7 @@ import { resolveRoots } from './roots.js'
 import { refuseLostKeys, warnOfMemory } from './start-checks.js'
 import { storeReads } from './store-reads.js'
 
-// Limits the retry rate in an outage, so that a busy token does not load a store that is down.
+// Limits the retry rate in an outage, so a busy token does not load a store that is down.
 const RETIRE_AGAIN_MS = 1000
 
 /** Creates the parts. Throws `ERR_INVALID_OPTION`. */
@@ -192,7 +192,7 @@ function makeFollower(base: Base, { keyring, feedKeyring, tagger }: Keys): Follo
   })
 }
 
-// Uses PASETO's own PAE, so that no part can be shifted into another one.
+// Uses PASETO's own PAE, so no part can be shifted into another one.
 function assertionMaker(issuer: string): (audience: string, binding: string) => Uint8Array {
   const encoder = new TextEncoder()
   return (audience, binding) =>

@@ -8,7 +8,7 @@
  * @module
  */
 
-/** Where a log stands. Comparable only inside one epoch; equal only if all three are. */
+/** A position in a log. Positions are comparable only within one epoch, and equal only if all three fields are. */
 export interface Position {
   /** Identifies one epoch: 16 random bytes as base64url, 22 characters. */
   readonly epoch: string
@@ -61,7 +61,7 @@ export type Durability =
   /** The adapter cannot tell. */
   | 'unknown'
 
-/** Whether the append took place; if not, the current head. */
+/** The adapter does not know. */
 export type Appended =
   | {
       readonly ok: true

@@ -95,7 +95,7 @@ export function feedOf(log: MemoryLog): RevocationFeed {
   const ends = new Set<() => void>()
   let closed = false
 
-  // Async, so that it rejects instead of throwing, also after close.
+  // Async, so it rejects instead of throwing, also after close.
   async function step<T>(work: () => T | Promise<T>): Promise<T> {
     if (closed) throw new Error('the memory feed is closed')
     return await work()

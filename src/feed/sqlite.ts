@@ -30,10 +30,10 @@ export interface SqliteFeedOptions {
 /**
  * A feed in SQLite, for one machine: other processes receive a revocation at their next poll, within 250 ms. It may
  * share its database and its prefix with a store; each has its own `migrate`. The caller owns the database: the feed
- * never closes it and changes none of its settings. Use a separate handle for the feed, so that no other transaction of
- * the program is open on it, and set `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one
- * another. If the file is replaced while it is open, the node becomes stale. With `PRAGMA synchronous = FULL` an
- * acknowledged revocation survives a power failure; with another value, `info.durability` is `'process'`.
+ * never closes it and changes none of its settings. Use a separate handle for the feed, so no other transaction of the
+ * program is open on it, and set `PRAGMA journal_mode = WAL`, so readers and the writer do not block one another. If
+ * the file is replaced while it is open, the node becomes stale. With `PRAGMA synchronous = FULL` an acknowledged
+ * revocation survives a power failure; with another value, `info.durability` is `'process'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *

@@ -101,7 +101,7 @@ export function requireToken<Claims>(
     })
     if (refused === undefined) {
       await next()
-      // Set after the handler, so that it cannot remove them from its response.
+      // Set after the handler, so it cannot remove them from its response.
       for (const [name, value] of Object.entries(headers)) c.header(name, value)
       return
     }

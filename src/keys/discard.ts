@@ -1,5 +1,5 @@
 /**
- * Discards a key that no root key can unwrap, so that its audience can have a new one.
+ * Discards a key that no root key can unwrap, so its audience can have a new one.
  *
  * @module
  */
@@ -17,8 +17,8 @@ export interface Discard {
 }
 
 /**
- * Revokes the key in the store, then overwrites its wrapping, so that no node tries to open it again. Safe to repeat
- * after an outage.
+ * Revokes the key in the store, then overwrites its wrapping, so no node tries to open it again. Safe to repeat after
+ * an outage.
  */
 export async function discardRow(
   store: Store,

@@ -8,7 +8,7 @@ import type { KeyRecord } from '../store/store.js'
 /** Replaces the wrapping and the root key id of a discarded key. */
 export const DISCARDED = 'discarded'
 
-/** Whether the key was discarded, so that no root key can unwrap it. */
+/** Whether the key was discarded, so no root key can unwrap it. */
 export function isDiscarded({ wrappedBy }: KeyRecord): boolean {
   return wrappedBy === DISCARDED
 }

@@ -1,5 +1,5 @@
 /**
- * The keys for sealing the feed and for tagging rows, each derived from a keyring key for one purpose, so that tokens,
+ * The keys for sealing the feed and for tagging rows, each derived from a keyring key for one purpose, so tokens,
  * events and tags never share a key.
  *
  * Nodes of one feed may serve different audiences, so this includes the keys of all audiences. A node opens other

@@ -37,7 +37,7 @@ export interface KeyMakerOptions {
 
 /** The keyring as used by the key maker. */
 export interface KnownKeys {
-  /** This node's position in the rotation window, in [0, 1), so that nodes do not all act at once. */
+  /** This node's position in the rotation window, in [0, 1), so nodes do not all act at once. */
   readonly share: number
   /** Every record from the last read of the store. */
   stored(): readonly KeyRecord[]
@@ -137,7 +137,7 @@ export class KeyMaker {
   }
 
   // Two processes with different root keys may both find an empty store. The process that sees the other's key after
-  // writing its own removes its own, so that no store ends up with keys of two root keys.
+  // writing its own removes its own, so no store ends up with keys of two root keys.
   async #yieldToOtherRoots(made: KeyRecord): Promise<void> {
     await this.#known.refresh()
     try {

@@ -34,7 +34,7 @@ export interface KeyringOptions extends KeyMakerOptions {
   readonly isRevoked: (keyId: string) => boolean
   /** The time by which keys may be dropped; minus infinity while clocks do not agree. */
   readonly certainTime: () => number
-  /** Called with each stored key that is marked revoked, so that a feed that lost its log recovers the revocation. */
+  /** Called with each stored key that is marked revoked, so a feed that lost its log recovers the revocation. */
   readonly onRevoked: (record: KeyRecord) => void
 }
 
@@ -55,7 +55,7 @@ export class Keyring {
   #queued: Promise<void> | undefined
   #timer: Timer | undefined
   #closed = false
-  // This node's position in each interval, so that nodes do not all act at once.
+  // This node's position in each interval, so nodes do not all act at once.
   readonly #share = Math.random()
 
   constructor(options: KeyringOptions) {

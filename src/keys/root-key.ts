@@ -75,7 +75,7 @@ export const MAKE_A_KEY =
 
 const LENGTH = 'k4.local.'.length + 43
 
-/** What is wrong with the text of a root key, without showing any of it. */
+/** Describes the fault in the text of a root key, without showing any of it. */
 function mistakeIn(text: string): string {
   const wanted = `expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }, got`
   if (text === '')
@@ -91,7 +91,7 @@ function mistakeIn(text: string): string {
   return `${wanted} text of ${text.length} characters that is not a key; ${MAKE_A_KEY}`
 }
 
-/** A root key for the life of the process, for an in-memory store. */
+/** A root key for the lifetime of the process, for an in-memory store. */
 export function ephemeralRootKey(): RootKey {
   return fromKey(generateKey())
 }

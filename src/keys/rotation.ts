@@ -26,7 +26,7 @@ export type KeyDuty = 'schedule' | 'need' | 'none'
 export interface KeySchedule {
   /** How long a key seals tokens. */
   readonly rotateEveryMs: number
-  /** How long a successor is published before it activates, so that every node has it by then. */
+  /** How long a successor is published before it activates, so every node has it by then. */
   readonly publishAheadMs: number
   /** The maximum lifetime of a token that the key may seal. */
   readonly maxTokenMs: number

@@ -13,7 +13,7 @@ import { EXPLICIT_UNDEFINED } from './undefined.js'
  * Returns the options of an adapter, empty if none were passed. Throws `ERR_INVALID_OPTION` for an unknown field,
  * because a misspelt option would be ignored, and for `undefined`, which may be a misspelt constant.
  *
- * @param given - The rest of the arguments, so that an explicit `undefined` differs from no argument.
+ * @param given - The rest of the arguments, so an explicit `undefined` differs from no argument.
  */
 export function adapterOptions<T extends object>(
   given: readonly [options?: T],

@@ -62,7 +62,7 @@ export function resolveClock(source: Clock): ResolvedClock {
   let last = 0
   let previous = Number.NEGATIVE_INFINITY
   let left: LeftTime | undefined
-  // `Date.now` is looked up at each call, so that fake timers of tests affect this clock.
+  // `Date.now` is looked up at each call, so fake timers of tests affect this clock.
   const read = source === systemClock ? () => Date.now() : wholeMilliseconds(source)
   const monotonic = steadyMilliseconds(source)
   const hasTimer = readField(source, 'setTimer') !== undefined
@@ -125,8 +125,8 @@ interface LeftTime {
 
 /**
  * The time for checking expiry after a forward step has undone a step back at least partly: the time before the step
- * back, so that tokens expired then do not become valid again. `undefined` while the clock continues from the step, or
- * is still further back than the hold.
+ * back, so tokens expired then do not become valid again. `undefined` while the clock continues from the step, or is
+ * still further back than the hold.
  */
 function returned({ time: left, steppedTo, steppedAt }: LeftTime, time: number, steady: number) {
   const leapt = time - steppedTo - (steady - steppedAt) > DRIFT_MS

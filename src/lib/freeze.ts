@@ -5,7 +5,7 @@
  */
 import { pathOf, strangenessOf } from './plain.js'
 
-/** Deeply freezes plain data created by the library, so that requests can share it. */
+/** Deeply freezes plain data created by the library, so requests can share it. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.freeze(value)

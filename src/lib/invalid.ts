@@ -5,12 +5,12 @@
  */
 import { WatchwordError } from '../errors.js'
 
-/** The error for an option: names the field, what is wrong with it, and the fix. */
+/** The error for an option: names the field, the fault and the fix. */
 export function invalidOption(field: string, fix: string): WatchwordError<'ERR_INVALID_OPTION'> {
   return new WatchwordError('ERR_INVALID_OPTION', `${field}: ${fix}`)
 }
 
-/** The error for an argument of a call: names the field, what is wrong with it, and the fix. */
+/** The error for an argument of a call: names the field, the fault and the fix. */
 export function invalidArgument(
   field: string,
   fix: string,

@@ -21,7 +21,7 @@ export type IncidentKind =
   | 'fork'
   /** The log was restarted in another epoch. */
   | 'epoch'
-  /** The log does not exist any more. */
+  /** The log no longer exists. */
   | 'missing'
   /** Something other than a node trimmed the log. */
   | 'trimmed'

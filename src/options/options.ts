@@ -95,7 +95,7 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
   readonly rootKey?: string | KeyWrapper
   /**
    * Other root keys that may have wrapped a stored key: the one being replaced and, during a rollout, the next one, so
-   * that every node can unwrap every key. No longer needed after `keys.rewrap()`. Default: none.
+   * every node can unwrap every key. No longer needed after `keys.rewrap()`. Default: none.
    */
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
   /** Stores token records and keys. Default: `memoryStore()`, with a warning in production. */

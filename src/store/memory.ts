@@ -68,7 +68,7 @@ export function memoryStore(): Store {
     families: new Map(),
   }
   let closed = false
-  // Async, so that it rejects instead of throwing, also after close.
+  // Async, so it rejects instead of throwing, also after close.
   async function step<T>(work: (tables: Tables) => T): Promise<T> {
     if (closed) throw new Error('the memory store is closed')
     return work(tables)
@@ -125,7 +125,7 @@ function insertTokens(
 }
 
 function put(t: Tables, record: TokenRecord): void {
-  // Frozen, so that the copies of the record may share it.
+  // Frozen, so the copies of the record may share it.
   t.tokens.set(record.id, { ...record, scopes: Object.freeze([...record.scopes]) })
   enter(t.held, holder(record), record.id)
   enter(t.families, record.family, record.id)

@@ -30,8 +30,8 @@ export interface SqliteStoreOptions {
 
 /**
  * A store in SQLite, for one machine. The caller owns the database: the store never closes it and changes none of its
- * settings. Use a separate handle for the store, so that no other transaction of the program is open on it, and set
- * `PRAGMA journal_mode = WAL`, so that readers and the writer do not block one another. While another process writes, a
+ * settings. Use a separate handle for the store, so no other transaction of the program is open on it, and set
+ * `PRAGMA journal_mode = WAL`, so readers and the writer do not block one another. While another process writes, a
  * write is retried for some seconds without blocking other calls. If the file is replaced while it is open, every
  * method rejects with `ERR_STORE_UNAVAILABLE` from then on.
  *

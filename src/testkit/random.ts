@@ -1,5 +1,5 @@
 /**
- * Seeded pseudorandom numbers, so that failures are reproducible.
+ * Seeded pseudorandom numbers, so failures are reproducible.
  *
  * @module
  */

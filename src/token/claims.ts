@@ -95,7 +95,7 @@ export function readClaims(text: string): TokenClaims | undefined {
   if (!isText(iss) || !isText(sub) || !isText(aud) || !isText(pol)) return undefined
   if (!isUlid(jti) || (fam !== jti && !isUlid(fam)) || !isCount(ver) || !isCount(gen))
     return undefined
-  // Counted, so that no reserved claim can come from a polluted prototype.
+  // Counted, so no reserved claim can come from a polluted prototype.
   const { custom, reserved } = split(json)
   if (reserved !== REQUIRED + (hasNotBefore ? 1 : 0) + (hasScopes ? 1 : 0)) return undefined
   return {

@@ -1,7 +1,7 @@
 /**
  * The encoding over which a token is authenticated, in libsodium's heap.
  *
- * A message is stored as its pre-authentication encoding, so that one call computes the tag:
+ * A message is stored as its pre-authentication encoding, so one call computes the tag:
  *
  * ```
  * le64(5) le64(9) "v4.local." le64(32) nonce le64(|c|) ciphertext

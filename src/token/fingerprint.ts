@@ -1,5 +1,5 @@
 /**
- * The fingerprint of a token: the key of its cache entry, so that the cache contains no token text.
+ * The fingerprint of a token: the key of its cache entry, so the cache contains no token text.
  *
  * SipHash-2-4 with 128 bits of output, with a random key that is generated when the process starts and never leaves
  * libsodium's heap. It is a pseudo-random function: without the key an attacker cannot search for collisions, and the

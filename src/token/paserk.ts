@@ -2,7 +2,7 @@
  * v4.local keys and their PASERK forms: `k4.local`, `k4.lid` and `k4.local-wrap.pie`.
  *
  * A key is an opaque object whose bytes are in libsodium's heap. Printing it shows only its identifier. It is checked
- * at each use, so that raw bytes or a key of another protocol are never accepted.
+ * at each use, so raw bytes or a key of another protocol are never accepted.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import { pathOf, strangenessOf } from '../lib/plain.js'
 import { PAYLOAD_LIMITS } from './json.js'
 
 /**
- * Writes claims as JSON. Each property is read once by its descriptor, so that no code of the caller runs.
+ * Writes claims as JSON. Each property is read once by its descriptor, so no code of the caller runs.
  *
  * @throws WatchwordError `ERR_CLAIMS_INVALID`, naming the path, such as `claims.a.b[2]`, and the kind of value.
  */

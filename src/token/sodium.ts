@@ -1,8 +1,8 @@
 /**
  * libsodium, loaded once, and its heap.
  *
- * All secrets are in the WebAssembly heap, and all data of the hot path is there at fixed addresses, so that a call
- * copies as little as possible and allocates nothing. The heap may move when it grows. Each entry point therefore calls
+ * All secrets are in the WebAssembly heap, and all data of the hot path is there at fixed addresses, so a call copies
+ * as little as possible and allocates nothing. The heap may move when it grows. Each entry point therefore calls
  * {@link libsodium} for the handle, which renews outdated views.
  *
  * This module makes no decisions about tokens. The tested start of the library is `ready` in `self-test.ts`.
@@ -99,7 +99,7 @@ export function libsodium(): Sodium {
   return handle
 }
 
-/** Disables the library for the life of the process after a failed self-test. */
+/** Disables the library in this process after a failed self-test. */
 export function disable(reason: WatchwordError): void {
   failure = reason
   handle = undefined

@@ -288,7 +288,7 @@ function derive(sodium: Sodium, state: number, nonce: number, out: number, size:
   sodium.hashFinal(copy, out, size)
 }
 
-/** Moves 32 unused random bytes to `to` and wipes the originals, so that none is used twice. */
+/** Moves 32 unused random bytes to `to` and wipes the originals, so none is used twice. */
 function takeNonce(sodium: Sodium, to: number): void {
   const pool = work + POOL
   if (poolUsed === POOL_BYTES) {

@@ -2,8 +2,8 @@
  * The two text forms of a token.
  *
  * Standard: `v4.local.` + payload + `.` + footer, where the footer is `{"kid":"k4.lid.…"}`. Branded: prefix + `_` + the
- * 44 characters of the key id + payload + six base62 digits of a CRC-32, so that secret scanners can recognize the
- * token, and a mistyped one is rejected without cryptography.
+ * 44 characters of the key id + payload + six base62 digits of a CRC-32, so secret scanners can recognize the token,
+ * and a mistyped one is rejected without cryptography.
  *
  * All functions return `undefined` for invalid tokens and never throw.
  *
@@ -27,7 +27,7 @@ const MAX_FOOTER_BYTES = 512
 const MAX_FOOTER_TEXT = Math.ceil((MAX_FOOTER_BYTES * 4) / 3)
 // Text that begins with a brace begins with an `e` in base64url, so most invalid footers need not be decoded.
 const BRACE = 'e'
-// Negated, so that the expression cannot backtrack.
+// Negated, so the expression cannot backtrack.
 const FOREIGN_LETTER = /[^A-Za-z0-9_-]/
 
 /** The length of {@link footerOf} as base64url text, the same for every key. */

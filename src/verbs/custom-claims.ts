@@ -83,7 +83,7 @@ function textsIn(value: unknown): string[] {
     return text === '' ? [] : [text]
   }
   if (typeof value !== 'object' || value === null) return []
-  // Longest first, so that no part of a value is left.
+  // Longest first, so no part of a value is left.
   return Object.values(value)
     .flatMap(textsIn)
     .sort((a, b) => b.length - a.length)

@@ -15,7 +15,7 @@ import type { CompiledRequirement } from './requirement.js'
 export interface Entry extends Fingerprinted {
   /** Marks an authentic token. A dedicated field is safe against a polluted `Object.prototype`. */
   readonly ok: true
-  // The fields of the hot path are small integers and pointers, so that a check reads one or two cache lines.
+  // The fields of the hot path are small integers and pointers, so a check reads one or two cache lines.
   /** The index version for which `deadline` was computed. */
   clearedVersion: number
   /** The second of `deadline`: before it, the token needs no full check. */

@@ -23,8 +23,8 @@ export function maxAheadMs({ options }: Pick<IssueClock, 'options'>): number {
 }
 
 /**
- * The issue time of a new token: now, but after every revocation by time that covers it, so that a token issued right
- * after its subject was revoked is not affected. Throws `ERR_REVOKED_AHEAD` if no such time is valid now.
+ * The issue time of a new token: now, but after every revocation by time that covers it, so a token issued right after
+ * its subject was revoked is not affected. Throws `ERR_REVOKED_AHEAD` if no such time is valid now.
  */
 export function issueTime(core: IssueClock, subject: string, audience: string): number {
   const { clock, index } = core

@@ -1,5 +1,5 @@
 /**
- * The requirement of a route, compiled once so that each request only compares.
+ * The requirement of a route, compiled once, so each request only compares.
  *
  * @module
  */
@@ -195,7 +195,7 @@ function readScopes(scopes: Requirement['scopes']): Scopes {
 }
 
 function readList(list: unknown, field: string): readonly string[] {
-  // Validates the copy: `every` skips the holes of a sparse array, and the caller may change the array meanwhile.
+  // Validates the copy: `every` skips the holes of a sparse array, and the caller may change the array at any time.
   const scopes: unknown[] = Array.isArray(list) ? Array.from(list) : [undefined]
   if (scopes.length === 0) throw invalidArgument(field, `expected at least one scope${NO_SCOPES}`)
   const wrong = scopes.findIndex((scope) => !isScope(scope))

@@ -86,7 +86,7 @@ export async function revoke(
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
   const published = await publish(core, { entries, unknown, options }).catch(
     async (uncertain: unknown) => {
-      // The store is updated anyway, so that the token cannot evade the revocation by rotation.
+      // The store is updated anyway, so the token cannot evade the revocation by rotation.
       await mark().catch(() => undefined)
       await end().catch(() => undefined)
       throw uncertain

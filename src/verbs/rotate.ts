@@ -279,7 +279,7 @@ function auditRotation(
   })
 }
 
-// Seals with the key of the record, so that every copy of one token expires with the same key.
+// Seals with the key of the record, so every copy of one token expires with the same key.
 async function sealSuccessor(
   core: Core,
   { entry, record, options }: Rotation,

@@ -100,7 +100,7 @@ export class Verifier {
    * Decides about an authentic token. Everything that can change is checked here, on a cache hit and a cache miss
    * alike.
    *
-   * @param proven - Whether the caller has just read the store, so that the lease does not matter.
+   * @param proven - Whether the caller has just read the store, so the lease does not matter.
    */
   decide(entry: Entry, requirement: CompiledRequirement, proven = false): VerifyResult<unknown> {
     const now = this.#clock.judged()

@@ -1,5 +1,5 @@
 /**
- * Identifies a database server, so that a store and a feed can detect that they share it.
+ * Identifies a database server, so a store and a feed can detect that they share it.
  *
  * @module
  */

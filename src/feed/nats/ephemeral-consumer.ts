@@ -75,7 +75,7 @@ export async function* readEphemerally(
       }
     }
   } finally {
-    // In the background, so that the reader does not wait for it.
+    // In the background, so the reader does not wait for it.
     manager.consumers.delete(stream, info.name).catch(() => false)
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The log as one stream: every message is a frame with the head that it made, so the newest frame is the head.
  *
- * A frame is published on condition that the stream's last message is still the one that was looked at. That makes an
- * append or a touch one atomic step, excludes the two from each other, and, since the stream's majority has to agree,
- * proves that what was looked at is the log and not a picture of it.
+ * A frame is published on condition that the stream's last message is still the one that was read. An append or a touch
+ * is therefore one atomic step, and the two exclude each other. Because the stream's majority must agree, it also
+ * proves that the read was not from an outdated copy.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { TailReader } from './tail-reader.js'
 /** The content of one append or touch. */
 export type FrameDraft = Omit<Frame, 'cuts'>
 
-/** The last message of this feed: unless another writer published since, it is the end of the stream. */
+/** The last message of this feed. Unless another writer has published since, it is the end of the stream. */
 interface Own {
   readonly tail: Tail
   readonly id: string
@@ -55,15 +55,15 @@ export class Log {
     this.#replicas = replicas
   }
 
-  /** Makes the streams that are missing, and looks at those that are there. */
+  /** Creates missing streams and checks existing ones. */
   open(): Promise<void> {
     return openStreams(this.manager, this.names, this.#replicas)
   }
 
   /**
-   * Asks the leader where the stream ends; `undefined` when there is no stream.
+   * Reads the end of the stream from the leader; `undefined` if there is no stream.
    *
-   * @param eager - Whether to ask for the last message at the same time, since it is likely to be a new one.
+   * @param eager - Whether to request the last message at the same time, because it is probably new.
    */
   tail(signal: AbortSignal, eager = false): Promise<Tail | undefined> {
     return this.#reader.read(signal, eager)
@@ -80,8 +80,8 @@ export class Log {
   }
 
   /**
-   * Publishes what `make` makes of the end of the stream, unless it makes nothing; tries again when others were first.
-   * Returns the end that it was made of, and its own place in the stream, if it was published.
+   * Publishes the frame that `make` creates for the end of the stream, unless it creates none. Retries if another
+   * writer was first. Returns the end for which the frame was created and, if it was published, its sequence number.
    */
   async publish(
     make: (tail: Tail | undefined) => FrameDraft | undefined,
@@ -89,7 +89,7 @@ export class Log {
   ): Promise<{ readonly tail: Tail | undefined; readonly at: number | undefined }> {
     const own = this.#own
     this.#own = undefined
-    // Operations that move only the head, such as a trim, change more than their own message.
+    // Calls that move only the head, such as a trim, also change other messages and need the current end.
     const quick = own === undefined ? undefined : make(own.tail)
     if (own !== undefined && quick !== undefined && quick.events.length > 0) {
       const at = await this.#publishAfter(own.tail, quick, own.id)
@@ -127,8 +127,8 @@ export class Log {
     return at
   }
 
-  // The id is new for each message, so the server, which drops what it has seen before, never takes one for another. It
-  // is there to be named by the next one of this feed: no message of another writer has it, regardless of its number.
+  // The id is new for each message: the server deduplicates by id and must never mistake one for another. The next
+  // message of this feed names it: no other writer's message has this id, regardless of its number.
   async #publish(frame: Frame, msgID: string, expect: Expectation): Promise<number | undefined> {
     const { logSubject } = this.names
     const bytes = encodeFrame(frame)
@@ -146,13 +146,13 @@ export class Log {
     }
   }
 
-  /** Drops what comes before `seq` in the stream. */
+  /** Drops everything before `seq` in the stream. */
   async dropBefore(seq: number, { firstSeq }: Tail): Promise<void> {
-    // A purge up to 1 is one of everything; in an empty stream the first message has the number 0.
+    // A purge up to 1 would remove everything; in an empty stream, the first message has the number 0.
     if (seq > Math.max(1, firstSeq)) await this.manager.streams.purge(this.names.log, { seq })
   }
 
-  // A frame without events says nothing once there is a newer one. In the background, since nothing depends on it.
+  // A frame without events is obsolete after a newer one. Deleted in the background, because nothing depends on it.
   #retire(superseded: Placed | undefined): void {
     if (superseded === undefined || superseded.frame.events.length > 0) return
     this.manager.streams.deleteMessage(this.names.log, superseded.at, false).catch(() => false)

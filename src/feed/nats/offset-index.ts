@@ -1,5 +1,5 @@
 /**
- * Maps events to message numbers, so that reading can begin just before the requested event.
+ * Maps events to message numbers, so reading can begin just before the requested event.
  *
  * The stream numbers messages and the log numbers events, independently: a message holds several events or none, and
  * foreign messages count too. The index records what this node has passed while reading from the beginning.

@@ -1,5 +1,5 @@
 /**
- * Reads the end of the log's stream: its newest frame, and the lowest event that is still there.
+ * Reads the end of the log's stream: its newest frame and the lowest remaining event.
  *
  * @module
  */
@@ -16,10 +16,10 @@ import { Search } from './search.js'
 import type { Names } from './streams.js'
 import { busy, MAX_ATTEMPTS, type Tail } from './tail.js'
 
-/** The end of a stream at one moment: if it is unchanged, nothing was added or deleted since. */
+/** The end of a stream at one moment. If it is unchanged, no message was added or deleted since. */
 interface StreamEnd {
   readonly lastSeq: number
-  /** To the nanosecond: a stream that was set back to a copy and has grown again differs in it. */
+  /** To the nanosecond, to detect a stream that was restored from a backup and has grown again. */
   readonly lastTime: string
   readonly messages: number
 }
@@ -31,7 +31,7 @@ interface Front {
   readonly first: Frame | undefined
 }
 
-/** The reader of one feed. It keeps the newest frame until the stream changes. */
+/** The reader of one feed. It caches the newest frame until the stream changes. */
 export class TailReader {
   readonly #manager: JetStreamManager
   readonly #names: Names
@@ -46,9 +46,9 @@ export class TailReader {
   }
 
   /**
-   * Asks the leader where the stream ends; `undefined` when there is no stream.
+   * Reads the end of the stream from the leader; `undefined` if there is no stream.
    *
-   * @param eager - Whether to ask for the last message at the same time, since it is likely to be a new one.
+   * @param eager - Whether to request the last message at the same time, because it is probably new.
    */
   async read(signal: AbortSignal, eager = false): Promise<Tail | undefined> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -95,7 +95,7 @@ export class TailReader {
     const newest =
       frame === undefined ? await this.#search.run(info, signal) : { at: mark.lastSeq, frame }
     if (newest?.at !== mark.lastSeq) {
-      // The last frame is deleted only after another one was published: then this is not the newest.
+      // The last frame is deleted only after another one was published, so this is not the newest.
       const now = await this.#info()
       if (now?.state.last_seq !== mark.lastSeq || now.state.last_ts !== mark.lastTime)
         return 'changed'
@@ -118,7 +118,7 @@ export class TailReader {
     return Math.max(head.floor, Math.min(lowest, head.seq + 1))
   }
 
-  /** Drops what it knows of the stream, because the log is deleted. */
+  /** Clears the cache, because the log is deleted. */
   forget(): void {
     this.#known = undefined
   }
@@ -128,7 +128,7 @@ function markOf({ state }: StreamInfo): StreamEnd {
   return { lastSeq: state.last_seq, lastTime: state.last_ts, messages: state.messages }
 }
 
-// The two reads are not atomic: the timestamp identifies a message of a stream that was rolled back meanwhile.
+// The two reads are not atomic: the timestamp detects a stream that was rolled back in between.
 function isMarked({ seq, timestamp }: StoredMessage, { lastSeq, lastTime }: StreamEnd): boolean {
   return seq === lastSeq && timestamp === lastTime
 }

@@ -1,5 +1,5 @@
 /**
- * The end of the log's stream as a value, and what follows from it: where the log stands, and its next cuts.
+ * The end of the log's stream as a value, and the values derived from it: the head, and the cuts of the next frame.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Cut, Placed } from './frame.js'
 
 /** Concurrent touches of the head and junk messages force retries; their number is bounded. */
 export const MAX_ATTEMPTS = 32
-// A log is set back only when it is repaired.
+// A log is set back only for repair.
 const MAX_CUTS = 16
 
 /** The end of the stream, as its leader sees it. */
@@ -17,13 +17,13 @@ export interface Tail {
   readonly created: string
   readonly firstSeq: number
   readonly lastSeq: number
-  /** How many bytes a message has on average. */
+  /** The average size of a message in bytes. */
   readonly averageBytes: number
-  /** How many events a message has on average, and at least one. */
+  /** The average number of events per message, at least one. */
   readonly averageEvents: number
-  /** The newest frame; `undefined` when there is none, so that there is no log. */
+  /** The newest frame; `undefined` if there is no log. */
   readonly newest: Placed | undefined
-  /** The lowest event that is there: what the newest frame says, unless others dropped more. */
+  /** The lowest remaining event: the floor of the newest frame, unless other clients dropped more. */
   readonly floor: number
 }
 
@@ -34,7 +34,7 @@ export function headOf(tail: Tail | undefined): SealedHead | null {
   return { ...head, floor: tail.floor, link: head.link.slice(), bytes: head.bytes.slice() }
 }
 
-/** Whether the log stands exactly there. */
+/** Whether this is exactly the position of the log. */
 export function standsAt(tail: Tail | undefined, expect: Position | null): boolean {
   return samePosition(tail?.newest?.frame.head ?? null, expect)
 }
@@ -45,7 +45,7 @@ export function cutsAfter(tail: Tail | undefined, head: SealedHead): readonly Cu
   const { firstSeq, lastSeq, newest } = tail
   const cuts = newest.frame.cuts.filter(({ at }) => at > firstSeq && at <= lastSeq)
   if (head.seq >= newest.frame.head.seq) return cuts
-  // Further back covers what went less far.
+  // A cut further back covers those that went back less far.
   const others = cuts.filter(({ seq }) => seq < head.seq)
   return [...others, { at: lastSeq + 1, seq: head.seq }].slice(-MAX_CUTS)
 }

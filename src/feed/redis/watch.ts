@@ -22,7 +22,7 @@ import * as lua from './lua.js'
 
 const BLOCK_MS = '1000'
 
-/** Where a reader of the stream stands: the two halves of an id. */
+/** The position of a reader in the stream: the two parts of an id. */
 interface Cursor {
   readonly no: string
   readonly seq: number

@@ -54,7 +54,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
   const ensureOpen = (): void => {
     if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
   }
-  // Async, so that it rejects instead of throwing, also after close.
+  // Async, so it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()
@@ -124,9 +124,9 @@ async function trim(engine: FeedEngine, upTo: number, signal: AbortSignal): Prom
   const now = await head(engine, signal)
   if (now === null) return
   const floor = Math.min(upTo, now.seq) + 1
-  // The floor first, so that a concurrent reader sees it.
+  // The floor first, so a concurrent reader sees it.
   await engine.run(raiseFloor(dialect, feed, now.epoch, floor), signal)
-  // In batches, so that no lock is held for long.
+  // In batches, so no lock is held for long.
   for (;;) {
     const { rows } = await engine.run(selectLowest(dialect, feed, now.epoch), signal)
     const lowest = rows[0]?.['lowest'] ?? null

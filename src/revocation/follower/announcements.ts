@@ -1,5 +1,5 @@
 /**
- * Announcements: entries that this node recently appended, so that the same entry is not appended again.
+ * Announcements: entries that this node recently appended, so the same entry is not appended again.
  *
  * A holder can repeat a rotation, and anyone can repeat a leak report, without limit. Only the first one is appended.
  * The memory is bounded: a forgotten entry is appended once more, which is harmless.

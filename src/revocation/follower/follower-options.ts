@@ -57,7 +57,7 @@ export interface FollowerOptions {
   readonly reconcile: StoreChanges | undefined
   /** The shortest time between two renewals of a member's entry, in milliseconds. Default: 30 seconds. */
   readonly renewMs?: number
-  /** Asks the store which server it runs on. Resolves with `undefined` if it cannot tell. */
+  /** Returns the id of the store's server, or `undefined` if it is unknown. */
   readonly storeIdentity: (() => Promise<string | undefined>) | undefined
   /** Reads the store's clock (Unix milliseconds); `undefined` if the store has no clock. */
   readonly storeTime: (() => Promise<number>) | undefined

@@ -22,7 +22,7 @@ import { Replica } from './replica.js'
 import { Republisher } from './republisher.js'
 import { Witness } from './witness.js'
 
-/** What the parts need from the follower. */
+/** The dependencies of the parts. */
 export interface PartsOptions extends FollowerOptions {
   /** A number in [0, 1). */
   readonly random: () => number

@@ -48,7 +48,7 @@ export class Follower implements RevocationLog {
     this.failures = failures
   }
 
-  /** Adds a reference to the feed, so that another authority on it does not close it. */
+  /** Adds a reference to the feed, so another authority on it does not close it. */
   hold(): void {
     holdAdapter(this.#options.feed)
   }
@@ -187,7 +187,7 @@ export class Follower implements RevocationLog {
 
   /**
    * Pulls for a caller that cannot decide otherwise. After a failed pull, waits as long as it took before the next one,
-   * so that an outage does not cost each request a full timeout. Never rejects; the caller checks the lease.
+   * so an outage does not cost each request a full timeout. Never rejects; the caller checks the lease.
    */
   async confirm(): Promise<void> {
     if (this.#options.clock.monotonic() < this.#restUntil) return

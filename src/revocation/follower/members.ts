@@ -42,7 +42,7 @@ interface Known extends Member {
 export interface OtherMember extends Member {
   /** How long ago its last sign was, in milliseconds. */
   readonly lastSignMs: number
-  /** Whether no node waits for it any more. It may still be running on the other side of a split. */
+  /** Whether nodes have stopped waiting for it. It may still be running on the other side of a split. */
   readonly isGivenUp: boolean
 }
 

@@ -14,7 +14,7 @@ import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, TimeMark } from './freshness.js'
 import type { Replica } from './replica.js'
 
-// Jitter, so that nodes that detect the same loss do not all republish it.
+// Jitter, so nodes that detect the same loss do not all republish it.
 const MAX_DELAY_MS = 1000
 // A fraction of a lease: the next read completes before the last one is too old.
 const ASK_SHARE = 0.35
@@ -74,8 +74,8 @@ export class Reconciler {
   }
 
   /**
-   * Takes the first cursor, before the log and the store are read, so that no revocation falls in between. Rejects like
-   * the store.
+   * Takes the first cursor, before the log and the store are read, so no revocation falls in between. Rejects like the
+   * store.
    */
   async begin(): Promise<void> {
     this.#cursor ??= await this.#options.reconcile?.begin()
@@ -173,7 +173,7 @@ export class Reconciler {
           found++
           if (!index.apply(entry)) throw indexFull()
         }
-      // Advances only now, so that entries that could not be applied are read again.
+      // Advances only now, so entries that could not be applied are read again.
       this.#cursor = cursor
       this.#isCaughtUp = true
       if (all !== undefined) this.#first.found = undefined

@@ -35,7 +35,7 @@ export class Republisher {
   #repairing = false
   // Whether the log still needs the event that declares it complete, and where it begins.
   #isIncomplete = false
-  // Whether this node created the log, so that it republishes first.
+  // Whether this node created the log and therefore republishes first.
   #isFounder = false
 
   constructor(options: RepublisherOptions) {

@@ -80,7 +80,7 @@ export class Watcher {
     await watching
   }
 
-  // With jitter, so that the nodes of a fleet do not all reconnect at once.
+  // With jitter, so the nodes of a fleet do not all reconnect at once.
   #pause(failures: number): Promise<void> {
     const { clock, random } = this.#options
     const longest = Math.min(MAX_BACKOFF_MS, 25 * 2 ** Math.min(failures, 10))

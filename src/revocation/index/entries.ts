@@ -78,7 +78,7 @@ export type FeedEntry = RevocationEntry | NodeEntry
 
 const NODE_KIND_SET: ReadonlySet<string> = new Set(NODE_KINDS)
 
-/** Whether it is about nodes or the log, rather than tokens. */
+/** Whether it is about nodes or the log, not about tokens. */
 export const isNodeEntry = (entry: FeedEntry): entry is NodeEntry => NODE_KIND_SET.has(entry.kind)
 
 /** Whether it is about the generations of a family. */

@@ -3,7 +3,7 @@
  * registers per family, regardless of how often it rotates.
  *
  * A lookup knows the family but not the expiry of its entry, so registers are not grouped by hour like tokens. Their
- * expiry is still rounded to the hour, so that nodes that receive them in any order hold the same state.
+ * expiry is still rounded to the hour, so nodes that receive them in any order hold the same state.
  *
  * @module
  */

@@ -24,7 +24,7 @@ export class IdShards {
   readonly #stride: number
   /** The number of bits of a place that select the directory entry. */
   #bits = 0
-  // Never changed in place, so that an iteration over it can continue. Some tables appear several times in a row.
+  // Never changed in place, so an iteration over it can continue. Some tables appear several times in a row.
   #directory: readonly IdTable[]
 
   /** @param stride - Words of a slot: four for the id, plus the payload. */

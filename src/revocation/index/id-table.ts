@@ -58,8 +58,8 @@ export interface IdTableOptions {
 }
 
 const MAX_LOAD = 0.9
-// Grows in small steps, so that little space is unused: moving ids within a small table is cheap. The step is 10 to 20
-// %, so that tables that fill at one rate do not all grow at once.
+// Grows in small steps, so little space is unused: moving ids within a small table is cheap. The step is 10 to 20 %, so
+// tables that fill at one rate do not all grow at once.
 const LEAST_GROWTH = 1.1
 const GROWTH_STEPS = 256
 const LEAST_SLOTS = 8
@@ -104,7 +104,7 @@ export class IdTable {
       const found = lastOf(words, at)
       if (found < last) return -1
       if (found === last) {
-        // Checked first, so that the id of all zeros is not found in a free slot.
+        // Checked first, so the id of all zeros is not found in a free slot.
         if (isFree(words, at)) return -1
         if (hasId(words, at, id)) return at
       }

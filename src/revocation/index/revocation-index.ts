@@ -65,7 +65,7 @@ const words = new Int32Array(4)
 
 /** The tables of one node. */
 export class RevocationIndex implements EntrySink {
-  /** Changes with every effective entry, so that cached tokens are rechecked only then. */
+  /** Changes with every effective entry, so cached tokens are rechecked only then. */
   version = 0
   readonly #max: number
   readonly #latest: () => number
@@ -179,8 +179,8 @@ export class RevocationIndex implements EntrySink {
    * When the token is rejected: {@link REVOKED}; after a rotation a Unix time in milliseconds, or {@link SUPERSEDED} if
    * the token is more than one rotation old; or {@link NOT_REVOKED}.
    *
-   * A family counts from its first token, so that a token rotated while its subject was being revoked does not outlive
-   * the revocation.
+   * A family counts from its first token, so a token rotated while its subject was being revoked does not outlive the
+   * revocation.
    */
   deadline(token: TokenFacts): number {
     const marks = this.#watermarks

@@ -26,7 +26,7 @@ const ENTRY_BYTES = 120
 
 const TIMED = ['subject', 'audience', 'all'] as const
 
-/** Whether it depends on the time of issue, rather than revoking a whole family or key. */
+/** Whether it depends on the time of issue, instead of revoking a whole family or key. */
 export const isTimed = ({ kind }: WatermarkEntry): boolean => !ABSOLUTE.has(kind)
 
 /** Extends the mark to what the entry covers; returns whether that changed it. */

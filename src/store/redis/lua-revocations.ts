@@ -1,6 +1,6 @@
 /**
  * The scripts for revocations. A revocation is stored in one step, and from then on every script treats the tokens that
- * it covers as revoked. The rows are marked later in batches by any client, so that no revocation blocks the server for
+ * it covers as revoked. The rows are marked later in batches by any client, so no revocation blocks the server for
  * long.
  *
  * @module

@@ -82,7 +82,7 @@ for i = 6, #ARGV, 2 do
 end
 
 local function matches(row)
-  -- An unreadable row is returned, so that the core reports it.
+  -- An unreadable row is returned, so the core reports it.
   if row.broken then return true end
   for i = 6, #ARGV, 2 do
     local value = row[ARGV[i]]

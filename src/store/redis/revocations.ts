@@ -16,7 +16,7 @@ type OtherMethods = Pick<
   'revoke' | 'changes' | 'listRevocations' | 'insertKey' | 'listKeys' | 'rewrapKey' | 'purge'
 >
 
-// A revocation takes effect when it is stored; marking rows is housekeeping. Bounded, so that a call stays within its
+// A revocation takes effect when it is stored; marking rows is housekeeping. Bounded, so a call stays within its
 // deadline. The next revocation or purge continues.
 const SETTLE_BATCHES = 20
 

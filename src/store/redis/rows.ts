@@ -118,7 +118,7 @@ function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing
     const column: Kind | readonly [Kind, null] = columns[name]
     const text = fields.get(name)
     const kind = typeof column === 'string' ? column : column[0]
-    // A required property that is missing stays undefined, so that the core rejects the record.
+    // A required property that is missing stays undefined, so the core rejects the record.
     record[name] =
       text !== undefined
         ? parse(kind, text)

@@ -1,5 +1,5 @@
 /**
- * The order in which changes commit, so that a reader misses none between two reads.
+ * Tracks the commit order of changes, so a reader misses none between two reads.
  *
  * A sequence alone does not provide it: a transaction that took its number early may commit late, after a reader has
  * passed that number. Here each writing transaction takes the next number of one of a few stripes by updating the
@@ -17,7 +17,7 @@ import type { Dialect } from './dialect.js'
 /** The maximum number of concurrent writing transactions. */
 export const STRIPES = 16
 
-// Each stripe numbers its changes in its own range, so that one column and one index serve all of them.
+// Each stripe numbers its changes in its own range, so one column and one index serve all of them.
 const RANGE = 2 ** 48
 
 /** The statements that create the table of stripes. */

@@ -86,7 +86,7 @@ export function mysqlDialect(prefix: string): Dialect {
   }
 }
 
-// One statement for each table, so that it is altered atomically. Its last column shows whether it was.
+// One statement for each table, so it is altered atomically. Its last column shows whether it was.
 function alterTable(addition: Addition): Guarded {
   const { table, columns, indexes } = addition
   const parts = [

@@ -57,7 +57,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
     migrations: [
       [
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
-        // Rebuilding the view of what is revoked walks the superseded tokens alone.
+        // Rebuilding the view of revocations walks only the superseded tokens.
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
       [
@@ -90,7 +90,7 @@ function createSchema(schema: string): string {
   return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA IF NOT EXISTS "${schema}"; END IF; END $$`
 }
 
-/** One statement for any number of records, with an array for each column, so that its text never changes. */
+/** One statement for any number of records, with an array for each column, so its text never changes. */
 function insertFrom(tokens: Sql, lock: Sql, records: readonly TokenRecord[]): Sql {
   const rows = records.map((record) => toValues(TOKEN_COLUMNS, record))
   const arrays = TOKEN_COLUMNS.map(

@@ -54,7 +54,7 @@ export function sqliteDialect(prefix: string): Dialect {
     migrations: [
       [
         ...tablesOfVersion1(tables).flatMap((table) => createTable(table, DECLARATIONS)),
-        // Rebuilding the view of what is revoked walks the superseded tokens alone.
+        // Rebuilding the view of revocations walks only the superseded tokens.
         `CREATE INDEX IF NOT EXISTS ${tokens.text}_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
       [

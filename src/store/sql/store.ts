@@ -40,7 +40,7 @@ export function sqlStore(engine: Engine): SqlStore {
   const ensureOpen = (): void => {
     if (closed) throw new Error(`the ${name} store is closed`)
   }
-  // Async, so that it rejects instead of throwing, also after close.
+  // Async, so it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {
     ensureOpen()
     return await work()
@@ -147,7 +147,7 @@ async function recordUsage(engine: Engine, usages: readonly Usage[]): Promise<vo
 
 async function purge(engine: Engine, before: PurgeBefore, ensureOpen: () => void) {
   const { tables } = engine.dialect
-  // In batches, so that no lock is held for long.
+  // In batches, so no lock is held for long.
   const empty = async (table: Sql, until: number): Promise<number> => {
     let removed = 0
     for (;;) {

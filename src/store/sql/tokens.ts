@@ -121,7 +121,7 @@ export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession
   return { outcome: 'succeeded' }
 }
 
-/** Locks the predecessor until the end of the transaction, so that the decision stays valid. */
+/** Locks the predecessor until the end of the transaction, so the decision stays valid. */
 function predecessorOf({ tables, forUpdate }: Dialect, { id, successor }: Rotation): Sql {
   const { tokens, revocations } = tables
   const { keyId: newKeyId, generation } = successor

@@ -1,5 +1,5 @@
 /**
- * Epochs, events and heads for the cases, generated from a seed so that failures are reproducible.
+ * Epochs, events and heads for the cases, generated from a seed, so failures are reproducible.
  *
  * @module
  */

@@ -60,7 +60,7 @@ async function write(log: Log, make: CaseContext['make'], lengths: readonly numb
   return acked
 }
 
-/** Observes until the work has ended. Waits for the work even after a failure, so that nothing of a case runs on. */
+/** Observes until the work has ended. Waits for the work even after a failure, so nothing of a case runs on. */
 async function whileRunning<T>(work: Promise<T>, look: () => Promise<void>): Promise<T> {
   let running = true
   const stop = () => {

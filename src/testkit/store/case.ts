@@ -40,7 +40,7 @@ interface Difference {
   readonly expected: unknown
 }
 
-/** The first difference between two values, so that a message need not print two hundred records. */
+/** The first difference between two values, so a message need not print two hundred records. */
 function firstDifference(actual: unknown, expected: unknown, path = ''): Difference {
   const here = { path, actual, expected }
   if (!isTree(actual) || !isTree(expected)) return here

@@ -1,5 +1,5 @@
 /**
- * Ids and records for the cases, generated from a seed so that failures are reproducible.
+ * Ids and records for the cases, generated from a seed, so failures are reproducible.
  *
  * @module
  */
