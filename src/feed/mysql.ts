@@ -17,7 +17,7 @@ import {
 } from '../clients/sql/mysql-client.js'
 import { withRetries } from '../clients/sql/retry.js'
 import { mysqlIdentity } from '../clients/sql/server.js'
-import { type Answer, awaitSteps, type Steps, sql } from '../clients/sql/statement.js'
+import { awaitSteps, type SqlResult, type Steps, sql } from '../clients/sql/statement.js'
 import { adapterOptions } from '../lib/adapter-options.js'
 import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import type { Durability } from './feed.js'
@@ -119,6 +119,6 @@ function engineOf(pool: MysqlPool, prefix: string, feed: string): FeedEngine {
 
 const SETTINGS = sql`SELECT @@innodb_flush_log_at_trx_commit AS flushing`
 
-function durabilityOf({ rows }: Answer): Durability {
+function durabilityOf({ rows }: SqlResult): Durability {
   return Number(rows[0]?.['flushing']) === 1 ? 'fsync' : 'process'
 }

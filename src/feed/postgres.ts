@@ -5,22 +5,22 @@
  */
 
 import {
-  answerOf,
   BEGIN,
   isPool,
   isUndone,
   type PgliteDatabase,
   type PostgresPool,
   queries,
+  resultOf,
   withClient,
 } from '../clients/sql/postgres-client.js'
 import { withRetries } from '../clients/sql/retry.js'
 import { postgresIdentity } from '../clients/sql/server.js'
 import {
-  type Answer,
   awaitSteps,
   type Row,
   type Sql,
+  type SqlResult,
   type Steps,
   sql,
 } from '../clients/sql/statement.js'
@@ -165,7 +165,7 @@ function engineOf(
       (attempt) =>
         withClient(
           pool,
-          async (client) => answerOf(await client.query(toQuery(statement, attempt))),
+          async (client) => resultOf(await client.query(toQuery(statement, attempt))),
           signal,
         ),
       isUndone,
@@ -178,7 +178,7 @@ function engineOf(
           async (client) => {
             await client.query({ text: first })
             const result = await awaitSteps(steps(), async (statement) =>
-              answerOf(await client.query(toQuery(statement, attempt))),
+              resultOf(await client.query(toQuery(statement, attempt))),
             )
             await client.query({ text: 'COMMIT' })
             return result
@@ -211,7 +211,7 @@ function engineOf(
 const SETTINGS = sql`SELECT current_setting('fsync') AS fsync,
   current_setting('synchronous_commit') AS commits`
 
-function durabilityOf({ rows }: Answer): Durability {
+function durabilityOf({ rows }: SqlResult): Durability {
   return rows[0]?.['fsync'] === 'on' && rows[0]['commits'] !== 'off' ? 'fsync' : 'process'
 }
 
@@ -224,7 +224,7 @@ function pgliteEngine(
   if (asked !== undefined && asked !== false)
     throw invalidOption('listen', 'expected false, or nothing, for a PGlite')
   const toQuery = queries(false)
-  const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<Answer> => {
+  const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<SqlResult> => {
     const { text, values = [] } = toQuery(statement)
     const { rows, affectedRows = 0 } = await client.query(text, values)
     return { rows: rows as Row[], changes: affectedRows }

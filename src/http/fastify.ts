@@ -184,10 +184,10 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<FastifyRequest>]
 ): TokenEndpoints<FastifyRequest, FastifyEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (answer) => {
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (respond) => {
     // Runs in a hook, before Fastify's parsers can reject types and lengths with their own messages.
     const onRequest: FastifyGuard = (request, reply) => {
-      void answer(request as FastifyRequest).then(({ status, headers, body }) => {
+      void respond(request as FastifyRequest).then(({ status, headers, body }) => {
         if (reply.sent) return
         const { raw } = request as FastifyRequest
         closeIfUnread(raw as IncomingMessage, reply.raw as ServerResponse)

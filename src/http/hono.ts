@@ -163,11 +163,11 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<Context>]
 ): TokenEndpoints<Context, HonoEndpoint, Claims> {
-  const mount = (answer: (c: Context) => Promise<Answer>) => async (c: Context) => {
-    const answered = await answer(c)
+  const mount = (respond: (c: Context) => Promise<Answer>) => async (c: Context) => {
+    const answer = await respond(c)
     const [request, response] = [nodeRequestOf(c.env), nodeResponseOf(c.env)]
     if (request !== undefined && response !== undefined) closeIfUnread(request, response)
-    return responseOf(answered)
+    return responseOf(answer)
   }
   return makeEndpoints(authority, options, ENDPOINT_ADAPTER, mount)
 }

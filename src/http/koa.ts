@@ -133,8 +133,8 @@ export function tokenEndpoints<Claims>(
   authority: EndpointAuthority<Claims>,
   ...options: readonly [options?: EndpointsOptions<Context>]
 ): TokenEndpoints<Context, KoaEndpoint, Claims> {
-  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (answer) => async (context) => {
-    const { status, headers, body } = await answer(context as Context)
+  return makeEndpoints(authority, options, ENDPOINT_ADAPTER, (respond) => async (context) => {
+    const { status, headers, body } = await respond(context as Context)
     closeIfUnread(context.req, context.res)
     context.status = status
     context.set(headers)

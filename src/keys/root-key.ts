@@ -121,7 +121,7 @@ async function wrapWith(wrapper: KeyWrapper, paserk: string): Promise<string> {
   }
   // A wrapper that returns its input would store the key in plaintext.
   if (typeof wrapped === 'string' && wrapped !== '' && !wrapped.includes(paserk)) return wrapped
-  throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrap() answered no wrapped key')
+  throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrap() returned no wrapped key')
 }
 
 // The official vectors use 70 71 … 8f and all zeros. A published key protects nothing.

@@ -5,18 +5,18 @@
  */
 
 import {
-  answerOf,
   BEGIN,
   isPool,
   isUndone,
   type PgliteDatabase,
   type PostgresPool,
   queries,
+  resultOf,
   withClient,
 } from '../clients/sql/postgres-client.js'
 import { withRetries } from '../clients/sql/retry.js'
 import { postgresIdentity } from '../clients/sql/server.js'
-import { type Answer, awaitSteps, type Sql, type Steps } from '../clients/sql/statement.js'
+import { awaitSteps, type Sql, type SqlResult, type Steps } from '../clients/sql/statement.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
 import { adapterOptions } from '../lib/adapter-options.js'
 import { invalidOption } from '../lib/invalid.js'
@@ -121,7 +121,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
         limited(STATEMENT_MS, (signal) =>
           withClient(
             pool,
-            async (client) => answerOf(await client.query(toQuery(statement, attempt))),
+            async (client) => resultOf(await client.query(toQuery(statement, attempt))),
             signal,
           ),
         ),
@@ -135,7 +135,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
           async (client) => {
             await client.query({ text: first })
             const result = await awaitSteps(steps(), async (statement) =>
-              answerOf(await client.query(toQuery(statement, attempt))),
+              resultOf(await client.query(toQuery(statement, attempt))),
             )
             await client.query({ text: 'COMMIT' })
             return result
@@ -161,7 +161,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
 /** There is one connection, so transactions exclude each other and need no lock. */
 function pgliteEngine(database: PgliteDatabase, dialect: Dialect): Engine {
   const toQuery = queries(false)
-  const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<Answer> => {
+  const ask = async (client: Pick<PgliteDatabase, 'query'>, statement: Sql): Promise<SqlResult> => {
     const { text, values = [] } = toQuery(statement)
     if (!text.startsWith('SELECT')) {
       const { affectedRows = 0 } = await client.query(text, values)

@@ -20,7 +20,7 @@ export async function onOwnConnection(
   work: (client: RedisFeedClient, within: Within) => Promise<void>,
 ): Promise<void> {
   if (signal.aborted) return
-  const within: Within = (step) => answered(step, signal)
+  const within: Within = (step) => withinSilence(step, signal)
   const made = Promise.resolve().then(async () => {
     const client = await subscriber()
     mute(client)
@@ -38,7 +38,7 @@ export async function onOwnConnection(
   }
 }
 
-function answered<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
+function withinSilence<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = (how: () => void) => {
       clearTimeout(timer)

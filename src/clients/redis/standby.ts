@@ -27,7 +27,7 @@ export interface StandbyOptions<C extends object, Argument> {
 /** A connection of the standby's own and the number of commands without a reply. */
 interface Own<C> {
   readonly client: Promise<C>
-  unanswered: number
+  unreplied: number
   /** No longer used for new commands: it is closed with the last reply. */
   isRetired: boolean
 }
@@ -37,7 +37,7 @@ export class Standby<C extends object, Argument> {
   readonly #options: StandbyOptions<C, Argument>
   // When each pending command of the caller's connection was sent, oldest first.
   readonly #waiting = new Set<{ readonly since: number }>()
-  #answeredAt = Number.NEGATIVE_INFINITY
+  #repliedAt = Number.NEGATIVE_INFINITY
   #isSilent = false
   #probedAt = 0
   #own: Own<C> | undefined
@@ -67,7 +67,7 @@ export class Standby<C extends object, Argument> {
     const [oldest] = this.#waiting
     if (oldest === undefined || performance.now() - oldest.since < SILENT_AFTER_MS) return
     // If the client has several connections, one response suffices.
-    if (this.#answeredAt >= oldest.since) return
+    if (this.#repliedAt >= oldest.since) return
     this.#isSilent = true
     this.#probedAt = performance.now()
     this.#options.onSilence()
@@ -78,15 +78,15 @@ export class Standby<C extends object, Argument> {
     this.#waiting.add(waiting)
     try {
       const reply = await this.#options.command(key, args)
-      this.#answered()
+      this.#replied()
       return reply
     } finally {
       this.#waiting.delete(waiting)
     }
   }
 
-  #answered(): void {
-    this.#answeredAt = performance.now()
+  #replied(): void {
+    this.#repliedAt = performance.now()
     if (!this.#isSilent) return
     this.#isSilent = false
     if (this.#own !== undefined) this.#retire(this.#own)
@@ -103,9 +103,9 @@ export class Standby<C extends object, Argument> {
 
   async #byOwn(...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
     if (this.#isClosed) throw new Error('the adapter was closed')
-    this.#own ??= { client: this.#connect(), unanswered: 0, isRetired: false }
+    this.#own ??= { client: this.#connect(), unreplied: 0, isRetired: false }
     const own = this.#own
-    own.unanswered++
+    own.unreplied++
     try {
       const client = await inTime(own.client)
       if (!hasEnded(client)) return await inTime(this.#options.commandOf(client)(key, args))
@@ -114,7 +114,7 @@ export class Standby<C extends object, Argument> {
       if (!isReply(error)) this.#giveUp(own)
       throw error
     } finally {
-      own.unanswered--
+      own.unreplied--
       this.#closeIfDone(own)
     }
     this.#giveUp(own)
@@ -143,7 +143,7 @@ export class Standby<C extends object, Argument> {
   }
 
   #closeIfDone(own: Own<C>): void {
-    if (own.isRetired && own.unanswered === 0) this.#giveUp(own)
+    if (own.isRetired && own.unreplied === 0) this.#giveUp(own)
   }
 
   #giveUp(own: Own<C>): void {

@@ -7,11 +7,11 @@
 import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 import {
-  type Answer,
   awaitSteps,
   once,
   type Row,
   type Sql,
+  type SqlResult,
   type SqlScalar,
   type Steps,
   sql,
@@ -134,15 +134,15 @@ export function withConnection<T>(
 }
 
 /** Runs a statement. */
-export async function ask(connection: MysqlConnection, statement: Sql): Promise<Answer> {
+export async function ask(connection: MysqlConnection, statement: Sql): Promise<SqlResult> {
   const query = { sql: statement.text, ...SHAPE }
   const values = statement.values.map((value) => toBound(value as SqlScalar))
   // Only numbers and bytes, which are written as digits, so no value can end a literal.
-  const answer: unknown = statement.once
+  const reply: unknown = statement.once
     ? await connection.query(query, values)
     : await connection.execute(query, values)
-  if (!Array.isArray(answer)) throw invalidOption('pool', 'expected a pool of mysql2/promise')
-  const [result] = answer as readonly unknown[]
+  if (!Array.isArray(reply)) throw invalidOption('pool', 'expected a pool of mysql2/promise')
+  const [result] = reply as readonly unknown[]
   if (Array.isArray(result)) return { rows: result as Row[], changes: 0 }
   return { rows: [], changes: (result as { readonly affectedRows: number }).affectedRows }
 }

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { PARSERS, type PostgresParsers } from './postgres-values.js'
-import type { Answer, Row, Sql } from './statement.js'
+import type { Row, Sql, SqlResult } from './statement.js'
 import { type PoolAdapter, withPooledConnection } from './with-connection.js'
 
 /** The form in which a query is sent. */
@@ -130,7 +130,7 @@ function nameOf(text: string): string {
 }
 
 /** Converts a result of `pg` to the common form. */
-export function answerOf({ rows, rowCount }: PostgresResult): Answer {
+export function resultOf({ rows, rowCount }: PostgresResult): SqlResult {
   return { rows: rows as Row[], changes: rowCount ?? 0 }
 }
 

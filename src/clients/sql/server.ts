@@ -4,9 +4,9 @@
  * @module
  */
 import { realpathSync, statSync } from 'node:fs'
-import { type Answer, once, type Sql, sql } from './statement.js'
+import { once, type Sql, type SqlResult, sql } from './statement.js'
 
-type Ask = (statement: Sql) => Promise<Answer>
+type Ask = (statement: Sql) => Promise<SqlResult>
 
 /**
  * The id of a PostgreSQL server: the cluster and the start time of the server. A primary and a promoted replica share

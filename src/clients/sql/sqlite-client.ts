@@ -8,10 +8,10 @@ import { invalidOption } from '../../lib/invalid.js'
 import { describeKind } from '../../lib/quote.js'
 import { fileGuard, type SqliteUse } from './sqlite-file.js'
 import {
-  type Answer,
   type Row,
   runSteps,
   type Sql,
+  type SqlResult,
   type SqlScalar,
   type Steps,
 } from './statement.js'
@@ -30,7 +30,7 @@ export interface SqliteDatabase {
 
 /** A handle that runs statements. A statement waits while another process writes, without blocking this process. */
 export interface SqliteClient {
-  run(statement: Sql, signal?: AbortSignal): Promise<Answer>
+  run(statement: Sql, signal?: AbortSignal): Promise<SqlResult>
   /** Runs the steps as one transaction, without yielding to other code of this process. */
   transaction<T>(steps: () => Steps<T>, signal?: AbortSignal): Promise<T>
 }
@@ -101,7 +101,7 @@ function rollBack(database: SqliteDatabase): void {
   }
 }
 
-function runner(database: SqliteDatabase): (statement: Sql) => Answer {
+function runner(database: SqliteDatabase): (statement: Sql) => SqlResult {
   const prepared = new Map<string, SqliteStatement>()
   return ({ text, values, once }) => {
     const statement = prepared.get(text) ?? database.prepare(text)

@@ -17,7 +17,7 @@ export interface Sql {
 }
 
 /** The result of a driver in the common form. */
-export interface Answer {
+export interface SqlResult {
   readonly rows: readonly Row[]
   /** The number of rows written. */
   readonly changes: number
@@ -27,7 +27,7 @@ export interface Answer {
 export type Row = Readonly<Record<string, unknown>>
 
 /** An operation of one or more statements, shared by synchronous and asynchronous clients. */
-export type Steps<T> = Generator<Sql, T, Answer>
+export type Steps<T> = Generator<Sql, T, SqlResult>
 
 /** Builds SQL. */
 export function sql(strings: TemplateStringsArray, ...parts: readonly (Sql | SqlValue)[]): Sql {
@@ -72,7 +72,7 @@ export function listed(values: readonly SqlScalar[]): Sql {
 }
 
 /** Runs the steps on a synchronous client. */
-export function runSteps<T>(steps: Steps<T>, run: (statement: Sql) => Answer): T {
+export function runSteps<T>(steps: Steps<T>, run: (statement: Sql) => SqlResult): T {
   let next = steps.next()
   while (!next.done) next = steps.next(run(next.value))
   return next.value
@@ -81,7 +81,7 @@ export function runSteps<T>(steps: Steps<T>, run: (statement: Sql) => Answer): T
 /** Runs the steps on an asynchronous client. */
 export async function awaitSteps<T>(
   steps: Steps<T>,
-  run: (statement: Sql) => Promise<Answer>,
+  run: (statement: Sql) => Promise<SqlResult>,
 ): Promise<T> {
   let next = steps.next()
   while (!next.done) next = steps.next(await run(next.value))

@@ -5,9 +5,9 @@
  */
 
 import {
-  type Answer,
   raw,
   type Sql,
+  type SqlResult,
   type SqlScalar,
   type Steps,
 } from '../../clients/sql/statement.js'
@@ -71,7 +71,7 @@ export interface FeedEngine extends SchemaEngine {
   /** The name of the feed within the tables. */
   readonly feed: string
   /** Runs a single statement. An aborted statement does not hold up later ones. */
-  run(statement: Sql, signal?: AbortSignal): Promise<Answer>
+  run(statement: Sql, signal?: AbortSignal): Promise<SqlResult>
   /** Runs the steps as one transaction. */
   transaction<T>(steps: () => Steps<T>, signal: AbortSignal): Promise<T>
   /** Appends in one step. Returns `false`, and writes nothing, if the head was not the expected one. */

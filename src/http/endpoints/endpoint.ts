@@ -16,7 +16,6 @@ import { directOf } from '../../verbs/direct.js'
 import type { Answer } from '../problem.js'
 import { ignoreRejection } from '../promises.js'
 import type { RequestAdapter } from '../request-adapter.js'
-import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './answers.js'
 import type { Body, Fields } from './body.js'
 import { Meter } from './meter.js'
 import {
@@ -29,6 +28,7 @@ import {
   type ReadCall,
   type ResolvedEndpointsOptions,
 } from './options.js'
+import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './responses.js'
 
 /** Reads a framework's request, including its body. */
 export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
@@ -64,7 +64,7 @@ export interface Visit<Request> {
 /** The result of a step: a value to continue with, or the response. */
 export type Step<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly answer: Answer }
+  | { readonly ok: false; readonly response: Answer }
 
 /** One endpoint. */
 export interface Endpoint<Request> {
@@ -85,14 +85,14 @@ export function clockOf<Claims>({ authenticate }: EndpointAuthority<Claims>): Re
 }
 
 /** Creates the request handler of an endpoint. It never throws and never rejects. */
-export function answering<Request, Claims>(
+export function requestHandler<Request, Claims>(
   shared: Shared<Request, Claims>,
   endpoint: Endpoint<Request>,
 ): (request: Request) => Promise<Answer> {
   const meter = new Meter(shared.options.budgets[endpoint.name], shared.clock)
   return async (request) => {
     try {
-      return await answer({ ...shared, meter }, endpoint, request)
+      return await respond({ ...shared, meter }, endpoint, request)
     } catch (error) {
       tell(shared, error, request)
       return UNAVAILABLE
@@ -100,13 +100,13 @@ export function answering<Request, Claims>(
   }
 }
 
-async function answer<Request, Claims>(
+async function respond<Request, Claims>(
   shared: Metered<Request, Claims>,
   endpoint: Endpoint<Request>,
   request: Request,
 ): Promise<Answer> {
   const admitted = await admit(shared, endpoint.name, request)
-  if (!admitted.ok) return admitted.answer
+  if (!admitted.ok) return admitted.response
   const { adapter } = shared
   if (adapter.method(request) !== 'POST') return NOT_POST
   const body = await read(shared, endpoint, request)
@@ -130,7 +130,7 @@ async function admit<Request, Claims>(
     const known = adapter.context(request)
     call = Object.freeze({ ...known, ...options.context?.(request), endpoint })
     const refused = await overLimit(shared, call, request)
-    return refused === undefined ? { ok: true, value: call } : { ok: false, answer: refused }
+    return refused === undefined ? { ok: true, value: call } : { ok: false, response: refused }
   } catch (error) {
     if (endpoint !== 'leak') throw error
     tell(shared, error, request)
@@ -185,7 +185,7 @@ export async function authorized<Request>(
   const caller = await authorize(call, request)
   // A hook in plain JavaScript may return this instead of `undefined`.
   if (caller === undefined || caller === null || (caller as unknown) === false) {
-    return { ok: false, answer: unknownCaller(challengeOf(options)) }
+    return { ok: false, response: unknownCaller(challengeOf(options)) }
   }
   // Inherited fields count, and an explicit `undefined` does not grant access to every audience.
   const fields = fieldsOf(Object(caller) as object, ['actor', 'audiences'])

@@ -6,7 +6,13 @@
 import type { AnyClaims } from '../../types.js'
 import { checkEndpointAuthority, optionsOf } from '../authority-check.js'
 import type { Answer } from '../problem.js'
-import { answering, clockOf, type Endpoint, type EndpointAdapter, type Shared } from './endpoint.js'
+import {
+  clockOf,
+  type Endpoint,
+  type EndpointAdapter,
+  requestHandler,
+  type Shared,
+} from './endpoint.js'
 import { introspection } from './introspection.js'
 import {
   checkOptions,
@@ -56,7 +62,7 @@ export function makeEndpoints<Request, Handler, Claims>(
   authority: EndpointAuthority<Claims>,
   given: readonly [options?: EndpointsOptions<Request>],
   adapter: EndpointAdapter<Request>,
-  mount: (answer: (request: Request) => Promise<Answer>) => Handler,
+  mount: (respond: (request: Request) => Promise<Answer>) => Handler,
 ): TokenEndpoints<Request, Handler, Claims> {
   checkEndpointAuthority(authority)
   const shared: Shared<Request, Claims> = {
@@ -65,7 +71,7 @@ export function makeEndpoints<Request, Handler, Claims>(
     adapter,
     clock: clockOf(authority),
   }
-  const mounted = (endpoint: Endpoint<Request>): Handler => mount(answering(shared, endpoint))
+  const mounted = (endpoint: Endpoint<Request>): Handler => mount(requestHandler(shared, endpoint))
   return Object.freeze({
     revocation(own) {
       return mounted(revocation(shared, checkOptions('revocation', own)))

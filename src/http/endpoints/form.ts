@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { invalidRequest, unsupportedType } from './answers.js'
+
 import { type Fields, isForm, readForm } from './body.js'
 import { authorized, readCall, type Step, type Visit } from './endpoint.js'
 import type { AuthorizedOptions, Caller, ReadCall } from './options.js'
+import { invalidRequest, unsupportedType } from './responses.js'
 
 const MALFORMED = invalidRequest('Send each parameter once, and `token` among them.')
 const TYPE = unsupportedType('application/x-www-form-urlencoded')
@@ -40,11 +41,11 @@ interface Form {
 
 // A parameter without a value counts as omitted.
 function formOf<Request>({ contentType, body }: Visit<Request>): Step<Form> {
-  if (!isForm(contentType)) return { ok: false, answer: TYPE }
+  if (!isForm(contentType)) return { ok: false, response: TYPE }
   const fields = readForm(body)
   const token = fields?.['token']
   if (fields === undefined || token === undefined || token === '') {
-    return { ok: false, answer: MALFORMED }
+    return { ok: false, response: MALFORMED }
   }
   return { ok: true, value: { token, fields } }
 }

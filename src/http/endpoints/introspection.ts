@@ -6,10 +6,10 @@
 import { invalidArgument } from '../../lib/invalid.js'
 import type { Verified } from '../../types.js'
 import type { Answer } from '../problem.js'
-import { json, tooMany, UNAVAILABLE } from './answers.js'
 import { bindingOf, type Endpoint, MAX_FORM_BYTES, type Shared } from './endpoint.js'
 import { authorizedForm } from './form.js'
 import type { IntrospectionOptions } from './options.js'
+import { json, tooMany, UNAVAILABLE } from './responses.js'
 
 /** The response for every token that is not active for this caller. */
 const INACTIVE = Object.freeze(json({ active: false }))
@@ -24,7 +24,7 @@ export function introspection<Request, Claims>(
     maxBytes: MAX_FORM_BYTES,
     async serve(visit) {
       const form = await authorizedForm(visit, options)
-      if (!form.ok) return form.answer
+      if (!form.ok) return form.response
       const { token, caller, read } = form.value
       const waitMs = visit.meter.token(token)
       if (waitMs > 0) return tooMany(waitMs)
@@ -48,7 +48,7 @@ function active<Request, Claims>(
   const { id, subject, audience, scopes, issuedAt, expiresAt } = auth
   const more: unknown = claims?.(auth) ?? {}
   if (typeof more !== 'object') {
-    throw invalidArgument('claims', 'expected it to answer an object')
+    throw invalidArgument('claims', 'expected it to return an object')
   }
   // Members without a value are omitted, and a hook's member of the same name cannot replace them.
   return json({

@@ -27,12 +27,12 @@ export type ConnectEndpoint = (request: IncomingMessage, response: ServerRespons
 
 /** Adapts an endpoint to that signature. */
 export function connectEndpoint<Request extends IncomingMessage>(
-  answer: (request: Request) => Promise<Answer>,
+  respond: (request: Request) => Promise<Answer>,
 ): ConnectEndpoint {
   return (request, response) => {
-    void answer(request as Request).then((answered) => {
+    void respond(request as Request).then((answer) => {
       closeIfUnread(request, response)
-      send(response, answered)
+      send(response, answer)
     })
   }
 }

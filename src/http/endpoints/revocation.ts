@@ -6,7 +6,6 @@
  * @module
  */
 import crypto from 'node:crypto'
-import { DONE, invalidRequest, tooMany, unsupportedType } from './answers.js'
 import { type Fields, isForm, isJson, readForm, readJson } from './body.js'
 import {
   bindingOf,
@@ -20,6 +19,7 @@ import {
 } from './endpoint.js'
 import { authorizedForm } from './form.js'
 import { type LeakOptions, type RevocationOptions, reasonOf } from './options.js'
+import { DONE, invalidRequest, tooMany, unsupportedType } from './responses.js'
 
 /** The endpoint of RFC 7009. */
 export function revocation<Request, Claims>(
@@ -31,7 +31,7 @@ export function revocation<Request, Claims>(
     maxBytes: MAX_FORM_BYTES,
     async serve(visit) {
       const form = await authorizedForm(visit, options)
-      if (!form.ok) return form.answer
+      if (!form.ok) return form.response
       const { token, caller, read } = form.value
       const bound = await bindingOf(shared, read, visit.request)
       await kill(shared, { token, ...bound }, { actor: caller.actor })
@@ -72,7 +72,7 @@ export function leak<Request, Claims>(
     async serve(visit) {
       const { request, call, meter } = visit
       const reported = reportOf(visit)
-      if (!reported.ok) return reported.answer
+      if (!reported.ok) return reported.response
       const { tokens, fields } = reported.value
       const waitMs = Math.max(...tokens.map((token) => meter.token(token)))
       if (waitMs > 0) return tooMany(waitMs)
@@ -122,8 +122,8 @@ function reportOf<Request>({ contentType, body }: Visit<Request>): Step<Report> 
     // Exactly one of the two must be present.
     const tokens = tokensOf(token === undefined ? list : list === undefined ? [token] : undefined)
     if (tokens !== undefined) return { ok: true, value: { tokens, fields: {} } }
-  } else return { ok: false, answer: TYPES }
-  return { ok: false, answer: MALFORMED }
+  } else return { ok: false, response: TYPES }
+  return { ok: false, response: MALFORMED }
 }
 
 function tokensOf(list: unknown): readonly string[] | undefined {

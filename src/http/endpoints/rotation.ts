@@ -11,7 +11,6 @@ import { type Answer, problem } from '../problem.js'
 import { inTime } from '../promises.js'
 import { makeRefusals, type Refusals } from '../refusal.js'
 import { isSecure, type RequestAdapter } from '../request-adapter.js'
-import { invalidRequest, json, tooMany } from './answers.js'
 import { type Fields, isForm, readForm } from './body.js'
 import {
   bindingOf,
@@ -23,6 +22,7 @@ import {
   type Shared,
 } from './endpoint.js'
 import type { EndpointAuthority, RotationOptions } from './options.js'
+import { invalidRequest, json, tooMany } from './responses.js'
 
 type Successor = Awaited<ReturnType<EndpointAuthority['rotate']>>
 
@@ -99,7 +99,7 @@ interface Presentation {
   readonly binding?: string
 }
 
-interface Answers {
+interface Responses {
   readonly refusals: Refusals
   /** The response to a token whose family has ended. */
   readonly ended: Answer
@@ -109,13 +109,13 @@ interface Answers {
 async function exchange<Request, Claims>(
   shared: Shared<Request, Claims>,
   { token, ...bound }: Presentation,
-  { refusals, ended }: Answers,
+  { refusals, ended }: Responses,
 ): Promise<Answer> {
   try {
     return granted(shared, await shared.authority.rotate(token, { actor: ACTOR, ...bound }))
   } catch (error) {
-    const answer = answerTo(error, shared.clock.now(), ended)
-    if (answer !== undefined) return answer
+    const response = responseTo(error, shared.clock.now(), ended)
+    if (response !== undefined) return response
     const code = refusalOf(error)
     // Checked last, since a valid token is well-formed.
     return isWellFormed(token) ? refusals.of(code) : refusals.malformed
@@ -123,7 +123,7 @@ async function exchange<Request, Claims>(
 }
 
 /** The response to a valid token that cannot be rotated; `undefined` for every other error. */
-function answerTo(error: unknown, now: number, ended: Answer): Answer | undefined {
+function responseTo(error: unknown, now: number, ended: Answer): Answer | undefined {
   if (!(error instanceof WatchwordError)) return undefined
   if (error.retryAt !== undefined) return tooMany(error.retryAt - now)
   if (error.code === 'ERR_FAMILY_ENDED') return ended
@@ -150,13 +150,13 @@ function granted<Request, Claims>(
   { clock }: Shared<Request, Claims>,
   { token, scopes, expiresAt }: Successor,
 ): Answer {
-  const answer = {
+  const response = {
     access_token: token,
     token_type: 'Bearer',
     expires_in: Math.max(0, Math.floor((expiresAt - clock.now()) / 1000)),
     scope: scopes.length === 0 ? undefined : scopes.join(' '),
   }
-  return json(answer, { pragma: 'no-cache' })
+  return json(response, { pragma: 'no-cache' })
 }
 
 /**

@@ -130,9 +130,9 @@ export class AgreedTime {
     if (storeTime === undefined) return
     const asked = clock.monotonic()
     const time = await storeTime().catch(() => Number.NaN)
-    const answered = clock.monotonic()
-    if (Number.isFinite(time) && answered - asked < maxSkewMs / 2)
-      this.#storeLead = time - (asked + answered) / 2
+    const respondedAt = clock.monotonic()
+    if (Number.isFinite(time) && respondedAt - asked < maxSkewMs / 2)
+      this.#storeLead = time - (asked + respondedAt) / 2
   }
 
   // Without correction, the time of the log is as steady as this node's clock: it is slewed along and never jumps.

@@ -18,7 +18,7 @@ import type { Replica } from './replica.js'
 // The maximum number of events per append: a quarter of a megabyte or more would delay other writers.
 const MAX_EVENTS = 10
 const MAX_ATTEMPTS = 100
-const MAX_UNANSWERED = 4
+const MAX_UNCONFIRMED = 4
 const MAX_BACKOFF_MS = 50
 
 /** Options of the publisher. */
@@ -117,22 +117,22 @@ export class Publisher {
     const { replica, keys, pull, clock, deadlineMs } = this.#options
     // All drafts that the log may have accepted: an abandoned request may still arrive.
     const drafts: AppendDraft[] = []
-    let unanswered = 0
+    let unconfirmed = 0
     const until = clock.monotonic() + deadlineMs
-    for (let attempt = 0; attempt < MAX_ATTEMPTS && unanswered < MAX_UNANSWERED; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS && unconfirmed < MAX_UNCONFIRMED; attempt++) {
       if (replica.position.epoch === '') await pull().catch(uncertain)
       await keys.ready().catch(uncertain)
       const { position } = replica
       const draft = this.#draft(position, groups)
       drafts.push(draft)
-      const answer = await this.#try(position, draft)
-      if (answer === 'appended') return draft.next
+      const result = await this.#try(position, draft)
+      if (result === 'appended') return draft.next
       await pull().catch(uncertain)
       const landed = drafts.find(({ next }) => replica.agrees(next))
       if (landed !== undefined) return landed.next
-      if (answer === 'refused') await this.#pause(attempt - unanswered)
+      if (result === 'refused') await this.#pause(attempt - unconfirmed)
       // Bounded, because the caller is waiting. An append without a response may still arrive.
-      else if (clock.monotonic() < until) unanswered++
+      else if (clock.monotonic() < until) unconfirmed++
       else break
     }
     return uncertain(undefined)
@@ -141,12 +141,12 @@ export class Publisher {
   async #try(
     expect: Position,
     { events, next }: AppendDraft,
-  ): Promise<'appended' | 'refused' | 'unanswered'> {
+  ): Promise<'appended' | 'refused' | 'unconfirmed'> {
     const { feedClient, replica, onAppended } = this.#options
     const standing = expect.epoch === '' ? null : expect
-    const answer = await feedClient.append(standing, events, next).catch(() => undefined)
-    if (answer === undefined) return 'unanswered'
-    if (!answer.ok) return 'refused'
+    const result = await feedClient.append(standing, events, next).catch(() => undefined)
+    if (result === undefined) return 'unconfirmed'
+    if (!result.ok) return 'refused'
     if (standing === null && replica.position.epoch === '') replica.enter(next.epoch)
     for (const event of events) replica.take(event, event.seq)
     if (replica.agrees(next)) onAppended()

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Answer, Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
+import type { Sql, SqlResult, SqlScalar, Steps } from '../../clients/sql/statement.js'
 import type { TokenRecord, Usage } from '../store.js'
 
 /** The tables of one store, as SQL. */
@@ -81,7 +81,7 @@ export interface SchemaEngine {
   readonly name: string
   readonly dialect: Schema
   /** Runs a single statement. */
-  run(statement: Sql): Promise<Answer>
+  run(statement: Sql): Promise<SqlResult>
   /** Runs the steps while no other process migrates. */
   migrate(steps: () => Steps<void>): Promise<void>
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Answer, awaitSteps, type Sql } from '../../clients/sql/statement.js'
+import { awaitSteps, type Sql, type SqlResult } from '../../clients/sql/statement.js'
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
 import { anyStripe, readChanges } from './arrivals.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
@@ -151,7 +151,7 @@ async function purge(engine: Engine, before: PurgeBefore, ensureOpen: () => void
   const empty = async (table: Sql, until: number): Promise<number> => {
     let removed = 0
     for (;;) {
-      const { changes }: Answer = await engine.run(engine.dialect.purgeBatch(table, until))
+      const { changes }: SqlResult = await engine.run(engine.dialect.purgeBatch(table, until))
       if (changes === 0) return removed
       removed += changes
       await new Promise(setImmediate)
