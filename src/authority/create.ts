@@ -130,7 +130,8 @@ function verifyAgainst(
     compiled = compileInline(requirement as Requirement)
   } catch (error) {
     // A getter of the caller may throw anything.
-    const fault = error instanceof WatchwordError ? error.message : 'a field of it cannot be read'
+    const fault =
+      error instanceof WatchwordError ? error.message : 'one of its fields cannot be read'
     return verifier.refuse(fault)
   }
   return verifier.verify(token, compiled)

@@ -91,7 +91,7 @@ export function rejected(
 ): WatchwordError<'ERR_TOKEN_REJECTED'> {
   const mistake = reason === 'malformed' ? mistakeIn(token) : undefined
   const hint = mistake === undefined ? '' : `: ${mistake.message}`
-  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was refused as ${reason}${hint}`, {
+  return new WatchwordError('ERR_TOKEN_REJECTED', `the token was rejected as ${reason}${hint}`, {
     reason,
   })
 }

@@ -19,7 +19,7 @@ const NONE: readonly string[] = Object.freeze([])
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze(
   Object.create(null) as object,
 ) as Readonly<Record<string, unknown>>
-const NO_SCOPES = '; to demand none, leave the field out'
+const NO_SCOPES = '; to require none, omit the field'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 const FIELD_NAMES = [

@@ -87,21 +87,21 @@ const UNKNOWN_CALLER = problem(
   401,
   'Unauthorized',
   'invalid_client',
-  'The caller is not known here.',
+  'The caller is not authenticated.',
   { 'www-authenticate': 'Basic realm="api"' },
 )
 const UNAVAILABLE = problem(
   503,
   'Service Unavailable',
   'temporarily_unavailable',
-  'This cannot be done right now. Try again.',
+  'The request cannot be processed right now. Try again.',
   { 'retry-after': '1' },
 )
 const INSECURE = problem(
   403,
   'Forbidden',
   'https_required',
-  'Use HTTPS: no token is handed out in the open.',
+  'Use HTTPS: tokens are not sent over plain HTTP.',
 )
 const reply = (expected: typeof INVALID): Reply => expected as Reply
 

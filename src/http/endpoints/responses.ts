@@ -37,7 +37,7 @@ export const NOT_POST: Answer = problem({
 /** The caller is not authenticated. */
 export function unknownCaller(challenge: string): Answer {
   const headers = { 'www-authenticate': challenge }
-  const detail = 'The caller is not known here.'
+  const detail = 'The caller is not authenticated.'
   return problem({ status: 401, code: 'invalid_client', detail, headers })
 }
 
@@ -59,7 +59,7 @@ export const TOO_LONG: Answer = problem({
 export const UNAVAILABLE: Answer = problem({
   status: 503,
   code: 'temporarily_unavailable',
-  detail: 'This cannot be done right now. Try again.',
+  detail: 'The request cannot be processed right now. Try again.',
   headers: { 'retry-after': '1' },
 })
 

@@ -38,7 +38,7 @@ const MALFORMED = invalidRequest('Send each parameter once, or no form at all.')
 const INSECURE = problem({
   status: 403,
   code: 'https_required',
-  detail: 'Use HTTPS: no token is handed out in the open.',
+  detail: 'Use HTTPS: tokens are not sent over plain HTTP.',
 })
 const NO_SCOPE = problem({
   status: 403,

@@ -115,7 +115,7 @@ export class Puller {
       }
       if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
     }
-    throw unavailable('the feed has a head that it cannot be read up to')
+    throw unavailable('the events of the feed do not reach its head')
   }
 
   /** Advances one step towards this head. Resolves with whether it is reached and proved to be the head. */
