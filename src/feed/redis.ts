@@ -13,6 +13,7 @@ import {
   type RedisFeedClient,
   subscriberOf,
 } from '../clients/redis/feed-client.js'
+import { checkKeyOptions } from '../clients/redis/options.js'
 import { onOwnConnection } from '../clients/redis/own-connection.js'
 import { callRunner, type Reply, type Run, textOf } from '../clients/redis/script.js'
 import { redisIdentity } from '../clients/redis/server.js'
@@ -21,7 +22,6 @@ import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
 import { withReason } from '../lib/failure-reason.js'
 import { bare } from '../lib/fields.js'
-import { invalidOption } from '../lib/invalid.js'
 import { withSignals } from '../lib/signals.js'
 import type {
   Appended,
@@ -60,8 +60,6 @@ export interface RedisFeedOptions {
    */
   readonly subscriber?: () => RedisFeedClient | Promise<RedisFeedClient>
 }
-
-const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /**
  * A feed in Redis, which may share the server and the prefix of a `redisStore`. The caller owns the client: the feed
@@ -237,14 +235,5 @@ type Checked = RedisFeedOptions & { readonly prefix: string; readonly allowEvict
 
 function checkOptions(given: readonly [options?: RedisFeedOptions]): Checked {
   const options = adapterOptions(given, ['prefix', 'allowEviction', 'subscriber'])
-  const { prefix = 'watchword', allowEviction = false } = options
-  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
-    throw invalidOption(
-      'prefix',
-      "expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
-    )
-  }
-  if (typeof allowEviction !== 'boolean')
-    throw invalidOption('allowEviction', 'expected true or false')
-  return bare({ ...options, prefix, allowEviction })
+  return bare({ ...options, ...checkKeyOptions(options) })
 }

@@ -11,12 +11,12 @@
  */
 
 import { commandOf, type RedisClient } from '../clients/redis/client.js'
+import { checkKeyOptions } from '../clients/redis/options.js'
 import { canDuplicate, duplicate } from '../clients/redis/own-client.js'
 import { scriptRunner } from '../clients/redis/script.js'
 import { redisIdentity, redisNow } from '../clients/redis/server.js'
 import { Standby } from '../clients/redis/standby.js'
 import { adapterOptions } from '../lib/adapter-options.js'
-import { invalidOption } from '../lib/invalid.js'
 import { openStore } from './redis/open.js'
 import { otherMethods } from './redis/revocations.js'
 import { tokenMethods } from './redis/tokens.js'
@@ -37,8 +37,6 @@ export interface RedisStoreOptions {
   /** Whether to accept a server that may evict keys when memory is full (`maxmemory-policy`). Default: `false`. */
   readonly allowEviction?: boolean
 }
-
-const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /**
  * A store in Redis. The caller owns the client: the store adds no listener to it and never closes it. Data is as
@@ -61,7 +59,8 @@ export function redisStore(
   client: RedisClient,
   ...given: readonly [options?: RedisStoreOptions]
 ): Store {
-  const { prefix, allowEviction } = checkOptions(given)
+  const options = adapterOptions(given, ['prefix', 'allowEviction'])
+  const { prefix, allowEviction } = checkKeyOptions(options)
   let closed = false
   const standby = new Standby<RedisClient, string>({
     command: commandOf(client),
@@ -83,18 +82,4 @@ export function redisStore(
     now: () => redisNow(run),
     identity: () => redisIdentity(run),
   }
-}
-
-function checkOptions(given: readonly [options?: RedisStoreOptions]): Required<RedisStoreOptions> {
-  const options = adapterOptions(given, ['prefix', 'allowEviction'])
-  const { prefix = 'watchword', allowEviction = false } = options
-  if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
-    throw invalidOption(
-      'prefix',
-      "expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
-    )
-  }
-  if (typeof allowEviction !== 'boolean')
-    throw invalidOption('allowEviction', 'expected true or false')
-  return { prefix, allowEviction }
 }

@@ -6,10 +6,10 @@
 
 import { type AtStake, checkEviction } from '../../clients/redis/eviction.js'
 import type { BinaryCommand } from '../../clients/redis/feed-client.js'
+import { oldServer } from '../../clients/redis/options.js'
 import { defineScript, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
 import { withReason } from '../../lib/failure-reason.js'
-import { invalidOption } from '../../lib/invalid.js'
 import type { Durability } from '../feed.js'
 
 // Without `#!lua`, which an older server rejects as a syntax error instead of reporting its version. Hosted servers
@@ -37,7 +37,7 @@ export async function openFeed(
   allowEviction: boolean,
 ): Promise<Durability> {
   const { tag, rest } = await run(OPEN)
-  if (tag === 'old') throw invalidOption('client', 'expected Redis 7 or newer, or Valkey')
+  if (tag === 'old') throw oldServer()
   // A replica may still become the primary, so it is an outage and not an invalid option.
   if (tag === 'slave')
     throw withReason(

@@ -5,8 +5,8 @@
  */
 
 import { type AtStake, evictionError, warnOfPolicy } from '../../clients/redis/eviction.js'
+import { oldServer } from '../../clients/redis/options.js'
 import { defineScript, type Run, SCHEMA_VERSION, textOf } from '../../clients/redis/script.js'
-import { invalidOption } from '../../lib/invalid.js'
 
 // Without `#!lua`, which an older server rejects as a syntax error instead of reporting its version. The script reads
 // the policy from INFO, which hosted servers allow even if they block CONFIG, on the node that has the data.
@@ -37,7 +37,7 @@ const AT_STAKE: AtStake = {
 export async function openStore(run: Run, allowEviction: boolean): Promise<void> {
   const { tag, rest } = await run(OPEN, allowEviction ? 'allow' : '')
   if (tag === 'old') {
-    throw invalidOption('client', 'expected Redis 7 or newer, or Valkey')
+    throw oldServer()
   }
   if (tag === 'evicts') throw evictionError(textOf(rest[0]), AT_STAKE)
   if (textOf(rest[0]) === '' && !allowEviction) warnOfPolicy(AT_STAKE)
