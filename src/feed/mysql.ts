@@ -15,11 +15,11 @@ import {
   READ_COMMITTED,
   withConnection,
 } from '../clients/sql/mysql-client.js'
+import { checkedName, checkedPrefix } from '../clients/sql/names.js'
 import { withRetries } from '../clients/sql/retry.js'
 import { mysqlIdentity } from '../clients/sql/server.js'
 import { awaitSteps, type SqlResult, type Steps, sql } from '../clients/sql/statement.js'
 import { adapterOptions } from '../lib/adapter-options.js'
-import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import type { Durability } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { FeedEngine } from './sql/dialect.js'

@@ -4,17 +4,15 @@
  * @module
  */
 
+import { checkedName, checkedPrefix } from '../clients/sql/names.js'
 import {
   BEGIN,
   isPool,
-  isUndone,
   type PgliteDatabase,
   type PostgresPool,
   queries,
-  resultOf,
-  withClient,
 } from '../clients/sql/postgres-client.js'
-import { withRetries } from '../clients/sql/retry.js'
+import { postgresRunner } from '../clients/sql/postgres-runner.js'
 import { postgresIdentity } from '../clients/sql/server.js'
 import {
   awaitSteps,
@@ -27,8 +25,6 @@ import {
 import { adapterOptions } from '../lib/adapter-options.js'
 import { invalidOption } from '../lib/invalid.js'
 import { describeKind } from '../lib/quote.js'
-import { lockKey } from '../store/sql/postgres-dialect.js'
-import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import type { Durability, RevocationFeed } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { Append, FeedDialect, FeedEngine } from './sql/dialect.js'
@@ -159,35 +155,8 @@ function engineOf(
   prepare: boolean,
   listener: (() => PostgresListener) | undefined,
 ): FeedEngine {
-  const toQuery = queries(prepare)
-  const run: FeedEngine['run'] = (statement, signal) =>
-    withRetries(
-      (attempt) =>
-        withClient(
-          pool,
-          async (client) => resultOf(await client.query(toQuery(statement, attempt))),
-          signal,
-        ),
-      isUndone,
-    )
-  const transact = <T>(first: string, steps: () => Steps<T>, signal?: AbortSignal) =>
-    withRetries(
-      (attempt) =>
-        withClient(
-          pool,
-          async (client) => {
-            await client.query({ text: first })
-            const result = await awaitSteps(steps(), async (statement) =>
-              resultOf(await client.query(toQuery(statement, attempt))),
-            )
-            await client.query({ text: 'COMMIT' })
-            return result
-          },
-          signal,
-        ),
-      isUndone,
-    )
-  const migrating = `${BEGIN}; SELECT pg_advisory_xact_lock(${lockKey('migrate', dialect.tables.log.text)})`
+  const table = dialect.tables.log.text
+  const { run, transact, migrate } = postgresRunner({ pool, prepare, table })
   return {
     name: 'postgres',
     dialect,
@@ -199,7 +168,7 @@ function engineOf(
       const notice = listener && noticeOf(channel, append)
       return (await run(appendAtOnce(dialect, append, notice), signal)).rows.length > 0
     },
-    migrate: (steps) => transact(migrating, steps),
+    migrate,
     identity: (signal) => postgresIdentity((statement) => run(statement, signal)),
     durability: async (signal) => durabilityOf(await run(SETTINGS, signal)),
     ...(listener !== undefined && {

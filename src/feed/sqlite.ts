@@ -4,10 +4,10 @@
  * @module
  */
 
+import { checkedName, checkedPrefix } from '../clients/sql/names.js'
 import { type SqliteDatabase, sqliteClient } from '../clients/sql/sqlite-client.js'
 import { sql } from '../clients/sql/statement.js'
 import { adapterOptions } from '../lib/adapter-options.js'
-import { checkedName, checkedPrefix } from '../store/sql/schema.js'
 import type { Durability } from './feed.js'
 import { Incidents } from './incidents.js'
 import { type SqlFeed, sqlFeed } from './sql/feed.js'

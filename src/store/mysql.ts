@@ -15,6 +15,7 @@ import {
   READ_COMMITTED,
   withConnection,
 } from '../clients/sql/mysql-client.js'
+import { checkedPrefix } from '../clients/sql/names.js'
 import { withRetries } from '../clients/sql/retry.js'
 import { mysqlIdentity } from '../clients/sql/server.js'
 import { awaitSteps, type Sql, type Steps } from '../clients/sql/statement.js'
@@ -23,7 +24,6 @@ import { adapterOptions } from '../lib/adapter-options.js'
 import { takeNumber } from './sql/arrivals.js'
 import type { Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, lockHolder, lockMaking, mysqlDialect } from './sql/mysql-dialect.js'
-import { checkedPrefix } from './sql/schema.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 import { insertTokens } from './sql/tokens.js'
 

@@ -4,17 +4,15 @@
  * @module
  */
 
+import { checkedName, checkedPrefix } from '../clients/sql/names.js'
 import {
   BEGIN,
   isPool,
-  isUndone,
   type PgliteDatabase,
   type PostgresPool,
   queries,
-  resultOf,
-  withClient,
 } from '../clients/sql/postgres-client.js'
-import { withRetries } from '../clients/sql/retry.js'
+import { lockKey, postgresRunner } from '../clients/sql/postgres-runner.js'
 import { postgresIdentity } from '../clients/sql/server.js'
 import { awaitSteps, type Sql, type SqlResult, type Steps } from '../clients/sql/statement.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
@@ -23,8 +21,7 @@ import { invalidOption } from '../lib/invalid.js'
 import { describeKind } from '../lib/quote.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
-import { guardedInsert, lockKey, postgresDialect } from './sql/postgres-dialect.js'
-import { checkedName, checkedPrefix } from './sql/schema.js'
+import { guardedInsert, postgresDialect } from './sql/postgres-dialect.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
 export type {
@@ -112,38 +109,15 @@ function beginner({ tables }: Dialect): Begin {
 }
 
 function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engine {
-  const table = dialect.tables.tokens.text
-  const toQuery = queries(prepare)
+  const { tokens } = dialect.tables
+  const table = tokens.text
+  const { run, transact, migrate } = postgresRunner({
+    pool,
+    prepare,
+    table,
+    statementMs: STATEMENT_MS,
+  })
   const begin = beginner(dialect)
-  const run = (statement: Sql) =>
-    withRetries(
-      (attempt) =>
-        limited(STATEMENT_MS, (signal) =>
-          withClient(
-            pool,
-            async (client) => resultOf(await client.query(toQuery(statement, attempt))),
-            signal,
-          ),
-        ),
-      isUndone,
-    )
-  const transact = <T>(first: string, steps: () => Steps<T>, signal?: AbortSignal) =>
-    withRetries(
-      (attempt) =>
-        withClient(
-          pool,
-          async (client) => {
-            await client.query({ text: first })
-            const result = await awaitSteps(steps(), async (statement) =>
-              resultOf(await client.query(toQuery(statement, attempt))),
-            )
-            await client.query({ text: 'COMMIT' })
-            return result
-          },
-          signal,
-        ),
-      isUndone,
-    )
   return {
     name: 'postgres',
     dialect,
@@ -151,10 +125,8 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
     transaction: (locks, steps) =>
       limited(TRANSACTION_MS, (signal) => transact(begin(locks), steps, signal)),
     identity: () => postgresIdentity(run),
-    insertTokens: (records) =>
-      run(guardedInsert(dialect.tables.tokens, lockKey('watchword', table), records)),
-    migrate: (steps) =>
-      transact(`${BEGIN}; SELECT pg_advisory_xact_lock(${lockKey('migrate', table)})`, steps),
+    insertTokens: (records) => run(guardedInsert(tokens, lockKey('watchword', table), records)),
+    migrate,
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkedPrefix } from '../clients/sql/names.js'
 import { sqliteIdentity } from '../clients/sql/server.js'
 import {
   type SqliteClient,
@@ -13,7 +14,6 @@ import {
 import { adapterOptions } from '../lib/adapter-options.js'
 import { numbered } from './sql/arrivals.js'
 import type { Engine } from './sql/dialect.js'
-import { checkedPrefix } from './sql/schema.js'
 import { sqliteDialect } from './sql/sqlite-dialect.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 

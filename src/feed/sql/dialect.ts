@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Schema, SchemaEngine } from '../../clients/sql/migrations.js'
 import {
   raw,
   type Sql,
@@ -11,7 +12,6 @@ import {
   type SqlScalar,
   type Steps,
 } from '../../clients/sql/statement.js'
-import type { Schema, SchemaEngine } from '../../store/sql/dialect.js'
 import type { Durability, Position, RevocationFeed, SealedEvent, SealedHead } from '../feed.js'
 import type { Incidents } from '../incidents.js'
 

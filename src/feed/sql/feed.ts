@@ -4,9 +4,9 @@
  * @module
  */
 
+import { checkVersion, migrate, migrationSql } from '../../clients/sql/migrations.js'
 import type { Row } from '../../clients/sql/statement.js'
 import { withReason } from '../../lib/failure-reason.js'
-import { checkVersion, migrate, migrationSql } from '../../store/sql/schema.js'
 import type {
   CallOptions,
   Durability,

@@ -5,7 +5,7 @@
  */
 
 import { joined, listed, once, raw, type Sql, sql } from '../../clients/sql/statement.js'
-import { mysqlVersions } from '../../store/sql/mysql-dialect.js'
+import { mysqlVersions } from '../../clients/sql/versions.js'
 import type { SealedEvent } from '../feed.js'
 import { feedTablesOf, feedTablesOfVersion1, type SteppedDialect } from './dialect.js'
 

@@ -5,7 +5,7 @@
  */
 
 import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
-import { postgresVersions } from '../../store/sql/postgres-dialect.js'
+import { postgresVersions } from '../../clients/sql/versions.js'
 import {
   type Append,
   type FeedDialect,

@@ -5,7 +5,7 @@
  */
 
 import { listed, raw, sql } from '../../clients/sql/statement.js'
-import { sqliteVersions } from '../../store/sql/sqlite-dialect.js'
+import { sqliteVersions } from '../../clients/sql/versions.js'
 import { feedTablesOf, feedTablesOfVersion1, type SteppedDialect } from './dialect.js'
 
 const TYPES = {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Sql, SqlResult, SqlScalar, Steps } from '../../clients/sql/statement.js'
+import type { Schema, SchemaEngine } from '../../clients/sql/migrations.js'
+import type { Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
 import type { TokenRecord, Usage } from '../store.js'
 
 /** The tables of one store, as SQL. */
@@ -16,27 +17,6 @@ export interface Tables {
   readonly arrivals: Sql
   /** The versions of the schema that were applied. */
   readonly versions: Sql
-}
-
-/** The table of applied schema versions. */
-export interface Versions {
-  /** Selects one row if the table of versions exists. */
-  readonly versionsExist: Sql
-  /** Creates the table of versions if it is missing. */
-  readonly createVersions: readonly string[]
-}
-
-/** A migration statement that cannot be repeated, and a query that returns a row if it has already run. */
-export interface Guarded {
-  readonly text: string
-  readonly unless?: Sql
-}
-
-/** A schema and its versions. */
-export interface Schema extends Versions {
-  readonly tables: Pick<Tables, 'versions'>
-  /** The statements of each version of the schema, oldest first. */
-  readonly migrations: readonly (readonly (string | Guarded)[])[]
 }
 
 /** The SQL that differs between databases. */
@@ -74,16 +54,6 @@ export interface Locks {
   readonly holder?: string
   /** Takes the next number of this stripe, and locks the stripe until the end of the transaction. */
   readonly stripe?: number
-}
-
-/** Applies a schema of the library. */
-export interface SchemaEngine {
-  readonly name: string
-  readonly dialect: Schema
-  /** Runs a single statement. */
-  run(statement: Sql): Promise<SqlResult>
-  /** Runs the steps while no other process migrates. */
-  migrate(steps: () => Steps<void>): Promise<void>
 }
 
 /**

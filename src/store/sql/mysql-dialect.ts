@@ -4,12 +4,14 @@
  * @module
  */
 import { createHash } from 'node:crypto'
+import type { Guarded } from '../../clients/sql/migrations.js'
 import { joined, listed, once, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import { mysqlVersions } from '../../clients/sql/versions.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createTable, type Declarations, definitionsOf } from './ddl.js'
-import type { Dialect, Guarded, Versions } from './dialect.js'
+import type { Dialect } from './dialect.js'
 import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
 const BATCH = 500
@@ -97,17 +99,6 @@ function alterTable(addition: Addition): Guarded {
     text: `ALTER TABLE ${table} ${parts.join(', ')}`,
     unless: sql`SELECT 1 AS found FROM information_schema.columns WHERE table_schema = DATABASE()
       AND table_name = ${table} AND column_name = ${columns.at(-1)?.name ?? ''}`,
-  }
-}
-
-/** The table of schema versions. */
-export function mysqlVersions({ text }: Sql): Versions {
-  return {
-    versionsExist: sql`SELECT 1 AS found FROM information_schema.tables
-      WHERE table_schema = DATABASE() AND table_name = ${text}`,
-    createVersions: [
-      `CREATE TABLE IF NOT EXISTS ${text} (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB`,
-    ],
   }
 }
 

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
 import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
-import { listJson } from '../../lib/plain.js'
+import { postgresVersions } from '../../clients/sql/versions.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
-import type { Dialect, Versions } from './dialect.js'
+import type { Dialect } from './dialect.js'
 import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
 const BATCH = 1000
@@ -74,22 +73,6 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
   }
 }
 
-/** The table of schema versions, in a schema that is created if it is missing. */
-export function postgresVersions({ text }: Sql, schema: string | undefined): Versions {
-  return {
-    versionsExist: sql`SELECT 1 AS found WHERE to_regclass(${text}) IS NOT NULL`,
-    createVersions: [
-      ...(schema === undefined ? [] : [createSchema(schema)]),
-      `CREATE TABLE IF NOT EXISTS ${text} (version BIGINT NOT NULL PRIMARY KEY)`,
-    ],
-  }
-}
-
-// CREATE SCHEMA requires a privilege on the database even if the schema exists.
-function createSchema(schema: string): string {
-  return `DO $$ BEGIN IF to_regnamespace('"${schema}"') IS NULL THEN CREATE SCHEMA IF NOT EXISTS "${schema}"; END IF; END $$`
-}
-
 /** One statement for any number of records, with an array for each column, so its text never changes. */
 function insertFrom(tokens: Sql, lock: Sql, records: readonly TokenRecord[]): Sql {
   const rows = records.map((record) => toValues(TOKEN_COLUMNS, record))
@@ -127,10 +110,4 @@ function oneOf(statements: readonly Sql[]): Sql {
   })
   if (before.length === 0) return last
   return sql`WITH ${before.reduce((all, next) => sql`${all}, ${next}`)} ${last}`
-}
-
-/** The key of an advisory lock: 63 bits of a hash, since all programs of a database share the keys. */
-export function lockKey(...parts: readonly string[]): bigint {
-  const digest = createHash('sha256').update(listJson(parts)).digest()
-  return digest.readBigUInt64BE() >> 1n
 }

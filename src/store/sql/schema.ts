@@ -1,13 +1,10 @@
 /**
- * The schema: tables and indexes from one model, their versions, and the check that library and database match.
+ * The schema of a store: tables and indexes from one model, by the version that added them.
  *
  * @module
  */
 
-import { once, raw, type Steps, sql } from '../../clients/sql/statement.js'
-import { WatchwordError } from '../../errors.js'
-import { invalidOption } from '../../lib/invalid.js'
-import { describe } from '../../lib/quote.js'
+import { raw } from '../../clients/sql/statement.js'
 import {
   CHANGED,
   type Column,
@@ -16,7 +13,7 @@ import {
   REVOCATION_COLUMNS,
   TOKEN_COLUMNS,
 } from './columns.js'
-import type { Schema, SchemaEngine, Tables } from './dialect.js'
+import type { Tables } from './dialect.js'
 
 /** A table of one version of the schema. */
 export interface TableModel {
@@ -89,22 +86,6 @@ export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableMo
   ]
 }
 
-const NAME = /^[a-z_][a-z0-9_]{0,30}$/
-
-/** Checks the name of a prefix or schema, which no database accepts as a bound value. Throws `ERR_INVALID_OPTION`. */
-export function checkedName(field: string, name: unknown): string {
-  if (typeof name === 'string' && NAME.test(name)) return name
-  throw invalidOption(
-    field,
-    `expected 1 to 31 of a-z, 0-9 and '_', and no digit first, got ${describe(name)}`,
-  )
-}
-
-/** The prefix of the tables, or its default. */
-export function checkedPrefix(prefix: unknown): string {
-  return prefix === undefined ? 'watchword_' : checkedName('prefix', prefix)
-}
-
 /** The tables of a prefix, with a qualifier such as a schema. */
 export function tablesOf(prefix: string, qualifier = ''): Tables {
   const table = (name: string) => raw(`${qualifier}${prefix}${name}`)
@@ -115,67 +96,4 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
     arrivals: table('arrivals'),
     versions: table('schema'),
   }
-}
-
-/** The SQL that applies the schema manually. */
-export function migrationSql({ createVersions, migrations, tables }: Schema): string {
-  const lines = migrations.flatMap((statements, index) => [
-    ...statements.map((statement) => (typeof statement === 'string' ? statement : statement.text)),
-    `INSERT INTO ${tables.versions.text} (version) VALUES (${index + 1})`,
-  ])
-  return `${[...createVersions, ...lines].join(';\n\n')};\n`
-}
-
-/** The owner of a schema, for messages. */
-export type Owner = 'store' | 'feed'
-
-/** Upgrades the schema to the version of the library. One process at a time; idempotent. */
-export async function migrate(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
-  const { migrations } = engine.dialect
-  // Most starts have nothing to migrate and need no lock and no write.
-  if ((await currentVersion(engine)) >= migrations.length) return checkVersion(engine, owner)
-  await engine.migrate(() => migrationSteps(engine.dialect))
-}
-
-function* migrationSteps(dialect: Schema): Steps<void> {
-  const { createVersions, migrations, tables }: Schema = dialect
-  // Created instead of checked: a result from before the wait for other processes may be cached.
-  for (const text of createVersions) yield once(raw(text))
-  const { rows } = yield once(selectVersion(dialect))
-  const applied = Number(rows[0]?.['version'] ?? 0)
-  for (const [index, statements] of migrations.entries()) {
-    if (index < applied) continue
-    for (const statement of statements) {
-      const { text, unless } = typeof statement === 'string' ? { text: statement } : statement
-      // Steps that a crashed process completed are not repeated.
-      if (unless !== undefined && (yield once(unless)).rows.length > 0) continue
-      yield once(raw(text))
-    }
-    yield once(sql`INSERT INTO ${tables.versions} (version) VALUES (${raw(String(index + 1))})`)
-  }
-}
-
-/** Rejects with `ERR_STORE_SCHEMA` unless the schema has the library's version. */
-export async function checkVersion(engine: SchemaEngine, owner: Owner = 'store'): Promise<void> {
-  const wanted = engine.dialect.migrations.length
-  const version = await currentVersion(engine)
-  if (version === wanted) return
-  const { text } = engine.dialect.tables.versions
-  const detail = `${text}: version ${version}, expected ${wanted}`
-  const message =
-    version > wanted
-      ? `the schema of the ${engine.name} ${owner} is newer than this library: update the library`
-      : `the schema of the ${engine.name} ${owner} is ${version === 0 ? 'missing' : 'older than this library'}: run the ${owner}'s migrate()`
-  throw new WatchwordError('ERR_STORE_SCHEMA', message, { detail })
-}
-
-async function currentVersion(engine: SchemaEngine): Promise<number> {
-  const { dialect } = engine
-  if ((await engine.run(dialect.versionsExist)).rows.length === 0) return 0
-  const { rows } = await engine.run(selectVersion(dialect))
-  return Number(rows[0]?.['version'] ?? 0)
-}
-
-function selectVersion({ tables }: Pick<Schema, 'tables'>) {
-  return sql`SELECT MAX(version) AS version FROM ${tables.versions}`
 }

@@ -4,12 +4,14 @@
  * @module
  */
 
-import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import type { Guarded } from '../../clients/sql/migrations.js'
+import { listed, raw, sql } from '../../clients/sql/statement.js'
+import { sqliteVersions } from '../../clients/sql/versions.js'
 import { listJson } from '../../lib/plain.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
-import type { Dialect, Guarded, Versions } from './dialect.js'
+import type { Dialect } from './dialect.js'
 import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
 const BATCH = 500
@@ -76,15 +78,4 @@ function addColumns(addition: Addition): Guarded[] {
     text: `ALTER TABLE ${table} ADD COLUMN ${definition}`,
     unless: sql`SELECT 1 AS found FROM pragma_table_info(${table}) WHERE name = ${columns[index]?.name ?? ''}`,
   }))
-}
-
-/** The table of schema versions. */
-export function sqliteVersions({ text }: Sql): Versions {
-  return {
-    versionsExist: sql`SELECT 1 AS found FROM sqlite_master
-      WHERE type = 'table' AND name = ${text}`,
-    createVersions: [
-      `CREATE TABLE IF NOT EXISTS ${text} (version INTEGER NOT NULL PRIMARY KEY) STRICT`,
-    ],
-  }
 }

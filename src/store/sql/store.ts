@@ -4,13 +4,13 @@
  * @module
  */
 
+import { checkVersion, migrate, migrationSql } from '../../clients/sql/migrations.js'
 import { awaitSteps, type Sql, type SqlResult } from '../../clients/sql/statement.js'
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
 import { anyStripe, readChanges } from './arrivals.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
-import { checkVersion, migrate, migrationSql } from './schema.js'
 import {
   insertLimited,
   insertTokens,
