@@ -8,7 +8,7 @@ import { watch as watchFolder } from 'node:fs'
 import { link, mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
-import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from 'watchword'
+import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from 'watchword/feed'
 
 interface State {
   readonly head: SealedHead | null

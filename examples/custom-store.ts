@@ -12,7 +12,7 @@ import type {
   Store,
   TokenFilter,
   TokenRecord,
-} from 'watchword'
+} from 'watchword/store'
 
 type Token = { -readonly [K in keyof TokenRecord]: TokenRecord[K] }
 

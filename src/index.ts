@@ -9,19 +9,6 @@ export type { KnownNames, NameOf, NamesOf } from './authority/names.js'
 export type { ClaimsInputOf, ClaimsOf, Watchword } from './authority/watchword.js'
 export type { WatchwordErrorCode, WatchwordErrorOptions } from './errors.js'
 export { ERROR_CODES, WatchwordError } from './errors.js'
-export type {
-  Appended,
-  CallOptions,
-  Durability,
-  FeedIncidentKind,
-  FeedInfo,
-  FeedSnapshot,
-  Position,
-  RevocationFeed,
-  SealedEvent,
-  SealedHead,
-  WatchHint,
-} from './feed/feed.js'
 export { memoryFeed } from './feed/memory.js'
 export type { KeyInfo } from './keys/key-info.js'
 export type { KeyWrapper } from './keys/root-key.js'
@@ -42,23 +29,7 @@ export type {
 export type { ReuseAction } from './policy/policy.js'
 export type { WitnessKind } from './revocation/follower/witness.js'
 export { memoryStore } from './store/memory.js'
-export type {
-  Changes,
-  KeyRecord,
-  LiveLimit,
-  Matched,
-  Page,
-  PurgeBefore,
-  Purged,
-  Revocation,
-  RevocationKind,
-  Store,
-  StoreSupport,
-  Succession,
-  TokenFilter,
-  TokenRecord,
-  Usage,
-} from './store/store.js'
+export type { RevocationKind } from './store/store.js'
 export type {
   AnyClaims,
   LogPosition,

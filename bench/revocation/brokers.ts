@@ -11,11 +11,11 @@ import { connect } from '@nats-io/transport-node'
 import { Redis } from 'ioredis'
 import Database from 'libsql'
 import pg from 'pg'
+import type { RevocationFeed } from '../../src/feed/feed.js'
 import { natsFeed } from '../../src/feed/nats.js'
 import { postgresFeed } from '../../src/feed/postgres.js'
 import { redisFeed } from '../../src/feed/redis.js'
 import { type SqliteDatabase, sqliteFeed } from '../../src/feed/sqlite.js'
-import type { RevocationFeed } from '../../src/index.js'
 import { serverUrl } from '../../test/contract/servers.js'
 
 /** One connection of a process to where a log is. */

@@ -4,7 +4,8 @@
  * @module
  */
 import Database from 'libsql'
-import { createWatchword, type RevocationFeed, type Watchword } from '../../src/index.js'
+import type { RevocationFeed } from '../../src/feed/feed.js'
+import { createWatchword, type Watchword } from '../../src/index.js'
 import { type SqliteDatabase, sqliteStore } from '../../src/store/sqlite.js'
 
 /** What the nodes of one fleet share. */

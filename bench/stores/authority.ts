@@ -3,14 +3,9 @@
  *
  * @module
  */
-import {
-  createWatchword,
-  type IssuedToken,
-  memoryFeed,
-  type Store,
-  type Watchword,
-} from '../../src/index.js'
+import { createWatchword, type IssuedToken, memoryFeed, type Watchword } from '../../src/index.js'
 import { exportKey, generateKey, ready } from '../../src/paseto.js'
+import type { Store } from '../../src/store/store.js'
 import { AUDIENCE, ISSUER, SCOPE } from '../fixture.js'
 
 const POLICIES = {

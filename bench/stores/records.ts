@@ -4,7 +4,7 @@
  * @module
  */
 import { encodeTime } from 'ulid'
-import type { Store, TokenRecord } from '../../src/index.js'
+import type { Store, TokenRecord } from '../../src/store/store.js'
 import { AUDIENCE, SCOPE } from '../fixture.js'
 
 /** How many tokens each subject has, however many there are: a page of a subject has as many rows at any size. */

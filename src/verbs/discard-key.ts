@@ -63,7 +63,8 @@ const optionsSchema = strict(
  *
  * @example
  * ```ts
- * import { discardKey, type Store } from 'watchword'
+ * import { discardKey } from 'watchword'
+ * import type { Store } from 'watchword/store'
  *
  * declare const store: Store
  * declare const env: { readonly ROOT_KEY: string; readonly KEY_ID: string }

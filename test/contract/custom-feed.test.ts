@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, it } from 'vitest'
-import type { RevocationFeed } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
 import { feedContract } from 'watchword/testkit'
 import { folderFeed } from '../../examples/custom-feed.js'
 

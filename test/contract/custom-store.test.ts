@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, it } from 'vitest'
-import type { Store } from 'watchword'
+import type { Store } from 'watchword/store'
 import { storeContract } from 'watchword/testkit'
 import { jsonFileStore } from '../../examples/custom-store.js'
 

@@ -10,14 +10,9 @@ import Database from 'libsql'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  createWatchword,
-  type Health,
-  memoryFeed,
-  type RevocationFeed,
-  type Store,
-  type Watchword,
-} from 'watchword'
+import { createWatchword, type Health, memoryFeed, type Watchword } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
+import type { Store } from 'watchword/store'
 import { mysqlFeed } from '../../src/feed/mysql.js'
 import { natsFeed } from '../../src/feed/nats.js'
 import { postgresFeed } from '../../src/feed/postgres.js'

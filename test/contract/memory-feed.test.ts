@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest'
-import type { RevocationFeed } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
 import { memoryFeed } from 'watchword/feed/memory'
 import { type ChaosLog, chaosFeed, chaosLog, feedContract } from 'watchword/testkit'
 

@@ -25,7 +25,7 @@ export interface Packages {
 
 /**
  * The rooms of the house, from the ground up. An import points to a room below, or stays in its own. `errors.ts` and
- * `types.ts` are on the ground floor, and the other files directly in src are entries, as the testkit is.
+ * `types.ts` are on the ground floor. The other files directly in src, every `index.ts` and the testkit are entries.
  */
 const ROOMS = [
   'lib',
@@ -58,6 +58,7 @@ export const LONGEST_CHAIN = 15
 function roomOf(path: string): Room | undefined {
   if (GROUND.has(path)) return 'lib'
   if (ENTRIES.has(path) || path.startsWith('src/testkit/')) return 'entry'
+  if (path.endsWith('/index.ts')) return 'entry'
   return ROOMS.find((room) => path.startsWith(`src/${room}/`))
 }
 

@@ -1,7 +1,7 @@
 /**
  * The checker: reads the whole state and every history, and answers what does not add up.
  */
-import type { Revocation, Store, TokenRecord } from 'watchword'
+import type { Revocation, Store, TokenRecord } from 'watchword/store'
 import type { Act } from './history.js'
 import { LIMITED, limitedSubject } from './orders.js'
 

@@ -1,5 +1,6 @@
 /** What a worker is told, and the authority that all of them run. */
-import type { Store, WatchwordOptions } from 'watchword'
+import type { WatchwordOptions } from 'watchword'
+import type { Store } from 'watchword/store'
 import type { Place } from './stores.js'
 
 /** The orders of one worker. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SealedEvent } from 'watchword'
+import type { SealedEvent } from 'watchword/feed'
 import { openKey, resolveRootKey } from '../../src/keys/root-key.js'
 import { expiryOf, type FeedEntry } from '../../src/revocation/index/entries.js'
 import { encodeEntries } from '../../src/revocation/log/encode-event.js'

@@ -12,17 +12,16 @@ import {
   memoryFeed,
   memoryStore,
   type PolicyOptions,
-  type RevocationFeed,
   type RevokeTarget,
-  type SealedEvent,
-  type Store,
   type VerifyResult,
   type Watchword,
   WatchwordError,
   type WatchwordErrorCode,
   type WatchwordOptions,
 } from 'watchword'
+import type { RevocationFeed, SealedEvent } from 'watchword/feed'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
+import type { Store } from 'watchword/store'
 import { type ManualClock, manualClock } from 'watchword/testkit'
 
 export const SECOND = 1000

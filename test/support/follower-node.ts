@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RevocationFeed } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
 import type { ManualClock } from 'watchword/testkit'
 import { resolveClock } from '../../src/lib/clock.js'
 import type { IncidentKind } from '../../src/observe/incident-kind.js'

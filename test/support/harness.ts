@@ -12,14 +12,14 @@ import {
   memoryFeed,
   memoryStore,
   type RejectionCode,
-  type RevocationFeed,
-  type Store,
   type VerifyResult,
   type Watchword,
   WatchwordError,
   type WatchwordErrorCode,
   type WatchwordOptions,
 } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
+import type { Store } from 'watchword/store'
 import { manualClock } from 'watchword/testkit'
 import { importKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import { sealText } from '../../src/token/v4local.js'

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { RevocationFeed, Store, Watchword } from 'watchword'
+import type { Watchword } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
+import type { Store } from 'watchword/store'
 import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
 import { ACTOR, around, drive, type Fleet, issueOn, newFleet, type Options } from './fleet.js'
 

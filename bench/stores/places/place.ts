@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Store } from '../../../src/index.js'
+import type { Store } from '../../../src/store/store.js'
 
 /** The tables or keys of each size. */
 export const SHELVES = ['small', 'large'] as const

@@ -5,8 +5,8 @@
  */
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
-import type { Store } from '../../../src/index.js'
 import { type RedisClient, redisStore } from '../../../src/store/redis.js'
+import type { Store } from '../../../src/store/store.js'
 import { serverUrl, uniqueName } from '../../../test/contract/servers.js'
 import { type Client, type Opener, orDrop, type Shelf } from './place.js'
 

@@ -1,7 +1,7 @@
 /**
  * What a fault can do to a broker.
  */
-import type { SealedHead } from 'watchword'
+import type { SealedHead } from 'watchword/feed'
 import type { Place } from './connect.js'
 
 /** The server's process and its data. */

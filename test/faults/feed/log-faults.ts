@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RevocationFeed, SealedHead } from 'watchword'
+import type { RevocationFeed, SealedHead } from 'watchword/feed'
 import type { Fault } from './faults.js'
 import { PATIENCE_MS, type World } from './world.js'
 

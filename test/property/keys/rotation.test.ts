@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { IssuedToken, KeyInfo, Store, Watchword } from 'watchword'
+import type { IssuedToken, KeyInfo, Watchword } from 'watchword'
+import type { Store } from 'watchword/store'
 import type { ManualClock } from 'watchword/testkit'
 import {
   issuingKey,

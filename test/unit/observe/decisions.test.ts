@@ -7,7 +7,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { AuditEvent, Decision, RevokeTarget, Store, Watchword } from 'watchword'
+import type { AuditEvent, Decision, RevokeTarget, Watchword } from 'watchword'
+import type { Store } from 'watchword/store'
 import { importKey, open, ready } from '../../../src/paseto.js'
 import {
   AUDIENCE,

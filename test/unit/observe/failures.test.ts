@@ -1,6 +1,8 @@
 /** What `health()` says of an adapter that does not work, of incidents, and of the clock. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { FailureReason, RevocationFeed, Store, Watchword } from 'watchword'
+import type { FailureReason, Watchword } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
+import type { Store } from 'watchword/store'
 import { chaosLog } from 'watchword/testkit'
 import { reasonOf, withReason } from '../../../src/lib/failure-reason.js'
 import { Failures } from '../../../src/observe/failures.js'

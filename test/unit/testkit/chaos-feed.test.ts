@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Position, RevocationFeed, SealedEvent, SealedHead, WatchHint } from 'watchword'
+import type { Position, RevocationFeed, SealedEvent, SealedHead, WatchHint } from 'watchword/feed'
 import {
   type ChaosFeed,
   type ChaosLog,

@@ -1,6 +1,7 @@
 /** What a node whose wall clock is wrong can do to the others: nothing that cannot be undone. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Clock, Store, Watchword } from 'watchword'
+import type { Clock, Watchword } from 'watchword'
+import type { Store } from 'watchword/store'
 import { chaosLog, type ManualClock } from 'watchword/testkit'
 import {
   ACTOR,

@@ -3,7 +3,8 @@
  * away.
  */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Store, Watchword } from 'watchword'
+import type { Watchword } from 'watchword'
+import type { Store } from 'watchword/store'
 import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
 import {
   ACTOR,

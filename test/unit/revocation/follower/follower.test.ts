@@ -1,7 +1,8 @@
 /** How nodes follow one log: by pushes that come or do not, by polls, and by asking when they must. */
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { RevocationFeed, SealedEvent, WatchHint, Watchword } from 'watchword'
+import type { Watchword } from 'watchword'
+import type { RevocationFeed, SealedEvent, WatchHint } from 'watchword/feed'
 import {
   ACTOR,
   codeOf,

@@ -1,8 +1,10 @@
 /** What a node asks the store, when the log may not be the one that it knew. */
 import { ulid } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryStore, type RevocationFeed, type Store } from 'watchword'
+import { memoryStore } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
 import { ready } from 'watchword/paseto'
+import type { Store } from 'watchword/store'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import {
   backfillChanges,

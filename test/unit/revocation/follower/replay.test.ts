@@ -1,6 +1,6 @@
 /** What nodes say to each other in the log counts where it stands in the log, and nowhere else. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { SealedEvent } from 'watchword'
+import type { SealedEvent } from 'watchword/feed'
 import type { NodeEntry } from '../../../../src/revocation/index/entries.js'
 import { sealedEvent, sealKeysOf } from '../../../support/feed-writer.js'
 import { ACTOR, drive, issueOn, SECOND, verdict } from '../../../support/fleet.js'

@@ -1,6 +1,6 @@
 /** What becomes of revocations when the log loses them: nodes that know give them back, and those that start find them. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { SealedHead } from 'watchword'
+import type { SealedHead } from 'watchword/feed'
 import {
   ACTOR,
   codeOf,

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { RevocationFeed, SealedEvent, SealedHead } from 'watchword'
+import type { RevocationFeed, SealedEvent, SealedHead } from 'watchword/feed'
 import { generateKey, keyId } from 'watchword/paseto'
 import { linkOf, sealHead } from '../../../../src/revocation/log/seal.js'
 import { deriveKey } from '../../../../src/token/paserk.js'

@@ -1,6 +1,8 @@
 /** What nodes do when the log is split: each half takes writes, and neither hears of the other. */
 import { afterEach, describe, expect, it } from 'vitest'
-import type { RevocationFeed, Store, Watchword } from 'watchword'
+import type { Watchword } from 'watchword'
+import type { RevocationFeed } from 'watchword/feed'
+import type { Store } from 'watchword/store'
 import { chaosLog } from 'watchword/testkit'
 import {
   ACTOR,

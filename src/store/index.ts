@@ -1,0 +1,22 @@
+/**
+ * The types for writing a store of your own. `storeContract` of `watchword/testkit` tests it.
+ *
+ * @module
+ */
+export type {
+  Changes,
+  KeyRecord,
+  LiveLimit,
+  Matched,
+  Page,
+  PurgeBefore,
+  Purged,
+  Revocation,
+  RevocationKind,
+  Store,
+  StoreSupport,
+  Succession,
+  TokenFilter,
+  TokenRecord,
+  Usage,
+} from './store.js'
