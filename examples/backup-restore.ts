@@ -1,4 +1,4 @@
-// What is lost when the database is restored from a backup, and how is it found again?
+// What is lost when the database is restored from a backup, and how is it recovered?
 import assert from 'node:assert/strict'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { sqliteStore } from 'watchword/store/sqlite'
 await ready
 const folder = await mkdtemp(join(tmpdir(), 'watchword-'))
 const file = (name: string) => join(folder, name)
-// The backup is worth nothing without it, and the two are never kept in the same place.
+// The backup is useless without it. Keep the two in different places.
 const rootKey = exportKey(generateKey())
 const actor = 'ops@acme.example'
 const says = (result: VerifyResult) => (result.ok ? 'ok' : result.code)
@@ -58,14 +58,14 @@ const second = await open(file('restored.db'), memoryFeed())
 const { watchword } = second
 assert.equal(says(watchword.verify(kept.token)), 'ok')
 console.log('token from before the backup: ok')
-// What the store never knew, no store gives back: it still verifies, but it has no record any more.
+// A token issued after the backup still verifies, but has no record.
 assert.equal(says(watchword.verify(late.token)), 'ok')
 assert.equal(await watchword.tokens.get(late.id), undefined)
 const strict = await watchword.authenticate(late.token, { freshness: 'store' })
 assert.equal(says(strict), 'revoked')
 console.log(`token issued after the backup: ok; by freshness: 'store': ${says(strict)}`)
 
-// The revocation of the afternoon is gone: this is the dangerous part.
+// The revocation made after the backup is gone: this is the dangerous part.
 assert.equal(says(watchword.verify(leaked.token)), 'ok')
 console.log('token revoked after the backup: ok, until it is revoked again')
 for (const id of revokedSince)

@@ -17,7 +17,7 @@ const options = {
   issuer: 'https://auth.acme.example',
   audience: 'orders-api',
   rootKey: exportKey(generateKey()),
-  // Shared by all authorities below, as the database and the broker are by the old and the new release.
+  // All authorities below share these, as the old and the new release share the database and the broker.
   store: memoryStore(),
   feed: memoryFeed(),
   policies: { service },

@@ -1,4 +1,4 @@
-// Four processes behind one port: once a token is revoked in the middle of the load, does any of them still let it in?
+// Four processes behind one port: does any of them still accept a token after it is revoked under load?
 import assert from 'node:assert/strict'
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ const scopes = ['orders:read']
 if (cluster.isPrimary) await lead()
 else await serve(process.env['CLUSTER_PLACE'] ?? '', process.env['CLUSTER_ROOT_KEY'] ?? '')
 
-/** What the five nodes have in common: the four that serve, and the one that issues and revokes. */
+/** Starts one of the five nodes: four that serve, and one that issues and revokes. */
 function startNode(node: string, rootKey: string, { store, feed }: Backend) {
   return createWatchword({
     issuer: 'https://auth.acme.example',
@@ -30,7 +30,7 @@ function startNode(node: string, rootKey: string, { store, feed }: Backend) {
   })
 }
 
-/** One of the four. It serves until the first process lets go of it. */
+/** One of the four. It serves until the first process disconnects. */
 async function serve(place: string, rootKey: string): Promise<void> {
   const node = `worker-${cluster.worker?.id}`
   const backend = openBackend(JSON.parse(place) as Place)
@@ -88,7 +88,7 @@ async function revokeUnderLoad(
 
   const asked = performance.now()
   const reason = 'found in a public repository'
-  // On a busy machine a node may take its time to answer; until it does, nothing is promised of it.
+  // On a busy machine a node may confirm late; until then the receipt guarantees nothing about it.
   const options = { actor, reason, waitFor: 'all', timeout: '20s' } as const
   const receipt = await watchword.revoke({ id: leaked.id }, options)
   seen.revokedAt = performance.now()
@@ -98,15 +98,15 @@ async function revokeUnderLoad(
   const errors = await stop()
   const seconds = (performance.now() - start) / 1000
   const { applied = [], pending = [] } = receipt.nodes ?? {}
-  console.log(`${(seen.answers / seconds).toFixed(0)} requests a second, ${errors} errors`)
+  console.log(`${(seen.responses / seconds).toFixed(0)} requests a second, ${errors} errors`)
   console.log(`revoked on every node after ${(seen.revokedAt - asked).toFixed(0)} ms`)
   console.log(`  applied: ${applied.join(', ')}; pending: ${pending.join(', ') || 'none'}`)
   console.log(
     `  the last success with it came ${(seen.lastPassedAt - asked).toFixed(0)} ms after the call`,
   )
   console.log(`successes of requests sent after the receipt: ${seen.leakedPassedLater}`)
-  console.log(`refused since by: ${[...seen.refusedBy].sort().join(', ')}`)
-  console.log(`refusals of another token meanwhile: ${seen.keptRefused}`)
+  console.log(`rejected since by: ${[...seen.refusedBy].sort().join(', ')}`)
+  console.log(`rejections of another token meanwhile: ${seen.keptRefused}`)
   assert.deepEqual(pending, [])
   assert.equal(applied.length, PROCESSES + 1)
   assert.equal(seen.leakedPassedLater, 0)
@@ -114,15 +114,15 @@ async function revokeUnderLoad(
   assert.equal(errors, 0)
 }
 
-/** Waits for what the load must show sooner or later, however slow the machine is. */
+/** Waits until the condition holds, which takes longer on a slow machine. */
 async function until(holds: () => boolean): Promise<void> {
   for (let tries = 0; !holds(); tries++) {
-    assert.ok(tries < 1000, 'the load did not show what it must')
+    assert.ok(tries < 1000, 'the expected responses did not come')
     await sleep(10)
   }
 }
 
-/** Answers the port once all of them listen. */
+/** Resolves with the port when all of them listen. */
 async function startWorkers(place: Place, rootKey: string): Promise<number> {
   const env = { CLUSTER_PLACE: JSON.stringify(place), CLUSTER_ROOT_KEY: rootKey }
   const failed = new AbortController()

@@ -13,8 +13,8 @@ const watchword = await createWatchword({
 
 const ORIGIN = 'https://app.acme.example'
 const app = new Hono()
-// Before the guard: a preflight has no token, and the guard holds for every method. It also has to add its headers to
-// the refusals of the guard, or the page sees a network error instead of a 401.
+// Before the guard: a preflight has no token, and the guard applies to every method. It also has to add its headers to
+// the rejections of the guard, or the page sees a network error instead of a 401.
 app.use(
   cors({
     origin: ORIGIN, // one origin, or a function that checks a list
@@ -27,7 +27,7 @@ app.use(
 app.use(requireToken(watchword, { scopes: ['orders:read'], expiryHeaders: true, rotateDue: true }))
 app.get('/orders', (c) => c.json([]))
 
-// From here on we are the browser.
+// The rest acts as the browser.
 const preflight = await app.request('/orders', {
   method: 'OPTIONS',
   headers: {

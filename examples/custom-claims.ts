@@ -1,4 +1,4 @@
-// How does a token carry facts of my own, with types that the compiler knows?
+// How does a token carry custom claims, with types that the compiler knows?
 import assert from 'node:assert/strict'
 import { createWatchword, WatchwordError } from 'watchword'
 import * as z from 'zod'
@@ -7,12 +7,12 @@ const watchword = await createWatchword({
   issuer: 'https://auth.acme.example',
   audience: 'orders-api',
   policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
-  // Any synchronous Standard Schema will do: zod, valibot, arktype.
+  // Any synchronous Standard Schema works: zod, valibot, arktype.
   claims: z.object({ tenant: z.string(), plan: z.enum(['free', 'pro']).default('free') }),
 })
 const request = { policy: 'service', subject: 'svc_billing', actor: 'ops@acme.example' }
 
-// What goes in is checked before anything is written; `plan` may be left out, `tenant` may not.
+// `issue` validates the claims before it writes. `plan` is optional, `tenant` is required.
 const { token } = await watchword.issue({ ...request, claims: { tenant: 'acme' } })
 await assert.rejects(
   // @ts-expect-error: a tenant is text
@@ -21,14 +21,14 @@ await assert.rejects(
 )
 console.log('issue: a tenant that is no text is refused')
 
-// What comes out has the schema's types, with its defaults filled in.
+// `verify` returns claims with the schema's types and defaults.
 const result = watchword.verify(token)
 assert.ok(result.ok)
 const { tenant, plan }: { tenant: string; plan: 'free' | 'pro' } = result.claims
 assert.deepEqual({ tenant, plan }, { tenant: 'acme', plan: 'free' })
 console.log(`verify: tenant ${tenant}, plan ${plan}`)
 
-// The claims of the library and of PASETO keep their names.
+// Names of the library's and of PASETO's own claims are reserved.
 await assert.rejects(
   watchword.issue({ ...request, claims: { tenant: 'acme', ...{ sub: 'root' } } }),
   (error) => error instanceof WatchwordError && error.code === 'ERR_RESERVED_CLAIM',

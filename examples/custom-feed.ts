@@ -1,7 +1,7 @@
 /**
- * A feed over something of your own: here a folder that the processes of one machine share. Each state of the log is a
- * file with a number, made elsewhere and then linked to its name. Of two that link the next number one fails, and that
- * is the compare-and-append; `feedContract` of watchword/testkit says whether that is enough. It keeps no snapshot.
+ * A custom feed: here a folder that the processes of one machine share. Each state of the log is a numbered file, which
+ * is written under another name and then linked. Of two processes that link the same number one fails: that is the
+ * compare-and-append. `feedContract` of watchword/testkit tests it. It keeps no snapshot.
  */
 import { randomUUID } from 'node:crypto'
 import { watch as watchFolder } from 'node:fs'
@@ -17,7 +17,7 @@ interface State {
 }
 
 const NOTHING: State = { head: null, floor: 1, events: [] }
-// So many old states stay, so that whoever has just listed the folder finds what it saw.
+// This many old states are kept, so that a process that has just listed the folder finds them.
 const KEPT = 64
 
 /** A feed in one folder, for any number of processes on one machine. Suits logs of a few thousand events. */
@@ -39,7 +39,7 @@ export function folderFeed(folder: string): RevocationFeed {
     }
   }
 
-  // Links a finished file to the name, so that nobody sees half of it. Answers false when the name is taken.
+  // Links a finished file to the name, so that no process reads half of it. Returns false when the name is taken.
   async function place(number: number, state: State): Promise<boolean> {
     const path = join(folder, `${randomUUID()}.new`)
     await writeFile(path, serialize(state))
@@ -48,17 +48,17 @@ export function folderFeed(folder: string): RevocationFeed {
     return placed === true
   }
 
-  // Looks at the newest state and makes the next one, and looks again when somebody else was faster.
+  // Reads the newest state and writes the next one, and tries again when another process was faster.
   async function step<T>(work: (state: State) => readonly [T, State?]): Promise<T> {
     for (;;) {
       const [number, state] = await newest()
-      const [answer, next] = work(state)
-      if (next === undefined) return answer
+      const [result, next] = work(state)
+      if (next === undefined) return result
       if (!(await place(number + 1, next))) continue
-      // A name that is free because its state is long gone is no win, and nobody can tell one from the other.
+      // A name may also be free because its state was removed long ago. Nothing distinguishes the two.
       if ((await last()) > number + KEPT / 2) throw new Error('too slow to tell')
       await unlink(join(folder, `${number - KEPT}`)).catch(unless('ENOENT'))
-      return answer
+      return result
     }
   }
 
@@ -94,7 +94,7 @@ export function folderFeed(folder: string): RevocationFeed {
       await new Promise<void>((resolve, reject) => {
         const watcher = watchFolder(folder, { signal: over }, () => wake())
         watcher.once('error', reject).once('close', resolve)
-        // Watches first and looks second, so that nothing can come in between.
+        // Watches first and reads second, so that no change is missed in between.
         newest().then(([, state]) => isAt(state, from) || over.aborted || wake(), reject)
       })
     },

@@ -1,6 +1,6 @@
 /**
- * A store over something of your own: here one JSON file. A queue makes each method a step of its own, and a file that
- * is renamed into place makes it all or nothing; `storeContract` of watchword/testkit says whether that is enough.
+ * A custom store: here one JSON file. A queue runs one method at a time, and renaming a complete file into place makes
+ * each of them atomic. `storeContract` of watchword/testkit tests it.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import type {
@@ -30,18 +30,18 @@ const queues = new Map<string, Promise<unknown>>()
 export function jsonFileStore(file: string): Store {
   let closed = false
 
-  // One method after the other: what it changed is written before anyone hears of it, what fails changed nothing.
+  // One method at a time: changes are written before the method resolves, and a method that fails changes nothing.
   function step<T>(work: (...data: Data) => T): Promise<T> {
     const turn = (queues.get(file) ?? Promise.resolve()).then(async () => {
       if (closed) throw new Error('the store is closed')
       const before = await readFile(file, 'utf8')
       const data = JSON.parse(before).map((entries: []) => new Map(entries)) as Data
-      const answer = work(...data)
+      const result = work(...data)
       const after = JSON.stringify(data.map((rows) => [...rows]))
-      if (after === before) return answer
+      if (after === before) return result
       await writeFile(`${file}.new`, after)
       await rename(`${file}.new`, file)
-      return answer
+      return result
     })
     const settled = turn.catch(() => undefined)
     queues.set(file, settled)
@@ -75,9 +75,9 @@ export function jsonFileStore(file: string): Store {
         const row = tokens.get(id)
         if (row === undefined) return { outcome: 'missing' }
         const sealed = { keyId: successor.keyId, generation: successor.generation }
-        const dead = (one: Revocation) => covers(one, row) || covers(one, { ...row, ...sealed })
+        const covered = (one: Revocation) => covers(one, row) || covers(one, { ...row, ...sealed })
         if (row.revokedAt !== null) return { outcome: 'revoked' }
-        if ([...revocations.values()].some(dead)) return { outcome: 'revoked' }
+        if ([...revocations.values()].some(covered)) return { outcome: 'revoked' }
         const winner = row.successor === null ? undefined : tokens.get(row.successor)
         if (winner !== undefined) return { outcome: 'already', predecessor: row, successor: winner }
         row.successor = successor.id
@@ -180,7 +180,7 @@ function endAt(row: Token | undefined, at: number): boolean {
   return true
 }
 
-// The last change comes last. The purged ones stay, so that no number is given twice.
+// The last change comes last. The purged ones stay, so that no number is used twice.
 function arrive(changes: Map<string, number>, id: string): void {
   const last = [...changes.values()].at(-1) ?? 0
   changes.delete(id)

@@ -1,4 +1,4 @@
-// How does a node start, say that it is ready, and stop on SIGTERM without breaking a request?
+// How does a node start, report readiness, and stop on SIGTERM without breaking a request?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -19,12 +19,12 @@ const watchword = await createWatchword({
 })
 
 let draining = false
-// Stands for slow work, which the end of this program finishes when it is time.
+// Stands for slow work, which the end of this program completes.
 let finishWork = (): void => undefined
 const work = new Promise<void>((resolve) => {
   finishWork = resolve
 })
-// The end of this program need not wait out the drain: it knows when the load balancer has noticed.
+// This program ends the drain early: it knows when the load balancer has noticed.
 const noticed = new AbortController()
 const orders = protect(
   watchword,
@@ -35,9 +35,9 @@ const orders = protect(
   { scopes: ['orders:read'] },
 )
 const server = createServer((request, response) => {
-  // Liveness: the process runs. It does not look at the database: a restart does not repair one.
+  // Liveness: the process runs. It does not check the database, which a restart would not repair.
   if (request.url === '/livez') return void response.end('ok')
-  // Readiness: send requests here. A stale node refuses every token, so it takes itself out.
+  // Readiness: send requests here. A stale node rejects every token, so it should receive none.
   if (request.url === '/readyz') {
     response.statusCode = !draining && watchword.health().status === 'live' ? 200 : 503
     return void response.end()
@@ -55,7 +55,7 @@ async function stop(): Promise<void> {
   server.close() // 3. accept no new connection, and let requests in flight finish
   server.closeIdleConnections()
   await closed
-  console.log('2. server closed, every request answered')
+  console.log('2. server closed, every request completed')
   await watchword.close() // 4. after the last request: writes what is pending to the feed and the store
   console.log(`3. authority ${watchword.health().status}`)
   clearTimeout(deadline) // 5. last, end the pools and clients that the store and the feed use
@@ -66,7 +66,7 @@ const stopped = once(process, 'SIGTERM').then(stop)
 server.listen(Number(process.env['PORT'] ?? 0))
 await once(server, 'listening')
 
-// From here on we are the orchestrator and a client.
+// The rest acts as the orchestrator and a client.
 const url = `http://localhost:${(server.address() as AddressInfo).port}`
 const status = async (path: string, headers: Record<string, string> = {}) => {
   const request = get(url + path, { headers, agent: false })

@@ -43,7 +43,7 @@ const closeAll = async (): Promise<void> => {
 
 const [command, subject, ...scopes] = process.argv.slice(2)
 if (command === 'token' && subject !== undefined) {
-  // Whoever has the root key may issue; the actor is for the record.
+  // A process with the root key may issue; the actor is recorded.
   const issued = await watchword.issue({ policy: 'service', subject, scopes, actor: 'cli' })
   console.log(issued.token)
   await closeAll()
@@ -68,7 +68,7 @@ async function serve(): Promise<void> {
   })
   app.delete('/tokens/:id', manage, async (request, response) => {
     const { id } = request.params as { id: string }
-    // Resolves when every node that is running refuses the token.
+    // Resolves when every running node rejects the token.
     const { nodes } = await watchword.revoke(
       { id },
       { actor: authOf(request).subject, waitFor: 'all' },

@@ -1,4 +1,4 @@
-// How does an Express service take tokens, and what do its clients see?
+// How does an Express service accept tokens, and what do its clients see?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -20,7 +20,7 @@ app.post('/orders', requireToken(watchword, { scopes: ['orders:write'] }), (_, r
   response.sendStatus(201)
 })
 
-// From here on we are a client.
+// The rest acts as a client.
 const server = app.listen(0)
 await once(server, 'listening')
 const url = `http://localhost:${(server.address() as AddressInfo).port}/orders`

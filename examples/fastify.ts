@@ -1,4 +1,4 @@
-// How does a Fastify service take tokens, and what do its clients see?
+// How does a Fastify service accept tokens, and what do its clients see?
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import fastify from 'fastify'
@@ -12,13 +12,13 @@ const watchword = await createWatchword({
 })
 
 const app = fastify()
-// Every route wants a token; some want more.
+// Every route requires a token; some also require scopes.
 await app.register(tokenPlugin(watchword, { scopes: ['orders:read'] }))
 app.get('/orders', async (request) => ({ hello: authOf(request).subject }))
 const onRequest = requireToken(watchword, { scopes: ['orders:write'] })
 app.post('/orders', { onRequest }, async (_, reply) => reply.code(201).send())
 
-// From here on we are a client.
+// The rest acts as a client.
 await app.listen({ port: 0 })
 const url = `http://localhost:${(app.server.address() as AddressInfo).port}/orders`
 const actor = 'ops@acme.example'

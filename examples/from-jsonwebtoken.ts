@@ -10,7 +10,7 @@ import { authOf, requireToken } from 'watchword/express'
 const issuer = 'https://auth.acme.example'
 const audience = 'orders-api'
 const JWT_SECRET = 'the secret that signed the JWTs until today'
-// After this day no JWT is accepted any more.
+// From this day on no JWT is accepted.
 const JWT_UNTIL = Date.now() + 30 * 24 * 60 * 60 * 1000
 
 const watchword = await createWatchword({
@@ -31,7 +31,7 @@ let jwtRequests = 0
 function readJwt(text: string): Caller | undefined {
   if (Date.now() >= JWT_UNTIL) return undefined
   try {
-    // Name the algorithm, the issuer and the audience. A JWT without `exp` never expires, so refuse it.
+    // Name the algorithm, the issuer and the audience. A JWT without `exp` never expires, so reject it.
     const payload = jwt.verify(text, JWT_SECRET, { algorithms: ['HS256'], issuer, audience })
     if (typeof payload === 'string' || payload.exp === undefined) return undefined
     const scopes = String(payload['scope'] ?? '').split(' ')
@@ -41,14 +41,14 @@ function readJwt(text: string): Caller | undefined {
   }
 }
 
-/** A guard for the time of the move: three parts divided by dots are a JWT, everything else is for watchword. */
+/** A guard for the time of the move: three parts separated by dots are a JWT, everything else goes to watchword. */
 function requireEither(scope: string) {
   const guard = requireToken(watchword, { scopes: [scope] })
   return (request: Request, response: Response, next: NextFunction) => {
     const [, text] =
       /^Bearer (eyJ[\w-]*\.[\w-]+\.[\w-]+)$/i.exec(request.get('authorization') ?? '') ?? []
     const caller = text === undefined ? undefined : readJwt(text)
-    // A JWT that is invalid goes on to the guard, which answers it as it answers every invalid token.
+    // An invalid JWT goes to the guard, which rejects it like every invalid token.
     if (caller?.scopes.includes(scope)) {
       jwtRequests++
       callers.set(request, caller)
@@ -83,7 +83,7 @@ app.post('/token/exchange', requireEither('orders:read'), async (request, respon
   response.set('cache-control', 'no-store').json({ token, expiresAt })
 })
 
-// From here on we are a client.
+// The rest acts as a client.
 const server = app.listen(0)
 await once(server, 'listening')
 const url = `http://localhost:${(server.address() as AddressInfo).port}`

@@ -1,4 +1,4 @@
-// How does a Hono service take tokens, and what do its clients see?
+// How does a Hono service accept tokens, and what do its clients see?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -21,7 +21,7 @@ app.post('/orders', requireToken(watchword, { scopes: ['orders:write'] }), (c) =
   return c.body(null, 201)
 })
 
-// From here on we are a client.
+// The rest acts as a client.
 const server = serve({ fetch: app.fetch, port: 0 })
 await once(server, 'listening')
 const url = `http://localhost:${(server.address() as AddressInfo).port}/orders`

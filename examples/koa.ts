@@ -1,4 +1,4 @@
-// How does a Koa service take tokens, and what do its clients see?
+// How does a Koa service accept tokens, and what do its clients see?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +22,7 @@ router.post('/orders', requireToken(watchword, { scopes: ['orders:write'] }), (c
 })
 const app = new Koa().use(router.routes())
 
-// From here on we are a client.
+// The rest acts as a client.
 const server = app.listen(0)
 await once(server, 'listening')
 const url = `http://localhost:${(server.address() as AddressInfo).port}/orders`

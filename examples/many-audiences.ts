@@ -9,7 +9,7 @@ const watchword = await createWatchword({
 })
 const request = { policy: 'service', subject: 'svc_billing', actor: 'ops@acme.example' }
 
-// Each audience has keys of its own; with several, `issue` must be told which.
+// Each audience has its own keys. With several, `issue` requires the option `audience`.
 const orders = await watchword.issue({
   ...request,
   audience: 'orders-api',
@@ -18,7 +18,7 @@ const orders = await watchword.issue({
 const stock = await watchword.issue({ ...request, audience: 'stock-api', scopes: ['stock:read'] })
 assert.notEqual(orders.keyId, stock.keyId)
 
-// A route says which one it serves.
+// A route names the audience that it serves.
 const ordersRoute = watchword.require({ audience: 'orders-api', scopes: ['orders:read'] })
 assert.equal(watchword.verify(orders.token, ordersRoute).ok, true)
 const foreign = watchword.verify(stock.token, ordersRoute)
@@ -35,11 +35,11 @@ for (const other of [undefined, 'sha256:00000000000000000000000000000000']) {
 }
 console.log('a bound token without its binding, or with another one: invalid')
 
-// One audience can be cut off whole.
+// A whole audience can be revoked.
 await watchword.revoke({ audience: 'stock-api' }, { actor: 'ops@acme.example' })
 const cut = watchword.verify(stock.token)
 assert.equal(!cut.ok && cut.code, 'revoked')
 assert.equal(watchword.verify(orders.token).ok, true)
-console.log('audience stock-api revoked: its tokens are dead, the others live')
+console.log('audience stock-api revoked: its tokens are rejected, the others stay valid')
 
 await watchword.close()

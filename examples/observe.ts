@@ -1,9 +1,9 @@
-// Who did what, when and why, and how does the authority stand?
+// Who did what, when and why, and how healthy is the authority?
 import assert from 'node:assert/strict'
 import { subscribe } from 'node:diagnostics_channel'
 import { type AuditEvent, createWatchword, type Decision } from 'watchword'
 
-// Without a listener nothing is built. No message holds a token, a key or a custom claim.
+// Without a listener no message is built. No message holds a token, a key or a custom claim.
 const outcomes = new Map<string, number>()
 subscribe('watchword:decision', (message) => {
   const { outcome } = message as Decision

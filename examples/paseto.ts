@@ -18,7 +18,7 @@ assert.ok(opened)
 assert.equal(decoder.decode(opened.payload), '{"sub":"svc_mail"}')
 console.log('opened', decoder.decode(opened.payload), decoder.decode(opened.footer))
 
-// What is not authentic is `undefined`, for whatever reason. Expiry and claims are yours to check.
+// Returns `undefined` for a token that is not authentic, for any reason. Check expiry and claims yourself.
 assert.equal(paseto.open(key, token), undefined)
 assert.equal(paseto.open(paseto.generateKey(), token), undefined)
 console.log('with another assertion or another key: undefined')

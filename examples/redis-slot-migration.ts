@@ -55,7 +55,7 @@ async function main([from, to]: readonly [ClusterNode, ClusterNode]): Promise<vo
   const kept = await watchword.issue(request)
   for (let i = 0; i < 30; i++) await watchword.issue(request)
 
-  // Calls go on during the move. An outage is an error with a code; asking again is safe.
+  // Calls go on during the move. An outage is an error with a code; retrying is safe.
   let over = false
   let retries = 0
   let rejected = 0
@@ -100,7 +100,7 @@ async function main([from, to]: readonly [ClusterNode, ClusterNode]): Promise<vo
   console.log(`verify: ${await verified} calls, ${rejected} rejected`)
   console.log(`issue and revoke: ${2 * revoked.length} calls, ${retries} retried`)
 
-  // What was revoked while the keys were on both sides is revoked.
+  // Revocations made while the keys were on both servers are kept.
   const records = await Promise.all(revoked.map((token) => watchword.authenticate(token)))
   assert.equal(records.filter(({ ok }) => ok).length, 0)
   assert.equal(rejected, 0)

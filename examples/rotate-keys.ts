@@ -22,7 +22,7 @@ await ready
 const rootKey: string = exportKey(generateKey())
 const before = await createWatchword({ ...options, rootKey })
 
-// By schedule: nobody asks for it. The default is 30 days; an hour is over sooner.
+// By schedule, without a call. The default is 30 days; this example uses an hour.
 const old = await before.issue(request)
 await clock.advance(70 * 60_000)
 const next = await before.issue(request)
@@ -38,14 +38,14 @@ const current = await before.issue(request)
 assert.equal(current.keyId, planned?.id)
 console.log('on demand: pending for five minutes, then active')
 
-// After a leak: the key, and every token that it sealed, are dead at once.
+// After a leak: the key and every token that it sealed are rejected at once.
 await before.keys.revoke(next.keyId, { actor: 'ops@acme.example', reason: 'found in a dump' })
 const leaked = before.verify(next.token)
 assert.equal(!leaked.ok && leaked.code, 'revoked')
 assert.equal(before.verify(current.token).ok, true)
 console.log('after a leak: what the key sealed is revoked, other tokens are not')
 
-// A root key that never leaves a KMS. This one is made up; a real one calls its client.
+// A root key that never leaves a KMS. This one is a stand-in; a real one calls the client of the KMS.
 const secret = randomBytes(32)
 const kms: KeyWrapper = {
   id: 'kms:alias/acme-tokens', // stored with each key: never reuse it for another root key
@@ -73,7 +73,7 @@ assert.ok(count > 0)
 assert.deepEqual([...new Set(second.keys.list().map((key) => key.wrappedBy))], [kms.id])
 console.log(`root key replaced: ${count} keys wrapped by ${kms.id}`)
 
-// Last, the old one goes. No token had to change.
+// Last, the old one is removed. No token changes.
 const third = await createWatchword({ ...options, rootKey: kms })
 assert.equal(third.verify(current.token).ok, true)
 console.log('without the old root key: tokens of before are accepted')

@@ -1,4 +1,4 @@
-// How does a client rotate its own token, once, however many of its requests find that it is due?
+// How does a client rotate its own token, once, even if many of its requests find it due at once?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -24,7 +24,7 @@ const scopes = ['orders:read']
 const app = express()
 app.set('trust proxy', 'loopback') // a proxy on this machine ends TLS
 app.all('/token/rotate', tokenEndpoints(watchword).rotation())
-// `expiryHeaders` says when the token is due; `rotateDue` sends the successor along without being asked.
+// `expiryHeaders` says when the token is due; `rotateDue` adds the successor to a response.
 app.get(
   '/orders',
   requireToken(watchword, { scopes, expiryHeaders: true }),
@@ -39,7 +39,7 @@ app.get('/stock', automatic, (request, response) => {
 const server = app.listen(0)
 await once(server, 'listening')
 
-// From here on we are the client. Its `fetch` says what the proxy would say: the connection was TLS.
+// The rest acts as the client. Its `fetch` reports what the proxy would: the connection was TLS.
 const folder = await mkdtemp(join(tmpdir(), 'watchword-client-'))
 const file = join(folder, 'token')
 const actor = 'ops@acme.example'
@@ -88,7 +88,7 @@ assert.equal(handed.ok && handed.generation, 2)
 assert.equal(rotations, 1)
 console.log('by Token-Successor: generation 2, without a call to the rotation endpoint')
 
-// The first client finds out by itself: before it rotates, it reads the file.
+// The first client notices by itself: it reads the file before it rotates.
 assert.equal(await generation('/orders'), 2)
 assert.equal(rotations, 1)
 console.log('another process has rotated: the file is read, nothing is rotated twice')

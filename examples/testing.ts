@@ -1,4 +1,4 @@
-// How is a service that takes tokens tested? With real tokens, a memory store and a clock that the test moves.
+// How is a service that accepts tokens tested? With real tokens, a memory store and a manual clock.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-// How do clients rotate their own tokens, and how does anybody who finds one have it killed?
+// How do clients rotate their own tokens, and how can anyone who finds a token have it revoked?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -41,7 +41,7 @@ app.all(
   endpoints.introspection({ authorize }),
 )
 
-// From here on we are clients.
+// The rest acts as the clients.
 const server = app.listen(0)
 await once(server, 'listening')
 const url = `http://localhost:${(server.address() as AddressInfo).port}`
@@ -59,18 +59,18 @@ async function post(path: string, bearer: string, fields: Record<string, string>
   return { status: response.status, text, headers: response.headers }
 }
 
-// The holder exchanges its token, and needs nothing else for it.
+// The holder exchanges its token with the token alone.
 const rotated = await post('/token/rotate', service)
 const { access_token: token, expires_in } = JSON.parse(rotated.text)
 assert.equal(rotated.status, 200)
 console.log(`rotate: ${rotated.status}, the successor expires in ${expires_in} s`)
 
-// A service that cannot verify tokens itself asks what one is good for.
+// A service that cannot verify tokens itself asks for the state of one.
 const active = await post('/oauth/introspect', operator, { token })
 assert.equal(JSON.parse(active.text).active, true)
 console.log(`introspect: ${active.status} for ${JSON.parse(active.text).sub}`)
 
-// Whoever has found the token may kill it, and learns nothing by it.
+// Anyone who has found the token may have it revoked, and learns nothing about it.
 const killed = await post('/token/leaked', '', { token })
 const unknown = await post('/token/leaked', '', { token: 'v4.local.unknown' })
 assert.deepEqual([killed.status, killed.text], [unknown.status, unknown.text])
@@ -78,13 +78,13 @@ const inactive = await post('/oauth/introspect', operator, { token })
 assert.equal(inactive.text, '{"active":false}')
 console.log(`report a leak: ${killed.status}; introspect: ${inactive.text}`)
 
-// Revocation by those who may is answered alike, also for a token that is dead already.
+// Authorized callers get the same response for a token that is already revoked.
 const revoked = await post('/oauth/revoke', operator, { token })
-const nobody = await post('/oauth/revoke', '', { token })
-assert.deepEqual([revoked.status, nobody.status], [200, 401])
-console.log(`revoke: ${revoked.status}; by nobody: ${nobody.status}`)
+const anonymous = await post('/oauth/revoke', '', { token })
+assert.deepEqual([revoked.status, anonymous.status], [200, 401])
+console.log(`revoke: ${revoked.status}; without credentials: ${anonymous.status}`)
 
-// The limiter has had enough.
+// The limiter rejects further calls.
 for (let i = 0; i < 8; i++) await post('/token/leaked', '', { token: 'x' })
 const limited = await post('/token/leaked', '', { token: 'x' })
 assert.equal(limited.status, 429)

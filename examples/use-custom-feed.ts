@@ -1,4 +1,4 @@
-/** The feed of custom-feed.ts at work: what one authority revokes, another one refuses a moment later. */
+/** Uses the feed of custom-feed.ts: a token that one authority revokes is rejected by another a moment later. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ const options = {
   store: memoryStore(),
   policies: { job: { ttl: '1h', scopes: ['jobs:*'] } },
 } as const
-// Each has a feed of its own over the same folder, as each process would.
+// Each has its own feed over the same folder, as separate processes would.
 const one = await createWatchword({ ...options, feed: folderFeed(folder) })
 const two = await createWatchword({ ...options, feed: folderFeed(folder) })
 

@@ -1,4 +1,4 @@
-/** The store of custom-store.ts at work: what was issued and revoked is still so after a restart. */
+/** Uses the store of custom-store.ts: tokens and revocations are still there after a restart. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,15 +20,15 @@ const open = () =>
 
 const first = await open()
 const kept = await first.issue({ policy: 'job', subject: 'svc_mail', actor: 'ops' })
-const dead = await first.issue({ policy: 'job', subject: 'svc_old', actor: 'ops' })
-await first.revoke({ id: dead.id }, { actor: 'ops', reason: 'decommissioned' })
+const revoked = await first.issue({ policy: 'job', subject: 'svc_old', actor: 'ops' })
+await first.revoke({ id: revoked.id }, { actor: 'ops', reason: 'decommissioned' })
 await first.close()
 
-// Another process, later: the keys, the records and the revocation are where they were.
+// Another process, later: the keys, the records and the revocation are still there.
 const second = await open()
-const [good, bad] = [second.verify(kept.token), second.verify(dead.token)]
+const [good, bad] = [second.verify(kept.token), second.verify(revoked.token)]
 assert.equal(good.ok, true)
 assert.equal(bad.ok ? 'ok' : bad.code, 'revoked')
-console.log(`after the restart: ${kept.id} is good, ${dead.id} is revoked`)
+console.log(`after the restart: ${kept.id} is good, ${revoked.id} is revoked`)
 await second.close()
 await rm(folder, { recursive: true })

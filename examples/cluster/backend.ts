@@ -1,5 +1,5 @@
 /**
- * Where the nodes of the cluster keep their tokens and their revocations: PostgreSQL and Redis where both answer, and
+ * Where the nodes of the cluster keep their tokens and their revocations: PostgreSQL and Redis where both respond, and
  * otherwise two files of SQLite.
  *
  * @module
@@ -20,23 +20,23 @@ import { sqliteStore } from 'watchword/store/sqlite'
 const POSTGRES = process.env['WATCHWORD_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/test'
 const REDIS = process.env['WATCHWORD_TEST_REDIS'] ?? 'redis://127.0.0.1:6379/0'
 
-/** Which of the two, and the name or the folder of all that belongs to this run. */
+/** The kind of backend, and the name or the folder of everything that belongs to this run. */
 export interface Place {
   readonly kind: 'servers' | 'files'
   readonly name: string
 }
 
-/** What one node has open. */
+/** The store and the feed of one node. */
 export interface Backend {
   readonly store: Store
   readonly feed: RevocationFeed
-  /** Makes the tables. Once, before any node starts. */
+  /** Creates the tables. Called once, before any node starts. */
   migrate(): Promise<void>
-  /** Lets go of it; with `drop`, removes all that this run has made as well. */
+  /** Closes the clients; with `drop`, also removes everything that this run has created. */
   close(options?: { readonly drop: boolean }): Promise<void>
 }
 
-/** Looks whether both servers answer. */
+/** Uses the servers if both respond, and otherwise a new folder. */
 export async function findPlace(): Promise<Place> {
   const client = new pg.Client({ connectionString: POSTGRES, connectionTimeoutMillis: 1000 })
   const redis = new Redis(REDIS, { lazyConnect: true, connectTimeout: 1000, retryStrategy: null })
@@ -53,7 +53,7 @@ export async function findPlace(): Promise<Place> {
   }
 }
 
-/** Opens what one node needs. */
+/** Opens the store and the feed of one node. */
 export function openBackend({ kind, name }: Place): Backend {
   return kind === 'servers' ? openServers(name) : openFiles(name)
 }

@@ -1,5 +1,5 @@
 /**
- * The load on the cluster: two tokens in turn on every connection, and a look at every answer.
+ * The load on the cluster: two tokens in turn on every connection, and a check of every response.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import autocannon from 'autocannon'
 const CONNECTIONS = 16
 const LONGEST_SECONDS = 60
 
-/** What was seen so far. */
+/** What the clients have seen so far. */
 export interface Seen {
-  answers: number
-  /** Answers other than 200 to the token that nobody revokes. */
+  responses: number
+  /** Responses other than 200 to the token that is not revoked. */
   keptRefused: number
-  /** Answers 200 to the token that is revoked. */
+  /** Responses with 200 to the token that is revoked. */
   leakedPassed: number
   /** Of these, to requests that were sent after `revokedAt`. */
   leakedPassedLater: number
-  /** When the last of these came. */
+  /** When the last of these arrived. */
   lastPassedAt: number
-  /** The nodes that have refused the revoked token. */
+  /** The nodes that have rejected the revoked token. */
   readonly refusedBy: Set<string>
-  /** From when on the revoked token must not pass, by `performance.now()`. */
+  /** From this time on the revoked token must be rejected; of `performance.now()`. */
   revokedAt: number
 }
 
@@ -29,10 +29,10 @@ interface Context {
   sentAt?: number
 }
 
-/** Begins to send. `stop` waits for the end, and answers how many requests failed without an answer. */
+/** Starts the load. `stop` ends it, and resolves with the number of requests that got no response. */
 export function startLoad(url: string, kept: string, leaked: string) {
   const seen: Seen = {
-    answers: 0,
+    responses: 0,
     keptRefused: 0,
     leakedPassed: 0,
     leakedPassedLater: 0,
@@ -42,11 +42,11 @@ export function startLoad(url: string, kept: string, leaked: string) {
   }
   const requests = [
     requestWith(kept, (status) => {
-      seen.answers++
+      seen.responses++
       if (status !== 200) seen.keptRefused++
     }),
     requestWith(leaked, (status, sentAt, node) => {
-      seen.answers++
+      seen.responses++
       if (status === 401) seen.refusedBy.add(node)
       if (status !== 200) return
       seen.leakedPassed++
@@ -72,7 +72,7 @@ export function startLoad(url: string, kept: string, leaked: string) {
   }
 }
 
-/** A request that remembers when it was sent, since an answer that was on its way already proves nothing. */
+/** A request that records when it was sent: one that was in flight during the revocation proves nothing. */
 function requestWith(
   token: string,
   look: (status: number, sentAt: number, node: string) => void,
@@ -83,8 +83,8 @@ function requestWith(
       context.sentAt = performance.now()
       return { ...request, headers }
     },
-    onResponse(status, _body, { sentAt = 0 }: Context, answered) {
-      look(status, sentAt, String(answered?.['x-node']))
+    onResponse(status, _body, { sentAt = 0 }: Context, headers) {
+      look(status, sentAt, String(headers?.['x-node']))
     },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A client that rotates its own token and keeps it in a file. It needs nothing of watchword: it is HTTP and one file.
+ * A client that rotates its own token and keeps it in a file. It does not depend on watchword: it uses HTTP and one file.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface TokenClientOptions {
 
 /** How long to wait after a rotation that failed. The old token is valid meanwhile. */
 const RETRY_AFTER_MS = 30_000
-/** Requests wait for a rotation that is under way, but no longer than this. */
+/** Requests wait for a rotation in flight, but no longer than this. */
 const EXCHANGE_WITHIN_MS = 5000
 
 /** Sends requests with a token, and replaces the token when the server says that it is due. */
