@@ -7,7 +7,7 @@ import { type KeyDuty, MAX_SKEW_MS } from '../keys/rotation.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import type { AgreedTime } from '../revocation/follower/agreed-time.js'
 
-/** The agreed time. Until it has a source, it is a time on which nothing is agreed yet. */
+/** The agreed time. Until it has a source, no time is agreed. */
 export class FleetTime {
   #source: Pick<AgreedTime, 'certain' | 'keyDuty'> | undefined
 

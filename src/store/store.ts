@@ -136,7 +136,7 @@ export interface KeyRecord {
   readonly tag: string
 }
 
-/** A ceiling on live tokens, counted by subject and policy. */
+/** A limit of live tokens, counted by subject and policy. */
 export interface LiveLimit {
   readonly max: number
   /** A token is live when it expires after this time, is not revoked and has no successor. */

@@ -31,7 +31,7 @@ export interface Direct<Claims> {
 
 type Ways = WeakMap<object, Direct<unknown>>
 
-// One table for the ESM and the CommonJS copy of the package, which may meet in one process.
+// One table for the ESM and the CommonJS copy of the package, which may run in one process.
 const TABLE = Symbol.for('watchword.direct.2')
 const ways: Ways = sharedTable()
 

@@ -64,7 +64,7 @@ describe('the options of redisFeed', () => {
 describe('an answer to the redis feed', () => {
   it('to another call is refused, and so is one that is none', async () => {
     const late = redisFeed(answering(() => ['another call', 'head']))
-    await expect(late.head(call)).rejects.toThrow('something else than what was asked')
+    await expect(late.head(call)).rejects.toThrow('the reply of another request')
     for (const nothing of [null, undefined, 'OK', 1, [], [null]])
       await expect(redisFeed(answering(() => nothing)).head(call)).rejects.toThrow()
   })
@@ -77,7 +77,7 @@ describe('an answer to the redis feed', () => {
   it('may be texts where it is no bytes, and no bytes are taken from a text', async () => {
     const texts = ['epoch', '1', 'link', '1', '5', 'bytes']
     const feed = redisFeed(answering((name) => [name, 'head', ...texts]))
-    await expect(feed.head(call)).rejects.toThrow('no bytes')
+    await expect(feed.head(call)).rejects.toThrow('not bytes')
   })
 
   it('is not asked for once the signal has aborted', async () => {

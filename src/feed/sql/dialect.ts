@@ -113,7 +113,7 @@ export interface FeedTypes {
 }
 
 /**
- * Creates the tables of version 1. The epoch is part of an event's key, so a new epoch begins while the events of the
+ * Creates the tables of version 1. The epoch is part of an event's key, so a new epoch can begin while the events of the
  * old one are being removed.
  */
 export function feedTablesOfVersion1(tables: FeedTables, types: FeedTypes): string[] {

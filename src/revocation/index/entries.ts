@@ -128,7 +128,7 @@ export function isLaterRotation(a: Rotated, b: Rotated): boolean {
 
 /** Accepts entries; a revocation index implements it. */
 export interface EntrySink {
-  /** Adds one entry; returns `false` if there is no room for it. */
+  /** Adds one entry; returns `false` if there is no space for it. */
   apply(entry: RevocationEntry): boolean
   /** The same for a token with exact expiry, by the four words of its id. The callee must not keep the words. */
   applyWords(words: Int32Array, expiresAt: number): boolean

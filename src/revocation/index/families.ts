@@ -80,7 +80,7 @@ export class Families {
   /**
    * Records one entry, whose family id is in `family`.
    *
-   * @param room - Whether there is room for one more.
+   * @param room - Whether there is space for one more.
    */
   apply(family: Int32Array, entry: FamilyEntry, room: boolean): Outcome {
     const place = placeOf(this.#placing, family, 0)

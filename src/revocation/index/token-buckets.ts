@@ -58,7 +58,7 @@ export class TokenBuckets {
   /**
    * Records that a token is revoked.
    *
-   * @param room - Whether there is room for one more.
+   * @param room - Whether there is space for one more.
    */
   apply(id: Int32Array, expiresAt: number, room: boolean): Outcome {
     const number = bucketOf(expiresAt)

@@ -31,7 +31,7 @@ export class UnknownExpiry {
   /**
    * Records one token.
    *
-   * @param room - Whether there is room for one more.
+   * @param room - Whether there is space for one more.
    */
   apply({ value, expiresAt }: TokenEntry, room: boolean): Outcome {
     const known = this.#expiries.get(value)

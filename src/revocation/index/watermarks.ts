@@ -76,7 +76,7 @@ export class Watermarks {
    * Records a watermark. A time later than `latest` counts as `latest`: it covers existing tokens and none issued
    * later. A repeated entry is not extended when `latest` has advanced.
    *
-   * @param room - Whether there is room for one more.
+   * @param room - Whether there is space for one more.
    */
   apply(entry: WatermarkEntry, room: boolean, latest = NOT_REVOKED): Outcome {
     const { kind, value, expiresAt } = entry
@@ -152,7 +152,7 @@ export class Watermarks {
     return known.before >= before || known.claimed >= before
   }
 
-  /** All watermarks; `before` is 0 where the time of issue does not matter. */
+  /** All watermarks; `before` is 0 if the time of issue does not matter. */
   *entries(): Generator<WatermarkEntry> {
     for (const [kind, table] of Object.entries(this.#tables) as Array<
       [WatermarkKind, Map<string, Watermark>]

@@ -155,7 +155,7 @@ export const raceCases: readonly FeedCase[] = [
       const written = await whileRunning(writers, async () => {
         for (const reader of [log, other]) {
           const head = present((await reader.head()) ?? undefined, 'the head')
-          // Asserts that it is dense.
+          // Asserts that there is no gap.
           const events = await reader.all(startOf(first), 5)
           holds(
             events.length >= head.seq,

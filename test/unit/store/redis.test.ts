@@ -130,7 +130,7 @@ describe('an answer', () => {
       }),
     )
     for (let attempt = 0; attempt < 3; attempt++)
-      await expect(late.getToken(token.id)).rejects.toThrow('something else than what was asked')
+      await expect(late.getToken(token.id)).rejects.toThrow('the reply of another request')
     expect(new Set(calls).size).toBe(3)
     for (const nothing of [null, undefined, 'OK', 1, [], [null]])
       await expect(redisStore(answering(() => nothing)).getToken('id')).rejects.toThrow()
