@@ -173,9 +173,11 @@ export class Follower implements RevocationLog {
       if (polled && read > 0) this.#watcher?.missed()
       this.#pulledAt = start
       this.failures.clear()
-      this.#parts.republisher.settle()
-      this.#parts.membership.live()
-      if (this.#parts.lacksStore()) this.#parts.membership.seekSigns()
+      const { republisher, membership, beacon, lacksStore, needsSeals } = this.#parts
+      republisher.settle()
+      membership.live()
+      if (lacksStore()) membership.seekSigns()
+      if (needsSeals() && beacon.isMonologue) void membership.hello()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -249,14 +251,25 @@ export class Follower implements RevocationLog {
           if (this.position !== before) this.#parts.pace.quicken()
           this.#schedule()
         })
-    }, this.#parts.pace.next(this.#isCalm))
+    }, this.#pollMs)
   }
 
-  // A node that has read everything and waits for evidence polls often: the next seal may provide it.
+  // Where seals are the only evidence, each is answered when it is due: the others have waited for it long enough.
+  get #pollMs(): number {
+    const { pace, beacon, needsSeals } = this.#parts
+    const delayMs = pace.next(this.#isCalm)
+    const dueMs = beacon.dueInMs
+    return dueMs > 0 && needsSeals() ? Math.min(delayMs, dueMs + 1) : delayMs
+  }
+
+  // A node that has read everything and waits for evidence polls often: the next seal may provide it. Where seals are the
+  // only evidence, the node does not wait for it until the lease is over.
   get #isCalm(): boolean {
     const { maxStalenessMs, clock } = this.#options
-    const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
-    if (this.#parts.lacksStore()) return false
+    const { needsSeals, lacksStore } = this.#parts
+    const enoughMs = needsSeals() ? maxStalenessMs / 2 : maxStalenessMs
+    if (lacksStore()) return false
+    const isFresh = this.freshness.within(enoughMs, clock.judged())
     return (isFresh || this.failures.isUnread) && this.#watcher?.reliable === true
   }
 
