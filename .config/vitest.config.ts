@@ -60,6 +60,14 @@ export default defineConfig({
   },
   test: {
     projects,
+    coverage: {
+      provider: 'v8',
+      reportOnFailure: true,
+      include: ['src/**/*.ts'],
+      reportsDirectory: '.cache/coverage',
+      reporter: ['text', 'json-summary'],
+      thresholds: { perFile: true, branches: 90 },
+    },
     // Guards against a hang, not against slowness: they hold at five times the normal load.
     testTimeout: 150_000,
     hookTimeout: 300_000,
