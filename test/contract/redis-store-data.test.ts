@@ -47,7 +47,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     const token = make.token()
     await store.insertTokens([token])
     await client.flushall()
-    const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('gone') }
+    const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('lost') }
     await expect(store.getToken(token.id)).rejects.toMatchObject(refused)
     await expect(store.listRevocations(PAGE)).rejects.toMatchObject(refused)
     await expect(store.insertTokens([token])).rejects.toMatchObject(refused)
