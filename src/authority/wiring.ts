@@ -137,7 +137,7 @@ function makeIndex({
   return index
 }
 
-/** The keys of an authority, and what is derived from them. */
+/** The keys of an authority, and the parts derived from them. */
 type Keys = Pick<Parts, 'keyring' | 'feedKeyring' | 'tagKeyring' | 'tagger'>
 
 function makeKeys(base: Base): Keys {

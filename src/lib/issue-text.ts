@@ -1,5 +1,5 @@
 /**
- * Formats a schema issue as a message: the field, what is allowed, and the given value.
+ * Formats a schema issue as a message: the field, the allowed values, and the given value.
  *
  * @module
  */

@@ -23,7 +23,7 @@ export interface Decision {
   readonly outcome: 'ok' | RejectionCode
   /** The scopes that were required, those of `allOf` before those of `anyOf`; absent when the requirement is invalid. */
   readonly required?: readonly string[]
-  /** Present if the requirement is invalid: what is wrong with it. No token meets it. */
+  /** The fault of the requirement, if it is invalid. No token meets it. */
   readonly invalidRequirement?: string
   /** The token's id. This field and the next five are present only for an authentic token. */
   readonly id?: string

@@ -151,7 +151,7 @@ export class Verifier {
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
-    // A full index has rejected an entry, and it is unknown which tokens that entry covers.
+    // A full index has rejected an entry, which may cover any token.
     if (requirement.fromStore || this.#index.full || !this.#reached(requirement)) return false
     const limit = requirement.maxStalenessMs ?? this.#options.maxStalenessMs
     return this.#follower.freshness.within(limit, now) || this.#follower.renew()
@@ -164,7 +164,7 @@ export class Verifier {
   #stale(principal: Verified<unknown>, requirement: CompiledRequirement): VerifyResult<unknown> {
     const lenient = this.lenient && !this.#follower.freshness.proven
     const asked = requirement.fromStore || !this.#reached(requirement)
-    // A full index has rejected an entry, and it is unknown which tokens that entry covers.
+    // A full index has rejected an entry, which may cover any token.
     const accept = !asked && !this.#index.full && (this.#options.onStale === 'accept' || lenient)
     return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
   }
