@@ -187,7 +187,7 @@ export function refuseUndefined(fields: Readonly<Record<string, unknown>>): void
 }
 
 /** The error for the first field that a schema rejected. */
-export function invalidField(
+function invalidField(
   fields: Readonly<Record<string, unknown>>,
   issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
 ): WatchwordError<'ERR_INVALID_OPTION'> {

@@ -43,7 +43,7 @@ export const RECORD_FIELDS = [
 ] as const satisfies readonly (keyof TokenRecord)[]
 
 /** Every immutable field of a key's row, except the wrapped key, which the root key authenticates. */
-export const KEY_FIELDS = [
+const KEY_FIELDS = [
   'id',
   'audience',
   'generation',
@@ -54,7 +54,7 @@ export const KEY_FIELDS = [
 ] as const satisfies readonly (keyof KeyRecord)[]
 
 /** Every field of a revocation: all are immutable. */
-export const REVOCATION_FIELDS = [
+const REVOCATION_FIELDS = [
   'id',
   'kind',
   'value',

@@ -28,7 +28,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /** Ten years. Sums of such times stay far within the safe integer range. */
-export const MAX_DURATION_MS = 10 * YEAR
+const MAX_DURATION_MS = 10 * YEAR
 
 /**
  * Parses a duration. Returns milliseconds, or `undefined` for anything but a finite, whole, non-negative duration of at

@@ -7,7 +7,7 @@ import { types } from 'node:util'
 import { isPlainObject, isRootPrototype } from './fields.js'
 
 /** Whether this is a plain array, not an instance of a subclass. */
-export function isPlainArray(value: object): boolean {
+function isPlainArray(value: object): boolean {
   if (!Array.isArray(value)) return false
   const prototype = Object.getPrototypeOf(value) as object | null
   // Also from another realm, whose `Array.prototype` is an array as well.

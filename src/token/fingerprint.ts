@@ -11,7 +11,7 @@ import { randomFillSync } from 'node:crypto'
 import { aligned, libsodium, reserve, type Sodium } from './sodium.js'
 
 /** The maximum length of text for {@link fingerprint}, in characters. */
-export const MAX_FINGERPRINT_LENGTH = 65_536
+const MAX_FINGERPRINT_LENGTH = 65_536
 
 const OUT = 0
 const KEY = 16

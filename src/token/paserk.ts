@@ -26,7 +26,7 @@ const LID = 'k4.lid.'
 const PIE = 'k4.local-wrap.pie.'
 
 /** Bytes of a v4.local key. */
-export const KEY_BYTES = 32
+const KEY_BYTES = 32
 
 // The layout of a key's slot in the heap: the bytes, then the prepared states of the two derivations.
 const SLOT_ENCRYPTION = 64

@@ -41,7 +41,7 @@ ready.catch(() => {})
  *
  * @throws WatchwordError `ERR_SELF_TEST`, with the operation in `detail`.
  */
-export function selfTest(): void {
+function selfTest(): void {
   const key = importKey(KEY)
   expectSame('lid', keyId(key), KEY_ID)
   const payload = Buffer.from(PAYLOAD)

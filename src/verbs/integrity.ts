@@ -40,7 +40,7 @@ const CLAIMED = [
 ] as const satisfies readonly (keyof TokenRecord & keyof Verified<unknown>)[]
 
 /** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT` and reports the row. */
-export async function assertIntact(core: IntegrityCore, record: TokenRecord): Promise<void> {
+async function assertIntact(core: IntegrityCore, record: TokenRecord): Promise<void> {
   const integrity = await core.tagger.checkRecord(record)
   if (integrity === 'unknown') {
     throw new WatchwordError(

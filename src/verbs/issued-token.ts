@@ -6,7 +6,20 @@
 import type { TokenRecord } from '../store/store.js'
 
 /** The public fields of an issued token. */
-export interface IssuedTokenInfo {
+export type IssuedTokenInfo = Omit<
+  IssuedToken,
+  'token' | 'toString' | 'toJSON' | typeof Symbol.toPrimitive
+>
+
+/** The fields known after sealing. */
+type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
+
+/**
+ * An issued token. Only the `token` property returns its text: printing, logging or serializing the object shows its id
+ * instead.
+ */
+export class IssuedToken {
+  readonly #token: string
   readonly id: string
   readonly family: string
   readonly generation: number
@@ -22,29 +35,6 @@ export interface IssuedTokenInfo {
   readonly rotateAt: number
   readonly keyId: string
   /** After a rotation: the scopes of the old token that its policy no longer grants. Otherwise empty. */
-  readonly lostScopes: readonly string[]
-}
-
-/** The fields known after sealing. */
-type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
-
-/**
- * An issued token. Only the `token` property returns its text: printing, logging or serializing the object shows its id
- * instead.
- */
-export class IssuedToken implements IssuedTokenInfo {
-  readonly #token: string
-  readonly id: string
-  readonly family: string
-  readonly generation: number
-  readonly subject: string
-  readonly audience: string
-  readonly policy: string
-  readonly scopes: readonly string[]
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly rotateAt: number
-  readonly keyId: string
   readonly lostScopes: readonly string[]
 
   /** @internal */

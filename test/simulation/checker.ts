@@ -14,10 +14,10 @@ import {
   targetOf,
 } from '../../src/revocation/index/entries.js'
 import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
-import { decodeEntries } from '../../src/revocation/log/decode-event.js'
 import { open, openHead, type SealKeys } from '../../src/revocation/log/seal.js'
 import type { ChaosLog } from '../../src/testkit/chaos/log.js'
 import type { LocalKey } from '../../src/token/paserk.js'
+import { decodeEntries } from '../support/decode-entries.js'
 import type { Broker } from './broker.js'
 import { MAX_STALENESS_MS, type Process, TOLERANCE_MS } from './node.js'
 import type { Time } from './time.js'

@@ -28,7 +28,7 @@ const MOST_TOLD = 64
 const BYTES_TOLD = 1024 * 1024
 
 /** The maximum number of chunks that one call reads. */
-export const CHUNKS_READ = 16
+const CHUNKS_READ = 16
 // Each chunk extends an unfinished snapshot for an hour. A reader of a replaced snapshot has five minutes to finish.
 const UNFINISHED_SECONDS = 3600
 const REPLACED_SECONDS = 300

@@ -6,7 +6,6 @@
 import {
   type EntrySink,
   type FamilyEntry,
-  type FeedEntry,
   NODE_KINDS,
   type NodeEntry,
   type RevocationEntry,
@@ -31,18 +30,6 @@ import {
   WATERMARK_KINDS,
 } from './event-layout.js'
 
-/** Decodes one event. Returns `undefined` for bytes that are not exactly one event. Never throws. */
-export function decodeEntries(bytes: Uint8Array): readonly FeedEntry[] | undefined {
-  const entries: FeedEntry[] = []
-  const whole = readEach(new ByteReader(bytes), {
-    token: (words, expiresAt) =>
-      entries.push({ kind: 'token', value: writeUlid(words), expiresAt }),
-    other: (entry) => entries.push(entry),
-    node: (entry) => entries.push(entry),
-  })
-  return whole ? entries : undefined
-}
-
 /** Options of {@link applyEntries}. */
 export interface ApplyOptions {
   readonly index: EntrySink
@@ -53,8 +40,8 @@ export interface ApplyOptions {
 /**
  * Applies an encoded event without allocating objects for its tokens. An invalid event is not applied at all.
  *
- * @returns The number of entries that did not fit into the index, or `undefined` for bytes that {@link decodeEntries}
- * rejects.
+ * @returns The number of entries that did not fit into the index, or `undefined` for bytes that are not exactly
+ * one event. Never throws.
  */
 export function applyEntries(
   bytes: Uint8Array,

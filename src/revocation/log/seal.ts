@@ -18,7 +18,6 @@ import { MAX_EVENT_BYTES, type SealedEvent, type SealedHead, sameBytes } from '.
 import { has } from '../../lib/fields.js'
 import type { LocalKey } from '../../token/paserk.js'
 import { copyPlaintext, decryptBytesInto, sealBytes, wipePlaintext } from '../../token/v4local.js'
-import { decodeBase64url } from '../../token/wire.js'
 
 /** The keys for sealing and opening; see the keyring. */
 export interface SealKeys {
@@ -61,7 +60,7 @@ export type Unopened =
   | { readonly failure: 'unknown_key'; readonly claimed: SealHeader }
 
 /** Bytes of a link, an epoch and a writer. */
-export const LINK_BYTES = 16
+const LINK_BYTES = 16
 /** The link of a log without events. */
 export const ZERO_LINK = new Uint8Array(LINK_BYTES)
 
@@ -152,11 +151,6 @@ export function linkOf(sealed: Uint8Array): Uint8Array {
   // A single call with hexadecimal output is by far the fastest way to hash so few bytes.
   const digits = crypto.hash('sha256', sealed, 'hex').slice(0, 2 * LINK_BYTES)
   return new Uint8Array(Buffer.from(digits, 'hex'))
-}
-
-/** Whether the value is a valid epoch: 16 bytes as canonical base64url. */
-export function isEpoch(epoch: unknown): epoch is string {
-  return typeof epoch === 'string' && decodeBase64url(epoch)?.length === LINK_BYTES
 }
 
 function writeHeader(keyId: string, type: SealType, header: SealHeader): Uint8Array {

@@ -7,8 +7,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FeedEntry } from '../../../../src/revocation/index/entries.js'
 import { readUlid, writeUlid } from '../../../../src/revocation/index/ulid-codec.js'
-import { applyEntries, decodeEntries } from '../../../../src/revocation/log/decode-event.js'
+import { applyEntries } from '../../../../src/revocation/log/decode-event.js'
 import { encodeEntries } from '../../../../src/revocation/log/encode-event.js'
+import { decodeEntries } from '../../../support/decode-entries.js'
 import { runs } from '../../../support/runs.js'
 
 const words = fc.int32Array({ minLength: 4, maxLength: 4 })

@@ -6,9 +6,10 @@ import {
   type RevocationEntry,
 } from '../../../../src/revocation/index/entries.js'
 import { readUlid, timeOfWords, writeUlid } from '../../../../src/revocation/index/ulid-codec.js'
-import { applyEntries, decodeEntries } from '../../../../src/revocation/log/decode-event.js'
+import { applyEntries } from '../../../../src/revocation/log/decode-event.js'
 import { encodeEntries, groupEntries } from '../../../../src/revocation/log/encode-event.js'
 import { MAX_ENTRIES } from '../../../../src/revocation/log/event-layout.js'
+import { decodeEntries } from '../../../support/decode-entries.js'
 
 const ID = '01JGFJJZ00ABCDEFGHJKMNPQRS'
 const NOW = 1_735_689_600_000

@@ -6,7 +6,6 @@ import { exportKey, generateKey, keyId, ready } from 'watchword/paseto'
 import { MAX_EVENT_BYTES, MAX_HEAD_BYTES } from '../../../../src/feed/feed.js'
 import {
   claimsPlace,
-  isEpoch,
   linkOf,
   MAX_PAYLOAD,
   type Opened,
@@ -205,20 +204,6 @@ describe('what an event claims', () => {
     const long = new Uint8Array(MAX_EVENT_BYTES + 1)
     long.set(event.bytes)
     expect(claimsPlace({ ...event, bytes: long }, epoch, link)).toBe(false)
-  })
-})
-
-describe('the name of an epoch', () => {
-  it.each([
-    ['16 bytes', 'A'.repeat(22), true],
-    ['15 bytes', 'A'.repeat(20), false],
-    ['17 bytes', 'A'.repeat(23), false],
-    ['bits that are left over', `${'A'.repeat(21)}B`, false],
-    ['other characters', `${'A'.repeat(21)}+`, false],
-    ['nothing', '', false],
-    ['no text', 22, false],
-  ])('of %s', (_, epoch, isOne) => {
-    expect(isEpoch(epoch)).toBe(isOne)
   })
 })
 
