@@ -1,5 +1,5 @@
 /**
- * Checks of the answers, made before anything is timed.
+ * Checks of the results, made before anything is timed.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { VerifyResult } from '../src/index.js'
 /** Demands that every one of these holds, naming the contender that breaks the first one. */
 export function demand(name: string, ...conditions: readonly boolean[]): void {
   const at = conditions.indexOf(false)
-  if (at >= 0) throw new Error(`${name}: answer ${at + 1} is not as it should be`)
+  if (at >= 0) throw new Error(`${name}: result ${at + 1} is not the expected one`)
 }
 
 /** Whether this is an acceptance of this subject, whose token has this id. */

@@ -1,7 +1,7 @@
 /**
  * Times contenders against each other, on mitata's measuring loop.
  *
- * The rounds are interleaved and each begins with another contender, so that whatever else the machine does hits
+ * The rounds are interleaved and each begins with a different contender, so that other load on the machine affects
  * all alike; ratios are taken within a round, and only then is their median taken.
  *
  * @module
@@ -11,11 +11,11 @@ import { measure } from 'mitata'
 import type { CaseResult, Settings, Timing } from './results.js'
 import { median, medianDeviation, quantile } from './statistics.js'
 
-/** Something to time. Both kinds of `call` answer how many results were as they should be. */
+/** Something to time. Both kinds of `call` return how many results were as expected. */
 export type Contender = {
   readonly name: string
   readonly kind: Timing['kind']
-  /** How many results one call has to answer for. Default: 1. */
+  /** How many results one call returns. Default: 1. */
   readonly perCall?: number
   /** Called before each round, outside the measured time. */
   readonly prepare?: () => Promise<void>
@@ -32,7 +32,7 @@ interface Entrant {
   readonly samples: number[]
 }
 
-/** Lets all contenders run, and answers the timings and ratios of a case. The first is the reference, unless told. */
+/** Runs all contenders, and returns the timings and ratios of a case. The first is the reference, unless told. */
 export async function compete(
   contenders: readonly Contender[],
   settings: Settings,
@@ -118,7 +118,7 @@ async function runOnce(entrant: Entrant, sliceMs: number): Promise<void> {
   })
   if (count.good !== count.calls * perCall) {
     const wrong = count.calls * perCall - count.good
-    throw new Error(`${contender.name}: ${wrong} of ${count.calls * perCall} answers were wrong`)
+    throw new Error(`${contender.name}: ${wrong} of ${count.calls * perCall} results were wrong`)
   }
   rounds.push(stats.p50 / perCall)
   for (const sample of stats.samples) samples.push(sample / perCall)

@@ -74,7 +74,7 @@ function runApart(name: string, file: string): CaseResult {
   return JSON.parse(readFileSync(file, 'utf8')) as CaseResult
 }
 
-// No clock here tells a ten-thousandth from noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' ? Number(value.toPrecision(5)) : value
 }

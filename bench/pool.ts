@@ -11,7 +11,7 @@ import type { Contender } from './harness.js'
 // What node:http reads header values with. It is left out of the published types.
 type Latin1 = Buffer & { latin1Slice(start: number, end: number): string }
 
-/** Packs tokens end to end, and answers a function that cuts the next one, over and over again. */
+/** Packs tokens end to end, and returns a function that cuts the next one, in a cycle. */
 export function cutter(tokens: readonly string[]): () => string {
   const bytes = Buffer.from(tokens.join(''), 'utf8') as Latin1
   const ends = Uint32Array.from(runningLengths(tokens))

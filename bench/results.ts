@@ -1,5 +1,5 @@
 /**
- * What a case answers, and what `results.json` holds.
+ * The result of a case, and the content of `results.json`.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface Timing {
   readonly mad: number
   /** Nanoseconds: the median of each round, in order. */
   readonly rounds: readonly number[]
-  /** How many operations were timed, every answer of which was as expected. */
+  /** How many operations were timed, every result of which was as expected. */
   readonly checked: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Cold verify: every token is opened or checked anew; nobody caches.
+ * Cold verify: every token is opened or checked anew, without a cache.
  *
  * @module
  */
@@ -18,7 +18,7 @@ type Claims = Readonly<Record<string, unknown>>
 interface Peer {
   readonly name: string
   readonly tokens: readonly string[]
-  /** Answers the claims, or throws. */
+  /** Returns the claims, or throws. */
   readonly verify: (token: string) => Claims | Promise<Claims>
 }
 

@@ -65,7 +65,7 @@ async function wellFormed({ cached, uncached, issued, tokens, revoked }: Fixture
   demand('brief', cached.verify(brief.at(-1)).ok)
   const forged = tokens.map(tampered)
   const strangers = await foreignTokens()
-  const dead = revoked.map(({ token }) => token)
+  const revokedTexts = revoked.map(({ token }) => token)
   await setTimeout(1100)
   return [
     coldVerify(uncached, issued, tokens),
@@ -73,7 +73,7 @@ async function wellFormed({ cached, uncached, issued, tokens, revoked }: Fixture
     refusing('forged, no cache', uncached, forged, 'invalid'),
     refusing('unknown key', cached, strangers, 'unknown_key'),
     refusing('expired', cached, brief, 'expired'),
-    refusing('revoked', cached, dead, 'revoked'),
+    refusing('revoked', cached, revokedTexts, 'revoked'),
   ]
 }
 

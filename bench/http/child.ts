@@ -12,7 +12,7 @@ import { CONTENDERS } from './servers/index.js'
 export interface Server {
   readonly url: string
   readonly tokens: Tokens
-  /** Answers what it has spent so far. */
+  /** Resolves with the CPU time that it has spent so far. */
   spent(): Promise<Spent>
   stop(): Promise<void>
 }
@@ -41,9 +41,9 @@ export async function startServer(framework: Framework, name: string): Promise<S
     url,
     tokens,
     spent() {
-      const answer = answerOf<Spent>(child)
+      const spent = answerOf<Spent>(child)
       child.send('spent')
-      return answer
+      return spent
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
@@ -56,7 +56,7 @@ export async function startServer(framework: Framework, name: string): Promise<S
 
 function answerOf<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onEnd = () => reject(new Error('a server ended before it answered'))
+    const onEnd = () => reject(new Error('a server ended before it responded'))
     child.once('exit', onEnd)
     child.once('message', (message) => {
       child.off('exit', onEnd)

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:http -- [--quick] [--only <framework>]`: asks real servers for answers, bare and guarded by us and by
+ * `npm run bench:http -- [--quick] [--only <framework>]`: sends requests to real servers, bare and guarded by us and by
  * others, prints what came out, and writes `results.json` and the table of bench/README.md.
  *
  * @module
@@ -63,7 +63,7 @@ function writeReadme(text: string): void {
   )
 }
 
-// No clock here tells a ten-thousandth from noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

@@ -23,7 +23,7 @@ export type Framework = (typeof FRAMEWORKS)[number]
 export interface Contender {
   readonly name: string
   readonly kind: 'bare' | 'ours' | 'peer'
-  /** Starts it on a free port of this machine, and answers the port. */
+  /** Starts it on a free port of this machine, and resolves with the port. */
   serve(kit: Kit): Promise<number>
 }
 
@@ -44,7 +44,7 @@ export interface Tokens {
   /** To be accepted, in the order of their subjects. */
   readonly good: readonly string[]
   readonly revoked: readonly string[]
-  /** Altered, made by somebody else, or cut off: to be refused with 401. */
+  /** Altered, sealed with another key, or cut off: must be rejected with 401. */
   readonly forged: readonly string[]
 }
 

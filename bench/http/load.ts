@@ -16,15 +16,15 @@ const SAMPLE_MS = 50
 
 /** What came of it. */
 export interface Rate {
-  /** Requests answered in a second. */
+  /** Responses a second. */
   readonly perSecond: number
-  /** All that were answered, those before and after the measured time included. */
+  /** All responses, including those before and after the measured time. */
   readonly answered: number
 }
 
 /**
  * Sends good tokens in turn, each connection its own share of them, and the next request of a connection when the last
- * one is answered. Rejects when an answer is not 200, or not as long as expected.
+ * one has its response. Rejects when a response is not 200, or not as long as expected.
  */
 export async function press(
   url: string,
@@ -51,7 +51,7 @@ export async function press(
   )
   const { errors, mismatches, non2xx } = result
   const wrong = errors + mismatches + non2xx
-  if (wrong > 0 || counted === 0) throw new Error(`${wrong} answers were wrong, or none came`)
+  if (wrong > 0 || counted === 0) throw new Error(`${wrong} responses were wrong, or none came`)
   return { perSecond: (counted / sliceMs) * 1000, answered: result['2xx'] }
 }
 
@@ -78,25 +78,25 @@ export async function warmUp(url: string, tokens: readonly string[]): Promise<vo
     amount: 2 * tokens.length,
     setupClient: (client) => client.setRequests(shares.pop() as autocannon.Request[]),
   })
-  if (errors + non2xx > 0) throw new Error(`${errors + non2xx} answers were wrong`)
+  if (errors + non2xx > 0) throw new Error(`${errors + non2xx} responses were wrong`)
 }
 
 /**
- * What became of many requests. What was sent is known beforehand and not counted by the answers: autocannon connects again
- * in silence, and a request that was never answered must not drop out of the reckoning.
+ * The outcomes of many requests. The number sent is known beforehand and not taken from the responses: autocannon
+ * reconnects silently, and a request without a response must be counted too.
  */
 export interface Tally {
   readonly good: number
-  /** Of the good ones: answered 200. */
+  /** Of the valid ones: responses with 200. */
   readonly passed: number
   readonly forged: number
-  /** Of the forged ones: answered 401. */
+  /** Of the forged ones: responses with 401. */
   readonly refused: number
-  /** Failed connections and answers that did not come in time. */
+  /** Failed connections and responses that did not arrive in time. */
   readonly errors: number
 }
 
-/** Sends so many requests, one in ten of them forged, and looks at the answer to each. */
+/** Sends so many requests, one in ten of them forged, and checks the response to each. */
 export async function soak(
   url: string,
   { good, forged }: { readonly good: readonly string[]; readonly forged: readonly string[] },

@@ -24,7 +24,7 @@ export function describeFramework(framework: Framework, result: FrameworkResult)
         `  ${name.padEnd(NAME)}${row(count(perSecond), toBare.toFixed(3), toBareMad.toFixed(3), cpu.toFixed(1), busy.toFixed(2))}`,
     ),
     '',
-    `  soak: ${count(soak.passed)} of ${count(soak.good)} good ones answered 200, ${count(soak.refused)} of ${count(soak.forged)} forged ones 401, ${soak.errors} errors`,
+    `  soak: ${count(soak.passed)} of ${count(soak.good)} valid ones got 200, ${count(soak.refused)} of ${count(soak.forged)} forged ones 401, ${soak.errors} errors`,
   ].join('\n')
 }
 
@@ -53,14 +53,14 @@ export function describeForReadme(results: Results, { cpu, cores, node }: Machin
   const soaks = found.map(([, { soak }]) => soak)
   const sum = (of: (soak: Tally) => number) => count(soaks.reduce((all, one) => all + of(one), 0))
   return [
-    '`npm run bench:http`: requests a second of a server that answers a few bytes of JSON, asked with 10,000 tokens in turn, and in brackets how much of the',
+    '`npm run bench:http`: requests a second of a server that responds with a few bytes of JSON, with 10,000 tokens in turn, and in brackets the share of the',
     `bare server's rate that is. One run on ${cpu}, ${cores} cores for server and client together, Node ${node.slice(1)}: the ratios count.`,
     '',
     '| framework | bare | watchword | its cache off | others, HS256 |',
     '| --- | --- | --- | --- | --- |',
     ...found.map(([title, result]) => readmeRow(title, result)),
     '',
-    `${sum(({ good, forged }) => good + forged)} requests, one in ten of them with a forged token: ${sum(({ passed }) => passed)} of ${sum(({ good }) => good)} good ones were answered 200, ${sum(({ refused }) => refused)} of ${sum(({ forged }) => forged)} forged ones 401.`,
+    `${sum(({ good, forged }) => good + forged)} requests, one in ten of them with a forged token: ${sum(({ passed }) => passed)} of ${sum(({ good }) => good)} valid ones got 200, ${sum(({ refused }) => refused)} of ${sum(({ forged }) => forged)} forged ones 401.`,
   ].join('\n')
 }
 

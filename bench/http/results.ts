@@ -22,7 +22,7 @@ export interface Line {
   readonly busy: number
   /** Requests a second of each round, in order. */
   readonly rounds: readonly number[]
-  /** How many answers were timed or came beside the measured time, each of which was as expected. */
+  /** How many responses came, within the measured time or outside it, each of which was as expected. */
   readonly answered: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Events applied from their bytes, and the longest that anybody else has to wait meanwhile.
+ * Events applied from their bytes, and the longest pause of the event loop meanwhile.
  *
  * @module
  */

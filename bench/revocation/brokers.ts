@@ -28,7 +28,7 @@ export interface Place {
   close(): Promise<void>
 }
 
-/** One that tells all processes of what it got. */
+/** A broker that delivers each message to all processes. */
 export interface Broker extends Place {
   /** Sends a raw message of its number. */
   publish(number: number): Promise<void>
@@ -42,7 +42,7 @@ const PAYLOAD = Buffer.alloc(196, 'x')
 const message = (number: number): Buffer => Buffer.concat([Buffer.from(`${number} `), PAYLOAD])
 const numberOf = (bytes: Uint8Array): number => Number.parseInt(Buffer.from(bytes).toString(), 10)
 
-/** Opens a broker, or answers `undefined` when its server is not there. */
+/** Opens a broker. Returns `undefined` when its server is not available. */
 export const BROKERS: Readonly<Record<string, (name: string) => Promise<Broker | undefined>>> = {
   redis: openRedis,
   nats: openNats,
@@ -70,8 +70,8 @@ async function openRedis(name: string): Promise<Broker | undefined> {
       const reader = client.duplicate()
       void (async () => {
         for (let last = '$'; ; ) {
-          const answer = await reader.xreadBuffer('BLOCK', 0, 'STREAMS', raw, last)
-          for (const [, entries] of answer ?? []) {
+          const reply = await reader.xreadBuffer('BLOCK', 0, 'STREAMS', raw, last)
+          for (const [, entries] of reply ?? []) {
             for (const [id, fields] of entries) {
               last = id.toString()
               heard(numberOf(fields[1] as Buffer))

@@ -69,7 +69,7 @@ function keep(machine: Machine, bars: readonly Bar[], results: Results): void {
   )
 }
 
-// No clock here tells a ten-thousandth from noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

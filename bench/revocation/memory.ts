@@ -1,5 +1,5 @@
 /**
- * Millions of dead tokens: the memory that they take, and how long looking for one takes.
+ * Millions of revoked tokens: the memory that they take, and the time of one look-up.
  *
  * @module
  */
@@ -132,7 +132,7 @@ function lookUp(index: RevocationIndex, tokens: readonly TokenFacts[], expected:
     demand('look-up', met === 2 * order.length)
     rounds.push((elapsed * 1e6) / order.length)
   }
-  // Whatever else the machine did only adds to it.
+  // Other load on the machine only adds to it.
   return Math.min(...rounds)
 }
 

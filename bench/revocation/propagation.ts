@@ -53,7 +53,7 @@ interface Stamps {
 // One clock for all processes of the machine.
 const now = (): number => Number(process.hrtime.bigint()) / 1e6
 
-/** Measures one broker, or answers `undefined` when it is not there. */
+/** Measures one broker. Resolves with `undefined` when it is not available. */
 export async function propagation(
   name: string,
   messages: number,
@@ -130,8 +130,8 @@ async function measure(
 
 async function ask(child: ChildProcess, question: object): Promise<unknown> {
   child.send(question)
-  const [answer] = await once(child, 'message')
-  return answer
+  const [message] = await once(child, 'message')
+  return message
 }
 
 function latency(sent: readonly number[], heard: readonly (readonly number[])[]): Latency {

@@ -40,7 +40,7 @@ export function describeForReadme(machine: Machine, results: Results): string {
   return [
     `Milliseconds of one run on ${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}, over loopback, eight other processes on the same two cores.`,
     '',
-    '| feed | revoke → refused, p50 | p99 | the last of 8, p50 | broker alone, p50 | p99 | times that |',
+    '| feed | revoke → rejected, p50 | p99 | the last of 8, p50 | broker alone, p50 | p99 | times that |',
     '| --- | --- | --- | --- | --- | --- | --- |',
     ...feeds,
     '',

@@ -26,7 +26,7 @@ export interface StartUpFigures {
   readonly snapshot: number
 }
 
-/** Measures one feed, or answers `undefined` when its server is not there. */
+/** Measures one feed. Resolves with `undefined` when its server is not available. */
 export async function startUp(name: string, entries: number): Promise<StartUpFigures | undefined> {
   await ready
   const events = await measure(name, entries, writeGroups)

@@ -63,7 +63,7 @@ async function runAll(chosen: readonly string[], pace: Pace): Promise<void> {
   writeFileSync(file, `${JSON.stringify(results, rounded, 2)}\n`)
 }
 
-/** Removes what the place holds, however the work ends: also when it is told to stop. */
+/** Removes what the place holds, however the work ends, also on a signal. */
 async function dropAfterwards<T>(place: Place, work: () => Promise<T>): Promise<T> {
   const stop = (signal: NodeJS.Signals) => {
     console.error(`${signal}: removing what was made in ${place.title}`)
@@ -83,7 +83,7 @@ async function dropAfterwards<T>(place: Place, work: () => Promise<T>): Promise<
   }
 }
 
-// No clock here tells a ten-thousandth from noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

@@ -1,5 +1,5 @@
 /**
- * Times contenders against each other in interleaved rounds, with every answer checked.
+ * Times contenders against each other in interleaved rounds, with every result checked.
  *
  * The harness beside this folder measures functions that can be called without end. Here a call waits for a server, and
  * some use up what was prepared for them, such as a token that can be rotated once: so the number of calls is fixed.
@@ -14,13 +14,13 @@ export interface Contender {
   readonly name: string
   /** How many calls are under way at once. Default: 1. */
   readonly inFlight?: number
-  /** How many results one call has to answer for. Default: 1. */
+  /** How many results one call returns. Default: 1. */
   readonly perCall?: number
   /** How many calls make up a round, in place of the usual number. */
   readonly calls?: number
   /** Makes ready what that many calls will use up, outside the measured time. */
   readonly prepare?: (calls: number) => Promise<void>
-  /** Answers whether the result is as it should be. */
+  /** Returns whether the result is the expected one. */
   readonly call: () => Promise<boolean>
 }
 
@@ -79,7 +79,7 @@ async function runOnce(contender: Contender, { calls, bursts }: Pace): Promise<n
         ? await call()
         : (await Promise.all(Array.from({ length: inFlight }, call))).every(Boolean)
     samples.push(((performance.now() - start) * 1000) / (inFlight * perCall))
-    if (!good) throw new Error(`${name}: an answer was wrong`)
+    if (!good) throw new Error(`${name}: a result was wrong`)
   }
   return samples
 }

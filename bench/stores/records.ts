@@ -36,7 +36,7 @@ export class Records {
     return `svc_${String(number % this.subjects).padStart(5, '0')}`
   }
 
-  /** One in four is dead, of every subject, half of them revoked and half superseded. */
+  /** One in four tokens of every subject is rejected, half of them revoked and half superseded. */
   isLive(number: number): boolean {
     return this.#random(number) >= 64
   }
@@ -91,15 +91,15 @@ export class Records {
   }
 }
 
-/** Inserts all records through the adapter, a thousand at a time. Answers how long it took, in milliseconds. */
+/** Inserts all records through the adapter, a thousand at a time. Resolves with the time in milliseconds. */
 export async function fill(store: Store, records: Records): Promise<number> {
   await store.open()
   const start = performance.now()
   for (let at = 0; at < records.count; at += BATCH) {
     const size = Math.min(BATCH, records.count - at)
     const batch = Array.from({ length: size }, (_, index) => records.record(at + index))
-    const answer = await store.insertTokens(batch)
-    if (answer !== 'inserted') throw new Error(`filling the store answered '${answer}'`)
+    const outcome = await store.insertTokens(batch)
+    if (outcome !== 'inserted') throw new Error(`filling the store returned '${outcome}'`)
   }
   return performance.now() - start
 }

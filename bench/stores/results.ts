@@ -16,7 +16,7 @@ export interface Figure {
   readonly p95: number
   /** By the time of the raw look-up, taken in the same way. */
   readonly ratio: number
-  /** How many answers were timed, each of which was as expected. */
+  /** How many results were timed, each of which was as expected. */
   readonly checked: number
 }
 

@@ -39,7 +39,7 @@ const said = (request: Request): string => authOf(request).subject
 const guard = (authority: Parameters<typeof requireToken>[0]): RequestHandler =>
   requireToken(authority, { scopes: [SCOPE] })
 
-// As its README answers a refusal: by the status and the headers of the error.
+// As in its README: a rejection has the status and the headers of the error.
 const answerError: ErrorRequestHandler = (error, _request, response, _next) => {
   const { status = 500, headers = {} } = error as {
     readonly status?: number

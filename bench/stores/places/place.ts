@@ -15,13 +15,13 @@ export interface Client {
   readonly name: string
   /** A new store over the tables or keys of a shelf: the same rows for every client of the place. */
   store(shelf: Shelf): Store
-  /** One look-up by key with nothing of ours around it. Answers whether it found what it should. */
+  /** One look-up by key with the bare client. Resolves with whether it found the expected row. */
   roundTrip(): Promise<boolean>
   /** One small write, committed as the server is set up to: what durability alone costs. */
   rawWrite(): Promise<boolean>
 }
 
-/** A database, and whatever was made in it. */
+/** A database, and everything that the run created in it. */
 export interface Place {
   readonly title: string
   readonly clients: readonly [Client, ...Client[]]
@@ -31,7 +31,7 @@ export interface Place {
   drop(): Promise<void>
 }
 
-/** Opens a place with tables for each shelf, or answers `undefined`, having said why, where there is no server. */
+/** Opens a place with tables for each shelf, or logs why not and resolves with `undefined` when there is no server. */
 export type Opener = () => Promise<Place | undefined>
 
 /** What begins the names of the tables of each shelf. */
