@@ -9,7 +9,7 @@ import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Store } from 'watchword/store'
 import { requireToken } from '../../src/http/express.js'
-import { closeAll, codeOf, MINUTE, outcome, rig, SECOND, sharedStore } from '../support/harness.js'
+import { closeAll, codeOf, MINUTE, rig, SECOND, sharedStore, verdict } from '../support/harness.js'
 import { type Reply, send, sendSecure } from './client.js'
 import { FRAMEWORKS, type Framework, type Running, type Site } from './servers.js'
 
@@ -154,7 +154,7 @@ describe('a successor', () => {
       expect([status, headers['token-successor']]).toEqual([200, undefined])
       // To `rotate` the first token would be stolen, and all three dead.
       expect((await watchword.tokens.get(third.id))?.revokedAt).toBeNull()
-      expect(outcome(watchword.verify(third.token))).toBe('ok')
+      expect(verdict(watchword.verify(third.token))).toBe('ok')
     })
   })
 
@@ -234,7 +234,7 @@ describe('a successor', () => {
     const routes = { '/orders': { ...ROTATING, binding } }
     await served(framework, { authority: watchword, routes, secure: true }, async ({ port }) => {
       const { headers } = await asking(sendSecure, port)(token)
-      expect(outcome(watchword.verify(headers['token-successor'], { binding }))).toBe('ok')
+      expect(verdict(watchword.verify(headers['token-successor'], { binding }))).toBe('ok')
     })
   })
 

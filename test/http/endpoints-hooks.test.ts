@@ -23,14 +23,14 @@ import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
 import {
   closeAll,
+  cuttableFeed,
   DAY,
   HOUR,
   MINUTE,
-  outcome,
-  remoteFeed,
   rig,
   SECOND,
   sharedStore,
+  verdict,
 } from '../support/harness.js'
 import { type Reply, type Sent, send } from './client.js'
 import {
@@ -134,7 +134,7 @@ describe('a hook that fails', () => {
         const { status, headers } = await ask(name, token)
         const isLeak = name === 'leak'
         expect([status, headers['retry-after']]).toEqual(isLeak ? [200, undefined] : [503, '1'])
-        expect(outcome(watchword.verify(token))).toBe(isLeak ? 'revoked' : 'ok')
+        expect(verdict(watchword.verify(token))).toBe(isLeak ? 'revoked' : 'ok')
         expect(errors).toHaveLength(i + 1)
       }
     },
@@ -163,7 +163,7 @@ describe('a hook that fails', () => {
     expect((await ask('revocation', token)).status).toBe(503)
     expect((await ask('introspection', token)).status).toBe(503)
     expect(errors).toHaveLength(2)
-    expect(outcome(watchword.verify(token))).toBe('ok')
+    expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
   it.each([undefined, null, false])('takes %s from authorize for nobody', async (nobody) => {
@@ -177,7 +177,7 @@ describe('a hook that fails', () => {
       const { status, headers } = await ask(name, token)
       expect([status, headers['www-authenticate']]).toEqual([401, challenge])
     }
-    expect(outcome(watchword.verify(token))).toBe('ok')
+    expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
   it.each(faults)('closes every endpoint when the binding %s', async (_, fault) => {
@@ -186,7 +186,7 @@ describe('a hook that fails', () => {
     const ask = await asking({ authority: systemClocked(watchword), shared })
     const { token } = await watchword.issue(INPUT)
     for (const name of NAMES) expect((await ask(name, token)).status).toBe(503)
-    expect(outcome(watchword.verify(token))).toBe('ok')
+    expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
   it('closes the introspection when the claims cannot be had', async () => {
@@ -233,7 +233,7 @@ describe('a body parser', () => {
     const body = JSON.stringify({ token })
     const reply = await send(port, { method: 'POST', path: PATHS.leak, headers, body })
     expect(reply.status).toBe(200)
-    expect(outcome(watchword.verify(token))).toBe('revoked')
+    expect(verdict(watchword.verify(token))).toBe('revoked')
   })
 })
 
@@ -263,7 +263,7 @@ describe('over HTTP/2', () => {
       stream.resume()
       client.close()
       expect(headers[':status']).toBe(200)
-      expect(outcome(watchword.verify(token))).toBe('revoked')
+      expect(verdict(watchword.verify(token))).toBe('revoked')
     }
   })
 })
@@ -330,10 +330,10 @@ describe('a hook', () => {
       const body = new URLSearchParams({ token }).toString()
       const sent = { method: 'POST', path: '/revoke', body }
       expect((await send(port, { ...sent, headers: [FORM] })).status).toBe(401)
-      expect(outcome(watchword.verify(token))).toBe('ok')
+      expect(verdict(watchword.verify(token))).toBe('ok')
       const headers = [FORM, `authorization: Bearer ${admin}`]
       expect((await send(port, { ...sent, headers })).status).toBe(200)
-      expect(outcome(watchword.verify(token))).toBe('revoked')
+      expect(verdict(watchword.verify(token))).toBe('revoked')
     }
     expect(actors).toEqual(['svc_admin', 'svc_admin'])
   })
@@ -343,20 +343,20 @@ describe('a revocation', () => {
   it.each(['revocation', 'leak'] as const)(
     'that is not certain is answered 503 by the %s endpoint, until it is',
     async (name) => {
-      const feed = remoteFeed()
+      const feed = cuttableFeed()
       const { watchword, store, root, clock } = await rig({}, { feed })
       const ask = await asking({ authority: watchword })
       const { token } = await watchword.issue(INPUT)
       feed.cut = true
       const uncertain = await ask(name, token)
       expect([uncertain.status, uncertain.headers['retry-after']]).toEqual([503, '1'])
-      expect(outcome(watchword.verify(token))).toBe('revoked')
+      expect(verdict(watchword.verify(token))).toBe('revoked')
       // What is no token is none of the feed's affairs.
       expect((await ask(name, 'x')).status).toBe(200)
       feed.cut = false
       expect((await ask(name, token)).status).toBe(200)
       const { watchword: other } = await rig({}, { feed, store, root, clock })
-      expect(outcome(other.verify(token))).toBe('revoked')
+      expect(verdict(other.verify(token))).toBe('revoked')
     },
   )
 
@@ -433,7 +433,7 @@ describe('a revocation', () => {
     const headers = ['content-type: application/json']
     const reply = await send(server.port, { method: 'POST', path: PATHS.leak, headers, body })
     expect(reply.status).toBe(503)
-    const outcomes = all.map(({ token }) => outcome(watchword.verify(token)))
+    const outcomes = all.map(({ token }) => verdict(watchword.verify(token)))
     expect(outcomes).toEqual(['ok', ...Array(19).fill('revoked')])
   })
 
@@ -443,10 +443,10 @@ describe('a revocation', () => {
     for (const name of ['revocation', 'leak'] as const) {
       const { token } = await watchword.issue({ ...INPUT, binding })
       await (await asking({ authority: watchword }))(name, token)
-      expect(outcome(watchword.verify(token, { binding }))).toBe('ok')
+      expect(verdict(watchword.verify(token, { binding }))).toBe('ok')
       const bound = await asking({ authority: watchword, shared: { binding: () => binding } })
       await bound(name, token)
-      expect(outcome(watchword.verify(token, { binding }))).toBe('revoked')
+      expect(verdict(watchword.verify(token, { binding }))).toBe('revoked')
     }
   })
 })
@@ -467,7 +467,7 @@ describe('a token of a key that this node has not seen', () => {
       if (name === 'introspection') expect(reply.body).toContain('"active":true')
       if (name === 'rotation') expect(reply.body).toContain('access_token')
       if (name === 'leak' || name === 'revocation') {
-        expect(outcome(watchword.verify(issued.token))).toBe('revoked')
+        expect(verdict(watchword.verify(issued.token))).toBe('revoked')
       }
     }
   })
@@ -476,13 +476,13 @@ describe('a token of a key that this node has not seen', () => {
 describe('an introspection', () => {
   it('never calls a token active on a node that cannot be sure, whatever onStale says', async () => {
     for (const onStale of ['accept', 'reject'] as const) {
-      const feed = remoteFeed()
+      const feed = cuttableFeed()
       const { watchword, clock } = await rig({ onStale }, { feed })
       const ask = await asking({ authority: watchword })
       const { token } = await watchword.issue(INPUT)
       feed.cut = true
       await clock.advance(MINUTE)
-      expect(outcome(watchword.verify(token))).toBe(onStale === 'accept' ? 'ok' : 'stale')
+      expect(verdict(watchword.verify(token))).toBe(onStale === 'accept' ? 'ok' : 'stale')
       expect((await ask('introspection', token)).status).toBe(503)
     }
   })
@@ -530,7 +530,7 @@ describe('a rotation', () => {
     const reused = await ask('rotation', token)
     expect(reused).toEqual(await ask('rotation', 'x'))
     expect(reused.status).toBe(401)
-    expect(outcome(watchword.verify(successor))).toBe('revoked')
+    expect(verdict(watchword.verify(successor))).toBe('revoked')
   })
 
   it('says why only where that was asked for', async () => {
@@ -572,8 +572,8 @@ describe('a rotation', () => {
     expect((await (await asking({ authority: watchword }))('rotation', token)).status).toBe(401)
     const ask = await asking({ authority: watchword, shared: { binding: () => binding } })
     const successor = rotated(await ask('rotation', token))
-    expect(outcome(watchword.verify(successor, { binding }))).toBe('ok')
-    expect(outcome(watchword.verify(successor))).toBe('invalid')
+    expect(verdict(watchword.verify(successor, { binding }))).toBe('ok')
+    expect(verdict(watchword.verify(successor))).toBe('invalid')
   })
 
   it.each(['getToken', 'succeed'] as const)(
@@ -589,7 +589,7 @@ describe('a rotation', () => {
       expect((await ask('rotation', token)).status).toBe(503)
       expect(errors).toEqual([expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE' })])
       down.down = false
-      expect(outcome(watchword.verify(token))).toBe('ok')
+      expect(verdict(watchword.verify(token))).toBe('ok')
       expect((await ask('rotation', token)).status).toBe(200)
     },
   )
@@ -607,7 +607,7 @@ describe('a rotation', () => {
 
 describe('the text of a token', () => {
   it('is in no answer but the rotation, in no header, in no message and in no error', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword } = await rig({ prefix: 'acme_live' }, { feed })
     const told: unknown[] = []
     const tell = (message: unknown) => void told.push(message)

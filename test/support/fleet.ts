@@ -23,13 +23,9 @@ import type { RevocationFeed, SealedEvent } from 'watchword/feed'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
 import type { Store } from 'watchword/store'
 import { type ManualClock, manualClock } from 'watchword/testkit'
+import { AUDIENCE, DAY, HOUR, MINUTE, SECOND } from './constants.js'
 
-export const SECOND = 1000
-export const MINUTE = 60 * SECOND
-export const HOUR = 60 * MINUTE
-export const DAY = 24 * HOUR
-
-export const AUDIENCE = 'orders-api'
+export { AUDIENCE, DAY, HOUR, MINUTE, SECOND }
 export const SCOPES: readonly string[] = ['orders:read', 'orders:write', 'users:read']
 
 /** The policy of most tests. */

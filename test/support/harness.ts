@@ -11,8 +11,6 @@ import {
   type KeyWrapper,
   memoryFeed,
   memoryStore,
-  type RejectionCode,
-  type VerifyResult,
   type Watchword,
   WatchwordError,
   type WatchwordErrorCode,
@@ -24,15 +22,13 @@ import { manualClock } from 'watchword/testkit'
 import { importKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import { sealText } from '../../src/token/v4local.js'
 import { footerOf, writeBranded, writeStandard } from '../../src/token/wire.js'
+import { AUDIENCE, DAY, HOUR, MINUTE, SECOND } from './constants.js'
+import { verdict } from './fleet.js'
 
 export const START = Date.UTC(2026, 0, 1)
-export const SECOND = 1000
-export const MINUTE = 60 * SECOND
-export const HOUR = 60 * MINUTE
-export const DAY = 24 * HOUR
+export { AUDIENCE, DAY, HOUR, MINUTE, SECOND, verdict }
 
 export const ISSUER = 'https://auth.acme.example'
-export const AUDIENCE = 'orders-api'
 
 /** A root key that keeps what it wraps in the open, so that a test can have the keys. */
 export interface GlassRoot extends KeyWrapper {
@@ -113,7 +109,7 @@ export async function closeAll(): Promise<void> {
 }
 
 /** A memory feed that can be cut off, and that gives no lease for nothing: it has no `peek`. */
-export function remoteFeed(): RevocationFeed & { cut: boolean } {
+export function cuttableFeed(): RevocationFeed & { cut: boolean } {
   const { peek: _, ...inner } = memoryFeed()
   const feed = {
     ...inner,
@@ -188,11 +184,6 @@ export function claimsText(change: Readonly<Record<string, unknown>> = {}): stri
     gen: 0,
     ...change,
   })
-}
-
-/** What became of a token, in a word. */
-export function outcome(result: VerifyResult<unknown>): 'ok' | RejectionCode {
-  return result.ok ? 'ok' : result.code
 }
 
 /** The error that a promise rejects with, or that a function throws. */

@@ -9,7 +9,7 @@ import type { Requirement, RevokeTarget, Watchword, WatchwordError } from 'watch
 import { type Fingerprinted, VerifiedCache } from '../../../src/cache/verified-cache.js'
 import { ready } from '../../../src/paseto.js'
 import { flush } from '../../support/fleet.js'
-import { AUDIENCE, closeAll, DAY, HOUR, outcome, rig } from '../../support/harness.js'
+import { AUDIENCE, closeAll, DAY, HOUR, rig, verdict } from '../../support/harness.js'
 import { runs } from '../../support/runs.js'
 
 beforeAll(() => ready)
@@ -266,10 +266,10 @@ describe('a verdict', () => {
               // Where the binding is wrong and the key dead, both refuse; which of the two is said is no matter.
               // Each node bounds a revocation that is dated ahead when it hears of it: of a token of a time to come, one may
               // say that it is revoked where the other says that it is not valid yet.
-              const isAhead = [hot, fresh].some((one) => outcome(one) === 'not_yet_valid')
+              const isAhead = [hot, fresh].some((one) => verdict(one) === 'not_yet_valid')
               if (needs.binding !== undefined || isAhead) expect(hot.ok).toBe(fresh.ok)
               else expect(hot).toEqual(fresh)
-              seen.set(outcome(hot), (seen.get(outcome(hot)) ?? 0) + 1)
+              seen.set(verdict(hot), (seen.get(verdict(hot)) ?? 0) + 1)
             }
           }
         }

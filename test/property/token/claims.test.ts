@@ -20,11 +20,11 @@ import {
   HOUR,
   ISSUER,
   isDeepFrozen,
-  outcome,
   type Rig,
   rig,
   START,
   sealed,
+  verdict,
 } from '../../support/harness.js'
 import { runs } from '../../support/runs.js'
 
@@ -39,13 +39,13 @@ const LIMITS = { maxDepth: 16, maxKeys: 64 }
 const parse = (text: string) => parseJsonObject(text, LIMITS)
 
 /** What becomes of an authentic token with this payload, be it text or bytes that are not even that. */
-function verdict(payload: string | Uint8Array): string {
-  if (typeof payload === 'string') return outcome(setup.watchword.verify(sealed(setup, payload)))
+function verdictOn(payload: string | Uint8Array): string {
+  if (typeof payload === 'string') return verdict(setup.watchword.verify(sealed(setup, payload)))
   const kid = activeKey(setup.watchword)
   const footer = footerOf(kid)
   const body = sealBytes(setup.root.key(kid), payload, footer, assertionOf(ISSUER, AUDIENCE))
   const token = writeStandard(body, Buffer.from(footer).toString('base64url'))
-  return outcome(setup.watchword.verify(token))
+  return verdict(setup.watchword.verify(token))
 }
 
 const arrays = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
@@ -119,15 +119,15 @@ describe('a JSON object is refused', () => {
         // The same trait in the payload of an authentic token, beside everything that has to be there.
         if (text.startsWith('{"') && text.endsWith('}')) {
           const payload = `${claimsText().slice(0, -1)},${text.slice(1)}`
-          expect(verdict(payload), text.slice(0, 80)).toBe('claims_invalid')
-        } else expect(verdict(text), text).toBe('claims_invalid')
+          expect(verdictOn(payload), text.slice(0, 80)).toBe('claims_invalid')
+        } else expect(verdictOn(text), text).toBe('claims_invalid')
       }
     })
   }
 
   it('and nothing of a refusal stays behind (B23)', () => {
     expect(parse('{"__proto__":{"admin":true}}')).toBeUndefined()
-    expect(verdict(`${claimsText().slice(0, -1)},"__proto__":{"admin":true}}`)).toBe(
+    expect(verdictOn(`${claimsText().slice(0, -1)},"__proto__":{"admin":true}}`)).toBe(
       'claims_invalid',
     )
     expect(({} as { admin?: boolean }).admin).toBeUndefined()
@@ -231,8 +231,8 @@ describe('bytes that are not UTF-8 are refused (B21)', () => {
         Buffer.from(bytes),
         Buffer.from('"}'),
       ])
-    expect(verdict(wrap(0xc3, 0xa9))).toBe('ok')
-    expect(verdict(wrap(0xf0, 0x9f, 0x98, 0x80))).toBe('ok')
+    expect(verdictOn(wrap(0xc3, 0xa9))).toBe('ok')
+    expect(verdictOn(wrap(0xf0, 0x9f, 0x98, 0x80))).toBe('ok')
     const bad = [
       [0xff],
       [0xc0, 0xaf],
@@ -247,18 +247,18 @@ describe('bytes that are not UTF-8 are refused (B21)', () => {
       [0xe2, 0x82],
       [0xc3],
     ]
-    for (const bytes of bad) expect(verdict(wrap(...bytes)), bytes.join()).toBe('claims_invalid')
+    for (const bytes of bad) expect(verdictOn(wrap(...bytes)), bytes.join()).toBe('claims_invalid')
     const mark = Buffer.from([0xef, 0xbb, 0xbf])
-    expect(verdict(Buffer.concat([mark, Buffer.from(claimsText())]))).toBe('claims_invalid')
-    expect(verdict(Buffer.from(claimsText(), 'utf16le'))).toBe('claims_invalid')
-    expect(verdict(new Uint8Array(0))).toBe('claims_invalid')
-    expect(verdict(new Uint8Array(10))).toBe('claims_invalid')
+    expect(verdictOn(Buffer.concat([mark, Buffer.from(claimsText())]))).toBe('claims_invalid')
+    expect(verdictOn(Buffer.from(claimsText(), 'utf16le'))).toBe('claims_invalid')
+    expect(verdictOn(new Uint8Array(0))).toBe('claims_invalid')
+    expect(verdictOn(new Uint8Array(10))).toBe('claims_invalid')
   })
 
   it('while text is never normalised: two spellings are two subjects (B22)', () => {
     const subjects = ['\u00e9', 'e\u0301', 'E\u0301', '\u212b', '\u00c5'].map((sub) => {
       const result = setup.watchword.verify(sealed(setup, claimsText({ sub })))
-      return result.ok ? result.subject : outcome(result)
+      return result.ok ? result.subject : verdict(result)
     })
     expect(new Set(subjects).size).toBe(5)
   })
@@ -312,7 +312,7 @@ describe('an authentic payload of somebody else’s making', () => {
         if (name === 'iss' && typeof value === 'string' && value !== '') continue
         tried++
         const payload = claimsText({ [name]: value })
-        expect(verdict(payload), payload).toBe('claims_invalid')
+        expect(verdictOn(payload), payload).toBe('claims_invalid')
       }
     }
     expect(tried).toBeGreaterThan(130)
@@ -321,16 +321,16 @@ describe('an authentic payload of somebody else’s making', () => {
   it('is refused for claims under another case, which are no such claims (B31)', () => {
     const { exp, ...rest } = JSON.parse(claimsText()) as Record<string, unknown>
     for (const name of ['Exp', 'EXP', 'exp ', 'expires', 'ехр']) {
-      expect(verdict(JSON.stringify({ ...rest, [name]: exp }))).toBe('claims_invalid')
+      expect(verdictOn(JSON.stringify({ ...rest, [name]: exp }))).toBe('claims_invalid')
     }
   })
 
   it('is refused for an issuer or an audience that only resembles ours (B33)', () => {
     for (const iss of [`${ISSUER}/`, ISSUER.toUpperCase(), ISSUER.slice(0, -1), ` ${ISSUER}`]) {
-      expect(verdict(claimsText({ iss }))).toBe('wrong_issuer')
+      expect(verdictOn(claimsText({ iss }))).toBe('wrong_issuer')
     }
     for (const aud of [`${AUDIENCE}x`, 'orders', AUDIENCE.toUpperCase(), `${AUDIENCE} `, '*']) {
-      expect(verdict(claimsText({ aud }))).toBe('wrong_audience')
+      expect(verdictOn(claimsText({ aud }))).toBe('wrong_audience')
     }
   })
 
@@ -340,7 +340,7 @@ describe('an authentic payload of somebody else’s making', () => {
       const result = wide.watchword.verify(sealed(wide, claimsText({ scope })), {
         scopes: ['admin'],
       })
-      return outcome(result)
+      return verdict(result)
     }
     expect(granted('admin')).toBe('ok')
     expect(granted('a admin b')).toBe('ok')
@@ -352,10 +352,10 @@ describe('an authentic payload of somebody else’s making', () => {
 
   it('does not live long by a date that is misread (B29)', () => {
     const never = ['9999-12-31T23:59:60Z', '10000-01-01T00:00:00Z', '+010000-01-01T00:00:00Z']
-    for (const exp of never) expect(verdict(claimsText({ exp }))).toBe('claims_invalid')
-    expect(verdict(claimsText({ exp: '2026-01-01T00:00:00Z' }))).toBe('expired')
-    expect(verdict(claimsText({ exp: '2026-01-01T00:30:00+00:31' }))).toBe('expired')
-    expect(verdict(claimsText({ exp: '2025-12-31T23:30:00-00:31' }))).toBe('ok')
+    for (const exp of never) expect(verdictOn(claimsText({ exp }))).toBe('claims_invalid')
+    expect(verdictOn(claimsText({ exp: '2026-01-01T00:00:00Z' }))).toBe('expired')
+    expect(verdictOn(claimsText({ exp: '2026-01-01T00:30:00+00:31' }))).toBe('expired')
+    expect(verdictOn(claimsText({ exp: '2025-12-31T23:30:00-00:31' }))).toBe('ok')
   })
 })
 
@@ -401,7 +401,7 @@ describe('a time', () => {
   it('is refused in the payload of a token as well, for each of its three claims (B29)', () => {
     for (const text of BAD) {
       for (const name of ['exp', 'iat', 'nbf']) {
-        expect(verdict(claimsText({ [name]: text })), `${name} ${text}`).toBe('claims_invalid')
+        expect(verdictOn(claimsText({ [name]: text })), `${name} ${text}`).toBe('claims_invalid')
       }
     }
   })

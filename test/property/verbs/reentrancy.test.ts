@@ -17,7 +17,7 @@ import {
 } from 'watchword'
 import { manualClock } from 'watchword/testkit'
 import { ready } from '../../../src/paseto.js'
-import { closeAll, outcome, rig, sharedStore } from '../../support/harness.js'
+import { closeAll, rig, sharedStore, verdict } from '../../support/harness.js'
 import { runs } from '../../support/runs.js'
 
 beforeAll(() => ready)
@@ -321,8 +321,8 @@ describe('nested calls', () => {
     const two = await shared.watchword.issue({ policy: 'service', subject: 'two', actor: 'a' })
     const { watchword } = await rig({ claims }, shared)
     nested = () => expect(shared.watchword.verify(two.token)).toMatchObject({ subject: 'two' })
-    expect(outcome(watchword.verify(one.token))).toBe('claims_invalid')
-    expect(outcome(watchword.verify(two.token))).toBe('claims_invalid')
+    expect(verdict(watchword.verify(one.token))).toBe('claims_invalid')
+    expect(verdict(watchword.verify(two.token))).toBe('claims_invalid')
     await Promise.resolve()
     expect(shared.watchword.verify(one.token)).toMatchObject({ subject: 'one' })
     expect(shared.watchword.verify(two.token)).toMatchObject({ subject: 'two' })
@@ -348,7 +348,7 @@ describe('nested calls', () => {
       watchword.verify(two.token)
       throw new Error('refused')
     }
-    expect(outcome(watchword.verify(one.token))).toBe('claims_invalid')
+    expect(verdict(watchword.verify(one.token))).toBe('claims_invalid')
     expect(watchword.verify(two.token)).toMatchObject({ subject: 'two' })
     expect(watchword.verify(one.token)).toMatchObject({ subject: 'one' })
   })
@@ -374,7 +374,7 @@ describe('nested calls', () => {
     }
     watchword.verify(token)
     await revoked
-    expect(outcome(watchword.verify(token))).toBe('revoked')
+    expect(verdict(watchword.verify(token))).toBe('revoked')
   })
 
   it('that close the authority from its clock or its schema find it closed', async () => {

@@ -15,11 +15,11 @@ import {
   failureOf,
   ISSUER,
   isDeepFrozen,
-  outcome,
   type Rig,
   rig,
   START,
   sealed,
+  verdict,
 } from '../../support/harness.js'
 import { protocol } from '../../support/paseto-protocol.js'
 import { runs } from '../../support/runs.js'
@@ -140,7 +140,7 @@ describe('verify never throws', () => {
 
   it('and authenticate never rejects for them, nor asks the store', async () => {
     for (const value of [undefined, null, 5, new Proxy({}, traps), 'x', '\ud800', 10n]) {
-      expect(outcome(await plain.watchword.authenticate(value))).toBe('malformed')
+      expect(verdict(await plain.watchword.authenticate(value))).toBe('malformed')
     }
   })
 })

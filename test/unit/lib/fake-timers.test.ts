@@ -7,7 +7,7 @@ import { mock } from 'node:test'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createWatchword } from 'watchword'
 import { ready } from '../../../src/paseto.js'
-import { HOUR, outcome } from '../../support/harness.js'
+import { HOUR, verdict } from '../../support/harness.js'
 
 beforeAll(() => ready)
 afterEach(() => {
@@ -54,16 +54,16 @@ describe('the clock of the machine', () => {
     })
     const input = { policy: 's', subject: 'm', actor: 'ops' }
     const [seen, unseen] = [await watchword.issue(input), await watchword.issue(input)]
-    expect(outcome(watchword.verify(seen.token))).toBe('ok')
+    expect(verdict(watchword.verify(seen.token))).toBe('ok')
     const back = travel(2 * HOUR)
     try {
-      expect([seen, unseen].map(({ token }) => outcome(watchword.verify(token)))).toEqual([
+      expect([seen, unseen].map(({ token }) => verdict(watchword.verify(token)))).toEqual([
         'expired',
         'expired',
       ])
       const later = await watchword.issue(input)
       expect(Math.abs(later.issuedAt - Date.now())).toBeLessThan(60_000)
-      expect(outcome(watchword.verify(later.token))).toBe('ok')
+      expect(verdict(watchword.verify(later.token))).toBe('ok')
     } finally {
       back()
     }

@@ -16,17 +16,17 @@ import {
   assertionOf,
   claimsText,
   closeAll,
+  cuttableFeed,
   failureOf,
   HOUR,
   ISSUER,
   MINUTE,
-  outcome,
-  remoteFeed,
   rig,
   SECOND,
   START,
   sealed,
   sharedStore,
+  verdict,
 } from '../../support/harness.js'
 
 const said: Decision[] = []
@@ -185,7 +185,7 @@ function shown(value: unknown): string {
 
 describe('no secret shows (G96)', () => {
   it('in any message, nor in any error of any call that fails', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const inner = sharedStore()
     let down = false
     const store = new Proxy(inner, {
@@ -291,7 +291,7 @@ describe('the store (G97)', () => {
     const issued = await watchword.issue({ ...INPUT, binding: 'thumbprint-of-a-certificate' })
     const needs = { binding: 'thumbprint-of-a-certificate' }
     const next = await watchword.rotate(issued.token, { actor: 'cron', ...needs })
-    expect(outcome(watchword.verify(next.token, needs))).toBe('ok')
+    expect(verdict(watchword.verify(next.token, needs))).toBe('ok')
     for (const target of targets) await watchword.revoke(target, { actor: 'ops', reason: 'why' })
     await watchword.keys.rotate()
     await clock.advance(2 * MINUTE)
@@ -330,7 +330,7 @@ describe('an invalid requirement', () => {
     const { node } = watchword.health()
     for (const needs of [{ scope: ['orders:read'] }, { scopes: 'orders:read' }, null]) {
       said.length = 0
-      expect(outcome(watchword.verify(token, needs as never))).toBe('insufficient_scope')
+      expect(verdict(watchword.verify(token, needs as never))).toBe('insufficient_scope')
       expect(said).toHaveLength(1)
       expect(said[0]).toMatchObject({
         at: START,

@@ -15,7 +15,7 @@ import { requireToken } from 'watchword/node'
 import type * as z from 'zod/mini'
 import { optionsSchema, policySchema } from '../../../src/options/schema.js'
 import { ready } from '../../../src/paseto.js'
-import { activeKey, closeAll, codeOf, failureOf, outcome, rig } from '../../support/harness.js'
+import { activeKey, closeAll, codeOf, failureOf, rig, verdict } from '../../support/harness.js'
 
 beforeAll(() => ready)
 afterEach(closeAll)
@@ -101,8 +101,8 @@ describe('an explicit undefined', () => {
     )
     expect(await codeOf(() => watchword.require(nothing))).toBe('ERR_INVALID_ARGUMENT')
     expect(await codeOf(() => watchword.authenticate(token, nothing))).toBe('ERR_INVALID_ARGUMENT')
-    expect(outcome(watchword.verify(token, nothing))).toBe('insufficient_scope')
-    expect(outcome(watchword.verify(token))).toBe('ok')
+    expect(verdict(watchword.verify(token, nothing))).toBe('insufficient_scope')
+    expect(verdict(watchword.verify(token))).toBe('ok')
     expect((await watchword.authenticate(token)).ok).toBe(true)
     expect(watchword.keys.list()).toHaveLength(1)
   })
@@ -114,7 +114,7 @@ describe('an explicit undefined', () => {
       const { token } = await watchword.issue({ policy: 'service', subject: 's', actor: 'a' })
       const given = { actor: 'a', [field]: undefined } as never
       expect(await codeOf(() => watchword.revoke({ token }, given))).toBe('ERR_INVALID_ARGUMENT')
-      expect(outcome(watchword.verify(token))).toBe('ok')
+      expect(verdict(watchword.verify(token))).toBe('ok')
     },
   )
 
@@ -130,7 +130,7 @@ describe('an explicit undefined', () => {
           'ERR_INVALID_ARGUMENT',
         )
       }
-      expect(outcome(watchword.verify(token))).toBe('ok')
+      expect(verdict(watchword.verify(token))).toBe('ok')
     },
   )
 
@@ -146,7 +146,7 @@ describe('an explicit undefined', () => {
       }
       const hidden = Object.defineProperty({}, field, { value: undefined })
       for (const needs of [{ [field]: undefined }, new Inherited(), hidden] as Requirement[]) {
-        expect(outcome(watchword.verify(token, needs))).toBe('insufficient_scope')
+        expect(verdict(watchword.verify(token, needs))).toBe('insufficient_scope')
         expect(await codeOf(() => watchword.authenticate(token, needs))).toBe(
           'ERR_INVALID_ARGUMENT',
         )

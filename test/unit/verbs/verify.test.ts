@@ -17,19 +17,19 @@ import {
   claimsText,
   closeAll,
   codeOf,
+  cuttableFeed,
   DAY,
   HOUR,
   ISSUER,
   isDeepFrozen,
   MINUTE,
-  outcome,
   type Rig,
-  remoteFeed,
   rig,
   SECOND,
   START,
   sealed,
   sharedStore,
+  verdict,
 } from '../../support/harness.js'
 
 beforeAll(() => ready)
@@ -52,8 +52,8 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Verifies twice, so that the second time may be a hit, and demands one answer. */
 function both(watchword: Watchword, token: unknown, needs: Requirement = {}): string {
-  const first = outcome(watchword.verify(token, needs))
-  expect(outcome(watchword.verify(token, needs))).toBe(first)
+  const first = verdict(watchword.verify(token, needs))
+  expect(verdict(watchword.verify(token, needs))).toBe(first)
   return first
 }
 
@@ -214,7 +214,7 @@ describe('each refusal', () => {
     const { token } = await watchword.issue({ ...INPUT, scopes: ['orders:read', 'stock:read'] })
     const missing = (scopes: NonNullable<Requirement['scopes']>) => {
       const result = watchword.verify(token, { scopes })
-      return result.ok || result.code !== 'insufficient_scope' ? outcome(result) : result.missing
+      return result.ok || result.code !== 'insufficient_scope' ? verdict(result) : result.missing
     }
     expect(missing(['orders:read', 'stock:read'])).toBe('ok')
     expect(missing(['orders:read', 'orders:write', 'a'])).toEqual(['orders:write', 'a'])
@@ -229,7 +229,7 @@ describe('each refusal', () => {
   })
 
   it('stale: everything else is known, but not whether it was revoked', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
     feed.cut = true
@@ -240,7 +240,7 @@ describe('each refusal', () => {
 
 describe('the order of refusals', () => {
   it('is: form, key, authenticity, claims, life, version, audience, scopes, freshness', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const setup = await rig({}, { feed })
     const { watchword, clock } = setup
     const needs = { audience: 'other', scopes: ['admin'] }
@@ -301,14 +301,14 @@ describe('a binding (A16, A17)', () => {
   })
 
   it('cannot be shifted into its neighbours', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const base = { store: sharedStore(), feed }
     const one = await rig({ issuer: 'a', audience: 'bc' }, base)
     const { token } = await one.watchword.issue({ ...INPUT, binding: 'd' })
     const two = await rig({ issuer: 'ab', audience: 'bc' }, { ...one })
     for (const binding of ['d', 'bcd', 'cd', '']) {
       const needs = binding === '' ? {} : { binding }
-      expect(outcome(two.watchword.verify(token, needs))).toBe('invalid')
+      expect(verdict(two.watchword.verify(token, needs))).toBe('invalid')
     }
   })
 
@@ -454,12 +454,12 @@ describe('the branded form', () => {
       for (const other of ['A', 'z', '0', '_', '-', '.', ' ', '\0']) {
         if (token[at] === other) continue
         const typo = token.slice(0, at) + other + token.slice(at + 1)
-        expect(outcome(watchword.verify(typo)), `${at}`).toBe('malformed')
+        expect(verdict(watchword.verify(typo)), `${at}`).toBe('malformed')
       }
     }
     for (const cut of [1, 2, 5, 6, 7, 44]) {
-      expect(outcome(watchword.verify(token.slice(0, -cut)))).toBe('malformed')
-      expect(outcome(watchword.verify(token + token.slice(-cut)))).toBe('malformed')
+      expect(verdict(watchword.verify(token.slice(0, -cut)))).toBe('malformed')
+      expect(verdict(watchword.verify(token + token.slice(-cut)))).toBe('malformed')
     }
   })
 
@@ -492,7 +492,7 @@ describe('the branded form', () => {
         const other = writeBranded('acme_live_', kid, body.slice(0, -1) + last)
         if (other === token) continue
         respelled++
-        expect(outcome(watchword.verify(other))).toBe('invalid')
+        expect(verdict(watchword.verify(other))).toBe('invalid')
       }
     }
     expect(respelled).toBe(3 * 63)
@@ -599,11 +599,11 @@ describe('what verify answers', () => {
     const hot = await Promise.all(Array.from({ length: 50 }, () => watchword.issue(INPUT)))
     for (const { token } of hot) expect(both(watchword, token)).toBe('ok')
     await watchword.keys.revoke(hot[0]?.keyId as string, { actor: 'ops', reason: 'leaked' })
-    for (const { token } of hot) expect(outcome(watchword.verify(token))).toBe('revoked')
+    for (const { token } of hot) expect(verdict(watchword.verify(token))).toBe('revoked')
     const next = await watchword.issue(INPUT)
     expect(next.keyId).not.toBe(hot[0]?.keyId)
     expect(both(watchword, next.token)).toBe('ok')
-    const restarted = await rig({}, { ...setup, feed: remoteFeed() })
+    const restarted = await rig({}, { ...setup, feed: cuttableFeed() })
     expect(both(restarted.watchword, hot[0]?.token)).toBe('revoked')
   })
 
@@ -613,13 +613,13 @@ describe('what verify answers', () => {
     expect(both(watchword, token)).toBe('ok')
     await watchword.close()
     expect(both(watchword, token)).toBe('closed')
-    expect(outcome(await watchword.authenticate(token))).toBe('closed')
+    expect(verdict(await watchword.authenticate(token))).toBe('closed')
   })
 })
 
 describe('freshness', () => {
   it('lasts exactly as long as maxStaleness, and authenticate brings it back', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({ maxStaleness: '5s' }, { feed })
     const { token } = await watchword.issue(INPUT)
     feed.cut = true
@@ -628,15 +628,15 @@ describe('freshness', () => {
     await clock.advance(1)
     expect(both(watchword, token)).toBe('stale')
     expect(watchword.health().status).toBe('stale')
-    expect(outcome(await watchword.authenticate(token))).toBe('stale')
+    expect(verdict(await watchword.authenticate(token))).toBe('stale')
     feed.cut = false
-    expect(outcome(await watchword.authenticate(token))).toBe('ok')
+    expect(verdict(await watchword.authenticate(token))).toBe('ok')
     expect(both(watchword, token)).toBe('ok')
     expect(watchword.health().status).toBe('live')
   })
 
   it('is proved anew by each round of the follower', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
     for (let i = 0; i < 100; i++) {
@@ -646,7 +646,7 @@ describe('freshness', () => {
   })
 
   it('is lost when the wall clock jumps and the other one does not, and the reverse', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
     feed.cut = true
@@ -659,7 +659,7 @@ describe('freshness', () => {
   })
 
   it('may be demanded more strictly by a requirement', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
     feed.cut = true
@@ -668,7 +668,7 @@ describe('freshness', () => {
     expect(both(watchword, token, { maxStaleness: '1s' })).toBe('ok')
     expect(both(watchword, token, { maxStaleness: 0 })).toBe('stale')
     feed.cut = false
-    expect(outcome(await watchword.authenticate(token, { maxStaleness: 0 }))).toBe('ok')
+    expect(verdict(await watchword.authenticate(token, { maxStaleness: 0 }))).toBe('ok')
   })
 
   it('of the feed in this process is a fact, so that no token is ever stale', async () => {
@@ -687,12 +687,12 @@ describe('freshness', () => {
     await watchword.revoke({ subject: 'one more' }, ACTOR)
     expect(watchword.health()).toMatchObject({ revocationsFull: true, revocations: 1000 })
     expect(both(watchword, token)).toBe('stale')
-    expect(outcome(await watchword.authenticate(token))).toBe('stale')
-    expect(outcome(await watchword.authenticate(token, { freshness: 'store' }))).toBe('ok')
+    expect(verdict(await watchword.authenticate(token))).toBe('stale')
+    expect(verdict(await watchword.authenticate(token, { freshness: 'store' }))).toBe('ok')
   })
 
   it('that is lost is flagged where the policy accepts it, without touching what others share', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({ onStale: 'accept' }, { feed })
     const { token } = await watchword.issue(INPUT)
     const fresh = watchword.verify(token)
@@ -702,8 +702,8 @@ describe('freshness', () => {
     const flagged = watchword.verify(token)
     expect(flagged).toEqual({ ...fresh, stale: true })
     expect(isDeepFrozen(flagged)).toBe(true)
-    expect(outcome(watchword.verify(token, { scopes: ['admin'] }))).toBe('insufficient_scope')
-    expect(outcome(watchword.verify(token, { freshness: 'store' }))).toBe('stale')
+    expect(verdict(watchword.verify(token, { scopes: ['admin'] }))).toBe('insufficient_scope')
+    expect(verdict(watchword.verify(token, { freshness: 'store' }))).toBe('stale')
     feed.cut = false
     expect(await watchword.authenticate(token)).toMatchObject({ ok: true })
     await clock.advance(2 * SECOND)
@@ -711,7 +711,7 @@ describe('freshness', () => {
   })
 
   it('does not wake the dead: a revoked token is revoked on a stale node as well', async () => {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const { watchword, clock } = await rig({ onStale: 'accept' }, { feed })
     const { token } = await watchword.issue(INPUT)
     await watchword.revoke({ token }, { actor: 'ops' })
@@ -724,9 +724,9 @@ describe('freshness', () => {
 describe('a start while the feed is cut off', () => {
   async function issuedBefore(): Promise<{
     token: string
-    setup: Rig & { feed: ReturnType<typeof remoteFeed> }
+    setup: Rig & { feed: ReturnType<typeof cuttableFeed> }
   }> {
-    const feed = remoteFeed()
+    const feed = cuttableFeed()
     const setup = await rig({}, { feed })
     const { token } = await setup.watchword.issue(INPUT)
     return { token, setup: { ...setup, feed } }
@@ -743,9 +743,9 @@ describe('a start while the feed is cut off', () => {
     setup.feed.cut = true
     const { watchword } = await rig({ onStart: 'reject' }, setup)
     expect(both(watchword, token)).toBe('stale')
-    expect(outcome(await watchword.authenticate(token))).toBe('stale')
+    expect(verdict(await watchword.authenticate(token))).toBe('stale')
     setup.feed.cut = false
-    expect(outcome(await watchword.authenticate(token))).toBe('ok')
+    expect(verdict(await watchword.authenticate(token))).toBe('ok')
     expect(both(watchword, token)).toBe('ok')
   })
 
@@ -792,8 +792,8 @@ describe('authenticate', () => {
     const { watchword, store } = setup
     const { token, id } = await watchword.issue(INPUT)
     const needs = watchword.require({ freshness: 'store' })
-    expect(outcome(watchword.verify(token, needs))).toBe('stale')
-    expect(outcome(await watchword.authenticate(token, needs))).toBe('ok')
+    expect(verdict(watchword.verify(token, needs))).toBe('stale')
+    expect(verdict(await watchword.authenticate(token, needs))).toBe('ok')
     await store.revoke({
       id: '01KDVDM400000000000000000Z',
       kind: 'token',
@@ -807,8 +807,8 @@ describe('authenticate', () => {
       generation: null,
       tag: '',
     })
-    expect(outcome(await watchword.authenticate(token))).toBe('ok')
-    expect(outcome(await watchword.authenticate(token, needs))).toBe('revoked')
+    expect(verdict(await watchword.authenticate(token))).toBe('ok')
+    expect(verdict(await watchword.authenticate(token, needs))).toBe('revoked')
   })
 
   it('refuses by the store what the store does not know, or knows to be rotated', async () => {
@@ -816,13 +816,13 @@ describe('authenticate', () => {
     const needs = { freshness: 'store' } as const
     const unknown = sealed(setup, claimsText())
     expect(both(setup.watchword, unknown)).toBe('ok')
-    expect(outcome(await setup.watchword.authenticate(unknown, needs))).toBe('revoked')
+    expect(verdict(await setup.watchword.authenticate(unknown, needs))).toBe('revoked')
     const { token, id } = await setup.watchword.issue(INPUT)
     await setup.store.supersede(id, START)
-    expect(outcome(await setup.watchword.authenticate(token))).toBe('ok')
-    expect(outcome(await setup.watchword.authenticate(token, needs))).toBe('superseded')
+    expect(verdict(await setup.watchword.authenticate(token))).toBe('ok')
+    expect(verdict(await setup.watchword.authenticate(token, needs))).toBe('superseded')
     const scoped = { ...needs, scopes: ['admin'] }
-    expect(outcome(await setup.watchword.authenticate(token, scoped))).toBe('insufficient_scope')
+    expect(verdict(await setup.watchword.authenticate(token, scoped))).toBe('insufficient_scope')
   })
 
   it('says that the store failed, and never that the token is bad (D62)', async () => {
@@ -842,7 +842,7 @@ describe('authenticate', () => {
     expect(await codeOf(ask)).toBe('ERR_STORE_UNAVAILABLE')
     expect(both(watchword, token)).toBe('ok')
     down = false
-    expect(outcome(await ask())).toBe('ok')
+    expect(verdict(await ask())).toBe('ok')
   })
 
   it('finds the key that another authority has made since', async () => {
@@ -850,8 +850,8 @@ describe('authenticate', () => {
     const other = await rig({}, setup)
     await setup.watchword.keys.revoke(activeKey(setup.watchword), { actor: 'ops' })
     const { token } = await setup.watchword.issue(INPUT)
-    expect(outcome(other.watchword.verify('v4.local.x'))).toBe('malformed')
-    expect(outcome(await other.watchword.authenticate(token))).toBe('ok')
+    expect(verdict(other.watchword.verify('v4.local.x'))).toBe('malformed')
+    expect(verdict(await other.watchword.authenticate(token))).toBe('ok')
     expect(both(other.watchword, token)).toBe('ok')
   })
 })
@@ -877,7 +877,7 @@ describe('a flood of made-up key ids (C40)', () => {
         const kid = `k4.lid.${randomBytes(33).toString('base64url')}`
         const tail = Buffer.from(footerOf(kid)).toString('base64url')
         const forged = `v4.local.${'A'.repeat(88)}.${tail}`
-        if (outcome(watchword.verify(forged)) !== 'unknown_key') expect.fail('not unknown')
+        if (verdict(watchword.verify(forged)) !== 'unknown_key') expect.fail('not unknown')
         if (i % 1000 === 0) await new Promise(setImmediate)
       }
       return reads
@@ -920,7 +920,7 @@ describe('a flood of made-up key ids (C40)', () => {
     for (const kid of [...ids, `k4.lid.${'A'.repeat(45)}`, `k4.pid.${'A'.repeat(44)}`]) {
       const tail = Buffer.from(footerOf(kid)).toString('base64url')
       const forged = `v4.local.${'A'.repeat(88)}.${tail}`
-      expect(outcome(await watchword.authenticate(forged)), kid).toBe('malformed')
+      expect(verdict(await watchword.authenticate(forged)), kid).toBe('malformed')
     }
     expect(reads).toBe(0)
   })
@@ -1049,7 +1049,7 @@ describe('a requirement', () => {
     })
     const inherited = Object.create({ audience: 'other' }, { scopes: { value: ['orders:read'] } })
     for (const needs of [new Needs(), hidden, inherited as Requirement]) {
-      expect(outcome(watchword.verify(token, needs))).toBe('wrong_audience')
+      expect(verdict(watchword.verify(token, needs))).toBe('wrong_audience')
     }
   })
 
