@@ -2,7 +2,7 @@
  * The first reading: a full read of the store, once, by a node that starts while no older member is running.
  *
  * A log that was rolled back while no node ran looks complete to every starting node. Each reads the latest revocations
- * at once. The oldest node reads everything as soon as no older one is known to run.
+ * at once. The oldest node reads everything once it is certain to be the oldest.
  *
  * @module
  */
