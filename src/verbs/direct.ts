@@ -51,7 +51,6 @@ export function registerDirect(authenticate: object, direct: Direct<unknown>): v
 
 /** The direct path of an `authenticate` function, if it is the library's own. */
 export function directOf<Claims>(authenticate: unknown): Direct<Claims> | undefined {
-  return typeof authenticate === 'function'
-    ? (ways.get(authenticate) as Direct<Claims> | undefined)
-    : undefined
+  // A WeakMap returns `undefined` for every value that is not one of its keys, primitives included.
+  return ways.get(authenticate as object) as Direct<Claims> | undefined
 }
