@@ -7,23 +7,28 @@ import { type KeyDuty, MAX_SKEW_MS } from '../keys/rotation.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import type { AgreedTime } from '../revocation/follower/agreed-time.js'
 
-/** The agreed time. Until it has a source, no time is agreed. */
+type Source = Pick<AgreedTime, 'certain' | 'keyDuty'>
+
+/** Until the follower exists, no time is agreed. */
+const NO_SOURCE: Source = { certain: () => undefined, keyDuty: 'need' }
+
+/** The agreed time. */
 export class FleetTime {
-  #source: Pick<AgreedTime, 'certain' | 'keyDuty'> | undefined
+  #source = NO_SOURCE
 
   /** Sets the source: the follower's time. */
-  follow(source: Pick<AgreedTime, 'certain' | 'keyDuty'>): void {
+  follow(source: Source): void {
     this.#source = source
   }
 
   /** The time by which entries may be dropped; `undefined` while none is certain. */
   certain(): number | undefined {
-    return this.#source?.certain()
+    return this.#source.certain()
   }
 
   /** What this node may do with the keys. */
   get keyDuty(): KeyDuty {
-    return this.#source?.keyDuty ?? 'need'
+    return this.#source.keyDuty
   }
 }
 
