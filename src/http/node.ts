@@ -26,15 +26,16 @@ export type { ConnectGuard } from './connect.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type * from './framework-types.js'
 
+// The requests of a server always have a method and a target; Node's types include the responses of a client.
 const ADAPTER: RequestAdapter<IncomingMessage> = {
   authorization: authorizationOf,
-  url: ({ url }) => url ?? '',
+  url: ({ url }) => url as string,
   form: (request) => formOf(request, (request as { body?: unknown }).body),
   isSecure: isEncrypted,
   context: (request) => {
     const { method, socket } = request
     return {
-      ...(method === undefined ? {} : { method }),
+      method: method as string,
       // The peer of the connection: `node:http` has no setting for trusted proxies.
       ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
       ...requestIdOf(request as { id?: unknown }),

@@ -3,12 +3,18 @@
  *
  * @module
  */
-import { createServer } from 'node:http'
+import {
+  createServer,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Store } from 'watchword/store'
 import { requireToken } from '../../src/http/express.js'
+import { protect } from '../../src/http/node.js'
 import { closeAll, codeOf, MINUTE, rig, SECOND, sharedStore, verdict } from '../support/harness.js'
 import { type Reply, send, sendSecure } from './client.js'
 import { FRAMEWORKS, type Framework, type Running, type Site } from './servers.js'
@@ -124,6 +130,32 @@ describe('a successor', () => {
       const record = await watchword.tokens.get(successor ?? '')
       expect(record?.revokedAt).toBeNull()
     })
+  })
+
+  it.each<[string, OutgoingHttpHeader[] | OutgoingHttpHeaders]>([
+    ['an object', { 'x-own': ['a', 'b'], 'cache-control': 'public' }],
+    ['a flat list', ['X-Own', 'a', 'Cache-Control', 'public', 'x-own', 'b']],
+    [
+      'a list of pairs',
+      [
+        ['X-Own', 'a'],
+        ['Cache-Control', 'public'],
+        ['x-own', 'b'],
+      ] as never,
+    ],
+  ])('is never cached when the handler passes headers to writeHead as %s', async (_, headers) => {
+    const { watchword, clock } = await rig({ policies: POLICIES })
+    const { token } = await watchword.issue(INPUT)
+    await clock.advance(DUE)
+    const handler: RequestListener = (_, response) =>
+      response.writeHead(200, headers as never).end()
+    const options = { rotateDue: true, isSecure: () => true }
+    const server = createServer(protect(watchword, handler, options))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const reply = await asking(send, (server.address() as AddressInfo).port)(token)
+    await new Promise((resolve) => server.close(resolve))
+    expect(verdict(watchword.verify(reply.headers['token-successor']))).toBe('ok')
+    expect(reply.headers).toMatchObject({ 'cache-control': 'no-store', 'x-own': 'a, b' })
   })
 
   it('is not made where the grace is too short to be sure', async () => {

@@ -4,13 +4,17 @@
  * @module
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import Router from '@koa/router'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
+import { requestId } from 'hono/request-id'
 import Koa from 'koa'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Decision, Watchword } from 'watchword'
@@ -62,6 +66,26 @@ async function told(
   return decision
 }
 
+/** The context of one request that arrives over a Unix domain socket, which has no address. */
+async function toldOverSocket(listener: RequestListener): Promise<Decision['context']> {
+  const folder = mkdtempSync(join(tmpdir(), 'watchword-http-'))
+  const socketPath = join(folder, 'http.sock')
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve))
+  const headers = { authorization: `Bearer ${token}` }
+  const status = await new Promise((resolve, reject) => {
+    const sent = request({ socketPath, path: '/orders/42', headers }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode))
+    })
+    sent.once('error', reject).end()
+  })
+  await new Promise((resolve) => server.close(resolve))
+  rmSync(folder, { recursive: true })
+  expect(status).toBe(200)
+  expect(said).toHaveLength(1)
+  return said[0]?.context
+}
+
 const nameIt = (request: object): void => void Object.assign(request, { id: 'req-1' })
 
 describe('a decision', () => {
@@ -84,6 +108,25 @@ describe('a decision', () => {
     const app = express().set('trust proxy', 'loopback')
     app.use(forExpress.requireToken(watchword), (_, response) => void response.end())
     expect((await told(app)).context).toEqual({ method: 'GET', address: '203.0.113.9' })
+  })
+
+  it('has the id of a request as text when Express middleware sets a number', async () => {
+    const app = express()
+    app.use((request, _, next) => {
+      Object.assign(request, { id: 7 })
+      next()
+    })
+    app.use(forExpress.requireToken(watchword), (_, response) => void response.end())
+    expect((await told(app)).context).toMatchObject({ requestId: '7' })
+  })
+
+  it('has no address when the request arrives over a Unix domain socket', async () => {
+    const app = express()
+    app.get('/orders/:id', forExpress.requireToken(watchword), (_, response) => void response.end())
+    expect(await toldOverSocket(app)).toEqual({ method: 'GET', route: '/orders/:id' })
+    said.length = 0
+    const listener = forNode.protect(watchword, (_, response) => response.end())
+    expect(await toldOverSocket(listener)).toEqual({ method: 'GET' })
   })
 
   it('has what Koa and its router know', async () => {
@@ -112,6 +155,30 @@ describe('a decision', () => {
       address: ADDRESS,
     })
     await app.close()
+  })
+
+  it('has no route when Fastify knows none for the path', async () => {
+    const app = fastify({ genReqId: () => 'req-3' })
+    await app.register(forFastify.tokenPlugin(watchword))
+    app.setNotFoundHandler((_, reply) => void reply.code(200).send())
+    await app.ready()
+    expect((await told(app.routing)).context).toEqual({
+      method: 'GET',
+      requestId: 'req-3',
+      address: ADDRESS,
+    })
+    await app.close()
+  })
+
+  it('has the id that the request-id middleware of Hono sets', async () => {
+    const app = new Hono()
+    app.use(requestId({ generator: () => 'req-4', headerName: '' }))
+    app.get('/orders/:id', forHono.requireToken(watchword), (c) => c.body(null, 200))
+    expect((await told(getRequestListener(app.fetch))).context).toEqual({
+      method: 'GET',
+      route: '/orders/:id',
+      requestId: 'req-4',
+    })
   })
 
   it('has what Hono knows, and the address if the application gives one', async () => {

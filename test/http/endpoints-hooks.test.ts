@@ -237,6 +237,67 @@ describe('a body parser', () => {
   })
 })
 
+describe('a response that a hook of Fastify has sent', () => {
+  it('is left as it is', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const app = fastify()
+    const replies = new Map<unknown, { send(body: string): unknown }>()
+    app.addHook('onRequest', (request, reply, done) => {
+      replies.set(request.raw, reply)
+      done()
+    })
+    const endpoints = forFastify.tokenEndpoints(watchword, {
+      limit: (_, { raw }) => {
+        replies.get(raw)?.send('early')
+        return false
+      },
+    })
+    await app.register(endpoints.leak(), { prefix: PATHS.leak })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    closing.push(() => app.close())
+    const { port } = app.server.address() as AddressInfo
+    const { status, body } = await send(port, requestOf('leak', token))
+    expect([status, body]).toEqual([200, 'early'])
+  })
+})
+
+describe('a body in Hono without Node', () => {
+  it('is cancelled as soon as it is longer than allowed', async () => {
+    const { watchword } = await rig()
+    const app = new Hono().all('/leaked', forHono.tokenEndpoints(watchword).leak())
+    let isCancelled = false
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024)),
+      cancel: () => {
+        isCancelled = true
+      },
+    })
+    const init = { method: 'POST', body, duplex: 'half' }
+    const response = await app.request('/leaked', init as RequestInit)
+    expect([response.status, isCancelled]).toEqual([413, true])
+  })
+
+  it('may have been read before, without a content type', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const app = new Hono()
+    app.use(async (c, next) => {
+      await c.req.arrayBuffer()
+      await next()
+    })
+    app.all('/rotate', forHono.tokenEndpoints(watchword).rotation({ allowHttp: true }))
+    const response = await app.request('/rotate', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: new Uint8Array([1, 2, 3]),
+    })
+    expect(response.status).toBe(200)
+    const { access_token: successor } = (await response.json()) as { access_token: string }
+    expect(verdict(watchword.verify(successor))).toBe('ok')
+  })
+})
+
 describe('over HTTP/2', () => {
   it('Fastify and Hono read the body alike', async () => {
     const { watchword } = await rig()
@@ -563,6 +624,48 @@ describe('a rotation', () => {
     expect(ended.status).toBe(401)
     expect(ended.headers['www-authenticate']).toBe('Bearer realm="api", error="invalid_token"')
     expect(JSON.parse(ended.body)).toMatchObject({ code: 'family_ended' })
+  })
+
+  it('rejects a form that repeats a parameter, and leaves the token as it is', async () => {
+    const { watchword } = await rig()
+    const { token, id } = await watchword.issue(INPUT)
+    const server = await framework.serve({ authority: watchword })
+    closing.push(() => server.close())
+    const headers = [FORM, `authorization: Bearer ${token}`]
+    const sent = { method: 'POST', path: PATHS.rotation, headers, body: 'note=a&note=b' }
+    const { status, body } = await send(server.port, sent)
+    expect([status, JSON.parse(body)]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_request' }),
+    ])
+    expect((await watchword.tokens.get(id))?.successor).toBeNull()
+  })
+
+  it('responds with 403 when the policy no longer grants any scope of the token', async () => {
+    const { watchword, store, feed, root, clock } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const policies = { service: { ttl: '30d', scopes: ['stock:read'] } }
+    const { watchword: changed } = await rig({ policies }, { store, feed, root, clock })
+    const { status, body } = await (await asking({ authority: changed }))('rotation', token)
+    expect([status, JSON.parse(body)]).toEqual([
+      403,
+      expect.objectContaining({ code: 'insufficient_scope' }),
+    ])
+    expect(verdict(watchword.verify(token))).toBe('ok')
+  })
+
+  it('responds with 503 when a wrapped authority rejects with an error of its own', async () => {
+    const { watchword } = await rig()
+    const { token } = await watchword.issue(INPUT)
+    const failure = new Error('the tenant is unknown')
+    const errors: unknown[] = []
+    const authority = { ...systemClocked(watchword), rotate: () => Promise.reject(failure) }
+    const shared = { onError: (error: unknown) => void errors.push(error) }
+    const ask = await asking({ authority, shared })
+    expect((await ask('rotation', token)).status).toBe(503)
+    expect(errors).toEqual([
+      expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE', cause: failure }),
+    ])
   })
 
   it('keeps the binding', async () => {

@@ -214,6 +214,32 @@ describe('a named property', () => {
   })
 })
 
+describe('a response that Fastify has sent before the token is known', () => {
+  it('is left as it is', async () => {
+    const app = fastify()
+    const replies = new Map<unknown, { send(body: string): unknown }>()
+    app.addHook('onRequest', (request, reply, done) => {
+      replies.set(request.raw, reply)
+      done()
+    })
+    const getToken = async ({ raw }: { readonly raw: unknown }) => {
+      replies.get(raw)?.send('early')
+      return undefined
+    }
+    let ran = 0
+    app.get('/orders', { onRequest: forFastify.requireToken(watchword, { getToken }) }, () => {
+      ran++
+    })
+    await app.ready()
+    await asking(app.routing, async (port) => {
+      const { status, body } = await send(port, {})
+      expect([status, body]).toEqual([200, 'early'])
+    })
+    expect(ran).toBe(0)
+    await app.close()
+  })
+})
+
 describe('with throwErrors', () => {
   const options = { throwErrors: true, scopes: ['orders:write'] } as const
   const text = (error: unknown): string => {
@@ -287,6 +313,14 @@ describe('with throwErrors', () => {
     expect(refused.headers.get('www-authenticate')).toBe(CHALLENGE)
     app.onError((error, c) => c.text(text(error)))
     expect(await (await app.request('/')).text()).toBe(THROWN)
+  })
+
+  it('protect of node:http still responds itself, because there is no error handler', async () => {
+    let ran = 0
+    const handler = () => void ran++
+    const listener = forNode.protect(watchword, handler, options)
+    await asking(listener, byDefault)
+    expect(ran).toBe(0)
   })
 
   it('says neither the token nor the reason, and an outage by its own code', async () => {

@@ -32,7 +32,7 @@ import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from
 
 /** Reads a framework's request, including its body. */
 export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
-  method(request: Request): string
+  method(request: Request): string | undefined
   header(request: Request, name: 'content-type' | 'content-length'): string | undefined
   /** The body, or a marker that it is too long. Rejects if it does not arrive. */
   body(request: Request, maxBytes: number): Promise<Body>

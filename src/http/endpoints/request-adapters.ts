@@ -16,7 +16,7 @@ export function nodeReading<Request>(
   parsed: (request: Request) => unknown,
 ): Pick<EndpointAdapter<Request>, 'method' | 'header' | 'body'> {
   return {
-    method: (request) => nodeOf(request).method ?? '',
+    method: (request) => nodeOf(request).method,
     header: (request, name) => headerOf(nodeOf(request).headers, name),
     body: (request, maxBytes) => readStream(nodeOf(request), parsed(request), maxBytes),
   }

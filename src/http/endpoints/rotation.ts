@@ -114,6 +114,7 @@ async function exchange<Request, Claims>(
   try {
     return granted(shared, await shared.authority.rotate(token, { actor: ACTOR, ...bound }))
   } catch (error) {
+    if (!(error instanceof WatchwordError)) throw error
     const response = responseTo(error, shared.clock.now(), ended)
     if (response !== undefined) return response
     const code = refusalOf(error)
@@ -123,25 +124,20 @@ async function exchange<Request, Claims>(
 }
 
 /** The response to a valid token that cannot be rotated; `undefined` for every other error. */
-function responseTo(error: unknown, now: number, ended: Answer): Answer | undefined {
-  if (!(error instanceof WatchwordError)) return undefined
+function responseTo(error: WatchwordError, now: number, ended: Answer): Answer | undefined {
   if (error.retryAt !== undefined) return tooMany(error.retryAt - now)
   if (error.code === 'ERR_FAMILY_ENDED') return ended
   if (error.code === 'ERR_NOT_ROTATABLE') return NOT_ROTATABLE
   return error.code === 'ERR_SCOPE_NOT_GRANTABLE' ? NO_SCOPE : undefined
 }
 
-const codeOf = (error: unknown) => (error instanceof WatchwordError ? error.code : undefined)
-
 /** The rejection code for an error of `rotate`; rethrows other errors. */
-function refusalOf(error: unknown): RejectionCode {
+function refusalOf(error: WatchwordError): RejectionCode {
   const reason = rejectionOf(error)
   if (reason !== undefined) return reason as RejectionCode
-  const code = codeOf(error)
-  if (code === 'ERR_TOKEN_REUSED') return 'superseded'
-  if (code === 'ERR_FAMILY_ENDED') return 'expired'
+  if (error.code === 'ERR_TOKEN_REUSED') return 'superseded'
   // As with `freshness: 'store'`: a token that is missing from the store is rejected.
-  if (code === 'ERR_TOKEN_UNKNOWN') return 'revoked'
+  if (error.code === 'ERR_TOKEN_UNKNOWN') return 'revoked'
   throw error
 }
 
