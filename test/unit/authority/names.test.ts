@@ -1,4 +1,4 @@
-/** Node names: each running process needs one of its own. The warning is given once per process, so its test is the last. */
+/** Node names: each running process needs its own. The warning is emitted once per process, so its test runs last. */
 import { afterEach, beforeEach, expect, it, type MockInstance, vi } from 'vitest'
 import { SECOND } from '../../support/fleet.js'
 import { type LogFleet, newLogFleet } from '../../support/log-fleet.js'
@@ -16,13 +16,13 @@ afterEach(async () => {
 
 const warnings = () => spy.mock.calls.map(([message]) => String(message))
 
-it('does not warn about nodes with different names', async () => {
+it('accepts nodes with different names without a warning', async () => {
   for (const node of ['api-1', 'api-2', 'api-3']) await fleet.startNode({ node })
   await fleet.pass(90 * SECOND)
   expect(warnings()).toEqual([])
 })
 
-it('does not warn about a node that starts again under its name, killed or closed', async () => {
+it('accepts a node that restarts under its name, whether killed or closed', async () => {
   await fleet.startNode({ node: 'api-1' })
   const killed = await fleet.startNode({ node: 'api-2' })
   await fleet.pass(SECOND)
@@ -37,7 +37,7 @@ it('does not warn about a node that starts again under its name, killed or close
   expect(warnings()).toEqual([])
 })
 
-it('warns once about two running nodes with one name, and names the fix', async () => {
+it('warns once about two running nodes with the same name, and names the fix', async () => {
   for (const node of ['api', 'api', 'api']) await fleet.startNode({ node })
   await fleet.pass(90 * SECOND)
   expect(warnings()).toEqual([expect.stringMatching(/'api'.*a name of its own.*`node`/)])

@@ -46,7 +46,7 @@ async function all(nodes: readonly Watchword[], token: string): Promise<Set<stri
 const only = (code: string) => new Set([code])
 
 describe('keys', () => {
-  it('are one for each audience, and open nothing of another one', async () => {
+  it('are separate for each audience, and open no token of another audience', async () => {
     fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
     const a = await fleet.start()
     const [orders, users] = [activeOn(a, 'orders-api'), activeOn(a, 'users-api')]
@@ -70,7 +70,7 @@ describe('keys', () => {
     expect(JSON.stringify([a.keys.list(), a.health()])).not.toMatch(/k4\.local[.-]/)
   })
 
-  it('rotate by themselves: published ahead, active at the retirement, gone after their last token', async () => {
+  it('rotate automatically: published ahead, activated at the retirement, removed after their last token', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const { clock } = fleet
     const a = await fleet.start()
@@ -93,7 +93,7 @@ describe('keys', () => {
     expect(idOf(a.keys.list().filter(({ state }) => state !== 'expired'))).toEqual([second.id])
   })
 
-  it('are purged from memory once they have expired', async () => {
+  it('are purged from memory once they expire', async () => {
     fleet = await newFleet()
     const { clock } = fleet
     const store = memoryStore()
@@ -135,7 +135,7 @@ describe('keys', () => {
     expect(keyring.get(second?.id ?? '')).toBeUndefined()
   })
 
-  it('cover the tokens of their maker; those of an authority with a longer ttl are cut to that', async () => {
+  it('expire by the ttl of the authority that made them, and cap tokens from an authority with a longer ttl', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const a = await fleet.start()
     const b = await fleet.start({ policies: { service: { ...POLICY, ttl: '90d' } } })
@@ -153,7 +153,7 @@ describe('keys', () => {
 })
 
 describe('keys.rotate', () => {
-  it('publishes a successor ahead, which every node has when it activates', async () => {
+  it('publishes a successor in advance, which every node has when it activates', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const { clock } = fleet
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
@@ -169,7 +169,7 @@ describe('keys.rotate', () => {
     for (const node of [a, b]) expect(idOf(activeOn(node))).toEqual([made.id])
   })
 
-  it('wants an audience that is served', async () => {
+  it('requires an audience that is served', async () => {
     fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
     const a = await fleet.start()
     expect(await codeOf(a.keys.rotate('other-api'))).toBe('ERR_UNKNOWN_AUDIENCE')
@@ -178,7 +178,7 @@ describe('keys.rotate', () => {
     expect(await a.keys.rotate()).toHaveLength(2)
   })
 
-  it('by twenty authorities in the same tick makes one key', async () => {
+  it('makes one key when twenty authorities call it in the same tick', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const nodes = await fleet.nodes(20)
     const made = await Promise.all(nodes.map((node) => node.keys.rotate()))
@@ -188,7 +188,7 @@ describe('keys.rotate', () => {
 })
 
 describe('twenty authorities', () => {
-  it('that start in the same tick make one key', async () => {
+  it('make one key when they start in the same tick', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const nodes = await Promise.all(Array.from({ length: 20 }, () => fleet.start()))
     expect(await stored()).toHaveLength(1)
@@ -196,7 +196,7 @@ describe('twenty authorities', () => {
     expect(await all(nodes, token.token)).toEqual(only('ok'))
   })
 
-  it('that find themselves without a key in the same tick make one', async () => {
+  it('make one key when they find themselves without one in the same tick', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const nodes = await fleet.nodes(20)
     fleet.clock.step(31 * DAY)
@@ -207,14 +207,14 @@ describe('twenty authorities', () => {
 })
 
 describe('keys.revoke', () => {
-  it('kills every token under the key in the same tick, hot and cold, on every node', async () => {
+  it('rejects every token under the key in the same tick, hot and cold, on every node', async () => {
     fleet = await newFleet()
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     const tokens = await Promise.all(Array.from({ length: 20 }, () => issueOn(a)))
     for (const { token } of tokens.slice(10)) expect(await all([a, b], token)).toEqual(only('ok'))
     const [key] = activeOn(a) as [KeyInfo]
     const revoking = a.keys.revoke(key.id, ACTOR)
-    // Before anything else had its turn.
+    // Before any other task ran.
     for (const { token } of tokens) expect(verdict(a.verify(token))).toBe('revoked')
     await revoking
     for (const { token } of tokens) expect(await all([a, b], token)).toEqual(only('revoked'))
@@ -222,7 +222,7 @@ describe('keys.revoke', () => {
     expect(b.keys.list().find(({ id }) => id === key.id)?.state).toBe('revoked')
   })
 
-  it('has a new key issue at once, on every node the same', async () => {
+  it('makes the next issue use a new key, the same on every node', async () => {
     fleet = await newFleet()
     const [a, b, c] = (await fleet.nodes(3)) as [Watchword, Watchword, Watchword]
     const [key] = activeOn(a) as [KeyInfo]
@@ -237,7 +237,7 @@ describe('keys.revoke', () => {
     }
   })
 
-  it('of a key that is pending or retired leaves the one in use alone', async () => {
+  it('leaves the active key alone when it revokes a pending or retired one', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const a = await fleet.start()
     const [first] = activeOn(a) as [KeyInfo]
@@ -248,7 +248,7 @@ describe('keys.revoke', () => {
     expect(idOf(activeOn(a))).toEqual([first.id])
   })
 
-  it('leaves no gap when the key that is left has only a little time', async () => {
+  it('leaves no gap when the remaining key is about to expire', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     const a = await fleet.start()
     const [first] = activeOn(a) as [KeyInfo]
@@ -262,7 +262,7 @@ describe('keys.revoke', () => {
     }
   })
 
-  it('holds for a node that starts later, even if the feed forgot', async () => {
+  it('holds for a node that starts later, even if the feed lost the entry', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -275,7 +275,7 @@ describe('keys.revoke', () => {
 })
 
 describe('the root key', () => {
-  it('that is wrong refuses the start and changes nothing in the store', async () => {
+  it('rejects the start and changes nothing in the store when it is wrong', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -290,7 +290,7 @@ describe('the root key', () => {
     expect(verdict(a.verify(token.token))).toBe('ok')
   })
 
-  it('that opens none of the keys writes no key for a new audience', async () => {
+  it('writes no key for a new audience when it opens none of the existing keys', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -307,7 +307,7 @@ describe('the root key', () => {
     await fleet.start({ audience: [AUDIENCE, 'stock-api'] })
   })
 
-  it('that is wrong writes nothing when all keys have expired or are revoked', async () => {
+  it('writes nothing when it is wrong and all keys are expired or revoked', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     await a.keys.revoke(activeOn(a)[0]?.id ?? '', ACTOR)
@@ -319,13 +319,13 @@ describe('the root key', () => {
     await fleet.start()
   })
 
-  it('adds no audience to a store of which it opens only a part', async () => {
+  it('adds no audience to a store whose keys it opens only in part', async () => {
     fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
     await fleet.start()
     const change = { rootKey: newRootKey(), previousRootKeys: [fleet.rootKey] }
     const b = await fleet.start({ ...change, audience: 'orders-api' })
     await b.keys.rewrap()
-    // Half of the store is under the new root key: neither one alone may add an audience.
+    // Half of the store is under the new root key, so neither key alone may add an audience.
     for (const rootKey of [fleet.rootKey, change.rootKey])
       expect(await codeOf(fleet.start({ rootKey, audience: 'new-api' }))).toBe('ERR_ROOT_KEY')
     await fleet.start({ ...change, audience: 'new-api' })
@@ -334,31 +334,34 @@ describe('the root key', () => {
   it.each([
     ['one audience', 'orders-api', 'orders-api'],
     ['different audiences', 'orders-api', 'stock-api'],
-  ])('is one for a store, also when two first starts race for %s', async (_, mine, theirs) => {
-    for (let round = 0; round < 5; round++) {
-      fleet = await newFleet()
-      const other = newRootKey()
-      const starts = await Promise.allSettled([
-        fleet.start({ audience: mine }),
-        fleet.start({ audience: theirs, rootKey: other }),
-      ])
-      const failures = starts.flatMap((start) =>
-        start.status === 'rejected' ? [start.reason] : [],
-      )
-      expect(failures.length).toBeGreaterThanOrEqual(1)
-      for (const failure of failures) expect(failure).toMatchObject({ code: 'ERR_ROOT_KEY' })
-      const left = (await stored()).filter(({ wrappedBy }) => wrappedBy !== 'discarded')
-      expect(new Set(left.map(({ wrappedBy }) => wrappedBy)).size).toBe(left.length > 0 ? 1 : 0)
-      // Whatever is left, the process whose key it is starts again, also with both audiences.
-      const [won] = left
-      const rootKey = won?.wrappedBy === keyId(importKey(other)) ? other : fleet.rootKey
-      await fleet.start({ rootKey, audience: [...new Set([mine, theirs])] })
-      await fleet.close()
-    }
-  })
+  ])(
+    'is the same for the whole store when two first starts race for %s',
+    async (_, mine, theirs) => {
+      for (let round = 0; round < 5; round++) {
+        fleet = await newFleet()
+        const other = newRootKey()
+        const starts = await Promise.allSettled([
+          fleet.start({ audience: mine }),
+          fleet.start({ audience: theirs, rootKey: other }),
+        ])
+        const failures = starts.flatMap((start) =>
+          start.status === 'rejected' ? [start.reason] : [],
+        )
+        expect(failures.length).toBeGreaterThanOrEqual(1)
+        for (const failure of failures) expect(failure).toMatchObject({ code: 'ERR_ROOT_KEY' })
+        const left = (await stored()).filter(({ wrappedBy }) => wrappedBy !== 'discarded')
+        expect(new Set(left.map(({ wrappedBy }) => wrappedBy)).size).toBe(left.length > 0 ? 1 : 0)
+        // In either case the process whose key won starts again, also with both audiences.
+        const [won] = left
+        const rootKey = won?.wrappedBy === keyId(importKey(other)) ? other : fleet.rootKey
+        await fleet.start({ rootKey, audience: [...new Set([mine, theirs])] })
+        await fleet.close()
+      }
+    },
+  )
 
   it.each(['nonsense', 'k4.local.', `k4.local.${'A'.repeat(43)}`, 'k4.secret.AAAA'])(
-    'that is none or printed everywhere is refused as an option: %s',
+    'is rejected as an option when it is malformed or published: %s',
     async (rootKey) => {
       fleet = await newFleet()
       expect(await codeOf(fleet.start({ rootKey }))).toBe('ERR_INVALID_OPTION')
@@ -366,7 +369,7 @@ describe('the root key', () => {
     },
   )
 
-  it('cannot be left out with a store that outlives the process', async () => {
+  it('is required with a store that outlives the process', async () => {
     fleet = await newFleet()
     const store = { ...fleet.store, supports: { ...fleet.store.supports, durable: true } }
     const { rootKey: _, ...rest } = {
@@ -380,7 +383,7 @@ describe('the root key', () => {
     expect(await codeOf(createWatchword(rest))).toBe('ERR_INVALID_OPTION')
   })
 
-  it('does not open rows whose wrappings were swapped', async () => {
+  it('does not open rows whose wrapped keys were swapped', async () => {
     fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
     const a = await fleet.start()
     await a.close()
@@ -416,7 +419,7 @@ describe('the root key', () => {
 })
 
 describe('a key that no root key opens', () => {
-  /** A store in which the wrong root key wrote the key of one audience. */
+  /** A store in which a wrong root key wrote the key of one audience. */
   async function damaged(audience = 'stock-api') {
     fleet = await newFleet()
     const wrong = newRootKey()
@@ -474,7 +477,7 @@ describe('a key that no root key opens', () => {
     expect(await stored()).toMatchObject([{ id: row.id, wrapped: 'discarded' }])
   })
 
-  it('is not one that a root key opens, or that does not exist', async () => {
+  it('is the only kind that can be discarded: a key that opens and an unknown id are rejected', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -509,7 +512,7 @@ describe('a change of the root key', () => {
     return { a, tokens }
   }
 
-  it('can crash after each row: every key opens at every instant, and it ends where it should', async () => {
+  it('can crash after any row: every key opens at every moment, and the change completes', async () => {
     const rows = 5
     for (let crashAfter = 0; crashAfter <= rows; crashAfter++) {
       const { tokens } = await withKeys(rows)
@@ -524,9 +527,9 @@ describe('a change of the root key', () => {
       const store = around(fleet.store, async (method, call) => {
         if (method !== 'rewrapKey') return call()
         if (left-- === 0) throw new Error('killed')
-        const answer = await call()
+        const result = await call()
         await opensEverywhere()
-        return answer
+        return result
       })
       const first = await fleet.start({ ...change, store })
       const outcome = await codeOf(first.keys.rewrap())
@@ -546,7 +549,7 @@ describe('a change of the root key', () => {
     }
   })
 
-  it('by two nodes at once wraps each row once', async () => {
+  it('wraps each row once when two nodes run it at the same time', async () => {
     const { tokens } = await withKeys(4)
     const change = { rootKey: newRootKey(), previousRootKeys: [fleet.rootKey] }
     const nodes = await fleet.nodes(2, change)
@@ -556,7 +559,7 @@ describe('a change of the root key', () => {
     for (const { token } of tokens) expect(verdict(without.verify(token))).toBe('ok')
   })
 
-  it('leaves the nodes alone that still have the old one, and new keys are under the new one', async () => {
+  it('leaves nodes with the old root key working, and wraps new keys under the new one', async () => {
     const { a, tokens } = await withKeys(1)
     const newRoot = newRootKey()
     const b = await fleet.start({ rootKey: newRoot, previousRootKeys: [fleet.rootKey] })
@@ -584,7 +587,7 @@ describe('a key wrapper', () => {
     }
   }
 
-  it('wraps and unwraps, and is named in the list', async () => {
+  it('wraps and unwraps keys, and is named in the list', async () => {
     fleet = await newFleet({ rootKey: wrapper() })
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     const token = await issueOn(a)
@@ -613,7 +616,7 @@ describe('a key wrapper', () => {
     expect(await all([a, b], (await issueOn(a)).token)).toEqual(only('ok'))
   })
 
-  it('that fails to unwrap refuses the start, with the cause', async () => {
+  it('that fails to unwrap makes the start reject with its cause', async () => {
     fleet = await newFleet({ rootKey: wrapper() })
     await fleet.start()
     const cause = new Error('access denied')
@@ -623,7 +626,7 @@ describe('a key wrapper', () => {
     expect(error.cause).toBe(cause)
   })
 
-  it('that fails to wrap leaves no key behind, in the store or in the message', async () => {
+  it('that fails to wrap leaves no key in the store or in the message', async () => {
     fleet = await newFleet()
     const seen: string[] = []
     const cause = new Error('throttled')
@@ -648,30 +651,33 @@ describe('a key wrapper', () => {
     ['no key', SECRET],
     ['another kind of key', 'k4.secret.AAAA'],
     ['another key', 'another'],
-  ])('that unwraps to %s refuses the start and shows nothing of it', async (_name, answer) => {
-    fleet = await newFleet({ rootKey: wrapper() })
-    await fleet.start()
-    const given = answer === 'another' ? exportKey(generateKey()) : answer
-    const rootKey = wrapper({ unwrap: () => Promise.resolve(given as string) })
-    const error = await errorOf(fleet.start({ rootKey }))
-    expect(error.code).toBe('ERR_ROOT_KEY')
-    if (typeof given === 'string' && given.length > 0)
-      expect(`${error.stack} ${error.detail} ${String(error.cause)}`).not.toContain(given)
-  })
+  ])(
+    'that unwraps to %s makes the start reject without showing the value',
+    async (_name, result) => {
+      fleet = await newFleet({ rootKey: wrapper() })
+      await fleet.start()
+      const given = result === 'another' ? exportKey(generateKey()) : result
+      const rootKey = wrapper({ unwrap: () => Promise.resolve(given as string) })
+      const error = await errorOf(fleet.start({ rootKey }))
+      expect(error.code).toBe('ERR_ROOT_KEY')
+      if (typeof given === 'string' && given.length > 0)
+        expect(`${error.stack} ${error.detail} ${String(error.cause)}`).not.toContain(given)
+    },
+  )
 
   it.each([
     ['nothing', () => undefined],
     ['no text', () => 42],
     ['an empty text', () => ''],
     ['the key itself', (paserk: string) => paserk],
-  ])('that wraps to %s is not trusted with the store', async (_name, wrap) => {
+  ])('that wraps to %s writes nothing to the store', async (_name, wrap) => {
     fleet = await newFleet()
     const rootKey = wrapper({ wrap: async (paserk) => wrap(paserk) as string })
     expect(await codeOf(fleet.start({ rootKey }))).toBe('ERR_ROOT_KEY')
     expect(await stored()).toEqual([])
   })
 
-  it('that hangs is given up after the deadline, and holds nothing up for ever', async () => {
+  it('that hangs is abandoned after the deadline and blocks nothing indefinitely', async () => {
     fleet = await newFleet({ timeout: '2s' })
     const { clock } = fleet
     const good = wrapper()
@@ -700,7 +706,7 @@ describe('a key wrapper', () => {
 })
 
 describe('an unknown key', () => {
-  /** A token that is well-formed, of a key that does not exist. */
+  /** A well-formed token of a key that does not exist. */
   function forged(like: IssuedToken, kid: string): string {
     const footer = Buffer.from(JSON.stringify({ kid })).toString('base64url')
     return `${like.token.slice(0, like.token.lastIndexOf('.'))}.${footer}`
@@ -709,7 +715,7 @@ describe('an unknown key', () => {
   const randomKid = (i: number) =>
     `k4.lid.${Buffer.alloc(33).fill(`kid ${i} `).toString('base64url')}`
 
-  it('costs two reads of the store in a second, however many tokens name made-up keys', async () => {
+  it('costs two store reads per second, however many tokens name made-up keys', async () => {
     fleet = await newFleet()
     let reads = 0
     const store = around(fleet.store, (method, call) => {
@@ -735,12 +741,12 @@ describe('an unknown key', () => {
       await fleet.clock.advance(100)
     }
     expect(reads).toBeGreaterThanOrEqual(11)
-    // A pause ends by the clock of the authority or in real time, whichever is first.
+    // A pause ends by the clock of the authority or in real time, whichever comes first.
     expect(reads).toBeLessThanOrEqual(13 + (performance.now() - since) / 500)
     expect(verdict(a.verify(token.token))).toBe('ok')
   })
 
-  it('of another audience, or one that has expired, costs no read', async () => {
+  it('costs no read when it belongs to another audience or has expired', async () => {
     fleet = await newFleet({
       audience: ['orders-api', 'users-api'],
       feed: rarelyPolled(memoryFeed()),
@@ -759,7 +765,7 @@ describe('an unknown key', () => {
     expect(reads).toBe(0)
   })
 
-  it('that names the properties of an object is looked for nowhere', async () => {
+  it('is not looked up when it names a property of Object.prototype', async () => {
     fleet = await newFleet()
     let calls = 0
     const store = around(fleet.store, (_method, call) => {
@@ -781,7 +787,7 @@ describe('an unknown key', () => {
     expect(calls).toBe(0)
   })
 
-  it('is found by authenticate, by all who wait with one read', async () => {
+  it('is found by authenticate with one read for all callers that wait', async () => {
     fleet = await newFleet()
     let reads = 0
     const gate = newGate()
@@ -806,7 +812,7 @@ describe('an unknown key', () => {
     expect(reads).toBe(1)
   })
 
-  it('is no rejection while the store is down, but an outage, which costs one read for all who wait', async () => {
+  it('is reported as an outage while the store is down, with one read for all callers that wait', async () => {
     fleet = await newFleet()
     let down = false
     let reads = 0
@@ -836,10 +842,10 @@ describe('an unknown key', () => {
     const store = around(fleet.store, async (method, call) => {
       if (!state.armed || method !== 'listKeys') return call()
       state.reads++
-      // The answer is what the store had when the read began.
-      const answer = await call()
+      // The result is what the store had when the read began.
+      const result = await call()
       await gate.pass()
-      return answer
+      return result
     })
     const a = await fleet.start()
     const b = await fleet.start({ store })
@@ -847,7 +853,7 @@ describe('an unknown key', () => {
     return { a, b, old, gate, state }
   }
 
-  it('is not decided by a read that began before the request came', async () => {
+  it('is not decided by a read that began before the request arrived', async () => {
     const { a, b, old, gate, state } = await gated()
     state.armed = true
     const early = b.keys.refresh()
@@ -861,7 +867,7 @@ describe('an unknown key', () => {
     expect(state.reads).toBe(2)
   })
 
-  it('is found within a second of a flood of made-up ones, and never rejected before', async () => {
+  it('is found within a second during a flood of made-up ones, and never rejected before', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const b = await fleet.start({ store: fleet.store })
@@ -884,7 +890,7 @@ describe('an unknown key', () => {
     await drive(fleet.clock, Promise.all(flood))
   })
 
-  it('is an outage at once for more requests than a node holds, and is found for the next one all the same', async () => {
+  it('is an outage at once for more requests than a node holds, and is still found for the next request', async () => {
     const { a, b, old, gate, state } = await gated()
     await a.keys.revoke(old.keyId, ACTOR)
     const token = await issueOn(a)
@@ -898,7 +904,7 @@ describe('an unknown key', () => {
     expect(verdict(b.verify(token.token))).toBe('ok')
   })
 
-  it('is an outage when the store does not answer within the timeout', async () => {
+  it('is an outage when the store does not reply within the timeout', async () => {
     const { a, b, old, gate, state } = await gated()
     await a.keys.revoke(old.keyId, ACTOR)
     const token = await issueOn(a)
@@ -910,7 +916,7 @@ describe('an unknown key', () => {
     expect(verdict(await drive(fleet.clock, b.authenticate(token.token)))).toBe('ok')
   })
 
-  it('ends with the authority: requests that wait are answered when it is closed', async () => {
+  it('ends its waiting requests when the authority is closed', async () => {
     const { b, old, gate, state } = await gated()
     state.armed = true
     const first = b.authenticate(forged(old, randomKid(1)))
@@ -931,7 +937,7 @@ describe('an unknown key', () => {
     expect(verdict(await b.authenticate(token.token))).toBe('ok')
   })
 
-  it('that the store has but no root key opens is an outage, not a rejection', async () => {
+  it('is an outage, not a rejection, when the store has it but no root key opens it', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const next = { rootKey: newRootKey(), previousRootKeys: [fleet.rootKey] }
@@ -943,7 +949,7 @@ describe('an unknown key', () => {
     expect(error.message).toContain(keyId(importKey(next.rootKey)))
   })
 
-  it('is no reason to refuse a rotation', async () => {
+  it('does not prevent a rotation', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const b = await fleet.start()
@@ -952,7 +958,7 @@ describe('an unknown key', () => {
     expect((await b.rotate(token.token, ACTOR)).generation).toBe(1)
   })
 
-  it('is read by its root key though another one cannot be opened right now', async () => {
+  it('is read by its root key while another key cannot be opened', async () => {
     const root = generateKey()
     let down = false
     const kms: KeyWrapper = {
@@ -977,8 +983,8 @@ describe('an unknown key', () => {
   })
 })
 
-describe('when the store fails', () => {
-  it('at the start, the start is refused and can be repeated', async () => {
+describe('a failure of the store', () => {
+  it('makes the start reject, and the start can be repeated', async () => {
     for (const broken of ['listKeys', 'insertKey'] as const) {
       fleet = await newFleet()
       let down = true
@@ -993,13 +999,13 @@ describe('when the store fails', () => {
     }
   })
 
-  it('after it took a new key, the node finds that key instead of making another one', async () => {
+  it('after a new key was written makes the node find that key instead of making another', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     let lost = false
     const store = around(fleet.store, async (method, call) => {
-      const answer = await call()
+      const result = await call()
       if (lost && method === 'insertKey') throw new Error('connection reset')
-      return answer
+      return result
     })
     const a = await fleet.start({ store })
     fleet.clock.step(31 * DAY)
@@ -1009,7 +1015,7 @@ describe('when the store fails', () => {
     expect(await stored()).toHaveLength(2)
   })
 
-  it('nothing but the issue of tokens stops, and what was made is told to the auditor once', async () => {
+  it('stops only the issue of tokens, and the auditor is called once for each change', async () => {
     fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
     let down = false
     const store = around(fleet.store, (_method, call) =>

@@ -31,7 +31,7 @@ interface Attack extends Rig {
 
 async function attack(shared: Partial<Rig> = {}, given?: Attack['database']): Promise<Attack> {
   const database = given ?? new Libsql(':memory:')
-  // Without its clock: the time of these tests is not that of the server.
+  // Without the server's clock, because these tests run at a different time.
   const { now: _, ...store } = sqliteStore(database)
   await store.migrate()
   const setup = await rig({ policies: POLICIES }, { ...shared, store })
@@ -39,7 +39,7 @@ async function attack(shared: Partial<Rig> = {}, given?: Attack['database']): Pr
   return { ...setup, database, write }
 }
 
-/** What an attacker would write to gain something, for each column that never changes. */
+/** What an attacker would write to gain access, for each column that never changes. */
 const EDITS: Readonly<Record<(typeof RECORD_FIELDS)[number], [column: string, value: unknown]>> = {
   id: ['id', '01KDVDM4000000000000000000'],
   family: ['family', '01KDVDM4000000000000000000'],
@@ -62,7 +62,7 @@ const EDITS: Readonly<Record<(typeof RECORD_FIELDS)[number], [column: string, va
 }
 
 describe('a row of a token', () => {
-  it.each(RECORD_FIELDS)('is refused by rotation after its %s was edited', async (field) => {
+  it.each(RECORD_FIELDS)('is rejected by rotation after its %s was edited', async (field) => {
     const { watchword, write } = await attack()
     const { token, id } = await watchword.issue(INPUT)
     const [column, value] = EDITS[field]
@@ -76,7 +76,7 @@ describe('a row of a token', () => {
     expect(watchword.verify(token).ok).toBe(true)
   })
 
-  it('that says that it may be rotated, against its tag, is refused and reported', async () => {
+  it('is rejected and reported when it claims to be rotatable against its tag', async () => {
     const { watchword, write } = await attack()
     const { token, id } = await watchword.issue({ ...INPUT, rotatable: false })
     write('UPDATE watchword_tokens SET rotatable = 1 WHERE id = ?', id)
@@ -87,7 +87,7 @@ describe('a row of a token', () => {
     expect(tampering()).toMatchObject([{ id, target: 'token' }])
   })
 
-  it('is refused with the tag of another row, and without one', async () => {
+  it('is rejected with the tag of another row, and without a tag', async () => {
     const { watchword, write } = await attack()
     const low = await watchword.issue(INPUT)
     const high = await watchword.issue({ ...INPUT, policy: 'admin', subject: 'admin' })
@@ -103,7 +103,7 @@ describe('a row of a token', () => {
     }
   })
 
-  it('is refused when every column but the id is that of another row', async () => {
+  it('is rejected when every column but the id comes from another row', async () => {
     const { watchword, write } = await attack()
     const low = await watchword.issue(INPUT)
     const high = await watchword.issue({ ...INPUT, policy: 'admin', subject: 'admin' })
@@ -114,7 +114,7 @@ describe('a row of a token', () => {
     })
   })
 
-  it('does not give a token that was rotated a second successor, within its grace or after it', async () => {
+  it('does not give a rotated token a second successor, within its grace or after it', async () => {
     const { watchword, write, clock } = await attack()
     const first = await watchword.issue(INPUT)
     const second = await watchword.rotate(first.token, { actor: 'holder' })
@@ -133,7 +133,7 @@ describe('a row of a token', () => {
     expect(watchword.verify(second.token).ok).toBe(true)
   })
 
-  it('does not hide the reuse of a token whose end was moved', async () => {
+  it('still reveals reuse of a token whose end was moved', async () => {
     const { watchword, write, clock } = await attack()
     const first = await watchword.issue(INPUT)
     const second = await watchword.rotate(first.token, { actor: 'holder' })
@@ -144,7 +144,7 @@ describe('a row of a token', () => {
     expect(watchword.verify(second.token)).toMatchObject({ code: 'revoked' })
   })
 
-  it('keeps its tag apart from that of another row, whatever toJSON a prototype has', async () => {
+  it('has a tag distinct from that of another row, even when a prototype defines toJSON', async () => {
     const { watchword, write } = await attack()
     const toJSON = { value: () => 'x', configurable: true }
     Object.defineProperty(Object.prototype, 'toJSON', toJSON)
@@ -171,7 +171,7 @@ describe('a row of a token', () => {
     expect(tampering()).toHaveLength(1)
   })
 
-  it('does not make its successor wider after the successor was edited', async () => {
+  it('does not widen its successor when the successor was edited', async () => {
     const { watchword, write } = await attack()
     const first = await watchword.issue(INPUT)
     const next = await watchword.rotate(first.token, { actor: 'mallory' })
@@ -181,7 +181,7 @@ describe('a row of a token', () => {
     })
   })
 
-  it('whose expiry was edited does not shorten a revocation by id', async () => {
+  it('does not shorten a revocation by id when its expiry was edited', async () => {
     const { watchword, write, store } = await attack()
     const { id, expiresAt } = await watchword.issue(INPUT)
     write('UPDATE watchword_tokens SET expires_at = ? WHERE id = ?', START + 1, id)
@@ -190,7 +190,7 @@ describe('a row of a token', () => {
     expect(kept?.expiresAt).toBeGreaterThanOrEqual(expiresAt)
   })
 
-  it('that was written before tags existed is refused by rotation, and verified as before', async () => {
+  it('is rejected by rotation and still verified when it was written before tags existed', async () => {
     const { watchword, write } = await attack()
     const { token, id } = await watchword.issue(INPUT)
     write('UPDATE watchword_tokens SET tag = NULL, ttl = NULL, rotatable = NULL WHERE id = ?', id)
@@ -222,7 +222,7 @@ describe('a row of a key', () => {
       one.write(`UPDATE watchword_keys SET ${column} = ? WHERE id = ?`, value, keyId)
       const two = await attack({ root, clock: one.clock, feed: one.feed }, one.database)
       expect(two.watchword.verify(token)).toMatchObject({ ok: false, code: 'unknown_key' })
-      // Each node that meets the row reports it once.
+      // Each node that reads the row reports it once.
       expect([...new Set(tampering().map((event) => event.keyId))]).toEqual([keyId])
       const fresh = await two.watchword.issue(INPUT)
       expect(fresh.keyId).not.toBe(keyId)
@@ -230,7 +230,7 @@ describe('a row of a key', () => {
     },
   )
 
-  it('keeps its proved times on a node that has it, whatever is written', async () => {
+  it('keeps its proved times on a node that has loaded it, even if the row is edited later', async () => {
     const { watchword, write, clock } = await attack()
     const { token, keyId } = await watchword.issue(INPUT)
     write('UPDATE watchword_keys SET expires_at = ? WHERE id = ?', START - 1, keyId)

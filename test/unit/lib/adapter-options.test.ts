@@ -1,5 +1,5 @@
 /**
- * The options of stores, feeds and channels: what is unknown, explicitly undefined or inherited sets nothing.
+ * The options of stores, feeds and channels: an unknown, explicitly undefined or inherited option sets nothing.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const KEY = `k4.local.${'Zx9'.repeat(14)}A`
 const never = () => {
   throw new Error('a construction must not touch the client')
 }
-// Passes for a client of every driver.
+// Passes as a client of every driver.
 const client = {
   ...{ exec: never, prepare: never, query: never, connect: never, execute: never, call: never },
   ...{ getConnection: never, duplicate: () => client, publish: never, subscribe: never },
@@ -63,7 +63,7 @@ const failure = (make: () => unknown): { code?: string; message: string } => {
 describe.each(Object.entries(ADAPTERS))('the options of %s', (_, [adapter, names]) => {
   const make = ((...options) => (adapter as Make)(client, ...options)) satisfies Make
 
-  it('may be left out, but are refused as an explicit undefined', () => {
+  it('may be left out, but are rejected as an explicit undefined', () => {
     expect(failure(() => make())).toEqual({ message: 'it did not throw' })
     expect(failure(() => make({}))).toEqual({ message: 'it did not throw' })
     for (const wrong of [undefined, null, [], 'main']) {
@@ -72,7 +72,7 @@ describe.each(Object.entries(ADAPTERS))('the options of %s', (_, [adapter, names
     }
   })
 
-  it.each(names)('are refused when %s is undefined, also where a class has it', (name) => {
+  it.each(names)('are rejected when %s is undefined, also when a class defines it', (name) => {
     class Settings {
       get [name]() {
         return undefined
@@ -87,7 +87,7 @@ describe.each(Object.entries(ADAPTERS))('the options of %s', (_, [adapter, names
     }
   })
 
-  it('name an unknown one and those that exist, and show no token or key', () => {
+  it('name the unknown option and the known ones, and show no token or key', () => {
     const misspelt = failure(() => make({ pefix: 'a' }))
     expect(misspelt.code).toBe('ERR_INVALID_OPTION')
     expect(misspelt.message).toContain("unknown option 'pefix' (")
@@ -98,7 +98,7 @@ describe.each(Object.entries(ADAPTERS))('the options of %s', (_, [adapter, names
     }
   })
 
-  it.each(names)('take no %s from a polluted prototype', (name) => {
+  it.each(names)('read no %s from a polluted prototype', (name) => {
     Object.defineProperty(Object.prototype, name, { value: 7, configurable: true })
     let seen: unknown
     try {
@@ -111,7 +111,7 @@ describe.each(Object.entries(ADAPTERS))('the options of %s', (_, [adapter, names
 })
 
 describe('an explicit undefined', () => {
-  it('is refused as the options of the endpoints and of each of them', async () => {
+  it('is rejected as the options of the endpoints and of each endpoint', async () => {
     const { watchword } = await rig()
     const endpoints = tokenEndpoints(watchword)
     const nothing = undefined as never
@@ -135,7 +135,7 @@ describe('an explicit undefined', () => {
     await closeAll()
   })
 
-  it('as the audiences of a caller lets it introspect nothing, and those of a class count', async () => {
+  it('as the audiences of a caller lets it introspect nothing, while getters of a class count', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({ policy: 'service', subject: 's', actor: 'a' })
     class Client {
@@ -145,20 +145,20 @@ describe('an explicit undefined', () => {
       }
     }
     const callers = [{ actor: 'ops' }, { actor: 'ops', audiences: undefined }, new Client()]
-    const answers: unknown[] = []
+    const replies: unknown[] = []
     for (const caller of callers) {
       const authorize = () => caller as Caller
-      const answer = tokenEndpoints(watchword).introspection({ authorize })
-      const server = createServer(answer).listen(0, '127.0.0.1')
+      const listener = tokenEndpoints(watchword).introspection({ authorize })
+      const server = createServer(listener).listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo
       const body = new URLSearchParams({ token })
       const response = await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body })
-      answers.push([response.status, response.ok && ((await response.json()) as object)])
+      replies.push([response.status, response.ok && ((await response.json()) as object)])
       server.closeAllConnections()
       server.close()
     }
-    expect(answers).toEqual([
+    expect(replies).toEqual([
       [200, expect.objectContaining({ active: true })],
       [503, false],
       [200, { active: false }],
@@ -166,7 +166,7 @@ describe('an explicit undefined', () => {
     await closeAll()
   })
 
-  it('is refused as an assertion, a footer or all the options of a token of one key', async () => {
+  it('is rejected as the assertion, footer or options of a single-key token', async () => {
     await ready
     const key = generateKey()
     const bytes = new Uint8Array(2)
@@ -183,7 +183,7 @@ describe('an explicit undefined', () => {
     expect(open(key, seal(key, bytes, {}), {})?.payload).toEqual(bytes)
   })
 
-  it('is refused in what discards a key', async () => {
+  it('is rejected as an argument of discardKey', async () => {
     const given = { store: api.memoryStore(), rootKey: 'x', actor: 'ops' }
     for (const field of ['store', 'rootKey', 'previousRootKeys', 'actor', 'reason'])
       expect(

@@ -9,7 +9,7 @@ const policies = { job: { ttl: '1h', scopes: [] } } as const
 const base = { issuer: 'https://auth.example', audience: 'api', policies } as const
 
 describe('a clock', () => {
-  it('may answer fractions: tokens are issued, verified and revoked all the same', async () => {
+  it('may return fractions: tokens are still issued, verified and revoked', async () => {
     let time = 1_767_225_600_000.25
     const watchword = await createWatchword({ ...base, clock: { now: () => time } })
     const { id, token, issuedAt } = await watchword.issue({
@@ -26,7 +26,7 @@ describe('a clock', () => {
   })
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -1, undefined as unknown as number])(
-    'that answers %s lets nothing pass, and stamps nothing',
+    'that returns %s accepts no token and stamps nothing',
     async (broken) => {
       let time = Date.UTC(2026, 0, 1)
       const watchword = await createWatchword({ ...base, clock: { now: () => time } })
@@ -43,7 +43,7 @@ describe('a clock', () => {
     },
   )
 
-  it('that steps back by no more than the hold stands still for judging, and not for stamping', () => {
+  it('that steps back by less than the hold stands still for verification, but not for timestamps', () => {
     const source = manualClock()
     const clock = resolveClock(source)
     const start = clock.judged()
@@ -74,7 +74,7 @@ describe('a clock', () => {
     await watchword.close()
   })
 
-  it('that stays where a long step back led goes on from there', async () => {
+  it('continues from the earlier time when it stays there after a long step back', async () => {
     const source = manualClock()
     const clock = resolveClock(source)
     clock.judged()
@@ -95,7 +95,7 @@ describe('a clock', () => {
     ['returns Infinity', () => Number.POSITIVE_INFINITY],
     ['returns NaN', () => Number.NaN],
   ])(
-    'that %s makes verify refuse, heard or not, and is dated by its last reading',
+    'that %s makes verify reject, observed or not, and is dated by its last reading',
     async (_, broken) => {
       let now = () => 1_767_225_600_000
       const watchword = await createWatchword({ ...base, clock: { now: () => now() } })
@@ -127,7 +127,7 @@ describe('a clock', () => {
     expect(resolved.monotonic()).toBeNaN()
   })
 
-  it('that steps back by more is believed, and says so', () => {
+  it('that steps back by more than the hold is believed, and the step is reported', () => {
     const source = manualClock()
     const clock = resolveClock(source)
     let steps = 0

@@ -1,5 +1,5 @@
 /**
- * Fake timers of test runners move the clock of the machine, and so that of the library.
+ * Fake timers of test runners move the system clock, and so the clock of the library.
  *
  * @module
  */
@@ -45,7 +45,7 @@ const WAYS: ReadonlyArray<readonly [string, (ms: number) => () => void]> = [
   ],
 ]
 
-describe('the clock of the machine', () => {
+describe('the system clock', () => {
   it.each(WAYS)('is moved by %s', async (_, travel) => {
     const watchword = await createWatchword({
       issuer: 'i',

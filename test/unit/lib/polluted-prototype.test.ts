@@ -1,5 +1,5 @@
 /**
- * A polluted `Object.prototype`: another package's hole changes no answer of this one.
+ * A polluted `Object.prototype`: a vulnerability in another package changes no result of this one.
  *
  * @module
  */
@@ -30,45 +30,45 @@ const NAMES = [
 
 const VALUES: readonly unknown[] = [true, 'x', {}, Number.MAX_SAFE_INTEGER]
 
-/** What an answer says, without what differs from run to run. */
-function shown(answer: unknown): string {
-  const texts = answer instanceof WatchwordError ? { code: answer.code } : answer
+/** The content of a result, without what differs from run to run. */
+function shown(result: unknown): string {
+  const texts = result instanceof WatchwordError ? { code: result.code } : result
   return JSON.stringify(texts, (_, value: unknown) => value)
 }
 
-/** Every verb, and what it answers. Prepared before, so that it can run while the prototype is polluted. */
+/** Calls every verb and collects the results. Prepared in advance so that it can run while the prototype is polluted. */
 async function scenario({ watchword }: Rig, prepared: Prepared): Promise<string[]> {
-  const answers: unknown[] = []
+  const results: unknown[] = []
   const needs: Requirement[] = [{}, { scopes: ['orders:read'] }, { scopes: ['admin'] }]
   needs.push({ scopes: { anyOf: ['orders:read', 'admin'] } }, { audience: 'other' })
   for (const token of prepared.tokens) {
-    answers.push(watchword.verify(token))
+    results.push(watchword.verify(token))
     for (const each of needs) {
-      answers.push(watchword.verify(token, each))
-      answers.push(await watchword.authenticate(token, each))
+      results.push(watchword.verify(token, each))
+      results.push(await watchword.authenticate(token, each))
     }
-    answers.push(await watchword.authenticate(token, { freshness: 'store' }))
+    results.push(await watchword.authenticate(token, { freshness: 'store' }))
   }
   const issue = { policy: 'service', subject: 'new', actor: 'a', scopes: ['orders:read'] }
   const issued = await watchword.issue({ ...issue, claims: { list: [1, { a: 'b' }] } })
   const opened = watchword.verify(issued.token)
-  answers.push(opened.ok && [opened.subject, opened.scopes, opened.claims])
+  results.push(opened.ok && [opened.subject, opened.scopes, opened.claims])
   const bare = await watchword.issue({ policy: 'service', subject: 'new', actor: 'a' })
-  answers.push([bare.token.length, (watchword.verify(bare.token) as { scopes: unknown }).scopes])
+  results.push([bare.token.length, (watchword.verify(bare.token) as { scopes: unknown }).scopes])
   const next = await watchword.rotate(issued.token, { actor: 'a' })
   const rotated = watchword.verify(next.token)
-  answers.push(rotated.ok && [rotated.generation, rotated.claims])
-  answers.push((await watchword.tokens.list({ subject: 'new' })).items.length)
-  answers.push((await watchword.tokens.list()).items.length)
+  results.push(rotated.ok && [rotated.generation, rotated.claims])
+  results.push((await watchword.tokens.list({ subject: 'new' })).items.length)
+  results.push((await watchword.tokens.list()).items.length)
   const receipt = await watchword.revoke({ id: next.id }, { actor: 'a' })
-  answers.push([receipt.kind, watchword.verify(next.token)])
+  results.push([receipt.kind, watchword.verify(next.token)])
   await watchword.revoke({ subject: 'new' }, { actor: 'a' })
-  answers.push(watchword.verify(bare.token))
-  answers.push(await failureOf(() => watchword.require({ scope: ['a'] } as never)))
-  answers.push(await failureOf(() => watchword.issue({ subject: 'x' } as never)))
-  answers.push(await failureOf(() => watchword.revoke({} as never, { actor: 'a' })))
-  answers.push(watchword.verify('v4.local.junk'), watchword.verify(undefined))
-  return answers.map(shown)
+  results.push(watchword.verify(bare.token))
+  results.push(await failureOf(() => watchword.require({ scope: ['a'] } as never)))
+  results.push(await failureOf(() => watchword.issue({ subject: 'x' } as never)))
+  results.push(await failureOf(() => watchword.revoke({} as never, { actor: 'a' })))
+  results.push(watchword.verify('v4.local.junk'), watchword.verify(undefined))
+  return results.map(shown)
 }
 
 interface Prepared {
@@ -84,9 +84,9 @@ async function prepare(watchword: Watchword): Promise<Prepared> {
   return { tokens: [good.token, revoked.token, gone.token, 'v4.local.x', ''] }
 }
 
-// Ids, keys and texts of tokens are new in each run.
-const stable = (answers: readonly string[]) =>
-  answers.map((each) =>
+// Ids, keys and token texts are new in each run.
+const stable = (results: readonly string[]) =>
+  results.map((each) =>
     each.replace(/[0-7][0-9A-HJKMNP-TV-Z]{25}/g, 'ULID').replace(/k4\.lid\.[\w-]+/g, 'LID'),
   )
 
@@ -110,7 +110,7 @@ async function run(name?: string, value?: unknown): Promise<string[]> {
 }
 
 describe('a polluted prototype', () => {
-  it.each(NAMES)('with %s changes no answer of any verb', async (name) => {
+  it.each(NAMES)('with %s changes no result of any verb', async (name) => {
     const expected = await run()
     expect(expected.length).toBeGreaterThan(40)
     for (const value of VALUES) expect(await run(name, value), String(value)).toEqual(expected)
@@ -134,7 +134,7 @@ describe('a polluted prototype', () => {
     })
   })
 
-  it('with then as a function keeps verify what it is', async () => {
+  it('with then as a function does not change what verify returns', async () => {
     const { watchword } = await rig()
     const { tokens } = await prepare(watchword)
     const ask = () => tokens.map((token) => shown(watchword.verify(token)))
@@ -168,7 +168,7 @@ describe('a polluted prototype', () => {
   it.each([
     ...(['policy', 'subject', 'audience', 'family', 'keyId', 'liveAt', 'after'] as const),
     ...(['max', 'maxBytes', 'ttl', 'setTimer', 'monotonic', 'burst', 'every'] as const),
-  ])('with %s does not hide from a node that starts what the store has', async (name) => {
+  ])('with %s does not hide the contents of the store from a node that starts', async (name) => {
     const first = await rig({}, { store: { ...sharedStore(), supports: { durable: true } } })
     const input = { policy: 'service', subject: 's', actor: 'a' }
     const revoked = await first.watchword.issue(input)
@@ -182,7 +182,7 @@ describe('a polluted prototype', () => {
       Object.defineProperty(Object.prototype, name, polluted)
       let started: Rig
       try {
-        // The log is lost: only the store knows.
+        // The log is lost, so only the store has the revocation.
         started = await rig({}, { clock, store, root })
       } finally {
         delete (Object.prototype as Record<string, unknown>)[name]

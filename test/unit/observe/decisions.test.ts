@@ -1,6 +1,6 @@
 /**
- * What the library says about itself: who, when and why of each decision and each change, and never a secret, in a
- * message, in an error, or in the store.
+ * What the library publishes: the time, the actor and the reason of each decision and each change, and never a secret in
+ * a message, an error or the store.
  *
  * @module
  */
@@ -58,7 +58,7 @@ const INPUT = {
 const WHO = { subject: 'svc_billing', audience: AUDIENCE, policy: 'service' }
 
 describe('a decision', () => {
-  it('tells who, when and why, for a hit as for a miss', async () => {
+  it('publishes the token, the time and the reason, for a hit as for a miss', async () => {
     const { watchword, clock } = await rig()
     const { token, id } = await watchword.issue(INPUT)
     await clock.advance(SECOND)
@@ -84,7 +84,7 @@ describe('a decision', () => {
     ])
   })
 
-  it('is told by authenticate as well, with the last word', async () => {
+  it('is published by authenticate as well, with the final result', async () => {
     const { watchword } = await rig()
     const { token, id } = await watchword.issue(INPUT)
     await watchword.authenticate(token)
@@ -93,7 +93,7 @@ describe('a decision', () => {
     expect(said.at(-1)?.outcome).toBe('ok')
   })
 
-  it('names nobody for a token that is not authentic', async () => {
+  it('names no subject for a token that is not authentic', async () => {
     const setup = await rig()
     const { token } = await setup.watchword.issue(INPUT)
     for (const bad of [`${token.slice(0, 60)}AAAA${token.slice(64)}`, token.slice(0, -1)]) {
@@ -113,7 +113,7 @@ describe('a decision', () => {
 })
 
 describe('a change', () => {
-  it('tells who asked for it, when, and what it was', async () => {
+  it('publishes the actor, the time and the change itself', async () => {
     const { watchword, clock } = await rig()
     const key = activeKey(watchword)
     const at = { v: 1, at: START, issuer: ISSUER }
@@ -157,7 +157,7 @@ describe('a change', () => {
     )
   })
 
-  it('that was refused is not told', async () => {
+  it('that was rejected is not published', async () => {
     const { watchword } = await rig()
     audited.length = 0
     await failureOf(() => watchword.issue({ ...INPUT, scopes: ['admin'] }))
@@ -183,8 +183,8 @@ function shown(value: unknown): string {
   ].join('\n')
 }
 
-describe('no secret shows (G96)', () => {
-  it('in any message, nor in any error of any call that fails', async () => {
+describe('secrets (G96)', () => {
+  it('appear in no message and in no error of any call that fails', async () => {
     const feed = cuttableFeed()
     const inner = sharedStore()
     let down = false
@@ -264,7 +264,7 @@ describe('no secret shows (G96)', () => {
     for (const paserk of root.seen) secrets.push(paserk, paserk.slice(9))
     secrets.push(CANARY, 'k4.local.')
     for (const secret of secrets) expect(text).not.toContain(secret)
-    // The check can fail: what is allowed to show does.
+    // Proves that the check can fail: values that may appear are found.
     expect(text).toContain(issued.id)
   })
 })
@@ -282,7 +282,7 @@ describe('the store (G97)', () => {
     return rows.map(shown).join('\n')
   }
 
-  it('holds no token, no key and no claim, and nothing in it opens a token', async () => {
+  it('holds no token, key or claim, and nothing in it opens a token', async () => {
     const { exportKey, generateKey } = await import('../../../src/paseto.js')
     const rootKey = exportKey(generateKey())
     const setup = await rig({ rootKey })
@@ -313,7 +313,7 @@ describe('the store (G97)', () => {
     expect(candidates.size).toBeGreaterThan(3)
     let tried = 0
     for (const candidate of candidates) {
-      // Whatever the text was, its first 32 bytes as a key.
+      // The first 32 bytes of any text, as a key.
       const bytes = Buffer.from(candidate, 'base64url')
       const key = importKey(`k4.local.${bytes.toString('base64url')}`)
       tried++
@@ -324,7 +324,7 @@ describe('the store (G97)', () => {
 })
 
 describe('an invalid requirement', () => {
-  it('is published with what is wrong with it, for each token that it refuses', async () => {
+  it('is published with its error, for each token that it rejects', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const { node } = watchword.health()
@@ -344,7 +344,7 @@ describe('an invalid requirement', () => {
     }
   })
 
-  it('is warned of once per process', async () => {
+  it('emits a warning once per process', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => void warnings.push(warning)
     process.on('warning', onWarning)
@@ -352,7 +352,7 @@ describe('an invalid requirement', () => {
     for (let i = 0; i < 5; i++) watchword.verify('x', { scopes: undefined } as never)
     await new Promise((resolve) => setImmediate(resolve))
     process.off('warning', onWarning)
-    // Another test of this file may have used up the one warning.
+    // Another test of this file may already have emitted the one warning.
     expect(warnings.length).toBeLessThanOrEqual(1)
   })
 })

@@ -1,4 +1,4 @@
-/** What `health()` says of an adapter that does not work, of incidents, and of the clock. */
+/** What `health()` reports about a failing adapter, about incidents, and about the clock. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { FailureReason, Watchword } from 'watchword'
 import type { RevocationFeed } from 'watchword/feed'
@@ -108,14 +108,14 @@ describe('the reason of a failure', () => {
       })
     }
 
-  it('is unknown for what is no error, and for causes in a circle', () => {
+  it('is unknown for a value that is not an error, and for circular causes', () => {
     const circle = new Error('a')
     circle.cause = new Error('b', { cause: circle })
     for (const value of [undefined, null, 'ECONNREFUSED', { code: 'ECONNREFUSED' }, circle])
       expect(reasonOf(value)).toBe('unknown')
   })
 
-  it('is what the library says of an error of its own, also where the cause says something else', () => {
+  it('is that of the library for its own errors, even when the cause has another code', () => {
     const cause = coded({ code: 'ECONNREFUSED' })
     expect(reasonOf(withReason(new Error('outer', { cause }), 'read_only'))).toBe('read_only')
   })
@@ -145,16 +145,16 @@ describe('the failures of an adapter', () => {
     'Authorization: Bearer hunter2',
     'value too long: v4.local.hunter2.hunter2',
     'value too long: k4.local-wrap.pie.hunter2',
-  ])('show no password, token or key of: %s', (text) => {
+  ])('show no password, token or key from: %s', (text) => {
     expect(messageOf(text)).not.toMatch(/hun|ter2/)
   })
 
-  it('say as much as before of what is none', () => {
+  it('keep text that contains no secret unchanged', () => {
     for (const text of ['ERR bypass failed', 'token 01ARZ3NDEKTSV4RRFFQ69G5FAV', 'key k4.lid.AAAA'])
       expect(messageOf(text)).toBe(text)
   })
 
-  it('do not hold up the process over a text that a server made as long as it liked', () => {
+  it('do not block the process on an arbitrarily long text from a server', () => {
     for (const piece of ['//', 'password ', 'password=', ' ', 'with args beginning with:'])
       expect(messageOf(piece.repeat(200_000))?.length).toBeLessThanOrEqual(300)
   })
@@ -166,7 +166,7 @@ describe('the failures of an adapter', () => {
     expect(messageOf('x'.repeat(1000))).toHaveLength(300)
   })
 
-  it('keep a failure of writes while reads succeed, and show one of reads first', () => {
+  it('keep a write failure while reads succeed, and show a read failure first', () => {
     const failures = new Failures(clock)
     failures.note(coded({ code: 'ENOSPC' }), 'insertTokens')
     failures.clear('read')
@@ -181,7 +181,7 @@ describe('the failures of an adapter', () => {
 })
 
 describe('a failure of the connection', () => {
-  it.each(['ECONNREFUSED', 'ETIMEDOUT'])('%s is over as soon as any call is answered', (code) => {
+  it.each(['ECONNREFUSED', 'ETIMEDOUT'])('%s ends as soon as any call succeeds', (code) => {
     const failures = new Failures({ reading: () => 7 } as never)
     failures.note(coded({ code }), 'insertTokens')
     failures.note(coded({ code: '42501' }), 'purge')
@@ -202,7 +202,7 @@ describe('health()', () => {
   }
   const failing = (code: string) => async () => Promise.reject(coded({ code }))
 
-  it('tells why the feed cannot be read, since when, and that it can again', async () => {
+  it('reports why the feed cannot be read, since when, and its recovery', async () => {
     fleet = await newFleet()
     const log = chaosLog()
     let fault: string | undefined
@@ -227,7 +227,7 @@ describe('health()', () => {
     expect(node.health()).toMatchObject({ status: 'live', feedFailure: null })
   })
 
-  it('tells that the feed takes no writes, though it can be read', async () => {
+  it('reports that the feed rejects writes although it can be read', async () => {
     fleet = await newFleet()
     const inner = chaosLog().feed()
     let fault: string | undefined
@@ -244,7 +244,7 @@ describe('health()', () => {
     expect(node.health()).toMatchObject({ feedFailure: null, pendingRevocations: 0 })
   })
 
-  it('tells why the store does not work, and that it does again', async () => {
+  it('reports why the store fails, and its recovery', async () => {
     fleet = await newFleet()
     let fault: string | undefined
     const store = around(fleet.store, (method, call) =>
@@ -264,7 +264,7 @@ describe('health()', () => {
     expect(node.health().storeFailure).toBeNull()
   })
 
-  it('tells when each kind of incident was last noticed', async () => {
+  it('reports when each kind of incident was last noticed', async () => {
     fleet = await newFleet()
     const log = chaosLog()
     const inner = log.feed()
@@ -289,7 +289,7 @@ describe('health()', () => {
   })
 
   it.each([3 * MINUTE, -3 * MINUTE, 0])(
-    'tells that the clock is %d ms ahead of that of the store',
+    'reports that the clock is %d ms ahead of that of the store',
     async (ahead) => {
       fleet = await newFleet()
       const { clock } = fleet

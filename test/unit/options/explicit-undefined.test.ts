@@ -1,5 +1,5 @@
 /**
- * A field that is there and is `undefined` is a mistake, everywhere: never "no requirement", never "everything".
+ * A field that is present and `undefined` is a mistake everywhere: it never means "no requirement" or "everything".
  *
  * @module
  */
@@ -26,7 +26,7 @@ const OPTIONS = {
   policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
 } as const
 
-/** The fields that a schema made by `strict` knows. */
+/** The fields of a schema made by `strict`. */
 function fieldsOfSchema(schema: z.ZodMiniType): string[] {
   const { in: read } = (schema as z.ZodMiniPipe)._zod.def
   const { out: object } = (read as z.ZodMiniPipe)._zod.def
@@ -35,7 +35,7 @@ function fieldsOfSchema(schema: z.ZodMiniType): string[] {
 
 describe('an explicit undefined', () => {
   const options = fieldsOfSchema(optionsSchema)
-  it.each(options)('as the option %s is refused', async (field) => {
+  it.each(options)('as the option %s is rejected', async (field) => {
     expect(options.length).toBeGreaterThan(18)
     const given = { ...OPTIONS, [field]: undefined } as unknown as WatchwordOptions
     const error = (await failureOf(() => createWatchword(given))) as Error
@@ -43,11 +43,14 @@ describe('an explicit undefined', () => {
     expect(error.message).toContain(`${field}: it is undefined`)
   })
 
-  it.each(fieldsOfSchema(policySchema))('as the field %s of a policy is refused', async (field) => {
-    const policy = { ...OPTIONS.policies.service, [field]: undefined }
-    const given = { ...OPTIONS, policies: { service: policy } } as unknown as WatchwordOptions
-    expect(await codeOf(() => createWatchword(given))).toBe('ERR_INVALID_OPTION')
-  })
+  it.each(fieldsOfSchema(policySchema))(
+    'as the field %s of a policy is rejected',
+    async (field) => {
+      const policy = { ...OPTIONS.policies.service, [field]: undefined }
+      const given = { ...OPTIONS, policies: { service: policy } } as unknown as WatchwordOptions
+      expect(await codeOf(() => createWatchword(given))).toBe('ERR_INVALID_OPTION')
+    },
+  )
 
   it.each([
     ['keys', 'rotateEvery'],
@@ -56,7 +59,7 @@ describe('an explicit undefined', () => {
     ['keys', 'coolDown'],
     ['cache', 'max'],
     ['cache', 'maxBytes'],
-  ])('as %s.%s is refused', async (group, field) => {
+  ])('as %s.%s is rejected', async (group, field) => {
     const given = { ...OPTIONS, [group]: { [field]: undefined } } as unknown as WatchwordOptions
     expect(await codeOf(() => createWatchword(given))).toBe('ERR_INVALID_OPTION')
   })
@@ -64,7 +67,7 @@ describe('an explicit undefined', () => {
   it.each([
     ...['policy', 'subject', 'actor', 'scopes', 'audience', 'ttl', 'notBefore', 'binding'],
     'claims',
-  ])('as %s of what is issued is refused', async (field) => {
+  ])('as %s of an issue is rejected', async (field) => {
     const { watchword } = await rig()
     const input = { policy: 'service', subject: 's', actor: 'a', [field]: undefined } as never
     expect(await codeOf(() => watchword.issue(input))).toBe('ERR_INVALID_ARGUMENT')
@@ -72,7 +75,7 @@ describe('an explicit undefined', () => {
   })
 
   it.each(['actor', 'scopes', 'ttl', 'binding'])(
-    'as %s of a rotation is refused',
+    'as %s of a rotation is rejected',
     async (field) => {
       const { watchword } = await rig()
       const { token } = await watchword.issue({ policy: 'service', subject: 's', actor: 'a' })
@@ -135,7 +138,7 @@ describe('an explicit undefined', () => {
   )
 
   it.each(['scopes', 'audience', 'binding', 'maxStaleness', 'minPosition', 'freshness'])(
-    'as %s of a requirement is met by no token, wherever it stands',
+    'as %s of a requirement rejects every token, at any position',
     async (field) => {
       const { watchword } = await rig()
       const { token } = await watchword.issue({ policy: 'service', subject: 's', actor: 'a' })
@@ -158,7 +161,7 @@ describe('an explicit undefined', () => {
     },
   )
 
-  it('is said to be one, with the way out', async () => {
+  it('is named in the message, together with the fix', async () => {
     const watchword: Watchword = (await rig()).watchword
     const error = await failureOf(() => watchword.require({ scopes: undefined } as never))
     expect(String(error)).toContain('scopes: it is undefined: set a value, or leave the field out')

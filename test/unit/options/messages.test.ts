@@ -55,7 +55,11 @@ describe('the message about an option', () => {
       () => ({ rootKey: kl().slice(0, -3) }),
       ['49 instead of 52', 'cut short'],
     ],
-    ['a root key that is none', () => ({ rootKey: 'changeme' }), ['text of 8 characters', MAKE]],
+    [
+      'a root key that is a password',
+      () => ({ rootKey: 'changeme' }),
+      ['text of 8 characters', MAKE],
+    ],
     [
       'a duration with a word',
       () => ({ policies: { a: { ttl: '30 days', scopes: [] } } }),
@@ -82,12 +86,12 @@ describe('the message about an option', () => {
       ['policies: it is undefined', 'it is required'],
     ],
     [
-      'a lifetime of a family below that of a token',
+      'a family lifetime below that of a token',
       () => ({ policies: { a: { ttl: '1d', scopes: [], maxLifetime: '60m' } } }),
       ['policies.a.maxLifetime', 'at least ttl, which is 1d', 'got 1h'],
     ],
     [
-      'a client in the place of a store',
+      'a client in place of a store',
       () => ({ store: new Map() }),
       ['store: expected a store such as memoryStore()', 'got a Map'],
     ],
@@ -97,7 +101,7 @@ describe('the message about an option', () => {
       ['store: expected a store', 'got a Promise'],
     ],
     [
-      'an option of a policy that is far from any',
+      'a policy option far from any known one',
       () => ({ policies: { a: { ttl: '1d', scopes: [], colour: 'red' } } }),
       ["policies.a: unknown option 'colour'", 'allowed: ttl, scopes'],
     ],
@@ -118,7 +122,7 @@ describe('the message about an option', () => {
     for (const part of parts) expect(message).toContain(part)
   })
 
-  it('never shows a root key, whatever is wrong with it', async () => {
+  it('never shows a root key, in any message', async () => {
     await ready
     for (const spoil of [
       (key: string) => ` ${key}`,
@@ -170,7 +174,7 @@ describe('the message about an argument', () => {
       ["'stock'", 'served: orders-api'],
     ],
     [
-      'an audience to rotate keys for',
+      'an audience whose keys to rotate',
       (w) => w.keys.rotate('stock'),
       'ERR_UNKNOWN_AUDIENCE',
       ["'stock'", 'served: orders-api'],
@@ -194,7 +198,7 @@ describe('the message about an argument', () => {
       ['id', 'ULID', "got 'nope'"],
     ],
     [
-      'a key id that is none',
+      'a malformed key id',
       (w) => w.keys.revoke('nope', ACTOR),
       'ERR_INVALID_ARGUMENT',
       ['key', 'k4.lid.', 'keys.list()', "got 'nope'"],
@@ -212,13 +216,13 @@ describe('the message about an argument', () => {
       ["target: unknown field 'ids'", "did you mean 'id'?"],
     ],
     [
-      'an option in the place of a target',
+      'an option in place of a target',
       (w) => w.revoke({ id: 'x', reason: 'x' } as never, ACTOR),
       'ERR_INVALID_ARGUMENT',
       ["target: unknown field 'reason'", 'allowed: token, id, family'],
     ],
     [
-      'a token in the place of a target',
+      'a token in place of a target',
       (w) => w.revoke('v4.local.x' as never, ACTOR),
       'ERR_INVALID_ARGUMENT',
       ['target: expected exactly one of', 'got a token of 10 characters'],
@@ -236,19 +240,19 @@ describe('the message about an argument', () => {
       ['actor: it is undefined', 'it is required'],
     ],
     [
-      'a ttl in a unit that there is not',
+      'a ttl in an unknown unit',
       (w) => w.issue({ ...input, ttl: '1y' }),
       'ERR_INVALID_ARGUMENT',
       ['ttl', 'ms, s, m, h, d or w', "got '1y'"],
     ],
     [
-      'a date in the place of a time',
+      'a date in place of a time',
       (w) => w.issue({ ...input, notBefore: new Date() } as never),
       'ERR_INVALID_ARGUMENT',
       ['notBefore', 'Unix milliseconds', 'date.getTime()', 'got a Date'],
     ],
     [
-      'one input in the place of a list',
+      'one input in place of a list',
       (w) => w.issueMany(input as never),
       'ERR_INVALID_ARGUMENT',
       ['inputs: expected a list of at most 1000', 'got an object'],
@@ -284,7 +288,7 @@ describe('the message about an argument', () => {
       ["'oders-api'", 'served: orders-api'],
     ],
     [
-      'a requirement with one scope in the place of a list',
+      'a requirement with one scope in place of a list',
       (w) => w.require({ scopes: 'orders:read' } as never),
       'ERR_INVALID_ARGUMENT',
       ['scopes: expected a list', "got 'orders:read'"],
@@ -315,7 +319,7 @@ describe('the message about an argument', () => {
     await watchword.close()
   })
 
-  it('shows no token that stands where a name belongs, nor a piece of one', async () => {
+  it('shows no token, nor any part of one, that is passed in place of a name', async () => {
     const watchword = await createWatchword({ ...BASE, prefix: 'acme_live' })
     const plain = await createWatchword(BASE)
     for (const { token } of [await watchword.issue(input), await plain.issue(input)]) {
@@ -377,9 +381,9 @@ describe('a quoted name', () => {
     '30 days',
     'svc_billing-2',
     'k8s',
-  ])('is shown as it is: %s', (name) => expect(isQuotable(name)).toBe(true))
+  ])('is shown unchanged: %s', (name) => expect(isQuotable(name)).toBe(true))
 
-  it('is never a piece of random bytes as base64url, base64 or hexadecimal text', () => {
+  it('is never part of random bytes as base64url, base64 or hexadecimal text', () => {
     let shown = 0
     for (let i = 0; i < 2000; i++) {
       const bytes = crypto.getRandomValues(Buffer.alloc(24))
@@ -391,7 +395,7 @@ describe('a quoted name', () => {
 })
 
 describe('a warning', () => {
-  /** Runs with a fresh copy of the library, so that each warning is still to come, and collects what it warns of. */
+  /** Runs with a fresh copy of the library, so that no warning was emitted yet, and collects the warnings. */
   async function warned(
     run: (fresh: typeof import('watchword')) => Promise<void>,
     env: Record<string, string | undefined> = {},
@@ -445,7 +449,7 @@ describe('a warning', () => {
     for (const [, message] of warnings) expect(message).not.toContain('v4.local')
   })
 
-  it('about tokens is not given in production', async () => {
+  it('about tokens is not emitted in production', async () => {
     const warnings = await warned(
       async (fresh) => {
         const watchword = await fresh.createWatchword({
@@ -461,7 +465,7 @@ describe('a warning', () => {
     expect(warnings).toEqual([])
   })
 
-  it('names an inline requirement that is invalid, once', async () => {
+  it('names an invalid inline requirement once', async () => {
     const warnings = await warned(async (fresh) => {
       const watchword = await fresh.createWatchword(BASE)
       const { token } = await watchword.issue(input)
@@ -472,7 +476,7 @@ describe('a warning', () => {
     expect(warnings.map(([code]) => code)).toEqual(['WATCHWORD_REQUIREMENT'])
   })
 
-  it('says that numbers are milliseconds, for a number that is round as seconds', async () => {
+  it('says that numbers are milliseconds, for a round number of seconds', async () => {
     const warnings = await warned(async (fresh) => {
       const policies = { a: { ttl: 3600, scopes: [] }, b: { ttl: 86_400, scopes: [] } }
       await (await fresh.createWatchword({ ...BASE, policies })).close()
@@ -488,7 +492,7 @@ describe('a warning', () => {
     expect(none).toEqual([])
   })
 
-  it('names a root key that has wrapped nothing yet, until the keys were rewrapped', async () => {
+  it('names a root key that wraps no key yet, until the keys are rewrapped', async () => {
     fleet = await newFleet()
     const shared = fleet
     await (await fleet.start()).close()
@@ -515,7 +519,7 @@ describe('a warning', () => {
     expect(await start({ rootKey: mistyped })).toEqual([])
   })
 
-  it('names the feed when only that is missing, in every environment but tests', async () => {
+  it('names the feed when it alone is missing, in every environment except tests', async () => {
     fleet = await newFleet()
     const store = { ...around(fleet.store), supports: { durable: true } }
     const rootKey = newRootKey()
@@ -532,7 +536,7 @@ describe('a warning', () => {
 })
 
 describe('a closed authority', () => {
-  it('is told from a stale one by its code', async () => {
+  it('is distinguished from a stale one by its code', async () => {
     fleet = await newFleet()
     const watchword = await fleet.start()
     const { token } = await issueOn(watchword)

@@ -1,5 +1,5 @@
 /**
- * Every option is checked at construction: a bad value is refused with the name of its field, and no secret is shown.
+ * Every option is checked at construction: a bad value is rejected with the name of its field, and no secret is shown.
  *
  * @module
  */
@@ -37,7 +37,7 @@ const durations = (...more: unknown[]): unknown[] => [
 
 const poll = (suggestedPollMs: unknown) => ({ name: 'x', durability: 'process', suggestedPollMs })
 
-/** The field that the message must name, where it stands in the options, and what it must not be. */
+/** The field that the message must name, its place in the options, and a value that it rejects. */
 const TABLE: ReadonlyArray<readonly [field: string, bad: readonly unknown[]]> = [
   ['issuer', [...NEVER_TEXT, undefined, ['a']]],
   [
@@ -129,7 +129,7 @@ function put(path: string, value: unknown): unknown {
 const start = (options: unknown): Promise<unknown> =>
   createWatchword(options as Parameters<typeof createWatchword>[0])
 
-/** The refusal of these options; fails if there is none, or if it is of another kind. */
+/** The error for these options; fails if there is none or if it is of another kind. */
 async function refusalOf(options: unknown): Promise<WatchwordError> {
   const error = await failureOf(async () => {
     const watchword = (await start(options)) as AsyncDisposable
@@ -139,7 +139,7 @@ async function refusalOf(options: unknown): Promise<WatchwordError> {
   return error
 }
 
-describe('a bad option is refused by name', () => {
+describe('construction rejects', () => {
   it.each(TABLE.map(([field, bad], i) => ({ field, bad, i })))('$field (row $i)', async (row) => {
     for (const value of row.bad) {
       const shown = inspect(value)
@@ -151,7 +151,7 @@ describe('a bad option is refused by name', () => {
     }
   })
 
-  it('an unknown field is one, wherever it stands', async () => {
+  it('an unknown field, at any place', async () => {
     const paths = ['ttl', 'policies.job.tll', 'keys.rotateAfter', 'policies.job.expiresIn']
     for (const path of paths) {
       const error = await refusalOf(put(path, '5m'))
@@ -160,19 +160,19 @@ describe('a bad option is refused by name', () => {
     }
   })
 
-  it('so are options that are no object at all', async () => {
+  it('options that are not an object', async () => {
     for (const value of [undefined, null, 0, '', 'x', [], () => GOOD, Symbol.iterator]) {
       expect((await refusalOf(value)).code).toBe('ERR_INVALID_OPTION')
     }
   })
 
-  it('a policy without a lifetime is refused: nothing lives for ever', async () => {
+  it('a policy without a lifetime, since no token is valid indefinitely', async () => {
     const error = await refusalOf({ ...GOOD, policies: { job: { scopes: ['orders:*'] } } })
     expect(error.code).toBe('ERR_INVALID_OPTION')
     expect(error.message).toContain('policies.job.ttl')
   })
 
-  it('rules between fields are checked as well', async () => {
+  it('a violated rule between fields', async () => {
     const policy = (change: object) => ({ ...GOOD, policies: { job: { ...POLICY, ...change } } })
     const cases: ReadonlyArray<readonly [string, unknown]> = [
       ['policies.job.minVersion', policy({ version: 2, minVersion: 3 })],
@@ -188,7 +188,7 @@ describe('a bad option is refused by name', () => {
     }
   })
 
-  it('a store that outlives the process needs a root key', async () => {
+  it('a store that outlives the process without a root key', async () => {
     const durable = { ...memoryStore(), supports: { durable: true } }
     const error = await refusalOf({ ...GOOD, store: durable })
     expect(error.code).toBe('ERR_INVALID_OPTION')
@@ -200,7 +200,7 @@ describe('a root key', () => {
   const local = (bytes: Uint8Array) => `k4.local.${Buffer.from(bytes).toString('base64url')}`
   const vector = Uint8Array.from({ length: 32 }, (_, i) => 0x70 + i)
 
-  it('that is printed in the test vectors is refused (C54)', async () => {
+  it('is rejected when the test vectors publish it (C54)', async () => {
     for (const bytes of [vector, new Uint8Array(32), new Uint8Array(32).fill(255)]) {
       const error = await refusalOf({ ...GOOD, rootKey: local(bytes) })
       expect(error.code).toBe('ERR_INVALID_OPTION')
@@ -210,7 +210,7 @@ describe('a root key', () => {
     expect(previous.code).toBe('ERR_INVALID_OPTION')
   })
 
-  it('is never shown by its refusal, in whatever spelling it is wrong (C52, G96)', async () => {
+  it('is never shown by its error, in any misspelling (C52, G96)', async () => {
     const secret = exportKey(generateKey()).slice(9)
     const garbage = [
       secret,
@@ -245,13 +245,13 @@ describe('a root key', () => {
 })
 
 describe('good options', () => {
-  it('of the smallest kind start an authority', async () => {
+  it('that are minimal start an authority', async () => {
     const watchword = await createWatchword(GOOD)
     expect(watchword.health().status).toBe('live')
     await watchword.close()
   })
 
-  it('may stand at their bounds', async () => {
+  it('may have the values of their bounds', async () => {
     const { watchword } = await rig({
       audience: ['a', 'b'],
       prefix: 'a1_b2_c3',
@@ -269,7 +269,7 @@ describe('good options', () => {
     expect(watchword.health().keys).toHaveLength(2)
   })
 
-  it('cannot be changed behind the authority’s back', async () => {
+  it('cannot be changed after the authority was created', async () => {
     const scopes = ['orders:read']
     const policies = { job: { ttl: '1h', scopes } }
     const { watchword } = await rig({ policies })

@@ -1,5 +1,5 @@
 /**
- * The budget of rotations: what one holder can make every node keep is bounded, by the age of the family alone.
+ * The rotation budget bounds what one holder can make every node keep, by the age of the family alone.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const policies = (changes: Partial<PolicyOptions>) => ({
   policies: { service: { ...POLICY, ...changes } },
 })
 
-/** Rotates until it is refused. */
+/** Rotates until the budget is exceeded. */
 async function spend(watchword: Watchword, from: IssuedToken): Promise<readonly IssuedToken[]> {
   const made: IssuedToken[] = []
   for (let last = from; ; ) {
@@ -38,7 +38,7 @@ async function spend(watchword: Watchword, from: IssuedToken): Promise<readonly 
   }
 }
 
-describe('the budget of rotations', () => {
+describe('the rotation budget', () => {
   it('allows ten at once, and one more for each hundredth of the ttl', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
@@ -57,7 +57,7 @@ describe('the budget of rotations', () => {
     expect(verdict(a.verify(last.token))).toBe('ok')
   })
 
-  it('is one for all nodes, and asking for the same successor again costs nothing', async () => {
+  it('is shared by all nodes, and asking for the same successor again costs nothing', async () => {
     fleet = await newFleet(policies({ rotations: { burst: 2, every: '1m' } }))
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     const first = await issueOn(a)
@@ -82,7 +82,7 @@ describe('the budget of rotations', () => {
     expect(error.retryAt).toBe(first.issuedAt + 6 * SECOND)
   })
 
-  it('keeps what one family costs every node at one register, however often it rotates', async () => {
+  it('limits what one family costs every node to one register, however often it rotates', async () => {
     fleet = await newFleet(policies({ rotations: { burst: 100 } }))
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     await spend(a, await issueOn(a))
@@ -105,7 +105,7 @@ describe('the budget of rotations', () => {
       rotated = next ?? rotated
     }
     expect(codes).toEqual(Array.from({ length: 50 }, () => 'ERR_REVOCATIONS_FULL'))
-    // A family that has its register rotates on.
+    // A family that has its register continues to rotate.
     const last = await a.rotate(rotated?.token ?? '', ACTOR)
     await flush()
     for (const node of [a, b]) {
@@ -120,7 +120,7 @@ describe('the budget of rotations', () => {
     expect(verdict(a.verify(other.token))).toBe('revoked')
   })
 
-  it('leaves the last token valid where it refuses', async () => {
+  it('keeps the last token valid when it rejects', async () => {
     fleet = await newFleet(policies({ rotations: { burst: 1, every: '1h' } }))
     const a = await fleet.start()
     const [last] = await spend(a, await issueOn(a))
@@ -131,7 +131,7 @@ describe('the budget of rotations', () => {
 })
 
 describe('a policy that was narrowed', () => {
-  it('refuses a rotation that would leave no scope, and does not retire the token', async () => {
+  it('rejects a rotation that would leave no scope, and does not retire the token', async () => {
     fleet = await newFleet()
     const wide = await fleet.start()
     const token = await issueOn(wide, { scopes: ['users:read'] })
@@ -145,7 +145,7 @@ describe('a policy that was narrowed', () => {
     expect((await fleet.store.getToken(token.id))?.successor).toBeNull()
   })
 
-  it('says in the result and in the audit which scopes were lost', async () => {
+  it('lists the lost scopes in the result and in the audit event', async () => {
     fleet = await newFleet()
     const wide = await fleet.start()
     const token = await issueOn(wide)

@@ -1,4 +1,4 @@
-/** Settings and sessions of a `mysql2` pool that an adapter has to live with, or refuses. */
+/** Settings and sessions of a `mysql2` pool that an adapter supports or rejects. */
 import callbacks from 'mysql2'
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +11,7 @@ const url = await serverUrl('mysql')
 const make = fixtures('drivers')
 const call = { signal: new AbortController().signal, deadlineMs: 5000 }
 
-describe.skipIf(url === undefined)('the pool of mysql2', () => {
+describe.skipIf(url === undefined)('a mysql2 pool', () => {
   const database = uniqueName()
   const uri = new URL(url ?? 'mysql://localhost/test')
   uri.pathname = database
@@ -37,7 +37,7 @@ describe.skipIf(url === undefined)('the pool of mysql2', () => {
     await Promise.all([admin.end(), ...pools.map((pool) => pool.end())])
   })
 
-  it('may be one of callbacks', async () => {
+  it('works with the callback API', async () => {
     const pool = callbacks.createPool(uri.href)
     const store = mysqlStore(pool, { prefix: 'callbacks_' })
     await store.migrate()
@@ -54,10 +54,10 @@ describe.skipIf(url === undefined)('the pool of mysql2', () => {
 
   it.each([
     ['a connection', async () => await mysql.createConnection(url ?? '')],
-    ['a connection of callbacks', async () => callbacks.createConnection(url ?? '')],
+    ['a callback connection', async () => callbacks.createConnection(url ?? '')],
     ['nothing', async () => undefined],
     ['a namespace', async () => mysql],
-  ])('is told from %s', async (_, createOther) => {
+  ])('is distinguished from %s', async (_, createOther) => {
     const other: unknown = await createOther()
     for (const open of [mysqlStore, mysqlFeed])
       expect(() => open(other as MysqlPool)).toThrow(
@@ -69,7 +69,7 @@ describe.skipIf(url === undefined)('the pool of mysql2', () => {
     await (other as { end?(): unknown } | undefined)?.end?.()
   })
 
-  it('is refused with autocommit off, by migrate and open of store and feed', async () => {
+  it('is rejected with autocommit off, by migrate and open of store and feed', async () => {
     const pool = poolOf('SET SESSION autocommit = 0')
     const [store, feed] = [mysqlStore(pool), mysqlFeed(pool)]
     const fresh = { prefix: 'manual_' }
@@ -85,7 +85,7 @@ describe.skipIf(url === undefined)('the pool of mysql2', () => {
       })
   })
 
-  it('may have safe updates on, for every method that writes', async () => {
+  it('works with safe updates on, for every method that writes', async () => {
     const pool = poolOf('SET SESSION sql_safe_updates = 1')
     const store = mysqlStore(pool)
     await store.open()
@@ -112,7 +112,7 @@ describe.skipIf(url === undefined)('the pool of mysql2', () => {
     expect(await feed.append(next, events, again, call)).toEqual({ ok: true })
   })
 
-  it('may lose its connections again and again without an error that is not handled', async () => {
+  it('raises no unhandled error when its connections are lost repeatedly', async () => {
     const pool = poolOf()
     const [store, feed] = [mysqlStore(pool), mysqlFeed(pool, { name: 'killed' })]
     const unheard: unknown[] = []

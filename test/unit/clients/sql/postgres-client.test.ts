@@ -1,4 +1,4 @@
-/** Settings and sessions of a `pg` pool that an adapter has to live with. */
+/** Settings and sessions of a `pg` pool that an adapter supports. */
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { postgresFeed } from '../../../../src/feed/postgres.js'
@@ -13,7 +13,7 @@ const EPOCH = 'epoch-of-22-characters'
 const LINK = new Uint8Array(16).fill(0xe9)
 const SEAL = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
-describe.skipIf(url === undefined)('the pool of pg', () => {
+describe.skipIf(url === undefined)('a pg pool', () => {
   const schema = uniqueName()
   const pools: pg.Pool[] = []
   const errors: Error[] = []
@@ -70,7 +70,7 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     await store.close()
   }
 
-  it.each(['the pool', 'all pools'])('is refused with binary: true of %s', async (where) => {
+  it.each(['the pool', 'all pools'])('is rejected with binary: true on %s', async (where) => {
     if (where === 'all pools') pg.defaults.binary = true
     const pool = poolOf()
     if (where === 'the pool') Object.assign(pool.options, { binary: true })
@@ -87,11 +87,11 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     }
   })
 
-  it('may write bytea as escaped text', async () => {
+  it('works when it writes bytea as escaped text', async () => {
     await useBoth(poolOf({ options: '-c bytea_output=escape' }), 'escaped')
   })
 
-  it('may have parsers of the caller’s own for every type that is read', async () => {
+  it('works with custom parsers for every type that is read', async () => {
     const types = [16, 17, 20, 21, 23, 25, 1043, 1700]
     const before = types.map((type) => pg.types.getTypeParser(type))
     for (const type of types) pg.types.setTypeParser(type, () => Symbol('parsed'))
@@ -103,30 +103,33 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     }
   })
 
-  it.each(['DEALLOCATE ALL', 'DISCARD ALL'])('may have run %s on its sessions', async (reset) => {
-    const pool = poolOf({ max: 3 })
-    const store = postgresStore(pool, { schema })
-    const token = make.token()
-    await store.insertTokens([token])
-    const calls: Record<string, () => Promise<unknown>> = {
-      getToken: () => store.getToken(token.id),
-      insert: () => store.insertTokens([make.token()]),
-      insertLimited: () => store.insertTokens([make.token()], { max: 9, now: NOW }),
-      revoke: () => store.revoke(make.revocation('subject', 'nobody')),
-      succeed: () => store.succeed(token.id, make.successor(token), null),
-      list: () => store.listTokens({}, { limit: 1 }),
-    }
-    for (const call of Object.values(calls)) {
-      // Every connection of the pool has prepared the statements of the call, and then lost them.
-      await Promise.all([call(), call(), call()])
-      const clients = await Promise.all([1, 2, 3].map(() => pool.connect()))
-      for (const client of clients) await client.query(reset)
-      for (const client of clients) client.release()
-      await expect(call()).resolves.not.toThrow()
-    }
-  })
+  it.each(['DEALLOCATE ALL', 'DISCARD ALL'])(
+    'works after %s ran on its sessions',
+    async (reset) => {
+      const pool = poolOf({ max: 3 })
+      const store = postgresStore(pool, { schema })
+      const token = make.token()
+      await store.insertTokens([token])
+      const calls: Record<string, () => Promise<unknown>> = {
+        getToken: () => store.getToken(token.id),
+        insert: () => store.insertTokens([make.token()]),
+        insertLimited: () => store.insertTokens([make.token()], { max: 9, now: NOW }),
+        revoke: () => store.revoke(make.revocation('subject', 'unused')),
+        succeed: () => store.succeed(token.id, make.successor(token), null),
+        list: () => store.listTokens({}, { limit: 1 }),
+      }
+      for (const call of Object.values(calls)) {
+        // Every connection of the pool has prepared the statements of the call and then lost them.
+        await Promise.all([call(), call(), call()])
+        const clients = await Promise.all([1, 2, 3].map(() => pool.connect()))
+        for (const client of clients) await client.query(reset)
+        for (const client of clients) client.release()
+        await expect(call()).resolves.not.toThrow()
+      }
+    },
+  )
 
-  it('may stand behind a pooler that breaks prepared statements, which a warning names', async () => {
+  it('works behind a pooler that breaks prepared statements, and a warning names the pooler', async () => {
     const pool = poolOf({ max: 1 })
     const warnings: Error[] = []
     const listen = (warning: Error): void => void warnings.push(warning)
@@ -136,7 +139,7 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     const { rows } = await pool.query(
       "SELECT name, statement FROM pg_prepared_statements WHERE name LIKE 'watchword%'",
     )
-    // As a pooler does: a session of its own, in which another client has prepared the same statement.
+    // As a pooler does: a separate session in which another client has prepared the same statement.
     const other = poolOf({ max: 1 })
     for (const { name, statement } of rows)
       await other.query(`PREPARE ${quoted(name)} AS ${statement}`)
@@ -146,7 +149,7 @@ describe.skipIf(url === undefined)('the pool of pg', () => {
     expect(warnings.map(({ message }) => message).join()).toContain('prepare: false')
   })
 
-  it('never leaves a connection that it lends without a listener for errors', async () => {
+  it('always keeps an error listener on a connection that it lends', async () => {
     const name = uniqueName()
     const pool = poolOf({ max: 3, application_name: name })
     const store = postgresStore(pool, { schema })
