@@ -40,6 +40,6 @@ it('accepts a node that restarts under its name, whether killed or closed', asyn
 it('warns once about two running nodes with the same name, and names the fix', async () => {
   for (const node of ['api', 'api', 'api']) await fleet.startNode({ node })
   await fleet.pass(90 * SECOND)
-  expect(warnings()).toEqual([expect.stringMatching(/'api'.*a name of its own.*`node`/)])
+  expect(warnings()).toEqual([expect.stringMatching(/'api'.*a unique name.*`node`/)])
   expect(spy.mock.calls[0]?.[1]).toMatchObject({ code: 'WATCHWORD_NODE_NAME' })
 })
