@@ -24,7 +24,7 @@ export function refuseLostKeys(store: Store, feed: RevocationFeed): void {
 }
 
 /** Warns once per process about a store or a feed that was left out. */
-export function warnOfMemory({ store, feed }: ResolvedOptions): void {
+export function warnOfMemory({ store, feed }: Pick<ResolvedOptions, 'store' | 'feed'>): void {
   if (isTestRun() || (store !== undefined && feed !== undefined)) return
   if (store === undefined) {
     const missing = feed === undefined ? 'Pass `store` and `feed`' : 'Pass `store`'

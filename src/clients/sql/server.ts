@@ -17,7 +17,7 @@ export async function postgresIdentity(ask: Ask): Promise<string | undefined> {
   const cluster = await ask(
     once(sql`SELECT system_identifier::text AS id FROM pg_control_system()`),
   ).then(
-    ({ rows }) => String(rows[0]?.['id'] ?? ''),
+    ({ rows }) => String(rows[0]?.['id']),
     () => '',
   )
   const started = await ask(

@@ -31,7 +31,8 @@ export type Steps<T> = Generator<Sql, T, SqlResult>
 
 /** Builds SQL. */
 export function sql(strings: TemplateStringsArray, ...parts: readonly (Sql | SqlValue)[]): Sql {
-  let text = strings[0] ?? ''
+  // A template has one string more than parts.
+  let text = strings[0] as string
   let isOnce = false
   const values: SqlValue[] = []
   parts.forEach((part, index) => {
@@ -43,7 +44,7 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly (Sql | Sql
       text += '?'
       values.push(part)
     }
-    text += strings[index + 1] ?? ''
+    text += strings[index + 1] as string
   })
   return isOnce ? { text, values, once: true } : { text, values }
 }
