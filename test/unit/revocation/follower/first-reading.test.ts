@@ -5,15 +5,20 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import type { Store } from 'watchword/store'
-import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog } from 'watchword/testkit'
+import { type ChaosFeed, type ChaosLog, chaosFeed, chaosLog, manualClock } from 'watchword/testkit'
+import { resolveClock } from '../../../../src/lib/clock.js'
+import { FirstReading } from '../../../../src/revocation/follower/first-reading.js'
+import { RevocationIndex } from '../../../../src/revocation/index/revocation-index.js'
 import {
   ACTOR,
   around,
   drive,
   type Fleet,
+  flush,
   issueOn,
   MINUTE,
   newFleet,
+  newGate,
   SECOND,
   verdict,
 } from '../../../support/fleet.js'
@@ -139,5 +144,61 @@ describe('what the log lost before a node had read it', () => {
     log.truncate(log.head?.seq ?? 0)
     const { seen } = await verdictsOf(behind, [...missed, ok])
     expect([...seen]).toEqual(['stale'])
+  })
+})
+
+describe('a first reading', () => {
+  function newReading() {
+    const clock = manualClock()
+    const controller = new AbortController()
+    const first = new FirstReading({
+      clock: resolveClock(clock),
+      maxStalenessMs: SECOND,
+      maxEntries: 10,
+      isContinued: () => false,
+      signal: controller.signal,
+    })
+    let read = 0
+    const settle = (readAll: () => Promise<void>) => first.settle(readAll, () => read++)
+    return { clock, controller, first, settle, timesRead: () => read }
+  }
+
+  it('starts once no older member can be running, and runs once', async () => {
+    const { clock, first, settle, timesRead } = newReading()
+    const readAll = async () => {}
+    settle(readAll)
+    await flush()
+    expect([first.found, timesRead()]).toEqual([undefined, 0])
+    await clock.advance(SECOND)
+    settle(readAll)
+    await flush()
+    expect(first.found).toBeInstanceOf(RevocationIndex)
+    settle(readAll)
+    await flush()
+    expect(timesRead()).toBe(1)
+  })
+
+  it('is repeated after a failed read', async () => {
+    const { clock, settle, timesRead } = newReading()
+    settle(async () => {})
+    await clock.advance(SECOND)
+    settle(() => Promise.reject(new Error('the store is down')))
+    await flush()
+    await clock.advance(SECOND)
+    settle(async () => {})
+    await flush()
+    expect(timesRead()).toBe(1)
+  })
+
+  it('that ends after the node has stopped has no effect', async () => {
+    const { clock, controller, first, settle, timesRead } = newReading()
+    const gate = newGate()
+    settle(gate.pass)
+    await clock.advance(SECOND)
+    settle(gate.pass)
+    controller.abort()
+    gate.open()
+    await flush()
+    expect([first.found, timesRead()]).toEqual([undefined, 0])
   })
 })
