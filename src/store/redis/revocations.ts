@@ -67,13 +67,12 @@ async function readChanges(run: Run, after: string | null, limit: number): Promi
 
 async function listRevocations(run: Run, page: Page): Promise<Revocation[]> {
   const records: Revocation[] = []
-  let after = page.after ?? ''
   while (records.length < page.limit) {
+    const after = records.at(-1)?.id ?? page.after ?? ''
     const want = Math.min(page.limit - records.length, BATCH)
     const rows = await readPage(run, LIST_REVOCATIONS, after, want)
     records.push(...rows.map(revocationOf))
     if (rows.length < want) break
-    after = records.at(-1)?.id ?? after
   }
   return records
 }

@@ -109,7 +109,7 @@ function* readAfter<T>(
   { from, latest, limit }: Reading,
 ): Steps<Read<T>> {
   const behind = latest.flatMap((number, stripe) =>
-    number > (from[stripe] ?? 0) ? [rangeOf(stripe, from[stripe] ?? 0)] : [],
+    number > numberOf(from, stripe) ? [rangeOf(stripe, numberOf(from, stripe))] : [],
   )
   if (behind.length === 0) return { items: [], upTo: from, more: false }
   if (limit === 0) return { items: [], upTo: from, more: true }
@@ -122,9 +122,14 @@ function* readAfter<T>(
   return {
     items: rows.map((row) => toRecord(columns, row)),
     // Without more rows, everything committed when the numbers were read has been returned.
-    upTo: more ? upTo : upTo.map((number, stripe) => Math.max(number, latest[stripe] ?? 0)),
+    upTo: more ? upTo : upTo.map((number, stripe) => Math.max(number, numberOf(latest, stripe))),
     more,
   }
+}
+
+// Every list of numbers has one for each stripe.
+function numberOf(numbers: readonly number[], stripe: number): number {
+  return numbers[stripe] as number
 }
 
 function rangeOf(stripe: number, after: number): Sql {

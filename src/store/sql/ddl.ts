@@ -40,9 +40,9 @@ export function createTable(model: TableModel, declarations: Declarations): stri
   ]
 }
 
-/** The definitions of the added columns, all of them nullable. */
-export function definitionsOf({ columns }: Addition, { type }: Declarations): string[] {
-  return columns.map((column) => `${column.name} ${type(column.type)}`)
+/** The definition of an added column, which is always nullable. */
+export function definitionOf(column: Column<never>, { type }: Declarations): string {
+  return `${column.name} ${type(column.type)}`
 }
 
 /** Creates the missing indexes of an addition, over the rows that have the column. */

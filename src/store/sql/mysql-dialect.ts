@@ -10,7 +10,7 @@ import { mysqlVersions } from '../../clients/sql/versions.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createTable, type Declarations, definitionsOf } from './ddl.js'
+import { createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect } from './dialect.js'
 import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
@@ -88,17 +88,16 @@ export function mysqlDialect(prefix: string): Dialect {
   }
 }
 
-// One statement for each table, so it is altered atomically. Its last column shows whether it was.
-function alterTable(addition: Addition): Guarded {
-  const { table, columns, indexes } = addition
+// One statement for each table, so it is altered atomically. Any of its new columns shows whether it was.
+function alterTable({ table, columns, indexes }: Addition): Guarded {
   const parts = [
-    ...definitionsOf(addition, DECLARATIONS).map((definition) => `ADD COLUMN ${definition}`),
+    ...columns.map((column) => `ADD COLUMN ${definitionOf(column, DECLARATIONS)}`),
     ...Object.entries(indexes).map(([end, keys]) => `ADD KEY ${table}_${end} (${keys})`),
   ]
   return {
     text: `ALTER TABLE ${table} ${parts.join(', ')}`,
     unless: sql`SELECT 1 AS found FROM information_schema.columns WHERE table_schema = DATABASE()
-      AND table_name = ${table} AND column_name = ${columns.at(-1)?.name ?? ''}`,
+      AND table_name = ${table} AND column_name IN (${listed(columns.map(({ name }) => name))})`,
   }
 }
 
@@ -127,6 +126,6 @@ export function guardedInsert(prefix: string, record: TokenRecord): Sql {
 
 /** The statement that locks a holder. Several holders share one row. */
 export function lockHolder(prefix: string, holder: string): Sql {
-  const row = 1 + ((createHash('sha256').update(holder).digest()[0] ?? 0) % HOLDERS)
+  const row = 1 + (createHash('sha256').update(holder).digest().readUInt8() % HOLDERS)
   return sql`SELECT id FROM ${locksOf(prefix)} WHERE id = ${row} FOR UPDATE`
 }

@@ -9,7 +9,7 @@ import { postgresVersions } from '../../clients/sql/versions.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
+import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect } from './dialect.js'
 import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
@@ -61,8 +61,8 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
       ],
       [
         ...additionsOfVersion2(tables).flatMap((addition) => [
-          `ALTER TABLE ${addition.table} ${definitionsOf(addition, DECLARATIONS)
-            .map((definition) => `ADD COLUMN IF NOT EXISTS ${definition}`)
+          `ALTER TABLE ${addition.table} ${addition.columns
+            .map((column) => `ADD COLUMN IF NOT EXISTS ${definitionOf(column, DECLARATIONS)}`)
             .join(', ')}`,
           ...createAddedIndexes(addition),
         ]),

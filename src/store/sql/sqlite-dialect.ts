@@ -10,7 +10,7 @@ import { sqliteVersions } from '../../clients/sql/versions.js'
 import { listJson } from '../../lib/plain.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
-import { createAddedIndexes, createTable, type Declarations, definitionsOf } from './ddl.js'
+import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect } from './dialect.js'
 import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
 
@@ -72,10 +72,9 @@ export function sqliteDialect(prefix: string): Dialect {
 }
 
 // SQLite adds one column at a time, and has no IF NOT EXISTS for it.
-function addColumns(addition: Addition): Guarded[] {
-  const { table, columns } = addition
-  return definitionsOf(addition, DECLARATIONS).map((definition, index) => ({
-    text: `ALTER TABLE ${table} ADD COLUMN ${definition}`,
-    unless: sql`SELECT 1 AS found FROM pragma_table_info(${table}) WHERE name = ${columns[index]?.name ?? ''}`,
+function addColumns({ table, columns }: Addition): Guarded[] {
+  return columns.map((column) => ({
+    text: `ALTER TABLE ${table} ADD COLUMN ${definitionOf(column, DECLARATIONS)}`,
+    unless: sql`SELECT 1 AS found FROM pragma_table_info(${table}) WHERE name = ${column.name}`,
   }))
 }
