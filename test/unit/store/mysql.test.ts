@@ -39,7 +39,7 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     await Promise.all([admin.end(), ...pools.map((pool) => pool.end())])
   })
 
-  it('rejects when nobody listens, and when the caller has ended the pool', async () => {
+  it('rejects when no server listens, and when the caller has ended the pool', async () => {
     const nowhere = mysql.createPool('mysql://x@127.0.0.1:9/x')
     pools.push(nowhere)
     const dead = mysqlStore(nowhere)
@@ -95,7 +95,7 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     expect((await single.getToken(token.id))?.revokedBy).toBe('operator')
   })
 
-  it('an insert waits for a revocation, and says so when the row of the lock is gone', async () => {
+  it('makes an insert wait for a revocation, and reports a missing lock row', async () => {
     await admin.query('START TRANSACTION')
     await admin.query('SELECT id FROM watchword_locks WHERE id = 0 FOR UPDATE')
     let inserted = 0
@@ -109,7 +109,7 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     while (waiters < 2) {
       const [rows] = (await admin.query(waiting)) as unknown as [Array<{ n: number }>]
       waiters = rows[0]?.n ?? 0
-      // InnoDB refreshes what it tells of its transactions ten times a second.
+      // InnoDB refreshes its report of transactions ten times a second.
       await new Promise((resolve) => setTimeout(resolve, 110))
     }
     expect(inserted).toBe(0)

@@ -9,7 +9,7 @@ import { serverUrl, uniqueName } from '../../contract/servers.js'
 const url = await serverUrl('postgres')
 const make = fixtures('postgres')
 
-/** A pool that is wrapped, as callers do, and notes what is sent. */
+/** A wrapped pool, as callers write it, that records the queries. */
 function recorded(pool: pg.Pool, sent: PostgresQuery[]) {
   return {
     connect: async () => {
@@ -57,7 +57,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     return rows[0].n
   }
 
-  it('rejects when nobody listens, and does not hang', async () => {
+  it('rejects when no server listens, and does not hang', async () => {
     const dead = postgresStore(poolOf({ connectionString: 'postgres://x@127.0.0.1:9/x' }))
     for (const call of [
       () => dead.open(),
@@ -76,7 +76,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     await expect(ended.succeed(make.id(), make.token(), null)).rejects.toThrow()
   })
 
-  it('reads from a session that is read-only, and rejects what writes', async () => {
+  it('reads from a read-only session, and rejects writes', async () => {
     const token = make.token()
     await store.insertTokens([token])
     const pool = poolOf({ options: '-c default_transaction_read_only=on' })
@@ -94,7 +94,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     expect((await readOnly.getToken(token.id))?.revokedAt).toBe(null)
   })
 
-  it('holds under whatever isolation the sessions have by default', async () => {
+  it('holds its guarantees under any default isolation level of the sessions', async () => {
     for (const level of ['serializable', 'repeatable\\ read']) {
       const pool = poolOf({ options: `-c default_transaction_isolation=${level}`, max: 10 })
       const strict = postgresStore(pool, { schema })
@@ -110,8 +110,8 @@ describe.skipIf(url === undefined)('postgresStore', () => {
       const inserts = Array.from({ length: 20 }, () =>
         strict.insertTokens([make.token({ subject: level })], limit),
       )
-      const answers = await Promise.all(inserts)
-      expect(answers.filter((answer) => answer === 'inserted')).toHaveLength(4)
+      const inserted = await Promise.all(inserts)
+      expect(inserted.filter((outcome) => outcome === 'inserted')).toHaveLength(4)
     }
   })
 
@@ -125,7 +125,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     pool.on('release', (error) => {
       if (error) removed.push(error)
     })
-    // An id that is there already: the insert fails after the predecessor was written.
+    // An existing id: the insert fails after the predecessor was written.
     const clash = make.successor(token, { id: other.id })
     await expect(single.succeed(token.id, clash, NOW)).rejects.toMatchObject({ code: '23505' })
     expect(removed).toHaveLength(1)
@@ -167,20 +167,20 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     expect((await single.getToken(token.id))?.revokedAt).toBe(NOW + HOUR / 12)
   })
 
-  it('answers nobody with the rows of another, while backends are ended at random', async () => {
+  it('never returns the rows of another call, while backends are terminated at random', async () => {
     const name = uniqueName()
     const pool = poolOf({ max: 4, application_name: name })
     const shaken = postgresStore(pool, { schema })
     const tokens = make.tokens(100)
     await store.insertTokens(tokens)
-    let answered = 0
+    let completed = 0
     const reads = async (offset: number) => {
       for (let index = 0; index < 200; index++) {
         const { id } = tokens[(index * 7 + offset) % tokens.length] as (typeof tokens)[0]
         const found = await shaken.getToken(id).catch(() => undefined)
         if (found === undefined) continue
         expect(found.id).toBe(id)
-        answered++
+        completed++
       }
     }
     let done = false
@@ -195,14 +195,14 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     await Promise.all(Array.from({ length: 8 }, (_, offset) => reads(offset * 13)))
     done = true
     await shaking
-    expect(answered).toBeGreaterThan(50)
+    expect(completed).toBeGreaterThan(50)
   })
 
-  it('inserts wait for a revocation, also those of one statement', async () => {
+  it('makes inserts wait for a revocation, including inserts of one statement', async () => {
     const queries: PostgresQuery[] = []
     const pool = poolOf({ max: 4 })
     const watched = postgresStore(recorded(pool, queries), { schema })
-    await watched.revoke(make.revocation('subject', 'nobody'))
+    await watched.revoke(make.revocation('subject', 'unused'))
     const lock = /SELECT pg_advisory_xact_lock\((\d+)\)/.exec(queries[0]?.text ?? '')?.[1]
     const holder = await admin.connect()
     await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${lock})`)

@@ -3,15 +3,15 @@ import { tokenArgs } from '../../../src/store/redis/rows.js'
 import { type NodeRedisCluster, type RedisClient, redisStore } from '../../../src/store/redis.js'
 import { fixtures } from '../../../src/testkit/store/fixtures.js'
 
-type Answer = (call: string, args: readonly string[]) => unknown
+type Reply = (call: string, args: readonly string[]) => unknown
 
-/** A client of ioredis' shape, whose answers are made from the call's name and the script's arguments. */
-function answering(answer: Answer): RedisClient {
-  return { call: async (_, [, , , call = '', ...args]) => answer(call, args) }
+/** A client with the shape of ioredis whose replies are made from the call's name and the script's arguments. */
+function replying(reply: Reply): RedisClient {
+  return { call: async (_, [, , , call = '', ...args]) => reply(call, args) }
 }
 
 describe('the options of redisStore', () => {
-  const client = answering(() => null)
+  const client = replying(() => null)
 
   it.each([
     '',
@@ -27,7 +27,7 @@ describe('the options of redisStore', () => {
     '-a',
     '.',
     'a'.repeat(65),
-  ])('refuse the prefix %j', (prefix) => {
+  ])('reject the prefix %j', (prefix) => {
     expect(() => redisStore(client, { prefix })).toThrow(
       expect.objectContaining({
         code: 'ERR_INVALID_OPTION',
@@ -40,7 +40,7 @@ describe('the options of redisStore', () => {
     [{ prefix: 7 }, /^prefix/],
     [{ allowEviction: 'yes' }, /^allowEviction/],
     [{ ttl: 5 }, /^unknown option 'ttl'/],
-  ])('refuse %j', (options, message) => {
+  ])('reject %j', (options, message) => {
     expect(() => redisStore(client, options as object)).toThrow(
       expect.objectContaining({
         code: 'ERR_INVALID_OPTION',
@@ -50,7 +50,7 @@ describe('the options of redisStore', () => {
   })
 
   it.each([undefined, null, 'redis://localhost', {}, { call: true }])(
-    'refuse %j as a client',
+    'reject %j as a client',
     (value) => {
       expect(() => redisStore(value as unknown as RedisClient)).toThrow(
         expect.objectContaining({
@@ -61,7 +61,7 @@ describe('the options of redisStore', () => {
     },
   )
 
-  it('take every prefix of the pattern', () => {
+  it('accept every prefix of the pattern', () => {
     for (const prefix of ['a', '0', 'my-app_v2.tokens', 'a'.repeat(64)])
       expect(redisStore(client, { prefix }).name).toBe('redis')
   })
@@ -69,36 +69,36 @@ describe('the options of redisStore', () => {
 
 describe('a client', () => {
   const sent: unknown[] = []
-  const answer = (call: unknown): unknown => [call, 'missing']
+  const reply = (call: unknown): unknown => [call, 'missing']
 
-  it('of ioredis is given the name, and the arguments as one list', async () => {
+  it('of ioredis receives the name, and the arguments as one list', async () => {
     const client: RedisClient = {
       call: async (name, args) => {
         sent.push([name, args[1], args[2], args[4]])
-        return answer(args[3])
+        return reply(args[3])
       },
     }
     expect(await redisStore(client).getToken('id')).toBeUndefined()
     expect(sent.pop()).toEqual(['EVALSHA', '1', '{watchword}:schema', 'id'])
   })
 
-  it('of node-redis is given one list', async () => {
+  it('of node-redis receives one list', async () => {
     const client: RedisClient = {
       sendCommand: async (args: string[]) => {
         sent.push([args[0], args[3], args[5]])
-        return answer(args[4])
+        return reply(args[4])
       },
     }
     expect(await redisStore(client, { prefix: 'p' }).getToken('id')).toBeUndefined()
     expect(sent.pop()).toEqual(['EVALSHA', '{p}:schema', 'id'])
   })
 
-  it('of a node-redis cluster is told the key, and that the primary is meant', async () => {
+  it('of a node-redis cluster receives the key, and is directed to the primary', async () => {
     const client: NodeRedisCluster = {
       masters: [],
       sendCommand: async (key, isReadonly, args) => {
         sent.push([key, isReadonly, args[0]])
-        return answer(args[4])
+        return reply(args[4])
       },
     }
     expect(await redisStore(client).getToken('id')).toBeUndefined()
@@ -106,13 +106,13 @@ describe('a client', () => {
   })
 })
 
-describe('an answer', () => {
+describe('a reply', () => {
   const token = fixtures('redis').token()
   const flat = tokenArgs(token).slice(1)
 
-  it('may come as buffers', async () => {
+  it('may consist of buffers', async () => {
     const store = redisStore(
-      answering((call) => [
+      replying((call) => [
         Buffer.from(call),
         Buffer.from('found'),
         flat.map((x) => Buffer.from(x)),
@@ -121,30 +121,30 @@ describe('an answer', () => {
     expect(await store.getToken(token.id)).toEqual(token)
   })
 
-  it('to another call is refused, and so is one that is none', async () => {
+  it('to another call is rejected, and so is a malformed one', async () => {
     const calls: string[] = []
     const late = redisStore(
-      answering((call) => {
+      replying((call) => {
         calls.push(call)
-        return [calls.at(-2) ?? 'nobody', 'missing']
+        return [calls.at(-2) ?? 'none', 'missing']
       }),
     )
     for (let attempt = 0; attempt < 3; attempt++)
       await expect(late.getToken(token.id)).rejects.toThrow('the reply of another request')
     expect(new Set(calls).size).toBe(3)
     for (const nothing of [null, undefined, 'OK', 1, [], [null]])
-      await expect(redisStore(answering(() => nothing)).getToken('id')).rejects.toThrow()
+      await expect(redisStore(replying(() => nothing)).getToken('id')).rejects.toThrow()
   })
 
-  it('with the record of another token is refused', async () => {
-    const store = redisStore(answering((call) => [call, 'found', flat]))
+  it('with the record of another token is rejected', async () => {
+    const store = redisStore(replying((call) => [call, 'found', flat]))
     await expect(store.getToken(fixtures('other').id())).rejects.toMatchObject({
       code: 'ERR_STORE_CORRUPT',
     })
   })
 
-  it('of an old server is refused at the start', async () => {
-    const store = redisStore(answering((call) => [call, 'old']))
+  it('of an old server makes the start reject', async () => {
+    const store = redisStore(replying((call) => [call, 'old']))
     await expect(store.open()).rejects.toMatchObject({
       code: 'ERR_INVALID_OPTION',
       message: expect.stringMatching(/Redis 7/),
@@ -153,11 +153,11 @@ describe('an answer', () => {
 })
 
 describe('an error of the server', () => {
-  it('is passed on as it is, and nothing is tried again', async () => {
+  it('is passed on unchanged, without a retry', async () => {
     let calls = 0
     const failure = new Error("READONLY You can't write against a read only replica.")
     const store = redisStore(
-      answering(() => {
+      replying(() => {
         calls++
         throw failure
       }),
@@ -166,7 +166,7 @@ describe('an error of the server', () => {
     expect(calls).toBe(1)
   })
 
-  it('that says it does not know the script makes the script be sent', async () => {
+  it('that reports an unknown script makes the store send the script', async () => {
     const names: string[] = []
     const client: RedisClient = {
       call: async (name, [, , , call]) => {

@@ -26,7 +26,7 @@ describe('sqliteStore', () => {
       await expect(call()).rejects.toThrow()
   })
 
-  it('reads a database that is read-only, and rejects what writes', async () => {
+  it('reads a read-only database, and rejects writes', async () => {
     const path = join(folder, 'read-only.db')
     const token = make.token()
     const writer = sqliteStore(new Libsql(path))
@@ -42,7 +42,7 @@ describe('sqliteStore', () => {
     expect(await writer.getToken(token.id)).toStrictEqual(token)
   })
 
-  it('rejects when the database is full, writes none of a batch, and goes on when there is room', async () => {
+  it('rejects when the database is full, writes none of a batch, and continues when there is room', async () => {
     const handle = new Libsql(join(folder, 'full.db'))
     const store = sqliteStore(handle)
     await store.migrate()
@@ -54,7 +54,7 @@ describe('sqliteStore', () => {
     expect(await store.listTokens({}, { limit: 9 })).toHaveLength(3)
   })
 
-  it('rolls back what failed, and leaves alone a transaction of the caller', async () => {
+  it('rolls back its failures, and leaves a transaction of the caller alone', async () => {
     const handle = new Libsql(':memory:')
     const store = sqliteStore(handle)
     await store.migrate()
@@ -70,7 +70,7 @@ describe('sqliteStore', () => {
     await store.revoke(make.revocation('all', ''))
   })
 
-  it('lists the good rows beside one that somebody has damaged', async () => {
+  it('lists the valid rows beside a damaged one', async () => {
     const handle = new Libsql(':memory:')
     const store = sqliteStore(handle)
     await store.migrate()
@@ -83,7 +83,7 @@ describe('sqliteStore', () => {
     expect(found).toStrictEqual([tokens[0], { ...tokens[1], scopes: '[', audience: '' }, tokens[2]])
   })
 
-  it('purges thousands in batches', async () => {
+  it('purges thousands of rows in batches', async () => {
     const store = sqliteStore(new Libsql(':memory:'))
     await store.migrate()
     for (let batch = 0; batch < 3; batch++) await store.insertTokens(make.tokens(1000))

@@ -82,7 +82,7 @@ function wild(log: ChaosLog, seed: string | number, given?: ChaosOptions): Chaos
 }
 
 describe('the faults of a chaosFeed', () => {
-  /** What becomes of so many appends and heads, in a word each. */
+  /** The outcomes of that many appends and heads, one word each. */
   async function fates(seed: string | number, heads: number): Promise<string[]> {
     const log = chaosLog()
     const feed = chaosFeed(log.feed(), seed, {
@@ -98,7 +98,7 @@ describe('the faults of a chaosFeed', () => {
     return found
   }
 
-  it('come back with the seed, whatever other methods were called in between', async () => {
+  it('repeat with the seed, whichever other methods were called in between', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string(), fc.nat(3), async (seed, heads) => {
         expect(await fates(seed, heads)).toEqual(await fates(seed, 0))
@@ -108,7 +108,7 @@ describe('the faults of a chaosFeed', () => {
     expect(await fates('one', 0)).not.toEqual(await fates('two', 0))
   })
 
-  it('come before a call took effect, or after it', async () => {
+  it('occur before a call takes effect, or after it', async () => {
     const log = chaosLog()
     const before = wild(log, 1, { rates: { ...CALM, failBefore: 1 } })
     const message = 'chaos: append failed before it took effect'
@@ -121,7 +121,7 @@ describe('the faults of a chaosFeed', () => {
     expect([before.faults.failBefore, after.faults.failAfter]).toEqual([1, 1])
   })
 
-  it('happen about as often as they are asked for, and are counted', async () => {
+  it('occur about as often as configured, and are counted', async () => {
     const feed = wild(chaosLog(), 'often', { rates: { ...CALM, failBefore: 0.25 } })
     for (let i = 0; i < 1000; i++) await codeOf(feed.head(options))
     expect(feed.faults.failBefore).toBeGreaterThan(200)
@@ -129,18 +129,18 @@ describe('the faults of a chaosFeed', () => {
     expect(feed.faults.failAfter).toBe(0)
   })
 
-  it('delay an answer until the clock is moved', async () => {
+  it('delay a reply until the clock is moved', async () => {
     const clock = manualClock()
     const log = chaosLog()
     await fill(log.feed(), 1)
     const feed = wild(log, 1, { clock, maxDelayMs: 80, rates: { ...CALM, delayed: 1 } })
-    let answered = false
+    let replied = false
     const asked = feed.head(options).then((head) => {
-      answered = true
+      replied = true
       return head
     })
     await turn()
-    expect(answered).toBe(false)
+    expect(replied).toBe(false)
     await clock.advance(80)
     expect(await asked).toMatchObject({ seq: 1 })
   })
@@ -159,7 +159,7 @@ describe('the faults of a chaosFeed', () => {
     }
   })
 
-  it('may strike in the middle of a snapshot, and after one was saved', async () => {
+  it('may occur in the middle of a snapshot, and after one was saved', async () => {
     const log = chaosLog()
     log.chunks = Array.from({ length: 50 }, (_, index) => Uint8Array.of(index))
     const feed = wild(log, 'snapshot', { rates: { ...CALM, failAfter: 0.2 } })
@@ -179,7 +179,7 @@ describe('the faults of a chaosFeed', () => {
     expect(log.chunks).toEqual([Uint8Array.of(7)])
   })
 
-  it('leave out what the feed does not have, and what cannot fail', () => {
+  it('skip methods that the feed lacks or that cannot fail', () => {
     const {
       touch: _touch,
       watch: _watch,
@@ -209,45 +209,45 @@ describe('the pushes of a chaosFeed', () => {
   }
   const all = Array.from({ length: 39 }, (_, index) => index + 2)
 
-  it('all come, in order, on a calm day', async () => {
+  it('all arrive in order without faults', async () => {
     expect((await pushes({})).atOnce).toEqual(all)
   })
 
-  it('are lost', async () => {
+  it('can be lost', async () => {
     const { atLast, feed } = await pushes({ pushDropped: 0.5 })
     expect(atLast).toHaveLength(39 - feed.faults.pushDropped)
     expect(feed.faults.pushDropped).toBeGreaterThan(5)
   })
 
-  it('come twice', async () => {
+  it('can arrive twice', async () => {
     const { atLast, feed } = await pushes({ pushRepeated: 0.5 })
     expect(new Set(atLast)).toEqual(new Set(all))
     expect(atLast).toHaveLength(39 + feed.faults.pushRepeated)
     expect(feed.faults.pushRepeated).toBeGreaterThan(5)
   })
 
-  it('are passed by later ones', async () => {
+  it('can be overtaken by later ones', async () => {
     const { atLast, feed } = await pushes({ pushReordered: 0.3 })
     expect(atLast).not.toEqual(all.slice(0, atLast.length))
     expect(feed.faults.pushReordered).toBeGreaterThan(5)
-    // One that nothing follows is not there yet.
+    // One that no other follows has not arrived yet.
     expect(all.filter((seq) => !atLast.includes(seq)).every((seq) => seq > 35)).toBe(true)
   })
 
-  it('come late, each at its own time, and then all', async () => {
+  it('can be delayed individually, and then all arrive', async () => {
     const { atOnce, atLast, feed } = await pushes({ pushDelayed: 0.5 })
     expect(atOnce).toHaveLength(39 - feed.faults.pushDelayed)
     expect(atLast).not.toEqual(all)
     expect([...atLast].sort((a, b) => (a ?? 0) - (b ?? 0))).toEqual(all)
   })
 
-  it('end the channel', async () => {
+  it('can end the channel', async () => {
     const { channel, atLast } = await pushes({ pushEnded: 1 })
     expect(await channel.ended).toBe('chaos: the channel ended')
     expect(atLast).toEqual([])
   })
 
-  it('do not come after the watch was given up, not even late ones', async () => {
+  it('stop after the watch is aborted, including delayed ones', async () => {
     const clock = manualClock()
     const log = chaosLog()
     await fill(log.feed(), 1)
@@ -262,7 +262,7 @@ describe('the pushes of a chaosFeed', () => {
 })
 
 describe('the controls of a chaosFeed', () => {
-  it('cut the node off, with its watches and the answers on their way, and heal', async () => {
+  it('cut the node off, with its watches and its replies in flight, and heal', async () => {
     const clock = manualClock()
     const log = chaosLog()
     await fill(log.feed(), 2)
@@ -284,7 +284,7 @@ describe('the controls of a chaosFeed', () => {
     expect(await feed.head(options)).toMatchObject({ seq: 2 })
   })
 
-  it('freeze what is read, while what is written goes through, and thaw', async () => {
+  it('freeze reads while writes go through, and thaw', async () => {
     const log = chaosLog()
     await fill(log.feed(), 2)
     const feed = wild(log, 1, { rates: CALM })
@@ -292,8 +292,8 @@ describe('the controls of a chaosFeed', () => {
     await turn()
     await feed.freeze()
     await fill(log.feed(), 3)
-    const answer = await feed.append(headAt(3), [eventAt(4)], headAt(4), options)
-    expect(answer).toEqual({ ok: true })
+    const result = await feed.append(headAt(3), [eventAt(4)], headAt(4), options)
+    expect(result).toEqual({ ok: true })
     const touched = { ...headAt(4), beaconAt: 9999 }
     expect(await feed.touch?.(headAt(4), touched, options)).toBe(true)
     expect(await feed.head(options)).toEqual(headAt(2))
@@ -304,7 +304,7 @@ describe('the controls of a chaosFeed', () => {
     expect(await seqs(feed)).toEqual([1, 2, 3, 4])
   })
 
-  it('freeze a log that is not there yet', async () => {
+  it('freeze a log that does not exist yet', async () => {
     const log = chaosLog()
     const feed = wild(log, 1, { rates: CALM })
     await feed.freeze()
@@ -313,7 +313,7 @@ describe('the controls of a chaosFeed', () => {
     expect(await seqs(feed)).toEqual([])
   })
 
-  it('hang every call and every push until they are resumed, and then let all happen', async () => {
+  it('hang every call and every push until resumed, and then let all complete', async () => {
     const log = chaosLog()
     await fill(log.feed(), 1)
     const feed = wild(log, 1, { rates: CALM })
@@ -339,7 +339,7 @@ describe('the controls of a chaosFeed', () => {
     expect(pushed(channel)).toEqual([[2]])
   })
 
-  it('can be ended all at once', async () => {
+  it('can all be ended at once', async () => {
     const log = chaosLog()
     await fill(log.feed(), 1)
     const feed = wild(log, 1)
@@ -352,7 +352,7 @@ describe('the controls of a chaosFeed', () => {
     for (let i = 0; i < 200; i++) expect(await seqs(feed)).toEqual([1])
   })
 
-  it('always let it be closed', async () => {
+  it('always allow the feed to be closed', async () => {
     const feed = wild(chaosLog(), 1, { rates: { ...CALM, failBefore: 1 } })
     feed.hang()
     feed.partition()
@@ -362,7 +362,7 @@ describe('the controls of a chaosFeed', () => {
 })
 
 describe('a chaosLog', () => {
-  it('is one log to all its feeds', async () => {
+  it('is one log for all its feeds', async () => {
     const log = chaosLog()
     const [one, two] = [log.feed(), log.feed()]
     await fill(one, 3)
@@ -371,7 +371,7 @@ describe('a chaosLog', () => {
     expect(await seqs(two)).toEqual([1, 2, 3])
   })
 
-  it('rolls back to a head that stood, and is refilled from there', async () => {
+  it('rolls back to an earlier head, and accepts appends from there', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 3)
@@ -389,7 +389,7 @@ describe('a chaosLog', () => {
     expect(log.rollback(1)).toBe(0)
   })
 
-  it('rolls back to the newest seal of that head, and no further than its epoch', async () => {
+  it('rolls back to the newest seal of that head, within its epoch', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 2)
@@ -404,7 +404,7 @@ describe('a chaosLog', () => {
     expect(log.head).toBeNull()
   })
 
-  it('keeps a floor that is so when it is set back behind what was trimmed', async () => {
+  it('keeps a consistent floor when it is rolled back behind a trim', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 6)
@@ -413,7 +413,7 @@ describe('a chaosLog', () => {
     expect(await feed.head(options)).toMatchObject({ seq: 2, floor: 3 })
   })
 
-  it('is restored from a backup, as often as that is asked for', async () => {
+  it('is restored from a backup any number of times', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 2)
@@ -431,7 +431,7 @@ describe('a chaosLog', () => {
     expect(log.head).toEqual(headAt(1))
   })
 
-  it('is wiped, and begun anew', async () => {
+  it('is wiped, and created again', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 3)
@@ -445,7 +445,7 @@ describe('a chaosLog', () => {
     expect(await seqs(feed)).toEqual([1, 2])
   })
 
-  it('is truncated, spoilt, and added to, and the head says nothing of it', async () => {
+  it('is truncated, damaged and appended to without changing the head', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 5)
@@ -465,7 +465,7 @@ describe('a chaosLog', () => {
     expect(await feed.head(options)).toEqual({ ...headAt(5), floor: 3 })
   })
 
-  it('tells a forged head and a forged floor, and takes appends on them', async () => {
+  it('returns a forged head and a forged floor, and accepts appends on them', async () => {
     const log = chaosLog()
     const feed = log.feed()
     await fill(feed, 2)
@@ -477,7 +477,7 @@ describe('a chaosLog', () => {
     expect(await feed.head(options)).toEqual({ ...headAt(2), floor: 2 })
   })
 
-  it('wakes every watch with whatever is said', async () => {
+  it('wakes every watch with any message', async () => {
     const log = chaosLog()
     await fill(log.feed(), 1)
     const watches = [watch(log.feed(), headAt(1)), watch(log.feed(), headAt(1))]

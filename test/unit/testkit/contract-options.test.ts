@@ -8,7 +8,7 @@ describe('the options of a contract', () => {
     ['createStore', () => storeContract({ describe: refuse, it: refuse } as never)],
     ['createFeed', () => feedContract({ describe: refuse, it: refuse } as never)],
     ['describe', () => storeContract(undefined as never)],
-  ])('are refused without %s, before any case is registered', (name, call) => {
+  ])('are rejected without %s, before any case is registered', (name, call) => {
     expect(call).toThrow(`${name}: expected a function, got undefined; pass { describe, it, `)
   })
 })

@@ -1,4 +1,4 @@
-/** What a node whose wall clock is wrong can do to the others: nothing that cannot be undone. */
+/** A node whose wall clock is wrong can harm other nodes only in ways that can be undone. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Clock, Watchword } from 'watchword'
 import type { Store } from 'watchword/store'
@@ -28,7 +28,7 @@ const EVERY_OFFSET: readonly (readonly [string, number])[] = [
 ]
 const OFFSETS = cases(EVERY_OFFSET, ([, offset]) => offset === 75 * MINUTE || offset === -40 * DAY)
 
-/** A clock that can be set, over the clock of the fleet. */
+/** A settable clock on top of the fleet's clock. */
 interface WrongClock extends Clock {
   offset: number
 }
@@ -68,7 +68,7 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
   const issueFrom = (node: Watchword) =>
     issueOn(node, { policy: 'service', scopes: ['orders:read'] })
 
-  /** What the store holds that nobody may remove yet. */
+  /** The rows of the store that must not be removed yet. */
   async function kept(id: string) {
     const revocations = await fleet.store.listRevocations({ limit: 100 })
     return {
@@ -78,7 +78,7 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
   }
 
   it.each(OFFSETS)(
-    'a node that starts %s and is alone for a while, over several starts, destroys nothing',
+    'a node that starts %s and runs alone for a while, over several starts, deletes nothing needed',
     { timeout: 60_000 },
     async (_, offset) => {
       const { clock, start, close } = await setup()
@@ -105,7 +105,7 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
   )
 
   it.each(OFFSETS)(
-    'a node that is set %s while it runs beside a right one, and back, destroys nothing',
+    'a node that is set %s while it runs beside a correct node, and back, deletes nothing needed',
     { timeout: 60_000 },
     async (_, offset) => {
       const { clock, start } = await setup()
@@ -133,24 +133,27 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
     },
   )
 
-  it.each(OFFSETS)('a right node starts beside one that is %s', async (_, offset) => {
-    const { clock, start } = await setup()
-    const first = await start()
-    const { token, id } = await issueFrom(first)
-    await drive(clock, first.revoke({ id }, ACTOR))
-    const wrong = await start({ clock: wrongClock(clock, offset) }).catch(() => undefined)
-    await clock.advance(2 * MINUTE)
-    const right = await start()
-    await clock.advance(2 * MINUTE)
-    expect(right.health().status).toBe('live')
-    expect(first.health().status).toBe('live')
-    expect(verdict(right.verify(token))).toBe('revoked')
-    const fresh = await issueFrom(right)
-    expect(verdict(first.verify(fresh.token))).toBe('ok')
-    expect(wrong?.verify(token).ok ?? false).toBe(false)
-  })
+  it.each(OFFSETS)(
+    'a node with a correct clock starts beside one that is %s',
+    async (_, offset) => {
+      const { clock, start } = await setup()
+      const first = await start()
+      const { token, id } = await issueFrom(first)
+      await drive(clock, first.revoke({ id }, ACTOR))
+      const wrong = await start({ clock: wrongClock(clock, offset) }).catch(() => undefined)
+      await clock.advance(2 * MINUTE)
+      const right = await start()
+      await clock.advance(2 * MINUTE)
+      expect(right.health().status).toBe('live')
+      expect(first.health().status).toBe('live')
+      expect(verdict(right.verify(token))).toBe('revoked')
+      const fresh = await issueFrom(right)
+      expect(verdict(first.verify(fresh.token))).toBe('ok')
+      expect(wrong?.verify(token).ok ?? false).toBe(false)
+    },
+  )
 
-  // Without it, the time of the log is as late as the latest clock.
+  // Without a store clock, the time of the log is as late as the latest clock.
   it.each(hasClock ? OFFSETS : OFFSETS.filter(([, offset]) => offset > 0))(
     'a node that is %s revokes by time what the others have issued',
     async (_, offset) => {
@@ -163,14 +166,14 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
       const { token, subject } = await issueFrom(right)
       await clock.advance(SECOND)
       expect(verdict(right.verify(token))).toBe('ok')
-      // Where it has no key to seal with, the others hear of it from the store.
+      // Without a key to seal with, the others learn of it from the store.
       await drive(clock, wrong.revoke({ subject }, ACTOR)).catch(() => undefined)
       await clock.advance(5 * SECOND)
       expect(verdict(right.verify(token))).toBe('revoked')
       const later = await start()
       expect(verdict(later.verify(token))).toBe('revoked')
       if (!hasClock) return
-      // Nor does it revoke what is issued after it, on nodes that heard of it at once or later.
+      // It does not revoke what is issued afterwards either, on nodes that learn of it at once or later.
       await clock.advance(MINUTE)
       const next = await issueFrom(right)
       expect(next.issuedAt).toBe(clock.now())
@@ -180,7 +183,7 @@ describe.each([true, false])('with a store that has a clock: %s,', (hasClock) =>
     },
   )
 
-  it('what has expired by the time that all agree on is dropped', async () => {
+  it('what has expired by the agreed time is dropped', async () => {
     const { clock, start } = await setup()
     const first = await start()
     const { id } = await first.issue({ policy: 'service', subject: 'svc', ttl: '1m', ...ACTOR })

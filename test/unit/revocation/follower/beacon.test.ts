@@ -1,15 +1,15 @@
-/** How nodes stay live where only their seals tell each other that they read one log. */
+/** How nodes stay live when only their seals prove to each other that they read the same log. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { drive, issueOn, MINUTE, SECOND, verdict } from '../../../support/fleet.js'
 import { type LogFleet, type Node, newLogFleet, TOLERANCE_MS } from '../../../support/log-fleet.js'
 
 const STEP_MS = 25
 
-describe('a fleet without a store that vouches for the log', () => {
+describe('a fleet whose store does not vouch for the log', () => {
   let fleet: LogFleet
   afterEach(() => fleet.close())
 
-  /** That many nodes, the first of them with a clock that is ahead. Resolves with the nodes, and a token. */
+  /** Starts that many nodes, the first with a clock that is ahead. Resolves with the nodes and a token. */
   async function setup(count: number) {
     fleet = await newLogFleet({ durable: false })
     const { clock } = fleet
@@ -22,7 +22,7 @@ describe('a fleet without a store that vouches for the log', () => {
     return { first, nodes, token }
   }
 
-  /** How often each node refuses the token as stale while this time passes. */
+  /** How often each node rejects the token as stale while this time passes. */
   async function refusals(nodes: readonly Node[], token: string, ms: number, meanwhile = () => {}) {
     const refused = nodes.map(() => 0)
     for (let passed = 0; passed < ms; passed += STEP_MS) {
@@ -35,7 +35,7 @@ describe('a fleet without a store that vouches for the log', () => {
   }
 
   it.each([2, 3])(
-    'of %i nodes stays live while nothing happens, though clocks differ',
+    'of %i nodes stays live while idle, though their clocks differ',
     async (count) => {
       const { nodes, token } = await setup(count)
       expect(await refusals(nodes, token, 3 * MINUTE)).toEqual(nodes.map(() => 0))
@@ -43,7 +43,7 @@ describe('a fleet without a store that vouches for the log', () => {
   )
 
   it.each([2, 3])(
-    'of %i nodes stays live while one of them revokes without pause',
+    'of %i nodes stays live while one of them revokes continuously',
     async (count) => {
       const { nodes, token, first } = await setup(count)
       let revoked = 0

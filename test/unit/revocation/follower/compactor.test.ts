@@ -1,4 +1,4 @@
-/** What is cut off the log, and what stands for it from then on. */
+/** What the compactor cuts off the log, and the snapshot that replaces it. */
 import { monotonicFactory } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ready } from 'watchword/paseto'
@@ -59,13 +59,13 @@ async function publish({ follower }: FollowerNode, count: number, lifetime?: num
   for (let i = 0; i < count; i++) await drive(clock, follower.publish([entryOf(lifetime)]), 1)
 }
 
-/** Makes the log longer by that many events, and what is held no larger: all say the same. */
+/** Makes the log longer by that many events without enlarging the index: all events are the same. */
 async function repeat({ follower }: FollowerNode, count: number): Promise<void> {
   const entry = entryOf()
   for (let i = 0; i < count; i++) await drive(clock, follower.publish([entry]), 1)
 }
 
-/** Entries of which ten or so fill an event, or a chunk. */
+/** Entries of which about ten fill an event or a chunk. */
 function wideEntries(count: number): RevocationEntry[] {
   const times = { before: clock.now(), expiresAt: clock.now() + DAY }
   return Array.from({ length: count }, (_, i) => {
@@ -78,8 +78,8 @@ const compact = ({ follower }: FollowerNode) =>
 
 const seqOf = ({ follower }: FollowerNode) => follower.position.seq
 
-describe('a log that is long', () => {
-  it('is cut behind a snapshot, which stands for what is gone', async () => {
+describe('a long log', () => {
+  it('is cut behind a snapshot, which replaces the removed events', async () => {
     const a = await start({ node: 'a' })
     await publish(a, 5)
     await repeat(a, 2 * MAX_LOG)
@@ -97,7 +97,7 @@ describe('a log that is long', () => {
     expect(late.index.digest()).toBe(a.index.digest())
   })
 
-  it('is cut again and again, and never holds much more than it may', async () => {
+  it('is cut repeatedly, and never holds much more than its limit', async () => {
     const a = await start({ node: 'a' })
     const b = await start({ node: 'b' })
     for (let i = 0; i < 10; i++) {
@@ -168,8 +168,8 @@ describe('a log that is long', () => {
     expect(late.index.digest()).toBe(a.index.digest())
   })
 
-  it('is left alone by a node that is comparing it with what it knows', async () => {
-    // How long it waits before it gives anything back: most of the quarter of a second that it may. A founder does not.
+  it('is not cut by a node that is comparing it with its index', async () => {
+    // How long it waits before it republishes anything: most of the quarter of a second allowed. A creator does not wait.
     vi.spyOn(Math, 'random').mockReturnValue(0.9)
     const founder = await start({ node: 'founder' })
     const a = await start({ node: 'a' })
@@ -211,7 +211,7 @@ describe('a log that is long', () => {
     expect(b.incidents).toEqual({})
   })
 
-  it('still tells a node that comes later who is there', async () => {
+  it('still lists the members to a node that starts later', async () => {
     const [a] = [await start({ node: 'a' }), await start({ node: 'b' })]
     await publish(a, 5)
     await repeat(a, 3 * MAX_LOG)
@@ -224,7 +224,7 @@ describe('a log that is long', () => {
 })
 
 describe('a snapshot', () => {
-  it('is not worth it while it would hold far more than the events that it stands for', async () => {
+  it('is not made while it would be far larger than the events that it replaces', async () => {
     const a = await start({ node: 'a' })
     const alive = Array.from({ length: 100 * MAX_LOG }, () => entryOf())
     await drive(clock, a.follower.publish(alive), 1)
@@ -239,9 +239,9 @@ describe('a snapshot', () => {
   type Harm = (chunks: Uint8Array[], older: readonly Uint8Array[]) => Uint8Array[]
   const harms: readonly [string, Harm][] = [
     ['is gone', () => []],
-    ['lacks its first chunk', (chunks) => chunks.slice(1)],
-    ['lacks a chunk in the middle', (chunks) => chunks.toSpliced(1, 1)],
-    ['lacks its end', (chunks) => chunks.slice(0, -1)],
+    ['misses its first chunk', (chunks) => chunks.slice(1)],
+    ['misses a chunk in the middle', (chunks) => chunks.toSpliced(1, 1)],
+    ['misses its end', (chunks) => chunks.slice(0, -1)],
     ['has two chunks swapped', ([a, b, ...rest]) => [b, a, ...rest] as Uint8Array[]],
     ['has a chunk twice', ([a, ...rest]) => [a, a, ...rest] as Uint8Array[]],
     [
@@ -252,14 +252,14 @@ describe('a snapshot', () => {
         return [flipped, ...rest]
       },
     ],
-    ['is made of two', (chunks, older) => [...older.slice(0, -1), ...chunks.slice(-1)]],
-    ['is an older one', (_, older) => [...older]],
+    ['combines two snapshots', (chunks, older) => [...older.slice(0, -1), ...chunks.slice(-1)]],
+    ['is an older snapshot', (_, older) => [...older]],
     ['is junk', () => [new Uint8Array(200), new Uint8Array(0)]],
-    ['is made of events', () => log.events.map(({ bytes }) => bytes)],
+    ['consists of events', () => log.events.map(({ bytes }) => bytes)],
   ]
 
   describe.each(harms)('that %s', (_, harm) => {
-    /** A fleet whose log is cut behind a snapshot that somebody has tampered with. */
+    /** A fleet whose log is cut behind a tampered snapshot. */
     async function harmed() {
       const a = await start({ node: 'a' })
       await drive(clock, a.follower.publish(wideEntries(25)), 1)
@@ -275,7 +275,7 @@ describe('a snapshot', () => {
       return a
     }
 
-    it('is not believed, and a node without a store does not start', async () => {
+    it('is rejected, and a node without a store does not start', async () => {
       const a = await harmed()
       const late = nodeOf({ node: 'late' })
       await expect(late.start()).rejects.toMatchObject({ code: 'ERR_FEED_UNAVAILABLE' })
@@ -283,7 +283,7 @@ describe('a snapshot', () => {
       expect(a.follower.freshness.proven).toBe(true)
     })
 
-    it('is made good by the store', async () => {
+    it('is repaired from the store', async () => {
       const a = await harmed()
       const known = [...a.index.entries()]
       const backfill = async (index: RevocationIndex) => {
@@ -299,8 +299,8 @@ describe('a snapshot', () => {
   })
 })
 
-describe('what is dead at the beginning of the log', () => {
-  it('is cut off without a snapshot, in whole blocks, up to what is alive', async () => {
+describe('expired entries at the beginning of the log', () => {
+  it('are cut off without a snapshot, in whole blocks, up to the first valid entry', async () => {
     const a = await start({ node: 'a', maxLog: 1_000_000 })
     await publish(a, 5 * BLOCK, MINUTE)
     const alive = entryOf(20 * MINUTE)
@@ -322,7 +322,7 @@ describe('what is dead at the beginning of the log', () => {
     expect(log.floor).toBeGreaterThan(from)
   })
 
-  it('stays as long as it concerns a token of a node whose clock is behind', async () => {
+  it('stay as long as they concern a token of a node whose clock is behind', async () => {
     const a = await start({ node: 'a', maxLog: 1_000_000 })
     await publish(a, 5 * BLOCK, HOUR)
     await clock.advance(HOUR)

@@ -1,6 +1,6 @@
 /**
- * A log that lost something before a node had read it: by then only the store can tell that node, if whoever revoked is
- * away.
+ * A log that lost something before a node had read it. Only the store can then supply it, if the node that revoked is
+ * gone.
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
@@ -28,7 +28,7 @@ interface Node {
   readonly feed: ChaosFeed
 }
 
-describe('what the log lost before a node had read it', () => {
+describe('a revocation that the log lost before a node had read it', () => {
   let fleet: Fleet
   afterEach(() => drive(fleet.clock, fleet.close()))
 
@@ -61,7 +61,7 @@ describe('what the log lost before a node had read it', () => {
     return { log, behind, missed, seq: known?.seq ?? 0, ok: ok.token }
   }
 
-  /** Lets the node back to the log; answers every verdict on the tokens until it has come to rest. */
+  /** Reconnects the node to the log. Returns every verdict on the tokens until the node is idle again. */
   async function verdictsOf({ watchword, feed }: Node, tokens: readonly string[]) {
     feed.heal()
     const seen = new Set<string>()
@@ -75,9 +75,9 @@ describe('what the log lost before a node had read it', () => {
   const REVOKED = ['revoked', 'revoked', 'revoked']
 
   it.each<[string, (log: ChaosLog, seq: number) => void]>([
-    ['that is gone', (log) => log.wipe()],
-    ['that was set back', (log) => log.rollback(4)],
-    ['that somebody else trimmed', (log) => log.truncate(log.head?.seq ?? 0)],
+    ['that was wiped', (log) => log.wipe()],
+    ['that was rolled back', (log) => log.rollback(4)],
+    ['that was trimmed externally', (log) => log.truncate(log.head?.seq ?? 0)],
     [
       'with a hole',
       (log, seq) => {
@@ -91,19 +91,19 @@ describe('what the log lost before a node had read it', () => {
         if (log.head !== null) log.head = { ...log.head, bytes: new Uint8Array(200) }
       },
     ],
-  ])('is never accepted, of a log %s', async (_, harm) => {
+  ])('still takes effect, from a log %s', async (_, harm) => {
     const { log, behind, missed, seq, ok } = await leftBehind()
     harm(log, seq)
     const { seen, final } = await verdictsOf(behind, missed)
     expect([...seen].filter((each) => each !== 'stale' && each !== 'revoked')).toEqual([])
     expect(final).toEqual(REVOKED)
     expect(verdict(behind.watchword.verify(ok))).toBe('ok')
-    // A node that comes new has it from the log again.
+    // A node that starts later has it from the log again.
     const late = await start(log)
     expect(missed.map((token) => verdict(late.watchword.verify(token)))).toEqual(REVOKED)
   })
 
-  it('comes from whoever knows, of a log that somebody trimmed before the store had it', async () => {
+  it('comes from a node that has it, when the log was trimmed before the store had it', async () => {
     fleet = await newFleet()
     const log = chaosLog()
     const store: Store = { ...around(fleet.store), supports: { durable: true } }
@@ -117,7 +117,7 @@ describe('what the log lost before a node had read it', () => {
     expect(final).toEqual(['revoked'])
   })
 
-  it('is a rotation as well: its token ends on a node that starts when no other one is left', async () => {
+  it('may be a rotation: its predecessor ends on a node that starts when no other node is left', async () => {
     fleet = await newFleet()
     const { clock } = fleet
     const log = chaosLog()
@@ -139,7 +139,7 @@ describe('what the log lost before a node had read it', () => {
     expect(verdict(next.watchword.verify(token))).toBe('superseded')
   })
 
-  it('cannot be told without a store that outlives the process, and then nothing is accepted', async () => {
+  it('cannot be recovered without a store that outlives the process, so every token is rejected', async () => {
     const { log, behind, missed, ok } = await leftBehind({ durable: false })
     log.truncate(log.head?.seq ?? 0)
     const { seen } = await verdictsOf(behind, [...missed, ok])

@@ -1,4 +1,4 @@
-/** How nodes follow one log: by pushes that come or do not, by polls, and by asking when they must. */
+/** How nodes follow one log: by pushes that may or may not arrive, by polls, and by reading on demand. */
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
@@ -21,15 +21,15 @@ import {
 let fleet: Fleet
 afterEach(() => drive(fleet.clock, fleet.close()))
 
-/** Starts one more node whose feed needs the clock to go on. */
+/** Starts another node whose feed needs the clock to advance. */
 const start = (feed: RevocationFeed) => drive(fleet.clock, fleet.start({ feed }))
 
-/** Without pushes polls are at most this far apart, with the share that spreads them. */
+/** Without pushes, polls are at most this far apart, including their jitter. */
 const QUIET_POLL_MS = 250 * 1.2
 
 type Wake = (hint?: WatchHint) => void
 
-/** A feed whose push channel is in the test's hands. */
+/** A feed whose push channel the test controls. */
 function pushed(feed: RevocationFeed): { readonly feed: RevocationFeed; readonly push: Wake } {
   const wakes = new Set<Wake>()
   return {
@@ -59,7 +59,7 @@ describe('two authorities on one feed', () => {
     }
   })
 
-  it('include one that starts later, and reads the log from its start', async () => {
+  it('include one that starts later and reads the log from its start', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const tokens = await Promise.all(Array.from({ length: 1203 }, () => issueOn(a)))
@@ -92,7 +92,7 @@ describe('two authorities on one feed', () => {
     for (const node of [a, b]) expect(node.health()).toMatchObject({ revocations: 60, lag: 0 })
   })
 
-  it('write what is revoked at once as few events', async () => {
+  it('combine simultaneous revocations into few events', async () => {
     fleet = await newFleet()
     const a = await start(remoteFeed(fleet.feed))
     const tokens = await Promise.all(Array.from({ length: 100 }, () => issueOn(a)))
@@ -110,7 +110,7 @@ describe('two authorities on one feed', () => {
 })
 
 describe('a node without pushes', () => {
-  it('learns of a revocation at its next poll', async () => {
+  it('applies a revocation at its next poll', async () => {
     fleet = await newFleet()
     const [a, deaf] = [await start(remoteFeed(fleet.feed)), await start(remoteFeed(fleet.feed))]
     await fleet.clock.advance(5 * SECOND)
@@ -122,7 +122,7 @@ describe('a node without pushes', () => {
     expect(deaf.health()).toMatchObject({ status: 'live', lag: 0, position })
   })
 
-  it('answers stale when it cannot poll for longer than it may, and is live again', async () => {
+  it('returns stale when it cannot poll within maxStaleness, and becomes live again', async () => {
     fleet = await newFleet({ maxStaleness: '5s' })
     let down = false
     const feed = remoteFeed(fleet.feed, {
@@ -144,7 +144,7 @@ describe('a node without pushes', () => {
     expect(node.health().status).toBe('live')
   })
 
-  it('never counts a proof from when the answer came: it is as old as the question', async () => {
+  it('dates a proof from when the request was sent, not from when the reply came', async () => {
     fleet = await newFleet({ maxStaleness: '5s', timeout: '2s' })
     const feed = remoteFeed(fleet.feed, {
       head: async (options) => {
@@ -162,7 +162,7 @@ describe('a node without pushes', () => {
     }
   })
 
-  it('asks the feed itself when authenticate finds it stale', async () => {
+  it('reads the feed when authenticate finds it stale', async () => {
     fleet = await newFleet()
     const node = await start(remoteFeed(fleet.feed))
     const [token, other] = [await issueOn(node), await issueOn(node)]
@@ -174,7 +174,7 @@ describe('a node without pushes', () => {
     expect(verdict(node.verify(other.token))).toBe('revoked')
   })
 
-  it('lets authenticate ask for what is newer than it knows', async () => {
+  it('lets authenticate demand a position newer than its own', async () => {
     fleet = await newFleet()
     const [a, node] = [await start(remoteFeed(fleet.feed)), await start(remoteFeed(fleet.feed))]
     const token = await issueOn(a)
@@ -185,7 +185,7 @@ describe('a node without pushes', () => {
 })
 
 describe('pushes', () => {
-  it('may be lost, repeated and reordered: the end is that of the log', async () => {
+  it('may be lost, repeated and reordered: the node ends at the head of the log', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.nat({ max: 9 }), { maxLength: 4 }), { maxLength: 12 }),
@@ -196,13 +196,13 @@ describe('pushes', () => {
           const node = await start(feed)
           const tokens = await Promise.all(Array.from({ length: 10 }, () => issueOn(a)))
           for (const { id } of tokens) await a.revoke({ id }, ACTOR)
-          // Without what nodes say of themselves.
+          // Without the messages that nodes send about themselves.
           const log = (await logOf(fleet.feed)).slice(-10)
           let known = 0
           for (const batch of batches) {
             const events = batch.map((i) => log[i] as SealedEvent)
             push({ events })
-            // What is pushed holds at once, wherever it stands, and nothing that was known is forgotten.
+            // What is pushed holds at once, at any position, and nothing known is forgotten.
             for (const at of batch) expect(verdict(node.verify(tokens[at]?.token))).toBe('revoked')
             expect(node.health().position.seq).toBeGreaterThanOrEqual(known)
             known = node.health().position.seq
@@ -224,7 +224,7 @@ describe('pushes', () => {
     )
   })
 
-  it('of an event that is ahead hold at once, and have the gap before it filled', async () => {
+  it('of an event that is ahead hold at once, and the gap before it is filled', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const { feed, push } = pushed(fleet.feed)
@@ -243,7 +243,7 @@ describe('pushes', () => {
     expect(node.health()).toMatchObject({ lag: 0, position: a.health().position, incidents: {} })
   })
 
-  it('without events only make the node look', async () => {
+  it('without events only make the node poll', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const { feed, push } = pushed(fleet.feed)
@@ -255,17 +255,17 @@ describe('pushes', () => {
     expect(verdict(node.verify(token.token))).toBe('revoked')
   })
 
-  it('that come while the log is being read make the node look once more', async () => {
+  it('that arrive while the log is being read make the node poll once more', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const { feed, push } = pushed(fleet.feed)
     let asked = () => {}
-    let answer = Promise.resolve()
+    let reply = Promise.resolve()
     const slow = feedOver(feed, {
       head: async (options) => {
         const head = await fleet.feed.head(options)
         asked()
-        await answer
+        await reply
         return head
       },
     })
@@ -273,7 +273,7 @@ describe('pushes', () => {
     await fleet.clock.advance(SECOND)
     const token = await issueOn(a)
     let release = () => {}
-    answer = new Promise((resolve) => {
+    reply = new Promise((resolve) => {
       release = resolve
     })
     const reached = new Promise<void>((resolve) => {
@@ -284,12 +284,12 @@ describe('pushes', () => {
     await a.revoke({ token: token.token }, ACTOR)
     push()
     release()
-    answer = Promise.resolve()
+    reply = Promise.resolve()
     await flush()
     expect(verdict(node.verify(token.token))).toBe('revoked')
   })
 
-  it('that are lost are counted, healed within a poll, and not relied on for a while', async () => {
+  it('that are lost are counted, made up for within a poll, and not relied on for a while', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const { feed } = pushed(fleet.feed)
@@ -311,7 +311,7 @@ describe('pushes', () => {
     expect(node.health().pushes).toEqual({ ends: 0, misses: misses + 1 })
   })
 
-  it('may end, and are asked for again, later each time', async () => {
+  it('may end, and are requested again with a growing delay', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const watches: number[] = []
@@ -324,7 +324,7 @@ describe('pushes', () => {
     const node = await start(feed)
     await fleet.clock.advance(60 * SECOND)
     expect(node.health().pushes.ends).toBe(watches.length)
-    // Two seconds apart in the end, with a share of their own.
+    // Two seconds apart in the end, plus jitter.
     expect(watches.length).toBeGreaterThan(25)
     expect(watches.length).toBeLessThan(80)
     const token = await issueOn(a)
@@ -335,7 +335,7 @@ describe('pushes', () => {
 })
 
 describe('a feed that is closed under a node', () => {
-  it('makes it stale, and revocations uncertain', async () => {
+  it('makes the node stale, and its revocations uncertain', async () => {
     fleet = await newFleet({ timeout: '1s' })
     const feed = remoteFeed(fleet.feed)
     const node = await start(feed)

@@ -1,4 +1,4 @@
-/** The lease of a proof, on two clocks that can each be wrong in a way of its own. */
+/** The lease of a proof, measured on two clocks that can each be wrong in its own way. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { manualClock } from 'watchword/testkit'
@@ -18,14 +18,14 @@ function newLease() {
 }
 
 describe('a lease', () => {
-  it('is not there before the first proof', () => {
+  it('does not exist before the first proof', () => {
     const { freshness, isFresh } = newLease()
     expect(isFresh()).toBe(false)
     expect(freshness.proven).toBe(false)
     expect(freshness.age()).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('runs from when the head was asked for, whenever the answer came', async () => {
+  it('runs from when the head was requested, not from when the reply came', async () => {
     const { source, freshness, isFresh } = newLease()
     const mark = freshness.mark()
     await source.advance(3000)
@@ -56,7 +56,7 @@ describe('a lease', () => {
     expect(isFresh()).toBe(false)
   })
 
-  it('is void when the wall clock stands before the proof, and is believed', () => {
+  it('is void when the wall clock reads a time before the proof, and the step is believed', () => {
     const { source, freshness, isFresh } = newLease()
     freshness.prove(freshness.mark())
     source.step(-HOLD_MS - 1)
@@ -64,7 +64,7 @@ describe('a lease', () => {
     expect(freshness.age()).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('is not shortened by an answer that comes after a later one', async () => {
+  it('is not shortened by a reply that arrives after a later one', async () => {
     const { source, freshness } = newLease()
     const early = freshness.mark()
     await source.advance(1000)
@@ -73,7 +73,7 @@ describe('a lease', () => {
     expect(freshness.age()).toBe(0)
   })
 
-  it('ends when the seal that it rests on is too old, by the clock that judges', async () => {
+  it('ends when its seal is too old by the clock used for verification', async () => {
     const { source, clock, freshness, isFresh } = newLease()
     freshness.prove(freshness.mark(), clock.now() - MAX_BEACON_MS + 1000)
     await source.advance(1000)
@@ -83,7 +83,7 @@ describe('a lease', () => {
     expect(freshness.age()).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('ends at once when it is taken back, and begins with the next proof', () => {
+  it('ends at once when it is revoked, and begins with the next proof', () => {
     const { freshness, isFresh } = newLease()
     freshness.prove(freshness.mark())
     freshness.revoke()
@@ -110,7 +110,7 @@ describe('a lease', () => {
           for (const { advance, step } of moves) {
             await source.advance(advance)
             source.step(step)
-            // A clock that is set between two looks shows what it is set to.
+            // A clock that is set between two readings shows its new time.
             highest = Math.max(highest, source.now())
             const isWithin = isFresh()
             if (source.monotonic() - mark[1] > MAX_AGE_MS) expect(isWithin).toBe(false)

@@ -1,4 +1,4 @@
-/** Receipts that tell which nodes have applied a revocation, and requirements that a node be as far as a receipt says. */
+/** Receipts that list the nodes that have applied a revocation, and requirements that a node has reached a receipt's position. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { memoryFeed, type RevokeOptions, type Watchword } from 'watchword'
 import {
@@ -23,7 +23,7 @@ const EVERYBODY: RevokeOptions = { ...ACTOR, waitFor: 'all' }
 
 let fleet: LogFleet
 
-/** Starts nodes of these names, and waits until each has said that it is there. */
+/** Starts nodes with these names, and waits until each has announced itself. */
 async function start(...names: string[]): Promise<Node[]> {
   const nodes: Node[] = []
   for (const node of names) nodes.push(await fleet.startNode({ node }))
@@ -31,7 +31,7 @@ async function start(...names: string[]): Promise<Node[]> {
   return nodes
 }
 
-/** Revokes a new token, and answers its receipt and how long that took. */
+/** Revokes a new token. Resolves with its receipt and the time that took. */
 async function revokeEverywhere({ watchword }: Node, options: Partial<RevokeOptions> = {}) {
   const { token } = await issueOn(watchword)
   const began = fleet.clock.monotonic()
@@ -45,7 +45,7 @@ const verdictOn = ({ watchword }: Node, token: string) => verdict(watchword.veri
 describe('a receipt of all nodes', () => {
   afterEach(() => fleet.close())
 
-  it('names those that have applied the revocation, and comes as soon as they have', async () => {
+  it('names the nodes that have applied the revocation, and resolves as soon as they have', async () => {
     fleet = await newLogFleet()
     const [a, b, c] = (await start('a', 'b', 'c')) as [Node, Node, Node]
     for (const node of [a, b, c]) {
@@ -56,7 +56,7 @@ describe('a receipt of all nodes', () => {
     }
   })
 
-  it('of the only node comes at once', async () => {
+  it('resolves at once for the only node', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a')) as [Node]
     const { nodes, took } = await revokeEverywhere(a)
@@ -64,7 +64,7 @@ describe('a receipt of all nodes', () => {
     expect(took).toBe(0)
   })
 
-  it('is there only when it was asked for', async () => {
+  it('exists only when it was requested', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a', 'b')) as [Node, Node]
     const { token } = await issueOn(a.watchword)
@@ -72,7 +72,7 @@ describe('a receipt of all nodes', () => {
     expect(receipt).not.toHaveProperty('nodes')
   })
 
-  it('waits no longer than it may for a node that is cut off, and that one refuses by then', async () => {
+  it('waits at most its timeout for a node that is cut off, which rejects the token by then', async () => {
     fleet = await newLogFleet()
     const [a, b, c] = (await start('a', 'b', 'c')) as [Node, Node, Node]
     c.feed.partition()
@@ -84,7 +84,7 @@ describe('a receipt of all nodes', () => {
     expect(verdictOn(c, token)).toBe('stale')
   })
 
-  it('leaves out who gave no word for longer than anything may be stale, until it is back', async () => {
+  it('leaves out a node that sent no message for longer than maxStaleness, until it is back', async () => {
     fleet = await newLogFleet()
     const [a, , c] = (await start('a', 'b', 'c')) as [Node, Node, Node]
     c.feed.partition()
@@ -99,7 +99,7 @@ describe('a receipt of all nodes', () => {
     expect((await revokeEverywhere(c)).nodes).toEqual({ applied: ['a', 'b', 'c'], pending: [] })
   })
 
-  it('with a short timeout drops nobody who may still accept', async () => {
+  it('with a short timeout drops no node that may still accept', async () => {
     fleet = await newLogFleet()
     const [a, , c] = (await start('a', 'b', 'c')) as [Node, Node, Node]
     c.feed.partition()
@@ -110,7 +110,7 @@ describe('a receipt of all nodes', () => {
     }
   })
 
-  it('names nobody who has left, and everybody who has come', async () => {
+  it('omits nodes that have left, and names every node that has joined', async () => {
     fleet = await newLogFleet()
     const [a, b] = (await start('a', 'b')) as [Node, Node]
     await drive(fleet.clock, b.watchword.close())
@@ -120,7 +120,7 @@ describe('a receipt of all nodes', () => {
     expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a', 'c', 'd'], pending: [] })
   })
 
-  it('names a node that was killed as pending once, and then not at all', async () => {
+  it('names a killed node as pending once, and then no longer', async () => {
     fleet = await newLogFleet()
     const [a, b] = (await start('a', 'b')) as [Node, Node]
     await fleet.kill(b)
@@ -128,7 +128,7 @@ describe('a receipt of all nodes', () => {
     expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a'], pending: [] })
   })
 
-  it('knows the nodes also in another life of the log', async () => {
+  it('knows the nodes in another epoch as well', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a', 'b', 'c')) as [Node]
     fleet.log.wipe()
@@ -136,7 +136,7 @@ describe('a receipt of all nodes', () => {
     expect((await revokeEverywhere(a)).nodes).toEqual({ applied: ['a', 'b', 'c'], pending: [] })
   })
 
-  it('keeps calls that are made at once apart', async () => {
+  it('keeps simultaneous calls apart', async () => {
     fleet = await newLogFleet()
     const [a, b] = (await start('a', 'b', 'c')) as [Node, Node]
     const tokens = await Promise.all(Array.from({ length: 20 }, () => issueOn(a.watchword)))
@@ -148,7 +148,7 @@ describe('a receipt of all nodes', () => {
       expect(nodes).toEqual({ applied: ['a', 'b', 'c'], pending: [] })
   })
 
-  it('counts two processes of one name as two', async () => {
+  it('counts two processes with the same name as two', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a', 'b')) as [Node]
     const second = await fleet.startNode({ node: 'b' })
@@ -166,7 +166,7 @@ describe('a receipt of all nodes', () => {
   })
 
   it.each([0, 1, 30, 100, 200])(
-    'waits for no node that was closed %s ms after it had started',
+    'waits for no node that was closed %s ms after it started',
     async (ms) => {
       fleet = await newLogFleet()
       const [a] = (await start('a')) as [Node]
@@ -182,7 +182,7 @@ describe('a receipt of all nodes', () => {
     },
   )
 
-  it('of a new node waits for none whose entry has ended', async () => {
+  it('of a new node does not wait for a node whose entry has ended', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a')) as [Node]
     await fleet.kill(a)
@@ -193,7 +193,7 @@ describe('a receipt of all nodes', () => {
     expect(took).toBeLessThan(MAX_STALENESS_MS)
   })
 
-  it('is none when the feed cannot be reached: the revocation is uncertain', async () => {
+  it('is not returned when the feed cannot be reached: the revocation is uncertain', async () => {
     fleet = await newLogFleet()
     const [a] = (await start('a', 'b')) as [Node]
     a.feed.partition()
@@ -206,11 +206,11 @@ describe('a receipt of all nodes', () => {
   })
 })
 
-describe('in one process, on one feed', () => {
+describe('authorities in one process', () => {
   let plain: Fleet
   afterEach(() => drive(plain.clock, plain.close()))
 
-  it('a receipt names every authority that has the feed', async () => {
+  it('all appear in a receipt when they share a feed', async () => {
     plain = await newFleet()
     const [a] = [await plain.start({ node: 'a' }), await plain.start({ node: 'b' })]
     const gone = await plain.start({ node: 'c' })
@@ -223,7 +223,7 @@ describe('in one process, on one feed', () => {
     expect((await a.revoke({ token }, EVERYBODY)).nodes?.applied).toEqual(['a', 'b'])
   })
 
-  it('none of another feed', async () => {
+  it('do not appear in a receipt of another feed', async () => {
     plain = await newFleet()
     const a = await plain.start({ node: 'a' })
     await plain.start({ node: 'other', feed: memoryFeed() })
@@ -235,7 +235,7 @@ describe('in one process, on one feed', () => {
 describe('a requirement of a position', () => {
   afterEach(() => fleet.close())
 
-  /** Two nodes, the second of which does not hear of a revocation by itself. */
+  /** Two nodes, the second of which learns of a revocation only on demand. */
   async function lagging() {
     fleet = await newLogFleet()
     const [a, b] = (await start('a', 'b')) as [Node, Node]
@@ -246,7 +246,7 @@ describe('a requirement of a position', () => {
     return { a, b, token, alive, position }
   }
 
-  it('is met by a node that has applied it, and by no other one', async () => {
+  it('is met only by a node that has applied the revocation', async () => {
     const { a, b, token, alive, position } = await lagging()
     expect(verdict(a.watchword.verify(alive, { minPosition: position }))).toBe('ok')
     expect(verdictOn(b, token)).toBe('ok')
@@ -264,7 +264,7 @@ describe('a requirement of a position', () => {
     expect(verdict(await b.watchword.authenticate(alive, needs))).toBe('ok')
   })
 
-  it('is not met by what cannot be reached, whatever the policy of staleness', async () => {
+  it('is not met while the feed is unreachable, under any staleness policy', async () => {
     fleet = await newLogFleet({ onStale: 'accept' })
     const [a] = (await start('a')) as [Node]
     const { token } = await issueOn(a.watchword)
@@ -278,7 +278,7 @@ describe('a requirement of a position', () => {
     }
   })
 
-  it('is met in a later life of the log by nodes that had applied it in the one before', async () => {
+  it('is met in a later epoch by nodes that had applied the revocation in the one before', async () => {
     const { a, b, token, alive, position } = await lagging()
     await fleet.pass(SECOND)
     fleet.log.wipe()
@@ -311,7 +311,7 @@ describe('a requirement of a position', () => {
     const { token } = await issueOn(a.watchword)
     const { position } = await drive(fleet.clock, a.watchword.revoke({ token }, ACTOR), 1)
     await fleet.pass(1)
-    // Its entries hold already, but what came before it is missing.
+    // Its entries hold already, but the events before it are missing.
     expect(verdictOn(b, token)).toBe('revoked')
     expect(reachedBy(b.watchword, position)).toBe(false)
     isHidden = false

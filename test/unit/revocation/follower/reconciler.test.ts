@@ -1,4 +1,4 @@
-/** What a node asks the store, when the log may not be the one that it knew. */
+/** What a node reads from the store when the log may have been replaced. */
 import { ulid } from 'ulid'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { memoryStore } from 'watchword'
@@ -38,7 +38,7 @@ let started: FollowerNode[]
 /** The store that all nodes share. */
 let kept: Kept[]
 let storeIs: 'up' | 'down' | 'hung'
-/** After which change each question to it was. */
+/** The store's cursor at each request. */
 let asked: number[]
 /** How often all of it was read. */
 let readAll: number
@@ -128,7 +128,7 @@ function denies({ index }: FollowerNode, { value: id, expiresAt }: Kept['entry']
 const isFresh = ({ follower }: FollowerNode) =>
   follower.freshness.within(MAX_STALENESS, clock.now())
 
-/** The feed of a log that nothing can split: a node on it needs no evidence, and reads the store in doubt only. */
+/** The feed of a log that nothing can split: a node on it needs no evidence, and reads the store only in doubt. */
 function inOnePlace(feed = log.feed()): RevocationFeed {
   return feedOver(feed, { info: { ...feed.info, splits: false } })
 }
@@ -157,7 +157,7 @@ async function cuttable(
   }
 }
 
-/** A node that was away while another one revoked and died, and the log was set back to where the first one stands. */
+/** A node that was away while another one revoked and died, and the log was rolled back to the first one's position. */
 async function leftBehind() {
   const a = await start({ node: 'a' })
   await revoke(a)
@@ -171,8 +171,8 @@ async function leftBehind() {
   return { b, cut, lost, seq, cutAt }
 }
 
-describe('a node that comes back after its lease ran out', () => {
-  it('knows what was revoked meanwhile, even if the log has forgotten it and nobody else lives', async () => {
+describe('a node that reconnects after its lease ran out', () => {
+  it('learns what was revoked meanwhile, even if the log lost it and no other node runs', async () => {
     const { b, cut, lost } = await leftBehind()
     await clock.advance(2 * MAX_STALENESS)
     expect(isFresh(b)).toBe(false)
@@ -184,7 +184,7 @@ describe('a node that comes back after its lease ran out', () => {
     expect(b.incidents).toMatchObject({ reconciled: 1 })
   })
 
-  it('gives it back to the log, for those who come later', async () => {
+  it('republishes it to the log for nodes that start later', async () => {
     const { b, cut, lost, seq } = await leftBehind()
     await clock.advance(2 * MAX_STALENESS)
     cut(false)
@@ -195,7 +195,7 @@ describe('a node that comes back after its lease ran out', () => {
     expect(denies(late, lost)).toBe(true)
   })
 
-  it('and others tell the log only once', async () => {
+  it('and other nodes republish it only once', async () => {
     const a = await start({ node: 'a' })
     const others = [await cuttable(), await cuttable(), await cuttable(), await cuttable()]
     const { seq } = a.follower.position
@@ -206,7 +206,7 @@ describe('a node that comes back after its lease ran out', () => {
     await clock.advance(2 * MAX_STALENESS)
     const before = log.head?.seq ?? 0
     for (const { cut } of others) cut(false)
-    // Polls of a second, and as much to wait for the others: each comes at a time of its own.
+    // Polls every second, and as long a wait for the others: each node acts at a different time.
     await clock.advance(5 * SECOND)
     for (const { node } of others) {
       expect(denies(node, lost)).toBe(true)
@@ -217,7 +217,7 @@ describe('a node that comes back after its lease ran out', () => {
     expect(told).toBeLessThan(others.length)
   })
 
-  it('asks for what arrived since it asked last, whatever the clock of whoever revoked says', async () => {
+  it("reads what arrived since its last read, regardless of the revoking node's clock", async () => {
     const { b, cut } = await leftBehind()
     const at = clock.now() - 10 * MINUTE
     const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const
@@ -249,8 +249,8 @@ describe('a node that comes back after its lease ran out', () => {
   })
 })
 
-describe('a question that was asked before the lease ran out', () => {
-  it('is no answer to what was revoked since', async () => {
+describe('a store read that started before the lease ran out', () => {
+  it('does not count as proof for revocations made since', async () => {
     let release = () => {}
     let isHeld = false
     const slow: StoreChanges = {
@@ -288,7 +288,7 @@ describe('a question that was asked before the lease ran out', () => {
 })
 
 describe('a node that starts', () => {
-  it('asks once before it is live, for what a log set back just now may have lost', async () => {
+  it('reads the store once before it is live, for what a recent rollback of the log may have lost', async () => {
     const a = await start({ node: 'a' })
     const lost = await revoke(a)
     await drive(clock, a.follower.stop())
@@ -299,7 +299,7 @@ describe('a node that starts', () => {
     expect(asked).toHaveLength(1)
   })
 
-  /** What the log lost too long ago to be asked for as new. */
+  /** What the log lost too long ago for a read of recent changes. */
   function lostLongAgo(): Kept['entry'] {
     const at = clock.now() - DAY / 2
     const entry = { kind: 'token', value: ulid(at), expiresAt: at + DAY } as const
@@ -307,7 +307,7 @@ describe('a node that starts', () => {
     return entry
   }
 
-  it('reads all of the store within a lease where no one is left who was there before', async () => {
+  it('reads the whole store within a lease when no earlier node is left', async () => {
     const a = await start({ node: 'a' })
     await revoke(a)
     const lost = lostLongAgo()
@@ -322,7 +322,7 @@ describe('a node that starts', () => {
     expect(denies(next, lost)).toBe(true)
   })
 
-  it('passes nothing over in silence that the store has more of than there is room for', async () => {
+  it('reports it when the store has more entries than there is room for', async () => {
     const a = await start({ node: 'a' })
     await revoke(a)
     for (let i = 0; i < 2; i++) lostLongAgo()
@@ -335,13 +335,13 @@ describe('a node that starts', () => {
       }
       return reconcile.since(into, cursor)
     }
-    // Enough for what is read first, not for what has come in by the time that it is compared.
+    // Enough for the first read, but not for the entries added by the time of the comparison.
     const late = await start({ node: 'late', reconcile: { ...reconcile, since }, maxEntries: 3 })
     await clock.advance(2 * MAX_STALENESS)
     expect(late.index.full).toBe(true)
   })
 
-  it('does not rely on those that start with it', async () => {
+  it('does not rely on nodes that start at the same time', async () => {
     const a = await start({ node: 'a' })
     await revoke(a)
     const lost = lostLongAgo()
@@ -367,7 +367,7 @@ describe('a node that starts', () => {
     expect(denies(late, lost)).toBe(true)
   })
 
-  it('leaves the whole of the store unread where a member is alive that was there before', async () => {
+  it('does not read the whole store when an earlier member is alive', async () => {
     const backfill = async () => {}
     const a = await start({ node: 'a', backfill })
     await revoke(a)
@@ -381,14 +381,14 @@ describe('a node that starts', () => {
 })
 
 describe('a node whose lease holds', () => {
-  it('asks nothing while nothing happens', async () => {
+  it('does not read the store while idle', async () => {
     await start({ backfill: async () => {}, feed: inOnePlace() })
     asked = []
     await clock.advance(MINUTE)
     expect(asked).toEqual([])
   })
 
-  it('asks in the background after a call that failed, and is fresh all along, also when nobody answers', async () => {
+  it('reads the store in the background after a failed call, and stays fresh even when the store does not reply', async () => {
     for (const state of ['up', 'down', 'hung'] as const) {
       storeIs = 'up'
       const { node, cut } = await cuttable(reconcile, inOnePlace())
@@ -401,15 +401,15 @@ describe('a node whose lease holds', () => {
         await clock.advance(100)
         expect(isFresh(node)).toBe(true)
       }
-      // Not at each poll, whatever comes of it.
+      // Not at each poll, whether or not the read succeeds.
       expect(asked.length).toBeGreaterThan(0)
       expect(asked.length).toBeLessThan(4)
-      // In good order: of a node that is lost, the store is asked in every lease.
+      // In normal operation: while a node is missing, the store is read in every lease.
       await drive(clock, node.follower.stop())
     }
   })
 
-  it('asks when its push channel ended', async () => {
+  it('reads the store when its push channel ended', async () => {
     const real = inOnePlace()
     let end = () => {}
     const node = await start({
@@ -429,7 +429,7 @@ describe('a node whose lease holds', () => {
     expect(isFresh(node)).toBe(true)
   })
 
-  it('learns what only the store knows when it is told to doubt', async () => {
+  it('learns what only the store has when it is told to doubt the log', async () => {
     const node = await start({ feed: inOnePlace() })
     await clock.advance(MAX_STALENESS)
     const at = clock.now()
@@ -445,8 +445,8 @@ describe('a node whose lease holds', () => {
   })
 })
 
-describe('what is read back from a store', () => {
-  it('begins at the time that was asked for, to the millisecond', async () => {
+describe('a read from the store', () => {
+  it('begins at the requested time, to the millisecond', async () => {
     const store = memoryStore()
     const since = clock.now()
     const times = [since - 1, since, since, since + 1]
@@ -483,7 +483,7 @@ describe('what is read back from a store', () => {
     return { entries: [...index.entries()], next }
   }
 
-  it('has the successors of a revoked token, and the end of a rotated one, in the order of arrival', async () => {
+  it('returns the successors of a revoked token and the end of a rotated one, in order of arrival', async () => {
     const store = memoryStore()
     const make = fixtures('read back')
     const [first, other] = [make.token(), make.token()]
@@ -526,7 +526,7 @@ describe('what is read back from a store', () => {
     expect(entries).toEqual([{ kind: 'token', value, expiresAt, loose: true }])
   })
 
-  it('rejects when the index is full, so that the cursor stays where it is', async () => {
+  it('rejects when the index is full, so that the cursor does not advance', async () => {
     const store = memoryStore()
     const make = fixtures('full')
     const { cursor } = await store.changes(null, 1)

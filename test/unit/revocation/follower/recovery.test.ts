@@ -1,4 +1,4 @@
-/** What a node does about a log that is not what it should be, where a feed itself plays false. */
+/** How a node recovers a damaged log, when a feed itself returns false data. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { ACTOR, codeOf, drive, issueOn, MINUTE, SECOND, verdict } from '../../../support/fleet.js'
 import { type LogFleet, MAX_STALENESS_MS, newLogFleet } from '../../../support/log-fleet.js'
@@ -6,8 +6,8 @@ import { type LogFleet, MAX_STALENESS_MS, newLogFleet } from '../../../support/l
 let fleet: LogFleet
 afterEach(() => fleet.close())
 
-describe('a feed that says that there is no log', () => {
-  it('is not believed while it takes none', async () => {
+describe('a feed that reports that there is no log', () => {
+  it('is not believed while it accepts no new log', async () => {
     fleet = await newLogFleet()
     const { watchword } = await fleet.startNode()
     const { token } = await issueOn(watchword)
@@ -23,7 +23,7 @@ describe('a feed that says that there is no log', () => {
     expect(later.watchword.health().status).toBe('stale')
   })
 
-  it('is not asked without end while it has one', async () => {
+  it('is not retried without end while it has a log', async () => {
     fleet = await newLogFleet()
     const first = await fleet.startNode()
     let asked = 0
@@ -53,8 +53,8 @@ describe('a feed that says that there is no log', () => {
   })
 })
 
-describe('a log that is being made whole', () => {
-  it('is not called whole by a node that saw what was cut off since', async () => {
+describe('a log that is being recovered', () => {
+  it('is not declared whole by a node that has since seen events cut off', async () => {
     fleet = await newLogFleet({ durable: false })
     const [founder] = [await fleet.startNode(), await fleet.startNode()]
     const token = await fleet.revokeOne(founder)
@@ -71,8 +71,8 @@ describe('a log that is being made whole', () => {
   })
 })
 
-describe('a log that nobody watched over', () => {
-  it('is made whole from the store, also when its seal is of a time to come', async () => {
+describe('a log that no node watched', () => {
+  it('is recovered from the store, also when its seal is dated in the future', async () => {
     fleet = await newLogFleet()
     const ahead = await fleet.startNode()
     await fleet.pass(SECOND)
@@ -87,7 +87,7 @@ describe('a log that nobody watched over', () => {
     expect(verdict(late.watchword.verify(token))).toBe('revoked')
   })
 
-  it('is begun anew, when an event of it names a key that there never was', async () => {
+  it('is recreated when one of its events names a key that never existed', async () => {
     fleet = await newLogFleet()
     const first = await fleet.startNode()
     const token = await fleet.revokeOne(first)
@@ -103,12 +103,12 @@ describe('a log that nobody watched over', () => {
     expect(verdict(late.watchword.verify(token))).toBe('revoked')
   })
 
-  it('is left alone, when the key of a recent event may be one of others', async () => {
+  it('is left alone when the key of a recent event may belong to other nodes', async () => {
     fleet = await newLogFleet()
     const first = await fleet.startNode()
     await fleet.revokeOne(first)
     await fleet.pass(SECOND)
-    // The first event is the node's own word that it is there.
+    // The first event is the node's own announcement.
     fleet.log.flip(2, 40)
     const late = await fleet.startNode({ onStart: 'reject' })
     await fleet.pass(10 * SECOND)
@@ -118,8 +118,8 @@ describe('a log that nobody watched over', () => {
   })
 })
 
-describe('what a node owes the log', () => {
-  it('is what it revoked, however often that was asked for', async () => {
+describe('the outbox of a node', () => {
+  it('holds each revocation once, however often it was requested', async () => {
     fleet = await newLogFleet()
     const { watchword, feed } = await fleet.startNode()
     const { token, subject } = await issueOn(watchword)

@@ -1,4 +1,4 @@
-/** What nodes say to each other in the log counts where it stands in the log, and nowhere else. */
+/** Messages between nodes count only at their own position in the log. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { SealedEvent } from 'watchword/feed'
 import type { NodeEntry } from '../../../../src/revocation/index/entries.js'
@@ -11,45 +11,48 @@ afterEach(() => fleet.close())
 
 const OTHER_EPOCH = `${'B'.repeat(21)}A`
 
-/** An authentic event with this entry, which this log does not hold where it says that it stands. */
+/** An authentic event with this entry, which this log does not hold at the position that it claims. */
 async function replayed(
   entry: NodeEntry,
-  place: 'earlier life' | 'lost branch',
+  place: 'earlier epoch' | 'lost branch',
 ): Promise<SealedEvent> {
   const { epoch = '', seq = 0 } = fleet.log.head ?? {}
   const changes =
-    place === 'earlier life' ? { epoch: OTHER_EPOCH, seq: 1 } : { epoch, seq: seq + 7 }
+    place === 'earlier epoch' ? { epoch: OTHER_EPOCH, seq: 1 } : { epoch, seq: seq + 7 }
   return sealedEvent(await sealKeysOf(fleet), [entry], changes)
 }
 
-describe.each(['earlier life', 'lost branch'] as const)('an event of an %s of the log', (place) => {
-  it('does not tell where this one begins', async () => {
-    fleet = await newLogFleet({ durable: false })
-    const node = await fleet.startNode()
-    const token = await fleet.revokeOne(node)
-    const trim = await replayed({ kind: 'trim', value: 'x', until: 100 }, place)
-    fleet.log.push({ events: [trim] })
-    await fleet.revokeOne(node)
-    await fleet.pass(SECOND)
-    // Whoever has no key cuts off what was revoked: the next to come must not take the rest for the whole.
-    fleet.log.truncate((fleet.log.head?.seq ?? 1) - 1)
-    const late = await fleet.startNode({ onStart: 'reject' })
-    for (let i = 0; i < 20; i++) {
-      expect(verdict(late.watchword.verify(token))).not.toBe('ok')
-      await fleet.pass(100)
-    }
-  })
+describe.each(['earlier epoch', 'lost branch'] as const)(
+  'an event from the %s of the log',
+  (place) => {
+    it('does not set the beginning of this one', async () => {
+      fleet = await newLogFleet({ durable: false })
+      const node = await fleet.startNode()
+      const token = await fleet.revokeOne(node)
+      const trim = await replayed({ kind: 'trim', value: 'x', until: 100 }, place)
+      fleet.log.push({ events: [trim] })
+      await fleet.revokeOne(node)
+      await fleet.pass(SECOND)
+      // An attacker without a key cuts off the revocations: the next node must not take the rest for the whole log.
+      fleet.log.truncate((fleet.log.head?.seq ?? 1) - 1)
+      const late = await fleet.startNode({ onStart: 'reject' })
+      for (let i = 0; i < 20; i++) {
+        expect(verdict(late.watchword.verify(token))).not.toBe('ok')
+        await fleet.pass(100)
+      }
+    })
 
-  it('takes no node off the list', async () => {
-    fleet = await newLogFleet()
-    const [a, b] = [await fleet.startNode({ node: 'a' }), await fleet.startNode({ node: 'b' })]
-    await fleet.pass(SECOND)
-    const { token } = await issueOn(a.watchword)
-    const leave = await replayed({ kind: 'leave', value: 'b', until: 0 }, place)
-    b.feed.partition()
-    fleet.log.push({ events: [leave] })
-    const revoking = a.watchword.revoke({ token }, { ...ACTOR, waitFor: 'all' })
-    const { nodes } = await drive(fleet.clock, revoking)
-    expect(nodes).toEqual({ applied: ['a'], pending: ['b'] })
-  })
-})
+    it('removes no node from the list of members', async () => {
+      fleet = await newLogFleet()
+      const [a, b] = [await fleet.startNode({ node: 'a' }), await fleet.startNode({ node: 'b' })]
+      await fleet.pass(SECOND)
+      const { token } = await issueOn(a.watchword)
+      const leave = await replayed({ kind: 'leave', value: 'b', until: 0 }, place)
+      b.feed.partition()
+      fleet.log.push({ events: [leave] })
+      const revoking = a.watchword.revoke({ token }, { ...ACTOR, waitFor: 'all' })
+      const { nodes } = await drive(fleet.clock, revoking)
+      expect(nodes).toEqual({ applied: ['a'], pending: ['b'] })
+    })
+  },
+)

@@ -1,4 +1,4 @@
-/** What one node takes from a log: only what is authentic, and only along the chain. */
+/** What a node accepts from a log: only authentic events, and only along the chain. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { generateKey, keyId, ready } from 'watchword/paseto'
 import { manualClock } from 'watchword/testkit'
@@ -80,7 +80,7 @@ function chainOf(length: number, { link = ZERO_LINK, from = 1, keys = ours } = {
 }
 
 describe('a replica', () => {
-  it('moves along the chain, and knows what it has', () => {
+  it('advances along the chain, and reports its position', () => {
     const { replica, index } = newReplica()
     const events = chainOf(3)
     expect(events.map((event) => replica.take(event))).toEqual(['applied', 'applied', 'applied'])
@@ -89,7 +89,7 @@ describe('a replica', () => {
     expect([1, 2, 3, 4].map((number) => holds(index, number))).toEqual([true, true, true, false])
   })
 
-  it('applies what is ahead at once, and stays where it is', () => {
+  it('applies an event that is ahead at once, without advancing', () => {
     const { replica, index } = newReplica()
     const [, second] = chainOf(2) as [SealedEvent, SealedEvent]
     expect(replica.take(second)).toBe('ahead')
@@ -100,13 +100,13 @@ describe('a replica', () => {
 
   it.each<[string, () => SealedEvent, string, boolean]>([
     [
-      'of another life of the log',
+      'of another epoch',
       () => sealedEvent(ours, [entryOf(9)], { epoch: OTHER_EPOCH, seq: 2 }),
       'foreign',
       true,
     ],
     [
-      'that follows another one',
+      'that follows another event',
       () =>
         sealedEvent(ours, [entryOf(9)], { epoch: EPOCH, seq: 2, link: new Uint8Array(16).fill(1) }),
       'fork',
@@ -125,20 +125,20 @@ describe('a replica', () => {
       false,
     ],
     [
-      'said to stand where it does not',
+      'with a false position',
       () => ({ ...sealedEvent(ours, [entryOf(9)], { epoch: EPOCH, seq: 3 }), seq: 2 }),
       'refused',
       false,
     ],
     [
-      'of a form to come',
+      'of an unknown future format',
       () => sealedEvent(ours, Uint8Array.of(0, 1, 99), { epoch: EPOCH, seq: 2 }),
       'unreadable',
       false,
     ],
-    ['that is none', () => ({ seq: 2, bytes: new Uint8Array(500) }), 'refused', false],
-    ['that is nothing', () => ({ seq: 2, bytes: new Uint8Array(0) }), 'refused', false],
-  ])('does not move for an event %s', (_, make, taken, counts) => {
+    ['of random bytes', () => ({ seq: 2, bytes: new Uint8Array(500) }), 'refused', false],
+    ['without bytes', () => ({ seq: 2, bytes: new Uint8Array(0) }), 'refused', false],
+  ])('does not advance for an event %s', (_, make, taken, counts) => {
     const { replica, index } = newReplica()
     for (const event of chainOf(1)) replica.take(event)
     const before = replica.position
@@ -155,7 +155,7 @@ describe('a replica', () => {
     expect(replica.position.seq).toBe(1)
   })
 
-  it('hears what nodes say only where it stands in the log', () => {
+  it('applies messages of nodes only at their position in the log', () => {
     const { replica, heard } = newReplica()
     const join = { kind: 'join', value: 'b', until: 1 } as const
     replica.take(sealedEvent(ours, [join], { epoch: OTHER_EPOCH, seq: 1 }))
@@ -165,7 +165,7 @@ describe('a replica', () => {
     expect(heard).toEqual(['join'])
   })
 
-  it('takes the first event after a trim as it is, and none after that', () => {
+  it('accepts the first event after a trim without a link, and no later one', () => {
     const { replica } = newReplica()
     const events = chainOf(3, { from: 8, link: new Uint8Array(16).fill(5) })
     replica.enter(EPOCH, 7)
@@ -178,7 +178,7 @@ describe('a replica', () => {
     expect(replica.take(stray)).toBe('fork')
   })
 
-  it('finds out that the log has another event than the one it was shown before', () => {
+  it('detects that the log has another event than the one it was shown before', () => {
     const { replica } = newReplica()
     const [first] = chainOf(1) as [SealedEvent]
     const shown = sealedEvent(ours, [entryOf(7)], {
@@ -198,7 +198,7 @@ describe('a replica', () => {
     expect(replica.contradicted).toBe(false)
   })
 
-  it('remembers the last 4096 links, and as many as 16 lives of the log', () => {
+  it('remembers the last 4096 links, and up to 16 epochs', () => {
     const { replica } = newReplica()
     const events = chainOf(4200)
     for (const event of events) replica.take(event)
@@ -224,7 +224,7 @@ describe('an event whose key is gone', () => {
       ...changes,
     })
 
-  it('is passed over when all that it revokes has expired, and the log vouches for it', () => {
+  it('is skipped when all that it revokes has expired and the log vouches for it', () => {
     const { replica } = newReplica()
     const event = gone()
     expect(replica.take(event, 1)).toBe('applied')
@@ -236,22 +236,22 @@ describe('an event whose key is gone', () => {
     ).toBe('applied')
   })
 
-  it('is not, while a clock that is behind might still accept what it revokes', () => {
+  it('is not skipped while a clock that is behind might still accept what it revokes', () => {
     const { replica } = newReplica()
     expect(replica.take(gone({ first: clock.now() - MAX_SKEW_MS }), 1)).toBe('unreadable')
   })
 
-  it('is not, when no authentic head covers it', () => {
+  it('is not skipped when no authentic head covers it', () => {
     const { replica } = newReplica()
     expect(replica.take(gone(), 0)).toBe('refused')
   })
 
-  it('is not, when it follows another event', () => {
+  it('is not skipped when it follows another event', () => {
     const { replica } = newReplica()
     expect(replica.take(gone({ link: new Uint8Array(16).fill(3) }), 1)).toBe('unreadable')
   })
 
-  it('is not the first event after a trim', () => {
+  it('is not skipped as the first event after a trim', () => {
     const { replica } = newReplica()
     replica.enter(EPOCH, 7)
     const event = { ...gone(), seq: 8 }

@@ -1,4 +1,4 @@
-/** What becomes of revocations when the log loses them: nodes that know give them back, and those that start find them. */
+/** How revocations survive a log that loses them: nodes that have them republish them, and nodes that start find them. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { SealedHead } from 'watchword/feed'
 import {
@@ -38,7 +38,7 @@ async function revokeMany(node: Node, count: number): Promise<string[]> {
   return tokens
 }
 
-/** Lets time pass, and answers every other verdict than `revoked` and `stale` on these tokens meanwhile. */
+/** Lets time pass. Returns every verdict other than `revoked` and `stale` on these tokens meanwhile. */
 async function passWatching(ms: number, nodes: readonly Node[], tokens: readonly string[]) {
   const wrong: string[] = []
   for (let passed = 0; passed < ms; passed += 25) {
@@ -49,8 +49,8 @@ async function passWatching(ms: number, nodes: readonly Node[], tokens: readonly
   return wrong
 }
 
-describe('where there is no log yet', () => {
-  it('the first node to come makes one, and the next finds it', async () => {
+describe('a feed without a log', () => {
+  it('gets one from the first node, and the next node finds it', async () => {
     fleet = await newLogFleet()
     const a = await fleet.startNode()
     const { epoch } = headOf(fleet)
@@ -61,7 +61,7 @@ describe('where there is no log yet', () => {
     }
   })
 
-  it('of several that come at once, all end up in the same one', async () => {
+  it('ends up with one log for all of several nodes that start at once', async () => {
     fleet = await newLogFleet()
     const starting = Promise.all(Array.from({ length: 5 }, () => fleet.startNode()))
     const nodes = await drive(fleet.clock, starting, 1)
@@ -83,9 +83,9 @@ type Harm = (log: LogFleet['log'], before: number) => void
 
 const harms: readonly [string, Harm, RegExp][] = [
   ['is gone', (log) => log.wipe(), /missing/],
-  ['was set back a little', (log) => log.rollback(2), /rollback|fork/],
-  ['was set back to its beginning', (log) => log.rollback((log.head?.seq ?? 0) - 1), /rollback/],
-  ['was trimmed by somebody else', (log) => log.truncate((log.head?.seq ?? 1) - 1), /^$/],
+  ['was rolled back a little', (log) => log.rollback(2), /rollback|fork/],
+  ['was rolled back to its beginning', (log) => log.rollback((log.head?.seq ?? 0) - 1), /rollback/],
+  ['was trimmed externally', (log) => log.truncate((log.head?.seq ?? 1) - 1), /^$/],
   [
     'has a hole',
     (log, seq) => {
@@ -95,7 +95,7 @@ const harms: readonly [string, Harm, RegExp][] = [
   ],
   ['has an event with a flipped bit', (log, seq) => log.flip(seq, 8 * 120), /^$/],
   [
-    'has two events in the wrong places',
+    'has two events swapped',
     (log, seq) => {
       log.events = log.events.map((event) => {
         if (event.seq !== seq && event.seq !== seq + 1) return event
@@ -112,7 +112,7 @@ describe.each([
   ['without one', false],
 ])('%s', (_, durable) => {
   it.each(harms)(
-    'a log that %s brings nothing back, on any node, and takes what is revoked next',
+    'a log that %s reinstates no token on any node, and accepts the next revocation',
     async (_name, harm, incident) => {
       fleet = await newLogFleet({ durable })
       const [a, b] = [await fleet.startNode(), await fleet.startNode()]
@@ -135,7 +135,7 @@ describe.each([
     },
   )
 
-  it('a log that was set back and filled again to the same place is found out by its links', async () => {
+  it('a log that was rolled back and refilled to the same position is detected by its links', async () => {
     fleet = await newLogFleet({ durable })
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)
@@ -156,7 +156,7 @@ describe.each([
     }
   })
 
-  it('another life of the log keeps what was revoked in the one before, and adds its own', async () => {
+  it('a new epoch keeps what was revoked in the one before, and adds its own', async () => {
     fleet = await newLogFleet({ durable })
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)
@@ -180,7 +180,7 @@ describe.each([
     }
   })
 
-  it('a log that is lost again and again comes back each time', async () => {
+  it('a log that is lost repeatedly is restored each time', async () => {
     fleet = await newLogFleet({ durable })
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)
@@ -200,8 +200,8 @@ describe.each([
   })
 })
 
-describe('a node that comes later', () => {
-  it.each(harms)('a log that %s is made whole for those who come later', async (_name, harm) => {
+describe('a node that starts later', () => {
+  it.each(harms)('finds a log that %s recovered', async (_name, harm) => {
     fleet = await newLogFleet()
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)
@@ -222,7 +222,7 @@ describe('a node that comes later', () => {
   })
 
   it.each(harms.slice(3))(
-    'refuses everything of a log that %s, where no store can tell what was lost',
+    'rejects every token while a log %s and no store has the lost entries',
     async (_name, harm) => {
       fleet = await newLogFleet({ durable: false })
       const a = await fleet.startNode()
@@ -240,8 +240,8 @@ describe('a node that comes later', () => {
   )
 })
 
-describe('a log that nobody has sealed for a while', () => {
-  it('is filled up from the store by the node that finds it', async () => {
+describe('a log whose head was not refreshed for a while', () => {
+  it('is backfilled from the store by the node that finds it', async () => {
     fleet = await newLogFleet()
     const a = await fleet.startNode()
     await fleet.pass(SECOND)
@@ -262,7 +262,7 @@ describe('a log that nobody has sealed for a while', () => {
     expect(later.watchword.health().incidents).toEqual({})
   })
 
-  it('keeps a node from starting while the store does not answer', async () => {
+  it('keeps a node from starting while the store does not reply', async () => {
     fleet = await newLogFleet()
     const a = await fleet.startNode()
     const [token] = await revokeMany(a, 1)
@@ -281,8 +281,8 @@ describe('a log that nobody has sealed for a while', () => {
   })
 })
 
-describe('an append without an answer', () => {
-  it('that was not made leaves the revocation uncertain, owed, and paid when the log answers', async () => {
+describe('an append without a reply', () => {
+  it('that did not take effect leaves the revocation uncertain and in the outbox until the log replies', async () => {
     fleet = await newLogFleet()
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)
@@ -303,7 +303,7 @@ describe('an append without an answer', () => {
     expect(verdictsOn(await fleet.startNode(), tokens)).toEqual(revokedAll(tokens))
   })
 
-  it('that was made is found in the log, once', async () => {
+  it('that took effect is found in the log, once', async () => {
     fleet = await newLogFleet()
     const real = fleet.log.feed()
     let isLost = false
@@ -311,9 +311,9 @@ describe('an append without an answer', () => {
       {},
       {
         append: async (...args) => {
-          const answer = await real.append(...args)
+          const result = await real.append(...args)
           if (isLost) throw new Error('connection reset')
-          return answer
+          return result
         },
       },
     )
@@ -328,7 +328,7 @@ describe('an append without an answer', () => {
     expect(a.watchword.health()).toMatchObject({ pendingRevocations: 0, incidents: {} })
   })
 
-  it('that arrives much later does no harm to what was appended meanwhile', async () => {
+  it('that takes effect much later does not harm what was appended meanwhile', async () => {
     fleet = await newLogFleet({ timeout: '200ms' })
     const real = fleet.log.feed()
     const late: (() => void)[] = []
@@ -360,7 +360,7 @@ describe('an append without an answer', () => {
     }
   })
 
-  it('is settled even when nothing is known of the log for long', async () => {
+  it('is confirmed even when the log is unreachable for long', async () => {
     fleet = await newLogFleet()
     const [a, b] = [await fleet.startNode(), await fleet.startNode()]
     await fleet.pass(SECOND)

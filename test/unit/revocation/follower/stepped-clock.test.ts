@@ -1,4 +1,4 @@
-/** What becomes of a node’s freshness when its wall clock is stepped and the other nodes’ are not. */
+/** How the freshness of a node changes when its wall clock is stepped and those of other nodes are not. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { chaosLog } from 'watchword/testkit'
 import {
@@ -16,7 +16,7 @@ describe('a node whose clock is stepped', () => {
   let fleet: Fleet
   afterEach(() => drive(fleet.clock, fleet.close()))
 
-  // The others need one of the two: a store to ask, or its clock to date the seals of the wrong node with.
+  // The others need one of two things: a store to read, or the wrong node's clock to date its seals with.
   it.each([
     ['forward and back', [5 * MINUTE, -5 * MINUTE], true],
     ['back and forward', [-5 * MINUTE, 5 * MINUTE], true],

@@ -1,4 +1,4 @@
-/** What somebody can do who writes to the log, or to the push channel: nothing is forged, and nothing hidden for long. */
+/** What an attacker with write access to the log or the push channel can do: forge nothing, and hide nothing for long. */
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -52,7 +52,7 @@ async function twoNodes(): Promise<{ a: Node; b: Node; revoked: string; alive: s
 const verdictOn = ({ watchword }: Node, token: string) => verdict(watchword.verify(token))
 
 describe('a push', () => {
-  it('of ten thousand messages that nobody sealed changes nothing, and the next true one is heard', async () => {
+  it('of ten thousand unsealed messages changes nothing, and the next authentic one is applied', async () => {
     fleet = await newLogFleet()
     const { a, b, revoked, alive } = await twoNodes()
     const keys = await sealKeysOf(fleet)
@@ -105,7 +105,7 @@ describe('a push', () => {
     expect(verdictOn(b, next)).toBe('revoked')
   })
 
-  it('that lies about where an event stands does not hide what stands there', async () => {
+  it('with a false position does not hide the event at that position', async () => {
     fleet = await newLogFleet()
     const { a, b } = await twoNodes()
     const [first] = fleet.log.events as [SealedEvent]
@@ -119,7 +119,7 @@ describe('a push', () => {
     expect(b.watchword.health()).toMatchObject({ status: 'live', lag: 0 })
   })
 
-  it('of an event that a holder of the keys made, and the log never had, is taken for a rollback', async () => {
+  it('of an event that was sealed with the keys but never in the log is taken for a rollback', async () => {
     fleet = await newLogFleet()
     const { a, b } = await twoNodes()
     const keys = await sealKeysOf(fleet)
@@ -142,7 +142,7 @@ describe('a push', () => {
     expect(a.watchword.health().incidents).toMatchObject({ rollback: 1, restored: 1 })
   })
 
-  it('of what stood in an earlier life of the log brings nothing back, and takes nothing away', async () => {
+  it('of an event from an earlier epoch reinstates no token, and removes no entry', async () => {
     fleet = await newLogFleet()
     const { a, b, revoked, alive } = await twoNodes()
     const old = fleet.log.events
@@ -162,8 +162,8 @@ describe('a push', () => {
   })
 })
 
-describe('in the log', () => {
-  it('junk beside what is true is counted, told to the auditor, and passed over', async () => {
+describe('a log', () => {
+  it('with junk among its events is read without it, and the junk is counted and reported to the auditor', async () => {
     fleet = await newLogFleet()
     const { a, revoked } = await twoNodes()
     for (const { seq, bytes } of fleet.log.events) {
@@ -187,7 +187,7 @@ describe('in the log', () => {
     expect(verdictOn(a, token)).toBe('revoked')
   })
 
-  it('junk behind the head is overwritten by whoever revokes next', async () => {
+  it('with junk behind the head is overwritten by the next revocation', async () => {
     fleet = await newLogFleet()
     const { a, b } = await twoNodes()
     const { seq } = headOf(fleet)
@@ -201,10 +201,10 @@ describe('in the log', () => {
 
   it.each([
     ['no entries at all', new Uint8Array(0)],
-    ['a kind of entry to come', Uint8Array.of(0, 1, 0x7f, 1, 2, 3)],
-    ['bytes that are left over', Uint8Array.of(0, 0, 1)],
+    ['an entry of an unknown future kind', Uint8Array.of(0, 1, 0x7f, 1, 2, 3)],
+    ['bytes after its end', Uint8Array.of(0, 0, 1)],
   ])(
-    'an event of a holder of the keys with %s makes nodes refuse: they cannot know what it revokes',
+    'with an authentic event that has %s makes nodes reject every token, since its content is unknown',
     async (_, payload) => {
       fleet = await newLogFleet()
       const { a, alive } = await twoNodes()
@@ -221,7 +221,7 @@ describe('in the log', () => {
     },
   )
 
-  it('a watermark of a time to come holds on every node alike, also on one that comes later', async () => {
+  it('with a watermark in the future has the same effect on every node, also on one that starts later', async () => {
     fleet = await newLogFleet()
     const { a, b, alive } = await twoNodes()
     const keys = await sealKeysOf(fleet)
@@ -233,7 +233,7 @@ describe('in the log', () => {
     for (const node of [a, b, late]) expect(verdictOn(node, alive)).toBe('revoked')
   })
 
-  it('an event that is sealed with a time to come is an event like any other', async () => {
+  it('accepts an event that is sealed with a future time', async () => {
     fleet = await newLogFleet()
     const { a, b } = await twoNodes()
     const keys = await sealKeysOf(fleet)
@@ -247,7 +247,7 @@ describe('in the log', () => {
 
   const placeAfter = ({ epoch, seq, link }: SealedHead) => ({ epoch, seq: seq + 1, link })
 
-  /** Appends one event with a good head, as a node with these keys would. */
+  /** Appends one event with a valid head, as a node with these keys would. */
   async function append(keys: Parameters<typeof sealHead>[0], event: SealedEvent): Promise<void> {
     const { epoch, floor } = headOf(fleet)
     const at = fleet.clock.now()
@@ -264,12 +264,12 @@ describe('a head', () => {
   type Forge = (head: SealedHead) => SealedHead
 
   it.each<[string, Forge]>([
-    ['that nobody sealed', (head) => ({ ...head, bytes: junk(head.bytes.length) })],
+    ['with junk for a seal', (head) => ({ ...head, bytes: junk(head.bytes.length) })],
     ['without a seal', (head) => ({ ...head, bytes: new Uint8Array(0) })],
     ['with the seal of another position', (head) => ({ ...head, seq: head.seq - 1 })],
-    ['that is further than any event', (head) => ({ ...head, seq: head.seq + 100 })],
+    ['beyond every event', (head) => ({ ...head, seq: head.seq + 100 })],
     ['with another link', (head) => ({ ...head, link: junk(16) })],
-  ])('%s is put right by those who know better', async (_, forge) => {
+  ])('%s is corrected by nodes that have the events', async (_, forge) => {
     fleet = await newLogFleet()
     const { a, b, revoked, alive } = await twoNodes()
     const { epoch, seq } = headOf(fleet)
@@ -291,9 +291,9 @@ describe('a head', () => {
   })
 
   it.each([
-    ['begins the log anew where a store knows what was revoked', true],
-    ['keeps a node from starting where nothing does', false],
-  ])('that nobody sealed %s, when there is no node left', async (_, durable) => {
+    ['makes a node recreate the log when a store has the revocations', true],
+    ['keeps a node from starting when none has them', false],
+  ])('without a valid seal %s, after all nodes ended', async (_, durable) => {
     fleet = await newLogFleet({ durable })
     const { a, b, revoked, alive } = await twoNodes()
     await fleet.kill(a)
@@ -309,7 +309,7 @@ describe('a head', () => {
     }
   })
 
-  it('of another fleet is left to it, and the start says what is wrong', async () => {
+  it('of another fleet is left alone, and the start rejects with the reason', async () => {
     fleet = await newLogFleet()
     const { a, revoked } = await twoNodes()
     const other = await newFleet({ feed: fleet.log.feed() })
@@ -325,7 +325,7 @@ describe('a head', () => {
     expect(verdictOn(a, revoked)).toBe('revoked')
   })
 
-  it('that was good once and is shown for ever is no proof for longer than that', async () => {
+  it('that was valid once and is replayed indefinitely proves freshness for one lease only', async () => {
     fleet = await newLogFleet()
     const { a, b, alive } = await twoNodes()
     await b.feed.freeze()
@@ -341,7 +341,7 @@ describe('a head', () => {
       status: 'stale',
       incidents: { frozen: expect.any(Number), reconciled: 1 },
     })
-    // What the picture does not show, the store has told.
+    // What the replayed head hides comes from the store.
     expect(verdictOn(b, alive)).toBe('revoked')
     expect(a.watchword.health().incidents).toEqual({})
     b.feed.thaw()
@@ -369,7 +369,7 @@ describe('a feed that contradicts itself', () => {
         },
     ],
     [
-      'leaves the first one out',
+      'leaves out the first event',
       (real) =>
         async (...args) => {
           const { events, floor } = await real(...args)
@@ -379,11 +379,11 @@ describe('a feed that contradicts itself', () => {
   ]
 
   it.each(lies)(
-    'and %s is given up soon: the node is stale until it shows them',
+    'and %s is abandoned soon: the node is stale until the events are shown',
     async (_, lie) => {
       fleet = await newLogFleet({ durable: false })
       const a = await fleet.startNode()
-      // Without a store, a is live by the seals of a third one.
+      // Without a store, a is live by the seals of a third node.
       await fleet.startNode()
       const real = fleet.log.feed()
       let isLying = false

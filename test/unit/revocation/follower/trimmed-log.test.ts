@@ -1,4 +1,4 @@
-/** What a node that starts finds of a log that another one has just cut off. */
+/** What a starting node finds in a log that another node has just cut off. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { chaosLog } from 'watchword/testkit'
 import {
@@ -11,16 +11,16 @@ import {
   verdict,
 } from '../../../support/fleet.js'
 
-describe('a log whose dead beginning was cut off', () => {
+describe('a log whose expired beginning was cut off', () => {
   let fleet: Fleet
   afterEach(() => drive(fleet.clock, fleet.close()))
 
-  it('is no damaged one to a node that comes before anybody has written again', async () => {
+  it('is not damaged for a node that starts before the next append', async () => {
     fleet = await newFleet({ policies: { service: { ttl: '1m', scopes: ['*'] } } })
     const log = chaosLog()
     const { clock } = fleet
     const node = await drive(clock, fleet.start({ feed: log.feed() }))
-    // Five blocks of events, and some.
+    // Five blocks of events, and a few more.
     for (let i = 0; i < 1300; i++) {
       const { token } = await issueOn(node)
       await node.revoke({ token }, ACTOR)

@@ -1,4 +1,4 @@
-/** What nodes do when the log is split: each half takes writes, and neither hears of the other. */
+/** What nodes do when the log is split: each half accepts writes, and neither sees those of the other. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import type { RevocationFeed } from 'watchword/feed'
@@ -20,7 +20,7 @@ import { cases } from '../../../support/runs.js'
 const MAX_STALENESS_MS = 2 * SECOND
 const TOLERANCE_MS = SECOND
 const PROMISE_MS = MAX_STALENESS_MS + TOLERANCE_MS
-/** Four renewals of a member's entry, with some room for the jitter. */
+/** Four renewals of a member's entry, with room for jitter. */
 const ENTRY_MS = 2 * MINUTE + 10 * SECOND
 
 /** Store and feed on one server, or on two, or no store that outlives a process. */
@@ -31,7 +31,7 @@ describe('a log that is split', () => {
   let fleet: Fleet
   afterEach(() => drive(fleet.clock, fleet.close()))
 
-  /** A fleet on a log of two halves: the feed of a node leads to the one that it is told to. */
+  /** A fleet on a log of two halves: each feed leads to the half that the test selects. */
   async function setup(place: Place) {
     fleet = await newFleet({ maxStaleness: MAX_STALENESS_MS, clockTolerance: TOLERANCE_MS })
     const { clock } = fleet
@@ -102,7 +102,7 @@ describe('a log that is split', () => {
     }
   }
 
-  /** The last time in this while, in steps of 100 ms, that the node accepted the token. */
+  /** The last time in this period, in steps of 100 ms, at which the node accepted the token. */
   async function lastAccepted(node: Watchword, token: string, forMs: number): Promise<number> {
     let last = 0
     for (let at = 0; at < forMs; at += 100) {
@@ -113,7 +113,7 @@ describe('a log that is split', () => {
   }
 
   it.each([2, 3])(
-    'of %s nodes, one alone hears from a store elsewhere what was revoked',
+    'lets the only node on one half, of %s in total, learn revocations from a separate store',
     async (count) => {
       const { start, split, clock } = await setup('two servers')
       const nodes: Watchword[] = []
@@ -137,7 +137,7 @@ describe('a log that is split', () => {
   )
 
   it.each([0, 300, 700, 1100, 1500, 1900])(
-    'hides nothing for longer than the lease from a node that is cut off from all %s ms later',
+    'hides nothing for longer than the lease from a node that is cut off from everything %s ms later',
     async (afterMs) => {
       const { start, split, cutOff, clock } = await setup('two servers')
       const [a, b, c] = [await start('a'), await start('b'), await start('c')]
@@ -156,7 +156,7 @@ describe('a log that is split', () => {
     },
   )
 
-  it('hides nothing for longer than the lease from nodes that cannot ask the store', async () => {
+  it('hides nothing for longer than the lease from nodes that cannot read the store', async () => {
     const { start, split, setStore, clock } = await setup('two servers')
     const [a, b, c] = [await start('a'), await start('b'), await start('c')]
     const { token } = await issueOn(a)
@@ -179,7 +179,7 @@ describe('a log that is split', () => {
     expect(a.health().alone).toBe(true)
     split(2)
     const c = await start('c')
-    // A new line leads to the whole log.
+    // A new connection leads to the whole log.
     split(2)
     await clock.advance(10 * SECOND)
     expect(verdict(c.verify(token))).toBe('ok')
@@ -193,7 +193,7 @@ describe('a log that is split', () => {
       (['fails', 'hangs', 'is slow'] as const).map((state) => [count, state] as const),
     ),
   )(
-    'is not feared by %s nodes while the store %s, if each of them gives a sign',
+    'is not suspected by %s nodes while the store %s, if each of them is heard from',
     async (count, state) => {
       const { start, setStore, clock } = await setup('two servers')
       const nodes: Watchword[] = []
@@ -211,7 +211,7 @@ describe('a log that is split', () => {
     },
   )
 
-  it('is feared while the store is away and one of three is silent, until its entry has ended', async () => {
+  it('is suspected while the store is away and one of three nodes is silent, until its entry has ended', async () => {
     const { start, kill, setStore, clock } = await setup('two servers')
     const [a, b, c] = [await start('a'), await start('b'), await start('c')]
     await clock.advance(5 * SECOND)
@@ -230,7 +230,7 @@ describe('a log that is split', () => {
   })
 
   it.each(['its entry has ended', 'it was given up'])(
-    'for long hides nothing that a store elsewhere has: a lost node is not forgotten when %s',
+    'for long hides nothing that a separate store has: a lost node is not forgotten when %s',
     async (how) => {
       const { start, split, clock } = await setup('two servers')
       const [a, b] = [await start('a'), await start('b')]
@@ -238,7 +238,7 @@ describe('a log that is split', () => {
       await clock.advance(5 * SECOND)
       split(1)
       if (how === 'it was given up')
-        await drive(clock, b.revoke({ subject: 'nobody' }, { ...ACTOR, waitFor: 'all' }))
+        await drive(clock, b.revoke({ subject: 'unused' }, { ...ACTOR, waitFor: 'all' }))
       await clock.advance(ENTRY_MS)
       expect(b.health().alone).toBe(true)
       await clock.advance(2 * MINUTE)
@@ -249,7 +249,7 @@ describe('a log that is split', () => {
     },
   )
 
-  it('leaves a node without evidence stale, where store and feed are on one server', async () => {
+  it('leaves a node without evidence stale, when store and feed are on one server', async () => {
     const { start, split, clock } = await setup('one server')
     const [a, b] = [await start('a'), await start('b')]
     const { token } = await issueOn(a)
@@ -265,7 +265,7 @@ describe('a log that is split', () => {
     })
   })
 
-  it('leaves such a node stale also when it gives up the node that it does not hear of', async () => {
+  it('leaves such a node stale also when it gives up the silent node', async () => {
     const { start, split, clock } = await setup('one server')
     const [a, b] = [await start('a'), await start('b')]
     const { token } = await issueOn(a)
@@ -279,7 +279,7 @@ describe('a log that is split', () => {
     expect(b.health()).toMatchObject({ status: 'stale', alone: false, members: [{ node: 'a' }] })
   })
 
-  it('leaves those live that see each other', async () => {
+  it('leaves nodes live that see each other', async () => {
     const { start, split, clock } = await setup('one server')
     const [a, b, c] = [await start('a'), await start('b'), await start('c')]
     const { token } = await issueOn(a)
@@ -295,7 +295,7 @@ describe('a log that is split', () => {
   })
 
   it.each<Place>(['one server', 'two servers'])(
-    'is not taken for the end of a node that says good-bye: the other one is live all along (%s)',
+    'is not suspected when a node closes: the other one stays live throughout (%s)',
     async (place) => {
       const { start, clock } = await setup(place)
       const [a, b] = [await start('a'), await start('b')]
@@ -309,7 +309,7 @@ describe('a log that is split', () => {
     },
   )
 
-  it('is not told from a node that was killed by a store elsewhere, and the other one is live all along', async () => {
+  it('is indistinguishable from a killed node, yet a separate store keeps the other one live throughout', async () => {
     const { start, kill, clock } = await setup('two servers')
     const [a, b] = [await start('a'), await start('b')]
     await clock.advance(5 * SECOND)
@@ -321,7 +321,7 @@ describe('a log that is split', () => {
     expect(b.health().alone).toBe(true)
   })
 
-  it('is feared of a node that was killed, on one server, until its entry has ended', async () => {
+  it('is suspected when a node is killed, on one server, until its entry has ended', async () => {
     const { start, kill, clock } = await setup('one server')
     const [a, b] = [await start('a'), await start('b')]
     await clock.advance(5 * SECOND)
@@ -332,7 +332,7 @@ describe('a log that is split', () => {
     expect(b.health()).toMatchObject({ status: 'live', alone: true, witness: 'self' })
   })
 
-  it('is feared no longer when the killed node, or another one, starts', async () => {
+  it('is no longer suspected when the killed node, or another one, starts', async () => {
     const { start, kill, clock } = await setup('one server')
     const [a, b] = [await start('a'), await start('b')]
     await clock.advance(5 * SECOND)

@@ -53,7 +53,7 @@ function countOf(entries: Iterable<RevocationEntry>): number {
 }
 
 describe('a large index', () => {
-  it('tells every token that it holds from every other', () => {
+  it('distinguishes every token that it holds from every other', () => {
     const count = 150_000
     const ids = idsOf('held', count)
     const index = filled(ids)
@@ -74,7 +74,7 @@ describe('a large index', () => {
     expect([...index.missingFrom(again)]).toEqual([])
   })
 
-  it('says each thing once, however its tables have split', () => {
+  it('reports each entry once, however its tables have split', () => {
     const ids = idsOf('held', 120_000)
     const index = new RevocationIndex()
     for (let i = 0; i < ids.length / 4; i++) {
@@ -84,13 +84,13 @@ describe('a large index', () => {
     expect(index.size).toBe(120_000)
   })
 
-  it('places them otherwise than any other index, so that what comes in its order is no heap', () => {
+  it('orders its entries unlike any other index, so that inserting in iteration order does not cluster', () => {
     const [one, other] = [newPlacing(), newPlacing()]
     expect(one.length).toBe(other.length)
     expect(one.filter((word, i) => word === other[i]).length).toBeLessThan(10)
   })
 
-  it('tells them apart where most belong in one place', () => {
+  it('distinguishes tokens that mostly belong in one slot', () => {
     const count = 4000
     const ids = idsOf('held', count)
     const placing = newPlacing().map((word) => word & 0xe000_0000)
@@ -109,7 +109,7 @@ describe('a large index', () => {
     expect(index.digest()).toBe(filled(ids).digest())
   })
 
-  it('takes some 20 bytes for an entry, by its own account', () => {
+  it('takes about 20 bytes for an entry, by its own account', () => {
     const index = new RevocationIndex()
     const ids = idsOf('held', 200_000)
     for (let i = 0; i < ids.length / 4; i++) index.applyWords(nth(ids, i), NOW)
@@ -119,7 +119,7 @@ describe('a large index', () => {
     expect(index.bytes).toBe(0)
   })
 
-  it('can be walked while it grows: whatever was there before is met', () => {
+  it('can be iterated while it grows: every earlier entry is visited', () => {
     const [old, more] = [idsOf('held', 20_000), idsOf('more', 60_000)]
     const index = filled(old)
     index.apply(token(ID))
@@ -136,7 +136,7 @@ describe('a large index', () => {
     expect(expected.size).toBe(0)
   })
 
-  it('can be walked while ids that are put in push others on, from the end of a table to its start', () => {
+  it('can be iterated while inserted ids displace others, from the end of a table to its start', () => {
     // Every id belongs in the last slot.
     const placing = newPlacing().map((_, i) => (i < 256 ? -1 : 0))
     const index = new RevocationIndex({ placing })
@@ -194,7 +194,7 @@ describe('the rotated families of a large index', () => {
     expect(wrong).toBe(0)
   })
 
-  it('are forgotten by the hour, and the memory is freed', () => {
+  it('are forgotten by the hour, and their memory is freed', () => {
     const index = rotated()
     const { bytes } = index
     index.forget(NOW + 12 * HOUR)
@@ -209,7 +209,7 @@ describe('the rotated families of a large index', () => {
   })
 })
 
-describe('an index that is full', () => {
+describe('a full index', () => {
   const held = idsOf('held', 3)
   const full = () => {
     const index = new RevocationIndex({ max: 3 })
@@ -219,7 +219,7 @@ describe('an index that is full', () => {
     return index
   }
 
-  it('refuses what is new, keeps what it has, and takes what makes that stronger', () => {
+  it('rejects new entries, keeps its own, and accepts entries that strengthen those', () => {
     const index = full()
     expect(index.full).toBe(false)
     const { version } = index
@@ -245,7 +245,7 @@ describe('an index that is full', () => {
     expect(index.size).toBe(3)
   })
 
-  it('has room again when something was forgotten, and only then', () => {
+  it('has room again only after entries were forgotten', () => {
     const index = full()
     index.apply(token(OTHER))
     index.forget(NOW - 1)
@@ -258,13 +258,13 @@ describe('an index that is full', () => {
 })
 
 describe('an index', () => {
-  it('forgets tokens by the hour, and takes none of it up again', () => {
+  it('forgets tokens by the hour, and does not accept them again', () => {
     const index = new RevocationIndex()
     const late = NOW + HOUR - 1
     index.apply(token(ID, NOW))
     index.forget(late)
     expect(index.deadline(factsOf(ID))).toBe(REVOKED)
-    // It expired before what was forgotten, and its hour is still there.
+    // It expired before the forgotten entries, and its hour is still there.
     index.apply(token(OTHER, NOW))
     expect(index.deadline(factsOf(OTHER, late))).toBe(REVOKED)
     index.forget(NOW + HOUR)
@@ -272,13 +272,13 @@ describe('an index', () => {
     expect(index.apply(token(ID, late))).toBe(true)
     expect(index.apply({ kind: 'all', value: '', before: NOW, expiresAt: NOW })).toBe(true)
     expect(index.size).toBe(0)
-    // A clock that had leapt ahead came back.
+    // A clock that had jumped ahead came back.
     index.forget(NOW)
     index.apply(token(ID, late))
     expect(index.deadline(factsOf(ID))).toBe(REVOKED)
   })
 
-  it('finds a token whose expiry nobody knew, whenever that is', () => {
+  it('finds a token of unknown expiry at any time', () => {
     const index = new RevocationIndex()
     const loose = { ...token(ID, NOW + HOUR), loose: true } as RevocationEntry
     index.apply(loose)
@@ -290,7 +290,7 @@ describe('an index', () => {
     expect(index.size).toBe(0)
   })
 
-  it('holds the id of all zeros too', () => {
+  it('holds the id of all zeros as well', () => {
     const index = new RevocationIndex()
     index.apply(token(ID))
     expect(index.deadline(factsOf(NO_ID))).toBe(NOT_REVOKED)
@@ -299,7 +299,7 @@ describe('an index', () => {
     expect(index.size).toBe(2)
   })
 
-  it('refuses an id that is none, and what has one', () => {
+  it('rejects a malformed id, and an event that contains one', () => {
     const index = new RevocationIndex()
     expect(() => index.apply(token('t1'))).toThrow(
       expect.objectContaining({
@@ -321,7 +321,7 @@ describe('an index', () => {
     expect(index.deadline({ ...factsOf(OTHER), family: 'none' })).toBe(REVOKED)
   })
 
-  it('has cached tokens asked about again when it is touched', () => {
+  it('makes cached tokens be looked up again when it changes', () => {
     const index = new RevocationIndex()
     const { version } = index
     index.touch()

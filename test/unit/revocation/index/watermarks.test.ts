@@ -1,6 +1,6 @@
 /**
- * Revocations that were dated by a clock that was ahead: what exists stays revoked, what is issued later is not, and
- * nothing else is dated ahead with them.
+ * Revocations dated by a clock that was ahead: existing tokens stay revoked, later ones are not, and nothing else is
+ * dated ahead with them.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const BY_TIME = {
   all: { all: true },
 } as const
 
-/** The time of a fleet, as a clock that is wrong by that much shows it. */
+/** The time of a fleet, shown by a clock that is off by that much. */
 const off = (clock: ManualClock, ms: number) => ({
   ...clock,
   now: () => clock.now() + ms,
@@ -50,7 +50,7 @@ describe.each(Object.entries(BY_TIME))(
   'a revocation by %s from a node whose clock is ahead',
   (_, target) => {
     it.each([20 * MINUTE, 30 * DAY])(
-      'by %i ms revokes what exists, and not what is issued later',
+      'by %i ms revokes existing tokens, and no later ones',
       async (ahead) => {
         fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
         const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
@@ -82,7 +82,7 @@ describe('a node whose clock the store shows to be wrong', () => {
   it.each([
     ['ahead', 30 * DAY],
     ['behind', -30 * DAY],
-  ])('by 30 days %s dates what it revokes by the time of the store', async (_, error) => {
+  ])('by 30 days %s dates its revocations by the time of the store', async (_, error) => {
     fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
     await fleet.clock.advance(60 * DAY)
     const a = await fleet.start({ store: stored() })
@@ -103,7 +103,7 @@ describe('a node whose clock the store shows to be wrong', () => {
 
 describe('a glitch of the clock', () => {
   it.each([20 * MINUTE, 30 * DAY])(
-    'by %i ms dates nothing ahead but what it revoked',
+    'by %i ms dates nothing ahead except the revocations made in it',
     async (ahead) => {
       fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
       const a = await fleet.start()
@@ -120,7 +120,7 @@ describe('a glitch of the clock', () => {
     },
   )
 
-  it('by 30 days is over within a few minutes for the subject that was revoked in it', async () => {
+  it('by 30 days ends within a few minutes for the subject that was revoked in it', async () => {
     fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
     const a = await fleet.start()
     const before = await issueOn(a)
@@ -142,14 +142,14 @@ describe('a glitch of the clock', () => {
       const gate = newGate()
       let armed = false
       const store = around(fleet.store, async (method, call) => {
-        const answer = await call()
+        const result = await call()
         if (armed && method === 'getToken') await gate.pass()
-        return answer
+        return result
       })
       const a = await fleet.start({ store })
       const b = await fleet.start()
       fleet.clock.step(ahead)
-      await issueOn(a, { subject: 'somebody else' })
+      await issueOn(a, { subject: 'another subject' })
       fleet.clock.step(-ahead)
       const token = await issueOn(a)
       expect(token.issuedAt).toBe(fleet.clock.now())
@@ -167,7 +167,7 @@ describe('a glitch of the clock', () => {
   )
 })
 
-describe('the index', () => {
+describe('the revocation index', () => {
   const NOW = 1_735_689_600_000
   const facts = (issuedAt: number): TokenFacts => ({
     id: '01JGFJJZ00ABCDEFGHJKMNPQRS',
@@ -196,7 +196,7 @@ describe('the index', () => {
     return { made, revokes, at: (time: number) => (latest = time), future: () => future }
   }
 
-  it('clamps a watermark of the future when it hears it, and reports it once', () => {
+  it('clamps a watermark of the future on arrival, and reports it once', () => {
     const { made, revokes, at, future } = index()
     made.apply(subject(NOW + 30 * DAY))
     expect([revokes(NOW), revokes(NOW + 1), future()]).toEqual([true, false, 1])
@@ -206,7 +206,7 @@ describe('the index', () => {
     expect(made.covers(subject(NOW + 30 * DAY))).toBe(true)
   })
 
-  it('takes a later revocation of the same target that is dated rightly', () => {
+  it('accepts a later revocation of the same target with the correct date', () => {
     const { made, revokes, at } = index()
     made.apply(subject(NOW + 30 * DAY))
     at(NOW + DAY)
@@ -214,7 +214,7 @@ describe('the index', () => {
     expect([revokes(NOW + DAY), revokes(NOW + DAY + 1)]).toEqual([true, false])
   })
 
-  it('does not let the entry of the glitch reach further when its time has come', () => {
+  it('does not extend the entry of the glitch when its time has come', () => {
     const { made, revokes, at } = index()
     made.apply(subject(NOW + 30 * DAY))
     at(NOW + 31 * DAY)
@@ -222,7 +222,7 @@ describe('the index', () => {
     expect(revokes(NOW + DAY)).toBe(false)
   })
 
-  it('lowers what it believed when the clock turns out to have been ahead', () => {
+  it('lowers a watermark when the clock turns out to have been ahead', () => {
     const { made, revokes, at, future } = index()
     at(NOW + 30 * DAY)
     made.apply(subject(NOW + 30 * DAY))

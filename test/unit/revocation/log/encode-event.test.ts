@@ -42,7 +42,7 @@ const invalid = (message: string) =>
     message: expect.stringContaining(message),
   })
 
-/** Takes everything in, or nothing. */
+/** Applies everything, or nothing. */
 class List {
   readonly entries: RevocationEntry[] = []
   readonly #taken: boolean
@@ -62,7 +62,7 @@ class List {
 }
 
 describe('the bytes of an event', () => {
-  it('say what was written, to whoever reads or applies them', () => {
+  it('decode to the entries that were written, by reading or applying', () => {
     const bytes = encodeEntries(EXAMPLES)
     expect(decodeEntries(bytes)).toEqual(EXAMPLES)
     const index = new List()
@@ -72,7 +72,7 @@ describe('the bytes of an event', () => {
     expect([...index.entries, ...nodes]).toEqual(EXAMPLES)
   })
 
-  it('are the ones of the format', () => {
+  it('match the format', () => {
     const expiresAt = 0x0102_0304_0506
     const token: FeedEntry = { kind: 'token', value: ID, expiresAt }
     const loose: FeedEntry = { ...token, loose: true }
@@ -95,7 +95,7 @@ describe('the bytes of an event', () => {
     expect(encodeEntries([{ kind: 'token', value: ID, expiresAt: NOW }])).toHaveLength(2 + 23)
   })
 
-  it('may stand anywhere in a buffer, and may be those of nothing', () => {
+  it('may stand anywhere in a buffer, and may have no entries', () => {
     const bytes = encodeEntries(EXAMPLES)
     const larger = Buffer.concat([Buffer.of(1, 2, 3), bytes, Buffer.of(4)])
     expect(decodeEntries(larger.subarray(3, -1))).toEqual(EXAMPLES)
@@ -126,7 +126,7 @@ describe('the bytes of an event', () => {
     expect(() => encodeEntries([entry])).toThrow(invalid(message))
   })
 
-  it('are of at most a thousand entries', () => {
+  it('hold at most a thousand entries', () => {
     const entries = Array.from({ length: MAX_ENTRIES + 1 }, () => EXAMPLES[0] as FeedEntry)
     expect(decodeEntries(encodeEntries(entries.slice(1)))).toHaveLength(MAX_ENTRIES)
     expect(() => encodeEntries(entries)).toThrow(invalid('entries: expected at most 1000'))
@@ -154,7 +154,7 @@ describe('the bytes of an event', () => {
     ['a node without a name', '0001 20 0000 000000000001'],
     ['a name that is too long', `0001 20 0117 ${'61'.repeat(279)} 000000000001`],
     ['a text that is too long', `0001 11 1001 ${'61'.repeat(4097)} ${'00'.repeat(12)}`],
-  ])('are not %s', (_, hex) => {
+  ])('are rejected with %s', (_, hex) => {
     const bytes = Buffer.from(hex.replace(/\s/g, ''), 'hex')
     expect(decodeEntries(bytes)).toBeUndefined()
     const index = new List()
@@ -171,7 +171,7 @@ describe('the bytes of an event', () => {
 })
 
 describe('applying an event', () => {
-  it('counts what there was no room for', () => {
+  it('counts entries for which there was no room', () => {
     const held = EXAMPLES.filter((entry) => !('until' in entry))
     const outcome = applyEntries(encodeEntries(EXAMPLES), { index: new List(false) })
     expect(outcome).toEqual({ refused: held.length })
@@ -179,13 +179,13 @@ describe('applying an event', () => {
 })
 
 describe('entries', () => {
-  it('are grouped into events that are small enough, in their order', () => {
+  it('are grouped into small enough events, in order', () => {
     const entries = EXAMPLES.flatMap((entry) => Array.from({ length: 300 }, () => entry))
     const groups = [...groupEntries(entries, 40_000)]
     expect(groups.flat()).toEqual(entries)
     const sizes = groups.map((group) => encodeEntries(group).length)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(40_000)
-    // No group could have taken the first entry of the next.
+    // No group could have held the first entry of the next.
     groups.slice(0, -1).forEach((group, i) => {
       const next = groups[i + 1]?.[0] as FeedEntry
       const larger = group.length === MAX_ENTRIES || encodeEntries([...group, next]).length > 40_000

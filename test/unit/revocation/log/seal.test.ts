@@ -1,4 +1,4 @@
-/** What holds of a seal whatever is done to it, and the key it is made with. */
+/** The properties of a seal under tampering, and the key that makes it. */
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -55,7 +55,7 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
 }
 
 describe('a seal', () => {
-  it.each(TYPES)('of a %s gives back what was sealed', (type) => {
+  it.each(TYPES)('of a %s opens to what was sealed', (type) => {
     for (const content of [EMPTY, payload, new Uint8Array(randomBytes(MAX_PAYLOAD))]) {
       expect(open(keys, type, seal(keys, type, header, content))).toEqual({
         ...header,
@@ -64,7 +64,7 @@ describe('a seal', () => {
     }
   })
 
-  it('shows nothing of what it holds, and never looks the same twice', () => {
+  it('reveals nothing of its content, and never looks the same twice', () => {
     const [one, other] = [
       seal(keys, 'event', header, payload),
       seal(keys, 'event', header, payload),
@@ -74,18 +74,18 @@ describe('a seal', () => {
     expect(linkOf(one)).not.toEqual(linkOf(other))
   })
 
-  it('is no longer than the contract says', () => {
+  it('is no longer than the contract allows', () => {
     expect(seal(keys, 'chunk', header, new Uint8Array(MAX_PAYLOAD))).toHaveLength(MAX_EVENT_BYTES)
     expect(seal(keys, 'head', header).length).toBeLessThanOrEqual(MAX_HEAD_BYTES)
   })
 
-  it.each(TYPES)('of a %s is not one of another type', (type) => {
+  it.each(TYPES)('of a %s is not valid for another type', (type) => {
     const sealed = seal(keys, type, header, payload)
     for (const other of TYPES.filter((each) => each !== type))
       expect(open(keys, other, sealed)).toEqual({ failure: 'forged' })
   })
 
-  it('breaks with every bit of its header, its nonce, its text and its tag', () => {
+  it('breaks with every flipped bit of its header, nonce, text and tag', () => {
     const sealed = seal(keys, 'event', header, payload)
     for (let bit = 0; bit < sealed.length * 8; bit++) {
       const byte = bit >> 3
@@ -95,7 +95,7 @@ describe('a seal', () => {
     expect(failureOfSeal(open(keys, 'event', sealed))).toBe('none')
   })
 
-  it('breaks when anything is cut off or added', () => {
+  it('breaks when bytes are cut off or added', () => {
     const sealed = seal(keys, 'event', header, payload)
     for (let length = 0; length < sealed.length; length++)
       expect(failureOfSeal(open(keys, 'event', sealed.subarray(0, length)))).toBe('forged')
@@ -106,14 +106,14 @@ describe('a seal', () => {
     }
   })
 
-  it('breaks when the header of one is put before the body of another', () => {
+  it('breaks when its header is combined with the body of another', () => {
     const [one, other] = [seal(keys, 'event', header), seal(keys, 'event', { ...header, seq: 1 })]
     const spliced = one.slice()
     spliced.set(other.subarray(HEADER_BYTES), HEADER_BYTES)
     expect(open(keys, 'event', spliced)).toEqual({ failure: 'forged' })
   })
 
-  it('opens where it lies in a larger piece of memory', () => {
+  it('opens at any place in a larger piece of memory', () => {
     const sealed = seal(keys, 'event', header, payload)
     const larger = new Uint8Array(randomBytes(sealed.length + 100))
     larger.set(sealed, 33)
@@ -121,20 +121,20 @@ describe('a seal', () => {
     expect(open(keys, 'event', within)).toEqual({ ...header, payload })
   })
 
-  it('under a key that is not at hand says what it claims, and no more', () => {
+  it('under a key that is not loaded shows only its header', () => {
     const sealed = seal(keys, 'event', header, payload)
     const others = sealKeys(new Map([['k4.lid.other', generateKey()]]))
     expect(open(others, 'event', sealed)).toEqual({ failure: 'unknown_key', claimed: header })
   })
 
-  it('made with another key under the same id does not hold', () => {
+  it('made with another key under the same id is invalid', () => {
     const thief = sealKeys(new Map([[keyId(key), generateKey()]]))
     expect(open(keys, 'event', seal(thief, 'event', header, payload))).toEqual({
       failure: 'forged',
     })
   })
 
-  it('is no token, and a token is no seal, though the key be the same', () => {
+  it('is not a token, and a token is not a seal, although they share the key', () => {
     const sealed = seal(keys, 'event', header, payload)
     const body = Buffer.from(sealed.subarray(HEADER_BYTES)).toString('base64url')
     const clear = sealed.subarray(0, HEADER_BYTES)
@@ -144,7 +144,7 @@ describe('a seal', () => {
     expect(open(keys, 'event', Buffer.concat([clear, token]))).toEqual({ failure: 'forged' })
   })
 
-  it('never throws, and opens nothing that was not sealed', () => {
+  it('never throws, and opens only what was sealed', () => {
     const sealed = seal(keys, 'event', header, payload)
     const mutated = fc
       .array(fc.tuple(fc.nat({ max: sealed.length - 1 }), fc.nat({ max: 255 })), { minLength: 1 })
@@ -169,7 +169,7 @@ describe('a seal', () => {
 })
 
 describe('the seal of a head', () => {
-  it('holds for the position that it was made for', () => {
+  it('is valid for the position that it was made for', () => {
     const head = sealHead(keys, header)
     expect(head).toMatchObject({ floor: header.first, beaconAt: header.at })
     expect(openHead(keys, head)).toEqual({ ...header, payload: EMPTY })
@@ -180,11 +180,11 @@ describe('the seal of a head', () => {
     ['seq', { seq: 7 }],
     ['link', { link: new Uint8Array(16) }],
     ['length of the link', { link: new Uint8Array(15).fill(3) }],
-  ])('does not hold for another %s', (_, change) => {
+  ])('is invalid for another %s', (_, change) => {
     expect(openHead(keys, { ...sealHead(keys, header), ...change })).toEqual({ failure: 'forged' })
   })
 
-  it('is not an event’s or a chunk’s', () => {
+  it('is not valid for an event or a chunk', () => {
     for (const type of ['event', 'chunk'] as const) {
       const head = { ...sealHead(keys, header), bytes: seal(keys, type, header) }
       expect(openHead(keys, head)).toEqual({ failure: 'forged' })
@@ -192,8 +192,8 @@ describe('the seal of a head', () => {
   })
 })
 
-describe('what an event claims', () => {
-  it('is a place in one epoch, after one link', () => {
+describe('the header of an event', () => {
+  it('names a position in one epoch, after one link', () => {
     const event = { seq: header.seq, bytes: seal(keys, 'event', header, payload) }
     const { epoch, link } = header
     expect(claimsPlace(event, epoch, link)).toBe(true)
@@ -208,7 +208,7 @@ describe('what an event claims', () => {
 })
 
 describe('a derived key', () => {
-  it('is the same whenever it is derived, and another for each purpose and each key', () => {
+  it('is the same each time, and different for each purpose and each key', () => {
     const made = [deriveKey(key, 'one'), deriveKey(key, 'two'), deriveKey(generateKey(), 'one')]
     const keysOf = (derived: LocalKey) => sealKeys(new Map([[keyId(key), derived]]))
     const sealed = seal(keysOf(deriveKey(key, 'one')), 'event', header, payload)
@@ -218,7 +218,7 @@ describe('a derived key', () => {
     expect(failureOfSeal(open(original, 'event', sealed))).toBe('forged')
   })
 
-  it('cannot be exported, nor destroy the one it comes from', async () => {
+  it('cannot be exported, and cannot destroy the key it comes from', async () => {
     const derived = deriveKey(key, 'one')
     expect(await failureOf(() => exportKey(derived))).toMatchObject({ code: 'ERR_INVALID_KEY' })
     destroyKey(derived)

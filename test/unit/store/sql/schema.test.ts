@@ -11,9 +11,9 @@ import { type SqlStore, sqliteStore } from '../../../../src/store/sqlite.js'
 import { fixtures } from '../../../../src/testkit/store/fixtures.js'
 import { serverUrl, uniqueName } from '../../../contract/servers.js'
 
-/** An empty place for a store, and connections to it. */
+/** An empty database for a store, and connections to it. */
 interface Place {
-  /** A store on a connection of its own. */
+  /** A store on its own connection. */
   connect(): SqlStore
   run(statement: string): Promise<unknown>
   readonly versions: string
@@ -90,7 +90,7 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
     for (const each of made) await each.remove()
   })
 
-  it('is made once by ten that start at once', async () => {
+  it('is created once by ten simultaneous starts', async () => {
     const { connect } = await place()
     const stores = Array.from({ length: 10 }, connect)
     await Promise.all(stores.map((store) => store.migrate()))
@@ -101,7 +101,7 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
     expect(await stores[2]?.getToken(token.id)).toStrictEqual(token)
   })
 
-  it('that is missing is refused, and the message says what to run', async () => {
+  it('is rejected when it is missing, and the message names the call to run', async () => {
     const store = (await place()).connect()
     await expect(store.open()).rejects.toMatchObject({
       code: 'ERR_STORE_SCHEMA',
@@ -111,7 +111,7 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
     await store.open()
   })
 
-  it('that is newer is refused, and left as it is', async () => {
+  it('is rejected when it is newer, and left unchanged', async () => {
     const { connect, run, versions } = await place()
     const store = connect()
     await store.migrate()
@@ -125,7 +125,7 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
     }
   })
 
-  it('that was begun and not finished is finished', async () => {
+  it('is completed when a migration was interrupted', async () => {
     const { connect, run, versions } = await place()
     await connect().migrate()
     await run(`DELETE FROM ${versions}`)
@@ -146,7 +146,7 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
 })
 
 describe('the schema in sqlite, with handles that do not wait', () => {
-  it('is made when the one who writes has finished', async () => {
+  it('is created once the current writer has finished', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'watchword-busy-'))
     const open = () => new Libsql(join(folder, 'a.db'))
     const writer = open()

@@ -29,7 +29,7 @@ const HOSTILE: readonly unknown[] = [
 ]
 
 describe('the options of the SQL stores', () => {
-  it.each(Object.keys(make))('%s refuses a prefix that is not a plain name', (name) => {
+  it.each(Object.keys(make))('%s rejects a prefix that is not a plain name', (name) => {
     for (const prefix of HOSTILE) {
       expect(() => make[name]?.({ prefix })).toThrow(
         expect.objectContaining({
@@ -43,7 +43,7 @@ describe('the options of the SQL stores', () => {
     }
   })
 
-  it('Postgres refuses such a schema too, and quotes one that is a word of SQL', () => {
+  it('of Postgres reject such a schema too, and quote one that is an SQL keyword', () => {
     for (const schema of HOSTILE)
       expect(() => postgresStore(postgres, { schema } as object)).toThrow(/^schema: /)
     expect(postgresStore(postgres, { schema: 'order' }).migrationSql()).toContain(
@@ -51,14 +51,14 @@ describe('the options of the SQL stores', () => {
     )
   })
 
-  it.each(Object.keys(make))('%s refuses an option that it does not know', (name) => {
+  it.each(Object.keys(make))('%s rejects an unknown option', (name) => {
     for (const options of [{ prefx: 'a' }, null])
       expect(() => make[name]?.(options as object)).toThrow(
         expect.objectContaining({ code: 'ERR_INVALID_OPTION' }),
       )
   })
 
-  it('a client of another kind is refused by name', () => {
+  it('reject a client of another kind by name', () => {
     const wrong = { hget: never } as unknown
     expect(() => sqliteStore(wrong as SqliteDatabase)).toThrow(/^database: /)
     expect(() => postgresStore(wrong as PostgresPool)).toThrow(/^pool: /)
@@ -71,14 +71,14 @@ describe('the options of the SQL stores', () => {
     ['mysqlStore', mysqlStore],
     ['redisStore', redisStore],
     ['redisFeed', redisFeed],
-  ])('a connection string is refused by %s without its password', (_, make) => {
+  ])('a connection string is rejected by %s without its password', (_, make) => {
     const call = () => make('db://user:hunter2@host/app' as never)
     expect(call).toThrow(/^(?:database|pool|client): expected .*, got text of length 26$/)
   })
 })
 
 describe('rows', () => {
-  it('are records again, whatever a driver makes of numbers and texts', () => {
+  it('become records again, however a driver represents numbers and texts', () => {
     const token = fixtures('rows').token({ subject: '\ufeffé', revokedAt: 5, scopes: ['a', '"'] })
     const values = toValues(TOKEN_COLUMNS, token)
     const row = (change: (value: unknown) => unknown) =>
@@ -93,7 +93,7 @@ describe('rows', () => {
     for (const change of changes) expect(toRecord(TOKEN_COLUMNS, row(change))).toStrictEqual(token)
   })
 
-  it('that do not parse are passed on for the core to refuse, and throw nothing', () => {
+  it('that do not parse are passed on for the core to reject, and throw nothing', () => {
     const row = { id: 'x', scopes: '{', issued_at: 'soon', expires_at: null }
     expect(toRecord(TOKEN_COLUMNS, row)).toMatchObject({
       id: 'x',
@@ -105,7 +105,7 @@ describe('rows', () => {
 })
 
 describe('statements', () => {
-  it('bind what is not SQL, in order', () => {
+  it('bind values in order', () => {
     const inner = sql`b = ${'x'} AND c IN (${listed([1, null])})`
     expect(sql`SELECT ${raw('a')} WHERE a = ${1} AND ${inner}`).toStrictEqual({
       text: 'SELECT a WHERE a = ? AND b = ? AND c IN (?, ?)',
@@ -117,7 +117,7 @@ describe('statements', () => {
 })
 
 describe('retries', () => {
-  it('are few, and of what was undone alone', async () => {
+  it('are few, and only of transactions that were rolled back', async () => {
     let calls = 0
     const failing = (error: unknown) => async () => {
       calls++
@@ -139,7 +139,7 @@ describe('an explicit undefined', () => {
     ['redisStore', () => redisStore({} as never, { prefix: undefined } as never)],
     ['redisFeed', () => redisFeed({} as never, { prefix: undefined } as never)],
     ['natsFeed', () => natsFeed({} as never, { replicas: undefined } as never)],
-  ])('is no option of %s', (_, make) => {
+  ])('is rejected as an option of %s', (_, make) => {
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }))
     expect(make).toThrow(/: it is undefined: set a value, or leave the field out/)
   })
