@@ -108,8 +108,8 @@ async function piped(
 ): Promise<unknown> {
   const pipeline = client.pipeline?.()
   pipeline?.callBuffer(name, args)
-  const [reply] = (await pipeline?.exec()) ?? []
-  const [error, result] = reply ?? [new Error('ioredis gave no reply')]
+  const replies = await pipeline?.exec()
+  const [error, result] = replies?.[0] ?? [new Error('ioredis gave no reply')]
   if (error !== null) throw error
   return result
 }

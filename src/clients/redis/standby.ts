@@ -13,12 +13,14 @@ const SILENT_AFTER_MS = 1000
 // How often the caller's connection is probed while it is silent.
 const PROBE_EVERY_MS = 2000
 
+type Create<C> = () => C | Promise<C>
+
 /** Options of a standby. */
 export interface StandbyOptions<C extends object, Argument> {
   /** Sends through the caller's connection. */
   readonly command: Command<Argument>
   /** Creates an unconnected client; without it there is no second connection. */
-  readonly create: (() => C | Promise<C>) | undefined
+  readonly create: Create<C> | undefined
   readonly commandOf: (client: C) => Command<Argument>
   /** Called each time that the standby stops using the caller's connection. */
   readonly onSilence: () => void
@@ -49,11 +51,12 @@ export class Standby<C extends object, Argument> {
 
   /** Sends a command. */
   readonly command: Command<Argument> = (key, args) => {
-    if (this.#options.create === undefined) return this.#options.command(key, args)
+    const { create } = this.#options
+    if (create === undefined) return this.#options.command(key, args)
     this.#judge()
     if (!this.#isSilent) return this.#byCallers(key, args)
     this.#probe(key)
-    return this.#byOwn(key, args)
+    return this.#byOwn(create, key, args)
   }
 
   /** Closes the standby's own connection. */
@@ -101,9 +104,9 @@ export class Standby<C extends object, Argument> {
     this.#byCallers(key, ['EXISTS', key]).catch(() => undefined)
   }
 
-  async #byOwn(...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
+  async #byOwn(create: Create<C>, ...[key, args]: Parameters<Command<Argument>>): Promise<unknown> {
     if (this.#isClosed) throw new Error('the adapter was closed')
-    this.#own ??= { client: this.#connect(), unreplied: 0, isRetired: false }
+    this.#own ??= { client: connected(create), unreplied: 0, isRetired: false }
     const own = this.#own
     own.unreplied++
     try {
@@ -118,21 +121,7 @@ export class Standby<C extends object, Argument> {
       this.#closeIfDone(own)
     }
     this.#giveUp(own)
-    return this.#byOwn(key, args)
-  }
-
-  async #connect(): Promise<C> {
-    const { create } = this.#options
-    if (create === undefined) throw new Error('the client cannot duplicate itself')
-    const client = await create()
-    mute(client)
-    try {
-      await inTime(connect(client))
-      return client
-    } catch (error) {
-      discard(client)
-      throw error
-    }
+    return this.#byOwn(create, key, args)
   }
 
   // Commands in flight still get their replies.
@@ -149,6 +138,18 @@ export class Standby<C extends object, Argument> {
   #giveUp(own: Own<C>): void {
     if (own === this.#own) this.#own = undefined
     own.client.then(discard, () => undefined)
+  }
+}
+
+async function connected<C extends object>(create: Create<C>): Promise<C> {
+  const client = await create()
+  mute(client)
+  try {
+    await inTime(connect(client))
+    return client
+  } catch (error) {
+    discard(client)
+    throw error
   }
 }
 
