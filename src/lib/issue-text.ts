@@ -10,6 +10,7 @@ interface SchemaIssue {
   readonly code?: string | undefined
   readonly path: readonly PropertyKey[]
   readonly message: string
+  /** The unknown names, in an issue about them. */
   readonly keys?: readonly string[] | undefined
 }
 
@@ -27,20 +28,19 @@ export interface Checked {
 const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
 
 /**
- * The message for the issues of a schema. Unknown names come first: a misspelt field also makes the schema report the
+ * The message for the issues of a schema, of which there is at least one. Unknown names come first: a misspelt field also makes the schema report the
  * intended field as missing.
  */
 export function issueText(issues: readonly SchemaIssue[], checked: Checked): string {
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
+  const unknown = issues.find(({ code }) => code === 'unrecognized_keys')
+  const { path, message, keys } = unknown ?? (issues[0] as SchemaIssue)
   const { schema, input, root, noun } = checked
-  const path = issue?.path ?? []
   const field = path.length === 0 ? root : pathText(path)
-  if (issue?.code === 'unrecognized_keys') {
-    const [key = ''] = issue.keys ?? []
+  if (unknown !== undefined) {
+    const [key = ''] = keys ?? []
     const place = path.length === 0 ? '' : `${field}: `
     return `${place}unknown ${noun} ${quote(key)}${allowedNames(key, fieldsAt(schema, path))}`
   }
-  const message = issue?.message ?? 'it is invalid'
   const given = valueAt(input, path)
   const isSaid = message.includes('undefined') || (path.length === 0 && typeof given === 'object')
   if (isSaid || given === UNREAD) return `${field}: ${message}`

@@ -25,13 +25,10 @@ export function strangenessOf(value: unknown): string | undefined {
   return isPlainArray(value) || isPlainObject(value) ? undefined : classOf(value)
 }
 
-// Read without running code of the class.
+// Read without running code of the class. An object without a prototype is plain.
 function classOf(value: object): string {
-  const prototype = Object.getPrototypeOf(value) as object | null
-  const maker: unknown =
-    prototype === null
-      ? undefined
-      : Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
+  const prototype = Object.getPrototypeOf(value) as object
+  const maker: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
   const name: unknown =
     typeof maker === 'function' ? Object.getOwnPropertyDescriptor(maker, 'name')?.value : undefined
   if (typeof name !== 'string' || !/^\w{1,40}$/.test(name)) return 'an instance of a class'

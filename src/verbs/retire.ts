@@ -40,8 +40,8 @@ export async function retirePredecessor(
   principal: Verified<unknown>,
 ): Promise<void> {
   const record = await core.callStore(() => readToken(core.store, principal.id))
-  const predecessorId = record?.predecessor ?? null
-  if (record === undefined || predecessorId === null) return
+  if (record === undefined || record.predecessor === null) return
+  const predecessorId = record.predecessor
   const predecessor = await core.callStore(() => readToken(core.store, predecessorId))
   const now = core.clock.now()
   if (
