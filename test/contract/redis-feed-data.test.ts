@@ -270,6 +270,30 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(kinds).toEqual(['damaged'])
   })
 
+  it('of a snapshot that others remove make its writing and its reading fail', async () => {
+    const { snapshot } = feed
+    if (snapshot === undefined) throw new Error('no snapshot')
+    const removeAll = async () => client.del(await client.keys(`${KEY}:snapshot:*`))
+    async function* chunks(then: () => Promise<unknown>) {
+      for (let at = 0; at < 300; at++) yield bytesOf('chunk'.repeat(4000))
+      await then()
+    }
+    await expect(snapshot.save(chunks(removeAll), call.signal)).rejects.toThrow(
+      'lost a part of a snapshot while it was written',
+    )
+    expect(await client.keys(`${KEY}:snapshot*`)).toEqual([])
+    await snapshot.save(
+      chunks(async () => undefined),
+      call.signal,
+    )
+    let count = 0
+    const read = async () => {
+      for await (const _ of snapshot.load(call.signal)) if (count++ === 0) await removeAll()
+    }
+    await expect(read()).rejects.toThrow('lost a part of a snapshot while it was read')
+    expect(count).toBeGreaterThan(0)
+  })
+
   it('are read in answers of a few megabytes', async () => {
     const bytes = new Uint8Array(40_000)
     const events = Array.from({ length: 200 }, (_, at) => ({ seq: at + 1, bytes }))

@@ -78,6 +78,48 @@ describe('wake-ups over a feed', () => {
     expect(listeners.size).toBe(0)
   })
 
+  it('carry no events that are too long, and none whose number is not safe', async () => {
+    const { channel, sent, listeners } = openChannel()
+    const log = memoryFeed()
+    const feed = withWakeups({ ...log, append: async () => ({ ok: true }) }, channel)
+    const hints: (WatchHint | undefined)[] = []
+    const stop = new AbortController()
+    const over = feed.watch?.(NOWHERE, (hint) => hints.push(hint), stop.signal)
+    await soon(() => listeners.size === 1)
+    const events = [{ seq: 1, bytes: new Uint8Array(40_961) }]
+    await feed.append(null, events, headAt(1), call)
+    expect(sent).toEqual([new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0, 1])])
+    await channel.publish(new Uint8Array(10).fill(255).fill(1, 0, 1))
+    expect(hints).toEqual([undefined, undefined])
+    stop.abort()
+    await over
+  })
+
+  it('are dropped when the channel still delivers them after the watch has ended', async () => {
+    let deliver: (message: Uint8Array) => void = () => {}
+    const channel: WakeupChannel = {
+      publish: () => undefined,
+      subscribe: async (onMessage) => {
+        deliver = onMessage
+        await new Promise(() => {})
+      },
+    }
+    let wakes = 0
+    const stop = new AbortController()
+    const over = withWakeups(memoryFeed(), channel).watch?.(NOWHERE, () => wakes++, stop.signal)
+    deliver(new Uint8Array(0))
+    stop.abort()
+    await over
+    deliver(new Uint8Array(0))
+    expect(wakes).toBe(1)
+  })
+
+  it('keep the identity of the feed', async () => {
+    const identity = async () => 'server:1'
+    const feed = withWakeups({ ...memoryFeed(), identity }, openChannel().channel)
+    expect(await feed.identity?.(call)).toBe('server:1')
+  })
+
   it('may be anything: what makes no sense wakes, and no more', async () => {
     const { channel, listeners } = openChannel()
     const feed = withWakeups(memoryFeed(), channel)
