@@ -1,6 +1,6 @@
 /**
- * Custom claims come back as they were passed, or are refused with their place; and no request can change what another
- * one sees.
+ * Custom claims return as they were passed, or are rejected with their path. No request can change what another
+ * one reads.
  *
  * @module
  */
@@ -50,7 +50,7 @@ const STRANGE: ReadonlyArray<readonly [string, unknown]> = [
 ]
 
 describe('claims that JSON cannot carry', () => {
-  it.each(STRANGE)('are refused with their place: %s', async (what, value) => {
+  it.each(STRANGE)('are rejected with their path: %s', async (what, value) => {
     const { watchword } = await rig()
     const places: ReadonlyArray<readonly [string, Record<string, unknown>]> = [
       ['claims.value', { value }],
@@ -100,7 +100,7 @@ describe('claims that JSON cannot carry', () => {
       { a: JSON.parse('{"__proto__":1}') as unknown },
       /^claims\.a: an object with/,
     ],
-  ])('are refused: %s', async (_, claims, expected) => {
+  ])('are rejected: %s', async (_, claims, expected) => {
     const { watchword } = await rig()
     const error = (await failureOf(() => watchword.issue({ ...INPUT, claims }))) as Error
     expect(error).toMatchObject({ code: 'ERR_CLAIMS_INVALID' })
@@ -108,7 +108,7 @@ describe('claims that JSON cannot carry', () => {
     expect(reads).toBe(0)
   })
 
-  it('never appear in a message when a name may be a secret', async () => {
+  it('are not named in a message when a name may be a secret', async () => {
     const { watchword } = await rig()
     const secret = `v4.local.${'x'.repeat(80)}`
     const claims = { [secret]: { value: undefined } }
@@ -116,7 +116,7 @@ describe('claims that JSON cannot carry', () => {
     expect(error.message).toContain('claims[…].value: undefined')
   })
 
-  it('are all that is refused: plain data comes back as it was', async () => {
+  it('are the only claims rejected: plain data returns unchanged', async () => {
     const { watchword } = await rig()
     const shared = { x: [1.5, 'é', null] }
     const claims = { a: shared, b: shared, c: true, d: [], e: {}, 'f g': '"\\\n', n: -1.25e-7 }
@@ -133,14 +133,14 @@ const made = (value: unknown): StandardSchemaV1 => ({
   '~standard': { version: 1, vendor: 'test', validate: () => ({ value }) },
 })
 
-describe('what a schema returns', () => {
+describe('the output of a schema', () => {
   it.each<readonly [string, unknown]>([
     ...STRANGE.slice(0, 9),
     ['a Headers', new Headers()],
     ['a URLSearchParams', new URLSearchParams('a=b')],
     ['a Buffer', Buffer.from('x')],
     ['a function', () => 1],
-  ])('is refused when it cannot be frozen: %s', async (what, value) => {
+  ])('is rejected when it cannot be frozen: %s', async (what, value) => {
     const { watchword } = await rig({ claims: made({ a: [value] }) })
     const error = (await failureOf(() => watchword.issue({ ...INPUT, claims: {} }))) as Error
     expect(error.message).toBe(
@@ -149,7 +149,7 @@ describe('what a schema returns', () => {
     expect(error).toMatchObject({ code: 'ERR_CLAIMS_INVALID' })
   })
 
-  it('is refused when it hides state behind an accessor', async () => {
+  it('is rejected when it hides state behind an accessor', async () => {
     const { watchword } = await rig({
       claims: made({
         get a() {
@@ -161,7 +161,7 @@ describe('what a schema returns', () => {
     expect(error.message).toMatch(/^claims\.a: the schema returned an accessor/)
   })
 
-  it('is frozen through and through when it is plain, symbol keys and cycles included', async () => {
+  it('is deeply frozen when it is plain, including symbol keys and cycles', async () => {
     const key = Symbol('k')
     const value: Record<PropertyKey, unknown> = { list: [{ a: 1 }], [key]: { b: 2 } }
     value['self'] = value
@@ -176,8 +176,8 @@ describe('what a schema returns', () => {
   })
 })
 
-describe('claims that a schema refuses', () => {
-  it('are told apart: its issues, an asynchronous one, one that throws', async () => {
+describe('claims that a schema rejects', () => {
+  it('are reported separately for issues, an asynchronous schema and a throwing one', async () => {
     const tenant = z.object({ tenant: z.string().regex(/^t_/), level: z.number() })
     const { watchword } = await rig({ claims: tenant })
     const messageOf = async (claims: Record<string, unknown>, ww = watchword) =>

@@ -21,7 +21,7 @@ const invalidKey = expect.objectContaining({ code: 'ERR_INVALID_KEY' })
 
 beforeAll(() => ready)
 
-/** Every text that differs from a good one in one respect. */
+/** Every text that differs from a valid one in one respect. */
 function spoilt(text: string): string[] {
   const header = text.slice(0, text.lastIndexOf('.') + 1)
   const body = text.slice(header.length)
@@ -54,7 +54,7 @@ function spoilt(text: string): string[] {
   ]
 }
 
-describe('the start', () => {
+describe('the initialization', () => {
   type Factory = () => Promise<Record<string, unknown>>
 
   /** The library on another libsodium. */
@@ -73,14 +73,14 @@ describe('the start', () => {
     return actual.default()
   }
 
-  it('makes no key before it', async () => {
+  it('is required before any key is made', async () => {
     const { generateKey, importKey } = await startOn(() => new Promise(() => {}))
     const notReady = expect.objectContaining({ code: 'ERR_NOT_READY' })
     expect(() => generateKey()).toThrow(notReady)
     expect(() => importKey(`k4.local.${'A'.repeat(43)}`)).toThrow(notReady)
   })
 
-  it('takes the CommonJS shape of libsodium as well', async () => {
+  it('accepts the CommonJS shape of libsodium as well', async () => {
     const shape = createRequire(import.meta.url)('libsodium-sumo') as { _malloc?: unknown }
     expect(typeof shape).toBe('object')
     for (const libsodium of [shape, { default: shape }]) {
@@ -91,33 +91,33 @@ describe('the start', () => {
     }
   })
 
-  it.each(['xor', 'verify', 'hash'])('refuses a libsodium whose %s is broken', async (broken) => {
+  it.each(['xor', 'verify', 'hash'])('rejects a libsodium whose %s is broken', async (broken) => {
     const module = await real()
-    const answers: Record<string, [string, () => number]> = {
+    const faults: Record<string, [string, () => number]> = {
       xor: ['_crypto_stream_xchacha20_xor', () => 0],
       verify: ['_crypto_verify_32', () => 0],
       hash: ['_crypto_generichash', () => 0],
     }
-    const [name, wrong] = answers[broken] ?? ['', () => 0]
+    const [name, wrong] = faults[broken] ?? ['', () => 0]
     const { generateKey, ready } = await startOn(async () => ({ ...module, [name]: wrong }))
     const failed = { code: 'ERR_SELF_TEST' }
     await expect(ready).rejects.toMatchObject(failed)
     expect(() => generateKey()).toThrow(expect.objectContaining(failed))
   })
 
-  it('fails once and for all when libsodium cannot be loaded', async () => {
+  it('fails permanently when libsodium cannot be loaded', async () => {
     const { generateKey, ready } = await startOn(() => Promise.reject(new Error('no memory')))
     const failed = { code: 'ERR_SELF_TEST', message: 'libsodium could not be loaded.' }
     await expect(ready).rejects.toMatchObject({ ...failed, cause: new Error('no memory') })
     expect(() => generateKey()).toThrow(expect.objectContaining(failed))
   })
 
-  it('does without compressed states where libsodium lays them out otherwise', async () => {
+  it('works without compressed states when libsodium lays them out differently', async () => {
     const module = await real()
     const update = module['_crypto_generichash_update'] as (...args: number[]) => number
     const swallow = async (): Promise<Record<string, unknown>> => ({
       ...module,
-      // Feeding 129 bytes is how the block of the key is compressed: here it has no effect.
+      // Feeding 129 bytes is how the block of the key is compressed, which has no effect here.
       _crypto_generichash_update: (state: number, input: number, low: number, high: number) =>
         low === 129 ? 0 : update(state, input, low, high),
     })
@@ -131,7 +131,7 @@ describe('the start', () => {
 })
 
 describe('keys', () => {
-  it('are random, and survive their text', () => {
+  it('are random, and survive export and import', () => {
     const keys = Array.from({ length: 200 }, () => generateKey())
     expect(new Set(keys.map((key) => exportKey(key))).size).toBe(200)
     for (const key of keys) {
@@ -142,11 +142,11 @@ describe('keys', () => {
     }
   })
 
-  it('have an identifier that a footer can carry', () => {
+  it('have an identifier that fits a footer', () => {
     expect(keyId(generateKey())).toMatch(/^k4\.lid\.[A-Za-z0-9_-]{44}$/)
   })
 
-  it('show their identifier and nothing else', () => {
+  it('show only their identifier when printed', () => {
     const key = generateKey()
     const shown = `[k4.local lid=${keyId(key)}]`
     expect(String(key)).toBe(shown)
@@ -161,7 +161,7 @@ describe('keys', () => {
     expect(Object.isFrozen(key)).toBe(true)
   })
 
-  it('are made by this module alone', () => {
+  it('can only be made by this module', () => {
     const key = generateKey()
     const Class = key.constructor as new (...args: unknown[]) => LocalKey
     expect(() => new Class(Symbol('make'), 64, true)).toThrow(invalidKey)
@@ -170,7 +170,7 @@ describe('keys', () => {
     expect(() => exportKey(Object.create(LocalKey.prototype))).toThrow(invalidKey)
   })
 
-  it('are refused once destroyed, and wiped', () => {
+  it('are rejected once destroyed, and wiped', () => {
     const key = generateKey()
     const id = keyId(key)
     const at = keyAddress(key)
@@ -178,7 +178,7 @@ describe('keys', () => {
     expect(bytes.some((byte) => byte !== 0)).toBe(true)
     destroyKey(key)
     const left = libsodium().heap.slice(at, at + 832)
-    // The allocator may write its own words at the edges, but no run of the key stays.
+    // The allocator may write its own words at the edges, but no run of the key remains.
     expect(Buffer.from(left).includes(Buffer.from(bytes.subarray(4, 28)))).toBe(false)
     expect(left.filter((byte) => byte !== 0).length).toBeLessThan(64)
     destroyKey(key)
@@ -189,14 +189,14 @@ describe('keys', () => {
     expect(() => decryptInto(key, 'A'.repeat(86), NONE, NONE)).toThrow(invalidKey)
   })
 
-  it('stay where they were asked to stay', () => {
+  it('stay at their place in the heap', () => {
     const key = generateKey(false)
     expect(() => exportKey(key)).toThrow(invalidKey)
     expect(() => wrapKey(generateKey(), key)).toThrow(invalidKey)
     expect(keyId(unwrapKey(key, wrapKey(key, generateKey())))).toMatch(/^k4\.lid\./)
   })
 
-  it('rest on the compressed states, which were proved at load', () => {
+  it('use the compressed states, which were verified at load', () => {
     expect(usesMidStates()).toBe(true)
   })
 
@@ -210,7 +210,7 @@ describe('keys', () => {
 describe('a forgotten key', () => {
   it('is wiped when it is collected', async () => {
     const { gc } = globalThis
-    // A fixed slot of the heap, with which nobody keeps the key alive.
+    // A fixed slot of the heap, which does not keep the key alive.
     const at = ((key) => keyAddress(key))(generateKey())
     const secret = libsodium().buffer.toString('hex', at + 4, at + 28)
     const now = (): string => libsodium().buffer.toString('hex', at + 4, at + 28)
@@ -223,13 +223,13 @@ describe('a forgotten key', () => {
 })
 
 describe('importKey', () => {
-  it('takes one spelling', () => {
+  it('accepts one spelling', () => {
     const text = exportKey(generateKey())
     expect(exportKey(importKey(text))).toBe(text)
     for (const bad of spoilt(text)) expect(() => importKey(bad), bad).toThrow(invalidKey)
   })
 
-  it('refuses bits that no byte uses', () => {
+  it('rejects bits that no byte uses', () => {
     // 43 characters hold 258 bits, of which the last two have to be zero.
     const zero = `k4.local.${'A'.repeat(43)}`
     expect(exportKey(importKey(zero))).toBe(zero)
@@ -250,7 +250,7 @@ describe('unwrapKey', () => {
     for (const bad of spoilt(text)) expect(() => unwrapKey(root, bad), bad).toThrow(invalidKey)
   })
 
-  it('refuses every flipped bit', () => {
+  it('rejects every flipped bit', () => {
     const root = generateKey()
     const text = wrapKey(root, generateKey())
     const header = 'k4.local-wrap.pie.'
@@ -265,7 +265,7 @@ describe('unwrapKey', () => {
     expect(header + bytes.toString('base64url')).toBe(text)
   })
 
-  it('refuses another length, even when the tag would be right', () => {
+  it('rejects another length, even when the tag would match', () => {
     const root = generateKey()
     const payload = Buffer.from(wrapKey(root, generateKey()).slice(18), 'base64url')
     for (const length of [0, 64, 95, 97, 128]) {

@@ -1,5 +1,5 @@
 /**
- * Wrong keys of every kind go into every function of `watchword/paseto`, and no error shows any of
+ * Wrong keys of every kind are passed to every function of `watchword/paseto`, and no error shows any of
  * them.
  *
  * @module
@@ -10,7 +10,7 @@ import * as paseto from '../../../src/paseto.js'
 import { protocol } from '../../support/paseto-protocol.js'
 
 const MATERIAL = Buffer.from('~secret material of 32 bytes !!~')
-/** The secret in every spelling that a message could give it. */
+/** The secret in every spelling that a message could contain. */
 const SPELLINGS = [
   MATERIAL.toString('latin1'),
   MATERIAL.toString('hex'),
@@ -20,7 +20,7 @@ const SPELLINGS = [
   [...MATERIAL].join(', '),
   [...MATERIAL].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
 ]
-// A part is as bad as the whole: error messages like to cut what they quote.
+// Part of a secret counts as the whole, because error messages often truncate what they quote.
 const PARTS = SPELLINGS.flatMap((text) => [text.slice(0, 12), text.slice(-12)])
 
 beforeAll(() => paseto.ready)
@@ -91,7 +91,7 @@ function failureOf(run: () => unknown): unknown {
 type Loose = (...args: unknown[]) => unknown
 const api = paseto as unknown as Readonly<Record<string, Loose>>
 
-/** Each use of a wrong key, by what it is the key of. */
+/** Each use of a wrong key, by the purpose of the key. */
 const USES: ReadonlyArray<readonly [string, (wrong: unknown) => unknown]> = [
   ['importKey(text)', (wrong) => api['importKey']?.(unlessValid(wrong))],
   ['exportKey(key)', (wrong) => api['exportKey']?.(wrong)],
@@ -104,7 +104,7 @@ const USES: ReadonlyArray<readonly [string, (wrong: unknown) => unknown]> = [
   ['open(key)', (wrong) => api['open']?.(wrong, 'v4.local.')],
 ]
 
-/** importKey rightly takes one of the wrong keys: the text of a key. */
+/** importKey rightly accepts one of the wrong keys: the text of a key. */
 function unlessValid(wrong: unknown): unknown {
   return typeof wrong === 'string' && /^k4\.local\.[\w-]{43}$/.test(wrong) ? `${wrong}.` : wrong
 }
@@ -114,8 +114,8 @@ function expectSilent(failure: unknown): void {
   for (const part of PARTS) expect(text).not.toContain(part)
 }
 
-describe('no secret shows', () => {
-  it('covers every function that takes a key', () => {
+describe('no secret appears', () => {
+  it('for any function that takes a key: the list of uses is complete', () => {
     const names = Object.keys(paseto).filter((name) => typeof api[name] === 'function')
     const covered = new Set(USES.map(([use]) => use.slice(0, use.indexOf('('))))
     expect(names.filter((name) => !covered.has(name))).toEqual(['generateKey'])

@@ -25,7 +25,7 @@ beforeAll(async () => {
   key = generateKey()
 })
 
-/** Runs `refusals`, and demands that nothing was decrypted meanwhile. */
+/** Runs `refusals`, and requires that nothing was decrypted meanwhile. */
 function withoutDecrypting(refusals: () => void): void {
   const xor = vi.spyOn(libsodium(), 'xor')
   refusals()
@@ -34,8 +34,8 @@ function withoutDecrypting(refusals: () => void): void {
   expect(calls).toBe(0)
 }
 
-describe('bytes of a class of its own', () => {
-  it('are sealed by the length that their memory has, whatever they report', () => {
+describe('bytes of a subclass of Uint8Array', () => {
+  it('are sealed by the length of their memory, whatever length they report', () => {
     class Liar extends Uint8Array {
       override get length(): number {
         return 3
@@ -55,7 +55,7 @@ describe('bytes of a class of its own', () => {
 
 describe('seal and open', () => {
   it.each([0, 1, 31, 63, 64, 65, 127, 128, 129, 1000, 16_000, 16_383, 16_384, 70_000, 700_000])(
-    'carry %i bytes, whatever footer and assertion',
+    'carry %i bytes, with any footer and assertion',
     (length) => {
       const payload = Uint8Array.from({ length }, (_, index) => (index * 31) & 255)
       for (const footer of [NONE, bytes('f'), payload.subarray(0, 60_000)]) {
@@ -70,7 +70,7 @@ describe('seal and open', () => {
     },
   )
 
-  it('answer fresh arrays of their own memory', () => {
+  it('return fresh arrays with their own memory', () => {
     const token = seal(key, bytes('payload'), { footer: bytes('footer') })
     const first = open(key, token)
     first?.payload.fill(0)
@@ -82,7 +82,7 @@ describe('seal and open', () => {
     expect(second?.payload).not.toBeInstanceOf(Buffer)
   })
 
-  it('reach 1 MiB and stop there', () => {
+  it('accept up to 1 MiB', () => {
     const header = 'v4.local.'.length
     const longest = Math.floor(((MAX_LENGTH - header) * 3) / 4) - 64
     const token = seal(key, new Uint8Array(longest))
@@ -126,7 +126,7 @@ describe('seal and open', () => {
   })
 })
 
-describe('open refuses', () => {
+describe('open rejects', () => {
   const implicitAssertion = bytes('implicit')
   const footer = bytes('{"kid":"one"}')
   const payload = bytes('{"sub":"someone","data":"'.padEnd(60, 'x'))
@@ -139,7 +139,7 @@ describe('open refuses', () => {
     expect(open(key, token as string, { implicitAssertion })).toBeUndefined()
   }
 
-  it('every flipped bit of a token of 200 bytes', () => {
+  it('every flipped bit of a 200-byte token', () => {
     const [body, tail] = parts()
     const token = Buffer.from(`v4.local.${body}.${tail}`)
     expect(token.length).toBeGreaterThan(190)
@@ -169,7 +169,7 @@ describe('open refuses', () => {
     expect(open(key, whole, { implicitAssertion: assertion })).toBeDefined()
   })
 
-  it('bodies too short to hold nonce and tag', () => {
+  it('bodies too short for nonce and tag', () => {
     for (let length = 0; length < 64; length++)
       refused(`v4.local.${base64url(Buffer.alloc(length))}`)
     expect(decryptInto(key, base64url(Buffer.alloc(64)), NONE, NONE)).toBe(-1)
@@ -229,7 +229,7 @@ describe('open refuses', () => {
     }
   })
 
-  it('bytes that moved between footer and assertion', () => {
+  it('bytes moved between footer and assertion', () => {
     const token = seal(key, payload, { footer: bytes('ab'), implicitAssertion: bytes('c') })
     const body = token.split('.')[2]
     const shifted = `v4.local.${body}.${base64url(bytes('a'))}`
@@ -238,7 +238,7 @@ describe('open refuses', () => {
     expect(open(key, token, { implicitAssertion: bytes('c') })).toBeDefined()
   })
 
-  it('a megabyte of anything, quickly', () => {
+  it('a megabyte of any text, quickly', () => {
     const [body] = parts()
     const bombs = ['.'.repeat(1_000_000), `v4.local.${'.'.repeat(1_000_000)}`]
     bombs.push(`v4.local.${body}${'.'.repeat(1_000_000)}`, `v4.local.${'A'.repeat(2_000_000)}`)
@@ -246,7 +246,7 @@ describe('open refuses', () => {
       refused(bomb)
       const started = performance.now()
       for (let round = 0; round < 20; round++) open(key, bomb)
-      // Far above what it takes, and far below what splitting would.
+      // Far above the time it takes, and far below the time that splitting would take.
       expect((performance.now() - started) / 20).toBeLessThan(2)
     }
   })
@@ -265,7 +265,7 @@ describe('open refuses', () => {
     refused(new String(seal(key, payload, { implicitAssertion })))
   })
 
-  it('the key of another', () => {
+  it('another key', () => {
     const token = seal(key, payload)
     expect(open(generateKey(), token)).toBeUndefined()
     expect(open(key, token)).toBeDefined()
@@ -273,7 +273,7 @@ describe('open refuses', () => {
 })
 
 describe('the heap', () => {
-  it('shows a plaintext until it is wiped', () => {
+  it('contains a plaintext until it is wiped', () => {
     const length = decryptInto(key, sealText(key, 'h\u00E9llo', NONE, NONE), NONE, NONE)
     expect(length).toBe(6)
     expect(plaintext(length).toString()).toBe('h\u00E9llo')
@@ -305,7 +305,7 @@ describe('the heap', () => {
     expect(plaintext(5).toString()).toBe('small')
   })
 
-  it('holds no pool of nonces for one given from outside', () => {
+  it('holds no pool of nonces for a nonce from outside', () => {
     const one = makeKey()
     const nonce = new Uint8Array(32).fill(9)
     const sealed = sealWithNonce(one, nonce, bytes('x'), NONE, NONE)

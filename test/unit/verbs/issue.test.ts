@@ -1,5 +1,5 @@
 /**
- * Issuing: what is refused writes nothing, what is issued shows nothing, and any PASETO reader can read it.
+ * Issuing: a rejected call writes nothing, an issued token shows nothing, and any PASETO library can read it.
  *
  * @module
  */
@@ -34,7 +34,7 @@ const INPUT = { policy: 'service', subject: 'svc_billing', actor: 'deploy-bot' }
 const RESERVED = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'scope', 'pol', 'ver', 'fam']
 const ALL_RESERVED = [...RESERVED, 'gen', '__proto__']
 
-/** Issues with `input` and demands this code, and that the store holds what it held before. */
+/** Issues with `input`, and requires this code and an unchanged store. */
 async function expectRefusal(
   code: WatchwordErrorCode,
   input: Readonly<Record<string, unknown>>,
@@ -58,8 +58,8 @@ function nested(depth: number): unknown {
 const manyKeys = (count: number): object =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))
 
-describe('a refused issue writes nothing:', () => {
-  it('every reserved claim name (B35)', async () => {
+describe('issue', () => {
+  it('rejects every reserved claim name, and writes nothing (B35)', async () => {
     expect(ALL_RESERVED).toHaveLength(13)
     for (const name of ALL_RESERVED) {
       const claims = JSON.parse(`{"tenant":"t","${name}":"2999-01-01T00:00:00Z"}`) as unknown
@@ -67,9 +67,9 @@ describe('a refused issue writes nothing:', () => {
     }
   })
 
-  it('a reserved claim name that only shows once the claims are written (B35)', async () => {
+  it('rejects a reserved claim name that only appears once the claims are serialized (B35)', async () => {
     for (const name of ALL_RESERVED.slice(0, -1)) {
-      // Neither is run: a function is no claim, and no proxy is read.
+      // Neither is run: a function is not a valid claim, and proxies are not read.
       await expectRefusal('ERR_CLAIMS_INVALID', withClaims({ toJSON: () => ({ [name]: 'x' }) }))
     }
     const hidden = new Proxy({ exp: 'x' }, { ownKeys: () => (asked++ === 0 ? [] : ['exp']) })
@@ -77,7 +77,7 @@ describe('a refused issue writes nothing:', () => {
     await expectRefusal('ERR_CLAIMS_INVALID', withClaims(hidden))
   })
 
-  it('reserved names further down are the caller’s own', async () => {
+  it('accepts reserved names below the top level', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(
       withClaims({ order: { exp: 1, jti: 'x' } }) as IssueInput,
@@ -85,29 +85,29 @@ describe('a refused issue writes nothing:', () => {
     expect(watchword.verify(token)).toMatchObject({ claims: { order: { exp: 1, jti: 'x' } } })
   })
 
-  it('a policy that there is not', async () => {
+  it('rejects an unknown policy', async () => {
     for (const policy of ['jobs', 'Service', 'service ', 'constructor', '__proto__', 'toString']) {
       await expectRefusal('ERR_UNKNOWN_POLICY', { ...INPUT, policy })
     }
   })
 
-  it('an audience that there is not, or that is not named among several', async () => {
+  it('rejects an unknown audience, or one that is not named among several', async () => {
     await expectRefusal('ERR_UNKNOWN_AUDIENCE', { ...INPUT, audience: 'other' })
     await expectRefusal('ERR_INVALID_ARGUMENT', INPUT, { audience: ['a', 'b'] })
   })
 
-  it('a scope that the policy does not grant', async () => {
+  it('rejects a scope that the policy does not grant', async () => {
     for (const scope of ['*', 'orders', 'stock:*', 'stock:write', 'Orders:read', 'ordersx:read']) {
       await expectRefusal('ERR_SCOPE_NOT_GRANTABLE', { ...INPUT, scopes: ['orders:read', scope] })
     }
   })
 
-  it('a life longer than the policy’s', async () => {
+  it('rejects a lifetime longer than that of the policy', async () => {
     await expectRefusal('ERR_TTL_TOO_LONG', { ...INPUT, ttl: 30 * DAY + 1 })
     await expectRefusal('ERR_TTL_TOO_LONG', { ...INPUT, policy: 'short', ttl: '61m' })
   })
 
-  it('input of the wrong kind', async () => {
+  it('rejects input of the wrong type', async () => {
     const bad: ReadonlyArray<Readonly<Record<string, unknown>>> = [
       ...['policy', 'subject', 'actor'].flatMap((field) =>
         ['', 1, null, undefined, {}, ['a'], 'a\0b', '\ud800', 'x'.repeat(1025)].map((value) => ({
@@ -140,11 +140,11 @@ describe('a refused issue writes nothing:', () => {
     }
   })
 
-  it('a time of first validity at or after the expiry', async () => {
+  it('rejects a start of validity at or after the expiry', async () => {
     await expectRefusal('ERR_INVALID_ARGUMENT', { ...INPUT, ttl: '1h', notBefore: START + HOUR })
   })
 
-  it('claims that JSON cannot hold, or that could not be read again (B23, B25, B26, B34)', async () => {
+  it('rejects claims that JSON cannot hold, or that could not be read back (B23, B25, B26, B34)', async () => {
     const cyclic: Record<string, unknown> = {}
     cyclic['self'] = cyclic
     const bad = [
@@ -174,7 +174,7 @@ describe('a refused issue writes nothing:', () => {
     for (const claims of bad) await expectRefusal('ERR_CLAIMS_INVALID', withClaims(claims))
   })
 
-  it('claims that the schema refuses, or that it takes its time over', async () => {
+  it('rejects claims that the schema rejects or validates asynchronously', async () => {
     const input = withClaims({ tenant: 5 })
     const good = withClaims({ tenant: 'acme' })
     await expectRefusal('ERR_CLAIMS_INVALID', input, { claims: z.object({ tenant: z.string() }) })
@@ -199,7 +199,7 @@ describe('a refused issue writes nothing:', () => {
     }
   })
 
-  it('claims of which the schema makes what cannot be frozen (D57)', async () => {
+  it('rejects claims whose schema output cannot be frozen (D57)', async () => {
     const make = (value: unknown) => z.object({ tenant: z.string() }).transform(() => value)
     const outputs = [new Date(0), new Map(), new Set(), new Uint8Array(1), new ArrayBuffer(1)]
     for (const value of outputs) {
@@ -208,7 +208,7 @@ describe('a refused issue writes nothing:', () => {
     }
   })
 
-  it('a token longer than the limit, whatever makes it long (A7)', async () => {
+  it('rejects a token longer than the limit, for any reason (A7)', async () => {
     const long = 'x'.repeat(4096)
     await expectRefusal('ERR_TOKEN_TOO_LONG', withClaims({ long }))
     await expectRefusal(
@@ -221,7 +221,7 @@ describe('a refused issue writes nothing:', () => {
     await expectRefusal('ERR_TOKEN_TOO_LONG', withClaims({ long }), { prefix: 'acme_live' })
   })
 
-  it('a further token where the limit is reached', async () => {
+  it('rejects another token where the limit is reached', async () => {
     const policies = { one: { ttl: '1h', scopes: [], maxActivePerSubject: 2 } }
     const { watchword, clock } = await rig({ policies })
     const input = { policy: 'one', subject: 's', actor: 'a' }
@@ -235,7 +235,7 @@ describe('a refused issue writes nothing:', () => {
     expect((await watchword.tokens.list({ live: true })).items).toHaveLength(1)
   })
 
-  it('anything after close', async () => {
+  it('rejects any call after close', async () => {
     const { watchword } = await rig()
     await watchword.close()
     expect(await codeOf(() => watchword.issue(INPUT))).toBe('ERR_CLOSED')
@@ -243,7 +243,7 @@ describe('a refused issue writes nothing:', () => {
 })
 
 describe('the limit of length', () => {
-  it('is exact: a token of just that length is issued and verified (A7)', async () => {
+  it('is exact: a token of exactly that length is issued and verified (A7)', async () => {
     for (const prefix of [undefined, 'acme_live']) {
       const { watchword } = await rig({
         maxTokenLength: 1000,
@@ -268,7 +268,7 @@ describe('the limit of length', () => {
 })
 
 describe('an issued token', () => {
-  it('verifies with what it was issued with', async () => {
+  it('verifies with the values that it was issued with', async () => {
     const { watchword } = await rig()
     const issued = await watchword.issue({
       ...INPUT,
@@ -294,7 +294,7 @@ describe('an issued token', () => {
     expect((await watchword.tokens.get(issued.id))?.issuedBy).toBe('deploy-bot')
   })
 
-  it('carries its scopes sorted, once each, and none that another one covers', async () => {
+  it('carries its scopes sorted, without duplicates and without scopes that another one covers', async () => {
     const { watchword } = await rig()
     const scopes = ['stock:read', 'orders:z:read', 'orders:*', 'orders:a', 'stock:read']
     const issued = await watchword.issue({ ...INPUT, scopes })
@@ -309,7 +309,7 @@ describe('an issued token', () => {
     expect(watchword.verify(token, { scopes: ['orders:read'] })).toEqual(refused)
   })
 
-  it('may begin later, and is not valid before that but for the tolerance', async () => {
+  it('may start in the future, and is not valid before that except for the tolerance', async () => {
     const { watchword, clock } = await rig({ clockTolerance: '5s' })
     const { token } = await watchword.issue({ ...INPUT, notBefore: START + HOUR })
     expect(watchword.verify(token)).toEqual({ ok: false, code: 'not_yet_valid' })
@@ -319,7 +319,7 @@ describe('an issued token', () => {
     expect(watchword.verify(token).ok).toBe(true)
   })
 
-  it('takes as many keys and as much depth as can be read again, and no more (B25, B26)', async () => {
+  it('takes as many keys and as much depth as can be read back, and no more (B25, B26)', async () => {
     const { watchword } = await rig()
     for (const claims of [manyKeys(52), nested(16)] as Record<string, unknown>[]) {
       const { token } = await watchword.issue({ ...INPUT, claims })
@@ -327,7 +327,7 @@ describe('an issued token', () => {
     }
   })
 
-  it('keeps claims that share a name with a method from changing anything (B23, B24)', async () => {
+  it('is not affected by claims named like methods (B23, B24)', async () => {
     const { watchword } = await rig()
     const names = ['hasOwnProperty', 'toString', 'then', 'toJSON', 'constructor', 'valueOf']
     const claims = Object.fromEntries(names.map((name) => [name, 'x']))
@@ -336,7 +336,7 @@ describe('an issued token', () => {
     expect(await watchword.authenticate(token)).toMatchObject({ ok: true, claims })
   })
 
-  it('keeps what it was issued with, whatever becomes of the input', async () => {
+  it('keeps its values when the input is changed later', async () => {
     const { watchword } = await rig()
     const claims = { tags: ['a'] }
     const scopes = ['orders:read']
@@ -348,7 +348,7 @@ describe('an issued token', () => {
     expect((await watchword.tokens.get(issued.id))?.scopes).toEqual(['orders:read'])
   })
 
-  it('goes through the schema each time it is opened, and shares a frozen result (D57)', async () => {
+  it('runs the schema each time it is opened, and shares a frozen result (D57)', async () => {
     const claims = z
       .object({ tenant: z.string(), tags: z.array(z.string()).default([]) })
       .readonly()
@@ -360,7 +360,7 @@ describe('an issued token', () => {
     expect(watchword.verify(token)).toBe(result)
   })
 
-  it('shows its text to nobody but who asks for it (G96)', async () => {
+  it('shows its text only when read explicitly (G96)', async () => {
     const { watchword } = await rig()
     const issued = await watchword.issue({ ...INPUT, claims: { tenant: 'acme' } })
     const body = issued.token.slice(9, 60)
@@ -401,7 +401,7 @@ describe('ids', () => {
     }
   })
 
-  it('increase strictly, a hundred thousand of them in one millisecond (J115)', async () => {
+  it('increase strictly, for a hundred thousand of them in one millisecond (J115)', async () => {
     const { watchword } = await rig()
     const input = { ...INPUT, policy: 'short' }
     let last = ''
@@ -414,10 +414,10 @@ describe('ids', () => {
   }, 300_000)
 })
 
-describe('any reader of PASETO', () => {
+describe('any PASETO library', () => {
   const NAMES = ['iss', 'sub', 'aud', 'exp', 'iat', 'jti', 'pol', 'ver', 'fam', 'gen']
 
-  it('reads a token with its key, and finds the documented claims and no others (A36)', async () => {
+  it('reads a token with its key, and finds exactly the documented claims (A36)', async () => {
     const { watchword, root } = await rig()
     const issued = await watchword.issue({ ...INPUT, scopes: ['stock:read', 'orders:read'] })
     const { claims, footer } = await protocol.Decrypt(root.key(issued.keyId), issued.token, {
@@ -440,7 +440,7 @@ describe('any reader of PASETO', () => {
     expect(Buffer.from(footer).toString()).toBe(`{"kid":"${issued.keyId}"}`)
   })
 
-  it('finds the optional claims only when they were asked for (A36)', async () => {
+  it('finds the optional claims only when they were requested (A36)', async () => {
     const { watchword, root } = await rig()
     const read = async (input: IssueInput, binding = '') => {
       const { token, keyId } = await watchword.issue(input)
@@ -456,7 +456,7 @@ describe('any reader of PASETO', () => {
     expect(await read(bound, 'thumbprint')).toEqual([...NAMES, 'tenant'].sort())
   })
 
-  it('is refused by the assertion when the audience, the issuer or the binding is another', async () => {
+  it('rejects a token by its assertion when the audience, the issuer or the binding differs', async () => {
     const { watchword, root } = await rig()
     const { token, keyId } = await watchword.issue(INPUT)
     const others = [
@@ -475,7 +475,7 @@ describe('any reader of PASETO', () => {
 })
 
 describe('an authority of several audiences', () => {
-  it('issues for each under a key of its own', async () => {
+  it('issues for each audience under a separate key', async () => {
     const audience = ['orders-api', 'stock-api', 'admin-api']
     const { watchword } = await rig({ audience }, { clock: manualClock(START) })
     const keys = new Set<string>()

@@ -48,30 +48,33 @@ const BY_TIME = ['subject', 'audience', 'all'] as const
 const targetOf = (kind: string, token: IssuedToken) => targetsOf(token)[kind] as RevokeTarget
 
 describe('a revocation', () => {
-  it.each(KINDS)('by %s kills on every node, hot and cold, and is terminal', async (kind) => {
-    const [a, b] = await pair()
-    const token = await issueOn(a)
-    expect(await verdicts([a], token.token)).toEqual(only('ok'))
-    const receipt = await a.revoke(targetOf(kind, token), { ...ACTOR, reason: 'leaked' })
-    expect(verdict(a.verify(token.token))).toBe('revoked')
-    expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
-    expect(receipt.kind).toBe(kind === 'id' ? 'token' : kind)
-    expect(receipt.position).toMatchObject({ seq: 1 })
-    expect(await a.tokens.get(token.id)).toMatchObject({
-      revokedBy: 'ops',
-      revokedReason: 'leaked',
-    })
-    const late = await fleet.start()
-    expect(await verdicts([late], token.token)).toEqual(only('revoked'))
-    expect(await outcome(b.rotate(token.token, ACTOR))).toEqual({
-      code: 'ERR_TOKEN_REJECTED',
-      reason: 'revoked',
-    })
-    await fleet.clock.advance(5 * MINUTE)
-    expect(await verdicts([a, b, late], token.token)).toEqual(only('revoked'))
-  })
+  it.each(KINDS)(
+    'by %s takes effect on every node, hot and cold, and is permanent',
+    async (kind) => {
+      const [a, b] = await pair()
+      const token = await issueOn(a)
+      expect(await verdicts([a], token.token)).toEqual(only('ok'))
+      const receipt = await a.revoke(targetOf(kind, token), { ...ACTOR, reason: 'leaked' })
+      expect(verdict(a.verify(token.token))).toBe('revoked')
+      expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
+      expect(receipt.kind).toBe(kind === 'id' ? 'token' : kind)
+      expect(receipt.position).toMatchObject({ seq: 1 })
+      expect(await a.tokens.get(token.id)).toMatchObject({
+        revokedBy: 'ops',
+        revokedReason: 'leaked',
+      })
+      const late = await fleet.start()
+      expect(await verdicts([late], token.token)).toEqual(only('revoked'))
+      expect(await outcome(b.rotate(token.token, ACTOR))).toEqual({
+        code: 'ERR_TOKEN_REJECTED',
+        reason: 'revoked',
+      })
+      await fleet.clock.advance(5 * MINUTE)
+      expect(await verdicts([a, b, late], token.token)).toEqual(only('revoked'))
+    },
+  )
 
-  it.each(KINDS)('by %s spares what it does not cover', async (kind) => {
+  it.each(KINDS)('by %s leaves other tokens valid', async (kind) => {
     fleet = await newFleet({ audience: ['orders-api', 'users-api'] })
     const a = await fleet.start()
     const token = await issueOn(a, { audience: 'orders-api' })
@@ -84,7 +87,7 @@ describe('a revocation', () => {
     expect(await verdicts([a], other.token)).toEqual(only(kind === 'all' ? 'revoked' : 'ok'))
   })
 
-  it.each(KINDS)('by %s may be repeated, at once or later, from any node', async (kind) => {
+  it.each(KINDS)('by %s can be repeated, at once or later, from any node', async (kind) => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     await a.revoke(targetOf(kind, token), ACTOR)
@@ -101,10 +104,10 @@ describe('a revocation', () => {
   it.each([
     { id: '01JZZZZZZZZZZZZZZZZZZZZZZZ' },
     { family: '01JZZZZZZZZZZZZZZZZZZZZZZZ' },
-    { subject: 'nobody' },
+    { subject: 'unseen' },
     { key: `k4.lid.${'A'.repeat(44)}` },
     { audience: 'no-such-api' },
-  ] satisfies RevokeTarget[])('of what nobody has seen is fine: %o', async (target) => {
+  ] satisfies RevokeTarget[])('of an unknown target succeeds: %o', async (target) => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     for (const node of [a, b, a]) await node.revoke(target, ACTOR)
@@ -112,7 +115,7 @@ describe('a revocation', () => {
     expect(await verdicts([a, b], token.token)).toEqual(only('ok'))
   })
 
-  it('of an id that is not stored yet holds for the token that has it', async () => {
+  it('of an id that is not stored yet applies to the token that gets it', async () => {
     fleet = await newFleet()
     const gate = newGate()
     const store = around(fleet.store, async (method, call) => {
@@ -130,7 +133,7 @@ describe('a revocation', () => {
     expect(verdict(b.verify(token.token))).toBe('revoked')
   })
 
-  it('by token takes an expired one, a superseded one and a revoked one', async () => {
+  it('by token accepts an expired one, a superseded one and a revoked one', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     const successor = await a.rotate(token.token, ACTOR)
@@ -144,7 +147,7 @@ describe('a revocation', () => {
     expect(await verdicts([a, b], successor.token)).toEqual(only('expired'))
   })
 
-  it('by token wants an authentic one, with its binding', async () => {
+  it('by token requires an authentic one, with its binding', async () => {
     const [a] = await pair()
     const bound = await issueOn(a, { binding: 'thumbprint' })
     for (const options of [ACTOR, { ...ACTOR, binding: 'other' }]) {
@@ -171,7 +174,7 @@ describe('a revocation', () => {
     { subject: 'a', all: true },
     null,
     'token',
-  ])('of %j is refused and changes nothing', async (target) => {
+  ])('of %j is rejected and changes nothing', async (target) => {
     const [a] = await pair()
     const token = await issueOn(a)
     const wrong = target as unknown as RevokeTarget
@@ -181,7 +184,7 @@ describe('a revocation', () => {
     expect(await verdicts([a], token.token)).toEqual(only('ok'))
   })
 
-  it('is told to the auditor once', async () => {
+  it('is reported to the auditor once', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
     const events = await auditOf(() => a.revoke({ id: token.id }, { ...ACTOR, reason: 'leaked' }))
@@ -192,7 +195,7 @@ describe('a revocation', () => {
 })
 
 describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still', (kind) => {
-  it('kills what was issued in the same millisecond, and spares what is issued right after', async () => {
+  it('revokes what was issued in the same millisecond, and nothing issued right after', async () => {
     const [a, b] = await pair()
     const before = await Promise.all([issueOn(a), issueOn(b), issueOn(a)])
     await a.revoke(targetOf(kind, before[0]), ACTOR)
@@ -201,7 +204,7 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
     for (const { token } of after) expect(await verdicts([a, b], token)).toEqual(only('ok'))
   })
 
-  it('can be repeated for what was issued in between, from any node', async () => {
+  it('can be repeated for tokens issued in between, from any node', async () => {
     const [a, b] = await pair()
     const dead: IssuedToken[] = []
     for (let i = 0; i < 6; i++) {
@@ -215,7 +218,7 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
     expect(await verdicts([a, b], (await issueOn(a)).token)).toEqual(only('ok'))
   })
 
-  it('reaches what the other kinds of watermark had pushed forward', async () => {
+  it('covers a token whose issue time other kinds of watermark had advanced', async () => {
     const [a, b] = await pair()
     for (const other of BY_TIME) await a.revoke(targetOf(other, await issueOn(a)), ACTOR)
     const token = await issueOn(b)
@@ -223,7 +226,7 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
     expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
   })
 
-  it('kills what was issued before the clock was set back', async () => {
+  it('revokes what was issued before the clock was set back', async () => {
     const [a, b] = await pair()
     await fleet.clock.advance(MINUTE)
     const token = await issueOn(a)
@@ -240,9 +243,9 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
     const gate = newGate()
     let armed = false
     const store = around(fleet.store, async (method, call) => {
-      const answer = await call()
+      const result = await call()
       if (armed && method === 'succeed') await gate.pass()
-      return answer
+      return result
     })
     const a = await fleet.start({ store })
     const b = await fleet.start()
@@ -259,8 +262,8 @@ describe.each(BY_TIME)('a revocation by time (%s) with a clock that stands still
   })
 })
 
-describe('when the feed fails', () => {
-  it('before it took a revocation, that is uncertain, holds here, and is offered until it is taken', async () => {
+describe('a failure of the feed', () => {
+  it('before it took a revocation makes it uncertain, while it holds locally and is retried until it is taken', async () => {
     fleet = await newFleet()
     let broken = true
     const feed = feedOver(fleet.feed, {
@@ -283,7 +286,7 @@ describe('when the feed fails', () => {
     expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
   })
 
-  it('after it took a revocation, the log itself settles that', async () => {
+  it('after it took a revocation is resolved by reading the log', async () => {
     fleet = await newFleet()
     const feed = feedOver(fleet.feed, {
       append: async (...args) => {
@@ -298,7 +301,7 @@ describe('when the feed fails', () => {
     expect(a.health().position.seq).toBe(2)
   })
 
-  it('and never answers, the revocation is uncertain after the deadline', async () => {
+  it('without a reply makes the revocation uncertain after the deadline', async () => {
     fleet = await newFleet({ timeout: '2s' })
     const feed = feedOver(fleet.feed, { append: () => new Promise(() => {}) })
     const a = await fleet.start({ feed })
@@ -312,8 +315,8 @@ describe('when the feed fails', () => {
   })
 })
 
-describe('when the store fails after the feed took a revocation', () => {
-  it.each(KINDS)('the call says so, and %s is dead on every node all the same', async (kind) => {
+describe('a failure of the store after the feed took a revocation', () => {
+  it.each(KINDS)('is thrown, and %s is still revoked on every node', async (kind) => {
     fleet = await newFleet()
     let broken = true
     const store = around(fleet.store, (method, call) =>
@@ -332,7 +335,7 @@ describe('when the store fails after the feed took a revocation', () => {
 })
 
 describe('after a revocation has resolved', () => {
-  /** Lets the scheduler choose who goes on, until the work is done. */
+  /** Lets the scheduler choose which call continues, until all are done. */
   async function settle<T>(scheduler: fc.Scheduler, work: Promise<T>): Promise<T> {
     let settled = false
     const done = () => {
@@ -344,7 +347,7 @@ describe('after a revocation has resolved', () => {
     return work
   }
 
-  it('no verify that ends later succeeds, however the calls are interleaved', async () => {
+  it('no verify that ends later succeeds, in any interleaving of the calls', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -354,16 +357,16 @@ describe('after a revocation has resolved', () => {
           fleet = await newFleet()
           const slow = around(fleet.store, async (method, call) => {
             await scheduler.schedule(Promise.resolve(), `${method} asked`)
-            const answer = await call()
-            await scheduler.schedule(Promise.resolve(), `${method} answered`)
-            return answer
+            const result = await call()
+            await scheduler.schedule(Promise.resolve(), `${method} replied`)
+            return result
           })
           const feed = feedOver(fleet.feed, {
             append: async (...args) => {
               await scheduler.schedule(Promise.resolve(), 'append asked')
-              const answer = await fleet.feed.append(...args)
-              await scheduler.schedule(Promise.resolve(), 'append answered')
-              return answer
+              const result = await fleet.feed.append(...args)
+              await scheduler.schedule(Promise.resolve(), 'append replied')
+              return result
             },
           })
           const a = await settle(scheduler, fleet.start({ store: slow, feed }))
@@ -395,8 +398,8 @@ describe('after a revocation has resolved', () => {
   })
 })
 
-describe('a token of a key that this node has yet to read', () => {
-  it('is revoked all the same, or an outage is said to be one', async () => {
+describe('a token of a key that this node has not read yet', () => {
+  it('is revoked, or the call reports an outage', async () => {
     fleet = await newFleet()
     let down = false
     const store = around(fleet.store, (_method, call) =>
@@ -418,7 +421,7 @@ describe('a token of a key that this node has yet to read', () => {
 })
 
 describe('the revocation index', () => {
-  it('is bounded by what can still be alive', async () => {
+  it('holds only entries of tokens that can still be valid', async () => {
     const [a] = await pair()
     for (let i = 0; i < 50; i++) await a.revoke({ id: (await issueOn(a)).id }, ACTOR)
     expect(a.health().revocations).toBe(50)
@@ -427,7 +430,7 @@ describe('the revocation index', () => {
     expect(a.health().revocations).toBe(0)
   })
 
-  it('remembers what a clock that leapt ahead and came back would have had it forget', async () => {
+  it('keeps entries while a clock jumps ahead and comes back', async () => {
     fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '1h' } } })
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -439,7 +442,7 @@ describe('the revocation index', () => {
     expect(verdict(a.verify(token.token))).toBe('revoked')
   })
 
-  it('and the store keeps keys, tokens and revocations through such a leap', async () => {
+  it('and the store keep keys, tokens and revocations through such a jump', async () => {
     fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '1h' } } })
     const a = await fleet.start()
     const [token, dead] = [await issueOn(a), await issueOn(a)]
@@ -454,7 +457,7 @@ describe('the revocation index', () => {
     expect(verdict(late.verify(dead.token))).toBe('revoked')
   })
 
-  it('but believes the clock in the end, so that nothing is kept for ever', async () => {
+  it('believes the clock in the end, so that nothing is kept indefinitely', async () => {
     const [a] = await pair()
     await a.revoke({ id: (await issueOn(a)).id }, ACTOR)
     fleet.clock.step(3 * HOUR)

@@ -39,7 +39,7 @@ const policies = (change: Partial<typeof POLICY>) => ({
   policies: { service: { ...POLICY, ...change } },
 })
 
-/** How every node judges a token, at once and with the store asked. */
+/** The verdict of every node on a token, at once and after reading the store. */
 async function verdicts(nodes: readonly Watchword[], token: string): Promise<Set<string>> {
   const found = new Set<string>()
   for (const node of nodes) {
@@ -52,8 +52,8 @@ async function verdicts(nodes: readonly Watchword[], token: string): Promise<Set
 
 const only = (code: string) => new Set([code])
 
-describe('one successor', () => {
-  it('is what fifty concurrent rotations on two nodes answer', async () => {
+describe('rotate', () => {
+  it('returns the same successor to fifty concurrent callers on two nodes', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     const made = await Promise.all(
@@ -66,7 +66,7 @@ describe('one successor', () => {
   })
 
   it.each([1, 2, 3, 4, 5])(
-    'is what they answer when the store reorders their calls (%i)',
+    'returns the same successor when the store reorders the calls (%i)',
     async (seed) => {
       fleet = await newFleet()
       const { clock, store } = fleet
@@ -75,9 +75,9 @@ describe('one successor', () => {
         turn = (turn * 48_271) % 2_147_483_647
         const [before, after] = [turn % 40, (turn >> 8) % 40]
         await new Promise<void>((resolve) => void clock.setTimer(resolve, before))
-        const answer = await call()
+        const result = await call()
         await new Promise<void>((resolve) => void clock.setTimer(resolve, after))
-        return answer
+        return result
       }
       const calm = await fleet.start()
       const token = await issueOn(calm)
@@ -99,7 +99,7 @@ describe('one successor', () => {
     },
   )
 
-  it('is what a retry gets within the grace, sealed anew', async () => {
+  it('returns the same successor, sealed anew, to a retry within the grace', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     const first = await a.rotate(token.token, ACTOR)
@@ -112,7 +112,7 @@ describe('one successor', () => {
     expect(await verdicts([a, b], again.token)).toEqual(only('ok'))
   })
 
-  it('dies with its other copies, whichever of them was presented to be revoked', async () => {
+  it('makes one successor, whose copies are all revoked together', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     const first = await a.rotate(token.token, ACTOR)
@@ -126,8 +126,8 @@ describe('one successor', () => {
   })
 })
 
-describe('the grace', () => {
-  it('ends at its very millisecond, on every node', async () => {
+describe('the grace of a predecessor', () => {
+  it('ends at its exact millisecond, on every node', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     await a.rotate(token.token, ACTOR)
@@ -137,7 +137,7 @@ describe('the grace', () => {
     expect(await verdicts([a, b], token.token)).toEqual(only('superseded'))
   })
 
-  it('is not extended by asking again', async () => {
+  it('is not extended by a retry', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     await a.rotate(token.token, ACTOR)
@@ -149,7 +149,7 @@ describe('the grace', () => {
     expect(await verdicts([a, b], token.token)).toEqual(only('superseded'))
   })
 
-  it('of a predecessor is over at once when its successor is rotated in its turn', async () => {
+  it('ends at once when its successor is rotated', async () => {
     const [a, b] = await pair(policies({ reuse: 'observe' }))
     const first = await issueOn(a)
     const second = await a.rotate(first.token, ACTOR)
@@ -161,7 +161,7 @@ describe('the grace', () => {
     expect(await codeOf(a.rotate(first.token, ACTOR))).toBe('ERR_TOKEN_REUSED')
   })
 
-  it('of a predecessor is over on every node even if only the retry reached the feed', async () => {
+  it('ends on every node even if only the retry reached the feed', async () => {
     fleet = await newFleet(policies({ reuse: 'observe' }))
     let broken = false
     const feed = feedOver(fleet.feed, {
@@ -180,7 +180,7 @@ describe('the grace', () => {
     expect(await verdicts([a, b], second.token)).toEqual(only('ok'))
   })
 
-  it('can be none at all', async () => {
+  it('can be zero', async () => {
     const [a, b] = await pair(policies({ grace: 0, reuse: 'observe' }))
     const token = await issueOn(a)
     const successor = await a.rotate(token.token, ACTOR)
@@ -213,14 +213,14 @@ describe('reuse after the grace', () => {
     return { a, b, token, successor, codes, actions: events.map(({ action }) => action), events }
   }
 
-  it('is refused and no more under observe', async () => {
+  it('is only rejected under observe', async () => {
     const { a, b, successor, codes, actions } = await reused('observe')
     expect(codes).toEqual(['ERR_TOKEN_REUSED'])
     expect(actions).toEqual([])
     expect(await verdicts([a, b], successor.token)).toEqual(only('ok'))
   })
 
-  it('is refused and reported under alert', async () => {
+  it('is rejected and reported under alert', async () => {
     const { a, b, token, successor, codes, actions, events } = await reused('alert')
     expect(codes).toEqual(['ERR_TOKEN_REUSED'])
     expect(actions).toEqual(['token.reused'])
@@ -228,7 +228,7 @@ describe('reuse after the grace', () => {
     expect(await verdicts([a, b], successor.token)).toEqual(only('ok'))
   })
 
-  it('kills the family under revoke-family, which is the default', async () => {
+  it('revokes the family under revoke-family, which is the default', async () => {
     const { a, b, token, successor, codes, actions } = await reused('revoke-family')
     expect(codes).toEqual(['ERR_TOKEN_REUSED'])
     expect(actions).toEqual(['revoked', 'token.reused'])
@@ -239,7 +239,7 @@ describe('reuse after the grace', () => {
     expect(await verdicts([a, b], other.token)).toEqual(only('ok'))
   })
 
-  it('is not what presenting the token to verify is: that harms nobody', async () => {
+  it('is not detected by verify, which only rejects the token', async () => {
     const [a, b] = await pair()
     const token = await issueOn(a)
     const successor = await a.rotate(token.token, ACTOR)
@@ -254,7 +254,7 @@ describe('reuse after the grace', () => {
 })
 
 describe('a successor', () => {
-  it('keeps subject, audience, policy, family and claims, and counts one generation more', async () => {
+  it('keeps subject, audience, policy, family and claims, and increments the generation', async () => {
     const [a, b] = await pair()
     const claims = { tenant: 'acme', limits: { perMinute: 60 } }
     const token = await issueOn(a, { subject: 'svc_mail', claims })
@@ -277,7 +277,7 @@ describe('a successor', () => {
     expect(await a.tokens.get(token.id)).toMatchObject({ successor: successor.id })
   })
 
-  it('can be given fewer scopes, and never one more', async () => {
+  it('can have fewer scopes, and never more', async () => {
     const [a] = await pair()
     const token = await issueOn(a, { scopes: ['orders:*'] })
     expect(await codeOf(a.rotate(token.token, { ...ACTOR, scopes: ['users:read'] }))).toBe(
@@ -300,7 +300,7 @@ describe('a successor', () => {
     expect(verdict(a.verify(again.token, { scopes: ['orders:write'] }))).toBe('insufficient_scope')
   })
 
-  it('has no longer a life than the policy allows', async () => {
+  it('has no longer lifetime than the policy allows', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
     expect(await codeOf(a.rotate(token.token, { ...ACTOR, ttl: '11m' }))).toBe('ERR_TTL_TOO_LONG')
@@ -308,7 +308,7 @@ describe('a successor', () => {
     expect(brief.expiresAt - brief.issuedAt).toBe(MINUTE)
   })
 
-  it('loses what its policy no longer grants', async () => {
+  it('loses scopes that its policy no longer grants', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
     const strict = await fleet.start(policies({ scopes: ['orders:read'] }))
@@ -319,7 +319,7 @@ describe('a successor', () => {
     )
   })
 
-  it('is bound as its predecessor was', async () => {
+  it('is bound like its predecessor', async () => {
     const [a, b] = await pair()
     const binding = 'thumbprint'
     const token = await issueOn(a, { binding })
@@ -334,7 +334,7 @@ describe('a successor', () => {
     expect(verdict(a.verify(successor.token))).toBe('invalid')
   })
 
-  it('is not made of an outdated, unknown, expired or revoked token', async () => {
+  it('is never made from an outdated, unknown, expired or revoked token', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
     const newer = await fleet.start(policies({ version: 2, minVersion: 2 }))
@@ -373,7 +373,7 @@ describe('a successor', () => {
     expect(verdict(newest.verify(token.token))).toBe('outdated')
   })
 
-  it('cannot be made of a token whose record is gone', async () => {
+  it('cannot be made from a token without a record', async () => {
     const [a] = await pair()
     const token = await issueOn(a)
     await fleet.store.purge({ tokens: token.expiresAt, keys: 0, revocations: 0 })
@@ -423,7 +423,7 @@ describe('with retireOn first-use', () => {
   const firstUse = (change: Partial<typeof POLICY> = {}) =>
     policies({ retireOn: 'first-use', reuse: 'observe', ...change })
 
-  it('the predecessor lives until the successor is first verified, then dies on every node', async () => {
+  it('the predecessor is valid until the successor is first verified, then rejected on every node', async () => {
     const [a, b] = await pair(firstUse())
     const token = await issueOn(a)
     const successor = await a.rotate(token.token, ACTOR)
@@ -437,7 +437,7 @@ describe('with retireOn first-use', () => {
     expect(await codeOf(a.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REUSED')
   })
 
-  it('without a cache, only the first use of the successor asks the store', async () => {
+  it('only the first use of the successor reads the store without a cache', async () => {
     const { watchword, store } = await rig({
       cache: false,
       policies: { service: { ttl: '30d', scopes: [], retireOn: 'first-use' } },
@@ -461,7 +461,7 @@ describe('with retireOn first-use', () => {
     await closeAll()
   })
 
-  it('a refused use of the successor retires nothing', async () => {
+  it('a rejected use of the successor retires nothing', async () => {
     const [a, b] = await pair(firstUse())
     const token = await issueOn(a)
     const successor = await a.rotate(token.token, ACTOR)
@@ -480,7 +480,7 @@ describe('with retireOn first-use', () => {
   })
 
   it.each(['getToken', 'supersede', 'append'])(
-    'an outage at the first use (%s) only puts the retirement off to the next one',
+    'an outage at the first use (%s) postpones the retirement to the next one',
     async (broken) => {
       fleet = await newFleet(firstUse())
       let down = false
@@ -509,7 +509,7 @@ describe('with retireOn first-use', () => {
   )
 })
 
-describe('a revocation that meets a rotation in flight', () => {
+describe('a revocation during a rotation in flight', () => {
   interface Scene {
     readonly a: Watchword
     readonly b: Watchword
@@ -517,7 +517,7 @@ describe('a revocation that meets a rotation in flight', () => {
     readonly family: IssuedToken[]
   }
 
-  /** Ways to ask for a rotation, each with a path of its own through the store. */
+  /** Ways to request a rotation, each with a different path through the store. */
   const paths: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     first: async () => {},
     retry: async ({ b, token, family }) => void family.push(await b.rotate(token.token, ACTOR)),
@@ -529,7 +529,7 @@ describe('a revocation that meets a rotation in flight', () => {
 
   const kinds = ['family', 'subject', 'audience', 'all', 'key', 'token'] as const
 
-  /** Runs one rotation on node A, held at its n-th step at the store, while B revokes. Answers what was held. */
+  /** Runs one rotation on node A, held at its n-th call to the store, while B revokes. Returns what was held. */
   async function interleave(path: string, kind: string, pauseAt: number) {
     fleet = await newFleet()
     const gate = newGate()
@@ -544,10 +544,10 @@ describe('a revocation that meets a rotation in flight', () => {
     }
     const via: Around = async (method, call) => {
       await step(method, 'before')
-      const answer = await call()
+      const result = await call()
       if (armed && method === 'succeed') committed = true
       await step(method, 'after')
-      return answer
+      return result
     }
     const a = await fleet.start({ store: around(fleet.store, via) })
     const b = await fleet.start()
@@ -566,7 +566,7 @@ describe('a revocation that meets a rotation in flight', () => {
   }
 
   for (const path of Object.keys(paths)) {
-    it.each(kinds)(`leaves nothing alive: %s, ${path}, at every step`, async (kind) => {
+    it.each(kinds)(`leaves no token valid: %s, ${path}, at every step`, async (kind) => {
       let points = 0
       for (let pauseAt = 0; pauseAt < 20; pauseAt++) {
         const { a, b, token, family, code, heldAt, committedFirst } = await interleave(
@@ -576,7 +576,7 @@ describe('a revocation that meets a rotation in flight', () => {
         )
         const late = await outcome(b.rotate(token.token, ACTOR))
         if (late.value !== undefined) family.push(late.value)
-        // A single token dies alone: a successor that had won before is another token, with a life of its own.
+        // Only the single token is revoked: a successor that was committed before is a separate token.
         const doomed = kind === 'token' && committedFirst ? [token] : family
         for (const { token: text } of doomed)
           expect([heldAt, ...(await verdicts([a, b], text))]).not.toContain('ok')
@@ -591,7 +591,7 @@ describe('a revocation that meets a rotation in flight', () => {
   }
 
   it.each(['family', 'subject', 'audience', 'all', 'key'] as const)(
-    'leaves nothing alive when it is the revocation that is held, at every step: %s',
+    'leaves no token valid when the revocation itself is held, at every step: %s',
     async (kind) => {
       let points = 0
       for (let pauseAt = 0; pauseAt < 20; pauseAt++) {
@@ -607,16 +607,16 @@ describe('a revocation that meets a rotation in flight', () => {
         }
         const store = around(fleet.store, async (_method, call) => {
           await step()
-          const answer = await call()
+          const result = await call()
           await step()
-          return answer
+          return result
         })
         const feed = feedOver(fleet.feed, {
           append: async (...args) => {
             await step()
-            const answer = await fleet.feed.append(...args)
+            const result = await fleet.feed.append(...args)
             await step()
-            return answer
+            return result
           },
         })
         const revoker = await fleet.start({ store, feed })

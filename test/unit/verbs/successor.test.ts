@@ -1,5 +1,5 @@
 /**
- * Revoking a token reaches what was made from it: by every way to revoke, in every interleaving with a rotation, and
+ * Revoking a token revokes its successors: by every target, in every interleaving with a rotation, and
  * after the log was lost.
  *
  * @module
@@ -60,7 +60,7 @@ describe('revoking a token', () => {
     })
   })
 
-  it('leaves its predecessor as it was', async () => {
+  it('leaves its predecessor unchanged', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const first = await issueOn(a)
@@ -69,7 +69,7 @@ describe('revoking a token', () => {
     expect(await verdicts(a, [first, second])).toEqual(['ok', 'revoked'])
   })
 
-  it('leaves its successors alone with `successors: false`, and only there', async () => {
+  it('leaves its successors valid with `successors: false`, and only there', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const [first, second, third] = await family(a)
@@ -81,7 +81,7 @@ describe('revoking a token', () => {
       expect(await codeOf(a.revoke(target, alone))).toBe('ERR_INVALID_ARGUMENT')
   })
 
-  it('takes one packed entry when it was never rotated, and one more when it was', async () => {
+  it('adds one packed entry when it was never rotated, and another one when it was', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const single = await issueOn(a)
@@ -117,24 +117,24 @@ describe('revoking a token', () => {
     expect(await verdicts(b, [first, second, third])).toEqual(Array(3).fill('revoked'))
   })
 
-  it('leaves no successor valid, however a rotation on another node is interleaved', async () => {
+  it('leaves no successor valid, in any interleaving with a rotation on another node', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.boolean(), async (scheduler, byId) => {
         fleet = await newFleet({ policies: { service: { ...POLICY, retireOn: 'first-use' } } })
         const slowly = (name: string) =>
           around(fleet.store, async (method, call) => {
             await scheduler.schedule(Promise.resolve(), `${name}: ${method} asked`)
-            const answer = await call()
-            await scheduler.schedule(Promise.resolve(), `${name}: ${method} answered`)
-            return answer
+            const result = await call()
+            await scheduler.schedule(Promise.resolve(), `${name}: ${method} replied`)
+            return result
           })
         const slowFeed = (name: string) =>
           feedOver(fleet.feed, {
             append: async (...args) => {
               await scheduler.schedule(Promise.resolve(), `${name}: append asked`)
-              const answer = await fleet.feed.append(...args)
-              await scheduler.schedule(Promise.resolve(), `${name}: append answered`)
-              return answer
+              const result = await fleet.feed.append(...args)
+              await scheduler.schedule(Promise.resolve(), `${name}: append replied`)
+              return result
             },
           })
         const nodes = await scheduler.waitFor(
@@ -165,7 +165,7 @@ describe('revoking a token', () => {
     )
   })
 
-  it('is read back from the store with the end of its successors, when the log is lost', async () => {
+  it('is read back from the store with the end of its successors, after the log was lost', async () => {
     fleet = await newFleet()
     const store = { ...around(fleet.store), ...durable }
     const a = await fleet.start({ store })
@@ -212,7 +212,7 @@ describe('a rotated token that is presented after it was revoked', () => {
 })
 
 describe('the receipt of a revocation', () => {
-  it('says how many valid tokens it covered, so that a misspelt target shows', async () => {
+  it('counts the valid tokens that it covered, so that a misspelt target is noticed', async () => {
     fleet = await newFleet()
     const a = await fleet.start()
     const token = await issueOn(a)
@@ -228,8 +228,8 @@ describe('the receipt of a revocation', () => {
   })
 })
 
-describe('what is repeated', () => {
-  it('is appended once: a revocation, from whichever node, while the store is down or not', async () => {
+describe('a repeated call', () => {
+  it('appends a revocation once, from any node, while the store is down or not', async () => {
     fleet = await newFleet()
     let down = true
     const store = around(fleet.store, (method, call) =>
@@ -249,7 +249,7 @@ describe('what is repeated', () => {
     expect(await logOf(fleet.feed)).toHaveLength(1)
   })
 
-  it('is appended again when the log may not have taken it', async () => {
+  it('appends a revocation again when the log may not have taken it', async () => {
     fleet = await newFleet()
     let down = true
     const feed = feedOver(fleet.feed, {
@@ -269,7 +269,7 @@ describe('what is repeated', () => {
     expect(verdict(b.verify(token))).toBe('revoked')
   })
 
-  it('is appended once: a rotation within its grace, from whichever node', async () => {
+  it('appends a rotation within its grace once, from any node', async () => {
     fleet = await newFleet()
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     const { token } = await issueOn(a)

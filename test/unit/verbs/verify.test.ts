@@ -1,5 +1,5 @@
 /**
- * Verifying: every refusal by a realistic token, their order, and the same answer hot and cold.
+ * Verifying: each rejection by a realistic token, the order of rejections, and equal results hot and cold.
  *
  * @module
  */
@@ -43,22 +43,22 @@ const INPUT = {
   scopes: ['orders:read'],
 } as const
 
-/** A token with its first character after `at` changed to another one of the alphabet. */
+/** A token whose first character after `at` is replaced by another one of the alphabet. */
 function tampered(token: string, at: number): string {
   return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1)
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-/** Verifies twice, so that the second time may be a hit, and demands one answer. */
+/** Verifies twice, so that the second call may be a hit, and requires equal results. */
 function both(watchword: Watchword, token: unknown, needs: Requirement = {}): string {
   const first = verdict(watchword.verify(token, needs))
   expect(verdict(watchword.verify(token, needs))).toBe(first)
   return first
 }
 
-describe('each refusal', () => {
-  it('malformed: whatever is no token of this form', async () => {
+describe('verify rejects with', () => {
+  it('malformed for text that is not a token of this form', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const [, , body = '', footer = ''] = token.split('.')
@@ -100,7 +100,7 @@ describe('each refusal', () => {
     for (const token of bad) expect(both(watchword, token), String(token)).toBe('malformed')
   })
 
-  it('malformed: a footer that brings keys of its own, or is too deep or too long (C39, C41)', async () => {
+  it('malformed for a footer with extra keys, or one that is too deep or too long (C39, C41)', async () => {
     const setup = await rig()
     const kid = activeKey(setup.watchword)
     const footers = [
@@ -120,20 +120,20 @@ describe('each refusal', () => {
     expect(both(setup.watchword, sealed(setup, claimsText(), { footer: spaced }))).toBe('ok')
   })
 
-  it('too_long: by length alone, before anything else (A6, A7)', async () => {
+  it('too_long by length alone, before any other check (A6, A7)', async () => {
     const { watchword } = await rig({ maxTokenLength: 512 })
     expect(both(watchword, 'x'.repeat(512))).toBe('malformed')
     expect(both(watchword, 'x'.repeat(513))).toBe('too_long')
     expect(both(watchword, '.'.repeat(1_000_000))).toBe('too_long')
   })
 
-  it('unknown_key: of a key that this node does not have', async () => {
+  it('unknown_key for a key that this node does not have', async () => {
     const ours = await rig()
     const theirs = await rig()
     expect(both(ours.watchword, (await theirs.watchword.issue(INPUT)).token)).toBe('unknown_key')
   })
 
-  it('invalid: not authentic, wherever it was touched; one code for all (A9, A14)', async () => {
+  it('invalid for an inauthentic token, wherever it was changed (A9, A14)', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     expect(both(watchword, token)).toBe('ok')
@@ -144,7 +144,7 @@ describe('each refusal', () => {
     expect(both(watchword, `${token.slice(0, end - 8)}${token.slice(end - 4)}`)).toBe('invalid')
   })
 
-  it('claims_invalid, wrong_issuer, wrong_audience: authentic, but not what we would write', async () => {
+  it('claims_invalid, wrong_issuer or wrong_audience for an authentic token with other claims', async () => {
     const setup = await rig()
     const { watchword } = setup
     expect(both(watchword, sealed(setup, claimsText()))).toBe('ok')
@@ -162,7 +162,7 @@ describe('each refusal', () => {
     expect(both(watchword, token)).toBe('expired')
   })
 
-  it('outdated: its policy has moved on (another authority, the same store)', async () => {
+  it('outdated when its policy has a later version (another authority, the same store)', async () => {
     const policies = { service: { ttl: '30d', scopes: ['orders:*'] } }
     const setup = await rig({ policies })
     const { token } = await setup.watchword.issue(INPUT)
@@ -177,7 +177,7 @@ describe('each refusal', () => {
     expect(both(next.watchword, token)).toBe('revoked')
   })
 
-  it('revoked, for each kind of target, hot and cold, on this node and on the next', async () => {
+  it('revoked for each kind of target, hot and cold, on this node and on the next', async () => {
     const targets = [
       (issued: { id: string }) => ({ id: issued.id }),
       (issued: { token: string }) => ({ token: issued.token }),
@@ -199,7 +199,7 @@ describe('each refusal', () => {
     }
   })
 
-  it('superseded: rotated, and the grace is over', async () => {
+  it('superseded after a rotation whose grace is over', async () => {
     const { watchword, clock } = await rig()
     const { token } = await watchword.issue(INPUT)
     const next = await watchword.rotate(token, { actor: 'deploy-bot' })
@@ -209,7 +209,7 @@ describe('each refusal', () => {
     expect(both(watchword, next.token)).toBe('ok')
   })
 
-  it('insufficient_scope: says which are missing', async () => {
+  it('insufficient_scope, and lists the missing scopes', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({ ...INPUT, scopes: ['orders:read', 'stock:read'] })
     const missing = (scopes: NonNullable<Requirement['scopes']>) => {
@@ -222,13 +222,13 @@ describe('each refusal', () => {
     expect(missing({ allOf: ['c'], anyOf: ['a', 'b'] })).toEqual(['c', 'a', 'b'])
     expect(missing({ allOf: ['orders:read'], anyOf: ['a', 'stock:read'] })).toBe('ok')
     expect(missing(['orders:*'])).toEqual(['orders:*'])
-    // A list that demands nothing is a mistake, and met by no token.
+    // A list that demands nothing is a mistake, and rejects every token.
     expect(missing([])).toEqual([])
     expect(missing({})).toEqual([])
     expect(isDeepFrozen(watchword.verify(token, { scopes: ['a'] }))).toBe(true)
   })
 
-  it('stale: everything else is known, but not whether it was revoked', async () => {
+  it('stale when only the revocation status is unknown', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -238,8 +238,8 @@ describe('each refusal', () => {
   })
 })
 
-describe('the order of refusals', () => {
-  it('is: form, key, authenticity, claims, life, version, audience, scopes, freshness', async () => {
+describe('the order of rejections', () => {
+  it('is: form, key, authenticity, claims, lifetime, version, audience, scopes, freshness', async () => {
     const feed = cuttableFeed()
     const setup = await rig({}, { feed })
     const { watchword, clock } = setup
@@ -275,7 +275,7 @@ describe('the order of refusals', () => {
 })
 
 describe('a binding (A16, A17)', () => {
-  it('has to be the same, on a miss and on a hit', async () => {
+  it('must match, on a miss and on a hit', async () => {
     const setup = await rig()
     const issued = await setup.watchword.issue({ ...INPUT, binding: 'thumb-1' })
     const plain = await setup.watchword.issue(INPUT)
@@ -312,7 +312,7 @@ describe('a binding (A16, A17)', () => {
     }
   })
 
-  it('is demanded of rotate and revoke as well', async () => {
+  it('is required by rotate and revoke as well', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({ ...INPUT, binding: 'thumb' })
     expect(await codeOf(() => watchword.rotate(token, { actor: 'a' }))).toBe('ERR_TOKEN_REJECTED')
@@ -326,7 +326,7 @@ describe('a binding (A16, A17)', () => {
 })
 
 describe('tokens of another purpose (A16)', () => {
-  it('are not authentic, or of an unknown key, though they share the store and the keys', async () => {
+  it('are not authentic, or have an unknown key, although they share the store and the keys', async () => {
     const ISSUERS = [ISSUER, 'https://other.example']
     const AUDIENCES = ['orders-api', 'stock-api']
     const BINDINGS = [undefined, 'tenant-1', 'tenant-2']
@@ -362,7 +362,7 @@ describe('tokens of another purpose (A16)', () => {
 })
 
 describe('an authority of several audiences', () => {
-  it('accepts a token for each, and holds a route to the one it names (D56)', async () => {
+  it('accepts a token for each, and restricts a route to the audience it names (D56)', async () => {
     const audience = ['a', 'b', 'c']
     const { watchword } = await rig({ audience })
     for (const each of audience) {
@@ -377,7 +377,7 @@ describe('an authority of several audiences', () => {
     }
   })
 
-  it('does not take the key of one for a token of another', async () => {
+  it('does not accept the key of one audience for a token of another', async () => {
     const setup = await rig({ audience: ['a', 'b'] })
     const asA = sealed(setup, claimsText({ aud: 'a' }), { audience: 'a' })
     const asB = sealed(setup, claimsText({ aud: 'b' }), { audience: 'a' })
@@ -389,7 +389,7 @@ describe('an authority of several audiences', () => {
 describe('the branded form', () => {
   const branded = () => rig({ prefix: 'acme_live' })
 
-  it('and the standard form of one token are both accepted, and nothing else is', async () => {
+  it('and the standard form of one token are both accepted, and no other form is', async () => {
     const setup = await branded()
     const { watchword } = setup
     const { token, keyId, id } = await watchword.issue(INPUT)
@@ -402,13 +402,13 @@ describe('the branded form', () => {
     expect(token.length).toBeLessThan(standard.length)
     const plain = await rig({}, setup)
     expect(both(plain.watchword, standard)).toBe('ok')
-    // The brand may be changed or dropped: it is the key that counts.
+    // The brand may be changed or dropped: only the key counts.
     expect(both(plain.watchword, token)).toBe('ok')
     const other = await rig({ prefix: 'acme_test' }, setup)
     expect(both(other.watchword, token)).toBe('ok')
   })
 
-  it('is issued with the prefix of its policy, and rotation keeps to it', async () => {
+  it('is issued with the prefix of its policy, and kept by rotation', async () => {
     const policies = {
       service: { ttl: '30d', scopes: ['orders:*'] },
       trial: { ttl: '30d', scopes: ['orders:*'], prefix: 'acme_test' },
@@ -433,7 +433,7 @@ describe('the branded form', () => {
     expect(both(watchword, next.token)).toBe('revoked')
   })
 
-  it('is read with every brand that has underscores where key ids may have them', async () => {
+  it('is read with every brand that has underscores at the positions of a key id', async () => {
     const setup = await rig()
     const { watchword } = setup
     for (const brand of ['ab_', 'a_b_c_', 'acme_live_', 'x1_2_3_', `${'a'.repeat(32)}_`]) {
@@ -446,7 +446,7 @@ describe('the branded form', () => {
       expect(both(watchword, sealed(setup, claimsText(), { brand })), brand).toBe('malformed')
   })
 
-  it('dies of a typing error before any cryptography: each character, changed (A4)', async () => {
+  it('is rejected for any mistyped character before any cryptography (A4)', async () => {
     const { watchword } = await branded()
     const { token } = await watchword.issue(INPUT)
     expect(both(watchword, token)).toBe('ok')
@@ -463,7 +463,7 @@ describe('the branded form', () => {
     }
   })
 
-  it('is not fooled by a right checksum over a wrong body', async () => {
+  it('is rejected with a correct checksum over a wrong body', async () => {
     const setup = await branded()
     const { watchword, root } = setup
     const good = sealed(setup, claimsText(), { brand: 'acme_live_' })
@@ -499,7 +499,7 @@ describe('the branded form', () => {
   })
 })
 
-describe('the boundaries of a token’s life', () => {
+describe('the limits of a token’s lifetime', () => {
   it('are the same hot and cold, to the millisecond (B32, D58)', async () => {
     const setup = await rig({ clockTolerance: 0 })
     const cold = await rig({ cache: false, clockTolerance: 0 }, setup)
@@ -534,7 +534,7 @@ describe('the boundaries of a token’s life', () => {
     )
   })
 
-  it('tolerate a clock that is ahead where a token begins, and never where it ends', async () => {
+  it('tolerate a clock that is ahead at the start of a token, and never at its end', async () => {
     const setup = await rig({ clockTolerance: '5s' })
     const { watchword } = setup
     const issuedIn = (ms: number, life = HOUR) =>
@@ -545,7 +545,7 @@ describe('the boundaries of a token’s life', () => {
     expect(both(watchword, issuedIn(-HOUR, HOUR))).toBe('expired')
   })
 
-  it('hold when the clock steps back: what has expired stays expired (J114)', async () => {
+  it('hold when the clock steps back: an expired token stays expired (J114)', async () => {
     const { watchword, clock } = await rig()
     const { token } = await watchword.issue({ ...INPUT, ttl: '10m' })
     expect(both(watchword, token)).toBe('ok')
@@ -557,7 +557,7 @@ describe('the boundaries of a token’s life', () => {
     }
   })
 
-  it('recover from a jump forward that was a mistake (J114)', async () => {
+  it('recover from a mistaken jump forward (J114)', async () => {
     const setup = await rig()
     const cold = await rig({ cache: false }, setup)
     const { watchword, clock } = setup
@@ -572,8 +572,8 @@ describe('the boundaries of a token’s life', () => {
   })
 })
 
-describe('what verify answers', () => {
-  it('is frozen through and through, and the same object for each hit (D57)', async () => {
+describe('the result of verify', () => {
+  it('is deeply frozen, and the same object for each hit (D57)', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({
       ...INPUT,
@@ -593,7 +593,7 @@ describe('what verify answers', () => {
     }
   })
 
-  it('changes for a token that is hot when its key is revoked (C51)', async () => {
+  it('changes for a hot token when its key is revoked (C51)', async () => {
     const setup = await rig()
     const { watchword } = setup
     const hot = await Promise.all(Array.from({ length: 50 }, () => watchword.issue(INPUT)))
@@ -607,7 +607,7 @@ describe('what verify answers', () => {
     expect(both(restarted.watchword, hot[0]?.token)).toBe('revoked')
   })
 
-  it('rejects everything as closed after close', async () => {
+  it('is closed for every token after close', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     expect(both(watchword, token)).toBe('ok')
@@ -618,7 +618,7 @@ describe('what verify answers', () => {
 })
 
 describe('freshness', () => {
-  it('lasts exactly as long as maxStaleness, and authenticate brings it back', async () => {
+  it('lasts exactly as long as maxStaleness, and authenticate restores it', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({ maxStaleness: '5s' }, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -635,7 +635,7 @@ describe('freshness', () => {
     expect(watchword.health().status).toBe('live')
   })
 
-  it('is proved anew by each round of the follower', async () => {
+  it('is renewed by each round of the follower', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -645,7 +645,7 @@ describe('freshness', () => {
     }
   })
 
-  it('is lost when the wall clock jumps and the other one does not, and the reverse', async () => {
+  it('is lost when the wall clock jumps without the steady clock, and the reverse', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -658,7 +658,7 @@ describe('freshness', () => {
     expect(both(watchword, token)).toBe('stale')
   })
 
-  it('may be demanded more strictly by a requirement', async () => {
+  it('may be required more strictly', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({}, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -671,14 +671,14 @@ describe('freshness', () => {
     expect(verdict(await watchword.authenticate(token, { maxStaleness: 0 }))).toBe('ok')
   })
 
-  it('of the feed in this process is a fact, so that no token is ever stale', async () => {
+  it('never ends with a feed in the same process, so that no token is stale', async () => {
     const { watchword, clock } = await rig()
     const { token } = await watchword.issue(INPUT)
     clock.step(10 * DAY)
     expect(both(watchword, token, { maxStaleness: 0 })).toBe('ok')
   })
 
-  it('is not claimed by a node whose index refused a revocation, whatever `onStale` says', async () => {
+  it('is not claimed by a node whose index rejected a revocation, under any `onStale`', async () => {
     const { watchword } = await rig({ onStale: 'accept', maxRevocations: 1000 })
     const { token } = await watchword.issue(INPUT)
     for (let i = 0; i < 1000; i++) await watchword.revoke({ subject: `subject ${i}` }, ACTOR)
@@ -691,7 +691,7 @@ describe('freshness', () => {
     expect(verdict(await watchword.authenticate(token, { freshness: 'store' }))).toBe('ok')
   })
 
-  it('that is lost is flagged where the policy accepts it, without touching what others share', async () => {
+  it('is flagged once lost where the policy accepts it, without changing shared results', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({ onStale: 'accept' }, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -710,7 +710,7 @@ describe('freshness', () => {
     expect(watchword.verify(token)).not.toHaveProperty('stale')
   })
 
-  it('does not wake the dead: a revoked token is revoked on a stale node as well', async () => {
+  it('does not matter for a revoked token, which is revoked on a stale node as well', async () => {
     const feed = cuttableFeed()
     const { watchword, clock } = await rig({ onStale: 'accept' }, { feed })
     const { token } = await watchword.issue(INPUT)
@@ -732,13 +732,13 @@ describe('a start while the feed is cut off', () => {
     return { token, setup: { ...setup, feed } }
   }
 
-  it('fails with `wait`', async () => {
+  it('rejects with `wait`', async () => {
     const { setup } = await issuedBefore()
     setup.feed.cut = true
     expect(await codeOf(() => rig({ onStart: 'wait' }, setup))).toBe('ERR_FEED_UNAVAILABLE')
   })
 
-  it('refuses with `reject`, until authenticate or the follower gets through', async () => {
+  it('rejects tokens with `reject`, until authenticate or the follower reaches the feed', async () => {
     const { token, setup } = await issuedBefore()
     setup.feed.cut = true
     const { watchword } = await rig({ onStart: 'reject' }, setup)
@@ -749,7 +749,7 @@ describe('a start while the feed is cut off', () => {
     expect(both(watchword, token)).toBe('ok')
   })
 
-  it('comes to follow the feed by itself, also when it could not even be opened', async () => {
+  it('follows the feed later on its own, even when it could not be opened', async () => {
     const { token, setup } = await issuedBefore()
     setup.feed.cut = true
     const { watchword, clock } = await rig({ onStart: 'reject' }, setup)
@@ -763,7 +763,7 @@ describe('a start while the feed is cut off', () => {
     expect(both(watchword, token)).toBe('revoked')
   })
 
-  it('survives a push channel that breaks off', async () => {
+  it('survives a push channel that ends', async () => {
     const { token, setup } = await issuedBefore()
     const watch = () => Promise.reject(new Error('the channel broke off'))
     const { watchword, clock } = await rig({}, { ...setup, feed: { ...setup.feed, watch } })
@@ -772,7 +772,7 @@ describe('a start while the feed is cut off', () => {
     expect(both(watchword, token)).toBe('revoked')
   })
 
-  it('accepts with `accept`, and says so; but only until the feed was read once', async () => {
+  it('accepts and flags tokens with `accept`, but only until the feed was read once', async () => {
     const { token, setup } = await issuedBefore()
     setup.feed.cut = true
     const { watchword, clock } = await rig({ onStart: 'accept' }, setup)
@@ -787,7 +787,7 @@ describe('a start while the feed is cut off', () => {
 })
 
 describe('authenticate', () => {
-  it('asks the store where the requirement says so', async () => {
+  it('reads the store when the requirement demands it', async () => {
     const setup = await rig()
     const { watchword, store } = setup
     const { token, id } = await watchword.issue(INPUT)
@@ -800,7 +800,7 @@ describe('authenticate', () => {
       value: id,
       before: START,
       at: START,
-      actor: 'somebody else',
+      actor: 'another operator',
       reason: null,
       expiresAt: START + DAY,
       family: null,
@@ -811,7 +811,7 @@ describe('authenticate', () => {
     expect(verdict(await watchword.authenticate(token, needs))).toBe('revoked')
   })
 
-  it('refuses by the store what the store does not know, or knows to be rotated', async () => {
+  it('rejects a token that the store does not have or has as rotated', async () => {
     const setup = await rig()
     const needs = { freshness: 'store' } as const
     const unknown = sealed(setup, claimsText())
@@ -825,7 +825,7 @@ describe('authenticate', () => {
     expect(verdict(await setup.watchword.authenticate(token, scoped))).toBe('insufficient_scope')
   })
 
-  it('says that the store failed, and never that the token is bad (D62)', async () => {
+  it('reports a failure of the store, and never that the token is invalid (D62)', async () => {
     let down = false
     const inner = sharedStore()
     const store: Store = {
@@ -845,7 +845,7 @@ describe('authenticate', () => {
     expect(verdict(await ask())).toBe('ok')
   })
 
-  it('finds the key that another authority has made since', async () => {
+  it('finds a key that another authority has made since', async () => {
     const setup = await rig()
     const other = await rig({}, setup)
     await setup.watchword.keys.revoke(activeKey(setup.watchword), { actor: 'ops' })
@@ -857,7 +857,7 @@ describe('authenticate', () => {
 })
 
 describe('a flood of made-up key ids (C40)', () => {
-  it('costs two reads of the store in a second, and no memory', async () => {
+  it('costs two store reads per second, and no memory', async () => {
     const inner = sharedStore()
     let reads = 0
     const store: Store = {
@@ -898,7 +898,7 @@ describe('a flood of made-up key ids (C40)', () => {
     expect(watchword.verify(token)).toBe(good)
   })
 
-  it('reads nothing for what is no key id at all (C39)', async () => {
+  it('reads nothing for a malformed key id (C39)', async () => {
     const inner = sharedStore()
     let reads = 0
     const store: Store = {
@@ -995,7 +995,7 @@ describe('a requirement', () => {
     { scopes: new Proxy(['orders:read'], { get: boom }) },
   ]
 
-  it('that is malformed or hostile is met by no token (fails closed)', async () => {
+  it('rejects every token when it is malformed or hostile (fails closed)', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({ ...INPUT, scopes: ['orders:*'] })
     expect(both(watchword, token)).toBe('ok')
@@ -1007,7 +1007,7 @@ describe('a requirement', () => {
     }
   })
 
-  it('that is malformed is refused by `require`, naming the field', async () => {
+  it('is rejected by `require` when it is malformed, naming the field', async () => {
     const { watchword } = await rig()
     for (const needs of BAD) {
       expect(await codeOf(() => watchword.require(needs as Requirement))).toBe(
@@ -1016,7 +1016,7 @@ describe('a requirement', () => {
     }
   })
 
-  it('that only looks like a compiled one is not taken for it', async () => {
+  it('is not taken for a compiled one that it only resembles', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const compiled = watchword.require({ scopes: ['admin'] })
@@ -1035,7 +1035,7 @@ describe('a requirement', () => {
     expect(both(watchword, token)).toBe('ok')
   })
 
-  it('counts with all its fields, also those that are inherited or hidden', async () => {
+  it('counts with all its fields, also inherited or hidden ones', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     class Needs {
@@ -1053,7 +1053,7 @@ describe('a requirement', () => {
     }
   })
 
-  it('answers the same compiled or as it is, for every token', async () => {
+  it('has the same result compiled or inline, for every token', async () => {
     const { watchword } = await rig()
     const tokens = await Promise.all(
       [[], ['orders:read'], ['orders:*'], ['stock:read']].map(
@@ -1079,7 +1079,7 @@ describe('a requirement', () => {
   })
 })
 
-describe('two authorities on clocks of their own', () => {
+describe('two authorities on different clocks', () => {
   it('agree on a token as far as their clocks do', async () => {
     const ahead = await rig({ clockTolerance: '5s' })
     const behind = await rig(
@@ -1099,7 +1099,7 @@ describe('two authorities on clocks of their own', () => {
 })
 
 describe('scopes', () => {
-  it('are bounded by what the policy grants now, at once and on every node that knows it', async () => {
+  it('are limited by what the policy grants now, at once and on every node that has the policy', async () => {
     const wide = { service: { ttl: '30d', scopes: ['orders:*', 'stock:read'] } } as const
     const narrow = { service: { ttl: '30d', scopes: ['orders:read'] } } as const
     const setup = await rig({ policies: wide })
@@ -1111,7 +1111,7 @@ describe('scopes', () => {
       expect(both(watchword, issued.token, { scopes })).toBe('insufficient_scope')
     const none = await rig({ policies: { service: { ttl: '30d', scopes: [] } } }, setup)
     expect(none.watchword.verify(issued.token)).toMatchObject({ ok: true, scopes: [] })
-    // A policy that this authority does not have sets no bounds: the token says what it may do.
+    // A policy that this authority does not have sets no limits: the token states its scopes.
     const other = await rig({ policies: { other: { ttl: '1h', scopes: [] } } }, setup)
     expect(other.watchword.verify(issued.token)).toMatchObject({
       scopes: ['orders:*', 'stock:read'],
