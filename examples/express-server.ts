@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import express from 'express'
 import { Redis } from 'ioredis'
 import pg from 'pg'
@@ -49,6 +50,8 @@ if (process.argv[2] === 'token') {
   console.log(issued.token)
   await stop()
 } else {
-  const server = app.listen(Number(PORT), () => console.log('listening', server.address()))
+  const server = app.listen(Number(PORT))
+  await once(server, 'listening') // rejects if the port is in use
+  console.log('listening', server.address())
   process.once('SIGTERM', () => server.close(() => void stop()))
 }

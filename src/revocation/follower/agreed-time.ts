@@ -62,7 +62,8 @@ export class AgreedTime {
    */
   get ahead(): number | undefined {
     const agreed = this.#agreedLead
-    return agreed === undefined ? undefined : Math.round(this.#lead - agreed)
+    // Adding 0 turns -0, which is no number to show, into 0.
+    return agreed === undefined ? undefined : Math.round(this.#lead - agreed) + 0
   }
 
   /** Whether a clock is known to be wrong: this node's, or another node's if no store clock can decide between them. */
