@@ -1,5 +1,5 @@
 /**
- * Rows that were edited in the database by someone who has no key: what they are used for, and what they cannot undo.
+ * Rows that an attacker without a key edited in the database: how they are used, and what they cannot undo.
  */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
@@ -30,7 +30,7 @@ const tampering = () =>
 
 type Table = 'token' | 'revocation'
 
-/** One database, which the store objects of several processes share. */
+/** One database, shared by the store objects of several processes. */
 interface Place {
   readonly name: string
   make(): Promise<{
@@ -86,12 +86,12 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     const { store: newStore, edit } = await make()
     const root = glassRoot()
     const start = async (shared: Partial<Rig> = {}) => {
-      // Without its clock: the time of these tests is not that of the server.
+      // Without the server's clock, because these tests run at a different time.
       const { now: _, ...store } = newStore()
       return rig({ policies: POLICIES }, { root, store, feed: memoryFeed(), ...shared })
     }
     const one = await start()
-    /** Another process, after everything but the database was lost. */
+    /** Another process, after everything except the database was lost. */
     const restart = () => start({ clock: one.clock })
     return { ...one, edit, restart }
   }
@@ -103,7 +103,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     ['tag', { tag: 'v4.local.AAAA' }],
     ['keyId', { keyId: `k4.lid.${'A'.repeat(44)}` }],
   ] as const)('of a token, in its %s,', (_, fields) => {
-    it('is refused by tokens.get, and left out of tokens.list under its id', async () => {
+    it('is rejected by tokens.get, and left out of tokens.list under its id', async () => {
       const { watchword, edit } = await setUp()
       const { id } = await watchword.issue(INPUT)
       const other = await watchword.issue(INPUT)
@@ -132,7 +132,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     })
   })
 
-  it('of a token that was revoked still refuses it', async () => {
+  it('of a revoked token still rejects it', async () => {
     const { watchword, edit } = await setUp()
     const { token, id } = await watchword.issue(INPUT)
     await watchword.revoke({ id }, ACTOR)
@@ -141,7 +141,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     expect(result).toMatchObject({ ok: false, code: 'revoked' })
   })
 
-  it('of a token without a tag, from before tags existed, is listed', async () => {
+  it('of a token without a tag, written before tags existed, is listed', async () => {
     const { watchword, edit } = await setUp()
     const { id } = await watchword.issue(INPUT)
     await edit('token', id, { tag: '' })
@@ -149,7 +149,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     expect(await watchword.tokens.get(id)).toMatchObject({ id, tag: '' })
   })
 
-  it('of a token that expired and whose key is gone is listed', async () => {
+  it('of an expired token whose key is gone is listed', async () => {
     const { watchword, edit, clock } = await setUp()
     const { id } = await watchword.issue(INPUT)
     await edit('token', id, { keyId: `k4.lid.${'A'.repeat(44)}` })
@@ -168,11 +168,11 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     ['another target', { value: OTHER, family: OTHER }],
     ['another kind', { kind: 'family', value: OTHER }],
     ['times that have passed', { before: 1, expiresAt: 1, at: 1 }],
-    ['the tag of no key', { value: OTHER, family: OTHER, tag: 'v4.local.AAAA' }],
+    ['a tag of an unknown key', { value: OTHER, family: OTHER, tag: 'v4.local.AAAA' }],
     ['a discarded key', { kind: 'key', value: `k4.lid.${'A'.repeat(44)}`, tag: '' }],
   ]
   describe.each(TARGETS)('of a revocation by %s,', (_, targetOf) => {
-    it.each(EDITS)('edited to %s, revives nothing when the log is lost', async (_, fields) => {
+    it.each(EDITS)('edited to %s, reinstates no token when the log is lost', async (_, fields) => {
       const { watchword, edit, restart, store } = await setUp()
       const issued = await watchword.issue(INPUT)
       await watchword.revoke(targetOf(issued), ACTOR)
@@ -192,7 +192,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     ['a time beyond all others', { expiresAt: 2 ** 50 }, { familyExpiresAt: 2 ** 50 }],
     ['a generation beyond all others', { generation: 2 ** 40 }, { generation: 2 ** 40 }],
     ['a long subject', { kind: 'subject', value: 'x'.repeat(5000) }, {}],
-  ])('that names %s keeps nothing else out of a new log', async (_, ofRevocation, ofToken) => {
+  ])('that contains %s keeps no other entry out of a new log', async (_, ofRevocation, ofToken) => {
     const { watchword, edit, restart, store, clock } = await setUp()
     const issued = await watchword.issueMany([INPUT, INPUT, INPUT])
     const [revoked, rotated, other] = issued
@@ -211,7 +211,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     for (const { token } of [other, second]) expect(next.verify(token).ok).toBe(true)
   })
 
-  it('of a revocation that says what another one says revives nothing when the log is lost', async () => {
+  it('of a revocation that duplicates another one reinstates no token when the log is lost', async () => {
     const { watchword, edit, restart, store } = await setUp()
     const [kept, moved] = [await watchword.issue(INPUT), await watchword.issue(INPUT)]
     await watchword.revoke({ id: kept.id }, ACTOR)
@@ -227,7 +227,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
     expect(tampering()).toEqual([['revocation', second?.id]])
   })
 
-  it('of a rotated token does not bring it back when the log is lost', async () => {
+  it('of a rotated token does not reinstate it when the log is lost', async () => {
     for (const fields of [
       { family: OTHER },
       { generation: 0, familyExpiresAt: START + 61 * MINUTE },

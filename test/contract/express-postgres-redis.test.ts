@@ -1,4 +1,4 @@
-/** The quick start for production, as a process of its own: started, asked over HTTP, and stopped by SIGTERM. */
+/** The quick start for production, as a separate process: started, called over HTTP, and stopped by SIGTERM. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -76,7 +76,7 @@ describe.skipIf(postgres === undefined || redis === undefined)(
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       })
 
-    it('issues the first token from the command line, further ones over HTTP, and revokes them', async () => {
+    it('issues the first token from the command line and further ones over HTTP, and revokes them', async () => {
       const operator = await issue('ops', 'tokens:manage')
       const created = await send('/tokens', operator, {
         method: 'POST',

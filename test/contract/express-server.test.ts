@@ -1,4 +1,4 @@
-/** The second quick start of the README, as a process of its own against PostgreSQL and Redis. */
+/** The second quick start of the README, as a separate process against PostgreSQL and Redis. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'

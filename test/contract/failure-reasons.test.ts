@@ -1,4 +1,4 @@
-/** Why an adapter does not work, as `health()` shows it to programs: each reason is caused on a real server. */
+/** The reasons that `health()` gives for a failing adapter: each is caused on a real server. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,7 +59,7 @@ const issue = (watchword: Watchword) =>
 
 type Failing = 'feedFailure' | 'storeFailure'
 
-/** What `health()` shows of an adapter as soon as it shows a failure; asks meanwhile for `work`. */
+/** The adapter's entry in `health()` as soon as it shows a failure; calls `work` until then. */
 async function failure(watchword: Watchword, of: Failing, work?: () => Promise<unknown>) {
   let shown: Health[Failing] = null
   for (let left = 80; shown === null && left > 0; left--) {
@@ -71,7 +71,7 @@ async function failure(watchword: Watchword, of: Failing, work?: () => Promise<u
 }
 
 describe('SQLite', () => {
-  it('a store without a page left is full, and says so until a write succeeds', async () => {
+  it('a store without a free page is full, and reported as such until a write succeeds', async () => {
     const database = new Database(':memory:')
     clean.push(() => database.close())
     const store = sqliteStore(database)
@@ -93,7 +93,7 @@ describe('SQLite', () => {
     expect(watchword.health().storeFailure).toBeNull()
   })
 
-  it('a store on a file that is only read is read-only', async () => {
+  it('a store on a read-only file is read-only', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'watchword-reasons-'))
     clean.push(() => rmSync(folder, { recursive: true }))
     const database = new Database(join(folder, 'tokens.db'))
@@ -140,7 +140,7 @@ describe.skipIf(postgres === undefined)('PostgreSQL', () => {
   })
   afterEach(() => admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 
-  it('a role that lost its rights is denied, for the store and for the feed', async () => {
+  it('a role that lost its privileges is denied, for the store and for the feed', async () => {
     await setUp()
     const pool = poolAs(role)
     const feed = postgresFeed(pool, { schema, listen: false })
@@ -153,7 +153,7 @@ describe.skipIf(postgres === undefined)('PostgreSQL', () => {
     expect(JSON.stringify([ofFeed, ofStore])).not.toContain('secret-of')
   })
 
-  it('a role that may read alone shows that it cannot write, though it reads', async () => {
+  it('a role that may only read is reported as unable to write, while reads succeed', async () => {
     await setUp()
     const pool = poolAs(role)
     const watchword = await start({ store: postgresStore(pool, { schema }) })
@@ -163,13 +163,13 @@ describe.skipIf(postgres === undefined)('PostgreSQL', () => {
     expect([shown?.reason, watchword.health().storeFailure]).toEqual(['denied', shown])
   })
 
-  it('a database of which every transaction is read-only is read-only', async () => {
+  it('a database with read-only transactions is read-only', async () => {
     await setUp()
     const pool = poolAs(role)
     const watchword = await start({ store: postgresStore(pool, { schema }) })
     await admin.query(`ALTER ROLE ${role} SET default_transaction_read_only = on`)
     const shown = await failure(watchword, 'storeFailure', async () => {
-      // New connections take the setting.
+      // New connections use the setting.
       for (const client of await Promise.all([pool.connect(), pool.connect(), pool.connect()]))
         client.release(true)
       await issue(watchword)
@@ -203,7 +203,7 @@ describe.skipIf(maria === undefined)('MySQL and MariaDB', () => {
     await admin.end()
   })
 
-  it('a user that lost its rights is denied, for the store and for the feed', async () => {
+  it('a user that lost its privileges is denied, for the store and for the feed', async () => {
     const target = new URL(maria ?? 'mysql://localhost/test')
     target.pathname = database
     const owner = mysql.createPool({ uri: target.href, connectionLimit: 2 })
@@ -212,7 +212,7 @@ describe.skipIf(maria === undefined)('MySQL and MariaDB', () => {
     await mysqlFeed(owner).migrate()
     const [tables] = await owner.query('SHOW TABLES')
     const names = (tables as object[]).map((row) => `${database}.${Object.values(row)[0]}`)
-    // Rights on a table take effect at once, those on a database with the next connection.
+    // Privileges on a table take effect at once, those on a database with the next connection.
     for (const name of names) await admin.query(`GRANT ALL ON ${name} TO '${user}'@'%'`)
     Object.assign(target, { username: user, password: 'secret-of-the-user', pathname: database })
     const pool = mysql.createPool({ uri: target.href, connectionLimit: 3 })
@@ -249,7 +249,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     return { server, admin, client, store: redisStore(client), feed: redisFeed(client) }
   }
 
-  it('a user without rights is denied', async () => {
+  it('a user without permissions is denied', async () => {
     const { admin, store, feed } = await setUp()
     const watchword = await start({ store, feed })
     await admin.call('ACL', ['SETUSER', 'app', 'resetkeys', '-@all', '+ping'])
@@ -259,14 +259,14 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     expect(JSON.stringify([ofFeed, ofStore])).not.toContain('secret-of')
   })
 
-  it('a user who may read alone shows that the feed cannot be written', async () => {
+  it('a user that may only read is reported as unable to write the feed', async () => {
     const { admin, store, feed } = await setUp()
     const watchword = await start({ store, feed })
     await admin.call('ACL', ['SETUSER', 'app', '-hset', '-xadd'])
     expect((await failure(watchword, 'feedFailure'))?.reason).toBe('denied')
   })
 
-  it('a store whose memory is full says so while it can be read', async () => {
+  it('a store without free memory is reported as full while reads succeed', async () => {
     const { admin, store } = await setUp()
     const watchword = await start({ store })
     await admin.call('CONFIG', ['SET', 'maxmemory', '1'])
@@ -293,7 +293,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     expect((await failure(watchword, 'feedFailure'))?.reason).toBe('corrupt')
   })
 
-  it('a server that is gone is unreachable, and one that is silent times out', async () => {
+  it('a stopped server is unreachable, and a silent one times out', async () => {
     const { server, store, feed } = await setUp()
     const watchword = await start({ store, feed })
     server.freeze()
@@ -356,7 +356,7 @@ describe.skipIf(!hasNatsServer())('NATS', () => {
     expect((await failure(watchword, 'feedFailure'))?.reason).toBe('full')
   })
 
-  it('a stream that takes no message that long says so', async () => {
+  it('a stream that rejects messages of that length is reported as such', async () => {
     const { store, feed, streams } = await setUp()
     const watchword = await start({ store, feed })
     const { config } = await streams.info('watchword_LOG')
@@ -364,7 +364,7 @@ describe.skipIf(!hasNatsServer())('NATS', () => {
     expect((await failure(watchword, 'feedFailure'))?.reason).toBe('too_large')
   })
 
-  it('a user who may not publish is denied', async () => {
+  it('a user that may not publish is denied', async () => {
     const { store, feed } = await setUp('permissions: { publish: { deny: "watchword.log" } }')
     const watchword = await start({ store, feed, onStart: 'reject' })
     const shown = await failure(watchword, 'feedFailure')
@@ -372,7 +372,7 @@ describe.skipIf(!hasNatsServer())('NATS', () => {
     expect(JSON.stringify(shown)).not.toContain('secret-of')
   })
 
-  it('a stream that was deleted is missing to a user who may not make it', async () => {
+  it('a deleted stream is missing for a user that may not create it', async () => {
     const deny = 'permissions: { publish: { deny: "$JS.API.STREAM.CREATE.>" } }'
     const { admin, store, feed, streams } = await setUp(deny)
     const own = natsFeed(admin)

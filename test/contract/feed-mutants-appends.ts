@@ -1,5 +1,5 @@
 /**
- * Feeds that are wrong about the head, appends and their refusals.
+ * Feeds that are wrong about the head, appends and rejected appends.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const trimEnd = (bytes: Uint8Array) => {
   return bytes.slice(0, length)
 }
 
-/** Compares all but one of what makes a position. */
+/** Compares all parts of a position except one. */
 const but =
   (name: keyof Position) =>
   (head: SealedHead | null, expect: Position | null): boolean => {
@@ -92,7 +92,7 @@ export const appendMutants: readonly Mutant[] = [
   },
   {
     rule: 'append.moves',
-    fault: 'answers a durability of its own making',
+    fault: 'returns an invented durability',
     methods: (_, good) => ({
       append: async (...args) => ({
         ...(await good.append(...args)),
@@ -108,9 +108,9 @@ export const appendMutants: readonly Mutant[] = [
       return {
         head: async (options) => cached ?? (await good.head(options)),
         async append(expect, events, next, options) {
-          const answer = await good.append(expect, events, next, options)
-          if (answer.ok) cached = next
-          return answer
+          const result = await good.append(expect, events, next, options)
+          if (result.ok) cached = next
+          return result
         },
       }
     },
@@ -279,22 +279,22 @@ export const refusalMutants: readonly Mutant[] = [
     fault: 'writes the events of an append that it refuses',
     methods: (disk, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        if (!answer.ok) {
+        const result = await good.append(expect, events, next, options)
+        if (!result.ok) {
           for (const event of events) disk.rows.push({ ...event, epoch: next.epoch })
         }
-        return answer
+        return result
       },
     }),
   },
   {
     rule: 'append.link',
-    fault: 'answers a refusal with the head that was expected',
+    fault: 'rejects an append with the head that was expected',
     methods: (_, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        if (answer.ok || answer.head === null || expect === null) return answer
-        return { ok: false, head: { ...answer.head, ...expect } }
+        const result = await good.append(expect, events, next, options)
+        if (result.ok || result.head === null || expect === null) return result
+        return { ok: false, head: { ...result.head, ...expect } }
       },
     }),
   },

@@ -1,5 +1,5 @@
 /**
- * A second, plain feed, whose every rule can be replaced: what the kit is proved against.
+ * A second, plain feed whose every rule can be replaced, to test the contract kit itself.
  *
  * @module
  */
@@ -26,7 +26,7 @@ interface Parts {
   readonly rules: Rules
 }
 
-/** A feed over the disk that obeys the rules: all good ones make a good feed. */
+/** A feed over the disk that obeys the given rules: correct rules make a correct feed. */
 export function plainFeed(disk: Disk, changed: Partial<Rules> = {}): RevocationFeed {
   const rules = { ...GOOD, ...changed }
   const parts = { disk, rules }
@@ -98,7 +98,7 @@ async function passGap({ rules }: Parts, where: Gap): Promise<void> {
   await rules.gap(where)
 }
 
-/** The head that stands, as an instance answers it. */
+/** The current head, as an instance returns it. */
 export function headOf({ disk: { head, floor }, rules }: Parts): SealedHead | null {
   if (head === null) return null
   const { link, bytes } = head
@@ -128,8 +128,8 @@ function read(
   const events = found.map(({ seq, bytes }) => ({ seq, bytes: rules.give(bytes) }))
   const { floor } = disk
   const pause = rules.gap('read')
-  const answer = () => ({ events, floor: rules.readFloor(pause ? disk.floor : floor, found) })
-  return pause === undefined ? answer() : pause.then(answer)
+  const page = () => ({ events, floor: rules.readFloor(pause ? disk.floor : floor, found) })
+  return pause === undefined ? page() : pause.then(page)
 }
 
 function append(
@@ -140,7 +140,7 @@ function append(
 ): Appended | Promise<Appended> {
   const { disk, rules } = parts
   if (!rules.isHead(disk.head, expect)) return { ok: false, head: headOf(parts) }
-  // A good feed has no gap, and everything happens in this very turn.
+  // A correct feed has no pause, and everything happens in the same tick.
   if (rules === GOOD || rules.gap === GOOD.gap) {
     begin(parts, expect, events, next)
     for (const event of rules.written(events)) write(parts, event, next)

@@ -1,5 +1,5 @@
 /**
- * Feeds that are wrong about opening, closing, and what holds for every method.
+ * Feeds that are wrong about opening, closing, and rules for every method.
  *
  * @module
  */
@@ -15,7 +15,7 @@ function clear(disk: Disk): void {
 
 const never = new Promise<never>(() => undefined)
 
-/** Long enough for a turn or two of the event loop: what these mutants fail to do never comes. */
+/** Long enough for a tick or two of the event loop: what these mutants omit never happens. */
 const BRIEFLY = 200
 
 export const lifecycleMutants: readonly Mutant[] = [
@@ -98,7 +98,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.closed',
-    fault: 'answers no head for could not ask',
+    fault: 'returns no head when the call failed',
     methods: (_, good) => ({ head: (options) => good.head(options).catch(() => null) }),
   },
   {
@@ -136,7 +136,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.promises',
-    fault: 'answers without a promise',
+    fault: 'returns without a promise',
     methods: () => ({ trim: (() => undefined) as never }),
   },
   {

@@ -1,5 +1,5 @@
 /**
- * Feeds whose appends take more than one step, so that others come in between and a crash leaves a half.
+ * Feeds whose appends take several steps, so that other calls interleave and a crash leaves a partial write.
  *
  * @module
  */
@@ -19,8 +19,8 @@ export const raceMutants: readonly Mutant[] = [
     fault: 'tells a loser that there is no log',
     methods: (_, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        return answer.ok ? answer : { ok: false, head: expect === null ? null : answer.head }
+        const result = await good.append(expect, events, next, options)
+        return result.ok ? result : { ok: false, head: expect === null ? null : result.head }
       },
     }),
   },
@@ -36,8 +36,8 @@ export const raceMutants: readonly Mutant[] = [
           const before = await good.head(options)
           const mine = turn.then(() => good.append(expect, events, next, options))
           turn = mine
-          const answer = await mine
-          return answer.ok ? answer : { ok: false, head: before }
+          const result = await mine
+          return result.ok ? result : { ok: false, head: before }
         },
       }
     },
@@ -45,11 +45,11 @@ export const raceMutants: readonly Mutant[] = [
   { rule: 'races.writers', fault: 'compares, then writes', rules: gapAt('check') },
   {
     rule: 'races.writers',
-    fault: 'retries a refused append on whatever head there is',
+    fault: 'retries a rejected append on the current head',
     methods: (disk, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        return answer.ok ? answer : await good.append(disk.head, events, next, options)
+        const result = await good.append(expect, events, next, options)
+        return result.ok ? result : await good.append(disk.head, events, next, options)
       },
     }),
   },
@@ -59,13 +59,13 @@ export const raceMutants: readonly Mutant[] = [
     fault: 'moves the head, then writes the events',
     methods: (disk, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        if (!answer.ok || disk.head?.seq !== next.seq) return answer
+        const result = await good.append(expect, events, next, options)
+        if (!result.ok || disk.head?.seq !== next.seq) return result
         const { rows } = disk
         disk.rows = rows.filter(({ seq }) => !events.some((event) => event.seq === seq))
         await tick()
         disk.rows = rows
-        return answer
+        return result
       },
     }),
   },

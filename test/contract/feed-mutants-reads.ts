@@ -1,5 +1,5 @@
 /**
- * Feeds that are wrong about reading, trimming, touching, and whose the buffers are.
+ * Feeds that are wrong about reading, trimming, touching, and the ownership of buffers.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export const readMutants: readonly Mutant[] = [
   },
   {
     rule: 'read.after',
-    fault: 'answers the newest first',
+    fault: 'returns the newest first',
     rules: { compare: (a, b) => b.seq - a.seq },
   },
   {
@@ -35,7 +35,7 @@ export const readMutants: readonly Mutant[] = [
   },
   {
     rule: 'read.end',
-    fault: 'answers the last event when there is no more',
+    fault: 'returns the last event when there are no more',
     methods: (disk, good) => ({
       async read(after, limit, options) {
         const page = await good.read(after, limit, options)
@@ -46,22 +46,22 @@ export const readMutants: readonly Mutant[] = [
   },
   {
     rule: 'read.limit',
-    fault: 'answers one more than it is asked for',
+    fault: 'returns one more than requested',
     rules: { page: (rows, limit) => rows.slice(0, limit + 1) },
   },
   {
     rule: 'read.limit',
-    fault: 'answers the newest of what it is asked for',
+    fault: 'returns the newest of the requested events',
     rules: { page: (rows, limit) => rows.slice(-limit) },
   },
   {
     rule: 'read.limit',
-    fault: 'answers everything',
+    fault: 'returns everything',
     rules: { page: (rows) => rows },
   },
   {
     rule: 'read.one',
-    fault: 'answers nothing when the first event is too large for it',
+    fault: 'returns nothing when the first event is too large for it',
     rules: {
       page: (rows, limit) => ((rows[0]?.bytes.length ?? 0) > 30_000 ? [] : rows.slice(0, limit)),
     },
@@ -129,7 +129,7 @@ export const trimMutants: readonly Mutant[] = [
   },
   {
     rule: 'trim.gap',
-    fault: 'answers nothing before the floor',
+    fault: 'returns nothing before the floor',
     methods: (disk, good) => ({
       async read(after, limit, options) {
         const page = await good.read(after, limit, options)
@@ -174,9 +174,9 @@ export const trimMutants: readonly Mutant[] = [
     fault: 'an append brings the floor that it asks for',
     methods: (disk, good) => ({
       async append(expect, events, next, options) {
-        const answer = await good.append(expect, events, next, options)
-        if (answer.ok) disk.floor = next.floor
-        return answer
+        const result = await good.append(expect, events, next, options)
+        if (result.ok) disk.floor = next.floor
+        return result
       },
     }),
   },
@@ -210,12 +210,12 @@ export const touchMutants: readonly Mutant[] = [
   },
   {
     rule: 'touch.seals',
-    fault: 'answers true and does nothing',
+    fault: 'returns true and does nothing',
     methods: () => ({ touch: async () => true }),
   },
   {
     rule: 'touch.refused',
-    fault: 'touches whatever head there is',
+    fault: 'touches any head',
     methods: (disk, good) => ({
       touch: async (expect, next, options) =>
         (await good.touch?.(disk.head ?? expect, next, options)) ?? false,
@@ -223,7 +223,7 @@ export const touchMutants: readonly Mutant[] = [
   },
   {
     rule: 'touch.refused',
-    fault: 'answers true when it was too late',
+    fault: 'returns true when it was too late',
     methods: (_, good) => ({
       async touch(expect, next, options) {
         await good.touch?.(expect, next, options)
@@ -258,13 +258,13 @@ export const copyMutants: readonly Mutant[] = [
   { rule: 'copies.returned', fault: 'gives its own buffers away', rules: { give: (it) => it } },
   {
     rule: 'copies.returned',
-    fault: 'answers the same head, changed, again and again',
+    fault: 'returns the same object, changed, each time',
     methods: (disk, good) => {
-      const answer = {}
+      const result = {}
       return {
         async head() {
           const head = headOf({ disk, rules: GOOD })
-          return head === null ? null : Object.assign(answer, head)
+          return head === null ? null : Object.assign(result, head)
         },
         open: good.open,
       }

@@ -1,5 +1,5 @@
 /**
- * Feeds that are wrong about deleting their log, and about telling what they notice.
+ * Feeds that are wrong about deleting their log, and about reporting what they notice.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Mutant } from './feed-mutants-runner.js'
 
 type Listener = Parameters<NonNullable<RevocationFeed['observe']>>[0]
 
-/** A reset that leaves a part of the log. */
+/** A reset that leaves part of the log. */
 const leaving = (keep: (disk: Disk) => Partial<Disk>): NonNullable<Mutant['methods']> => {
   return (disk, good) => ({
     async reset() {
@@ -92,9 +92,9 @@ export const observeMutants: readonly Mutant[] = [
           return () => void listeners.delete(listener)
         },
         async append(...args) {
-          const answer = await good.append(...args)
-          if (!answer.ok) for (const tell of listeners) tell('junk', 1)
-          return answer
+          const result = await good.append(...args)
+          if (!result.ok) for (const tell of listeners) tell('junk', 1)
+          return result
         },
       }
     },

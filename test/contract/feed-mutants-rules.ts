@@ -1,5 +1,5 @@
 /**
- * The rules of a good feed, one by one, for a mutant to break.
+ * The rules of a correct feed, one by one, for a mutant to break.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import {
   type WatchHint,
 } from '../../src/feed/feed.js'
 
-/** One event as it is kept. */
+/** One stored event. */
 export interface Row extends SealedEvent {
   readonly epoch: string
 }
 
-/** What is kept, which several instances may share. */
+/** The stored data, which several instances may share. */
 export interface Disk {
   head: SealedHead | null
   floor: number
@@ -34,14 +34,14 @@ export type Gap = 'check' | 'epoch' | 'event' | 'head' | 'touch' | 'read' | 'tri
 
 /** Each is one sentence of the contract, for a mutant to break. */
 export interface Rules {
-  /** Bytes on their way in, and on their way out. */
+  /** Conversion of bytes on writes and on reads. */
   take(bytes: Uint8Array): Uint8Array
   give(bytes: Uint8Array): Uint8Array
   isHead(head: SealedHead | null, expect: Position | null): boolean
-  /** Whether an append begins the log anew, and whether a row outlives that. */
+  /** Whether an append creates the log, and whether a row survives that. */
   begins(next: SealedHead, expect: Position | null): boolean
   survives(row: Row): boolean
-  /** Whether an append from this seq on takes the row away. */
+  /** Whether an append from this seq on removes the row. */
   overwrites(row: Row, first: number): boolean
   floorOfNew(floor: number): number
   /** Which events of an append are written. */
@@ -50,10 +50,10 @@ export interface Rules {
   isAfter(seq: number, after: number): boolean
   page(rows: readonly Row[], limit: number): readonly Row[]
   compare(a: Row, b: Row): number
-  /** The floor after a trim, and whether a row goes. */
+  /** The floor after a trim, and whether a row is removed. */
   floor(floor: number, upTo: number, head: SealedHead | null): number
   goes(row: Row, floor: number, upTo: number): boolean
-  /** The floor as it is told, with a head and with a read. */
+  /** The floor as it is returned, with a head and with a read. */
   tellsFloor(floor: number, head: SealedHead): number
   readFloor(floor: number, found: readonly Row[]): number
   /** The head after a touch. */
@@ -61,7 +61,7 @@ export interface Rules {
   /** Whether a watch that starts wakes at once. */
   isBehind(from: Position, head: SealedHead | null): boolean
   hint(events: readonly SealedEvent[]): WatchHint | undefined
-  /** Something to wait for between two steps. A good feed has nothing. */
+  /** A pause between two steps. A correct feed has none. */
   gap(where: Gap): Promise<void> | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * A test runner of forty lines that tells what became of each case, and the shape of a mutant.
+ * A test runner of forty lines that reports the outcome of each case, and the shape of a mutant.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { type Disk, emptyDisk, type Rules } from './feed-mutants-rules.js'
 export interface Mutant {
   /** The rule of the kit that must catch it. */
   readonly rule: string
-  /** What it does wrong. */
+  /** The fault. */
   readonly fault: string
   readonly rules?: Partial<Rules>
-  /** Methods in place of the good ones. */
+  /** Methods in place of the correct ones. */
   readonly methods?: (disk: Disk, good: RevocationFeed) => Partial<RevocationFeed>
   /** Default: true. */
   readonly hasTwin?: boolean
-  /** How long a case waits for what a broken feed never does. Default: as long as the kit does. */
+  /** How long a case waits for an event that a broken feed never produces. Default: as long as the kit does. */
   readonly withinMs?: number
 }
 

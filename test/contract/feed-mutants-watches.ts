@@ -9,7 +9,7 @@ import type { Mutant } from './feed-mutants-runner.js'
 
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** Long enough for a turn or two of the event loop: what these mutants fail to do never comes. */
+/** Long enough for a tick or two of the event loop: what these mutants omit never happens. */
 const BRIEFLY = 200
 
 const noSignal = () => new AbortController().signal
@@ -296,7 +296,7 @@ export const snapshotMutants: readonly Mutant[] = [
   },
   {
     rule: 'snapshot.mix',
-    fault: 'loads by number whatever snapshot there is then',
+    fault: 'loads the current snapshot by number',
     methods: snapshotBy((disk) => ({
       async *load() {
         for (let i = 0; i < disk.chunks.length; i++) {
@@ -384,7 +384,7 @@ export const peekMutants: readonly Mutant[] = [
   },
   {
     rule: 'peek.head',
-    fault: 'peeks at the head as it was sealed, whatever was trimmed',
+    fault: 'peeks at the head as it was sealed, ignoring trims',
     methods: (disk) => ({ peek: () => disk.head }),
   },
 ]

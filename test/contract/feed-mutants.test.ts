@@ -26,13 +26,13 @@ const MUTANTS = [
 ]
 
 describe('the feed contract', () => {
-  it('passes a good feed, on one instance and across two', async () => {
+  it('passes a correct feed, on one instance and across two', async () => {
     const results = await runContract({})
     expect(results.length).toBeGreaterThan(100)
     expect(results.filter(({ error, skipped }) => error ?? skipped)).toEqual([])
   })
 
-  it('starts each title with its rule, and tells no two cases by the same one', async () => {
+  it('starts each title with its rule, and has no two cases with the same title', async () => {
     const titles = (await runContract({})).map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
     expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
@@ -40,7 +40,7 @@ describe('the feed contract', () => {
     )
   })
 
-  it('passes a feed without the optional methods, and says which cases are not for it', async () => {
+  it('passes a feed without the optional methods, and reports the cases that do not apply', async () => {
     const without = {
       touch: undefined as never,
       watch: undefined as never,
@@ -87,7 +87,7 @@ describe('the feed contract', () => {
     for (const { error } of caught) expect(error?.message).toMatch(`${mutant.rule}: `)
   })
 
-  it('tells both sides of a failure', async () => {
+  it('shows both values of a failed comparison', async () => {
     const [mutant] = MUTANTS.filter(({ rule }) => rule === 'trim.past-end')
     const [failed] = (await runContract(mutant ?? {}, 'trim.past-end')).filter(({ error }) => error)
     expect(failed?.error?.message).toBe(

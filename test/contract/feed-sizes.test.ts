@@ -1,4 +1,4 @@
-/** What others wrote into a log, of any size, is cut where it is kept: it does not reach the memory of a node. */
+/** Oversized data that others wrote into a log is truncated at the server, so that it does not reach the memory of a node. */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
 import mysql from 'mysql2/promise'
@@ -21,7 +21,7 @@ const EPOCH = 'e'.repeat(22)
 const call = () => ({ signal: new AbortController().signal, deadlineMs: 5000 })
 const START = { epoch: EPOCH, seq: 0 }
 
-/** One feed with a log of two events, in which a stranger writes what the tests say. */
+/** One feed with a log of two events, in which another writer writes as the tests demand. */
 interface Place {
   readonly name: string
   setUp(): Promise<void>
@@ -29,7 +29,7 @@ interface Place {
   feed(): RevocationFeed
   /** Makes a column of the named table eight megabytes long, in every row. */
   spoil(table: 'head' | 'log' | 'snapshots' | 'chunks', column: string): Promise<unknown>
-  /** Which columns the database itself keeps short. */
+  /** The columns that the database itself keeps short. */
   readonly short: readonly string[]
   /** How many bytes came from the server so far; `undefined` for a database in this process. */
   received(): number | undefined
@@ -124,7 +124,7 @@ async function* chunks() {
   yield new Uint8Array(8)
 }
 
-/** Opens a feed with two events and a snapshot, whatever was there before. */
+/** Opens a feed with two events and a snapshot, and clears any earlier data. */
 async function filled(place: Pick<Place, 'feed'>): Promise<RevocationFeed> {
   const feed = place.feed()
   await feed.open(call().signal)
@@ -145,7 +145,7 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
   beforeAll(place.setUp)
   afterAll(place.tearDown)
 
-  /** Runs the work, and expects that next to nothing came from the server for it. */
+  /** Runs the work, and expects that hardly any bytes came from the server for it. */
   async function briefly<T>(work: () => Promise<T>): Promise<T> {
     const before = place.received() ?? 0
     const result = await work()
@@ -154,7 +154,7 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
   }
 
   it.each(['epoch', 'link', 'seal'].filter((each) => !place.short.includes(each)))(
-    '%s of the head is cut',
+    '%s of the head is truncated',
     async (column) => {
       const feed = await filled(place)
       await place.spoil('head', column)
@@ -162,12 +162,12 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
       expect(head?.epoch.length).toBeLessThanOrEqual(65)
       expect(head?.link.length).toBeLessThanOrEqual(65)
       expect(head?.bytes.length).toBeLessThanOrEqual(MAX_HEAD_BYTES + 1)
-      const answer = await briefly(() => feed.append(headAt(1), [], headAt(2), call()))
-      expect(answer.ok).toBe(false)
+      const result = await briefly(() => feed.append(headAt(1), [], headAt(2), call()))
+      expect(result.ok).toBe(false)
     },
   )
 
-  it('of an event is cut to what shows that it is too long', async () => {
+  it('of an event is truncated to a length that shows that it is too long', async () => {
     const feed = await filled(place)
     await place.spoil('log', 'bytes')
     const page = await briefly(() => feed.read(START, 100, call()))
@@ -175,7 +175,7 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
     for (const { bytes } of page.events) expect(bytes.length).toBe(MAX_EVENT_BYTES + 1)
   })
 
-  it('of a chunk is cut to what shows that it is too long', async () => {
+  it('of a chunk is truncated to a length that shows that it is too long', async () => {
     const feed = await filled(place)
     await place.spoil('chunks', 'bytes')
     for (const { length } of await briefly(() => loaded(feed)))
@@ -183,7 +183,7 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
   })
 
   it.skipIf(place.short.includes('generation'))(
-    'of the name of a snapshot is cut, when it is loaded and when it is replaced',
+    'of the name of a snapshot is truncated, when it is loaded and when it is replaced',
     async () => {
       const feed = await filled(place)
       await place.spoil('snapshots', 'generation')
@@ -217,7 +217,7 @@ describe.skipIf(redisUrl === undefined)('in Redis, a field of eight megabytes', 
   const huge = Buffer.alloc(HUGE, 'e')
 
   it.each(['epoch', 'seq', 'link', 'floor', 'beaconAt', 'bytes', 'no'])(
-    '%s of the head is cut',
+    '%s of the head is truncated',
     async (field) => {
       const feed = await filled(place)
       await admin.hset(key, field, huge)

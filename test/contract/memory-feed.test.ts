@@ -10,7 +10,7 @@ describe('memoryFeed', () => {
 describe.each<[string, (log: ChaosLog) => RevocationFeed]>([
   ['the feeds of a chaosLog', (log) => log.feed()],
   [
-    'a chaosFeed on a calm day',
+    'a chaosFeed without faults',
     (log) => {
       const feed = chaosFeed(log.feed(), 1)
       feed.calm()

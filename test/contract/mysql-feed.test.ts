@@ -13,7 +13,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
   const uri = new URL(url ?? 'mysql://localhost/test')
   uri.pathname = database
   const pool = mysql.createPool({ uri: uri.href, connectionLimit: 8 })
-  // Whatever a service has set for its own use.
+  // Settings that a service may have for its own use.
   const strangePool = mysql.createPool({
     uri: uri.href,
     connectionLimit: 8,
@@ -67,7 +67,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
     },
   })
 
-  it('shares a database with a store, says what a commit survives, and leaves the pool open', async () => {
+  it('shares a database with a store, reports what a commit survives, and leaves the pool open', async () => {
     const prefix = `${uniqueName()}_`
     const feed = mysqlFeed(pool, { prefix })
     await mysqlStore(pool, { prefix }).migrate()
@@ -89,7 +89,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
     await pool.query('SELECT 1')
   })
 
-  it('refuses connections whose transactions stay open', async () => {
+  it('rejects connections whose transactions stay open', async () => {
     const connection = await mysql.createConnection(uri.href)
     await connection.query('SET autocommit = 0')
     const frozen = {
@@ -104,7 +104,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
     await connection.end()
   })
 
-  it('takes no pool and no option that it does not know', () => {
+  it('rejects an invalid pool and an unknown option', () => {
     expect(() => mysqlFeed({} as mysql.Pool)).toThrow('pool: expected a pool of mysql2/promise')
     expect(() => mysqlFeed(pool, { schema: 'x' } as object)).toThrow("unknown option 'schema'")
   })

@@ -12,7 +12,7 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
   const uri = new URL(url ?? 'mysql://localhost/test')
   uri.pathname = database
   const pool = mysql.createPool({ uri: uri.href, connectionLimit: 8 })
-  // Whatever a service has set for its own use.
+  // Settings that a service may have for its own use.
   const strangePool = mysql.createPool({
     uri: uri.href,
     connectionLimit: 8,

@@ -1,4 +1,4 @@
-/** What the feed makes of streams that others have made, deleted, set back or published to. */
+/** How the feed handles streams that others have created, deleted, rolled back or published to. */
 import { type JetStreamManager, jetstream, type StreamConfig } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -55,7 +55,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     await other.open(call.signal)
     return other
   }
-  /** Another instance, each of whose requests of this kind waits for something first. */
+  /** Another instance, each of whose requests of this kind first waits. */
   const delayed = async (
     kind: 'getMessage' | 'info',
     before: () => Promise<unknown> | undefined,
@@ -95,12 +95,12 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
   ): Promise<SealedHead> {
     const first = from?.epoch === epoch ? from.seq + 1 : 1
     const next = headAt(upTo, life, epoch)
-    const answer = await feed.append(from, eventsTo(upTo, first, life), next, call)
-    expect(answer).toEqual({ ok: true })
+    const result = await feed.append(from, eventsTo(upTo, first, life), next, call)
+    expect(result).toEqual({ ok: true })
     return next
   }
 
-  /** So many appends of one event each. */
+  /** That many appends of one event each. */
   async function growSingly(upTo: number): Promise<SealedHead> {
     let head = await grow(null, 1)
     while (head.seq < upTo) head = await grow(head, head.seq + 1)
@@ -118,7 +118,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
   const names = (upTo: number, first = 1, life = '') =>
     eventsTo(upTo, first, life).map(({ bytes }) => Buffer.from(bytes).toString())
 
-  /** A watch, with what it brought, and how it ended. */
+  /** A watch, with the events it received, and how it ended. */
   function watching(from: Position) {
     const stop = new AbortController()
     stops.push(stop)
@@ -141,7 +141,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       ['deny_purge', { deny_purge: true }],
       ['allow_rollup_hdrs', { allow_rollup_hdrs: true }],
       ['storage', { storage: 'memory' as StreamConfig['storage'] }],
-    ])('refuses a stream whose %s could lose events', async (field, config) => {
+    ])('rejects a stream whose %s could lose events', async (field, config) => {
       await manager.streams.delete(`${prefix}_LOG`)
       await manager.streams.add({ name: `${prefix}_LOG`, subjects: [`${prefix}.log`], ...config })
       await expect(open().open(call.signal)).rejects.toMatchObject({
@@ -150,13 +150,13 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       })
     })
 
-    it('refuses a stream with fewer replicas than it is to have', async () => {
+    it('rejects a stream with fewer replicas than configured', async () => {
       await expect(open(3).open(call.signal)).rejects.toThrow('num_replicas to be at least 3')
       expect(open(3).info.durability).toBe('quorum')
       expect(open().info.durability).toBe('unknown')
     })
 
-    it('refuses options that it does not know, and what is no client', () => {
+    it('rejects unknown options and an invalid client', () => {
       const js = jetstream(connection)
       for (const options of [{ prefix: 'a.b' }, { prefix: '' }, { replicas: 0 }, { more: 1 }])
         expect(() => natsFeed(js, options)).toThrow(/expected|unknown/)
@@ -164,8 +164,8 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     })
   })
 
-  describe('what others publish', () => {
-    it('is passed over when it is no frame, at the end and in between', async () => {
+  describe('a message from another client', () => {
+    it('is skipped when it is not a frame, at the end and in between', async () => {
       const head = await growSingly(3)
       for (const junk of ['', 'junk', 'wwf', 'wwf\u0001 and so on'.repeat(9)])
         await publish(bytesOf(junk))
@@ -177,7 +177,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await feed.head(call)).toEqual(next)
     })
 
-    it('is waded through without a limit', async () => {
+    it('is skipped in any number', async () => {
       const head = await grow(null, 2)
       await Promise.all(Array.from({ length: 1200 }, () => publish(bytesOf('junk'))))
       expect(await feed.head(call)).toEqual(head)
@@ -185,7 +185,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await feed.head(call)).toEqual(head)
     })
 
-    it('stands as the head when it is a frame, and the log goes on from there', async () => {
+    it('is the head when it is a frame, and the log continues from there', async () => {
       const head = await growSingly(6)
       const forged = headAt(900, ' forged')
       await forge(forged, [eventAt(900, ' forged')])
@@ -202,12 +202,12 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await read(6)).toEqual(names(8, 7))
     })
 
-    it('does not hide what was there, whatever it says of it', async () => {
+    it('does not hide earlier events, for any content', async () => {
       const head = await growSingly(10)
       const cuts = [{ at: 1000, seq: 0 }]
       for (const low of [headAt(5, ' forged'), headAt(3, ' forged')]) {
         await forge(low, [], cuts)
-        // A node that was behind finds everything, so that it can put the head right.
+        // A node that was behind finds every event, so that it can correct the head.
         expect(await read(8)).toEqual(names(10, 9))
         expect(await feed.append(low, [], head, call)).toEqual({ ok: true })
         expect(await read(0)).toEqual(names(10))
@@ -215,7 +215,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       await forge(headAt(6, ' forged'), [eventAt(6, ' forged')], cuts)
       await feed.append(headAt(6, ' forged'), [], head, call)
       await grow(head, 11)
-      // The true one is among the candidates for whoever asks again.
+      // The authentic one is among the candidates of the next read.
       const first = await read(5)
       const again = await read(5)
       expect([...first, ...again]).toContain('e6')
@@ -223,7 +223,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await read(6)).toEqual(names(11, 7))
     })
 
-    it('gives way to the true event even among hundreds of candidates', async () => {
+    it('does not displace the authentic event, even among hundreds of candidates', async () => {
       const head = await grow(null, 5)
       const flood = headAt(505, ' forged')
       await forge(flood, eventsTo(505, 6, ' forged'))
@@ -232,7 +232,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect((await read(5, 50))[0]).toBe('e6')
     })
 
-    it('in a snapshot makes the load go back to the one that is whole', async () => {
+    it('in a snapshot makes the load return the last complete one', async () => {
       const save = async (chunks: readonly string[]) =>
         feed.snapshot?.save(
           (async function* () {
@@ -259,8 +259,8 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     })
   })
 
-  describe('a log that was set back', () => {
-    it('shows what was appended since, page by page, to whoever comes fresh', async () => {
+  describe('a log that was rolled back', () => {
+    it('returns the events appended since, page by page, to a new reader', async () => {
       const old = await growSingly(9)
       const back = headAt(4)
       expect(await feed.append(old, [], back, call)).toEqual({ ok: true })
@@ -273,7 +273,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       }
     })
 
-    it('forgets the cut when what it concerns is trimmed', async () => {
+    it('forgets the rollback when its events are trimmed', async () => {
       const old = await grow(null, 300)
       await feed.append(old, [], headAt(4), call)
       let head = headAt(4)
@@ -285,8 +285,8 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     })
   })
 
-  describe('what is left in the stream', () => {
-    it('is one message for all touches', async () => {
+  describe('the content of the stream', () => {
+    it('has one message for all touches', async () => {
       const head = await growSingly(3)
       for (let at = 1; at <= 20; at++)
         expect(await feed.touch?.(head, { ...head, beaconAt: at }, call)).toBe(true)
@@ -295,10 +295,10 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await feed.head(call)).toEqual({ ...head, beaconAt: 20 })
     })
 
-    it('is nothing of what was trimmed, and nothing of an old epoch', async () => {
+    it('has nothing that was trimmed, and nothing of an old epoch', async () => {
       const head = await growSingly(300)
       await feed.trim?.(290, call)
-      // To within the distance of two marks on the trail.
+      // Up to the distance of two marks in the offset index.
       expect((await state()).messages).toBeLessThan(80)
       expect(await read(0)).toEqual(names(300, 291))
       await grow(head, 2, '', OTHER)
@@ -306,7 +306,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await read(0)).toEqual([])
     })
 
-    it('is no consumer, after watches and reads', async () => {
+    it('has no consumer left after watches and reads', async () => {
       const head = await growSingly(40)
       for (let round = 0; round < 20; round++) {
         const watches = Array.from({ length: 10 }, () => watching(round % 2 ? head : NOWHERE))
@@ -318,7 +318,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       await vi.waitFor(async () => expect(await consumers()).toBe(0), { timeout: 10_000 })
     })
 
-    it('when somebody purged it is what the floor says', async () => {
+    it('determines the floor after an external purge', async () => {
       await growSingly(9)
       await manager.streams.purge(`${prefix}_LOG`, { seq: 6 })
       const page = await feed.read({ epoch: EPOCH, seq: 2 }, 100, call)
@@ -331,7 +331,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect((await feed.head(call))?.floor).toBe(10)
     })
 
-    it('when somebody deleted from the middle is what comes after the hole, too', async () => {
+    it('determines the events after a hole that was deleted from its middle', async () => {
       await growSingly(9)
       for (const seq of [4, 5, 6]) await manager.streams.deleteMessage(`${prefix}_LOG`, seq)
       expect(await read(1)).toEqual(['e2', 'e3', ...names(9, 7)])
@@ -345,7 +345,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
   })
 
   describe('a stream that was deleted', () => {
-    it('has no head, takes no touch, and is made anew by an append', async () => {
+    it('has no head, accepts no touch, and is created again by an append', async () => {
       const head = await growSingly(4)
       await read(0)
       await manager.streams.delete(`${prefix}_LOG`)
@@ -361,7 +361,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       expect(await feed.head(call)).toEqual(anew)
     })
 
-    it('ends the watch at once, and one of the same length is not taken for it', async () => {
+    it('ends the watch at once, and another one of the same length is not taken for it', async () => {
       const head = await growSingly(4)
       const watch = watching(head)
       await vi.waitUntil(async () => (await consumers()) === 1)
@@ -377,7 +377,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
       await vi.waitUntil(() => again.wakes.length > 0)
     })
 
-    it('and one that a watch waits at wakes it by its first event', async () => {
+    it('is created again with a first event that wakes a waiting watch', async () => {
       const watch = watching(NOWHERE)
       await vi.waitUntil(async () => (await consumers()) === 1)
       await grow(null, 2)
@@ -386,7 +386,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     })
   })
 
-  it('asks again when what it was about to look at was superseded meanwhile', async () => {
+  it('is read again when the message was superseded during the read', async () => {
     const old = await growSingly(9)
     const back = headAt(4)
     await feed.append(old, [], back, call)
@@ -400,25 +400,25 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     expect(await slow.head(call)).toEqual(headAt(5, ' new'))
   })
 
-  it('appends to no picture of a log that was set back and filled again meanwhile', async () => {
+  it('accepts no append based on the state before it was rolled back and refilled', async () => {
     const old = await growSingly(3)
     let meanwhile: (() => Promise<unknown>) | undefined
     const slow = await delayed('info', () => meanwhile?.())
     let anew: SealedHead | undefined
     meanwhile = async () => {
       meanwhile = undefined
-      // By then the server has answered what was asked for along with it.
+      // By then the server has replied to the requests sent along with it.
       await connection.flush()
       await manager.streams.delete(`${prefix}_LOG`)
       for (let seq = 1; seq <= 3; seq++) anew = await grow(anew ?? null, seq, ' new')
     }
-    const answer = await slow.append(old, [eventAt(4)], headAt(4), call)
-    expect(answer).toEqual({ ok: false, head: anew })
+    const result = await slow.append(old, [eventAt(4)], headAt(4), call)
+    expect(result).toEqual({ ok: false, head: anew })
     expect(anew).toEqual(headAt(3, ' new'))
     expect(await slow.head(call)).toEqual(anew)
   })
 
-  it('wakes for no touch and no junk', async () => {
+  it('wakes no watch for a touch or junk', async () => {
     const head = await growSingly(3)
     const watch = watching(head)
     await vi.waitUntil(async () => (await consumers()) === 1)
@@ -429,7 +429,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     expect(watch.wakes).toEqual([[eventAt(4)]])
   })
 
-  it('says so when an append is longer than the server takes', async () => {
+  it('rejects an append that is longer than the server accepts, and says so', async () => {
     const events = Array.from({ length: 30 }, (_, at) => ({
       seq: at + 1,
       bytes: new Uint8Array(40_960),
@@ -442,7 +442,7 @@ describe.skipIf(url === undefined)('the streams of the nats feed', () => {
     expect(await feed.head(call)).toBeNull()
   })
 
-  it('reads a thousand single events in one page, and the rest in the next', async () => {
+  it('returns a thousand single events in one page, and the rest in the next', async () => {
     const head = await growSingly(1500)
     const other = await fresh()
     expect(await read(0, 1000, other)).toEqual(names(1000))

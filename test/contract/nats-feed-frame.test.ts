@@ -24,7 +24,7 @@ const frames: fc.Arbitrary<Frame> = fc
   }))
 
 describe('a frame', () => {
-  it('comes back as it was written, from any place in a buffer', () => {
+  it('decodes to what was encoded, from any place in a buffer', () => {
     fc.assert(
       fc.property(frames, fc.nat(9), (frame, offset) => {
         const message = Buffer.concat([Buffer.alloc(offset, 7), encodeFrame(frame)])
@@ -35,7 +35,7 @@ describe('a frame', () => {
     )
   })
 
-  it('is none when it is cut off anywhere', () => {
+  it('is invalid when it is cut off at any byte', () => {
     fc.assert(
       fc.property(frames, fc.nat(), (frame, at) => {
         const message = encodeFrame({ ...frame, events: [] })
@@ -44,7 +44,7 @@ describe('a frame', () => {
     )
   })
 
-  it('is read or refused, and never throws, whatever is in the message', () => {
+  it('is decoded or rejected, and never throws, for any message', () => {
     const flip = (message: Uint8Array, at: number, bit: number) => {
       message[at % message.length] = (message[at % message.length] ?? 0) ^ (1 << bit)
       return message
@@ -63,8 +63,8 @@ describe('a frame', () => {
   })
 })
 
-describe('the trail', () => {
-  it('leads to before every event that is wanted, whatever stands in the stream', () => {
+describe('the offset index', () => {
+  it('leads to a position before every requested event, for any content of the stream', () => {
     const streams = fc.array(fc.option(fc.tuple(fc.integer({ min: 1, max: 400 }), fc.nat(3))), {
       maxLength: 300,
     })
@@ -88,7 +88,7 @@ describe('the trail', () => {
     )
   })
 
-  it('begins near the event that is wanted', () => {
+  it('leads to a position near the requested event', () => {
     const trail = new OffsetIndex('', '')
     for (let seq = 1; seq <= 10_000; seq++) {
       const head = { seq } as Frame['head']

@@ -46,7 +46,7 @@ describe.skipIf(!available)('junk in the log of the nats feed', async () => {
     [600, 10],
     [5000, 3],
     [40, 500_000],
-  ])('of %i messages of %i bytes is passed over and deleted', async (messages, bytes) => {
+  ])('of %i messages of %i bytes is skipped and deleted', async (messages, bytes) => {
     const { prefix, feed, stateOf, publish, junk } = await start()
     const events = [{ seq: 1, bytes: new Uint8Array(5) }]
     expect(await feed.append(null, events, headAt(1), call)).toEqual({ ok: true })
@@ -62,7 +62,7 @@ describe.skipIf(!available)('junk in the log of the nats feed', async () => {
     expect(later.junk()).toBe(0)
   })
 
-  it('is searched on from where a call was given up', async () => {
+  it('is searched further from where an aborted call stopped', async () => {
     const { feed, publish, stateOf } = await start()
     const events = [{ seq: 1, bytes: new Uint8Array(5) }]
     expect(await feed.append(null, events, headAt(1), call)).toEqual({ ok: true })
@@ -82,7 +82,7 @@ describe.skipIf(!available)('junk in the log of the nats feed', async () => {
     expect(givenUp).toBeGreaterThan(0)
   })
 
-  it('that may be of a later version of the library is left where it is', async () => {
+  it('that may come from a later version of the library is left in place', async () => {
     const { prefix, feed, incidents, stateOf } = await start()
     expect(await feed.append(null, [], headAt(0), call)).toEqual({ ok: true })
     connection?.publish(`${prefix}.log`, Buffer.from('wwf\x02 of a later version'))
@@ -92,7 +92,7 @@ describe.skipIf(!available)('junk in the log of the nats feed', async () => {
     expect((await stateOf()).messages).toBe(2)
   })
 
-  it('goes with a reset, and so do the log and its snapshot', async () => {
+  it('is deleted by a reset, together with the log and its snapshot', async () => {
     const { feed, publish } = await start()
     const events = [{ seq: 1, bytes: new Uint8Array(5) }]
     expect(await feed.append(null, events, headAt(1), call)).toEqual({ ok: true })
@@ -109,8 +109,8 @@ describe.skipIf(!available)('junk in the log of the nats feed', async () => {
   })
 })
 
-describe('what a search has looked at', () => {
-  it('is passed over by the next one, wherever it begins', () => {
+describe('a searched range', () => {
+  it('is skipped by the next search, wherever it begins', () => {
     const searched = new Searched()
     searched.begin('then', 100)
     searched.add(91, 100)
@@ -125,7 +125,7 @@ describe('what a search has looked at', () => {
     expect(searched.below(120)).toBe(80)
   })
 
-  it('is forgotten with the stream that it was of', () => {
+  it('is forgotten together with its stream', () => {
     const searched = new Searched()
     searched.begin('then', 100)
     searched.add(1, 100)

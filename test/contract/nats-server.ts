@@ -1,4 +1,4 @@
-/** A nats-server with JetStream of the test's own. */
+/** A separate nats-server with JetStream for the tests. */
 import { hasBinary, type Kind, type OwnServer, startOwn } from '../support/own-server.js'
 
 export type { OwnServer as OwnNatsServer } from '../support/own-server.js'
@@ -13,7 +13,7 @@ const NATS: Kind = {
   greeting: /^INFO .*"jetstream":\s*true/,
 }
 
-/** Whether the machine has the binary. */
+/** Whether the binary is installed. */
 export const hasNatsServer = (): boolean => hasBinary(NATS)
 
 /** Starts a server with further settings, such as `'--config', file`. */

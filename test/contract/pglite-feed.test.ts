@@ -8,7 +8,7 @@ import { uniqueName } from './servers.js'
 const database = await PGlite.create()
 afterAll(() => database.close())
 
-// PostgreSQL itself, within the process: a machine without a server proves the statements too.
+// PostgreSQL itself, within the process, so that a machine without a server tests the statements too.
 describe('postgresFeed over PGlite', () => {
   const schemas = new WeakMap<RevocationFeed, string>()
   const { signal } = new AbortController()
@@ -41,7 +41,7 @@ describe('postgresFeed over PGlite', () => {
     },
   })
 
-  it('migrates twice, and refuses to open before', async () => {
+  it('migrates twice, and rejects open before', async () => {
     const feed = feedIn(uniqueName())
     await expect(feed.open(signal)).rejects.toMatchObject({ code: 'ERR_STORE_SCHEMA' })
     await feed.migrate()
@@ -50,7 +50,7 @@ describe('postgresFeed over PGlite', () => {
     expect(feed.info).toMatchObject({ push: true, durability: 'process' })
   })
 
-  it('only polls if it is told to, and needs no client that listens', () => {
+  it('only polls when configured, and then needs no client that listens', () => {
     const feed = postgresFeed(database, { listen: false })
     expect(feed.info).toMatchObject({ push: false, suggestedPollMs: 250 })
     expect(feed.watch).toBeUndefined()

@@ -8,7 +8,7 @@ import { uniqueName } from './servers.js'
 const database = await PGlite.create()
 afterAll(() => database.close())
 
-// PostgreSQL itself, within the process: a machine without a server proves the statements too.
+// PostgreSQL itself, within the process, so that a machine without a server tests the statements too.
 describe('postgresStore over PGlite', () => {
   const schemas = new WeakMap<Store, string>()
 
@@ -32,7 +32,7 @@ describe('postgresStore over PGlite', () => {
     },
   })
 
-  it('migrates twice, and refuses to open before', async () => {
+  it('migrates twice, and rejects open before', async () => {
     const store = storeIn(uniqueName())
     await expect(store.open()).rejects.toMatchObject({ code: 'ERR_STORE_SCHEMA' })
     await store.migrate()

@@ -54,7 +54,7 @@ describe.skipIf(url === undefined)('postgresFeed', () => {
     })
   })
 
-  it('shares a schema with a store, and each is migrated by itself', async () => {
+  it('shares a schema with a store, and each is migrated separately', async () => {
     const schema = uniqueName()
     const store = postgresStore(pool, { schema })
     const feed = postgresFeed(pool, { schema })
@@ -66,7 +66,7 @@ describe.skipIf(url === undefined)('postgresFeed', () => {
     await pool.query(`DROP SCHEMA "${schema}" CASCADE`)
   })
 
-  it('is what its migrationSql creates, and works where the search path leads', async () => {
+  it('has the schema that its migrationSql creates, and works with the search path', async () => {
     const schema = uniqueName()
     const options = `-c search_path=${schema}`
     const there = new pg.Pool({ connectionString: url, max: 1, options })
@@ -79,8 +79,8 @@ describe.skipIf(url === undefined)('postgresFeed', () => {
     await there.end()
   })
 
-  // Postgres has no statistics of a table that has just grown.
-  it('looks at no more of a long log than the page that it reads', async () => {
+  // Postgres has no statistics for a table that has just grown.
+  it('reads no more of a long log than the requested page', async () => {
     const schema = uniqueName()
     const feed = postgresFeed(pool, { schema })
     await feed.migrate()
@@ -97,7 +97,7 @@ describe.skipIf(url === undefined)('postgresFeed', () => {
     await pool.query(`DROP SCHEMA "${schema}" CASCADE`)
   })
 
-  it('leaves the caller’s pool as it was', async () => {
+  it('leaves the caller’s pool unchanged', async () => {
     for (const each of pools) {
       expect(each.listenerCount('error')).toBe(0)
       expect(each.idleCount).toBe(each.totalCount)

@@ -40,7 +40,7 @@ describe.skipIf(url === undefined)('postgresStore', () => {
     })
   })
 
-  it('leaves the caller’s pool as it was', async () => {
+  it('leaves the caller’s pool unchanged', async () => {
     for (const each of pools) {
       expect(each.listenerCount('error')).toBe(0)
       expect(each.idleCount).toBe(each.totalCount)

@@ -11,7 +11,7 @@ import { uniqueName } from './servers.js'
 const soon = (isSo: () => boolean | Promise<boolean>) => vi.waitUntil(isSo, { timeout: 20_000 })
 const available = hasRedisServer()
 
-// A cluster of one node refuses what would not be on one node of a larger cluster.
+// A cluster of one node rejects commands that would span several nodes of a larger cluster.
 describe.skipIf(!available)('the redis feed, in a cluster', async () => {
   const server = available
     ? await ownServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
@@ -43,7 +43,7 @@ describe.skipIf(!available)('the redis feed, in a cluster', async () => {
     return feed
   }
 
-  /** The text between the first braces decides which node has a key. */
+  /** The text between the first braces selects the node of a key. */
   async function expectOneTag(feed: RevocationFeed): Promise<void> {
     const tag = `{${prefixes.get(feed)}}:feed`
     const keys = await plain.keys('*')
@@ -63,13 +63,13 @@ describe.skipIf(!available)('the redis feed, in a cluster', async () => {
       destroyFeed: expectOneTag,
     })
 
-    it('says what an append survives', async () => {
+    it('reports what an append survives', async () => {
       const feed = open(client, uniqueName())
       await feed.open(new AbortController().signal)
       expect(feed.info.durability).toBe('fsync')
     })
 
-    it('is woken by pub/sub too', async () => {
+    it('is woken by pub/sub as well', async () => {
       const channel = uniqueName()
       const heard: number[] = []
       const stop = new AbortController()
@@ -85,7 +85,7 @@ describe.skipIf(!available)('the redis feed, in a cluster', async () => {
     })
   })
 
-  it('leaves no connection behind', async () => {
+  it('closes its connections', async () => {
     await soon(async () => {
       const clients = String(await plain.client('LIST'))
       return !/cmd=(xread|subscribe)/.test(clients)

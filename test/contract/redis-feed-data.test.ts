@@ -1,4 +1,4 @@
-/** What the feed makes of data that others have trimmed, dropped, set back or added to. */
+/** How the feed handles data that others have trimmed, dropped, rolled back or added to. */
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -64,7 +64,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
   const isWatched = async () => String(await client.client('LIST')).includes('cmd=xread')
   const no = async (): Promise<string> => (await client.hget(KEY, 'no')) ?? ''
 
-  /** A watch, with what it brought, and whether it is over. */
+  /** A watch, with the events it received, and whether it is over. */
   function watching(from: Position, watched: Redis | typeof node = client) {
     const stop = new AbortController()
     stops.push(stop)
@@ -79,7 +79,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     return { hints, seqs, isOver: () => over }
   }
 
-  it('that others trimmed show a floor, and never a gap', async () => {
+  it('that was trimmed externally shows a floor, and never a gap', async () => {
     const head = await grow(null, 10)
     await client.xtrim(LOG, 'MINID', `${await no()}-6`)
     expect(await feed.head(call)).toEqual({ ...head, floor: 6 })
@@ -93,7 +93,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await read(10)).toEqual({ seqs: [11], floor: 11 })
   })
 
-  it('with a hole are read up to it, and then as if trimmed', async () => {
+  it('with a hole is read up to it, and then like a trimmed log', async () => {
     const head = await grow(null, 10)
     await client.xdel(LOG, `${await no()}-4`)
     expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
@@ -108,9 +108,9 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
 
   it.each([
     ['a leap', async () => `${await no()}-99`],
-    ['an id of the server', async () => '*'],
-    ['the last id there is', async () => '18446744073709551615-18446744073709551615'],
-  ])('above the head are junk: %s', async (_, id) => {
+    ['an id from the server', async () => '*'],
+    ['the highest possible id', async () => '18446744073709551615-18446744073709551615'],
+  ])('above the head is junk: %s', async (_, id) => {
     const head = await grow(null, 3)
     await client.xadd(LOG, await id(), 'e', 'junk')
     expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
@@ -123,7 +123,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await read(3)).toEqual({ seqs: [4, 5, 6], floor: 1 })
   })
 
-  it('above the head go, however many', async () => {
+  it('above the head is removed, in any amount', async () => {
     const head = await grow(null, 2)
     const first = await no()
     const pipeline = client.pipeline()
@@ -134,7 +134,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await read(0)).toEqual({ seqs: [1, 2, 3], floor: 1 })
   })
 
-  it('in place of the events are answered, for the core to tell', async () => {
+  it('in place of the events is returned, for the core to detect', async () => {
     await grow(null, 2)
     const first = await no()
     await client.del(LOG)
@@ -144,7 +144,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(events).toEqual([1, 2].map((seq) => ({ seq, bytes: bytesOf('forged') })))
   })
 
-  it('that are gone show no log, and a new one can be made', async () => {
+  it('that was deleted shows no log, and a new one can be created', async () => {
     const head = await grow(null, 3)
     await client.flushall()
     expect(await feed.head(call)).toBeNull()
@@ -159,7 +159,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await grow(null, 2)).toEqual(await feed.head(call))
   })
 
-  it('of which the head alone is gone show no log', async () => {
+  it('without a head shows no log', async () => {
     await grow(null, 3)
     await client.del(KEY)
     expect(await feed.head(call)).toBeNull()
@@ -168,7 +168,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await client.xlen(LOG)).toBe(1)
   })
 
-  it('of which the log alone is gone show that nothing can be read', async () => {
+  it('without a log shows that nothing can be read', async () => {
     const head = await grow(null, 3)
     await client.del(LOG)
     expect(await feed.head(call)).toEqual({ ...head, floor: 4 })
@@ -177,7 +177,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await read(0)).toEqual({ seqs: [4, 5], floor: 4 })
   })
 
-  it('that were set back and grew again show another link', async () => {
+  it('that was rolled back and grew again shows another link', async () => {
     const three = await grow(null, 3)
     const backup = [await client.dumpBuffer(KEY), await client.dumpBuffer(LOG)] as const
     const five = await grow(three, 5)
@@ -197,7 +197,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     )
   })
 
-  it('begin anew with a higher number, though the clock of the server was set back', async () => {
+  it('begins again with a higher number, although the clock of the server was set back', async () => {
     const head = await grow(null, 3)
     const far = 4_000_000_000_000
     await client.hset(KEY, 'no', far)
@@ -205,7 +205,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await no()).toBe(String(far + 1))
   })
 
-  it('of a broken head are a head without a seal, which can be replaced', async () => {
+  it('with a broken head has a head without a seal, which can be replaced', async () => {
     const head = await grow(null, 3)
     await client.hdel(KEY, 'bytes')
     expect(await feed.head(call)).toEqual({ ...head, bytes: new Uint8Array(0) })
@@ -222,7 +222,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
   it.each([
     [KEY, 'hash'],
     [LOG, 'stream'],
-  ])('of another type at %s are refused by name, until they are removed', async (key, wanted) => {
+  ])('of another type at %s is rejected by name, until it is removed', async (key, wanted) => {
     const head = await grow(null, 3)
     const kinds: string[] = []
     const stop = feed.observe?.((kind) => kinds.push(kind))
@@ -245,14 +245,14 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect((await feed.head(call))?.seq).toBe(key === KEY ? undefined : 3)
   })
 
-  it('lose the time to live that others set, with the next touch', async () => {
+  it('loses a time to live that others set, with the next touch', async () => {
     const head = await grow(null, 3)
     for (const key of [KEY, LOG]) await client.expire(key, 100)
     expect(await feed.touch?.(head, head, call)).toBe(true)
     for (const key of [KEY, LOG]) expect(await client.ttl(key)).toBe(-1)
   })
 
-  it('of an impossible size are passed over, in the log and in the snapshot', async () => {
+  it('of an impossible size is skipped, in the log and in the snapshot', async () => {
     await grow(null, 5)
     const ours = await no()
     await client.del(LOG)
@@ -270,7 +270,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(kinds).toEqual(['damaged'])
   })
 
-  it('of a snapshot that others remove make its writing and its reading fail', async () => {
+  it('of a snapshot that others remove makes its writing and its reading reject', async () => {
     const { snapshot } = feed
     if (snapshot === undefined) throw new Error('no snapshot')
     const removeAll = async () => client.del(await client.keys(`${KEY}:snapshot:*`))
@@ -294,7 +294,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(count).toBeGreaterThan(0)
   })
 
-  it('are read in answers of a few megabytes', async () => {
+  it('is read in replies of a few megabytes', async () => {
     const bytes = new Uint8Array(40_000)
     const events = Array.from({ length: 200 }, (_, at) => ({ seq: at + 1, bytes }))
     expect(await feed.append(null, events, headAt(200), call)).toEqual({ ok: true })
@@ -305,7 +305,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect((await read(seqs.length, 1000)).seqs[0]).toBe(seqs.length + 1)
   })
 
-  it('are gone after a reset, with the snapshot', async () => {
+  it('is deleted by a reset, with the snapshot', async () => {
     await grow(null, 3)
     const chunks = (async function* () {
       yield bytesOf('chunk')
@@ -318,7 +318,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     await grow(null, 2)
   })
 
-  it('that are many are trimmed in steps', async () => {
+  it('in a large amount is trimmed in steps', async () => {
     let head = await grow(null, 5000)
     for (const upTo of [10_000, 15_000, 20_000, 25_000]) head = await grow(head, upTo)
     await feed.trim?.(24_990, call)
@@ -335,7 +335,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     expect(await read(25_000)).toEqual({ seqs: [25_001], floor: 25_001 })
   })
 
-  it('have no time to live, but for a snapshot that is not finished or was replaced', async () => {
+  it('has no time to live, except for a snapshot that is unfinished or was replaced', async () => {
     await grow(null, 3)
     async function* chunks(text: string, fails = false) {
       for (let at = 0; at < 40; at++) yield bytesOf(text + at)
@@ -359,7 +359,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
     ['ioredis', client],
     ['node-redis', node],
   ])('watched with %s', (_, watched) => {
-    it('bring each event with its bytes, from where the watch began', async () => {
+    it('delivers each event with its bytes, from the start of the watch', async () => {
       const head = await grow(null, 3)
       const watch = watching({ ...head, seq: 1 }, watched)
       await soon(() => watch.seqs().length === 2)
@@ -372,8 +372,8 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
 
     it.each([
       ['are gone', async () => client.flushall()],
-      ['lost their head', async () => client.del(KEY)],
-      ['were set back', async () => client.hset(KEY, 'seq', 2)],
+      ['lost its head', async () => client.del(KEY)],
+      ['was rolled back', async () => client.hset(KEY, 'seq', 2)],
       [
         'began anew with a lower number',
         async () => {
@@ -382,7 +382,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
           await client.hset(KEY, 'no', 5)
         },
       ],
-    ])('end the watch when they %s', async (_, change) => {
+    ])('ends the watch when it %s', async (_, change) => {
       const head = await grow(null, 3)
       const watch = watching(head, watched)
       await soon(isWatched)
@@ -391,7 +391,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       expect(watch.hints.length).toBeGreaterThan(0)
     })
 
-    it('that were set back when the watch begins wake, and so do the next events', async () => {
+    it('that was rolled back before the watch wakes it at once, and so do the next events', async () => {
       const head = await grow(null, 3)
       const watch = watching({ ...head, seq: 9 }, watched)
       await soon(() => watch.hints.length > 0)
@@ -401,7 +401,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       expect(watch.seqs()).toEqual([4])
     })
 
-    it('that are gone when the watch begins wake, and so does the next log', async () => {
+    it('that was deleted before the watch wakes it at once, and so does the next log', async () => {
       const watch = watching(headAt(3), watched)
       await soon(() => watch.hints.length === 1)
       await grow(null, 1)
@@ -409,7 +409,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       expect(watch.seqs()).toEqual([])
     })
 
-    it('wake when they begin anew, and go on in the new epoch', async () => {
+    it('wakes the watch when it begins again, and delivers the new epoch', async () => {
       const head = await grow(null, 3)
       const watch = watching(head, watched)
       await soon(isWatched)
@@ -421,7 +421,7 @@ describe.skipIf(!available)('the data of the redis feed', async () => {
       expect(watch.seqs()).toEqual([2])
     })
 
-    it('of junk are removed, whatever their size, and the next events are still heard of', async () => {
+    it('of junk is removed at any size, and the next events are still delivered', async () => {
       const head = await grow(null, 3)
       const watch = watching(head, watched)
       await soon(isWatched)

@@ -56,7 +56,7 @@ describe.skipIf(url === undefined)('redis', async () => {
     })
   })
 
-  it('leaves the caller’s clients as they were', () => {
+  it('leaves the caller’s clients unchanged', () => {
     expect(io.status).toBe('ready')
     expect(node.isReady).toBe(true)
     for (const client of [io, node]) expect(client.listenerCount('error')).toBe(0)

@@ -1,4 +1,4 @@
-/** A redis-server of the test's own, which writes every change to disk before it replies. */
+/** A separate redis-server for the tests, which writes every change to disk before it replies. */
 import { hasBinary, type Kind, type OwnServer, startOwn } from '../support/own-server.js'
 
 export type { OwnServer } from '../support/own-server.js'
@@ -14,7 +14,7 @@ const REDIS: Kind = {
   greeting: /^\+PONG/,
 }
 
-/** Whether the machine has the binary. */
+/** Whether the binary is installed. */
 export const hasRedisServer = (): boolean => hasBinary(REDIS)
 
 /** Starts a server with further settings, such as `'--cluster-enabled', 'yes'`. */

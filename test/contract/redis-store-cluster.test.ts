@@ -10,7 +10,7 @@ import { uniqueName } from './servers.js'
 
 const available = hasRedisServer()
 
-// A cluster of one node refuses what would not be on one node of a larger cluster.
+// A cluster of one node rejects commands that would span several nodes of a larger cluster.
 describe.skipIf(!available)('the redis store, in a cluster', async () => {
   const server = available
     ? await ownServer('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
@@ -43,7 +43,7 @@ describe.skipIf(!available)('the redis store, in a cluster', async () => {
     return store
   }
 
-  /** The text between the first braces decides which node has a key. */
+  /** The text between the first braces selects the node of a key. */
   async function expectOneTag(store: Store): Promise<void> {
     const tag = `{${prefixes.get(store)}}:`
     const keys = await plain.keys('*')
@@ -64,13 +64,13 @@ describe.skipIf(!available)('the redis store, in a cluster', async () => {
     })
   })
 
-  it('would be refused if a script touched keys of two slots', async () => {
+  it('rejects a script that touches keys of two slots', async () => {
     const script = `#!lua\nreturn redis.call('GET', '{b}:schema')`
     await expect(plain.eval(script, 1, '{a}:schema')).rejects.toThrow('same slot')
   })
 
-  it('never gives a key a time to live, and touches none outside its prefix', async () => {
-    // A bare socket, since a client may take what is reported of others for an answer to itself.
+  it('never gives a key a time to live, and touches no key outside its prefix', async () => {
+    // A bare socket, since a client may take what is reported of others for its own reply.
     const monitor = connect({ host: '127.0.0.1', port }).setEncoding('utf8')
     let report = ''
     monitor.on('data', (text) => {

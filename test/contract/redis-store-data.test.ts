@@ -24,7 +24,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     await server?.remove()
   })
 
-  it('are reached again after the server forgot its scripts', async () => {
+  it('is reached again after the server forgot its scripts', async () => {
     const token = make.token()
     await client.script('FLUSH')
     await store.insertTokens([token])
@@ -35,7 +35,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     for (const page of await Promise.all(calls)) expect(page).toEqual([token])
   })
 
-  it('of a newer library are refused, at the start and later', async () => {
+  it('of a newer library is rejected, at the start and later', async () => {
     await client.set(key('schema'), '3')
     const refused = { code: 'ERR_STORE_SCHEMA', message: expect.stringContaining('newer') }
     await expect(redisStore(client).open()).rejects.toMatchObject(refused)
@@ -43,7 +43,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(await client.keys('*')).toEqual([key('schema')])
   })
 
-  it('that are gone since the start are not taken for none', async () => {
+  it('that was deleted since the start is not taken for an empty store', async () => {
     const token = make.token()
     await store.insertTokens([token])
     await client.flushall()
@@ -53,7 +53,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     await expect(store.insertTokens([token])).rejects.toMatchObject(refused)
   })
 
-  it('that do not parse are named, and take nothing else with them', async () => {
+  it('that does not parse is named, and affects no other record', async () => {
     const tokens = make.tokens(8)
     await store.insertTokens(tokens)
     const [a, b, c, d, e, f] = tokens.map(({ id }) => key(`token:${id}`))
@@ -91,7 +91,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(await store.listTokens({ subject: 'user:1' }, PAGE)).toEqual([])
   })
 
-  it('of keys and revocations that do not parse are named too', async () => {
+  it('of keys and revocations that does not parse is named too', async () => {
     const [good, bad] = [make.key(), make.key({ generation: 2 })]
     for (const record of [good, bad]) await store.insertKey(record)
     await client.del(key(`key:${bad.id}`))
@@ -104,7 +104,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(corrupt(await readRevocations(store, PAGE))).toEqual([revocations[0]?.id])
   })
 
-  it('are found by hostile text as by any other, and by no other text', async () => {
+  it('is found by hostile text as by any other, and by no other text', async () => {
     const parts = [
       '',
       'a',
@@ -139,7 +139,7 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(live.map(({ subject }) => subject)).toEqual(corpus.slice(20))
   })
 
-  it('come the same over the older protocol, and from a client that answers buffers', async () => {
+  it('is the same over the older protocol, and from a client that returns buffers', async () => {
     const token = make.token({ subject: 'J\u00F6rg \u{1F600}' })
     await store.insertTokens([token])
     const url = server?.url ?? ''

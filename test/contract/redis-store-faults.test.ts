@@ -8,7 +8,7 @@ import { hasRedisServer, type OwnServer, ownServer } from './redis-server.js'
 
 const PAGE = { limit: 100 }
 
-describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', async () => {
+describe.skipIf(!hasRedisServer())('the redis store, on a separate server', async () => {
   const servers: OwnServer[] = []
   const clients: Redis[] = []
   afterEach(async () => {
@@ -59,7 +59,7 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     throw new Error('it does not work again')
   }
 
-  it('refuses a server that may drop keys, unless that is allowed', async () => {
+  it('rejects a server that may evict keys, unless configured to allow it', async () => {
     const client = await connected(await serve('--maxmemory-policy', 'allkeys-lru'))
     await expect(redisStore(client).open()).rejects.toMatchObject({
       code: 'ERR_INVALID_OPTION',
@@ -71,12 +71,12 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     expect(await store.getToken('unknown')).toBeUndefined()
   })
 
-  it('warns once of a server that does not tell whether it may drop keys', async () => {
+  it('warns once about a server that does not report whether it may evict keys', async () => {
     const server = await serve()
     const admin = await connected(server)
     await admin.call('ACL', ['SETUSER', 'app', 'on', '>secret', '~*', '+@all', '-info', '-config'])
     const client = ioredis(server, { username: 'app', password: 'secret' })
-    // The client's own look at the server needs INFO too.
+    // The client's own check of the server needs INFO too.
     client.options.enableReadyCheck = false
     await client.connect()
     const codes: unknown[] = []
@@ -91,7 +91,7 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     expect(codes).toEqual(['WATCHWORD_REDIS_CONFIG'])
   })
 
-  it('rejects while the server is away, and has all that was written when it is back', async () => {
+  it('rejects while the server is away, and has all written data when it is back', async () => {
     const server = await serve()
     const node = createClient({
       url: server.url,
@@ -131,7 +131,7 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     node.destroy()
   })
 
-  it('shows all of a subject as revoked from the first step on, though only a part is marked', async () => {
+  it('shows all tokens of a subject as revoked from the first step on, while only some are marked', async () => {
     const server = await serve()
     const client = await connected(server)
     const make = fixtures('subject of ten thousand')
@@ -163,7 +163,7 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     await server.kill()
     await server.start()
 
-    // A client of its own: the first one takes its time to notice that the server is back.
+    // A separate client: the first one is slow to notice that the server is back.
     const next = await connected(server)
     const reader = redisStore(next)
     await reader.open()
@@ -184,7 +184,7 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
     expect(await reader.succeed(last.id, make.successor(last), null)).toEqual({
       outcome: 'revoked',
     })
-    // What comes in meanwhile must not turn from dead to live when the marking is done.
+    // Records added meanwhile must not turn from revoked to valid when the marking is done.
     const between = make.token({ subject: 'big' })
     expect(await reader.insertTokens([between], { max: 1, now: NOW })).toBe('inserted')
     expect((await reader.getToken(between.id))?.revokedBy).toBe(revocation.actor)
@@ -206,12 +206,12 @@ describe.skipIf(!hasRedisServer())('the redis store, on a server of its own', as
       (await reader.listTokens({ subject: 'big' }, { limit: 20_000 })).slice(0, 10_000),
     ).toEqual(expected)
     expect((await reader.getToken(between.id))?.revokedBy).toBe(revocation.actor)
-    // Kept later, and so not the one that the token bears.
+    // Written later, and so not the revocation that the token shows.
     await reader.revoke(make.revocation('token', last.id, { actor: 'late' }))
     expect(await reader.getToken(last.id)).toEqual(last)
   })
 
-  it('when memory is full writes no half, and still revokes and purges', async () => {
+  it('writes nothing partially when memory is full, and still revokes and purges', async () => {
     const client = await connected(await serve())
     const store = redisStore(client)
     await store.open()

@@ -55,7 +55,7 @@ describe.skipIf(url === undefined)('redis', async () => {
     })
   })
 
-  it('leaves the caller’s clients as they were', () => {
+  it('leaves the caller’s clients unchanged', () => {
     expect(io.status).toBe('ready')
     expect(node.isReady).toBe(true)
     for (const client of [node, otherNode]) expect(client.listenerCount('error')).toBe(0)

@@ -30,7 +30,7 @@ describe.skipIf(url === undefined)('two nodes on one Redis', () => {
     for (const each of clients) each.disconnect()
   })
 
-  it('leave no successor valid when one rotates what the other revokes', async () => {
+  it('leave no successor valid when one rotates a token that the other revokes', async () => {
     await ready
     const rootKey = exportKey(generateKey())
     const start = (node: string) =>

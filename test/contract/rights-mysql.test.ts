@@ -1,4 +1,4 @@
-/** The rights of examples/rights.md on MySQL and MariaDB: enough for both contracts, and none of them too much. */
+/** The privileges of examples/rights.md on MySQL and MariaDB are sufficient for both contracts, and all of them necessary. */
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RevocationFeed } from '../../src/feed/feed.js'
@@ -11,7 +11,7 @@ import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
 
-describe.skipIf(url === undefined)('the rights on MySQL', () => {
+describe.skipIf(url === undefined)('the privileges on MySQL', () => {
   const database = uniqueName()
   const user = uniqueName()
   const migrator = uniqueName()
@@ -106,19 +106,19 @@ describe.skipIf(url === undefined)('the rights on MySQL', () => {
   const but = (all: readonly Privilege[], missing: Privilege) =>
     all.filter((each) => each !== missing)
 
-  describe('are enough for the store', () => {
+  describe('are sufficient for the store', () => {
     storeContract({ describe, it, ...storeOptions(ofStore) })
   })
-  describe('are enough for the feed', () => {
+  describe('are sufficient for the feed', () => {
     feedContract({ describe, it, ...feedOptions(ofFeed) })
   })
 
-  // MySQL demands it for FOR UPDATE, MariaDB does not.
+  // MySQL requires it for FOR UPDATE, MariaDB does not.
   const isOfMySqlAlone = ({ privilege, object }: Privilege) =>
     privilege === 'UPDATE' && object === 'auth.watchword_locks'
 
   it.each(ofStore)(
-    'the store fails without $privilege on $object, where the server demands it',
+    'the store fails without $privilege on $object, where the server requires it',
     async (missing) => {
       const [rows] = await admin.query('SELECT VERSION() AS version')
       const [{ version }] = rows as [{ version: string }]

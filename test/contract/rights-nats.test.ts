@@ -1,4 +1,4 @@
-/** The rights of examples/rights.md on NATS: enough for the contract of the feed, and none of them too much. */
+/** The permissions of examples/rights.md on NATS are sufficient for the contract of the feed, and all of them necessary. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,12 +21,12 @@ const ENTRIES = LINES.filter((line) => line.includes('"')).map((line) => line.tr
 const permissions = (prefix: string, lines = LINES) =>
   `permissions: { ${lines.join('\n').replaceAll('auth', prefix)} }`
 
-/** An entry of the page replaced by a subject that nobody uses: an empty list would allow everything. */
+/** Replaces an entry of the page by an unused subject: an empty list would allow everything. */
 const without = (entry: string) =>
   LINES.map((line) => (line.trim() === entry ? '"no.such.subject"' : line))
 
-// A server of its own: permissions are set in its configuration.
-describe.skipIf(!available)('the rights on NATS', async () => {
+// A separate server, since permissions are set in its configuration.
+describe.skipIf(!available)('the permissions on NATS', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'watchword-rights-'))
   const file = join(folder, 'nats.conf')
   const user = (name: string, allowed: string) => `{ user: ${name}, password: pw, ${allowed} }`
@@ -63,7 +63,7 @@ describe.skipIf(!available)('the rights on NATS', async () => {
     for (const stream of ['LOG', 'SNAP'])
       await streams.delete(`${prefixOf(feed)}_${stream}`).catch(() => false)
   }
-  /** Makes the two streams, as an operator does. */
+  /** Creates the two streams, as an operator does. */
   async function makeStreams(prefix: string, as = 'admin'): Promise<void> {
     const feed = natsFeed(jetstream(await connectAs(as)), { prefix })
     await feed.open(new AbortController().signal)
@@ -71,7 +71,7 @@ describe.skipIf(!available)('the rights on NATS', async () => {
   }
 
   let next = 0
-  describe('are enough for the feed, once the streams were made', () => {
+  describe('are sufficient for the feed, once the streams were created', () => {
     feedContract({
       describe,
       it,
@@ -85,7 +85,7 @@ describe.skipIf(!available)('the rights on NATS', async () => {
     })
   })
 
-  it('are enough to make the streams', async () => {
+  it('are sufficient to create the streams', async () => {
     await makeStreams('s', 's')
     const { streams } = await jetstream(await connectAs('admin')).jetstreamManager()
     expect((await streams.info('s_LOG')).config.subjects).toEqual(['s.log'])

@@ -1,4 +1,4 @@
-/** The rights of examples/rights.md on PostgreSQL: enough for both contracts, and none of them too much. */
+/** The privileges of examples/rights.md on PostgreSQL are sufficient for both contracts, and all of them necessary. */
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RevocationFeed } from '../../src/feed/feed.js'
@@ -11,7 +11,7 @@ import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('postgres')
 
-describe.skipIf(url === undefined)('the rights on PostgreSQL', () => {
+describe.skipIf(url === undefined)('the privileges on PostgreSQL', () => {
   const role = uniqueName()
   const migrator = uniqueName()
   const admin = new pg.Pool({ connectionString: url, max: 4 })
@@ -42,7 +42,7 @@ describe.skipIf(url === undefined)('the rights on PostgreSQL', () => {
   const schemas = new WeakMap<object, string>()
   const drop = (made: object) => admin.query(`DROP SCHEMA "${schemas.get(made)}" CASCADE`)
 
-  /** A schema that was migrated with the rights of the page alone, and whose service has these privileges. */
+  /** A schema that was migrated with only the privileges of the page, and whose service has these privileges. */
   async function place(
     migrate: (schema: string) => Promise<void>,
     granted: readonly Privilege[],
@@ -111,10 +111,10 @@ describe.skipIf(url === undefined)('the rights on PostgreSQL', () => {
   const but = (all: readonly Privilege[], missing: Privilege) =>
     all.filter((each) => each !== missing)
 
-  describe('are enough for the store', () => {
+  describe('are sufficient for the store', () => {
     storeContract({ describe, it, ...storeOptions(ofStore) })
   })
-  describe('are enough for the feed', () => {
+  describe('are sufficient for the feed', () => {
     feedContract({ describe, it, ...feedOptions(ofFeed) })
   })
 

@@ -1,4 +1,4 @@
-/** The rights of examples/rights.md on Redis: enough for both contracts, and none of them too much. */
+/** The permissions of examples/rights.md on Redis are sufficient for both contracts, and all of them necessary. */
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RevocationFeed } from '../../src/feed/feed.js'
@@ -12,15 +12,15 @@ import { uniqueName } from './servers.js'
 
 const available = hasRedisServer()
 
-/** The rules of a user, as `ACL SETUSER` takes them, for keys that begin with the prefixes of this run. */
+/** The rules of a user, as `ACL SETUSER` accepts them, for keys that begin with the prefixes of this run. */
 function rulesOf(name: string, prefix: string): readonly string[] {
   const [line = ''] = listed(name)
   const [, rules = ''] = /^ACL SETUSER watchword_app (.+)$/.exec(line) ?? []
   return rules.replace('{auth}', `{${prefix}*}`).split(' ')
 }
 
-// A server of its own: a script that another test has loaded would hide that EVAL is needed.
-describe.skipIf(!available)('the rights on Redis', async () => {
+// A separate server: a script that another test has loaded would hide that EVAL is needed.
+describe.skipIf(!available)('the permissions on Redis', async () => {
   const server = available ? await ownServer() : undefined
   const url = server?.url ?? 'redis://localhost'
 
@@ -32,7 +32,7 @@ describe.skipIf(!available)('the rights on Redis', async () => {
   let users = 0
   let made = 0
 
-  /** A client of a user that `clientWith` or a hook has yet to make. */
+  /** A client of a user that `clientWith` or a hook creates later. */
   function clientOf(username: string): Redis {
     const client = new Redis(url, {
       username,
@@ -109,10 +109,10 @@ describe.skipIf(!available)('the rights on Redis', async () => {
   })
   const commandsOf = (rules: readonly string[]) => rules.filter((rule) => rule.startsWith('+'))
 
-  describe('are enough for the store', () => {
+  describe('are sufficient for the store', () => {
     storeContract({ describe, it, ...storeOptions(storeClient, storeClient) })
   })
-  describe('are enough for the feed', () => {
+  describe('are sufficient for the feed', () => {
     feedContract({ describe, it, ...feedOptions(feedClient, feedClient) })
   })
 
@@ -127,7 +127,7 @@ describe.skipIf(!available)('the rights on Redis', async () => {
     },
     300_000,
   )
-  it('are enough to read the clock of the server, which no contract does', async () => {
+  it('are sufficient to read the clock of the server, which no contract does', async () => {
     await expect(tellsTime(storeClient).run()).resolves.toBeUndefined()
   })
   it.each(commandsOf(ofFeed))(
@@ -141,7 +141,7 @@ describe.skipIf(!available)('the rights on Redis', async () => {
     300_000,
   )
 
-  it('no key outside the prefix can be read or written', async () => {
+  it('allow no key outside the prefix to be read or written', async () => {
     const client = await clientWith(ofStore)
     await expect(client.get('another key')).rejects.toThrow(/NOPERM/)
     await expect(client.set('another key', '1')).rejects.toThrow(/NOPERM/)

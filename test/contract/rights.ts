@@ -1,5 +1,5 @@
 /**
- * The lists of examples/rights.md, and the contracts as workloads to hold an account to them.
+ * The lists of examples/rights.md, and the contracts as workloads for an account with those rights.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface Privilege {
   readonly object: string
 }
 
-/** The privileges of some GRANT statements of the page. */
+/** The privileges of the page's GRANT statements. */
 export function privileges(...names: readonly string[]): readonly Privilege[] {
   return names.flatMap(listed).flatMap((line) => {
     const [, granted, object] = /^GRANT ([A-Z, ]+) ON (.+) TO \w+;$/.exec(line) ?? []
@@ -52,7 +52,7 @@ interface Runner {
   readonly it: (name: string, body: () => Promise<void>) => unknown
 }
 
-/** The cases that a contract registers, to be run here one by one; those across two instances need no further right. */
+/** The cases that a contract registers, to be run one by one; those across two instances need no further right. */
 export function casesOf(register: (runner: Runner) => void): readonly Case[] {
   const cases: Case[] = []
   register({
@@ -62,7 +62,7 @@ export function casesOf(register: (runner: Runner) => void): readonly Case[] {
   return cases.filter(({ title }) => !/^lifecycle\.twin|across two instances/.test(title))
 }
 
-/** Cases that failed for want of another right: they are tried first, since they touch a lot. */
+/** Cases that failed without another right: they run first, since they touch a lot. */
 const failedBefore = new Map<string, number>()
 
 /** Runs the cases until one fails, and returns its title; `undefined` when all pass. */

@@ -10,7 +10,7 @@ interface Server {
   readonly variable: string
   readonly fallback: string
   readonly port: number
-  /** What provides it on Debian. */
+  /** The Debian package. */
   readonly debian: string
 }
 
@@ -41,11 +41,11 @@ const SERVERS = {
   },
 } as const satisfies Readonly<Record<string, Server>>
 
-const ANSWER_WITHIN_MS = 2000
+const REPLY_WITHIN_MS = 2000
 
 /**
  * The URL of a server that accepts connections, or `undefined`, with one line that says what was skipped and how to get
- * it. In CI a server that is missing is a failure: there, nothing may be skipped unseen.
+ * it. In CI a missing server is a failure, so that no test is skipped unnoticed.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export async function serverUrl(name: keyof typeof SERVERS): Promise<string | un
   const url = process.env[variable] ?? fallback
   if (await accepts(url, port)) return url
   const { host } = new URL(url)
-  const line = `${name} does not answer at ${host}: its tests are skipped (apt-get install ${debian}, or set ${variable})`
+  const line = `${name} does not reply at ${host}: its tests are skipped (apt-get install ${debian}, or set ${variable})`
   if (process.env['CI'] === 'true') throw new Error(line)
   console.warn(line)
   return undefined
@@ -68,17 +68,17 @@ function accepts(url: string, defaultPort: number): Promise<boolean> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
     const socket = connect({ host: hostname, port: Number(port) || defaultPort })
-    const answer = (yes: boolean): void => {
+    const settle = (yes: boolean): void => {
       socket.destroy()
       resolve(yes)
     }
-    socket.setTimeout(ANSWER_WITHIN_MS, () => answer(false))
-    socket.once('connect', () => answer(true))
-    socket.once('error', () => answer(false))
+    socket.setTimeout(REPLY_WITHIN_MS, () => settle(false))
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
   })
 }
 
-/** A name that no other test run has: lower-case letters, digits and underscores, at most 20 of them. */
+/** A name unique to this test run: lower-case letters, digits and underscores, at most 20 of them. */
 export function uniqueName(): string {
   return `ww_${randomBytes(8).toString('hex')}`
 }

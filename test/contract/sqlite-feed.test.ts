@@ -75,7 +75,7 @@ describe.each(drivers)('sqliteFeed over %s', (driver, open) => {
     expect(found).toMatchObject([{ one: 1 }])
   })
 
-  it('shares a database with a store, and each is migrated by itself', async () => {
+  it('shares a database with a store, and each is migrated separately', async () => {
     const handle = open(newPath())
     const store = sqliteStore(handle)
     const feed = sqliteFeed(handle)
@@ -98,7 +98,7 @@ describe.each(drivers)('sqliteFeed over %s', (driver, open) => {
     handle.close()
   })
 
-  it('is what its migrationSql creates', async () => {
+  it('has the schema that its migrationSql creates', async () => {
     const handle = open(':memory:')
     const feed = sqliteFeed(handle, { prefix: 'other_' })
     handle.exec(feed.migrationSql())
@@ -128,7 +128,7 @@ describe.each(drivers)('sqliteFeed over %s', (driver, open) => {
     handle.close()
   })
 
-  it('says what an acknowledged append survives', async () => {
+  it('reports what an acknowledged append survives', async () => {
     const durability = async (path: string, pragma: string) => {
       const handle = open(path)
       handle.exec(pragma)
@@ -147,7 +147,7 @@ describe.each(drivers)('sqliteFeed over %s', (driver, open) => {
     expect(await durability(':memory:', 'PRAGMA synchronous = FULL')).toBe('process')
   })
 
-  it('takes no handle and no option that it does not know', () => {
+  it('rejects an invalid handle and an unknown option', () => {
     const wrong =
       (database: unknown, ...options: [object?]) =>
       () =>

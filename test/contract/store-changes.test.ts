@@ -1,4 +1,4 @@
-/** What the contract kit cannot force: a transaction that stays open, an older schema, and the server's own words. */
+/** Cases that the contract kit cannot force: an open transaction, an older schema, and the server's own messages. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,7 +106,7 @@ afterAll(async () => {
 })
 
 describe.each(places)('the changes of %s', (name, makePlace) => {
-  it('hold what took its number early and is committed late, after the cursor in between', async () => {
+  it('hold a change that took its number early and is committed late, after the cursor in between', async () => {
     const { store, run } = await placeOf(makePlace)
     await store.migrate()
     const make = fixtures(name)
@@ -118,7 +118,7 @@ describe.each(places)('the changes of %s', (name, makePlace) => {
       await run(name === 'sqlite' ? 'BEGIN DEFERRED' : 'BEGIN')
       if (name !== 'sqlite')
         await run(`UPDATE watchword_arrivals SET n = n + 1 WHERE id = ${stripe}`)
-      // Others go on meanwhile in the stripes that are free, and the cursor with them.
+      // Other changes continue meanwhile in the free stripes, and so does the cursor.
       const seen = await store.changes(cursor, 9)
       cursor = seen.cursor
       expect(seen.superseded).toEqual([])
@@ -134,7 +134,7 @@ describe.each(places)('the changes of %s', (name, makePlace) => {
     }
   })
 
-  it('start over when the database was set back to an earlier state', async () => {
+  it('start over when the database was restored to an earlier state', async () => {
     const { store, run } = await placeOf(makePlace)
     await store.migrate()
     const make = fixtures(name)
@@ -153,7 +153,7 @@ describe.each(places)('the changes of %s', (name, makePlace) => {
     expect(new Set(kept).size).toBe(10)
   })
 
-  it('are there after version 1 of the schema was migrated, whose rows are read as they were', async () => {
+  it('exist after version 1 of the schema was migrated, whose rows are read unchanged', async () => {
     const { store, run, versionOne } = await placeOf(makePlace)
     for (const statement of versionOne) await run(statement)
     await run('INSERT INTO watchword_schema (version) VALUES (1)')
@@ -196,7 +196,7 @@ describe('an sqlite database in memory', () => {
 })
 
 describe.skipIf(redisUrl === undefined)('the redis store', () => {
-  it('takes over the data of version 1, and names its server and its time', async () => {
+  it('migrates the data of version 1, and names its server and its time', async () => {
     const prefix = uniqueName()
     const client = new Redis(redisUrl ?? '')
     const key = (name: string) => `{${prefix}}:${name}`

@@ -1,5 +1,5 @@
 /**
- * A second, plain store, whose every rule can be replaced: what the kit is proved against.
+ * A second, plain store whose every rule can be replaced, to test the contract kit itself.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type {
 } from '../../src/store/store.js'
 import { GOOD, type Rules, type Tables } from './store-mutants-rules.js'
 
-/** A store over the tables that obeys the rules: all good ones make a good store. */
+/** A store over the tables that obeys the given rules: correct rules make a correct store. */
 export function plainStore(tables: Tables, changed: Partial<Rules> = {}): Store {
   const rules = { ...GOOD, ...changed }
   const t = { tables, rules }
@@ -156,7 +156,7 @@ async function supersede({ tables, rules }: Parts, id: string, at: number): Prom
   row.supersededAt = supersededAt
 }
 
-/** The same as an adapter would: what changed since, each once for each change. */
+/** As an adapter does: the changes, each once. */
 function changes({ tables, rules }: Parts, after: string | null, limit: number): Changes {
   const { arrivals, revocations, tokens } = tables
   const from = after === null ? arrivals.length : Number(after)

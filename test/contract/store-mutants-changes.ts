@@ -1,5 +1,5 @@
 /**
- * Stores that are wrong about what changed, about successors of a revoked token, and about how many they matched.
+ * Stores that are wrong about changes, about successors of a revoked token, and about counts of matched records.
  *
  * @module
  */
@@ -32,9 +32,9 @@ export const changeMutants: readonly Mutant[] = [
     fault: 'leaves out a revocation that matched nothing',
     methods: ({ arrivals, matched }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         if (matched.get(revocation.id) === 0) arrivals.pop()
-        return answer
+        return result
       },
     }),
   },
@@ -62,9 +62,9 @@ export const changeMutants: readonly Mutant[] = [
     fault: 'passes over a successor that sets no end',
     methods: ({ arrivals }, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
+        const result = await good.succeed(id, successor, at)
         if (at === null) arrivals.pop()
-        return answer
+        return result
       },
     }),
   },
@@ -121,9 +121,9 @@ export const changeMutants: readonly Mutant[] = [
     fault: 'takes a repetition for a change',
     methods: ({ arrivals }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         arrivals.push(revocation.id)
-        return answer
+        return result
       },
     }),
   },
@@ -145,9 +145,9 @@ export const changeMutants: readonly Mutant[] = [
         const place = arrivals.push('') - 1
         await tick()
         await tick()
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         arrivals[place] = arrivals.pop() ?? ''
-        return answer
+        return result
       },
     }),
   },

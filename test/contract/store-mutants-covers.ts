@@ -1,5 +1,5 @@
 /**
- * Wrong ideas of what a revocation covers.
+ * Wrong rules for what a revocation covers.
  *
  * @module
  */

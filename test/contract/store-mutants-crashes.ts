@@ -1,5 +1,5 @@
 /**
- * Stores whose writes take more than one step, so that a crash in between leaves a half.
+ * Stores whose writes take several steps, so that a crash in between leaves a partial write.
  *
  * @module
  */

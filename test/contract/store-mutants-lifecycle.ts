@@ -80,7 +80,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.closed',
-    fault: 'answers missing for could not ask',
+    fault: 'returns missing when the call failed',
     methods: (_, good) => ({ getToken: (id) => good.getToken(id).catch(() => undefined) }),
   },
   {
@@ -102,7 +102,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.promises',
-    fault: 'answers without a promise',
+    fault: 'returns without a promise',
     methods: () => ({ supersede: (() => undefined) as never }),
   },
   {

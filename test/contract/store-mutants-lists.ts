@@ -7,7 +7,7 @@ import type { TokenRecord } from '../../src/store/store.js'
 import { GOOD, type Rules } from './store-mutants-rules.js'
 import type { Mutant } from './store-mutants-runner.js'
 
-/** Counts as a good store does, but for one condition that it leaves out. */
+/** Counts as a correct store does, except for one omitted condition. */
 const countsBut = (over: Partial<TokenRecord>): Partial<Rules> => ({
   counts: (row, like, now) => GOOD.counts({ ...row, ...over }, like, now),
 })

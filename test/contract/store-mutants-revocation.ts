@@ -32,12 +32,12 @@ export const supersedeMutants: readonly Mutant[] = [
           await good.supersede(id, at)
         },
         async insertTokens(records, limit) {
-          const answer = await good.insertTokens(records, limit)
+          const result = await good.insertTokens(records, limit)
           for (const { id } of records) {
             const row = tokens.get(id)
             if (row !== undefined) row.supersededAt ??= ended.get(id) ?? null
           }
-          return answer
+          return result
         },
       }
     },
@@ -70,14 +70,14 @@ export const revocationMutants: readonly Mutant[] = [
   },
   {
     rule: 'revocation.subject',
-    fault: 'marks whatever begins so',
+    fault: 'marks every value with the same prefix',
     rules: marking((revocation, row) =>
       GOOD.covers(revocation, { ...row, subject: row.subject.slice(0, revocation.value.length) }),
     ),
   },
   {
     rule: 'revocation.audience',
-    fault: 'marks whatever begins so',
+    fault: 'marks every value with the same prefix',
     rules: marking((revocation, row) =>
       GOOD.covers(revocation, { ...row, audience: row.audience.slice(0, revocation.value.length) }),
     ),
@@ -94,9 +94,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks the keys',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         for (const key of keys.values()) key.revokedAt ??= revocation.at
-        return answer
+        return result
       },
     }),
   },
@@ -105,9 +105,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'does not mark the key',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         for (const key of keys.values()) key.revokedAt = null
-        return answer
+        return result
       },
     }),
   },
@@ -116,10 +116,10 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks the key again',
     methods: ({ keys }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         const key = keys.get(revocation.value)
         if (key !== undefined) key.revokedAt = revocation.at
-        return answer
+        return result
       },
     }),
   },
@@ -133,13 +133,13 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'marks what an earlier one covers',
     methods: ({ tokens, revocations }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         for (const kept of revocations.values()) {
           for (const row of tokens.values()) {
             if (row.revokedAt === null && GOOD.covers(kept, row)) row.revokedAt = revocation.at
           }
         }
-        return answer
+        return result
       },
     }),
   },
@@ -168,9 +168,9 @@ export const revocationMutants: readonly Mutant[] = [
     fault: 'keeps only what marked something',
     methods: ({ tokens, revocations }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         if (tokens.size === 0) revocations.delete(revocation.id)
-        return answer
+        return result
       },
     }),
   },

@@ -1,5 +1,5 @@
 /**
- * The rules of a good store, one by one, for a mutant to break.
+ * The rules of a correct store, one by one, for a mutant to break.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Tables {
   readonly tokens: Map<string, Row>
   readonly keys: Map<string, KeyRow>
   readonly revocations: Map<string, Revocation>
-  /** How many live records each revocation matched, by its id. */
+  /** How many valid records each revocation matched, by its id. */
   readonly matched: Map<string, number>
   /** Ids of what changed, in the order of the commits. */
   readonly arrivals: string[]
@@ -25,10 +25,10 @@ export type Gap = 'insert' | 'limit' | 'succeed' | 'revoke' | 'mark' | 'key' | '
 
 /** Each is one sentence of the contract, for a mutant to break. */
 export interface Rules {
-  /** A row on its way in, and on its way out. */
+  /** Conversion of a row on writes and on reads. */
   take<T>(row: T): T
   give<T>(row: T): T
-  /** What a look-up by id finds. */
+  /** The result of a look-up by id. */
   id(id: string): string
   /** Text as it is compared. */
   text(text: string): string
@@ -40,15 +40,15 @@ export interface Rules {
   isFull(live: number, fresh: number, max: number): boolean
   /** Whether a revocation marks the row. */
   covers(revocation: Revocation, row: TokenRecord): boolean
-  /** Whether a kept revocation forbids the succession. */
+  /** Whether an existing revocation forbids the succession. */
   bars(revocation: Revocation, predecessor: TokenRecord, successor: TokenRecord): boolean
   isMarked(row: { readonly revokedAt: number | null }): boolean
   earlier(is: number | null, at: number): number
   later(is: number | null, at: number): number
   isPast(expiresAt: number, upTo: number): boolean
-  /** Notes what changed, when it is committed. */
+  /** Records the change, when it is committed. */
   arrive(arrivals: string[], id: string): void
-  /** Something to wait for between a check and its write. A good store has nothing. */
+  /** A pause between a check and its write. A correct store has none. */
   gap(where: Gap): Promise<void> | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * A test runner of forty lines that tells what became of each case, and the shape of a mutant.
+ * A test runner of forty lines that reports the outcome of each case, and the shape of a mutant.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { emptyTables, type Rules, type Tables } from './store-mutants-rules.js'
 export interface Mutant {
   /** The rule of the kit that must catch it. */
   readonly rule: string
-  /** What it does wrong. */
+  /** The fault. */
   readonly fault: string
   readonly rules?: Partial<Rules>
-  /** Methods in place of the good ones. */
+  /** Methods in place of the correct ones. */
   readonly methods?: (tables: Tables, good: Store) => Partial<Store>
   /** Default: true. */
   readonly hasTwin?: boolean

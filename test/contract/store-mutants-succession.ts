@@ -14,9 +14,9 @@ export const successionMutants: readonly Mutant[] = [
     fault: 'links and does not insert',
     methods: ({ tokens }, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
-        if (answer.outcome === 'succeeded') tokens.delete(successor.id)
-        return answer
+        const result = await good.succeed(id, successor, at)
+        if (result.outcome === 'succeeded') tokens.delete(successor.id)
+        return result
       },
     }),
   },
@@ -35,9 +35,9 @@ export const successionMutants: readonly Mutant[] = [
     fault: 'null clears it',
     methods: ({ tokens }, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
+        const result = await good.succeed(id, successor, at)
         if (at === null) Object.assign(tokens.get(id) ?? {}, { supersededAt: null })
-        return answer
+        return result
       },
     }),
   },
@@ -48,9 +48,9 @@ export const successionMutants: readonly Mutant[] = [
       async succeed(id, successor, at) {
         const grandparent = tokens.get(tokens.get(id)?.predecessor ?? '')
         const supersededAt = grandparent?.supersededAt ?? null
-        const answer = await good.succeed(id, successor, at)
+        const result = await good.succeed(id, successor, at)
         if (grandparent !== undefined) grandparent.supersededAt = supersededAt
-        return answer
+        return result
       },
     }),
   },
@@ -72,11 +72,11 @@ export const successionMutants: readonly Mutant[] = [
   },
   {
     rule: 'succession.already',
-    fault: "answers the caller's own successor",
+    fault: "returns the caller's own successor",
     methods: (_, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
-        return answer.outcome === 'already' ? { ...answer, successor } : answer
+        const result = await good.succeed(id, successor, at)
+        return result.outcome === 'already' ? { ...result, successor } : result
       },
     }),
   },
@@ -85,9 +85,9 @@ export const successionMutants: readonly Mutant[] = [
     fault: 'inserts the one that lost',
     methods: (_, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
-        if (answer.outcome === 'already') await good.insertTokens([successor])
-        return answer
+        const result = await good.succeed(id, successor, at)
+        if (result.outcome === 'already') await good.insertTokens([successor])
+        return result
       },
     }),
   },
@@ -106,9 +106,9 @@ export const successionMutants: readonly Mutant[] = [
     fault: 'inserts without a predecessor',
     methods: (_, good) => ({
       async succeed(id, successor, at) {
-        const answer = await good.succeed(id, successor, at)
-        if (answer.outcome === 'missing') await good.insertTokens([successor])
-        return answer
+        const result = await good.succeed(id, successor, at)
+        if (result.outcome === 'missing') await good.insertTokens([successor])
+        return result
       },
     }),
   },

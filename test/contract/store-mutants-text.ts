@@ -1,5 +1,5 @@
 /**
- * Stores that are wrong about text, and about calls at the same time.
+ * Stores that are wrong about text, and about concurrent calls.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { Mutant } from './store-mutants-runner.js'
 
 const tick = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** Lets others in between a check and its write. */
+/** Lets other calls run between a check and its write. */
 const gapAt = (where: Gap): Partial<Rules> => ({
   gap: (here) => (here === where ? tick() : undefined),
 })
 
-/** Compares as if these were the same. */
+/** Compares as if these were equal. */
 const comparing = (text: (text: string) => string): Partial<Rules> => ({ text })
 
-/** Finds by id what is the same after this. */
+/** Finds by id any row that is equal after this. */
 const finding = (id: (id: string) => string): Partial<Rules> => ({ id })
 
-/** Keeps every text of a token in another form. */
+/** Stores every text of a token in another form. */
 const keeping = (change: (text: string) => string): Partial<Rules> => ({
   take: (row) =>
     JSON.parse(JSON.stringify(row), (_, value) =>
@@ -128,10 +128,10 @@ export const raceMutants: readonly Mutant[] = [
     methods: ({ tokens }, good) => ({
       async succeed(id, successor, at) {
         const { revokedAt, revokedBy, revokedReason } = tokens.get(id) ?? {}
-        const answer = await good.succeed(id, successor, at)
+        const result = await good.succeed(id, successor, at)
         await tick()
         Object.assign(tokens.get(id) ?? {}, { revokedAt, revokedBy, revokedReason })
-        return answer
+        return result
       },
     }),
   },
@@ -141,9 +141,9 @@ export const raceMutants: readonly Mutant[] = [
     fault: 'the actor of the first, the time of the last',
     methods: ({ tokens }, good) => ({
       async revoke(revocation) {
-        const answer = await good.revoke(revocation)
+        const result = await good.revoke(revocation)
         for (const row of tokens.values()) row.revokedAt = revocation.at
-        return answer
+        return result
       },
     }),
   },

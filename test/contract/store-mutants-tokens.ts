@@ -22,7 +22,7 @@ export const tokenMutants: readonly Mutant[] = [
   },
   {
     rule: 'tokens.round-trip',
-    fault: 'answers times as text',
+    fault: 'returns times as text',
     methods: (_, good) => ({
       async getToken(id) {
         const row = await good.getToken(id)
@@ -42,7 +42,7 @@ export const tokenMutants: readonly Mutant[] = [
   },
   {
     rule: 'tokens.missing',
-    fault: 'answers null',
+    fault: 'returns null',
     methods: (_, good) => ({
       getToken: async (id) => (await good.getToken(id)) ?? (null as never),
     }),
@@ -111,7 +111,7 @@ export const tokenMutants: readonly Mutant[] = [
   },
   {
     rule: 'tokens.copies',
-    fault: 'getToken answers its own row',
+    fault: 'getToken returns its own row',
     methods: ({ tokens }, good) => ({
       getToken: async (id) =>
         (await good.getToken(id)) === undefined ? undefined : tokens.get(id),

@@ -30,13 +30,13 @@ const MUTANTS = [
 ]
 
 describe('the store contract', () => {
-  it('passes a good store, on one instance and across two', async () => {
+  it('passes a correct store, on one instance and across two', async () => {
     const results = await runContract({})
     expect(results.length).toBeGreaterThan(100)
     expect(results.filter(({ error }) => error !== undefined)).toEqual([])
   })
 
-  it('starts each title with its rule, and tells no two cases by the same one', async () => {
+  it('starts each title with its rule, and has no two cases with the same title', async () => {
     const titles = (await runContract({})).map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
     expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
@@ -57,7 +57,7 @@ describe('the store contract', () => {
     for (const { error } of caught) expect(error?.message).toMatch(`${mutant.rule}: `)
   })
 
-  it('tells both sides of a failure', async () => {
+  it('shows both values of a failed comparison', async () => {
     const [mutant] = MUTANTS.filter(({ rule }) => rule === 'limits.exact')
     const [failed] = (await runContract(mutant ?? {}, 'limits.exact')).filter(({ error }) => error)
     expect(failed?.error?.message).toBe(

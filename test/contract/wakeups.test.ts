@@ -26,7 +26,7 @@ function headAt(seq: number, epoch = 'epoch-of-twenty-two-ch'): SealedHead {
   return { epoch, seq, link, floor: 1, beaconAt: seq, bytes: new Uint8Array([seq]) }
 }
 
-/** A channel inside the process, whose traffic the test sees and makes. */
+/** A channel inside the process, whose traffic the test observes and creates. */
 function openChannel() {
   const listeners = new Set<(message: Uint8Array) => void>()
   const sent: Uint8Array[] = []
@@ -48,7 +48,7 @@ function openChannel() {
 }
 
 describe('wake-ups over a feed', () => {
-  it('are sent for every event of an append, with its bytes, and not for one that is refused', async () => {
+  it('are sent for every event of an append, with its bytes, and not for a rejected append', async () => {
     const { channel, sent } = openChannel()
     const feed = withWakeups(memoryFeed(), channel)
     const events = [1, 2].map((seq) => ({ seq, bytes: new Uint8Array(40_960).fill(seq) }))
@@ -60,7 +60,7 @@ describe('wake-ups over a feed', () => {
     expect(sent.at(-1)).toEqual(new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0, 0]))
   })
 
-  it('bring the events to who watches', async () => {
+  it('deliver the events to watches', async () => {
     const { channel, listeners } = openChannel()
     const log = memoryFeed()
     const hints: (WatchHint | undefined)[] = []
@@ -120,7 +120,7 @@ describe('wake-ups over a feed', () => {
     expect(await feed.identity?.(call)).toBe('server:1')
   })
 
-  it('may be anything: what makes no sense wakes, and no more', async () => {
+  it('may have any content: a malformed one only wakes the watch', async () => {
     const { channel, listeners } = openChannel()
     const feed = withWakeups(memoryFeed(), channel)
     const hints: (WatchHint | undefined)[] = []
@@ -158,12 +158,12 @@ describe('wake-ups over a feed', () => {
         throw new Error('lost')
       },
     ],
-  ])('cost an append nothing when the channel %s', async (_, publish) => {
+  ])('do not affect an append when the channel %s', async (_, publish) => {
     const feed = withWakeups(memoryFeed(), { ...openChannel().channel, publish })
     expect(await feed.append(null, [], headAt(0), call)).toEqual({ ok: true })
   })
 
-  it('are given up while too many have not settled', async () => {
+  it('are dropped while too many are pending', async () => {
     let calls = 0
     const hanging = () => {
       calls++
@@ -212,7 +212,7 @@ describe('wake-ups over a feed', () => {
     [() => natsWakeups(fakeNats, { subject: 'a.>' }), /^subject: /],
     [() => natsWakeups(fakeNats, { subject: 'a b' }), /^subject: /],
     [() => natsWakeups(fakeNats, { name: 'a' } as object), /^unknown option 'name'/],
-  ])('refuse wrong options %#', (make, message) => {
+  ])('reject invalid options %#', (make, message) => {
     expect(make).toThrow(
       expect.objectContaining({
         code: 'ERR_INVALID_OPTION',
@@ -228,7 +228,7 @@ const fakeNats = {} as NatsConnection
 const redisUrl = await serverUrl('redis')
 const natsUrl = await serverUrl('nats')
 
-/** The contract over a SQLite file that tells nobody, and one channel for both of its instances. */
+/** The contract over a SQLite file without notifications, and one channel for both of its instances. */
 function proveOver(channelOf: (name: string) => WakeupChannel): void {
   const made = new WeakMap<
     RevocationFeed,
@@ -272,7 +272,7 @@ describe.skipIf(redisUrl === undefined)('wake-ups by redis', async () => {
     proveOver((channel) => redisWakeups(client, { channel }))
   })
 
-  it('go on for longer than a ping, between all clients', async () => {
+  it('continue for longer than a ping, between all clients', async () => {
     const channel = uniqueName()
     const clients = [io, resp2, node, nodeResp2]
     const stop = new AbortController()

@@ -1,5 +1,5 @@
 /**
- * What the client is told of its token with an ordinary answer: when it ends, when it is due, and its successor.
+ * What an ordinary response tells the client about its token: when it expires, when a rotation is due, and its successor.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const INPUT = {
   scopes: ['orders:read'],
 } as const
 const ROTATING = { rotateDue: true, scopes: ['orders:read'] } as const
-// Soon, so that the clock need not be wound for weeks.
+// Soon, so that the clock need not advance for weeks.
 const DUE = MINUTE
 const POLICY = { ttl: '30m', rotateAfter: '1m', scopes: ['orders:*'] } as const
 const POLICIES = { service: POLICY }
@@ -52,7 +52,7 @@ const asking =
     ask(port, { path, headers: [`authorization: Bearer ${token}`] })
 
 describe.each(FRAMEWORKS)('$name', (framework) => {
-  it('tells the times of the token in headers, where that is asked for', async () => {
+  it('sends the times of the token in headers when configured', async () => {
     const { watchword } = await rig({ policies: POLICIES })
     const issued = await watchword.issue(INPUT)
     const routes = { '/told': { expiryHeaders: true }, '/orders': {} }
@@ -69,7 +69,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     })
   })
 
-  it('hands a due token its successor, over TLS only and never to a cache', async () => {
+  it('sends the successor of a token due for rotation, over TLS only and never to a cache', async () => {
     const { watchword, clock } = await rig({ policies: POLICIES })
     const first = await watchword.issue(INPUT)
     const routes = { '/orders': ROTATING }
@@ -82,7 +82,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       expect(early.headers['cache-control']).toBe('public, max-age=60')
       await clock.advance(DUE)
       await served(framework, site, async (open) => {
-        // Who says that it came over TLS is not trusted unless the application trusts its proxy.
+        // A client's claim of TLS is not trusted unless the application trusts its proxy.
         const claim = ['x-forwarded-proto: https', 'x-forwarded-ssl: on', 'forwarded: proto=https']
         const headers = [`authorization: Bearer ${first.token}`, ...claim]
         const plain = await send(open.port, { headers })
@@ -93,7 +93,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       expect(due.headers).toMatchObject({ 'cache-control': 'no-store', 'x-own': 'kept' })
       const successor = watchword.verify(due.headers['token-successor'])
       expect(successor).toMatchObject({ ok: true, generation: 1, family: first.id })
-      // A client that ignores the header does not turn into load, and its answers are cached as ever.
+      // A client that ignores the header causes no load, and its responses are cached as usual.
       const again = await ask(first.token)
       expect([again.status, again.headers['token-successor']]).toEqual([200, undefined])
       expect(again.headers['cache-control']).toBe('public, max-age=60')
@@ -101,11 +101,11 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
   })
 })
 
-// The rest is the same for every framework.
+// The rest is the same in every framework.
 const framework = FRAMEWORKS.find(({ name }) => name === 'express 5') as Framework
 
 describe('a successor', () => {
-  it('is handed over again to a client that lost it, and never so that it would count as reuse', async () => {
+  it('is sent again to a client that lost it, and never in a way that counts as reuse', async () => {
     const { watchword, clock } = await rig({ policies: POLICIES })
     const first = await watchword.issue(INPUT)
     await clock.advance(DUE)
@@ -121,7 +121,7 @@ describe('a successor', () => {
       expect(successor).toBeDefined()
       await clock.advance(16 * SECOND)
       expect(await successorOf()).toBe(successor)
-      // The end of the grace is near: whoever asks now may be late.
+      // The end of the grace is near, so a client that asks now may be late.
       await clock.advance(40 * SECOND)
       const near = await ask(first.token)
       expect([near.status, near.headers['token-successor']]).toEqual([200, undefined])
@@ -158,7 +158,7 @@ describe('a successor', () => {
     expect(reply.headers).toMatchObject({ 'cache-control': 'no-store', 'x-own': 'a, b' })
   })
 
-  it('is not made where the grace is too short to be sure', async () => {
+  it('is not made when the grace is too short to be safe', async () => {
     const policies = { service: { ...POLICY, grace: '1s' } }
     const { watchword, clock } = await rig({ policies })
     const { token, id } = await watchword.issue(INPUT)
@@ -171,12 +171,12 @@ describe('a successor', () => {
     })
   })
 
-  it('is not made for a token whose successor was rotated in its turn', async () => {
+  it('is not made for a token whose successor was itself rotated', async () => {
     const store = sharedStore()
     const { watchword, clock, root } = await rig({ policies: POLICIES }, { store })
     const first = await watchword.issue(INPUT)
     await clock.advance(DUE)
-    // Over a feed of its own, so that the node that is asked has not heard of it.
+    // Over a separate feed, so that the requested node has not learned of it.
     const { watchword: far } = await rig({ policies: POLICIES }, { store, clock, root })
     const second = await far.rotate(first.token, { actor: 'ops' })
     const third = await far.rotate(second.token, { actor: 'ops' })
@@ -184,13 +184,13 @@ describe('a successor', () => {
     await served(framework, site, async ({ port }) => {
       const { status, headers } = await asking(sendSecure, port)(first.token)
       expect([status, headers['token-successor']]).toEqual([200, undefined])
-      // To `rotate` the first token would be stolen, and all three dead.
+      // `rotate` would treat the first token as stolen and revoke all three.
       expect((await watchword.tokens.get(third.id))?.revokedAt).toBeNull()
       expect(verdict(watchword.verify(third.token))).toBe('ok')
     })
   })
 
-  it('that cannot be had fails no request', async () => {
+  it('that cannot be made fails no request', async () => {
     const state = { down: false }
     const store = new Proxy(sharedStore(), {
       get(target, name) {
@@ -214,7 +214,7 @@ describe('a successor', () => {
     })
   })
 
-  it('that takes its time fails no request', async () => {
+  it('that is slow to make fails no request', async () => {
     const state = { hung: false }
     const store = new Proxy(sharedStore(), {
       get(target, name) {
@@ -226,7 +226,7 @@ describe('a successor', () => {
     const { token } = await watchword.issue(INPUT)
     await clock.advance(DUE)
     state.hung = true
-    // Shorter than what the store is given.
+    // Shorter than the timeout of the store.
     for (const timeout of ['10s', '1s']) {
       const routes = { '/orders': { ...ROTATING, timeout } }
       await served(framework, { authority: watchword, routes, secure: true }, async ({ port }) => {
@@ -242,7 +242,7 @@ describe('a successor', () => {
     }
   })
 
-  it('is not handed over where nobody can say whether the request came over TLS', async () => {
+  it('is not sent when it is unknown whether the request came over TLS', async () => {
     const { watchword, clock } = await rig({ policies: POLICIES })
     const { token } = await watchword.issue(INPUT)
     await clock.advance(DUE)
@@ -258,7 +258,7 @@ describe('a successor', () => {
     expect([status, headers['token-successor']]).toEqual([200, undefined])
   })
 
-  it('is bound as the token is', async () => {
+  it('is bound like the token', async () => {
     const binding = 'thumbprint'
     const { watchword, clock } = await rig({ policies: POLICIES })
     const { token } = await watchword.issue({ ...INPUT, binding })
@@ -270,7 +270,7 @@ describe('a successor', () => {
     })
   })
 
-  it('is not promised of an authority that only verifies', async () => {
+  it('is not offered by an authority that only verifies', async () => {
     const { watchword } = await rig({ policies: POLICIES })
     const { authenticate, require } = watchword
     const make = () => requireToken({ authenticate, require }, { rotateDue: true })

@@ -1,5 +1,5 @@
 /**
- * The default limits of the token endpoints: what one client, one token and one node may ask for.
+ * The default limits of the token endpoints: the budgets of one client, one token and one node.
  *
  * @module
  */
@@ -26,7 +26,7 @@ describe('a meter', () => {
     return { meter, advance: (ms: number) => (now += ms) }
   }
 
-  it('lets a burst pass, then one call for each interval, and says how long to wait', () => {
+  it('allows a burst, then one call per interval, and returns the time to wait', () => {
     const { meter, advance } = metered({ client: { burst: 3, every: 100 }, node: false })
     const calls = (count: number) => Array.from({ length: count }, () => meter.call('192.0.2.1'))
     expect(calls(5)).toEqual([0, 0, 0, 100, 100])
@@ -38,7 +38,7 @@ describe('a meter', () => {
     expect(calls(4)).toEqual([0, 0, 0, 100])
   })
 
-  it('counts each client by itself, and all of them together', () => {
+  it('counts each client separately, and all of them together', () => {
     const budgets = { client: { burst: 2, every: '1s' }, node: { burst: 3, every: '1s' } }
     const { meter } = metered(budgets)
     expect(['a', 'a', 'a', 'b', 'b'].map((each) => meter.call(each))).toEqual([
@@ -50,7 +50,7 @@ describe('a meter', () => {
     ])
   })
 
-  it('holds a client without an address to the budget of the node alone', () => {
+  it('limits a client without an address by the budget of the node alone', () => {
     const { meter } = metered({
       client: { burst: 1, every: '1s' },
       node: { burst: 3, every: '1s' },
@@ -65,7 +65,7 @@ describe('a meter', () => {
     expect(meter.call('first')).toBe(0)
   })
 
-  it('limits nothing that is turned off', () => {
+  it('limits nothing when turned off', () => {
     const { meter } = metered({ client: false, token: false, node: false })
     for (let i = 0; i < 10_000; i++) expect(meter.call('a') + meter.token('t')).toBe(0)
   })
@@ -103,7 +103,7 @@ describe('an endpoint', () => {
   }
 
   it.each(['/rotate', '/leak'])(
-    '%s answers 429 for a token that is presented without end',
+    '%s responds with 429 for a token that is presented without end',
     async (path) => {
       const { watchword, clock, post, statuses } = await serve()
       const { token } = await watchword.issue(INPUT)
@@ -118,7 +118,7 @@ describe('an endpoint', () => {
     },
   )
 
-  it('answers 429 with Retry-After when a family rotates too often', async () => {
+  it('responds with 429 and Retry-After when a family rotates too often', async () => {
     const { watchword, post } = await serve({ limit: false })
     let { token } = await watchword.issue({ ...INPUT, policy: 'short' })
     for (let i = 0; i < 10; i++) token = (await watchword.rotate(token, { actor: 'ops' })).token
@@ -127,7 +127,7 @@ describe('an endpoint', () => {
     expect(watchword.verify(token).ok).toBe(true)
   })
 
-  it('answers 403 for a token that cannot be rotated', async () => {
+  it('responds with 403 for a token that cannot be rotated', async () => {
     const { watchword, post } = await serve()
     const { token } = await watchword.issue({ ...INPUT, rotatable: false })
     const refused = await post('/rotate', token)
@@ -135,7 +135,7 @@ describe('an endpoint', () => {
     expect(await refused.json()).toMatchObject({ code: 'not_rotatable' })
   })
 
-  it('takes other budgets, or none, and never holds up a revocation', async () => {
+  it('accepts other budgets, or none, and never delays a revocation', async () => {
     const few = await serve({ limit: { client: { burst: 2, every: '1h' } } })
     for (const path of ['/rotate', '/leak', '/introspect']) {
       const { token } = await few.watchword.issue(INPUT)
@@ -155,7 +155,7 @@ describe('an endpoint', () => {
     [{ address: false }],
     [{ token: undefined }],
     [true],
-  ])('is not made with the limit %j', async (limit) => {
+  ])('rejects the limit %j', async (limit) => {
     const { watchword } = await rig()
     expect(() => tokenEndpoints(watchword, { limit } as EndpointsOptions<unknown>)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_OPTION' }),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatChallenge } from '../../src/http/challenge.js'
 
-/** Reads a challenge as RFC 9110, section 11.2, has it; `undefined` for what is none. */
+/** Parses a challenge per RFC 9110, section 11.2; `undefined` for an invalid one. */
 function read(challenge: string): Record<string, string> | undefined {
   const params: Record<string, string> = {}
   let rest = challenge.replace(/^Bearer ?/, '')
@@ -24,7 +24,7 @@ const hostile = fc.oneof(
 const field = fc.option(hostile, { nil: undefined })
 
 describe('a challenge', () => {
-  it('is one line of ASCII that says what it was given and nothing else, whatever that holds', () => {
+  it('is one line of ASCII that contains exactly its parameters, for any values', () => {
     const names = ['realm', 'error', 'error_description', 'scope', 'resource_metadata'] as const
     const record = fc.record(Object.fromEntries(names.map((name) => [name, field])))
     fc.assert(
@@ -38,14 +38,14 @@ describe('a challenge', () => {
           Object.entries(params).map(([name, value]) => [name, value.replace(/[^ -~]/g, '?')]),
         )
         expect(read(challenge)).toEqual(expected)
-        // What Node would refuse to send would be a 500 for every client.
+        // A header that Node refuses to send would be a 500 for every client.
         expect(() => new Headers({ 'www-authenticate': challenge })).not.toThrow()
       }),
       { numRuns: 2000 },
     )
   })
 
-  it('leaves out what is not given', () => {
+  it('leaves out parameters that are not given', () => {
     expect(formatChallenge({})).toBe('Bearer')
     expect(formatChallenge({ realm: 'orders' })).toBe('Bearer realm="orders"')
     expect(formatChallenge({ realm: 'a', error: 'invalid_token' })).toBe(

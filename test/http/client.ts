@@ -1,5 +1,5 @@
 /**
- * A client that sends what it is told, byte for byte: ordinary ones mend a request before it leaves.
+ * A client that sends its input byte for byte, since ordinary clients fix a request before sending it.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { TLS_CLIENT } from './servers.js'
 
-/** What came back. */
+/** The response. */
 export interface Reply {
   readonly status: number
-  /** Names in lower case; of a name that came again, the values joined. */
+  /** Names in lower case; the values of a repeated name are joined. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** One request, of which every byte counts. */
+/** One request, in which every byte counts. */
 export interface Sent {
   readonly method?: string
   readonly path?: string
@@ -24,7 +24,7 @@ export interface Sent {
   readonly body?: string
 }
 
-/** Sends one request over a connection of its own. */
+/** Sends one request over a separate connection. */
 export function send(port: number, sent: Sent): Promise<Reply> {
   return exchange(connect(port, '127.0.0.1'), sent)
 }
@@ -40,11 +40,11 @@ async function exchange(
 ): Promise<Reply> {
   const length = body === undefined ? [] : [`content-length: ${Buffer.byteLength(body)}`]
   const lines = [`${method} ${path} HTTP/1.1`, 'host: api.example', ...length, ...headers]
-  // Latin-1 keeps each character one byte, whatever it is.
+  // Latin-1 keeps each character one byte.
   socket.write(`${lines.join('\r\n')}\r\nconnection: close\r\n\r\n${body ?? ''}`, 'latin1')
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  // The server may close before it has read everything: what it said until then counts.
+  // The server may close before it has read everything: what it sent until then counts.
   socket.on('error', () => undefined)
   await new Promise((resolve) => socket.once('close', resolve))
   return parse(Buffer.concat(chunks).toString('latin1'))

@@ -1,5 +1,5 @@
 /**
- * What the decision channel is told of the request that carried a token.
+ * What the decision channel publishes about the request that carried a token.
  *
  * @module
  */
@@ -46,7 +46,7 @@ beforeEach(() => {
 })
 afterEach(() => void unsubscribe('watchword:decision', onDecision))
 
-/** What is told of one request, which claims what it likes in its headers. */
+/** The published context of one request, whose headers may claim anything. */
 async function told(
   listener: (...exchange: Parameters<RequestListener>) => unknown,
 ): Promise<Decision> {
@@ -89,7 +89,7 @@ async function toldOverSocket(listener: RequestListener): Promise<Decision['cont
 const nameIt = (request: object): void => void Object.assign(request, { id: 'req-1' })
 
 describe('a decision', () => {
-  it('has what Express knows of the request', async () => {
+  it('has the context of an Express request', async () => {
     const app = express()
     app.use((request, _, next) => {
       nameIt(request)
@@ -104,7 +104,7 @@ describe('a decision', () => {
     })
   })
 
-  it('has the address that Express was told to trust', async () => {
+  it('has the address that Express is configured to trust', async () => {
     const app = express().set('trust proxy', 'loopback')
     app.use(forExpress.requireToken(watchword), (_, response) => void response.end())
     expect((await told(app)).context).toEqual({ method: 'GET', address: '203.0.113.9' })
@@ -129,7 +129,7 @@ describe('a decision', () => {
     expect(await toldOverSocket(listener)).toEqual({ method: 'GET' })
   })
 
-  it('has what Koa and its router know', async () => {
+  it('has the context of a Koa request and its router', async () => {
     const app = new Koa()
     const router = new Router({ prefix: '/orders' })
     router.get('/:id', forKoa.requireToken(watchword), (context) => {
@@ -143,7 +143,7 @@ describe('a decision', () => {
     })
   })
 
-  it('has what Fastify knows', async () => {
+  it('has the context of a Fastify request', async () => {
     const app = fastify({ genReqId: () => 'req-2' })
     const onRequest = forFastify.requireToken(watchword)
     app.get('/orders/:id', { onRequest }, async () => 'fine')
@@ -181,7 +181,7 @@ describe('a decision', () => {
     })
   })
 
-  it('has what Hono knows, and the address if the application gives one', async () => {
+  it('has the context of a Hono request, and the address if the application provides one', async () => {
     const app = new Hono<{ Bindings: { incoming: IncomingMessage } }>()
     const context = (c: { env: unknown }) => {
       const { incoming } = c.env as { incoming: IncomingMessage }
@@ -195,12 +195,12 @@ describe('a decision', () => {
     })
   })
 
-  it('has what node:http knows', async () => {
+  it('has the context of a node:http request', async () => {
     const listener = forNode.protect(watchword, (_, response) => response.end())
     expect((await told(listener)).context).toEqual({ method: 'GET', address: ADDRESS })
   })
 
-  it('never has more than short text, whatever the application gives', async () => {
+  it('never contains anything but short text, for any value from the application', async () => {
     const context = () =>
       ({
         route: 'r'.repeat(5000),
@@ -213,7 +213,7 @@ describe('a decision', () => {
     expect((await told(listener)).context).toEqual({ route: 'r'.repeat(256), address: '' })
   })
 
-  it('goes without a context that cannot be had, and the request with it', async () => {
+  it('is published without a context that cannot be read, and the request proceeds', async () => {
     const context = () => {
       throw new Error('oops')
     }
@@ -221,7 +221,7 @@ describe('a decision', () => {
     expect('context' in (await told(listener))).toBe(false)
   })
 
-  it('has the context of authenticate, once, also where it took I/O', async () => {
+  it('has the context of authenticate, once, also when it needed I/O', async () => {
     const context = { route: '/orders', method: 'GET' }
     await watchword.authenticate(token, {}, context)
     await watchword.authenticate(token, { freshness: 'store' }, context)

@@ -1,5 +1,5 @@
 /**
- * What becomes of the token endpoints when a hook, the store or the feed fails, and what they keep to themselves.
+ * How the token endpoints behave when a hook, the store or the feed fails, and what they never reveal.
  *
  * @module
  */
@@ -42,7 +42,7 @@ import {
   whole,
 } from './endpoints-servers.js'
 
-// What an endpoint decides is the same for every framework; the table shows how each of them answers.
+// The decisions of an endpoint are the same in every framework; the table covers how each of them responds.
 const framework = ENDPOINT_FRAMEWORKS.find(({ name }) => name === 'node:http') as EndpointFramework
 
 const INPUT = {
@@ -77,7 +77,7 @@ function requestOf(name: (typeof NAMES)[number], token: string): Sent {
   return { method: 'POST', path: PATHS[name], ...(name === 'rotation' ? bearer : form) }
 }
 
-// The clock of the rig stands still, and a deadline on it never comes: only what is wrapped has a clock of its own.
+// The clock of the rig stands still and never reaches a deadline, so only wrapped authorities have a clock of their own.
 function systemClocked(watchword: Watchword): EndpointAuthority {
   const { authenticate } = watchword
   return {
@@ -110,12 +110,12 @@ describe('a hook that fails', () => {
     ['throws', oops],
     ['rejects', async () => oops()],
     ['hangs', () => hung],
-    ['answers nonsense', () => 42],
-    ['answers nonsense in an object', () => ({ actor: '', retryAfter: 'soon' })],
+    ['returns nonsense', () => 42],
+    ['returns nonsense in an object', () => ({ actor: '', retryAfter: 'soon' })],
   ]
 
   it.each(faults)(
-    'closes every endpoint but that for leaks when the limit %s',
+    'closes every endpoint except the one for leaks when the limit %s',
     async (_, fault) => {
       const { watchword } = await rig()
       const errors: unknown[] = []
@@ -124,7 +124,7 @@ describe('a hook that fails', () => {
         timeout: '50ms',
         onError: (error: unknown) => {
           errors.push(error)
-          // Whoever is told cannot make it worse.
+          // An observer that throws cannot make it worse.
           throw new Error('later')
         },
       }
@@ -140,7 +140,7 @@ describe('a hook that fails', () => {
     },
   )
 
-  it('closes every endpoint but that for leaks when the context cannot be had', async () => {
+  it('closes every endpoint except the one for leaks when the context cannot be read', async () => {
     const { watchword } = await rig()
     const ask = await asking({ authority: watchword, shared: { context: oops } })
     const { token } = await watchword.issue(INPUT)
@@ -166,19 +166,26 @@ describe('a hook that fails', () => {
     expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
-  it.each([undefined, null, false])('takes %s from authorize for nobody', async (nobody) => {
-    const { watchword } = await rig()
-    const authorize = () => nobody as undefined
-    const challenge = 'Bearer realm="ops"'
-    const options = { authorize, challenge }
-    const ask = await asking({ authority: watchword, revocation: options, introspection: options })
-    const { token } = await watchword.issue(INPUT)
-    for (const name of ['revocation', 'introspection'] as const) {
-      const { status, headers } = await ask(name, token)
-      expect([status, headers['www-authenticate']]).toEqual([401, challenge])
-    }
-    expect(verdict(watchword.verify(token))).toBe('ok')
-  })
+  it.each([undefined, null, false])(
+    'treats %s from authorize as an unknown caller',
+    async (unknown) => {
+      const { watchword } = await rig()
+      const authorize = () => unknown as undefined
+      const challenge = 'Bearer realm="ops"'
+      const options = { authorize, challenge }
+      const ask = await asking({
+        authority: watchword,
+        revocation: options,
+        introspection: options,
+      })
+      const { token } = await watchword.issue(INPUT)
+      for (const name of ['revocation', 'introspection'] as const) {
+        const { status, headers } = await ask(name, token)
+        expect([status, headers['www-authenticate']]).toEqual([401, challenge])
+      }
+      expect(verdict(watchword.verify(token))).toBe('ok')
+    },
+  )
 
   it.each(faults)('closes every endpoint when the binding %s', async (_, fault) => {
     const { watchword } = await rig()
@@ -189,7 +196,7 @@ describe('a hook that fails', () => {
     expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
-  it('closes the introspection when the claims cannot be had', async () => {
+  it('closes the introspection when the claims cannot be read', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     for (const claims of [oops, () => 'root', () => ({ count: 1n })]) {
@@ -201,7 +208,7 @@ describe('a hook that fails', () => {
 })
 
 describe('a body', () => {
-  it('that does not arrive is answered in time, and is no error of the service', async () => {
+  it('that does not arrive gets a reply in time, and is not reported as an error of the service', async () => {
     const { watchword } = await rig()
     const errors: unknown[] = []
     const shared = { timeout: '50ms', onError: (error: unknown) => void errors.push(error) }
@@ -217,10 +224,10 @@ describe('a body', () => {
 describe('a body parser', () => {
   it.each([
     ['takes another type', express4.urlencoded({ extended: true })],
-    ['makes text of everything', express4.text({ type: () => true })],
-    ['makes bytes of everything', express4.raw({ type: () => true })],
-    ['makes an object of it', express4.json()],
-  ])('of Express 4 that %s is no concern of the endpoints', async (_, parser) => {
+    ['parses everything as text', express4.text({ type: () => true })],
+    ['parses everything as bytes', express4.raw({ type: () => true })],
+    ['parses it as JSON', express4.json()],
+  ])('of Express 4 that %s does not affect the endpoints', async (_, parser) => {
     const { watchword } = await rig()
     const app = express4().use(parser)
     app.all(PATHS.leak, forExpress.tokenEndpoints(watchword).leak())
@@ -238,7 +245,7 @@ describe('a body parser', () => {
 })
 
 describe('a response that a hook of Fastify has sent', () => {
-  it('is left as it is', async () => {
+  it('is left unchanged', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const app = fastify()
@@ -299,7 +306,7 @@ describe('a body in Hono without Node', () => {
 })
 
 describe('over HTTP/2', () => {
-  it('Fastify and Hono read the body alike', async () => {
+  it('Fastify and Hono read the body in the same way', async () => {
     const { watchword } = await rig()
     const app = fastify({ http2: true })
     const endpoints = forFastify.tokenEndpoints(watchword)
@@ -330,7 +337,7 @@ describe('over HTTP/2', () => {
 })
 
 describe('a hook', () => {
-  it('is given the fields of the form, but never the token', async () => {
+  it('receives the fields of the form, but never the token', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const calls: { readonly fields: object }[] = []
@@ -353,7 +360,7 @@ describe('a hook', () => {
     expect(inspect(calls, { depth: 9 })).not.toContain(token)
   })
 
-  it('is given the request that a guard let pass before, in Express and in Fastify', async () => {
+  it('receives the request that a guard accepted before, in Express and in Fastify', async () => {
     const { watchword } = await rig()
     const policy = { ...INPUT, subject: 'svc_admin' }
     const { token: admin } = await watchword.issue(policy)
@@ -402,7 +409,7 @@ describe('a hook', () => {
 
 describe('a revocation', () => {
   it.each(['revocation', 'leak'] as const)(
-    'that is not certain is answered 503 by the %s endpoint, until it is',
+    'that is uncertain gets 503 from the %s endpoint, until it is confirmed',
     async (name) => {
       const feed = cuttableFeed()
       const { watchword, store, root, clock } = await rig({}, { feed })
@@ -412,7 +419,7 @@ describe('a revocation', () => {
       const uncertain = await ask(name, token)
       expect([uncertain.status, uncertain.headers['retry-after']]).toEqual([503, '1'])
       expect(verdict(watchword.verify(token))).toBe('revoked')
-      // What is no token is none of the feed's affairs.
+      // An invalid token does not reach the feed.
       expect((await ask(name, 'x')).status).toBe(200)
       feed.cut = false
       expect((await ask(name, token)).status).toBe(200)
@@ -422,7 +429,7 @@ describe('a revocation', () => {
   )
 
   it.each(['revocation', 'leak'] as const)(
-    'that the store does not take is answered 503 by the %s endpoint',
+    'that the store rejects gets 503 from the %s endpoint',
     async (name) => {
       const down = failing('revoke')
       const { watchword } = await rig({}, { store: down.store })
@@ -435,7 +442,7 @@ describe('a revocation', () => {
     },
   )
 
-  it('is not taken for done by a node that was closed meanwhile', async () => {
+  it('is not reported as done by a node that was closed meanwhile', async () => {
     const { watchword } = await rig()
     const reason = 'stale'
     const late = new WatchwordError('ERR_TOKEN_REJECTED', 'the token was refused', { reason })
@@ -446,7 +453,7 @@ describe('a revocation', () => {
     }
   })
 
-  it('says who wanted it, and of a leak why', async () => {
+  it('records its actor, and the reason of a leak', async () => {
     const { watchword } = await rig()
     const ask = await asking({ authority: watchword, leak: { reason: 'found by a scanner' } })
     const told: object[] = []
@@ -477,7 +484,7 @@ describe('a revocation', () => {
     expect(watchword.health().position).toEqual(position)
   })
 
-  it('goes on for the rest of a report when one of its tokens is not certain', async () => {
+  it('continues with the rest of a report when one of its tokens is uncertain', async () => {
     const { watchword } = await rig()
     const all = await Promise.all(Array.from({ length: 20 }, () => watchword.issue(INPUT)))
     const [first] = all
@@ -498,7 +505,7 @@ describe('a revocation', () => {
     expect(outcomes).toEqual(['ok', ...Array(19).fill('revoked')])
   })
 
-  it('reaches a bound token through the binding alone', async () => {
+  it('reaches a bound token only through the binding', async () => {
     const { watchword } = await rig()
     const binding = 'thumbprint'
     for (const name of ['revocation', 'leak'] as const) {
@@ -513,13 +520,13 @@ describe('a revocation', () => {
 })
 
 describe('a token of a key that this node has not seen', () => {
-  it('is looked up before it is called unknown', async () => {
+  it('is looked up before it is reported as unknown', async () => {
     for (const name of NAMES) {
       const { watchword, ...shared } = await rig()
       const ask = await asking({ authority: watchword })
       const { watchword: other } = await rig({}, shared)
       const [key] = other.keys.list()
-      // Its successor is in use at once, without having been published ahead.
+      // Its successor is active at once, without having been published in advance.
       await other.keys.revoke(key?.id ?? '', { actor: 'ops' })
       const issued = await other.issue(INPUT)
       expect(watchword.keys.list().map(({ id }) => id)).not.toContain(issued.keyId)
@@ -535,7 +542,7 @@ describe('a token of a key that this node has not seen', () => {
 })
 
 describe('an introspection', () => {
-  it('never calls a token active on a node that cannot be sure, whatever onStale says', async () => {
+  it('never reports a token as active on a node that cannot be sure, under any onStale', async () => {
     for (const onStale of ['accept', 'reject'] as const) {
       const feed = cuttableFeed()
       const { watchword, clock } = await rig({ onStale }, { feed })
@@ -548,7 +555,7 @@ describe('an introspection', () => {
     }
   })
 
-  it('adds what the service wants told, and lets none of it pass for a standard member', async () => {
+  it('adds the claims of the service, and never in place of a standard member', async () => {
     const { watchword } = await rig()
     const { token, id } = await watchword.issue({ ...INPUT, scopes: [], claims: { tenant: 't_1' } })
     const claims = (auth: { readonly claims: object }) => ({
@@ -568,7 +575,7 @@ describe('an introspection', () => {
     for (const name of ['scope', 'iss', 'nbf']) expect(told).not.toHaveProperty(name)
   })
 
-  it('knows a bound token through the binding alone', async () => {
+  it('recognizes a bound token only through the binding', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue({ ...INPUT, binding: 'thumbprint' })
     const plain = await asking({ authority: watchword })
@@ -582,7 +589,7 @@ describe('a rotation', () => {
   const rotated = ({ body }: Reply): string =>
     (JSON.parse(body) as { access_token: string }).access_token
 
-  it('takes a token that comes back after its grace for stolen, and says no more than of any other', async () => {
+  it('treats a token after its grace as stolen, and responds as for any other token', async () => {
     const { watchword, clock } = await rig()
     const ask = await asking({ authority: watchword })
     const { token } = await watchword.issue(INPUT)
@@ -594,7 +601,7 @@ describe('a rotation', () => {
     expect(verdict(watchword.verify(successor))).toBe('revoked')
   })
 
-  it('says why only where that was asked for', async () => {
+  it('gives the reason only when configured', async () => {
     const { watchword, clock } = await rig()
     const rotation = { allowHttp: true, reasons: true, realm: 'orders' }
     const ask = await asking({ authority: watchword, rotation })
@@ -680,7 +687,7 @@ describe('a rotation', () => {
   })
 
   it.each(['getToken', 'succeed'] as const)(
-    'that cannot be made now is answered 503 (%s), and leaves the token as it is',
+    'that is impossible now gets 503 (%s), and leaves the token unchanged',
     async (method) => {
       const down = failing(method)
       const { watchword } = await rig({}, { store: down.store })
@@ -697,10 +704,10 @@ describe('a rotation', () => {
     },
   )
 
-  it('of a token that the store does not know is refused as any other', async () => {
+  it('of a token that the store does not have is rejected like any other', async () => {
     const { watchword, root, clock, feed, store } = await rig()
     const { token } = await watchword.issue(INPUT)
-    // The keys are there, the record is not.
+    // The keys are there, but the record is missing.
     const bare = { ...store, getToken: async () => undefined } as Store
     const { watchword: other } = await rig({}, { store: bare, root, clock, feed })
     const ask = await asking({ authority: other })
@@ -709,7 +716,7 @@ describe('a rotation', () => {
 })
 
 describe('the text of a token', () => {
-  it('is in no answer but the rotation, in no header, in no message and in no error', async () => {
+  it('is in no response except the rotation, in no header, in no message and in no error', async () => {
     const feed = cuttableFeed()
     const { watchword } = await rig({ prefix: 'acme_live' }, { feed })
     const told: unknown[] = []
@@ -739,7 +746,7 @@ describe('the text of a token', () => {
         maxArrayLength: null,
       })
       expect(told.length).toBeGreaterThan(20)
-      // Whatever half of it would be enough to tell it from chance.
+      // Half of it would be enough to distinguish it from chance.
       const parts = secrets.flatMap((token) => [token.slice(60, 100), token.slice(-60)])
       expect(parts.filter((part) => text.includes(part))).toEqual([])
     } finally {

@@ -39,7 +39,7 @@ export const PATHS = {
   leak: '/token/leaked',
 } as const
 
-/** What a service offers. */
+/** The options of a service. */
 export interface EndpointSite {
   readonly authority: EndpointAuthority
   readonly shared?: EndpointsOptions<unknown>
@@ -51,11 +51,11 @@ export interface EndpointSite {
   readonly leak?: LeakOptions
   /** Whether to serve over TLS. */
   readonly secure?: boolean
-  /** Whether a body parser runs before the endpoints, where there are such things. */
+  /** Whether a body parser runs before the endpoints, in frameworks that have one. */
   readonly parsed?: boolean
 }
 
-/** A service that runs. */
+/** A running service. */
 export interface RunningEndpoints {
   readonly port: number
   close(): Promise<void>
@@ -67,12 +67,12 @@ export interface EndpointFramework {
   serve(site: EndpointSite): Promise<RunningEndpoints>
 }
 
-/** Whom the endpoints know. */
+/** The callers that the endpoints know. */
 export const AUTHORIZED: RevocationOptions<unknown> = {
   authorize: ({ fields }) => (fields['client_id'] === 'ops' ? { actor: 'ops' } : undefined),
 }
 
-/** What is used of an adapter: the four makers, in a framework's own form. */
+/** The part of an adapter in use: the four factories, in a framework's own form. */
 interface Adapter<Handler> {
   revocation(options: RevocationOptions<unknown>): Handler
   introspection(options: IntrospectionOptions<unknown>): Handler
@@ -141,7 +141,7 @@ const overKoa = (name: string, Make: typeof Koa): EndpointFramework => ({
   },
 })
 
-/** As the parsers for Koa do it: what is broken is answered 400 by the application, and a list is what comes twice. */
+/** As the parsers for Koa do: the application replies 400 to a malformed body, and a repeated field becomes a list. */
 async function parseInKoa(context: Koa.Context, next: Koa.Next): Promise<void> {
   const type = context.is('application/x-www-form-urlencoded', 'application/json')
   if (type) {
@@ -228,7 +228,7 @@ export const ENDPOINT_FRAMEWORKS: readonly EndpointFramework[] = [
   overNode,
 ]
 
-/** What the server says of itself and of the connection; all else is the endpoint's. */
+/** Headers of the server about itself and the connection; all others come from the endpoint. */
 const OF_THE_SERVER = new Set([
   'connection',
   'content-length',
@@ -238,7 +238,7 @@ const OF_THE_SERVER = new Set([
   'x-powered-by',
 ])
 
-/** All of an answer that is an endpoint's. */
+/** The part of a response that comes from an endpoint. */
 export function whole({ status, headers, body }: Reply): Reply {
   const kept = Object.entries(headers).filter(([name]) => !OF_THE_SERVER.has(name))
   return { status, headers: Object.fromEntries(kept.sort()), body }

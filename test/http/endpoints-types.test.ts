@@ -12,7 +12,7 @@ import * as forKoa from 'watchword/koa'
 import * as forNode from 'watchword/node'
 import * as z from 'zod'
 
-// Never called: what is inside is only compiled.
+// Never called: its body is only compiled.
 async function typed() {
   return createWatchword({
     issuer: 'https://auth.example',
@@ -24,7 +24,7 @@ async function typed() {
 type Typed = Awaited<ReturnType<typeof typed>>
 
 describe('the types of the endpoints', () => {
-  it('fit where the frameworks take a handler', () => {
+  it('fit where the frameworks accept a handler', () => {
     expectTypeOf<forExpress.ConnectEndpoint>().toExtend<RequestHandler>()
     expectTypeOf<forNode.ConnectEndpoint>().toExtend<RequestListener>()
     expectTypeOf<forKoa.KoaEndpoint>().toExtend<Middleware>()
@@ -33,7 +33,7 @@ describe('the types of the endpoints', () => {
     expectTypeOf<FastifyInstance>().toExtend<forFastify.FastifyRouterLike>()
   })
 
-  it('hand the hooks the request of the framework', () => {
+  it('pass the request of the framework to the hooks', () => {
     const _hooks = (watchword: Typed) => {
       const limit = <R>(call: forExpress.EndpointCall, request: R) => {
         expectTypeOf(call.address).toEqualTypeOf<string | undefined>()
@@ -50,7 +50,7 @@ describe('the types of the endpoints', () => {
     expectTypeOf(_hooks).toBeFunction()
   })
 
-  it('carry the custom claims to the introspection, and demand to be told who calls', () => {
+  it('carry the custom claims to the introspection, and require authorize', () => {
     const _endpoints = (watchword: Typed) => {
       const endpoints = forExpress.tokenEndpoints(watchword)
       endpoints.introspection({
@@ -63,9 +63,9 @@ describe('the types of the endpoints', () => {
           return { tenant: claims.tenant }
         },
       })
-      // @ts-expect-error Nobody says who calls.
+      // @ts-expect-error No function authorizes the caller.
       endpoints.introspection({})
-      // @ts-expect-error Nobody says who calls.
+      // @ts-expect-error No function authorizes the caller.
       endpoints.revocation()
       // @ts-expect-error A caller has a name.
       endpoints.revocation({ authorize: () => ({}) })

@@ -1,5 +1,5 @@
 /**
- * The token endpoints, answered to the letter by every framework (RFC 7009, RFC 7662, RFC 6749, RFC 6750).
+ * The token endpoints reply identically in every framework (RFC 7009, RFC 7662, RFC 6749, RFC 6750).
  *
  * @module
  */
@@ -115,13 +115,13 @@ interface Row {
   readonly name: string
   readonly sent: Sent
   readonly expected: Reply
-  /** Not where a parser runs before: it refuses this in its own words. */
+  /** Not where a parser runs first: it rejects this in its own words. */
   readonly unparsedOnly?: true
 }
 
 let watchword: Watchword
 let tokens: Readonly<Record<'good' | 'bare' | 'stock' | 'bound', string>>
-/** Tokens that are good for nothing here, by the reason. */
+/** Tokens that are rejected here, by the reason. */
 let dead: Readonly<Record<string, string>>
 
 beforeAll(async () => {
@@ -176,7 +176,7 @@ async function served(framework: EndpointFramework, site: EndpointSite): Promise
   return server
 }
 
-/** What is wrong with the form of a request, at both endpoints that take only a form. */
+/** Malformed requests, at both endpoints that accept only a form. */
 function formRows(path: string, client: Readonly<Record<string, string>>): Row[] {
   const caller = new URLSearchParams(client).toString()
   const post = (name: string, headers: readonly string[], body: string, expected: Reply): Row => ({
@@ -198,9 +198,9 @@ function formRows(path: string, client: Readonly<Record<string, string>>): Row[]
     post('text', ['content-type: text/plain'], `token=a&${caller}`, WRONG_TYPE),
     post('a type that is none', ['content-type: nonsense'], `token=a&${caller}`, WRONG_TYPE),
     post('a longer type', [`${FORM}x`], `token=a&${caller}`, WRONG_TYPE),
-    post('nobody', [FORM], 'token=a', UNKNOWN_CALLER),
-    post('somebody else', [FORM], 'token=a&client_id=thief', UNKNOWN_CALLER),
-    post('an answer for a field', [FORM], 'token=a&status=200&body=x&ok=true', UNKNOWN_CALLER),
+    post('no caller', [FORM], 'token=a', UNKNOWN_CALLER),
+    post('an unknown caller', [FORM], 'token=a&client_id=thief', UNKNOWN_CALLER),
+    post('response members as fields', [FORM], 'token=a&status=200&body=x&ok=true', UNKNOWN_CALLER),
     post('too long', [FORM], `token=${'a'.repeat(17_000)}&${caller}`, TOO_LONG),
   ]
 }
@@ -311,35 +311,32 @@ describe('the table of requests to the endpoints', () => {
     })),
   )
 
-  // At once, since each waits half a second for every key that is not known.
+  // Concurrently, since each waits half a second for every unknown key.
   vi.setConfig({ maxConcurrency: places.length })
-  it.concurrent.each(places)(
-    'is answered to the letter by $name',
-    async ({ framework, parsed }) => {
-      const server = await framework.serve({ authority: watchword, ...SITE, parsed })
-      const { port } = server
-      const table = rows()
-      expect(table.length).toBeGreaterThan(150)
-      expect(new Set(table.map(({ name }) => name)).size).toBe(table.length)
-      const wrong: unknown[] = []
-      for (const { name, sent, expected, unparsedOnly } of table) {
-        if (parsed && unparsedOnly) continue
-        const got = whole(await send(port, sent))
-        const want = {
-          ...expected,
-          headers: Object.fromEntries(Object.entries(expected.headers).sort()),
-        }
-        if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push({ name, want, got })
+  it.concurrent.each(places)('gets the exact replies from $name', async ({ framework, parsed }) => {
+    const server = await framework.serve({ authority: watchword, ...SITE, parsed })
+    const { port } = server
+    const table = rows()
+    expect(table.length).toBeGreaterThan(150)
+    expect(new Set(table.map(({ name }) => name)).size).toBe(table.length)
+    const wrong: unknown[] = []
+    for (const { name, sent, expected, unparsedOnly } of table) {
+      if (parsed && unparsedOnly) continue
+      const got = whole(await send(port, sent))
+      const want = {
+        ...expected,
+        headers: Object.fromEntries(Object.entries(expected.headers).sort()),
       }
-      await server.close()
-      expect(wrong).toEqual([])
-      expect(watchword.verify(tokens.good).ok).toBe(true)
-    },
-  )
+      if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push({ name, want, got })
+    }
+    await server.close()
+    expect(wrong).toEqual([])
+    expect(watchword.verify(tokens.good).ok).toBe(true)
+  })
 })
 
 describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
-  it('revokes what it is told to, at the word of whom it knows', async () => {
+  it('revokes as requested, on behalf of a caller that it knows', async () => {
     const { watchword: authority } = await rig()
     const { port } = await served(framework, { authority })
     for (const [path, fields, body] of [
@@ -357,7 +354,7 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     }
   })
 
-  it('rotates for whoever presents a token, and for everybody at once to the same successor', async () => {
+  it('rotates for any holder of a token, and to the same successor for concurrent holders', async () => {
     const { watchword: authority } = await rig()
     const { port } = await served(framework, { authority })
     const issued = await authority.issue(INPUT)
@@ -382,7 +379,7 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     expect((await authority.tokens.list({ family: issued.family })).items).toHaveLength(2)
   })
 
-  it('hands no token out over plain HTTP, unless that is asked for', async () => {
+  it('sends no token over plain HTTP, unless configured', async () => {
     const { watchword: authority } = await rig()
     const { token, id } = await authority.issue(INPUT)
     const headers = [`authorization: Bearer ${token}`, 'x-forwarded-proto: https']
@@ -394,7 +391,7 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     expect((await sendSecure(secure.port, sent)).status).toBe(200)
   })
 
-  it('answers a body of unknown length that is too long', async () => {
+  it('responds to a body of unknown length that is too long', async () => {
     const { port } = await served(framework, { authority: watchword })
     const url = `http://127.0.0.1:${port}${PATHS.revocation}`
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -408,28 +405,28 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     expect([got.status, await got.text()]).toEqual([TOO_LONG.status, TOO_LONG.body])
   })
 
-  it('asks the limit first, with the endpoint and the address, and tells when to come again', async () => {
+  it('calls the limit first, with the endpoint and the address, and sends Retry-After', async () => {
     const calls: unknown[] = []
-    let answered: unknown = false
+    let verdict: unknown = false
     const { port } = await served(framework, {
       authority: watchword,
       shared: {
         limit: (call) => {
           calls.push([call.endpoint, call.address])
-          return answered as boolean
+          return verdict as boolean
         },
         context: () => (framework.name.startsWith('hono') ? { address: '127.0.0.1' } : {}),
       },
     })
     for (const [name, path] of Object.entries(PATHS)) {
-      // Even before the method, the type and the credentials are looked at.
-      for (const [answer, seconds] of [
+      // Even before the method, the type and the credentials are checked.
+      for (const [returned, seconds] of [
         [false, '1'],
         [{ retryAfter: 2500.5 }, '3'],
         [{ retryAfter: '2m' }, '120'],
         [{ retryAfter: 0 }, '1'],
       ]) {
-        answered = answer
+        verdict = returned
         const got = whole(await send(port, { path }))
         const detail = 'Too many requests. Try again later.'
         const expected = problem(429, 'Too Many Requests', 'too_many_requests', detail, {
@@ -439,11 +436,11 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
       }
       expect(calls.splice(0)).toEqual(Array(4).fill([name, '127.0.0.1']))
     }
-    answered = true
+    verdict = true
     expect(whole(await send(port, { path: PATHS.leak }))).toEqual(NOT_POST)
   })
 
-  it('answers 503 for what cannot be done, and only for that', async () => {
+  it('responds with 503 only while a request cannot be processed', async () => {
     const { watchword: authority } = await rig()
     const { token } = await authority.issue(INPUT)
     await authority.close()
@@ -460,8 +457,8 @@ describe.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
   })
 })
 
-describe('an endpoint that is not for everybody', () => {
-  it('is not made without somebody to say who calls', () => {
+describe('an endpoint that requires a caller', () => {
+  it('requires authorize', () => {
     const endpoints = (site: object) =>
       ENDPOINT_FRAMEWORKS[0]?.serve({ authority: watchword, ...site } as EndpointSite)
     for (const options of [

@@ -1,5 +1,5 @@
 /**
- * No handler runs for a request that was not checked, whatever becomes of the check (security.md, H104), and no request
+ * No handler runs for a request that was not checked, however the check fails (security.md, H104), and no request
  * is taken for another (G100).
  *
  * @module
@@ -25,7 +25,7 @@ const INPUT = {
   actor: 'ops',
   scopes: ['orders:read'],
 } as const
-// Over before anybody gets impatient; what waits for it waits for the answer, however late that is.
+// Over before a timeout; whatever waits for it waits for the reply, however late that is.
 const TIMEOUT = '50ms'
 
 let watchword: Watchword
@@ -79,15 +79,15 @@ const FAULTS: readonly (readonly [name: string, site: () => Site])[] = [
   ['the check throws', () => ({ authority: authenticating(oops) })],
   ['the check rejects', () => ({ authority: authenticating(async () => oops()) })],
   ['the check hangs', () => ({ authority: authenticating(() => hung) })],
-  ['the check answers nothing', () => ({ authority: authenticating(async () => undefined) })],
+  ['the check returns nothing', () => ({ authority: authenticating(async () => undefined) })],
   ['getToken throws', () => ({ authority: watchword, whole: { getToken: oops } })],
   ['getToken rejects', () => ({ authority: watchword, whole: { getToken: async () => oops() } })],
   ['getToken hangs', () => ({ authority: watchword, whole: { getToken: () => hung } })],
 ]
 
-// At once, since each waits half a second for every key that is not known.
+// Concurrently, since each waits half a second for every unknown key.
 it.concurrent.each(FRAMEWORKS)(
-  '$name answers 503 and runs no handler when the keys cannot be read that would tell',
+  '$name responds with 503 and runs no handler when the keys needed for the check cannot be read',
   async (framework) => {
     await served(framework, { authority: store.watchword, whole: {} }, async (server) => {
       const headers = [`authorization: Bearer ${token}`]
@@ -100,12 +100,12 @@ it.concurrent.each(FRAMEWORKS)(
 )
 
 describe.each(FRAMEWORKS)('$name', (framework) => {
-  it.each(FAULTS)('answers 503 and runs no handler when %s', async (_name, site) => {
+  it.each(FAULTS)('responds with 503 and runs no handler when %s', async (_name, site) => {
     const errors: unknown[] = []
     const { authority, whole } = site()
     const onError = (error: unknown) => {
       errors.push(error)
-      // Whoever is told cannot make it worse.
+      // An observer that throws cannot make it worse.
       if (errors.length % 2 === 0) return Promise.reject(new Error('later')) as unknown as undefined
       throw new Error('at once')
     }
@@ -120,7 +120,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     })
   })
 
-  it('answers 503 and runs no handler when the store is down and was demanded', async () => {
+  it('responds with 503 and runs no handler when the store is down and required', async () => {
     const site = { authority: store.watchword, whole: { freshness: 'store' } } as const
     await served(framework, site, async (server) => {
       const headers = [`authorization: Bearer ${store.token}`]
@@ -130,7 +130,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     })
   })
 
-  it('guards all methods, the mounted part, and what is not there', async () => {
+  it('guards all methods, the mounted part, and missing routes', async () => {
     await served(framework, { authority: watchword, whole: {} }, async (server) => {
       for (const path of [
         '/orders',
@@ -154,7 +154,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     })
   })
 
-  it('takes no request for another', async () => {
+  it('never mixes up requests', async () => {
     const holders = await watchword.issueMany(
       Array.from({ length: 50 }, (_, i) => ({ ...INPUT, subject: `svc_${i}` })),
     )
@@ -162,7 +162,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       const agent = new Agent({ keepAlive: true, maxSockets: 20 })
       try {
         const ask = (i: number) =>
-          answer(agent, server.port, holders[i % holders.length]?.token ?? '', i % 3 === 0)
+          statusOf(agent, server.port, holders[i % holders.length]?.token ?? '', i % 3 === 0)
         const told = await Promise.all(Array.from({ length: 2000 }, (_, i) => ask(i)))
         expect(told.filter((subject, i) => subject !== `svc_${i % holders.length}`)).toEqual([])
         expect(server.ran()).toBe(2000)
@@ -173,9 +173,9 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
   })
 })
 
-// A listener of node:http is one whole: there is no inner guard.
+// A listener of node:http is a single function, so there is no inner guard.
 describe.each(FRAMEWORKS.filter(({ name }) => name !== 'node:http'))('$name', (framework) => {
-  it('refuses in the outer guard what the inner one would let pass', async () => {
+  it('rejects in the outer guard what the inner one would accept', async () => {
     const site = {
       authority: watchword,
       whole: {},
@@ -188,14 +188,14 @@ describe.each(FRAMEWORKS.filter(({ name }) => name !== 'node:http'))('$name', (f
   })
 })
 
-// The clock of the rig stands still, and a deadline on it never comes: only what is wrapped has a clock of its own.
+// The clock of the rig stands still and never reaches a deadline, so only wrapped authorities have a clock of their own.
 function systemClocked(site: Site): Site {
   const { authenticate } = site.authority
   const wrapped: TokenAuthority['authenticate'] = (...args) => authenticate(...args)
   return { ...site, authority: { ...site.authority, authenticate: wrapped } }
 }
 
-function answer(agent: Agent, port: number, bearer: string, hasBody: boolean): Promise<string> {
+function statusOf(agent: Agent, port: number, bearer: string, hasBody: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${bearer}` }
     const method = hasBody ? 'POST' : 'GET'

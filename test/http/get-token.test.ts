@@ -1,5 +1,5 @@
 /**
- * What an application's `getToken` may return, and what becomes of anything else.
+ * What an application's `getToken` may return, and how anything else is handled.
  *
  * @module
  */
@@ -29,11 +29,11 @@ const never = () => new Promise<string>(() => {})
 const oops = (): never => {
   throw new Error('oops')
 }
-// By an entry, since an object literal with a `then` is what the linter is there to find.
+// By an entry, since the linter reports an object literal with a `then`.
 const thenable = (then: unknown) => () => Object.fromEntries([['then', then]]) as object
 const throwing = () => Object.defineProperty({}, 'then', { get: oops })
 
-/** What is refused, and was a mistake in the application. */
+/** Values that are rejected as a mistake in the application. */
 const MISTAKES: readonly (readonly [string, () => unknown])[] = [
   ['a thenable that calls back', thenable((resolve: (text: string) => void) => resolve(token))],
   ['a thenable that never calls back', thenable(() => undefined)],
@@ -45,7 +45,7 @@ const MISTAKES: readonly (readonly [string, () => unknown])[] = [
   ['a symbol', () => Symbol('token')],
   ['a bigint', () => 1n],
   ['a promise that rejects', async () => oops()],
-  ['a promise that rejects with nothing', () => Promise.reject(undefined)],
+  ['a promise that rejects with undefined', () => Promise.reject(undefined)],
   ['a promise that never settles', never],
   [
     'a promise whose own then does nothing',
@@ -55,7 +55,7 @@ const MISTAKES: readonly (readonly [string, () => unknown])[] = [
 ]
 
 describe.each(FRAMEWORKS)('$name', (framework) => {
-  async function answered(getToken: unknown, more: SharedOptions = {}) {
+  async function outcomeOf(getToken: unknown, more: SharedOptions = {}) {
     const errors: unknown[] = []
     const options = {
       getToken,
@@ -71,7 +71,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
 
   it('responds with 503 and reports the error for each mistake of getToken', async () => {
     for (const [name, getToken] of MISTAKES) {
-      const { reply, ran, errors } = await answered(getToken, { optional: true })
+      const { reply, ran, errors } = await outcomeOf(getToken, { optional: true })
       expect([name, reply, ran, errors.length]).toEqual([name, UNAVAILABLE, 0, 1])
     }
   })
@@ -79,18 +79,18 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
   it('awaits a native promise, also one of another realm', async () => {
     const foreign = runInNewContext('(text) => Promise.resolve(text)') as (text: string) => unknown
     for (const getToken of [() => token, async () => token, () => foreign(token)]) {
-      const { reply, ran } = await answered(getToken)
+      const { reply, ran } = await outcomeOf(getToken)
       expect([reply.body, ran]).toEqual(['svc_billing', 1])
     }
     for (const getToken of [async () => undefined, async () => null, async () => '']) {
-      expect(await answered(getToken)).toEqual({ reply: MISSING, ran: 0, errors: [] })
+      expect(await outcomeOf(getToken)).toEqual({ reply: MISSING, ran: 0, errors: [] })
     }
   })
 
-  it('refuses values that a client can send as JSON, without an error', async () => {
+  it('rejects values that a client can send as JSON, without reporting an error', async () => {
     for (const value of [42, false, [token], { token }, { ok: true, auth: {} }]) {
       for (const getToken of [() => value, async () => value]) {
-        expect(await answered(getToken, { optional: true })).toEqual({
+        expect(await outcomeOf(getToken, { optional: true })).toEqual({
           reply: MALFORMED,
           ran: 0,
           errors: [],
@@ -101,7 +101,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
 })
 
 describe('the error of a mistake', () => {
-  it('has a code, names the kind of value, and holds no token', async () => {
+  it('has a code, names the kind of value, and contains no token', async () => {
     const [framework] = FRAMEWORKS
     const errors: unknown[] = []
     const secret = { token, ...thenable(() => undefined)() }

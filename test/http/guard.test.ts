@@ -1,5 +1,5 @@
 /**
- * What guards are made from, and what they leave on a request.
+ * The options of guards, and what they leave on a request.
  *
  * @module
  */
@@ -56,19 +56,19 @@ describe('the options', () => {
   it.each<[string, unknown]>([
     ['no object', 'orders:read'],
     ['null', null],
-    ['a flag that is none', { optional: 'yes' }],
+    ['an invalid flag', { optional: 'yes' }],
     ['a realm beyond ASCII', { realm: 'Bücher' }],
     ['a realm with a line break', { realm: 'a\r\nset-cookie: a=b' }],
     ['an empty realm', { realm: '' }],
-    ['metadata that is no URL', { resourceMetadata: '/well-known' }],
+    ['metadata that is not a URL', { resourceMetadata: '/well-known' }],
     ['metadata of another scheme', { resourceMetadata: 'javascript:alert(1)' }],
-    ['a property that is none', { property: 'a b' }],
+    ['an invalid property', { property: 'a b' }],
     ['the property __proto__', { property: '__proto__' }],
     ['the property constructor', { property: 'constructor' }],
-    ['a getToken that is no function', { getToken: 'cookie' }],
-    ['a timeout that is none', { timeout: 'soon' }],
+    ['a getToken that is not a function', { getToken: 'cookie' }],
+    ['an invalid timeout', { timeout: 'soon' }],
     ['a timeout without end', { timeout: Number.POSITIVE_INFINITY }],
-  ])('refuse %s', async (_name, options) => {
+  ])('reject %s', async (_name, options) => {
     const error = await failureOf(make(options))
     expect(error).toBeInstanceOf(WatchwordError)
     expect(error).toMatchObject({ code: 'ERR_INVALID_OPTION' })
@@ -76,15 +76,15 @@ describe('the options', () => {
   })
 
   it.each<[string, unknown]>([
-    ['a field that is misspelt', { scope: ['orders:read'] }],
-    ['a scope that is none', { scopes: ['orders read'] }],
+    ['a misspelt field', { scope: ['orders:read'] }],
+    ['an invalid scope', { scopes: ['orders read'] }],
     ['an empty alternative', { scopes: { anyOf: [] } }],
-    ['a staleness that is none', { maxStaleness: 'now' }],
+    ['an invalid staleness', { maxStaleness: 'now' }],
   ])('leave %s to require', async (_name, options) => {
     expect(await codeOf(make(options))).toBe('ERR_INVALID_ARGUMENT')
   })
 
-  it('are read once: what the caller changes later changes nothing', async () => {
+  it('are read once: later changes by the caller have no effect', async () => {
     const scopes = ['orders:read']
     const options = { scopes, optional: false }
     const listener = forNode.protect(watchword, (_, response) => response.end('ran'), options)
@@ -97,7 +97,7 @@ describe('the options', () => {
 })
 
 describe('authOf', () => {
-  it('answers the result itself, frozen', async () => {
+  it('returns the result itself, frozen', async () => {
     const seen: unknown[] = []
     const handler: Listener = (request, response) => {
       seen.push(forNode.authOf(request), forNode.optionalAuthOf(request, watchword))
@@ -112,7 +112,7 @@ describe('authOf', () => {
     expect(isDeepFrozen(seen[0])).toBe(true)
   })
 
-  it('throws where no guard ran, where nobody is known, and for another authority', async () => {
+  it('throws where no guard ran, for an anonymous request, and for another authority', async () => {
     expect(await codeOf(() => forNode.authOf({}))).toBe('ERR_INVALID_ARGUMENT')
     expect(await codeOf(() => forNode.optionalAuthOf({}))).toBe('ERR_INVALID_ARGUMENT')
     const other = (await rig()).watchword
@@ -135,20 +135,20 @@ describe('authOf', () => {
 
 describe('a named property', () => {
   const options = { property: 'auth', optional: true } as const
-  /** What a handler finds there, after something else was there before. */
+  /** What a handler finds there, after another value was there before. */
   const found = (holder: object): string => {
     const own = Object.getOwnPropertyDescriptor(holder, 'auth')
-    const { subject = 'nobody' } = (own?.value ?? {}) as { subject?: string }
+    const { subject = 'anonymous' } = (own?.value ?? {}) as { subject?: string }
     return `${subject}, ${own?.writable === false ? 'read-only' : 'writable'}`
   }
   const FORGED = { subject: 'root' }
   const check = (port: number) => async () => {
     expect((await send(port, { headers: bearer })).body).toBe('svc_billing, read-only')
-    // Anonymous is nobody, and not who was there before.
-    expect((await send(port, {})).body).toBe('nobody, read-only')
+    // An anonymous request has no subject, and not the previous one.
+    expect((await send(port, {})).body).toBe('anonymous, read-only')
   }
 
-  it('holds the result in Express, over whatever was there', async () => {
+  it('holds the result in Express, and replaces any earlier value', async () => {
     const app = express()
     app.use((request, _, next) => next(void Object.assign(request, { auth: FORGED })))
     app.use(forExpress.requireToken(watchword, options))
@@ -194,7 +194,7 @@ describe('a named property', () => {
     expect(await (await app.request('/')).text()).toBe('undefined')
   })
 
-  it('that cannot be replaced lets nobody pass', async () => {
+  it('that cannot be replaced makes the guard reject every request', async () => {
     let ran = 0
     const errors: unknown[] = []
     const onError = (error: unknown) => void errors.push(error)
@@ -214,8 +214,8 @@ describe('a named property', () => {
   })
 })
 
-describe('a response that Fastify has sent before the token is known', () => {
-  it('is left as it is', async () => {
+describe('a response that Fastify has sent before the token was verified', () => {
+  it('is left unchanged', async () => {
     const app = fastify()
     const replies = new Map<unknown, { send(body: string): unknown }>()
     app.addHook('onRequest', (request, reply, done) => {
@@ -259,7 +259,7 @@ describe('with throwErrors', () => {
     expect(refused.body).not.toContain(token)
   }
 
-  it('Express has the error', async () => {
+  it('Express receives the error', async () => {
     const app = express()
     app.use(forExpress.requireToken(watchword, options))
     await asking(app.set('env', 'test'), byDefault)
@@ -271,7 +271,7 @@ describe('with throwErrors', () => {
     })
   })
 
-  it('Koa has the error', async () => {
+  it('Koa receives the error', async () => {
     const app = new Koa()
     app.silent = true
     const plain = new Koa()
@@ -289,7 +289,7 @@ describe('with throwErrors', () => {
     })
   })
 
-  it('Fastify has the error', async () => {
+  it('Fastify receives the error', async () => {
     const plain = fastify()
     plain.addHook('onRequest', forFastify.requireToken(watchword, options))
     await plain.ready()
@@ -304,7 +304,7 @@ describe('with throwErrors', () => {
     await Promise.all([plain.close(), app.close()])
   })
 
-  it('Hono has the error, and can answer with it', async () => {
+  it('Hono receives the error, and can respond with it', async () => {
     const app = new Hono()
     app.use(forHono.requireToken(watchword, options))
     const headers = { authorization: `Bearer ${token}` }
@@ -323,7 +323,7 @@ describe('with throwErrors', () => {
     expect(ran).toBe(0)
   })
 
-  it('says neither the token nor the reason, and an outage by its own code', async () => {
+  it('the error contains neither the token nor the reason, and an outage has its own code', async () => {
     const { watchword: closed } = await rig()
     const { token: revoked } = await watchword.issue(INPUT)
     await watchword.revoke({ token: revoked }, { actor: 'ops' })
@@ -361,7 +361,7 @@ describe('with throwErrors', () => {
 })
 
 describe('getToken', () => {
-  it('replaces the header: nothing is no credentials, and its own token is judged alike', async () => {
+  it('replaces the header: nothing means no credentials, and its token is verified in the same way', async () => {
     const getToken = (request: IncomingMessage) => request.headers.cookie?.slice('t='.length)
     const later = async (request: IncomingMessage) => getToken(request) ?? null
     for (const source of [getToken, later]) {
@@ -380,15 +380,15 @@ describe('getToken', () => {
     }
   })
 
-  // What an application takes from a parsed body is whatever the client makes of it.
+  // The client controls what an application reads from a parsed body.
   it.each<[string, unknown]>([
     ['a number', 42],
     ['a flag', true],
     ['a list', [1]],
-    ['what looks like a result', { ok: true, subject: 'root' }],
-    ['what looks like a verdict', { ok: true, auth: { subject: 'root' }, headers: {} }],
-    ['what looks like an answer', { ok: false, status: 200, headers: {}, body: 'fine' }],
-  ])('that answers %s is answered as a credential that is malformed', async (_name, source) => {
+    ['an imitated result', { ok: true, subject: 'root' }],
+    ['an imitated verdict', { ok: true, auth: { subject: 'root' }, headers: {} }],
+    ['an imitated response', { ok: false, status: 200, headers: {}, body: 'fine' }],
+  ])('that returns %s is treated as a malformed credential', async (_name, source) => {
     let ran = 0
     const handler: Listener = (_, response) => {
       ran++
@@ -405,14 +405,14 @@ describe('getToken', () => {
   })
 })
 
-describe('an authority that answers what is no result', () => {
+describe('an authority that returns an invalid result', () => {
   it.each<[string, unknown]>([
     ['an empty object', {}],
     ['a flag', true],
     ['a text', 'ok'],
-    ['a result that is not quite one', { ok: 'yes', subject: 'root' }],
-    ['a code that nobody knows', { ok: false, code: 'fine' }],
-  ])('lets nobody pass: %s', async (_name, result) => {
+    ['an imitated result', { ok: 'yes', subject: 'root' }],
+    ['an unknown code', { ok: false, code: 'fine' }],
+  ])('makes the guard reject every request: %s', async (_name, result) => {
     let ran = 0
     const handler: Listener = (_, response) => {
       ran++
@@ -455,7 +455,7 @@ describe('protect, for Web requests', () => {
     return get(new Request(url, { headers }), '!')
   }
 
-  it('passes on what it was given, and refuses as the frameworks do', async () => {
+  it('passes on its arguments, and rejects as the frameworks do', async () => {
     const passed = await ask([['authorization', `Bearer ${token}`]])
     expect(await passed.text()).toBe('svc_billing!')
     expect(passed.headers.get('token-expires')).toMatch(/^2026-01-31T/)
@@ -465,7 +465,7 @@ describe('protect, for Web requests', () => {
     expect(ours(reply)).toEqual(MISSING)
   })
 
-  it('tells two credentials that were joined', async () => {
+  it('rejects two credentials that were joined', async () => {
     const one = ['authorization', `Bearer ${token}`] as [string, string]
     const basic = ['authorization', 'Basic eDp5'] as [string, string]
     for (const headers of [

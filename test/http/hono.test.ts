@@ -1,5 +1,5 @@
 /**
- * What is Hono's own: its exceptions; and Web requests, whose URL is the client's text.
+ * Specifics of Hono: its exceptions; and Web requests, whose URL is text from the client.
  *
  * @module
  */
@@ -23,8 +23,8 @@ afterEach(async () => {
 
 const INPUT = { policy: 'service', subject: 'svc_billing', actor: 'ops', scopes: ['orders:read'] }
 
-describe('a refusal that is thrown in Hono', () => {
-  it('is an HTTPException whose response is the guard’s own, however often it is asked for', async () => {
+describe('a rejection that is thrown in Hono', () => {
+  it('is an HTTPException whose response is that of the guard, however often it is requested', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const options = { scopes: ['orders:write'] }
@@ -91,7 +91,7 @@ describe('an absolute request target of the scheme https', () => {
     return [reply.status, reply.headers['token-successor'] !== undefined]
   }
 
-  it('does not have a successor sent in the open, whatever the wrapper', async () => {
+  it('does not make a guard send a successor over plain HTTP, behind any wrapper', async () => {
     const { watchword, token } = await dueToken()
     const handler = () => new Response('fine')
     const protect = forWeb.protect(watchword, handler, { rotateDue: true })
@@ -107,7 +107,7 @@ describe('an absolute request target of the scheme https', () => {
     expect(await successorOver((request) => app.fetch(request), token)).toEqual([200, false])
   })
 
-  it('does not stand for TLS outside Node either: the application has to say it', async () => {
+  it('does not count as TLS outside Node either: the application has to configure it', async () => {
     const { watchword, token } = await dueToken()
     const headers = { authorization: `Bearer ${token}` }
     const ask = async (options: forWeb.TokenOptions<Request>) => {
@@ -129,7 +129,7 @@ describe('an absolute request target of the scheme https', () => {
     expect(await ask({ rotateDue: true, isSecure: () => true })).toBe(true)
   })
 
-  it('does not have the rotation endpoint return a token in the open', async () => {
+  it('does not make the rotation endpoint return a token over plain HTTP', async () => {
     const { watchword, token } = await dueToken()
     const app = new Hono().all('*', forHono.tokenEndpoints(watchword).rotation())
     const headers = { authorization: `Bearer ${token}` }

@@ -1,5 +1,5 @@
 /**
- * Requests over HTTP/2, in the open.
+ * Requests over HTTP/2, without TLS.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import type { Reply, Sent } from './client.js'
 
-/** Sends one request over a session of its own. A header that stands twice is left to `bodyOverHttp2`. */
+/** Sends one request over a separate session. For a repeated header see `bodyOverHttp2`. */
 export async function sendOverHttp2(
   port: number,
   { method = 'GET', path = '/orders', headers = [], body }: Sent,
@@ -34,7 +34,7 @@ export async function sendOverHttp2(
   }
 }
 
-/** A header line as the pair that HTTP/2 sends of it: the name in lower case, the value without the white space around it. */
+/** A header line as a pair for HTTP/2: the name in lower case, the value without surrounding white space. */
 function pairOf(line: string): Pair {
   const colon = line.indexOf(':')
   return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
@@ -43,7 +43,7 @@ function pairOf(line: string): Pair {
 type Pair = readonly [name: string, value: string]
 
 /**
- * Sends one request over HTTP/2, and answers the body. Written out frame by frame, since Node's client refuses to send a
+ * Sends one request over HTTP/2, and returns the body. Written frame by frame, since Node's client refuses to send a
  * header twice.
  */
 export async function bodyOverHttp2(

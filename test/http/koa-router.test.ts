@@ -1,5 +1,5 @@
 /**
- * Where a guard stands in a router of Koa: the forms that the documentation calls safe, and the one that it warns of.
+ * The position of a guard in a Koa router: the forms that the documentation calls safe, and the one that it warns of.
  *
  * @module
  */
@@ -40,7 +40,7 @@ const handler = (context: Koa.Context): void => {
 }
 const guard = () => requireToken(watchword, { scopes: ['orders:read'] })
 
-/** The forms that hold. */
+/** The safe forms. */
 const SAFE: readonly (readonly [string, (app: Koa) => unknown])[] = [
   [
     'on each route',
@@ -91,8 +91,8 @@ describe.each([
     },
   )
 
-  it('fails in the handler, by authOf, where the letter case leads around the guard', async () => {
-    // The prefix of a router is compared with its letter case for `use` without a path, and without it for routes.
+  it('throws from authOf in the handler where the letter case leads around the guard', async () => {
+    // The prefix of a router is compared case-sensitively for `use` without a path, and case-insensitively for routes.
     const router = new Router({ prefix: '/admin' })
     router.use(guard())
     router.get('/orders', (context) => {

@@ -1,5 +1,5 @@
 /**
- * The verifier under the MCP SDK's own middleware, over a real server.
+ * The verifier under the middleware of the MCP SDK, over a real server.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const SCOPES = ['tools:call']
 const POLICIES = { agent: { ttl: '30d', scopes: ['tools:*'] } }
 const INPUT = { policy: 'agent', subject: 'agent_7', actor: 'ops' } as const
 
-/** Answers of a server that is guarded by the SDK. */
+/** Replies of a server that is guarded by the SDK. */
 async function asking(
   watchword: Watchword,
   use: (ask: (token?: string) => Promise<Reply>) => Promise<void>,
@@ -52,8 +52,8 @@ async function asking(
 }
 
 describe('the verifier for MCP', () => {
-  it('lets a token pass, and says who it is in the terms of the SDK', async () => {
-    // The SDK has its own clock, so the tokens here have to be of today.
+  it('accepts a token, and describes it in the terms of the SDK', async () => {
+    // The SDK has its own clock, so these tokens must be current.
     const clock = { now: Date.now }
     const { watchword } = await rig({ audience: AUDIENCE, policies: POLICIES, clock })
     const issued = await watchword.issue({ ...INPUT, scopes: ['tools:*'] })
@@ -63,7 +63,7 @@ describe('the verifier for MCP', () => {
       expect(JSON.parse(body)).toEqual({
         token: issued.token,
         clientId: 'agent_7',
-        // The wildcard covers what the SDK looks for by its name.
+        // The wildcard covers the scope that the SDK looks for by name.
         scopes: ['tools:*', 'tools:call'],
         expiresAt: Math.floor(issued.expiresAt / 1000),
         resource: AUDIENCE,
@@ -72,7 +72,7 @@ describe('the verifier for MCP', () => {
     })
   })
 
-  it('refuses by the errors that the SDK knows, without a reason', async () => {
+  it('rejects with the errors that the SDK knows, without a reason', async () => {
     const { watchword } = await rig({ audience: AUDIENCE, policies: POLICIES })
     const { token } = await watchword.issue({ ...INPUT, scopes: SCOPES })
     const { token: bare } = await watchword.issue(INPUT)
@@ -92,7 +92,7 @@ describe('the verifier for MCP', () => {
     })
   })
 
-  it('calls an outage no refusal', async () => {
+  it('does not report an outage as a rejection', async () => {
     const { watchword, clock } = await rig({ audience: AUDIENCE, policies: POLICIES })
     const { token } = await watchword.issue({ ...INPUT, scopes: SCOPES })
     await watchword.close()

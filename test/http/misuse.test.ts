@@ -1,5 +1,5 @@
 /**
- * Mistakes in the use of guards and endpoints: each throws when the guard is made, and says what to change.
+ * Mistakes in the use of guards and endpoints: each throws when the guard is made, and names the fix.
  *
  * @module
  */
@@ -41,7 +41,7 @@ async function refusal(make: () => unknown) {
 }
 
 describe('a guard', () => {
-  it('without an authority says what to pass', async () => {
+  it('without an authority names the argument to pass', async () => {
     for (const [name, make] of GUARDS) {
       for (const [given, shown] of [
         [undefined, 'undefined'],
@@ -57,7 +57,7 @@ describe('a guard', () => {
     }
   })
 
-  it('with a promise of an authority says that await is missing', async () => {
+  it('with a promise of an authority reports the missing await', async () => {
     for (const [name, make] of GUARDS) {
       expect(await refusal(() => make(Promise.resolve(watchword)))).toEqual([
         'ERR_INVALID_ARGUMENT',
@@ -66,7 +66,7 @@ describe('a guard', () => {
     }
   })
 
-  it('with another object names the methods that it lacks', async () => {
+  it('with another object names the missing methods', async () => {
     for (const [name, make] of GUARDS) {
       expect(await refusal(() => make({ scopes: ['orders:read'] }))).toEqual([
         'ERR_INVALID_ARGUMENT',
@@ -85,7 +85,7 @@ describe('a guard', () => {
     }
   })
 
-  it('refuses a field that is explicitly undefined', async () => {
+  it('rejects a field that is explicitly undefined', async () => {
     const fields = ['optional', 'realm', 'getToken', 'timeout', 'throwErrors', 'isSecure']
     for (const [, make] of GUARDS) {
       for (const field of fields) {
@@ -97,7 +97,7 @@ describe('a guard', () => {
     }
   })
 
-  it('refuses options whose fields are not its own, which it would not read', async () => {
+  it('rejects options whose fields are inherited, since it would not read them', async () => {
     class Options {
       get scopes() {
         return ['orders:read']
@@ -114,7 +114,7 @@ describe('a guard', () => {
     }
   })
 
-  it('names the value that an option cannot have, but no text that may be a token', async () => {
+  it('names an invalid option value, but no text that may be a token', async () => {
     const make = (options: object) => forNode.requireToken(watchword, options)
     expect(await refusal(() => make({ optional: 'yes' }))).toEqual([
       'ERR_INVALID_OPTION',
@@ -131,7 +131,7 @@ describe('a guard', () => {
     ])
   })
 
-  it('of protect says that a handler is missing', async () => {
+  it('from protect reports a missing handler', async () => {
     expect(await refusal(() => (forNode.protect as Make)(watchword, { scopes: [] }))).toEqual([
       'ERR_INVALID_ARGUMENT',
       'handler: protect expects a function as its second argument, got an object; write protect(watchword, handler, options)',
@@ -166,7 +166,7 @@ describe('authOf where no guard ran', () => {
     expect(said).toEqual(Array(4).fill(expected(' (GET /orders/:id)')))
   })
 
-  it('says so without a route, too', async () => {
+  it('reports it without a route as well', async () => {
     expect(await refusal(() => forNode.authOf({}))).toEqual(expected(''))
     expect(await refusal(() => forNode.authOf({ method: 'GET', url: '/?t=secret' }))).toEqual(
       expected(' (GET)'),
@@ -179,7 +179,7 @@ describe('authOf where no guard ran', () => {
 })
 
 describe('the MCP verifier', () => {
-  it('without the error classes of the SDK says what to import', async () => {
+  it('without the error classes of the SDK names the module to import', async () => {
     for (const options of [{}, { errors: {} }]) {
       expect(await refusal(() => mcpVerifier(watchword, options as never))).toEqual([
         'ERR_INVALID_OPTION',
@@ -192,8 +192,8 @@ describe('the MCP verifier', () => {
   })
 })
 
-describe('an endpoint that is not for everybody', () => {
-  it('without authorize says that it is required, and what it returns', async () => {
+describe('an endpoint that requires a caller', () => {
+  it('without authorize reports that it is required, and what it returns', async () => {
     const what =
       'authorize, a function that returns { actor } for a caller who may use the endpoint, and undefined for any other (401)'
     for (const name of ['revocation', 'introspection'] as const) {

@@ -1,12 +1,12 @@
 /**
- * A process that serves every framework, and pollutes `Object.prototype` when it is told to.
+ * A process that serves every framework, and pollutes `Object.prototype` on request.
  *
  * @module
  */
 import { createWatchword } from 'watchword'
 import { FRAMEWORKS } from './servers.js'
 
-/** What the process is told: what to set on `Object.prototype` (nothing: to clean it). */
+/** The message to the process: what to set on `Object.prototype` (nothing: to clean it). */
 export interface Order {
   readonly name?: string
   readonly kind?: 'true' | 'text' | 'function'
@@ -32,7 +32,7 @@ const tokens = {
   revoked: await issue(['orders:read']),
 }
 await watchword.revoke({ token: tokens.revoked }, { actor: 'ops' })
-// As the library's own, and through a wrapper, which takes the way of promises.
+// The library's own authority, and one behind a wrapper, which takes the path of promises.
 const wrapped: typeof watchword = {
   ...watchword,
   authenticate: (...args) => watchword.authenticate(...args),
@@ -51,7 +51,7 @@ const servers = await Promise.all(
 const VALUES = {
   true: true,
   text: 'Bearer polluted',
-  // As a thenable it calls back, with nothing: one that forges a result is code of an attacker, whom nothing stops.
+  // As a thenable it calls back with nothing: one that forges a result would be an attacker's code, which nothing stops.
   function: (callback: unknown) => {
     if (typeof callback === 'function') callback()
   },

@@ -1,5 +1,5 @@
 /**
- * Another package has polluted `Object.prototype`: no refused token passes, and the process goes on.
+ * Another package has polluted `Object.prototype`: no rejected token passes, and the process continues.
  *
  * @module
  */
@@ -36,7 +36,7 @@ beforeAll(async () => {
     tsconfig: 'tsconfig.json',
     alias: { watchword: './src/index.ts' },
   })
-  // What the frameworks print when they break is not ours to read.
+  // The output of a broken framework is ignored.
   child = fork(program, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   first = await reported()
 })
@@ -57,12 +57,12 @@ async function order(order: Order): Promise<Report> {
   return report
 }
 
-/** The status of a request; 0 where the framework itself breaks and sends nothing before the connection is closed. */
+/** The status of a request; 0 when the framework itself fails and sends nothing before the connection is closed. */
 function statusOf(port: number, authorization?: string): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     let said = ''
-    // Koa and Hono await objects of their own, and never come to an end where each of those is a thenable.
+    // Koa and Hono await objects of their own, and never finish when each of those is a thenable.
     socket.setTimeout(2000, () => socket.destroy())
     socket.on('error', () => undefined)
     socket.setEncoding('latin1').on('data', (text: string) => {
@@ -75,7 +75,7 @@ function statusOf(port: number, authorization?: string): Promise<number> {
 }
 
 describe('with a polluted Object.prototype', () => {
-  it.each(NAMES)('no framework lets a refused token pass, for the name %s', async (name) => {
+  it.each(NAMES)('no framework accepts a rejected token, for the name %s', async (name) => {
     const { good, narrow, revoked } = first.tokens
     const before = (await order({})).ran
     const refused: (string | undefined)[] = [undefined, 'v4.local.nonsense', narrow, revoked]

@@ -1,6 +1,6 @@
 /**
- * The same service in every framework: guarded routes, a guarded whole with a mounted part, and a count of how often a
- * handler ran.
+ * The same service in every framework: guarded routes, a guarded application with a mounted part, and a count of how often
+ * a handler ran.
  *
  * @module
  */
@@ -27,20 +27,20 @@ import type { TokenAuthority, TokenOptions } from '../../src/http/options.js'
 
 export type SharedOptions = TokenOptions<unknown>
 
-/** What a service offers. */
+/** The options of a service. */
 export interface Site {
   readonly authority: TokenAuthority
-  /** Guards everything: the routes below, a mounted part with `/mounted/orders`, and what is not there. */
+  /** Guards everything: the routes below, a mounted part with `/mounted/orders`, and missing routes. */
   readonly whole?: SharedOptions
-  /** Guarded routes, by path; they take every method. */
+  /** Guarded routes, by path; they accept every method. */
   readonly routes?: Readonly<Record<string, SharedOptions>>
   /** Whether to serve over TLS. */
   readonly secure?: boolean
-  /** Sets headers of its own in every handler. */
+  /** Sets its own headers in every handler. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A service that runs. */
+/** A running service. */
 export interface Running {
   readonly port: number
   /** How often a handler has run. */
@@ -56,16 +56,16 @@ export interface Framework {
 const MOUNTED = '/mounted'
 const PATH = '/orders'
 
-/** Who the handler is told that it is. */
+/** The subject that the handler receives. */
 function said(request: object): string {
   return forNode.optionalAuthOf(request)?.subject ?? 'anonymous'
 }
 
-// A shared key instead of a certificate: nothing to make, nothing to expire.
+// A shared key instead of a certificate, which would have to be made and would expire.
 const PSK = Buffer.alloc(32, 7)
 const CIPHERS = 'PSK-AES128-GCM-SHA256'
 
-/** How the client of a secure site proves that it is one of us. */
+/** How the client of a secure site authenticates itself. */
 export const TLS_CLIENT: ConnectionOptions = {
   ciphers: CIPHERS,
   maxVersion: 'TLSv1.2',
@@ -133,7 +133,7 @@ const overKoa = (name: string, Make: typeof Koa): Framework => ({
     const counter = { count: 0 }
     const handler = async (context: Koa.Context): Promise<void> => {
       counter.count++
-      // A guard that does not wait for what comes after it would have answered 404 by now.
+      // A guard that does not wait for the next handler would have replied 404 by now.
       await new Promise((resolve) => setImmediate(resolve))
       context.set(headers)
       context.body = said(context)
@@ -174,7 +174,7 @@ async function fastifyApp(site: Site, counter: Counter, http2: boolean) {
     counter.count++
     return reply.type('text/plain').headers(headers).send(said(request))
   }
-  // The guard answers before a body would be read, and the handler wants none.
+  // The guard replies before a body would be read, and the handler needs none.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume()
@@ -233,7 +233,7 @@ function honoApp(site: Site, counter: Counter): Hono {
   return app
 }
 
-// What it promises is that the answer was sent; a server has no use for that.
+// Its promise means that the reply was sent, which a server does not use.
 const listenerOf = (app: Hono): ((...exchange: Parameters<HonoListener>) => unknown) =>
   getRequestListener(app.fetch)
 
@@ -290,7 +290,7 @@ export const FRAMEWORKS: readonly Framework[] = [
   overNode,
 ]
 
-/** Those that serve HTTP/2, in the open. */
+/** The frameworks that serve HTTP/2 without TLS. */
 export const HTTP2_FRAMEWORKS: readonly Framework[] = [
   {
     name: 'fastify 5',

@@ -65,12 +65,12 @@ afterAll(async () => {
 })
 
 describe('the table of requests', () => {
-  it('is long enough to mean something', () => {
+  it('has enough rows', () => {
     expect(rows.length).toBeGreaterThan(100)
     expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length)
   })
 
-  it.each(FRAMEWORKS)('is answered to the letter by $name', async (framework) => {
+  it.each(FRAMEWORKS)('gets the exact replies from $name', async (framework) => {
     const server = running.get(framework) as Running
     const wrong: unknown[] = []
     for (const { name, sent, expected, parsedForm } of rows) {
@@ -85,23 +85,23 @@ describe('the table of requests', () => {
   })
 })
 
-/** What is wrong with a reply, if anything. */
+/** The difference between a reply and the expected one, if any. */
 function fault(reply: Reply, { expected }: Row, ran: number): unknown {
   const got = ours(reply)
   const isPassed = expected.status === 200
   if (ran !== (isPassed ? 1 : 0)) return { ran, got }
-  // What Node answers by itself is not ours to compare, nor is what a handler's answer has for headers.
+  // Replies of Node itself are not compared, nor are the headers of a handler's reply.
   const { headers = got.headers, body = got.body, status } = expected
   const same = { status, headers, body }
   return JSON.stringify(sorted(same)) === JSON.stringify(sorted(got)) ? undefined : got
 }
 
-function sorted(answer: Required<Row['expected']>): unknown {
-  return [answer.status, Object.entries(answer.headers).sort(), answer.body]
+function sorted(reply: Required<Row['expected']>): unknown {
+  return [reply.status, Object.entries(reply.headers).sort(), reply.body]
 }
 
-describe('a node that is stale', () => {
-  it.each(FRAMEWORKS)('answers 503 and when to come again, over $name', async (framework) => {
+describe('a stale node', () => {
+  it.each(FRAMEWORKS)('responds with 503 and Retry-After, over $name', async (framework) => {
     const server = await framework.serve({ authority: stale.authority, routes: ROUTES })
     try {
       const headers = [`authorization: Bearer ${stale.token}`]
@@ -116,14 +116,14 @@ describe('a node that is stale', () => {
 })
 
 describe('over HTTP/2', () => {
-  it.each(HTTP2_FRAMEWORKS)('the table is answered to the letter by $name', async (framework) => {
+  it.each(HTTP2_FRAMEWORKS)('the table gets the exact replies from $name', async (framework) => {
     const server = await framework.serve({ authority, routes: ROUTES })
     const wrong: unknown[] = []
     let asked = 0
     try {
       for (const row of rows) {
         const { sent, expected, parsedForm } = row
-        // What Node refuses of HTTP/1.1 before anybody sees it has no like here.
+        // What Node itself rejects in HTTP/1.1 has no equivalent here.
         if (parsedForm || isRefusedByNode(expected)) continue
         asked++
         const before = server.ran()

@@ -1,12 +1,12 @@
 /**
- * The requests that every framework must answer alike, and each answer to the letter.
+ * The requests to which every framework must reply alike, and each exact reply.
  *
  * @module
  */
 import type { Reply, Sent } from './client.js'
 import type { SharedOptions } from './servers.js'
 
-/** What is compared: the status, the headers that are ours, and the body. */
+/** The compared parts: the status, our headers, and the body. */
 export interface Expected {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -24,21 +24,21 @@ export interface Row {
 
 /** The tokens that the requests carry. */
 export interface Tokens {
-  /** Good, with `orders:read` and `eu:read`. */
+  /** Valid, with `orders:read` and `eu:read`. */
   readonly good: string
-  /** Good, another one. */
+  /** Valid, another one. */
   readonly other: string
-  /** Good, with `orders:*`. */
+  /** Valid, with `orders:*`. */
   readonly wide: string
-  /** Good, without a scope. */
+  /** Valid, without a scope. */
   readonly bare: string
-  /** Good, bound to `thumbprint`. */
+  /** Valid, bound to `thumbprint`. */
   readonly bound: string
   readonly expired: string
   readonly early: string
   readonly revoked: string
   readonly superseded: string
-  /** Of an authority with other keys. */
+  /** From an authority with other keys. */
   readonly foreign: string
 }
 
@@ -61,7 +61,7 @@ export const ROUTES: Readonly<Record<string, SharedOptions>> = {
 
 const OURS = ['www-authenticate', 'cache-control', 'content-type', 'retry-after']
 
-/** What is compared of a reply. */
+/** The compared part of a reply. */
 export function ours({ status, headers, body }: Reply): Required<Expected> {
   const kept = OURS.flatMap((name) =>
     headers[name] === undefined ? [] : [[name, headers[name]] as const],
@@ -112,12 +112,12 @@ const because = (reason: string): Expected => ({
 const passes = (subject: string): Expected => ({ status: 200, body: subject })
 /** Without the body, which `HEAD` does not have. */
 const headless = ({ status, headers = {} }: Expected): Expected => ({ status, headers, body: '' })
-/** Refused by Node itself, before any framework sees it. */
+/** Rejected by Node itself, before any framework sees it. */
 const byServer = (status: number): Expected => ({ status })
 
 const OK = passes('svc_billing')
 
-/** Every request, with its answer. */
+/** Every request, with its reply. */
 export function table(tokens: Tokens): readonly Row[] {
   const { good, other } = tokens
   const rows: Row[] = []
@@ -200,7 +200,7 @@ export function table(tokens: Tokens): readonly Row[] {
   })
   row('a token in a form alone', { method: 'POST', headers: form, body }, MISSING)
 
-  // H103: what a refusal says, and what not.
+  // H103: what a rejection reveals.
   bearer('no token', 'x', INVALID)
   bearer('a token cut short', good.slice(0, -1), INVALID)
   bearer('a token with one more character', `${good}A`, INVALID)
@@ -254,7 +254,7 @@ export function table(tokens: Tokens): readonly Row[] {
   values('optional, an empty header', [''], MISSING, '/optional')
   values('optional, the scheme alone', ['Bearer'], MALFORMED, '/optional')
 
-  // H106: who it is, is not for the client to say.
+  // H106: the client cannot choose its identity.
   const claims = ['x-user-id: root', 'x-auth: root', 'x-subject: root', 'x-forwarded-user: root']
   row(
     'identity in headers, with a token',

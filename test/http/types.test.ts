@@ -17,7 +17,7 @@ interface Claims {
   tenant: string
 }
 
-// Never called: what is inside is only compiled.
+// Never called: its body is only compiled.
 async function typed() {
   return createWatchword({
     issuer: 'https://auth.example',
@@ -42,7 +42,7 @@ describe('the types of the guards', () => {
     expectTypeOf(_read).toBeFunction()
   })
 
-  it('type c.get of Hono, by what the options let pass', () => {
+  it('type c.get of Hono, according to the options', () => {
     const _routes = (watchword: Typed, optional: boolean) => {
       const app = new Hono()
       app.get('/a', forHono.requireToken(watchword, { scopes: ['orders:read'] }), (c) => {
@@ -66,7 +66,7 @@ describe('the types of the guards', () => {
     expectTypeOf(_routes).toBeFunction()
   })
 
-  it('fit where the frameworks take a handler', () => {
+  it('fit where the frameworks accept a handler', () => {
     type Guard<Entry extends (...args: never[]) => unknown> = ReturnType<Entry>
     expectTypeOf<Guard<typeof forExpress.requireToken>>().toExtend<RequestHandler>()
     expectTypeOf<Guard<typeof forKoa.requireToken>>().toExtend<Middleware>()
@@ -75,7 +75,7 @@ describe('the types of the guards', () => {
     expectTypeOf<FastifyInstance>().toExtend<Parameters<Guard<typeof forFastify.tokenPlugin>>[0]>()
   })
 
-  it('hand getToken the request of the framework', () => {
+  it('pass the request of the framework to getToken', () => {
     const _guards = (watchword: Typed) => {
       forExpress.requireToken(watchword, {
         getToken: (request) => {
@@ -97,7 +97,7 @@ describe('the types of the guards', () => {
       })
       // @ts-expect-error A token is text.
       forNode.requireToken(watchword, { getToken: () => 42 })
-      // @ts-expect-error A field that is misspelt.
+      // @ts-expect-error A misspelt field.
       forNode.requireToken(watchword, { scope: ['orders:read'] })
     }
     expectTypeOf(_guards).toBeFunction()

@@ -1,5 +1,5 @@
 /**
- * Bodies without end: the endpoints respond, stop reading, and close the connection.
+ * Endless bodies: the endpoints respond, stop reading, and close the connection.
  *
  * @module
  */
@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(closeAll)
 
-/** Sends until the server takes no more; resolves with what it said, and with how much was sent. */
+/** Sends until the server stops reading; resolves with its reply, and with the number of bytes sent. */
 async function flood(port: number, head: readonly string[], isChunked: boolean) {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => undefined)
@@ -42,7 +42,7 @@ async function flood(port: number, head: readonly string[], isChunked: boolean) 
   return { said, sent: socket.bytesWritten }
 }
 
-// `once` would reject on an error, which a reset connection is.
+// `once` would reject on an error, and a reset connection is one.
 const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
 
 function pour(socket: Socket, isChunked: boolean): void {
@@ -65,7 +65,7 @@ const served = async (framework: EndpointFramework, use: (port: number) => Promi
   }
 }
 
-// At once, since each waits for the second that a connection is kept half open.
+// Concurrently, since each waits for the second that a connection is kept half open.
 describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
   const head = (method: string, path: string, ...more: readonly string[]) => [
     `${method} ${path} HTTP/1.1`,
@@ -77,7 +77,7 @@ describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
   it.each([
     ['of unknown length', 'POST', 413, ['transfer-encoding: chunked'], true],
     ['of a length beyond the limit', 'POST', 413, ['content-length: 99999999999'], false],
-    ['of a method that is refused', 'PUT', 405, ['transfer-encoding: chunked'], true],
+    ['of a method that is rejected', 'PUT', 405, ['transfer-encoding: chunked'], true],
   ] as const)(
     'stops reading a body %s and closes the connection',
     async (_name, method, status, headers, isChunked) => {
@@ -94,7 +94,7 @@ describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     },
   )
 
-  it('keeps the connection of a request that was read to its end', async () => {
+  it('keeps the connection of a request that was read completely', async () => {
     await served(framework, async (port) => {
       const socket = connect(port, '127.0.0.1')
       let said = ''
@@ -112,7 +112,7 @@ describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
     })
   })
 
-  it('outlives clients that leave in the middle of a body', async () => {
+  it('survives clients that disconnect in the middle of a body', async () => {
     await served(framework, async (port) => {
       for (const length of [0, 3, 40_000]) {
         const socket = connect(port, '127.0.0.1')
@@ -130,7 +130,7 @@ describe.concurrent.each(ENDPOINT_FRAMEWORKS)('$name', (framework) => {
 })
 
 describe('over HTTP/2', () => {
-  it('stops reading the stream, and the connection goes on', async () => {
+  it('stops reading the stream, and the connection stays open', async () => {
     const app = fastify({ http2: true })
     await app.register(forFastify.tokenEndpoints(watchword).leak(), { prefix: PATHS.leak })
     await app.listen({ port: 0, host: '127.0.0.1' })

@@ -1,5 +1,5 @@
 /**
- * Authorities that an application wraps to refuse more: a guard calls what it was given.
+ * Authorities that an application wraps to reject more: a guard calls the wrapper.
  *
  * @module
  */
@@ -94,7 +94,7 @@ function copyOf(original: Authenticate): Authenticate {
 }
 
 describe.each(FRAMEWORKS)('$name', (framework) => {
-  it.each(WRAPPERS)('refuses what the wrapper refuses, when it is %s', async (_name, wrap) => {
+  it.each(WRAPPERS)('rejects what the wrapper rejects, when it is %s', async (_name, wrap) => {
     expect(await statusOf(framework, wrap())).toEqual([401, 0])
   })
 })
@@ -112,7 +112,7 @@ describe('a wrapper', () => {
     await server.close()
   })
 
-  it('that refuses nothing lets a valid token pass, whatever its form', async () => {
+  it('that rejects nothing accepts a valid token, in any form', async () => {
     const inner = watchword.authenticate
     const forms: EndpointAuthority[] = [
       { ...watchword },
@@ -125,8 +125,8 @@ describe('a wrapper', () => {
     for (const authority of forms) expect(await statusOf(framework, authority)).toEqual([200, 1])
   })
 
-  it('that compiles requirements itself has its own way of reading them', async () => {
-    // It demands a scope that no route asks for.
+  it('that compiles requirements itself reads them in its own way', async () => {
+    // It demands a scope that no route requires.
     const strict = {
       ...watchword,
       require: () => watchword.require({ scopes: ['admin:all'] }),
