@@ -1,6 +1,6 @@
 // Mutation testing: changes the sources in small ways and reports the changes that no test notices.
 //
-//   npm run mutation -- [--every 4] [--pass 100,4000] [files]
+//   npm run mutation -- [--every 4] [--pass 100,4000] [--keep] [files]
 //
 // Without files it takes all of `.config/mutation/targets.ts`. Results: `.cache/mutation.json` and a table; the exit
 // code is 1 if fewer than 90 % of the mutants are killed.
@@ -22,6 +22,8 @@ const { values, positionals } = parseArgs({
     every: { type: 'string', default: '1' },
     /** Tests of at most so many milliseconds are tried first; slower ones than the last figure, never. */
     pass: { type: 'string', default: '100,4000' },
+    /** Keeps the record of which test reaches what, if neither the sources nor the tests changed since. */
+    keep: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 })
@@ -154,11 +156,12 @@ async function pass(slowest: number): Promise<void> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-rmSync(folder, { recursive: true, force: true })
+rmSync(values.keep ? `${folder}/tries.jsonl` : folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 console.log(`${total} mutants of ${files.length} files, ${tests.length} files of tests`)
 await eachOf(tests, async (test) => {
-  await run(nameOf(test), [test], { WATCHWORD_DRY: '1' })
+  if (!existsSync(`${folder}/${nameOf(test)}.json`))
+    await run(nameOf(test), [test], { WATCHWORD_DRY: '1' })
 })
 const outside = new Set<number>()
 for (const test of tests) {

@@ -42,7 +42,8 @@ const slowest = Number(env['WATCHWORD_SLOWEST'] ?? Number.POSITIVE_INFINITY)
 const records = `${folder}/tries.jsonl`
 
 let active = whole
-let reached = new Set<number>()
+/** 1 for each mutant that was reached since the last `takeReached`. */
+const reached = new Uint8Array(65_536)
 let hits = 0
 let left = 0
 
@@ -50,12 +51,18 @@ let left = 0
 Object.assign(globalThis, {
   __mutant(id: number): boolean {
     hits++
-    if (active === NONE) reached.add(id)
+    if (active === NONE) reached[id] = 1
     else if (active !== OFF && --left < 0) throw new Error('the mutant does not end')
     return id === active
   },
 })
 if (whole !== NONE) left = 1e9
+
+function takeReached(): number[] {
+  const ids = [...reached.keys()].filter((id) => reached[id] === 1)
+  reached.fill(0)
+  return ids
+}
 
 const load = <T>(file: string): T => JSON.parse(readFileSync(file, 'utf8')) as T
 
@@ -90,8 +97,7 @@ export default class MutantRunner extends TestRunner {
     await super.onBeforeRunTask(test)
     if (test.type !== 'test') return
     if (isDry) {
-      for (const id of reached) this.#outside.add(id)
-      reached = new Set()
+      for (const id of takeReached()) this.#outside.add(id)
       hits = 0
       this.#started = performance.now()
       return
@@ -164,15 +170,14 @@ export default class MutantRunner extends TestRunner {
       ms,
       hits,
       passed: test.result?.state === 'pass',
-      mutants: [...reached],
+      mutants: takeReached(),
     }
-    reached = new Set()
   }
 
   override onAfterRunFiles(): void {
     super.onAfterRunFiles()
     if (!isDry) return
-    for (const id of reached) this.#outside.add(id)
+    for (const id of takeReached()) this.#outside.add(id)
     const report: DryRun = { tests: this.#tests, outside: [...this.#outside] }
     writeFileSync(`${folder}/${name}.json`, JSON.stringify(report))
   }
