@@ -2,7 +2,7 @@
 import callbacks from 'mysql2'
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { mysqlFeed } from '../../../../src/feed/mysql.js'
+import { type MysqlPoolConnection, mysqlFeed } from '../../../../src/feed/mysql.js'
 import { type MysqlPool, mysqlStore } from '../../../../src/store/mysql.js'
 import { fixtures, NOW } from '../../../../src/testkit/store/fixtures.js'
 import { serverUrl, uniqueName } from '../../../contract/servers.js'
@@ -83,6 +83,31 @@ describe.skipIf(url === undefined)('a mysql2 pool', () => {
         code: 'ERR_INVALID_OPTION',
         message: expect.stringContaining('autocommit'),
       })
+  })
+
+  it('makes the feed report how much a server that flushes once a second can lose', async () => {
+    const pool = poolOf()
+    // The setting belongs to the whole server, so only what the feed reads of it is replaced.
+    const flushing = (value: number): MysqlPool => ({
+      execute: pool.execute.bind(pool) as MysqlPool['execute'],
+      query: pool.query.bind(pool) as MysqlPool['query'],
+      getConnection: async () => {
+        const connection = (await pool.getConnection()) as unknown as MysqlPoolConnection
+        const execute: MysqlPoolConnection['execute'] = (query, values) =>
+          query.sql.includes('@@innodb_flush_log_at_trx_commit')
+            ? Promise.resolve([[{ flushing: value }], []])
+            : connection.execute(query, values)
+        return Object.create(connection, { execute: { value: execute } })
+      },
+    })
+    for (const [value, durability] of [
+      [1, 'fsync'],
+      [2, 'process'],
+    ] as const) {
+      const feed = mysqlFeed(flushing(value))
+      await feed.open(call.signal)
+      expect(feed.info.durability).toBe(durability)
+    }
   })
 
   it('works with safe updates on, for every method that writes', async () => {
