@@ -1,4 +1,4 @@
-/** The checker of the faults, put to the test itself: histories that break one promise each, and nodes that lie. */
+/** Tests of the fault checker itself: histories that each break one promise, and nodes with false data. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,24 +65,36 @@ const stateOfB = (state: Partial<NodeState>) => ({
 })
 
 describe('the checker', () => {
-  it('has nothing against a sound history', () => {
+  it('accepts a sound history', () => {
     expect(faultsOf(historyOf())).toEqual([])
     expect(faultsOf(historyOf(ofB({ acceptedAt: 1900, revokedAt: 1910 })))).toEqual([])
   })
 
   it.each<[string, Partial<History>, RegExp]>([
-    ['accepts after its own word', { logs: [logOf('a', { acceptedAt: 1002 })] }, /^I1 a .*ackn/],
+    [
+      'accepts after its own acknowledgement',
+      { logs: [logOf('a', { acceptedAt: 1002 })] },
+      /^I1 a .*ackn/,
+    ],
     ['accepts too late', ofB({ acceptedAt: 2100, revokedAt: 2110 }), /^I1 b .* 1099 ms/],
-    ['has a proof, and does not know', ofB({ acceptedAt: 1500, provenAt: 1400 }), /^I1 b .*proof/],
+    [
+      'has a proof, and lacks the revocation',
+      ofB({ acceptedAt: 1500, provenAt: 1400 }),
+      /^I1 b .*proof/,
+    ],
     ['never refuses', ofB({ revokedAt: 0 }), /^I2 b does not know of 1/],
-    ['is elsewhere at the end', stateOfB({ position: 'a/2' }), /^I2 .* position: a\/1, a\/2/],
+    ['ends at another position', stateOfB({ position: 'a/2' }), /^I2 .* position: a\/1, a\/2/],
     ['has another number of revocations', stateOfB({ revocations: 2 }), /^I2 .* revocations/],
-    ['is in debt', stateOfB({ owed: 1 }), /^I2 .* owed/],
+    ['has pending revocations', stateOfB({ owed: 1 }), /^I2 .* owed/],
     ['accepts again', ofB({ resurrectedAt: 1500 }), /^I3 b accepted 1/],
-    ['is live in a silence', { silences: [{ from: 3000, to: 8000, nodes: ['b'] }] }, /^I4 b/],
-    ['refuses for nothing', { attempted: new Set() }, /^I6 a refused 1/],
-    ['answers something odd', ofB({}, { odd: ['expired'] }), /^I6 b answered expired/],
-    ['rejects with what is no outage', { errors: ['ERR_NO_SIGNING_KEY'] }, /ERR_NO_SIGNING_KEY/],
+    ['is live during a silence', { silences: [{ from: 3000, to: 8000, nodes: ['b'] }] }, /^I4 b/],
+    ['rejects without a revocation', { attempted: new Set() }, /^I6 a refused 1/],
+    ['returns an unexpected code', ofB({}, { odd: ['expired'] }), /^I6 b returned expired/],
+    [
+      'rejects with an error that is not an outage',
+      { errors: ['ERR_NO_SIGNING_KEY'] },
+      /ERR_NO_SIGNING_KEY/,
+    ],
   ])('finds a node that %s', (_, changes, fault) => {
     expect(faultsOf(historyOf(changes)).join('\n')).toMatch(fault)
   })
@@ -93,13 +105,13 @@ describe('the checker', () => {
     ['refuses', [{ accepted: false, from: 0, to: 9000 }], 0],
     ['begins in the silence', [{ accepted: true, from: 7000, to: 9000 }], 1],
     ['ends in the silence', [{ accepted: true, from: 0, to: 4100 }], 1],
-  ])('knows of a run that %s what it means', (_, runs, faults) => {
+  ])('evaluates a run that %s', (_, runs, faults) => {
     const silences = [{ from: 3000, to: 8000, nodes: ['b'] }]
     const history = historyOf({ silences, ...ofB({}, { runs }) })
     expect(faultsOf(history)).toHaveLength(faults)
   })
 
-  it('makes one line of the figures', () => {
+  it('prints the figures in one line', () => {
     const history = historyOf(
       ofB(
         { acceptedAt: 1031 },
@@ -129,7 +141,7 @@ describe('the checker', () => {
   })
 })
 
-describe('a node that lies is found out', async () => {
+describe('the checker finds a node', async () => {
   await ready
   const ends: (() => unknown)[] = []
   afterEach(async () => {
@@ -184,7 +196,7 @@ describe('a node that lies is found out', async () => {
     return faultsOf(history).join('\n')
   }
 
-  it('when its feed hides what is new, and answers and seals a head of its own', async () => {
+  it('when its feed hides new events, and returns and seals its own head', async () => {
     let own: SealedHead | null = null
     const lie = (feed: ChaosFeed): RevocationFeed => ({
       info: feed.info,
@@ -198,7 +210,7 @@ describe('a node that lies is found out', async () => {
       },
       close: () => feed.close(),
     })
-    // The store would tell: it hides what is new as well.
+    // The store would reveal it, so it hides new rows as well.
     const blind = (database: string) => {
       const store = sqliteStore(new Libsql(database) as unknown as SqliteDatabase)
       const nothing = { revocations: [], superseded: [], more: false }
@@ -212,7 +224,7 @@ describe('a node that lies is found out', async () => {
     expect(await faultsIn([honest, liar], at)).toMatch(/^I1 liar accepted token 0 \d{4} ms/)
   })
 
-  it('when its clock stands still, so that no proof ever grows old', async () => {
+  it('when its clock stands still, so that no proof ever expires', async () => {
     let stopped: readonly [wall: number, steady: number] | undefined
     const clock = {
       now: () => stopped?.[0] ?? Date.now(),

@@ -1,4 +1,4 @@
-/** What the nodes of a fleet make of everything that can happen to a revocation log in MariaDB. */
+/** How the nodes of a fleet handle every fault of a revocation log in MariaDB. */
 import { describe } from 'vitest'
 import { hasServer } from './feed/database-server.js'
 import { MARIADB, mysqlBroker } from './feed/mysql.js'
@@ -13,7 +13,7 @@ describe.skipIf(!hasServer(MARIADB))('mysql', () => {
     'restored',
     'dropped',
     'holed',
-    'answersLost',
+    'repliesLost',
     'awayAtStart',
     'outages',
   ])

@@ -1,4 +1,4 @@
-/** What the nodes of a fleet make of everything that can happen to a revocation log in NATS JetStream. */
+/** How the nodes of a fleet handle every fault of a revocation log in NATS JetStream. */
 import { describe } from 'vitest'
 import { hasNatsServer } from '../contract/nats-server.js'
 import { natsBroker } from './feed/nats.js'
@@ -14,7 +14,7 @@ describe.skipIf(!hasNatsServer())('nats', () => {
     'refilled',
     'holed',
     'vandalised',
-    'answersLost',
+    'repliesLost',
     'storm',
   ])
 })

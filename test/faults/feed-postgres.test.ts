@@ -1,4 +1,4 @@
-/** What the nodes of a fleet make of everything that can happen to a revocation log in PostgreSQL. */
+/** How the nodes of a fleet handle every fault of a revocation log in PostgreSQL. */
 import { describe } from 'vitest'
 import { hasServer } from './feed/database-server.js'
 import { POSTGRES, postgresBroker } from './feed/postgres.js'
@@ -13,7 +13,7 @@ describe.skipIf(!hasServer(POSTGRES))('postgres', () => {
     'refilled',
     'trimmed',
     'vandalised',
-    'answersLost',
+    'repliesLost',
     'died',
     'stepped',
   ])

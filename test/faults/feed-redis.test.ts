@@ -1,4 +1,4 @@
-/** What the nodes of a fleet make of everything that can happen to a revocation log in Redis. */
+/** How the nodes of a fleet handle every fault of a revocation log in Redis. */
 import { describe } from 'vitest'
 import { hasRedisServer } from '../contract/redis-server.js'
 import { redisBroker } from './feed/redis.js'

@@ -1,4 +1,4 @@
-/** A database that was dropped while the broker was kept, and how an administrator begins the feed anew. */
+/** A database that was dropped while the broker was kept, and how an administrator resets the feed. */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -47,13 +47,13 @@ describe('a feed whose store was dropped', () => {
   ]
 
   it.each(feeds)(
-    'in %s says what to remove, and begins anew after a reset',
+    'in %s makes the start name what to remove, and starts again after a reset',
     async (_, place, make) => {
       await sqliteFeed(file).migrate()
       const open = make()
       if (open === undefined) return expect(url).toBeUndefined()
       const before = await start(open, new Libsql(':memory:'))
-      await before.revoke({ subject: 'somebody' }, { actor: 'ops' })
+      await before.revoke({ subject: 'another' }, { actor: 'ops' })
       await before.close()
       const dropped = new Libsql(':memory:')
       const refused = await start(make() as RevocationFeed, dropped).catch((error) => error)
@@ -71,7 +71,7 @@ describe('a feed whose store was dropped', () => {
     },
   )
 
-  it('is not possible with a store in memory: its keys would be lost at the next start', async () => {
+  it('is rejected with a store in memory, whose keys would be lost at the next start', async () => {
     const options = {
       issuer: 'acme',
       audience: 'api',
@@ -87,11 +87,11 @@ describe('a feed whose store was dropped', () => {
     await watchword.close()
   })
 
-  it('in memory begins anew after a reset too', async () => {
+  it('in memory starts again after a reset as well', async () => {
     const feed = memoryFeed()
     const database = new Libsql(':memory:')
     const first = await start(feed, database)
-    await first.revoke({ subject: 'somebody' }, { actor: 'ops' })
+    await first.revoke({ subject: 'another' }, { actor: 'ops' })
     expect(feed.peek?.()).not.toBeNull()
     await feed.reset?.()
     expect(feed.peek?.()).toBeNull()

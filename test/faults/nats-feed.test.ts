@@ -1,4 +1,4 @@
-/** What becomes of the NATS feed when its server stops, dies, loses its data, or answers nobody. */
+/** How the NATS feed behaves when its server stops, dies, loses its data, or does not reply. */
 import { setTimeout } from 'node:timers/promises'
 import { type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
@@ -27,8 +27,8 @@ async function append(
 ): Promise<SealedHead> {
   const next = headAt(seq, life, epoch)
   const expected = seq === 1 ? null : headAt(seq - 1, life, epoch)
-  const answer = await feed.append(expected, [{ seq, bytes: next.bytes }], next, call)
-  expect(answer).toEqual({ ok: true })
+  const result = await feed.append(expected, [{ seq, bytes: next.bytes }], next, call)
+  expect(result).toEqual({ ok: true })
   return next
 }
 
@@ -37,7 +37,7 @@ async function read(feed: RevocationFeed, seq = 0, epoch = EPOCH): Promise<numbe
   return events.map((event) => [event.seq, event.bytes[1] ?? -1])
 }
 
-describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () => {
+describe.skipIf(!hasNatsServer())('the nats feed, on a separate server', () => {
   const servers: OwnNatsServer[] = []
   const ends: (() => unknown)[] = []
   afterEach(async () => {
@@ -99,8 +99,8 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     return watch
   }
 
-  // Longer than the client waits for a sign of life from a server that has said everything already.
-  it('waits for a reader who takes seconds over a chunk of a snapshot', async () => {
+  // Longer than the client waits for a heartbeat from a server that has sent everything already.
+  it('waits for a reader that takes seconds for a chunk of a snapshot', async () => {
     const server = await serve()
     const feed = await feedOn(server.port)
     await append(feed, 1)
@@ -121,7 +121,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     expect(count).toBe(chunks.length)
   })
 
-  it('has everything that was acknowledged when the server is killed and started again', async () => {
+  it('has every acknowledged event after the server is killed and restarted', async () => {
     const server = await serve()
     const feed = await feedOn(server.port)
     for (const seq of [1, 2, 3]) await append(feed, seq)
@@ -137,7 +137,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await vi.waitUntil(() => again.wakes() > 0, { timeout: SOON_MS })
   })
 
-  it('gives a watch up that a stopped server leaves waiting, and starts anew', async () => {
+  it('abandons a watch that hangs on a stopped server, and starts a new one', async () => {
     const server = await serve()
     const feed = await feedOn(server.port)
     await append(feed, 1)
@@ -146,7 +146,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     server.freeze()
     const during = watching(feed, headAt(1))
     expect(await watch.settled).toMatch(/heartbeats_missed/)
-    // Two to three heartbeats of a second each, and not the minute that the client takes by itself.
+    // Two to three heartbeats of a second each, and not the client's own minute.
     expect(performance.now() - since).toBeLessThan(10_000)
     during.stop()
     expect(await during.settled).toBe('resolved')
@@ -156,7 +156,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await vi.waitUntil(() => again.wakes() > 0, { timeout: SOON_MS })
   })
 
-  it('gives a watch up on a network that swallows everything, or is cut', async () => {
+  it('abandons a watch on a network that drops everything, or is cut', async () => {
     const server = await serve()
     const proxy = await tcpProxy('127.0.0.1', server.port)
     ends.push(() => proxy.close())
@@ -164,7 +164,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await append(feed, 1)
     const watch = await watchingFor(server, feed, headAt(1))
     proxy.blackHole()
-    // Whichever it was waiting for: the next message, or the answer to a question.
+    // Either the next message, or the reply to a request.
     expect(await watch.settled).toMatch(/heartbeats_missed|timeout/i)
     proxy.heal()
     await until(() => feed.head(call))
@@ -178,7 +178,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await until(() => append(feed, 2))
   })
 
-  it('tells the truth about a server that lost its data, and goes on there', async () => {
+  it('reports that a server lost its data, and continues there', async () => {
     const server = await serve()
     const feed = await feedOn(server.port)
     for (const seq of [1, 2, 3]) await append(feed, seq)
@@ -200,7 +200,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     await vi.waitUntil(() => again.wakes() > 0, { timeout: SOON_MS })
   })
 
-  it('sees that a server was set back to a copy, and filled again to where it had been', async () => {
+  it('detects that a server was restored from a copy and refilled to its earlier position', async () => {
     const server = await serve()
     const feed = await feedOn(server.port)
     for (const seq of [1, 2, 3]) await append(feed, seq)
@@ -227,16 +227,16 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     expect(await read(feed)).toEqual([1, 2, 3, 4, 5].map((seq) => [seq, seq > 3 ? 1 : 0]))
   })
 
-  it('shows an append that took place although its answer was lost', async () => {
+  it('shows an append that took effect although its reply was lost', async () => {
     const server = await serve()
     const js = jetstream(await connected(server.port))
     let isLost = false
     const losing: JetStreamClient = Object.create(js, {
       publish: {
         value: async (...args: Parameters<JetStreamClient['publish']>) => {
-          const answer = await js.publish(...args)
+          const result = await js.publish(...args)
           if (isLost) throw new Error('timeout')
-          return answer
+          return result
         },
       },
     })
@@ -252,7 +252,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a server of its own', () =>
     expect(await read(feed)).toEqual([1, 2, 3].map((seq) => [seq, 0]))
   })
 
-  it('leaves no consumer and no listener of many watches, whichever way they end', async () => {
+  it('leaves no consumer and no listener of many watches, however they end', async () => {
     const server = await serve()
     const connection = await connected(server.port)
     const feed = await opened(jetstream(connection))

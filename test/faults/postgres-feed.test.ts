@@ -1,4 +1,4 @@
-/** What becomes of the push channel of Postgres when it is cut, lied to, or not wanted; and who may answer for the head. */
+/** How the push channel of Postgres behaves when it is cut, forged or disabled, and which servers may return the head. */
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SealedHead, WatchHint } from '../../src/feed/feed.js'
@@ -30,7 +30,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     return next
   }
 
-  /** Listens through clients that are known by their name, and keeps what it was woken with. */
+  /** Listens through clients that are identified by name, and records the wake-ups. */
   function watching(at: SealedHead, { as = uniqueName(), port = 0 } = {}) {
     const target = new URL(url)
     if (port > 0) target.port = String(port)
@@ -66,7 +66,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     return Number(rows[0].n)
   }
 
-  it('wakes on listening, then with the events, and lets go of its connection', async () => {
+  it('wakes on listening, then with the events, and releases its connection', async () => {
     const head = await begin()
     const { as, over, stop, hints, woken } = watching(head)
     await woken(1)
@@ -82,7 +82,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     while ((await sessionsOf(as)) > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('rejects when its session is ended, and finds what was sent meanwhile when it listens again', async () => {
+  it('rejects when its session ends, and finds what was sent meanwhile when it listens again', async () => {
     const head = await begin()
     const first = watching(head)
     await first.woken(1)
@@ -102,7 +102,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await second.over
   })
 
-  it('notices that the other end is gone without a word', async () => {
+  it('notices that the other end disappeared silently', async () => {
     const { hostname, port } = new URL(url)
     const proxy = await tcpProxy(hostname, Number(port || 5432))
     const { over, woken } = watching(await begin(), { port: proxy.port })
@@ -113,13 +113,13 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await proxy.close()
   })
 
-  it('rejects when nobody answers', async () => {
+  it('rejects when the server does not reply', async () => {
     const proxy = await tcpProxy('127.0.0.1', 1)
     await expect(watching(await begin(), { port: proxy.port }).over).rejects.toThrow()
     await proxy.close()
   })
 
-  it('does not break on what anyone with access may send', async () => {
+  it('ignores malformed notifications from any client', async () => {
     const head = await begin()
     const { over, stop, hints, woken } = watching(head)
     await woken(1)
@@ -147,7 +147,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await expect(closing.head(CALL)).rejects.toThrow('closed')
   })
 
-  it('listens as the pool connects, password and all', async () => {
+  it('listens with the connection settings of the pool, including the password', async () => {
     const configs: pg.ClientConfig[] = []
     class Client extends pg.Client {
       constructor(config: pg.ClientConfig = {}) {
@@ -216,7 +216,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await replicaPool.end()
   })
 
-  it('says what an acknowledged append survives', async () => {
+  it('reports what an acknowledged append survives', async () => {
     const lax = new pg.Pool({ connectionString: url, options: '-c synchronous_commit=off' })
     for (const [each, durability] of [
       [pool, 'fsync'],
@@ -230,7 +230,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     await lax.end()
   })
 
-  it('takes no options that it does not know, and no pool that it cannot listen beside', () => {
+  it('rejects unknown options, and a pool beside which it cannot listen', () => {
     const without = { query: pool.query.bind(pool), connect: () => pool.connect() }
     expect(() => postgresFeed(without)).toThrow('listen: expected a function, or false')
     expect(() => postgresFeed(without, { listen: false })).not.toThrow()

@@ -1,4 +1,4 @@
-/** What becomes of the Redis feed when its server stops, dies, is full, or is the wrong one. */
+/** How the Redis feed behaves when its server stops, dies, is full, or is the wrong one. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -30,7 +30,7 @@ async function append(feed: RevocationFeed, seq: number): Promise<void> {
   expect(appended).toEqual({ ok: true })
 }
 
-describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', async () => {
+describe.skipIf(!hasRedisServer())('the redis feed, on a separate server', async () => {
   const servers: OwnServer[] = []
   const ends: (() => void)[] = []
   afterEach(async () => {
@@ -106,7 +106,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     started((wake, signal) => channel.subscribe(wake, signal))
 
   describe.each(CLIENTS)('over %s', (_, connected) => {
-    it('gives a watch up that a stopped server leaves waiting, and starts anew', async () => {
+    it('abandons a watch that hangs on a stopped server, and starts a new one', async () => {
       const server = await serve()
       const admin = await ioredis(server.port)
       const pid = await infoOf(admin, 'process_id')
@@ -157,7 +157,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
       await soon(() => again.wakes() > 0)
     })
 
-    it('rejects while the server is dead, and has everything when it is back', async () => {
+    it('rejects while the server is down, and has everything when it is back', async () => {
       const server = await serve()
       const feed = redisFeed(await connected(server.port))
       await feed.open(call.signal)
@@ -179,7 +179,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
       await soon(() => again.wakes() > 0)
     })
 
-    it('leaves nothing of a thousand watches, whichever way they end', async () => {
+    it('leaves nothing of a thousand watches, however they end', async () => {
       const server = await serve()
       const admin = await ioredis(server.port)
       const feed = redisFeed(await connected(server.port))
@@ -204,7 +204,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     })
   })
 
-  it('is not held up by a network that swallows everything', async () => {
+  it('is not blocked by a network that drops everything', async () => {
     const server = await serve()
     const proxy = await tcpProxy('127.0.0.1', server.port)
     ends.push(() => void proxy.close())
@@ -225,7 +225,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     await soon(() => again.wakes() > 0)
   })
 
-  it('refuses a server that may drop keys, unless that is allowed', async () => {
+  it('rejects a server that may evict keys, unless configured to allow it', async () => {
     const client = await ioredis((await serve('--maxmemory-policy', 'allkeys-lru')).port)
     await expect(redisFeed(client).open(call.signal)).rejects.toMatchObject({
       code: 'ERR_INVALID_OPTION',
@@ -234,7 +234,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     await redisFeed(client, { allowEviction: true }).open(call.signal)
   })
 
-  it('says what an append survives, and warns once where it cannot know about eviction', async () => {
+  it('reports what an append survives, and warns once when eviction is unknown', async () => {
     const server = await serve()
     const admin = await ioredis(server.port)
     const durability = async (client: RedisFeedClient) => {
@@ -281,7 +281,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     expect(await feed.head(call)).toEqual(headAt(1))
   })
 
-  it('when memory is full still appends, seals and trims, and saves no snapshot', async () => {
+  it('still appends, seals and trims when memory is full, and saves no snapshot', async () => {
     const client = await ioredis((await serve()).port)
     const feed = redisFeed(client)
     await append(feed, 1)
@@ -297,7 +297,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a server of its own', asy
     expect((await client.keys('*')).length).toBe(2)
   })
 
-  it('goes on when the server forgot its scripts', async () => {
+  it('continues after the server forgot its scripts', async () => {
     const client = await ioredis((await serve()).port)
     const feed = redisFeed(client)
     await append(feed, 1)

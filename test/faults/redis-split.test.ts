@@ -67,7 +67,7 @@ describe.skipIf(!hasRedisServer())('a promoted Redis replica', () => {
   }
 
   it.each(['on the same servers', 'elsewhere'])(
-    'takes no revocation from a node on the old primary for longer than the promise, with a store %s',
+    'accepts no revocation from a node on the old primary for longer than promised, with a store %s',
     { timeout: 120_000 },
     async (place) => {
       await ready

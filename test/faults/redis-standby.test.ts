@@ -1,4 +1,4 @@
-/** A connection of the caller's that has died without a word, and settings that change how a client sends. */
+/** A connection of the caller that died silently, and settings that change how a client sends. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,8 +20,8 @@ function callWithin(ms: number) {
   return { signal: AbortSignal.timeout(ms), deadlineMs: ms }
 }
 
-/** Whether a call is answered in time; what comes late is dropped, as the core does. */
-async function answers(call: () => Promise<unknown>, ms = 600): Promise<boolean> {
+/** Whether a call gets a reply in time; a late one is dropped, as in the core. */
+async function responds(call: () => Promise<unknown>, ms = 600): Promise<boolean> {
   const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms))
   return await Promise.race([
     late,
@@ -59,7 +59,7 @@ describe.skipIf(!available)('a redis client', async () => {
   }
 
   it.each(Object.keys(kinds))(
-    'of %s whose connection is dead is replaced, and comes back',
+    'of %s whose connection is dead is replaced, and used again later',
     async (kind) => {
       const client = await kinds[kind]?.()
       if (client === undefined) throw new Error('no client')
@@ -72,16 +72,16 @@ describe.skipIf(!available)('a redis client', async () => {
       const token = make.token()
       await store.insertTokens([token])
       proxy.halfOpen()
-      await soon(() => answers(() => feed.head(callWithin(600))))
-      await soon(() => answers(async () => expect(await store.getToken(token.id)).toEqual(token)))
+      await soon(() => responds(() => feed.head(callWithin(600))))
+      await soon(() => responds(async () => expect(await store.getToken(token.id)).toEqual(token)))
       expect(incidents).toEqual(['connection'])
       const head = { epoch: 'epoch-of-22-characters', seq: 0, link: new Uint8Array(16), floor: 1 }
       const next = { ...head, beaconAt: NOW, bytes: new Uint8Array(9) }
       expect(await feed.append(null, [], next, callWithin(5000))).toEqual({ ok: true })
       // The caller's own connection is noticed to be lost, and made again: from then on it is used.
       proxy.heal()
-      await soon(() => answers(() => feed.head(callWithin(600))))
-      await soon(() => answers(() => store.getToken(token.id)))
+      await soon(() => responds(() => feed.head(callWithin(600))))
+      await soon(() => responds(() => store.getToken(token.id)))
       await feed.close()
       await store.close()
       await expect(feed.head(callWithin(600))).rejects.toThrow('closed')
@@ -89,7 +89,7 @@ describe.skipIf(!available)('a redis client', async () => {
     },
   )
 
-  it('that makes pipelines by itself works for store and feed', async () => {
+  it('that pipelines automatically works for store and feed', async () => {
     const client = new Redis(server?.port ?? 0, '127.0.0.1', { enableAutoPipelining: true })
     ends.push(() => client.disconnect())
     const prefix = 'pipelines'

@@ -1,4 +1,4 @@
-/** What becomes of the commands under way when a Redis adapter changes between the caller's connection and its own. */
+/** Commands in flight when a Redis adapter switches between the caller's connection and its own. */
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Command, commandOf } from '../../src/clients/redis/client.js'
@@ -60,7 +60,7 @@ describe.skipIf(url === undefined)('a standby of a connection that went silent',
     return { standby, own, release, key, held, blocked }
   }
 
-  it('replies to what was sent by it, though the other connection is back meanwhile', async () => {
+  it('resolves the commands that it sent, although the other connection is back meanwhile', async () => {
     const { own, release, key, held, blocked } = await twoUnderWay()
     release()
     expect(await held).toBe('PONG')
@@ -69,7 +69,7 @@ describe.skipIf(url === undefined)('a standby of a connection that went silent',
     await expect.poll(() => own[0]?.status).toBe('end')
   })
 
-  it('sends by the other connection again as soon as that has replied', async () => {
+  it('uses the other connection again as soon as that one has replied', async () => {
     const { standby, own, release, key, held, blocked } = await twoUnderWay()
     release()
     await held

@@ -1,4 +1,4 @@
-/** Connections of a pool that have died without a word: nothing closes them, and new ones work. */
+/** Connections of a pool that died silently: nothing closes them, and new ones work. */
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { afterAll, describe, expect, it, vi } from 'vitest'
@@ -59,7 +59,7 @@ describe('a pool whose connections are all dead', () => {
       },
     }
 
-  it.each(['postgres', 'mysql'] as const)('answers a %s store again soon', async (kind) => {
+  it.each(['postgres', 'mysql'] as const)('serves a %s store again soon', async (kind) => {
     const url = urls[kind]
     if (url === undefined) return expect(url).toBeUndefined()
     const { proxy, through } = await proxied(url)
@@ -75,7 +75,7 @@ describe('a pool whose connections are all dead', () => {
     await store.insertTokens([token])
     await Promise.all(Array.from({ length: MAX }, () => store.getToken(token.id)))
     proxy.halfOpen()
-    // As the core does: it gives up a call after two seconds, and makes another.
+    // As in the core: a call is abandoned after two seconds, and another one is made.
     const found = async () =>
       await Promise.race([
         store.getToken(token.id).then(

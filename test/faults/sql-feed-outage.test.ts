@@ -1,4 +1,4 @@
-/** A database that no longer answers: calls that were given up do not keep the pool from those after them. */
+/** A database that no longer replies: abandoned calls do not keep the pool from later ones. */
 import type { Socket } from 'node:net'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
@@ -56,7 +56,7 @@ const DATABASES = [
 for (const { name, port, open, lock } of DATABASES) {
   const url = await serverUrl(name)
   describe.skipIf(url === undefined)(`a feed in ${name}`, () => {
-    it('answers again after more calls hung than its pool has connections', async () => {
+    it('replies again after more calls hung than its pool has connections', async () => {
       const target = new URL(url ?? '')
       const proxy = await tcpProxy(target.hostname, Number(target.port || port))
       target.port = String(proxy.port)
@@ -88,7 +88,7 @@ for (const { name, port, open, lock } of DATABASES) {
       await proxy.close()
     })
 
-    it('ends the connection of an append that waits for a lock in vain, and of no head that does not', async () => {
+    it('ends the connection of an append that waits for a lock, and of no head that does not wait', async () => {
       const prefix = `${uniqueName()}_`
       const { feed, sockets, query, end } = open(url ?? '', prefix)
       await feed.migrate()
@@ -108,11 +108,11 @@ for (const { name, port, open, lock } of DATABASES) {
       expect(await feed.head(CALL)).toEqual(head)
 
       await unlock()
-      // The server may have gone on without anybody who listened: the log says whether it did.
+      // The server may have completed it without a reply: the log shows whether it did.
       const other = following(head, [20])
-      const answer = await feed.append(head, other.events, other.next, CALL)
-      if (!answer.ok) expect(answer.head).toEqual(next)
-      const written = answer.ok ? other.events : events
+      const result = await feed.append(head, other.events, other.next, CALL)
+      if (!result.ok) expect(result.head).toEqual(next)
+      const written = result.ok ? other.events : events
       expect((await feed.read(head, 10, CALL)).events).toEqual(written)
       await drop(query, prefix)
       await end()
@@ -120,7 +120,7 @@ for (const { name, port, open, lock } of DATABASES) {
   })
 }
 
-/** Tries until it is answered: connections that were being made when the network came back fail once. */
+/** Retries until a reply arrives: connections that were being made when the network came back fail once. */
 async function eventually<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

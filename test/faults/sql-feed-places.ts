@@ -1,5 +1,5 @@
 /**
- * Where the feeds of the SQL databases live in the fault tests, and what those need beside the feeds.
+ * The locations of the SQL feeds in the fault tests, and what those need besides the feeds.
  *
  * @module
  */
@@ -25,11 +25,11 @@ export interface Place {
   readonly prefix: string
   /** Runs SQL that the feed knows nothing of. */
   exec(sql: string): Promise<unknown>
-  /** The number in the column `n` of the one row that the SQL answers. */
+  /** The number in the column `n` of the only row that the SQL returns. */
   count(sql: string): Promise<number>
   /** Some bytes, as a literal. */
   readonly junk: string
-  /** Leaves a transaction open that wrote to a table of somebody else; answers how to end it. */
+  /** Leaves a transaction open that wrote to an unrelated table; resolves with a function that ends it. */
   holdTransaction(): Promise<() => Promise<void>>
   end(): Promise<void>
 }
@@ -119,7 +119,7 @@ const openSqlite: Open = async () => {
     exec: async (sql) => handle.exec(sql),
     count: async (sql) => (handle.prepare(sql).all()[0] as { readonly n: number }).n,
     junk: "X'6a756e6b'",
-    // There is one writer at a time, whatever it writes; a reader holds nobody up.
+    // There is one writer at a time; a reader blocks no other connection.
     async holdTransaction() {
       const reader = connect()
       reader.exec('BEGIN')
@@ -147,7 +147,7 @@ export const PLACES: ReadonlyArray<{ readonly name: string; readonly open: () =>
     { name: 'sqlite', url: '', open: openSqlite },
   ].flatMap(({ name, url, open }) => (url === undefined ? [] : [{ name, open: () => open(url) }]))
 
-/** Options of a call that nobody gives up. */
+/** Options of a call that is never aborted. */
 export const CALL: CallOptions = { signal: new AbortController().signal, deadlineMs: 30_000 }
 
 /** That many random bytes. */

@@ -1,4 +1,4 @@
-/** Traps that a log in a SQL database can fall into: order of commits, long transactions, junk, large answers. */
+/** Pitfalls of a log in a SQL database: order of commits, long transactions, junk, large replies. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SealedEvent, SealedHead } from '../../src/feed/feed.js'
 import type { SqlFeed } from '../../src/feed/sqlite.js'
@@ -16,7 +16,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
   })
   afterAll(() => place.end())
 
-  /** Begins a new log, whatever was there. */
+  /** Creates a new log, and clears any earlier one. */
   async function begin(): Promise<SealedHead> {
     const next = newHead()
     const { feed } = place
@@ -24,14 +24,14 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     return next
   }
 
-  /** Appends one event, as often as it takes. Answers it as it was acknowledged. */
+  /** Appends one event, with as many retries as needed. Returns it as acknowledged. */
   async function appendOne(feed: SqlFeed): Promise<SealedEvent> {
     let head = await feed.head(CALL)
     for (;;) {
       const { events, next } = following(head as SealedHead, [40])
-      const answer = await feed.append(head, events, next, CALL)
-      if (answer.ok) return events[0] as SealedEvent
-      head = answer.head
+      const result = await feed.append(head, events, next, CALL)
+      if (result.ok) return events[0] as SealedEvent
+      head = result.head
     }
   }
 
@@ -68,7 +68,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     for (const { seq, bytes } of acknowledged) expect(log.get(seq)).toBe(hex(bytes))
   })
 
-  it('goes on while somebody else keeps a transaction open', async () => {
+  it('continues while another client keeps a transaction open', async () => {
     const head = await begin()
     const release = await place.holdTransaction()
     const { events, next } = following(head, [100, 100])
@@ -79,7 +79,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     expect((await place.feed.read(head, 10, CALL)).events).toEqual(events)
   })
 
-  it('overwrites what a stranger put after the head, and never answers it', async () => {
+  it('overwrites foreign rows after the head, and never returns them', async () => {
     const head = await begin()
     const plant = (seq: number) =>
       place.exec(`INSERT INTO ${place.prefix}log (feed, epoch, seq, bytes)
@@ -94,7 +94,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     expect(events).toEqual([...first.events, ...more.events])
   })
 
-  it('takes thirty large events at once, and answers no more than a few megabytes', async () => {
+  it('accepts thirty large events at once, and returns no more than a few megabytes', async () => {
     let head = await begin()
     const start = head
     const written: SealedEvent[] = []
@@ -117,7 +117,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     expect(seen.map(({ bytes }) => hex(bytes))).toEqual(written.map(({ bytes }) => hex(bytes)))
   })
 
-  it('trims the log for which it was asked, in batches, and no event above it', async () => {
+  it('trims the requested log in batches, and no event above it', async () => {
     let head = await begin()
     const { epoch } = head
     for (let round = 0; round < 4; round++) {
@@ -154,7 +154,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     }
     const whole = (text: string) => Array.from({ length: 70 }, (_, i) => `${text}${i}`)
 
-    it('is one of two that are saved at once, and never a mix', async () => {
+    it('is one of two that are saved at once, and never a mixture', async () => {
       for (let round = 0; round < 3; round++) {
         await Promise.all(
           [place.feed, place.twin].map((feed, i) =>
@@ -178,7 +178,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
       expect(await loaded(place.twin)).toEqual(whole('new'))
     })
 
-    it('leaves nothing behind of those before the last two, nor of one left unfinished', async () => {
+    it('leaves nothing of any before the last two, nor of an unfinished one', async () => {
       async function* broken(): AsyncGenerator<Uint8Array> {
         yield noise(10)
         throw new Error('the process ended')

@@ -1,4 +1,4 @@
-/** A file of SQLite that others lock, replace, move or delete while it is open. */
+/** A SQLite file that others lock, replace, move or delete while it is open. */
 import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,7 +76,7 @@ describe('a file of SQLite', () => {
     expect(incidents).toEqual(['replaced', 'replaced'])
   })
 
-  it('may be none at all', async () => {
+  it('may be replaced by a database in memory', async () => {
     const database = new Libsql(':memory:')
     const [store, feed] = [sqliteStore(database), sqliteFeed(database)]
     await store.migrate()
@@ -85,7 +85,7 @@ describe('a file of SQLite', () => {
     expect(await store.getToken(make.id())).toBeUndefined()
   })
 
-  it('that others have locked holds up nothing but the calls that write to it', async () => {
+  it('that others have locked delays only the calls that write to it', async () => {
     const { store, feed, handle } = await openBoth('locked.db')
     const other = handle()
     const own = handle()
@@ -111,7 +111,7 @@ describe('a file of SQLite', () => {
     expect(own.prepare('PRAGMA busy_timeout').all()).toEqual([timeout])
   })
 
-  it('that stays locked makes a write reject after some seconds, and a call of the feed when it is given up', async () => {
+  it('that stays locked makes a write reject after some seconds, and a call of the feed when it is aborted', async () => {
     const { store, feed, handle } = await openBoth('stuck.db')
     const other = handle()
     other.exec('BEGIN IMMEDIATE')

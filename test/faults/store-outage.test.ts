@@ -1,4 +1,4 @@
-/** What becomes of an authority whose database is away, slow, read-only, full, or holds rows that do not parse. */
+/** How an authority behaves when its database is away, slow, read-only, full, or holds rows that do not parse. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ function authority(store: Store): Promise<Watchword> {
 
 interface Remote {
   readonly name: 'postgres' | 'mysql' | 'redis'
-  /** Makes a store whose traffic goes through the proxy. */
+  /** Creates a store whose traffic goes through the proxy. */
   readonly open: (url: URL) => Promise<{ store: Store; end: () => Promise<void> }>
 }
 
@@ -124,14 +124,14 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
   }
 
   it.each(['blackHole', 'cut'] as const)(
-    'an outage (%s) is an outage within the deadline, verification goes on, and it ends',
+    'an outage (%s) is reported within the deadline, verification continues, and it ends',
     async (fault) => {
       const { proxy, watchword, token, end } = await setUp()
       proxy[fault]()
       const before = performance.now()
       const error = await watchword.issue(input).catch((caught: unknown) => caught)
       expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
-      // Not a limit on speed: a hang is what the deadline is there to prevent.
+      // Not a limit on speed: the deadline exists to prevent a hang.
       expect(performance.now() - before).toBeLessThan(TIMEOUT_MS * 20)
       expect(watchword.verify(token)).toMatchObject({ ok: true })
       const asked = watchword.authenticate(token, { freshness: 'store' })
@@ -141,7 +141,7 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
     },
   )
 
-  it('a start that fails leaves the store as it was, for the next attempt', async () => {
+  it('a failed start leaves the store unchanged, for the next attempt', async () => {
     const { proxy, watchword, end } = await setUp()
     const url = new URL(reachable.get(name) as string)
     url.port = String(proxy.port)
@@ -156,7 +156,7 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
     await tearDown(proxy, watchword, end)
   })
 
-  it('a token is dead on this node though the store did not hear of it, and asking again settles it', async () => {
+  it('a token is revoked on this node while the store is away, and a repeated call completes it', async () => {
     const { proxy, watchword, token, end } = await setUp()
     proxy.cut()
     const failed = watchword.revoke({ token }, { actor: 'ops' })
@@ -170,7 +170,7 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
   })
 })
 
-/** Tries until it is answered: a pool takes a moment to notice that the server is back. */
+/** Retries until a reply arrives: a pool takes a moment to notice that the server is back. */
 async function eventually<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -195,7 +195,7 @@ describe('with a file', () => {
     return { database, watchword }
   }
 
-  it('that is full, a token cannot be issued, and those there are can be verified', async () => {
+  it('that is full, a token cannot be issued, and existing ones can be verified', async () => {
     const { database, watchword } = await setUp('full')
     const { token } = await watchword.issue(input)
     const [row] = database.prepare('PRAGMA page_count').all() as { page_count: number }[]
@@ -211,7 +211,7 @@ describe('with a file', () => {
     database.close()
   })
 
-  it('that was closed under it, every verb says so', async () => {
+  it('that was closed, every verb reports it', async () => {
     const { database, watchword } = await setUp('closed')
     const { token } = await watchword.issue(input)
     database.close()
@@ -226,7 +226,7 @@ describe('with a file', () => {
       .catch((error: { code?: string }) => expect(error.code).toBe(outage.code))
   })
 
-  it('whose rows were damaged, a row is refused by its id and the list goes on', async () => {
+  it('whose rows were damaged, a row is rejected by its id and the list continues', async () => {
     const { database, watchword } = await setUp('damaged')
     const { token } = await watchword.issue(input)
     const good = await watchword.issue(input)

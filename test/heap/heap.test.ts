@@ -24,7 +24,7 @@ async function run(...args: readonly string[]): Promise<unknown> {
 interface Found {
   /** Tokens of which the snapshot holds the whole text. */
   readonly whole: number
-  /** Tokens of which it holds a piece of the body, at whatever place. */
+  /** Tokens of which it holds part of the body, at any place. */
   readonly pieces: number
   readonly told: unknown
 }

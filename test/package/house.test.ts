@@ -5,14 +5,14 @@ import { ROOT, sources, specifiers, trackedFiles } from './repository.js'
 
 const LONGEST_FILE = 350
 
-/** Where one use of Math.random spreads work in time, and a guess gains nobody anything. */
+/** Where one use of Math.random spreads work in time, and a guess is of no use to an attacker. */
 const JITTER: ReadonlySet<string> = new Set([
   'src/keys/keyring.ts',
   'src/revocation/follower/follower.ts',
   'src/authority/sweep.ts',
 ])
 
-/** The faults of one source file, found in its syntax tree, so that comments and strings are free to name them. */
+/** The faults of one source file, found in its syntax tree, so that comments and strings may name them. */
 function sourceFaults(path: string, text: string): string[] {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   const faults: string[] = []
@@ -41,7 +41,7 @@ function sourceFaults(path: string, text: string): string[] {
   return faults
 }
 
-/** Hosts of package registries (spelt so that this file does not name them), and folders of one machine: both work for whoever wrote them, and for nobody else. */
+/** Hosts of package registries (spelt so that this file does not name them), and folders of one machine: both work only where they were written. */
 const FOREIGN: readonly RegExp[] = [
   /\bregistry\.[a-z0-9-]+\.[a-z]+/i,
   /\b(?:verdacci[o]|artifactor[y]|jfro[g])\b/i,
@@ -57,13 +57,13 @@ function foreignNames(text: string): string[] {
 }
 
 describe('the sources', () => {
-  it('keep to the rules of the house', () => {
+  it('follow the house rules', () => {
     const files = [...sources()]
     expect(files.length).toBeGreaterThan(5)
     expect(files.flatMap(([path, text]) => sourceFaults(path, text))).toEqual([])
   })
 
-  it('would be caught breaking one', () => {
+  it('are rejected when they break one', () => {
     const bad = `const a: any = Date.now()\nconst b = Math.random()\nconst c = new Date()\n`
     expect(sourceFaults('src/verbs/issue.ts', bad)).toEqual([
       'src/verbs/issue.ts:1 any',

@@ -8,7 +8,7 @@ const packages: Packages = {
 }
 
 describe('the imports of src', () => {
-  it('point one way, form no cycle, and load nothing but the runtime dependencies', () => {
+  it('point one way, form no cycle, and load only the runtime dependencies', () => {
     const files = sources()
     expect(files.size).toBeGreaterThan(5)
     expect(importFaults(files, packages)).toEqual([])
@@ -150,7 +150,7 @@ describe('the checker of imports', () => {
     ],
     ['a peer that is required', { 'src/store/p.ts': `const pg = require('pg')` }, /only its types/],
     [
-      'a package nobody installs',
+      'a package that is not installed',
       { 'src/lib/clock.ts': `import x from 'left-pad'` },
       /not a dependency/,
     ],

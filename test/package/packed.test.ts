@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PUBLIC_NAMES } from './public-names.js'
 import { manifest, ROOT, run, runTool, specifiers } from './repository.js'
 
-/** What is read of npm's answer to `npm pack --json`. */
+/** The fields read from npm's output of `npm pack --json`. */
 interface Pack {
   readonly filename: string
   readonly files: ReadonlyArray<{ readonly path: string }>
@@ -27,11 +27,11 @@ let packed: readonly string[]
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'watchword-packed-'))
-  const answer = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder])
+  const output = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder])
   // A list up to npm 11, an object keyed by the package's name from npm 12 on.
-  const packs = JSON.parse(answer) as Readonly<Record<string, Pack>>
+  const packs = JSON.parse(output) as Readonly<Record<string, Pack>>
   const pack = Object.values(packs)[0]
-  if (!pack) throw new Error(`npm pack named no tarball: ${answer}`)
+  if (!pack) throw new Error(`npm pack named no tarball: ${output}`)
   tarball = join(folder, pack.filename)
   packed = pack.files.map(({ path }) => path)
 
@@ -59,7 +59,7 @@ function distFiles(ending: RegExp): Array<readonly [path: string, text: string]>
     .map((path) => [path, readFileSync(installed(`dist/${path}`), 'utf8')] as const)
 }
 
-/** The entries whose types are about a framework: whoever imports one of them has it. */
+/** The entries with types of a framework: a consumer of such an entry has it installed. */
 const FRAMEWORKS: Readonly<Record<string, string>> = {
   'http/express': 'express',
   'http/fastify': 'fastify',
@@ -230,7 +230,7 @@ describe('a TypeScript consumer', () => {
   const needsFramework = (specifier: string) =>
     specifier.replace(manifest.name, 'http') in FRAMEWORKS
 
-  /** Compiles a module of either format that imports these subpaths, and answers what the compiler says. */
+  /** Compiles a module of either format that imports these subpaths, and returns the compiler's output. */
   function compile(name: string, subpaths: readonly string[], options: object): string {
     const lines = subpaths.map((path, index) => `import * as part${index} from '${path}'`)
     const used = `export const parts = [${subpaths.map((_, index) => `part${index}`).join(', ')}]`

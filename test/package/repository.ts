@@ -33,7 +33,7 @@ export const specifiers: readonly string[] = Object.entries(manifest.exports)
   .filter(([, target]) => typeof target !== 'string')
   .map(([subpath]) => manifest.name + subpath.slice(1))
 
-/** Runs a command and answers its standard output; a failure shows both streams, since tsc reports on the first. */
+/** Runs a command and returns its standard output; a failure shows both streams, since tsc reports on the first. */
 export function run(command: string, args: readonly string[], cwd: string = ROOT): string {
   try {
     return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: 'pipe' })
@@ -43,7 +43,7 @@ export function run(command: string, args: readonly string[], cwd: string = ROOT
   }
 }
 
-/** Runs the command-line tool of a development dependency with this Node, whatever the platform's shims are. */
+/** Runs the command-line tool of a development dependency with this Node, without the platform's shims. */
 export function runTool(path: string, args: readonly string[], cwd: string = ROOT): string {
   return run(process.execPath, [`${ROOT}/node_modules/${path}`, ...args], cwd)
 }

@@ -1,5 +1,5 @@
 /**
- * The checker: reads the whole state and every history, and answers what does not add up.
+ * The checker: reads the whole state and every history, and returns every inconsistency.
  */
 import type { Revocation, Store, TokenRecord } from 'watchword/store'
 import type { Act } from './history.js'

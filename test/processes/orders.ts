@@ -10,7 +10,7 @@ export interface Orders {
   readonly seed: number
   /** The file of its history. */
   readonly history: string
-  /** Tokens that every worker holds, to fight over; nobody revokes them. */
+  /** Tokens shared by all workers, which compete for them; they are never revoked. */
   readonly shared: readonly {
     readonly token: string
     readonly id: string
@@ -19,7 +19,7 @@ export interface Orders {
   }[]
 }
 
-/** The subjects whose tokens are limited, and nobody revokes. */
+/** The subjects whose tokens are limited, and never revoked. */
 export const LIMITED = { subjects: 5, max: 3 } as const
 
 /** The name of a limited subject. */

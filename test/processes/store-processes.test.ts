@@ -129,7 +129,7 @@ async function fillLimits(watchword: Awaited<ReturnType<typeof createWatchword>>
   }
 }
 
-/** Asks again while the answer is an outage: the last cut may have hit a connection of this process. */
+/** Retries while the result is an outage: the last cut may have hit a connection of this process. */
 async function throughOutages<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -142,7 +142,7 @@ async function throughOutages<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The worker processes: whoever is killed is replaced. */
+/** The worker processes: a killed one is replaced. */
 class Crew {
   readonly histories: string[] = []
   kills = 0
@@ -200,7 +200,7 @@ class Crew {
     return this.#start()
   }
 
-  /** Leaves nobody behind, whatever became of the run. */
+  /** Leaves no process behind, however the run ended. */
   killAll(): void {
     for (const child of this.#running) child.kill('SIGKILL')
   }

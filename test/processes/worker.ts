@@ -11,7 +11,7 @@ const orders = JSON.parse(process.argv[2] as string) as Orders
 const { store, end } = await openStore(orders.place)
 const watchword = await start()
 
-// A connection may be cut before there is an authority to answer for it.
+// A connection may be cut before there is an authority to handle its error.
 async function start(): Promise<Watchword> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -1,5 +1,5 @@
 /**
- * The checker: holds what every node says against what was acknowledged, and when.
+ * The checker: compares every node's verdicts with the acknowledged revocations, and their times.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface Acked {
   readonly tokens: readonly TokenFacts[]
   /** When it was acknowledged. */
   readonly at: number
-  /** When the log last did not have it, because somebody took it away; infinite while that lasts. */
+  /** When the log last lacked it after a fault removed it; infinite while it is missing. */
   lackedUntil: number
 }
 
@@ -53,7 +53,7 @@ export interface CheckerOptions {
   readonly broker: Broker
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly running: readonly Process[]
-  /** Whether a node that comes back to life has the store to tell it what it missed, and can trust its clock to ask. */
+  /** Whether a resumed node has the store to read what it missed, and a clock that it can trust for that. */
   readonly isTold: boolean
   /** Whether nothing is ever taken from the log, so that no lack of it excuses a node. */
   readonly isWhole: boolean
@@ -69,7 +69,7 @@ const FROZEN_MS = MAX_STALENESS_MS + 2 * TOLERANCE_MS
 /** Watches one world. */
 export class Checker {
   readonly acked: Acked[] = []
-  /** Whether a process was killed, and knowledge with it. */
+  /** Whether a process was killed, and its knowledge with it. */
   lostProcesses = 0
   readonly #options: CheckerOptions
   readonly #keys: SealKeys
@@ -90,14 +90,14 @@ export class Checker {
     }
   }
 
-  /** Notes what somebody has begun to revoke. */
+  /** Records a revocation that was started. */
   attempted(entry: RevocationEntry): void {
     if (entry.kind === 'token') this.#tokens.add(entry.value)
     else if (isWatermark(entry))
       this.#subjects.set(entry.value, Math.max(entry.before, this.#subjects.get(entry.value) ?? 0))
   }
 
-  /** Notes what was acknowledged. */
+  /** Records a revocation that was acknowledged. */
   acknowledged(name: string, entry: RevocationEntry, tokens: readonly TokenFacts[]): void {
     const at = this.#options.time.now
     const acked = { name, entry, tokens, at, lackedUntil: Number.NEGATIVE_INFINITY }
@@ -159,7 +159,7 @@ export class Checker {
     const confirmedAt = Math.max(process.line.confirmedAt, process.toldAt)
     const age = this.#options.time.now - confirmedAt
     if (age <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) return
-    throw new Violation(`I4: ${process.name} is live, and the log last answered ${age} ms ago`)
+    throw new Violation(`I4: ${process.name} is live, and the log last replied ${age} ms ago`)
   }
 
   #denies(process: Process, missing: Set<Acked>): void {
@@ -182,7 +182,7 @@ export class Checker {
     }
   }
 
-  // Whoever was stale asks the store before anything is accepted again, and not before the head that proves it fresh.
+  // A node that was stale reads the store before it accepts anything again, and not before the head that proves it fresh.
   #wasTold(process: Process, { at }: Acked): boolean {
     const staleAt = this.#staleAt.get(process) ?? Number.NEGATIVE_INFINITY
     return this.#options.isTold && at < staleAt - MAX_STALENESS_MS
@@ -209,7 +209,7 @@ export class Checker {
     for (const acked of this.acked) {
       if (running.every((process) => refuses(process, acked))) continue
       const knowing = running.filter((process) => knows(process, acked))
-      // Who had it is gone or down, and the log that had it is gone: then only the store could tell.
+      // The nodes that had it are gone or down, and so is the log that had it: only the store could supply it.
       const isHeld = all.some((process) => !process.isFresh && knows(process, acked))
       const isLost = this.lostProcesses > 0 || isHeld
       const isGone = knowing.length === 0 && !has(acked.entry) && isLost
@@ -230,7 +230,7 @@ export class Checker {
       const isMeant =
         this.#tokens.has(token.id) || bornAt(token) <= (this.#subjects.get(token.subject) ?? -1)
       if (process.denies(token) && !isMeant)
-        throw new Violation(`I6: ${process.name} denies ${token.id}, which nobody revoked`)
+        throw new Violation(`I6: ${process.name} denies ${token.id}, which was never revoked`)
     }
   }
 
@@ -240,7 +240,7 @@ export class Checker {
     return running.every((process) => this.acked.every((acked) => refuses(process, acked)))
   }
 
-  /** Everything that somebody who reads the log as it is would know of. */
+  /** Everything that a reader of the current log would know. */
   #holdings(): (entry: RevocationEntry) => boolean {
     const held = new Holdings()
     for (const log of this.#options.broker.logs) this.#read(log, held)
@@ -258,7 +258,7 @@ export class Checker {
       for (const entry of this.#contentOf(chunk, 'chunk', chunk)) into.add(entry)
   }
 
-  // A snapshot of events that were taken back, or that nobody has announced yet, is none that anybody would read.
+  // A snapshot of events that were taken back, or not announced yet, is one that no node would read.
   #hasSnapshot(head: SealedHead): boolean {
     const opened = openHead(this.#keys, head)
     return 'failure' in opened || opened.second > 0
@@ -283,7 +283,7 @@ export class Checker {
 export const bornAt = ({ family }: TokenFacts): number => decodeTime(family)
 
 /**
- * Whether the process knows of no other one, and the store does not tell it of any: then it cannot know of what has
+ * Whether the process knows of no other node, and the store reports none: then it cannot know of a node that
  * started on the other side of a split.
  */
 const isUnaware = ({ follower, isCutOff }: Process): boolean => isCutOff && follower.standing.alone

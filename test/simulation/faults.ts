@@ -67,7 +67,7 @@ export const FAULTS = {
     const { dice, places } = world
     const roll = dice.next()
     if (roll < 0.4) return toSome(world, (process) => sweepNow(world, process))
-    // One clock is right all the time: nobody could tell otherwise which ones are.
+    // One clock is always right, since otherwise the wrong ones could not be identified.
     const place = dice.pick(places.slice(1))
     if (roll < 0.6) world.kill(place)
     const isWrong = dice.chance(0.7)
@@ -93,7 +93,7 @@ export const FAULTS = {
     world.log.rollback(events)
     changed(world, `the log is set back by ${events}`)
   },
-  /** Whoever read further than a node that is cut off is killed, and the log set back to where that one stands. */
+  /** Kills the nodes that read further than one that is cut off, and rolls the log back to its position. */
   amnesia: (world) => {
     const left = world.places.find(({ process }) => process?.line.cut)
     if (left?.process === undefined) {
@@ -145,7 +145,7 @@ export const FAULTS = {
     const { events } = world.log
     if (events.length === 0) return
     const { seq, bytes } = world.dice.pick(events)
-    // In a key's id it is another key's for a minute, in case that somebody has it: longer than a world lasts.
+    // In a key's id it is another key's for a minute, in case another one has that id: longer than a world lasts.
     world.log.flip(seq, (KEY_ID_END + world.dice.below(bytes.length - KEY_ID_END)) * 8)
     changed(world, `a bit of event ${seq} is flipped`)
   },

@@ -1,6 +1,6 @@
 /**
- * The checker of the simulation is worth something only if it finds mistakes: each of these breaks one method of the real
- * thing, and some world must show it.
+ * The checker of the simulation must find mistakes: each of these breaks one method of the real
+ * code, and some world must reveal it.
  *
  * `WATCHWORD_TRACE=1` tells which one did.
  */
@@ -25,7 +25,7 @@ const MINUTES = 60_000
 
 beforeAll(() => ready)
 
-/** A store that never tells of anything new. */
+/** A store that never reports anything new. */
 const NOTHING: StoreChanges = {
   begin: async () => '0',
   since: async () => '0',
@@ -33,31 +33,31 @@ const NOTHING: StoreChanges = {
   all: async () => {},
 }
 
-/** Mistakes that somebody could make; each breaks a method of the real thing. */
+/** Plausible mistakes; each breaks a method of the real code. */
 const MISTAKES: Readonly<Record<string, () => void>> = {
   'compares numbers, not links': () => {
     vi.spyOn(Replica.prototype, 'agrees').mockImplementation(function (this: Replica, head) {
       return head.epoch === this.position.epoch && head.seq === this.position.seq
     })
   },
-  'takes any head for its own': () => {
+  'accepts any head as its own': () => {
     vi.spyOn(Replica.prototype, 'agrees').mockImplementation(function (this: Replica, head) {
       return head.epoch === this.position.epoch
     })
   },
-  'counts the lease from the answer': () => {
+  'counts the lease from the reply': () => {
     const { prove } = Freshness.prototype
     vi.spyOn(Freshness.prototype, 'prove').mockImplementation(function (this: Freshness, _, at) {
       prove.call(this, this.mark(), at)
     })
   },
-  'does not mind how old a seal is': () => {
+  'ignores the age of a seal': () => {
     const { prove } = Freshness.prototype
     vi.spyOn(Freshness.prototype, 'prove').mockImplementation(function (this: Freshness, mark) {
       prove.call(this, mark)
     })
   },
-  'goes on behind a gap': () => {
+  'continues after a gap': () => {
     const { take } = Replica.prototype
     vi.spyOn(Replica.prototype, 'take').mockImplementation(function (
       this: Replica,
@@ -69,7 +69,7 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
       return taken
     })
   },
-  'forgets with the epoch': () => {
+  'forgets entries with the epoch': () => {
     const { notice } = World.prototype
     vi.spyOn(World.prototype, 'notice').mockImplementation(function (this: World, process, kind) {
       notice.call(this, process, kind)
@@ -78,17 +78,17 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
       process.index.forget(0)
     })
   },
-  'gives nothing back': () => {
+  'republishes nothing': () => {
     vi.spyOn(Republisher.prototype, 'settle').mockImplementation(() => {})
   },
   'reads nothing from the store': () => {
     vi.spyOn(Process.prototype, 'backfill').mockImplementation(async () => {})
     vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
-  'comes back without asking the store': () => {
+  'reconnects without reading the store': () => {
     vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
   },
-  'confirms what it cannot know': () => {
+  'confirms a head that it cannot know': () => {
     const { append } = Publisher.prototype
     vi.spyOn(Publisher.prototype, 'append').mockImplementation(function (this: Publisher, entries) {
       return append.call(this, entries).catch(() => ({ epoch: '', seq: 0, link: new Uint8Array() }))
@@ -96,9 +96,9 @@ const MISTAKES: Readonly<Record<string, () => void>> = {
   },
 }
 
-/** Mistakes that show in worlds with one kind of fault. */
+/** Mistakes that appear in worlds with one kind of fault. */
 const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>> = {
-  'drops what is dead by its own clock': [
+  'drops expired entries by its own clock': [
     'dates',
     () => {
       const { look } = AgreedTime.prototype
@@ -131,13 +131,13 @@ const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>>
       })
     },
   ],
-  'takes its own word while others may be alive': [
+  'relies on its own seal while others may be alive': [
     'split',
     () => {
       vi.spyOn(Members.prototype, 'alone', 'get').mockReturnValue(true)
     },
   ],
-  'takes the sign of one member for a sign of all': [
+  'takes a message of one member for a message of all': [
     'split',
     () => {
       const { signed } = Members.prototype
@@ -147,7 +147,7 @@ const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>>
       })
     },
   ],
-  'does not ask the store what the other side revoked': [
+  'does not read from the store what the other side revoked': [
     'split',
     () => {
       vi.spyOn(Process.prototype, 'changes').mockReturnValue(NOTHING)
@@ -168,7 +168,7 @@ const MISTAKES_ABOUT: Readonly<Record<string, readonly [FaultName, () => void]>>
       })
     },
   ],
-  'starts alone and reads no more than what is new': [
+  'starts alone and reads only recent changes': [
     'forgotten',
     () => {
       const { changes } = Process.prototype

@@ -59,7 +59,7 @@ export interface Line {
   isAstray: boolean
   /** From when on the node was shown an old head; none: it sees the log. */
   frozenSince: number | undefined
-  /** When the last call was sent that the log itself answered. */
+  /** When the last call was sent to which the log itself replied. */
   confirmedAt: number
   /** Shows the node from now on the log as it is now, or none at all. */
   freeze(isHidden: boolean): void
@@ -82,7 +82,7 @@ export interface NetworkOptions {
   readonly time: Time
   readonly dice: Dice
   readonly broker: Broker
-  /** The longest that a node waits for an answer, in milliseconds. */
+  /** The longest that a node waits for a reply, in milliseconds. */
   readonly deadlineMs: number
   /** Called after every call that may have changed the log. */
   readonly onChange: () => void
@@ -91,7 +91,7 @@ export interface NetworkOptions {
 /** All ways to one log. */
 export class Network {
   weather: Weather = CALM
-  /** Every event that a log ever took: what somebody who listens could show again. */
+  /** Every event that a log ever took, which a listener could replay. */
   readonly seen: SealedEvent[] = []
   readonly #options: NetworkOptions
   readonly #watches = new Set<Watch>()
@@ -142,13 +142,13 @@ export class Network {
         },
         append: async (expect, events, next, options) => {
           const { isAstray } = line
-          const answer = await side().feed.append(expect, events, next, options)
-          if (answer.ok) {
+          const result = await side().feed.append(expect, events, next, options)
+          if (result.ok) {
             this.seen.push(...events)
             onChange()
             this.push({ events }, isAstray)
           }
-          return answer
+          return result
         },
         touch: async (...args) => (await side().feed.touch?.(...args)) ?? false,
         trim: async (...args) => {
@@ -168,8 +168,8 @@ export class Network {
   }
 
   #feedOf({ owner, line, isFrozen, ...real }: Ends): RevocationFeed {
-    const call = <T>(effect: () => Promise<T>, confirms: (answer: T) => boolean = () => false) =>
-      this.#call(owner, line(), effect, (answer) => !isFrozen() && confirms(answer))
+    const call = <T>(effect: () => Promise<T>, confirms: (result: T) => boolean = () => false) =>
+      this.#call(owner, line(), effect, (result) => !isFrozen() && confirms(result))
     return {
       info: { name: 'simulated', push: true, durability: 'process', suggestedPollMs: 1000 },
       open: () => Promise.resolve(),
@@ -184,7 +184,7 @@ export class Network {
           () => real.append(expect, events, next, options),
           ({ ok }) => ok,
         ),
-      // A log that takes a new seal is the log, whatever else is shown.
+      // A log that takes a new seal is the log, no matter which picture is shown.
       touch: (expect, next, options) =>
         this.#call(
           owner,
@@ -220,7 +220,7 @@ export class Network {
     owner: Owner,
     line: Line,
     effect: () => Promise<T>,
-    confirms: (answer: T) => boolean = () => false,
+    confirms: (result: T) => boolean = () => false,
   ): Promise<T> {
     const { time, dice } = this.#options
     const { lostBefore, lostAfter } = this.weather
@@ -236,11 +236,11 @@ export class Network {
       time.after(there, undefined, () => {
         if (line.cut || fate < lostBefore) return lose()
         void effect().then(
-          (answer) => {
+          (result) => {
             if (line.cut || fate < lostBefore + lostAfter) return lose()
             time.after(back, owner, () => {
-              if (confirms(answer)) line.confirmedAt = Math.max(line.confirmedAt, sent)
-              resolve(answer)
+              if (confirms(result)) line.confirmedAt = Math.max(line.confirmedAt, sent)
+              resolve(result)
             })
           },
           (error: unknown) => void time.after(back, owner, () => reject(error)),

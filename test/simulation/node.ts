@@ -62,7 +62,7 @@ export class Process {
   #wasCutOff = false
   /** When it began, in milliseconds from the beginning of the world. */
   readonly startedAt: number
-  /** When the store was last asked for what it took in lately, and answered. */
+  /** When the store last replied to a read of recent changes. */
   toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ProcessOptions) {
@@ -115,7 +115,7 @@ export class Process {
     return this.follower.freshness.within(MAX_STALENESS_MS, this.machine.clock.judged())
   }
 
-  /** Whether the store does not answer it, or did not the last time. */
+  /** Whether the store does not reply to it, or did not the last time. */
   get isCutOff(): boolean {
     const { store } = this.#options
     return store.isDown || store.deafTo.has(this.owner) || this.#wasCutOff

@@ -12,7 +12,7 @@ import type { World } from './world.js'
 const REST_MS = 9000
 const SHORT_REST_MS = 4000
 const STEP_MS = 500
-/** What a log cannot be mended after without a store, if nobody who runs has read what it lost. */
+/** The losses of a log that cannot be repaired without a store, if no running node has read the lost events. */
 const DAMAGES: readonly FaultName[] = [
   'hole',
   'flip',
@@ -70,13 +70,13 @@ async function sweepAll(world: World): Promise<void> {
 
 function check(world: World, isForgotten: boolean): void {
   const { checker, traffic, faults, store, clocksAgree } = world
-  // What nobody who runs has read, and no store keeps, a log that lost it cannot be mended without; and without a store,
-  // nodes whose clocks disagree cannot date each other's seals: they refuse all.
+  // Without a store, a log cannot be repaired if it lost events that no running node has read. Without a store,
+  // nodes whose clocks disagree cannot date each other's seals either: they reject every token.
   const mayBeDown = !store.durable && (isAbout(faults, DAMAGES) || !clocksAgree)
   checker.atRest(traffic.tokens, { isForgotten, mayBeDown })
 }
 
-// What the log has lost by then, only the store can tell: nobody is left who remembers, and nothing is excused.
+// Only the store can supply what the log has lost by then: no node remembers it, and nothing is excused.
 async function blackout(world: World): Promise<void> {
   const { log, dice, places } = world
   await world.pass(2 * MAX_STALENESS_MS)

@@ -20,14 +20,17 @@ describe('the revocation feed', () => {
     expectPromisesKept(0),
   )
 
-  it.each(['world 1', 'world 2', 'world 3'])('lives through %s twice the same', async (seed) => {
-    const traceOf = async () => {
-      const lines: string[] = []
-      await live(seed, (line) => lines.push(line.replace(/ \S+\/(\d+)$/, ' $1')))
-      return lines
-    }
-    const first = await traceOf()
-    expect(first.length).toBeGreaterThan(10)
-    expect(await traceOf()).toEqual(first)
-  })
+  it.each(['world 1', 'world 2', 'world 3'])(
+    'runs %s twice with the same outcome',
+    async (seed) => {
+      const traceOf = async () => {
+        const lines: string[] = []
+        await live(seed, (line) => lines.push(line.replace(/ \S+\/(\d+)$/, ' $1')))
+        return lines
+      }
+      const first = await traceOf()
+      expect(first.length).toBeGreaterThan(10)
+      expect(await traceOf()).toEqual(first)
+    },
+  )
 })

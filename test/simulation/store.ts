@@ -1,5 +1,5 @@
 /**
- * The store that the nodes of a world share. It answers late, or not at all.
+ * The store that the nodes of a world share. It replies late, or not at all.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
 import { type Owner, START, type Time } from './time.js'
 
-// How long a node waits for an answer that does not come.
+// How long a node waits for a reply that does not arrive.
 const HANG_MS = 600
 
 interface Row {
@@ -31,7 +31,7 @@ export class SharedStore {
   readonly durable: boolean
   readonly hasClock: boolean
   isDown = false
-  /** The processes that it does not answer, and whether it lets them wait. */
+  /** The processes to which it does not reply, and whether it lets them wait. */
   readonly deafTo = new Map<Owner, 'fails' | 'hangs'>()
   /** The ids of the keys, oldest first. */
   readonly keys: string[] = []
@@ -45,7 +45,7 @@ export class SharedStore {
     this.hasClock = hasClock
   }
 
-  /** Waits for an answer on behalf of a process. Rejects while the store is down. */
+  /** Waits for a reply on behalf of a process. Rejects while the store is down. */
   async ask(owner: Owner): Promise<void> {
     const state = this.deafTo.get(owner)
     await this.#time.sleep(state === 'hangs' ? HANG_MS : 2, owner)

@@ -30,7 +30,7 @@ export class Time {
   #order = 0
   readonly #heap: Happening[] = []
 
-  /** Lets something happen after `delay`; on behalf of somebody, or of the world itself. */
+  /** Schedules an action after `delay`, on behalf of an owner or of the world itself. */
   after(delay: number, owner: Owner | undefined, run: () => void): Timer {
     const happening: Happening = {
       at: this.now + Math.max(0, Math.ceil(delay)),

@@ -237,7 +237,7 @@ export class World {
     const line = place.process?.line
     if (line === undefined) return
     line.isAstray = isAstray
-    // Whoever is led elsewhere by a relay may not notice it.
+    // A node that a relay leads elsewhere may not notice it.
     if (this.dice.chance(0.5)) this.network.disconnect(line)
     this.say(`${place.name} is led to the ${isAstray ? 'replica' : 'log'}`)
   }

@@ -1,5 +1,5 @@
 /**
- * Somebody who writes to a log without being a node of the fleet: with its keys, or with keys of his own.
+ * A writer to a log that is not a node of the fleet: with its keys, or with other keys.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export async function sealKeysOf({ store, rootKey }: Fleet): Promise<SealKeys> {
   return sealKeys(keys)
 }
 
-/** The key of the seals of followers without a store: one that nobody else has. */
+/** The key of the seals of followers without a store, unique to this process. */
 export function newSealKeys(): SealKeys {
   const key = generateKey()
   return sealKeys(new Map([[keyId(key), deriveKey(key, 'test')]]))

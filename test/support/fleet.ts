@@ -169,7 +169,7 @@ export async function drive<T>(clock: ManualClock, work: Promise<T>, stepMs = 10
   return work
 }
 
-/** A door that whoever passes waits at until it is opened. */
+/** A gate at which callers wait until it is opened. */
 export interface Gate {
   readonly reached: Promise<void>
   pass(): Promise<void>

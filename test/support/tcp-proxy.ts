@@ -8,9 +8,9 @@ export interface TcpProxy {
   readonly port: number
   /** Swallows everything, both ways, without closing anything: what a lost network looks like from inside. */
   blackHole(): void
-  /** Swallows what the server answers, and lets through what it is asked. */
-  swallowAnswers(): void
-  /** Lets one byte a second of each answer through. */
+  /** Drops the server's replies, and lets requests through. */
+  swallowReplies(): void
+  /** Lets one byte a second of each reply through. */
   trickle(): void
   /** Swallows everything on the connections that there are, and lets new ones through: what a lost NAT table looks like. */
   halfOpen(): void
@@ -76,7 +76,7 @@ export async function tcpProxy(host: string, port: number): Promise<TcpProxy> {
     blackHole() {
       mode = 'hole'
     },
-    swallowAnswers() {
+    swallowReplies() {
       mode = 'deaf'
     },
     trickle() {

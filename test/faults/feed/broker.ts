@@ -1,5 +1,5 @@
 /**
- * What a fault can do to a broker.
+ * The operations of a fault on a broker.
  */
 import type { SealedHead } from 'watchword/feed'
 import type { Place } from './connect.js'
@@ -11,7 +11,7 @@ export interface Server {
   kill(): Promise<void>
   /** Starts it again on the same port and data. */
   start(): Promise<void>
-  /** `SIGSTOP`: it is there, and does not answer. */
+  /** `SIGSTOP`: the process exists, and does not reply. */
   freeze(): void
   /** `SIGCONT`. */
   thaw(): void
@@ -25,20 +25,20 @@ export interface Server {
   remove(): Promise<void>
 }
 
-/** A server of the test's own, and what somebody with access to it can do; always past every proxy. */
+/** A separate server for the test, with the operations of an attacker with access to it; always past every proxy. */
 export interface Broker {
   readonly kind: Place['kind']
   readonly server: Server
-  /** Makes what a log needs before the first node comes. */
+  /** Creates what a log needs before the first node starts. */
   prepare(log: string): Promise<void>
   /** Removes the log, as an operator would who starts from scratch. */
   drop(log: string): Promise<void>
-  /** Ends every push channel. Answers how many there were. */
+  /** Ends every push channel. Returns how many there were. */
   cutPushes(): Promise<number>
   /** How many connections there are; where these cannot be counted, how many consumers. */
   clients(): Promise<number>
-  /** Removes events that the log has, shortly before its end, without a word in the head. */
+  /** Removes events shortly before the end of the log, without changing the head. */
   punch(log: string, head: SealedHead): Promise<void>
-  /** Lets go of its own connection. */
+  /** Closes its own connection. */
   end(): Promise<void>
 }

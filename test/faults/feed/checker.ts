@@ -1,5 +1,5 @@
 /**
- * The checker: holds what the nodes said against what they had been told, and answers every promise that was broken.
+ * The checker: compares the verdicts of the nodes with the acknowledged revocations, and returns every broken promise.
  */
 import { LONGEST_GAP_MS, type NodeLog, type NodeState, type Run } from './observer.js'
 
@@ -11,7 +11,7 @@ export interface Acknowledged {
   readonly at: number
 }
 
-/** A stretch of time in which nobody could reach the log. */
+/** A period in which no node could reach the log. */
 export interface Silence {
   readonly from: number
   readonly to: number
@@ -27,11 +27,11 @@ export interface History {
    */
   readonly lossy: boolean
   readonly acknowledged: readonly Acknowledged[]
-  /** The tokens that somebody tried to revoke, acknowledged or not. */
+  /** The tokens that a writer tried to revoke, acknowledged or not. */
   readonly attempted: ReadonlySet<number>
   readonly silences: readonly Silence[]
   readonly logs: readonly NodeLog[]
-  /** The nodes that were there at the end, when everything had come to rest. */
+  /** The nodes at the end, after all activity has stopped. */
   readonly states: ReadonlyMap<string, NodeState>
   /** The codes of errors that no outage accounts for. */
   readonly errors: readonly string[]
@@ -48,7 +48,7 @@ export function faultsOf(history: History): string[] {
     ...resurrected(history),
     ...liveInSilence(history),
     ...deniedForNothing(history),
-    ...history.errors.map((code) => `a revocation was answered ${code}`),
+    ...history.errors.map((code) => `a revocation was rejected with ${code}`),
   ]
 }
 
@@ -115,7 +115,7 @@ function deniedForNothing({ logs, attempted }: History): string[] {
     const wronged = sightings.filter(
       ({ revokedAt }, token) => revokedAt > 0 && !attempted.has(token),
     )
-    const faults = odd.map((code) => `I6 ${node} answered ${code}`)
+    const faults = odd.map((code) => `I6 ${node} returned ${code}`)
     if (wronged.length > 0) faults.push(`I6 ${node} refused ${wronged.length} tokens for nothing`)
     return faults
   })

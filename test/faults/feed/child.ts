@@ -1,18 +1,18 @@
 /**
- * The far side: the program of a node in a process of its own. Its orders are its only argument.
+ * The remote side: the program of a node in a separate process. Its orders are its only argument.
  */
 import { type NodeOrders, openNode } from './node.js'
 import { instant } from './time.js'
 
-/** What it is asked. */
+/** A request to the process. */
 export interface Question {
   readonly id: number
   readonly verb: 'add' | 'revoke' | 'hasRefused' | 'log' | 'state' | 'block' | 'close'
   readonly argument?: unknown
 }
 
-/** What it answers: a value, or the code of an error. */
-export interface Answer {
+/** The reply: a value, or the code of an error. */
+export interface Reply {
   readonly id: number
   readonly value?: unknown
   readonly code?: string
@@ -20,7 +20,7 @@ export interface Answer {
 
 const node = await openNode(JSON.parse(process.argv[2] as string) as NodeOrders)
 
-function answerTo({ verb, argument }: Question): unknown {
+function resultOf({ verb, argument }: Question): unknown {
   switch (verb) {
     case 'add':
       return node.add(argument as string[])
@@ -40,17 +40,17 @@ function block(ms: number): void {
   while (instant() < until);
 }
 
-async function answer(question: Question): Promise<void> {
+async function reply(question: Question): Promise<void> {
   const { id, verb } = question
   try {
-    const value = await answerTo(question)
-    process.send?.({ id, value } satisfies Answer)
+    const value = await resultOf(question)
+    process.send?.({ id, value } satisfies Reply)
   } catch (error) {
     process.send?.({ id, code: (error as { code?: string }).code ?? String(error) })
   }
   if (verb === 'close') process.exit(0)
 }
 
-process.on('message', (question: Question) => void answer(question))
+process.on('message', (question: Question) => void reply(question))
 // A parent that died takes its nodes along.
 process.on('disconnect', () => process.exit(0))

@@ -1,5 +1,5 @@
 /**
- * A database server of the test's own: on a free port, in a temporary folder. Its processes die and stand still together.
+ * A separate database server for the test: on a free port, in a temporary folder. Its processes stop and are suspended together.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,8 +25,8 @@ export interface Recipe {
   install(data: string): readonly [string, ...string[]]
   /** Runs it. */
   run(data: string, port: number): readonly [string, ...string[]]
-  /** Whether it answers. */
-  answers(port: number): Promise<boolean>
+  /** Whether it replies. */
+  responds(port: number): Promise<boolean>
 }
 
 /**
@@ -94,7 +94,7 @@ export async function ownDatabase(recipe: Recipe): Promise<Server> {
   async function start(): Promise<void> {
     const { program, args } = command(recipe.run(data, port))
     child = spawn(program, args, { ...owner, cwd: folder, stdio: 'ignore' })
-    if (!(await until(() => recipe.answers(port), START_WITHIN_MS)))
+    if (!(await until(() => recipe.responds(port), START_WITHIN_MS)))
       throw new Error(`${recipe.name} did not start on port ${port}`)
   }
   // With the owners of the files, of which the servers take note.

@@ -1,5 +1,5 @@
 /**
- * The faults of servers and networks: what is done to the log's server and to the ways to it, and how it is undone.
+ * The faults of servers and networks: the operations on the log's server and on the connections to it, and their reversal.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TcpProxy } from '../../support/tcp-proxy.js'
@@ -9,13 +9,13 @@ import type { World, WorldOptions } from './world.js'
 /** One fault. */
 export interface Fault extends WorldOptions {
   readonly name: string
-  /** The servers for which there is no such thing. */
+  /** The servers to which it does not apply. */
   readonly notFor?: readonly Place['kind'][]
-  /** Whether nobody reaches the log while it lasts. */
+  /** Whether no node reaches the log while it lasts. */
   readonly silent?: boolean
   /** How long it lasts once it has begun, where that is not for the run to say. */
   readonly lastsMs?: number
-  /** What the nodes must have noticed. */
+  /** The incidents that the nodes must have noticed. */
   readonly incidents?: RegExp
   readonly prepare?: (world: World) => Promise<void>
   readonly hurt: (world: World) => Promise<void>
@@ -63,7 +63,7 @@ function network(name: string, hurt: (proxy: TcpProxy) => void): Fault {
 }
 
 export const blackHole = network('network black-holed', (proxy) => proxy.blackHole())
-export const deaf = network('answers black-holed', (proxy) => proxy.swallowAnswers())
+export const deaf = network('replies black-holed', (proxy) => proxy.swallowReplies())
 export const slow = network('one byte a second', (proxy) => proxy.trickle())
 export const reset = network('RST, connections refused', (proxy) => proxy.reset())
 
@@ -88,13 +88,13 @@ export const pushesCut: Fault = {
   },
 }
 
-// Appends take place, and whoever asked for them does not hear of it.
-export const answersLost: Fault = {
-  name: 'answers to racing writers lost, off and on',
+// Appends take effect, and their callers receive no reply.
+export const repliesLost: Fault = {
+  name: 'replies to racing writers lost, off and on',
   lastsMs: 0,
   hurt: async ({ proxies }) => {
     for (let i = 0; i < 8; i++) {
-      for (const proxy of proxies) proxy.swallowAnswers()
+      for (const proxy of proxies) proxy.swallowReplies()
       await sleep(60)
       for (const proxy of proxies) proxy.heal()
       await sleep(120)

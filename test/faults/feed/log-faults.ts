@@ -1,5 +1,5 @@
 /**
- * The faults of the log itself: lost, set back, cut short, torn, and written to by somebody who has no key.
+ * The faults of the log itself: lost, rolled back, truncated, torn, and written to by an attacker without a key.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -103,7 +103,7 @@ export const holed: Fault = {
   },
 }
 
-/** What somebody writes who has no key. Each answers whether it was done before anybody else wrote. */
+/** What an attacker without a key writes. Each resolves with whether it was done before the next append. */
 type Prank = (feed: RevocationFeed, head: SealedHead) => Promise<boolean>
 
 const junkEvent: Prank = async (feed, head) => {

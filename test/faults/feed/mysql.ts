@@ -1,5 +1,5 @@
 /**
- * MariaDB, as the faults have it.
+ * MariaDB, as the fault tests run it.
  */
 import mysql from 'mysql2/promise'
 import { mysqlFeed } from '../../../src/feed/mysql.js'
@@ -29,7 +29,7 @@ export const MARIADB: Recipe = {
     '--skip-name-resolve',
     ...asRoot(),
   ],
-  answers: (port) =>
+  responds: (port) =>
     ask(port, 'SELECT 1').then(
       () => true,
       () => false,

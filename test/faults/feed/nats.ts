@@ -1,5 +1,5 @@
 /**
- * NATS with JetStream, as the faults have it.
+ * NATS with JetStream, as the fault tests run it.
  */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'

@@ -34,7 +34,7 @@ export interface Node {
   revoke(token: string): Promise<unknown>
   /** Whether it has refused these tokens as revoked. */
   hasRefused(indexes: readonly number[]): Promise<boolean>
-  /** Verifies every token once more, and answers all that it has noted. */
+  /** Verifies every token once more, and returns everything recorded. */
   log(): Promise<NodeLog>
   state(): Promise<NodeState>
   close(): Promise<void>

@@ -1,5 +1,5 @@
 /**
- * PostgreSQL, as the faults have it.
+ * PostgreSQL, as the fault tests run it.
  */
 import pg from 'pg'
 import { postgresFeed } from '../../../src/feed/postgres.js'
@@ -17,7 +17,7 @@ export const POSTGRES: Recipe = {
     const settings = [...address, 'max_connections=500']
     return ['postgres', '-D', data, '-p', `${port}`, ...settings.flatMap((each) => ['-c', each])]
   },
-  answers: (port) =>
+  responds: (port) =>
     ask(port, 'SELECT 1').then(
       () => true,
       () => false,

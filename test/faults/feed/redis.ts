@@ -1,5 +1,5 @@
 /**
- * Redis, as the faults have it.
+ * Redis, as the fault tests run it.
  */
 import { Redis } from 'ioredis'
 import { ownServer } from '../../contract/redis-server.js'

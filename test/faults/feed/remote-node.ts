@@ -1,12 +1,12 @@
 /**
- * A node in a process of its own, that can be stopped, killed and kept busy.
+ * A node in a separate process that can be stopped, killed and kept busy.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import type { Answer, Question } from './child.js'
+import type { Question, Reply } from './child.js'
 import { GONE, type Node, type NodeOrders } from './node.js'
 import type { NodeLog, NodeState } from './observer.js'
 
@@ -51,7 +51,7 @@ export class RemoteNode implements Node {
   private constructor(name: string, child: ChildProcess) {
     this.name = name
     this.#child = child
-    child.on('message', ({ id, value, code }: Answer) => {
+    child.on('message', ({ id, value, code }: Reply) => {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (code === undefined) waiting?.resolve(value as never)

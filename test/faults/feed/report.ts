@@ -1,5 +1,5 @@
 /**
- * What is told of one fault: one line.
+ * The report of one fault: one line.
  */
 import type { History } from './checker.js'
 import type { NodeLog } from './observer.js'
@@ -8,7 +8,7 @@ import type { NodeLog } from './observer.js'
 export interface Times {
   readonly hurtAt: number
   readonly healedAt: number
-  /** When the server answered again, which may take it some time. */
+  /** When the server replied again, which may take it some time. */
   readonly backAt: number
   readonly silent: boolean
 }
@@ -19,7 +19,7 @@ export interface Figures {
   readonly lost: number
   /** How long after the beginning of a silence the last node still accepted. */
   readonly staleAfterMs: number | undefined
-  /** How long after the server answered again the last node accepted again. */
+  /** How long after the server replied again the last node accepted again. */
   readonly liveAfterMs: number
   /** For how long after its revocation was acknowledged a token was accepted anywhere, at worst. */
   readonly slowestMs: number

@@ -1,5 +1,5 @@
 /**
- * Runs faults against one broker: each in a world of its own, held against its history, told in one line.
+ * Runs faults against one broker: each in a separate world, checked against its history, and reported in one line.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,7 +15,7 @@ import { figuresOf, lineOf } from './report.js'
 import { instant } from './time.js'
 import { World } from './world.js'
 
-// Everything, at length: `WATCHWORD_FAULTS=full npm run test:full -- test/faults`.
+// Everything, at full length: `WATCHWORD_FAULTS=full npm run test:full -- test/faults`.
 const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
 const OUTAGE_MS = FULL ? 10_000 : 1600
 // The goal is two seconds; more than this is no matter of a busy machine.
@@ -25,7 +25,7 @@ const WARM_UP = 30
 const { storm, outages, ...rest } = ofNodes
 const crowds = { storm: storm(FULL ? 50 : 16), outages: outages(FULL ? 1000 : 12) }
 
-/** Every fault there is. */
+/** Every fault. */
 const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
   Record<string, Fault>
 >
@@ -39,7 +39,7 @@ export function sufferFaults(
   const faults = FULL
     ? Object.values<Fault>(FAULTS).filter(({ notFor }) => !notFor?.includes(kind))
     : names.map((name) => FAULTS[name])
-  describe('whatever happens to the log', () => {
+  describe('keeps every promise during the fault', () => {
     const lines: string[] = []
     let broker: Broker | undefined
     beforeAll(async () => {

@@ -1,5 +1,5 @@
 /**
- * Time as all processes of this machine share it, whatever the clock of an authority says.
+ * Time as all processes of this machine share it, independent of the clock of an authority.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -8,7 +8,7 @@ export function instant(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** Waits until it is so. Answers whether it came to be in time. */
+/** Waits until the condition holds. Resolves with whether it did in time. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   withinMs: number,

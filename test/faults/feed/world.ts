@@ -39,7 +39,7 @@ const REVOKE_EVERY_MS = 8
 const LEAVE_FREE = 4
 const VERIFY_EVERY_MS = 3
 const MOST_IN_FLIGHT = 30
-// What an outage is answered with: nobody knows what became of it, and it has to be asked for again.
+// The errors of an outage: the outcome is unknown, and the call has to be repeated.
 const OUTAGES: ReadonlySet<unknown> = new Set([
   'ERR_REVOCATION_UNCERTAIN',
   'ERR_FEED_UNAVAILABLE',
@@ -181,7 +181,7 @@ export class World {
     if (late > REVOKE_EVERY_MS) await sleep(LEAVE_FREE * late)
   }
 
-  /** Has a node revoke one token more, without waiting for what becomes of it. */
+  /** Has a node revoke one more token, without waiting for the outcome. */
   async revokeNext(writer: Node): Promise<void> {
     const token = this.#next++
     while (this.#tokens.length <= token) await this.#supply()
@@ -213,7 +213,7 @@ export class World {
     return done
   }
 
-  /** A token that nobody revokes. */
+  /** A token that is never revoked. */
   get control(): string {
     return this.#tokens[0]?.token ?? ''
   }
@@ -223,7 +223,7 @@ export class World {
     return this.#acknowledged.length
   }
 
-  /** The log as somebody sees it who has access to the server and no key. */
+  /** The log as an attacker with access to the server and no key sees it. */
   async tamper<T>(work: (feed: RevocationFeed) => Promise<T>): Promise<T> {
     const { kind, server } = this.broker
     const { feed, end } = await connect({ kind, port: server.port, log: this.log, number: 0 })

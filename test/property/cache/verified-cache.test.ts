@@ -31,7 +31,7 @@ const entryOf = ([print0, print1, print2, print3]: Print, label: number): Entry 
 
 const samePrint = (a: Print, b: Print): boolean => a.every((word, i) => word === b[i])
 
-/** What the cache does, said slowly: one entry a slot, a slot being the first word; the oldest use goes first. */
+/** A slow reference of the cache: one entry per slot, a slot being the first word; the oldest use is evicted first. */
 class Reference {
   readonly #max: number
   readonly #maxBytes: number
@@ -135,7 +135,7 @@ const word = fc.constantFrom(0, 1, -1, 2 ** 31 - 1, -(2 ** 31))
 const print: fc.Arbitrary<Print> = fc.tuple(word, word, word, word)
 
 describe('the cache', () => {
-  it('does what the reference does, bounded in entries and in bytes (D64, D68)', () => {
+  it('behaves like the reference, bounded in entries and in bytes (D64, D68)', () => {
     const commands = fc.commands(
       [
         print.map((each) => new Get(each)),
@@ -160,7 +160,7 @@ describe('the cache', () => {
     )
   })
 
-  it('never answers with the entry of another fingerprint, however much they share (D55)', () => {
+  it('never returns the entry of another fingerprint, however much they share (D55)', () => {
     const cache = new VerifiedCache<Entry>({ max: 100, maxBytes: 10_000 })
     const bits = Array.from({ length: 128 }, (_, i) => i)
     for (const bit of bits) {
@@ -176,14 +176,14 @@ describe('the cache', () => {
     }
   })
 
-  it('without limits is no cache at all', () => {
+  it('stores nothing with limits of zero', () => {
     const cache = new VerifiedCache<Entry>(undefined)
     cache.set(entryOf([1, 2, 3, 4], 1), 10)
     expect(cache.get(1, 2, 3, 4)).toBeUndefined()
     expect([cache.size, cache.bytes]).toEqual([0, 0])
   })
 
-  it('of an authority holds its bounds while ten times as many tokens pass (D64)', async () => {
+  it('of an authority stays within its limits while ten times as many tokens pass (D64)', async () => {
     const { watchword } = await rig({ cache: { max: 20 } })
     const bytes = await rig({ cache: { maxBytes: 20_000 } })
     for (const each of [watchword, bytes.watchword]) {
@@ -236,7 +236,7 @@ const DEMANDS: readonly Requirement[] = [
 ]
 
 describe('a verdict', () => {
-  it('is the same hot and cold, whatever happens to clock, keys and tokens (B32, D56, D58)', async () => {
+  it('is the same hot and cold, under any changes of clock, keys and tokens (B32, D56, D58)', async () => {
     const seen = new Map<string, number>()
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {

@@ -44,7 +44,7 @@ describe('a schedule of keys', () => {
       }),
     )
   const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-  /** What happens next: time passes, somebody rotates ahead of time, or a key is revoked. */
+  /** The next step: time passes, an operator rotates early, or a key is revoked. */
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ pass: fc.double({ min: 0, max: 0.2, noNaN: true }) }) },
     // To just before the key that issues retires, when its successor is published but not active.
@@ -79,7 +79,7 @@ describe('a schedule of keys', () => {
     }
   }
 
-  it('has one key that issues at each instant, published ahead, and none that ends before its tokens', () => {
+  it('has one issuing key at each moment, published in advance, and none that ends before its tokens', () => {
     fc.assert(
       fc.property(
         schedule,
@@ -185,12 +185,12 @@ function unreliable(
   return around(fleet.store, async (method, call) => {
     await wait()
     if (isDown() || random() < 0.02) throw new Error('connection reset')
-    const answer = await call()
-    if (answer === true) onCall(method)
+    const result = await call()
+    if (result === true) onCall(method)
     await wait()
-    // It was written, but nobody gets to know.
+    // It was written, but the caller never learns of it.
     if (random() < 0.01) throw new Error('connection reset')
-    return answer
+    return result
   })
 }
 
@@ -331,8 +331,8 @@ async function simulate(seed: number): Promise<World> {
 
 const KEPT = 2 * (30 * DAY + PUBLISH_AHEAD)
 
-describe('five authorities on one store that is slow and fails, over two years', () => {
-  it('refuse no good token and agree on the one key that issues', {
+describe('five authorities on one slow and failing store, over two years', () => {
+  it('reject no valid token and agree on the issuing key', {
     timeout: 400_000,
   }, async () => {
     await fc.assert(

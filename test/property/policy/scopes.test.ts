@@ -25,7 +25,7 @@ const wild = fc.array(segment, { maxLength: 3 }).map((segments) => [...segments,
 const scope = fc.oneof(plain, wild)
 const scopes = fc.array(scope, { maxLength: 8 })
 
-/** Coverage as the documentation words it, and as nobody would write it for speed. */
+/** Coverage as the documentation defines it, without regard to speed. */
 function coversNaively(granted: string, demanded: string): boolean {
   if (granted === demanded) return true
   const stem = granted.split(':')
@@ -35,7 +35,7 @@ function coversNaively(granted: string, demanded: string): boolean {
 }
 
 describe('covers', () => {
-  it('is what the documentation says', () => {
+  it('follows the documentation', () => {
     fc.assert(
       fc.property(scope, scope, (a, b) => covers(a, b) === coversNaively(a, b)),
       { numRuns: runs(20_000) },
@@ -59,14 +59,14 @@ describe('covers', () => {
     expect(chains).toBeGreaterThan(100)
   })
 
-  it('is antisymmetric: two scopes that cover each other are one', () => {
+  it('is antisymmetric: two scopes that cover each other are equal', () => {
     fc.assert(
       fc.property(scope, scope, (a, b) => !covers(a, b) || !covers(b, a) || a === b),
       { numRuns: runs(20_000) },
     )
   })
 
-  it('never comes of a prefix, a suffix, case or white space (B33)', () => {
+  it('never results from a prefix, a suffix, case or white space (B33)', () => {
     const never: ReadonlyArray<readonly [string, string]> = [
       ['orders:read', 'ordersx:read'],
       ['orders:read', 'orders:readx'],
@@ -93,7 +93,7 @@ describe('covers', () => {
     for (const text of spaced) expect(isScope(text)).toBe(false)
   })
 
-  it('lets a wildcard reach any depth, and `*` everything', () => {
+  it('lets a wildcard cover any depth, and `*` everything', () => {
     fc.assert(
       fc.property(scope, plain, (each, stem) => {
         const below = `${stem}:${each}`
@@ -104,7 +104,7 @@ describe('covers', () => {
 })
 
 describe('isScope', () => {
-  it('takes `*` as a whole last segment only', () => {
+  it('accepts `*` only as a whole last segment', () => {
     const good = ['*', 'a', 'a:*', 'a:b:*', 'a.b-c_d~e:F9', 'a:b:c:d:e:f:g:h', 'a:b:c:d:e:f:g:*']
     const bad = [
       ...['', ':', 'a:', ':a', 'a::b', '**', 'a*', '*a', '*:a', 'a:*:b', 'a:b*', 'a:**'],
@@ -118,7 +118,7 @@ describe('isScope', () => {
     }
   })
 
-  it('takes nothing that joins or splits otherwise than by a colon', () => {
+  it('rejects text that is joined or split by anything but a colon', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (text) => {
         if (!isScope(text)) return true
@@ -132,7 +132,7 @@ describe('isScope', () => {
 })
 
 describe('normaliseScopes', () => {
-  it('keeps what is covered: no more, no less', () => {
+  it('keeps exactly what is covered', () => {
     fc.assert(
       fc.property(scopes, scope, (list, asked) => {
         return coveredByAny(normaliseScopes(list), asked) === coveredByAny(list, asked)
@@ -141,7 +141,7 @@ describe('normaliseScopes', () => {
     )
   })
 
-  it('is idempotent, sorted, without duplicates, and takes only from the list', () => {
+  it('is idempotent, sorted, without duplicates, and selects only from the list', () => {
     fc.assert(
       fc.property(scopes, (list) => {
         const once = normaliseScopes(list)
@@ -154,7 +154,7 @@ describe('normaliseScopes', () => {
     )
   })
 
-  it('does not mind the order, nor touch its input', () => {
+  it('ignores the order, and does not change its input', () => {
     fc.assert(
       fc.property(scopes, (list) => {
         const before = Object.freeze([...list])
@@ -165,7 +165,7 @@ describe('normaliseScopes', () => {
   })
 })
 
-describe('a demand', () => {
+describe('a required scope', () => {
   it('that is met by some scopes is met by wider ones', () => {
     fc.assert(
       fc.property(scopes, scopes, scopes, (narrow, more, demanded) => {
@@ -176,7 +176,7 @@ describe('a demand', () => {
     )
   })
 
-  it('cannot be met by narrowing: what a part is allowed, the whole was allowed', () => {
+  it('cannot be met by narrowing: what a part allows, the whole allows', () => {
     fc.assert(
       fc.property(scopes, scopes, scope, (granted, asked, wanted) => {
         const successor = asked.filter((each) => coveredByAny(granted, each))
@@ -186,7 +186,7 @@ describe('a demand', () => {
     )
   })
 
-  it('is met exactly when nothing is missing, and the empty grant meets only the empty demand', () => {
+  it('is met exactly when nothing is missing, and the empty grant meets only the empty requirement', () => {
     const any = fc.option(fc.array(scope, { minLength: 1, maxLength: 4 }), { nil: undefined })
     fc.assert(
       fc.property(scopes, scopes, any, (granted, allOf, anyOf) => {
@@ -213,7 +213,7 @@ describe('a demand', () => {
 })
 
 describe('the intersection of two lists', () => {
-  it('covers exactly what both cover, whatever is demanded', () => {
+  it('covers exactly what both cover, for any requirement', () => {
     fc.assert(
       fc.property(scopes, scopes, scope, (granted, bounds, demanded) => {
         const common = intersectScopes(granted, bounds)

@@ -1,4 +1,4 @@
-/** The reader by position against the general reader: one answers nothing, or both answer the same. */
+/** The positional reader against the general reader: it returns nothing, or the same result. */
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -90,7 +90,7 @@ function isExact(value: unknown): boolean {
   return Object.values(value).every(isExact)
 }
 
-/** What stands in the heap behind the payload must never matter: here it would make a payload whole. */
+/** Bytes behind the payload in the heap must never matter: here they would complete a payload. */
 function framed(bytes: Buffer, behind: string): Buffer {
   return Buffer.concat([bytes, Buffer.from(behind)])
 }
@@ -143,7 +143,7 @@ function edited(bytes: Buffer, change: Edit): Buffer {
   return Buffer.from(`{${members.join(',')}}`)
 }
 
-describe('the reader by position', () => {
+describe('the positional reader', () => {
   it('reads everything that is written for plain ASCII names, as the general reader does', () => {
     const reader = new ClaimsReader()
     fc.assert(
@@ -157,7 +157,7 @@ describe('the reader by position', () => {
     )
   })
 
-  it('answers nothing, or what the general reader answers, for bytes that were changed', () => {
+  it('returns nothing, or the result of the general reader, for changed bytes', () => {
     const reader = new ClaimsReader()
     let read = 0
     fc.assert(
@@ -178,7 +178,7 @@ describe('the reader by position', () => {
     expect(read).toBeGreaterThan(100)
   })
 
-  it('answers the same object for the same list of scopes, and the same custom claims for none', () => {
+  it('returns the same object for the same list of scopes, and the same custom claims for none', () => {
     const reader = new ClaimsReader()
     const [first, second] = ['0', '1'].map((end) => {
       const id = `01ARZ3NDEKTSV4RRFFQ69G5FA${end}`

@@ -38,7 +38,7 @@ afterAll(closeAll)
 const LIMITS = { maxDepth: 16, maxKeys: 64 }
 const parse = (text: string) => parseJsonObject(text, LIMITS)
 
-/** What becomes of an authentic token with this payload, be it text or bytes that are not even that. */
+/** The outcome of an authentic token with this payload, which may be text or invalid bytes. */
 function verdictOn(payload: string | Uint8Array): string {
   if (typeof payload === 'string') return verdict(setup.watchword.verify(sealed(setup, payload)))
   const kid = activeKey(setup.watchword)
@@ -53,7 +53,7 @@ const objects = (depth: number) => `${'{"a":'.repeat(depth - 1)}{}${'}'.repeat(d
 const keys = (count: number, colon = ':') =>
   `{${Array.from({ length: count }, (_, i) => `"k${i}"${colon}${i}`).join(',')}}`
 
-describe('a JSON object is refused', () => {
+describe('a JSON object is rejected', () => {
   const BAD: Readonly<Record<string, readonly string[]>> = {
     'when it is something else (B19)': [
       ...['', 'null', '"x"', '1', '[]', ' ["x"]', 'true', '[{}]', 'undefined', 'NaN', '{', '}'],
@@ -116,7 +116,7 @@ describe('a JSON object is refused', () => {
     it(why, () => {
       for (const text of texts) expect(parse(text), text.slice(0, 80)).toBeUndefined()
       for (const text of texts.filter(({ length }) => length < 2000)) {
-        // The same trait in the payload of an authentic token, beside everything that has to be there.
+        // The same property in the payload of an authentic token, beside all required claims.
         if (text.startsWith('{"') && text.endsWith('}')) {
           const payload = `${claimsText().slice(0, -1)},${text.slice(1)}`
           expect(verdictOn(payload), text.slice(0, 80)).toBe('claims_invalid')
@@ -125,7 +125,7 @@ describe('a JSON object is refused', () => {
     })
   }
 
-  it('and nothing of a refusal stays behind (B23)', () => {
+  it('without lasting effects (B23)', () => {
     expect(parse('{"__proto__":{"admin":true}}')).toBeUndefined()
     expect(verdictOn(`${claimsText().slice(0, -1)},"__proto__":{"admin":true}}`)).toBe(
       'claims_invalid',
@@ -135,7 +135,7 @@ describe('a JSON object is refused', () => {
 })
 
 describe('a JSON object is accepted', () => {
-  it('at its bounds, and with what only looks dangerous', () => {
+  it('at its limits, and with harmless content that looks dangerous', () => {
     const good = [
       '{}',
       '{"a":{}}',
@@ -159,7 +159,7 @@ describe('a JSON object is accepted', () => {
     for (const text of good) expect(parse(text), text.slice(0, 60)).toEqual(JSON.parse(text))
   })
 
-  it('exactly when JSON.parse takes it, and as the same value, but for the traits above (B20)', () => {
+  it('exactly when JSON.parse accepts it, and as the same value, except for the properties above (B20)', () => {
     const value = fc.json({
       depthSize: 'small',
       noUnicodeString: false,
@@ -188,7 +188,7 @@ describe('a JSON object is accepted', () => {
     expect(accepted).toBeGreaterThan(1000)
   })
 
-  it('never when JSON.parse does not, and never throws, whatever the text', () => {
+  it('never when JSON.parse rejects it, and never throws, for any text', () => {
     const noise = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 60 }),
       fc
@@ -223,7 +223,7 @@ function countKeys(value: unknown): number {
   return Object.values(value).reduce((sum: number, item) => sum + countKeys(item), own)
 }
 
-describe('bytes that are not UTF-8 are refused (B21)', () => {
+describe('bytes that are not UTF-8 are rejected (B21)', () => {
   it('overlong, surrogates, truncated, UTF-16, a byte order mark', () => {
     const wrap = (...bytes: number[]) =>
       Buffer.concat([
@@ -264,15 +264,15 @@ describe('bytes that are not UTF-8 are refused (B21)', () => {
   })
 })
 
-describe('an authentic payload of somebody else’s making', () => {
-  it('is accepted as our own is, and the result is frozen', () => {
+describe('an authentic payload from another implementation', () => {
+  it('is accepted like our own, and the result is frozen', () => {
     const token = sealed(setup, claimsText({ order: { n: 1 } }))
     const result = setup.watchword.verify(token)
     expect(result).toMatchObject({ ok: true, claims: { order: { n: 1 } } })
     expect(isDeepFrozen(result)).toBe(true)
   })
 
-  it('is refused for any claim that is missing, of the wrong type or out of its range (B31, B33)', () => {
+  it('is rejected for any claim that is missing, of the wrong type or out of range (B31, B33)', () => {
     const text: readonly unknown[] = [
       ...[undefined, null, '', 0, 1, true, [], {}],
       ...[['x'], { toString: 1 }],
@@ -318,14 +318,14 @@ describe('an authentic payload of somebody else’s making', () => {
     expect(tried).toBeGreaterThan(130)
   })
 
-  it('is refused for claims under another case, which are no such claims (B31)', () => {
+  it('is rejected for claims in another letter case, which are different claims (B31)', () => {
     const { exp, ...rest } = JSON.parse(claimsText()) as Record<string, unknown>
     for (const name of ['Exp', 'EXP', 'exp ', 'expires', 'ехр']) {
       expect(verdictOn(JSON.stringify({ ...rest, [name]: exp }))).toBe('claims_invalid')
     }
   })
 
-  it('is refused for an issuer or an audience that only resembles ours (B33)', () => {
+  it('is rejected for an issuer or an audience that only resembles ours (B33)', () => {
     for (const iss of [`${ISSUER}/`, ISSUER.toUpperCase(), ISSUER.slice(0, -1), ` ${ISSUER}`]) {
       expect(verdictOn(claimsText({ iss }))).toBe('wrong_issuer')
     }
@@ -350,7 +350,7 @@ describe('an authentic payload of somebody else’s making', () => {
     }
   })
 
-  it('does not live long by a date that is misread (B29)', () => {
+  it('is not valid for longer by a misread date (B29)', () => {
     const never = ['9999-12-31T23:59:60Z', '10000-01-01T00:00:00Z', '+010000-01-01T00:00:00Z']
     for (const exp of never) expect(verdictOn(claimsText({ exp }))).toBe('claims_invalid')
     expect(verdictOn(claimsText({ exp: '2026-01-01T00:00:00Z' }))).toBe('expired')
@@ -389,7 +389,7 @@ describe('a time', () => {
     `2039-01-01T00:00:00.${'0'.repeat(100)}Z`,
   ]
 
-  it('that does not exist, or is no RFC 3339 time, is refused (B29)', () => {
+  it('that does not exist, or does not follow RFC 3339, is rejected (B29)', () => {
     expect(BAD.length).toBeGreaterThan(65)
     for (const text of BAD) expect(parseTime(text), text).toBeUndefined()
     const kinds = [undefined, null, 0, 1e15, Number.NaN, true, [], {}, new Date(0), 1n]
@@ -398,7 +398,7 @@ describe('a time', () => {
     }
   })
 
-  it('is refused in the payload of a token as well, for each of its three claims (B29)', () => {
+  it('is rejected in the payload of a token as well, for each of its three claims (B29)', () => {
     for (const text of BAD) {
       for (const name of ['exp', 'iat', 'nbf']) {
         expect(verdictOn(claimsText({ [name]: text })), `${name} ${text}`).toBe('claims_invalid')
@@ -406,7 +406,7 @@ describe('a time', () => {
     }
   })
 
-  it('in each good form is read to the millisecond', () => {
+  it('in each valid form is read to the millisecond', () => {
     const good: ReadonlyArray<readonly [string, number]> = [
       ['1970-01-01T00:00:00Z', 0],
       ['1969-12-31T23:59:59.999Z', -1],
@@ -459,7 +459,7 @@ describe('a time', () => {
     )
   })
 
-  it('is never read out of a text that the calendar does not have', () => {
+  it('is never read from a text that the calendar does not have', () => {
     const part = fc.integer({ min: 0, max: 99 })
     const two = (value: number) => String(value).padStart(2, '0')
     fc.assert(

@@ -38,15 +38,15 @@ const arbitraryClaims = fc
   .map((claims) => Object.entries(claims).filter(([name]) => !registered.includes(name)))
   .map((entries) => JSON.parse(JSON.stringify(Object.fromEntries(entries))) as object)
 
-interface Answer {
+interface Opened {
   readonly claims: unknown
   readonly footer: Uint8Array
 }
 
 /**
- * The package's answer; a refusal of any kind is `undefined`, anything else it throws is passed on.
+ * The package's result; any rejection is `undefined`, and any other error is passed on.
  */
-async function theirs(token: string, implicitAssertion: Uint8Array): Promise<Answer | undefined> {
+async function theirs(token: string, implicitAssertion: Uint8Array): Promise<Opened | undefined> {
   try {
     return await protocol.Decrypt(key, token, { implicitAssertion, allowNonExpiring: true })
   } catch (error) {
@@ -56,13 +56,13 @@ async function theirs(token: string, implicitAssertion: Uint8Array): Promise<Ans
   }
 }
 
-function ours(token: string, implicitAssertion: Uint8Array): Answer | undefined {
+function ours(token: string, implicitAssertion: Uint8Array): Opened | undefined {
   const opened = open(key, token, { implicitAssertion })
   if (opened === undefined) return undefined
   return { claims: JSON.parse(Buffer.from(opened.payload).toString()), footer: opened.footer }
 }
 
-/** Asks both, demands one answer, and says whether it was acceptance. */
+/** Calls both, requires equal results, and returns whether they accepted. */
 async function agreed(token: string, implicitAssertion: Uint8Array): Promise<boolean> {
   const [mine, other] = [ours(token, implicitAssertion), await theirs(token, implicitAssertion)]
   expect(mine, token).toEqual(other)
@@ -77,7 +77,7 @@ function sample(): { readonly token: string; readonly implicitAssertion: Uint8Ar
 }
 
 describe('tokens', () => {
-  it('of ours are read by the package, and those of the package by us', async () => {
+  it('from this library are read by the package, and those of the package by this library', async () => {
     await fc.assert(
       fc.asyncProperty(
         arbitraryClaims,
@@ -102,7 +102,7 @@ describe('tokens', () => {
     )
   })
 
-  it('with one flipped bit, in any character', async () => {
+  it('with one flipped bit, in any character, are judged alike', async () => {
     const { token, implicitAssertion } = sample()
     const bytes = Buffer.from(token)
     for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -113,7 +113,7 @@ describe('tokens', () => {
     expect(await agreed(token, implicitAssertion)).toBe(true)
   })
 
-  it('with one flipped bit, in any decoded byte', async () => {
+  it('with one flipped bit, in any decoded byte, are judged alike', async () => {
     const { token, implicitAssertion } = sample()
     const segments = token.split('.').slice(2)
     const pieces = segments.map((segment) => Buffer.from(segment, 'base64url'))
@@ -128,7 +128,7 @@ describe('tokens', () => {
     }
   })
 
-  it('in every respelling of base64url', async () => {
+  it('in every respelling of base64url are judged alike', async () => {
     for (const size of [0, 1, 2]) {
       const payload = Buffer.from(`{"a":${'1'.repeat(size + 1)}}`)
       const token = seal(key, payload, { footer: new Uint8Array(size + 1) })
@@ -149,7 +149,7 @@ describe('tokens', () => {
     }
   })
 
-  it('cut short, or continued', async () => {
+  it('that are truncated or extended are judged alike', async () => {
     const { token, implicitAssertion } = sample()
     for (let length = 0; length < token.length; length++) {
       expect(await agreed(token.slice(0, length), implicitAssertion)).toBe(false)
@@ -161,7 +161,7 @@ describe('tokens', () => {
     }
   })
 
-  it('edited in one or two places', async () => {
+  it('that are edited in one or two places are judged alike', async () => {
     const sign = fc.constantFrom(...ALPHABET, '.', '=', '+', '/', ' ', '\0', '\u0141', '\uFEFF')
     const edit = fc.record({ kind: fc.constantFrom(0, 1, 2), at: fc.nat(), sign })
     const { token, implicitAssertion } = sample()
@@ -179,7 +179,7 @@ describe('tokens', () => {
     )
   })
 
-  it('made of random text and random segments', async () => {
+  it('made of random text and random segments are judged alike', async () => {
     const segment = fc.oneof(
       arbitraryBytes.map((bytes) => Buffer.from(bytes).toString('base64url')),
       fc.string({ unit: fc.constantFrom(...ALPHABET), maxLength: 120 }),
@@ -199,7 +199,7 @@ describe('tokens', () => {
 })
 
 describe('PASERK', () => {
-  it('of ours is read by the package, and that of the package by us', async () => {
+  it('from this library is read by the package, and that of the package by this library', async () => {
     for (let round = 0; round < 50; round++) {
       const [root, inner] = [generateKey(), generateKey()]
       const text = exportKey(inner)
@@ -213,7 +213,7 @@ describe('PASERK', () => {
     }
   })
 
-  it('keeps a key that the package was not told to make extractable', async () => {
+  it('keeps a key inside the package unless it was made extractable', async () => {
     const invalid = { code: 'ERR_INVALID_KEY' }
     const made = await protocol.GenerateKey()
     await expect(protocol.ExportKey(made)).rejects.toMatchObject(invalid)

@@ -132,7 +132,7 @@ const step: fc.Arbitrary<Placed> = fc.oneof(
 
 interface World {
   readonly authorities: readonly Watchword[]
-  /** The same authorities without a cache, and with nothing foreign in them: what a fresh process answers. */
+  /** The same authorities without a cache and without foreign code: the results of a fresh process. */
   readonly twins: readonly Watchword[]
   readonly tokens: string[]
   readonly pending: Promise<unknown>[]
@@ -228,7 +228,7 @@ function issue(ww: Watchword, subject: string) {
 
 describe('nested calls', () => {
   for (const cache of [undefined, false] as const) {
-    it(`leave every answer what a fresh process answers, with cache: ${cache}`, async () => {
+    it(`leave every result equal to that of a fresh process, with cache: ${cache}`, async () => {
       let nested = 0
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
@@ -266,7 +266,7 @@ describe('nested calls', () => {
     })
   }
 
-  it('in a schema cannot have one token found under the name of another, across authorities', async () => {
+  it('in a schema never return one token in place of another, across authorities', async () => {
     let inner = ''
     let other: Watchword | undefined
     const claims: StandardSchemaV1 = {
@@ -302,7 +302,7 @@ describe('nested calls', () => {
     }
   })
 
-  it('in an asynchronous schema refuse the outer token and leave the inner one what it is', async () => {
+  it('in an asynchronous schema reject the outer token and leave the inner one unchanged', async () => {
     let nested = (): void => {}
     const claims: StandardSchemaV1 = {
       '~standard': {
@@ -328,7 +328,7 @@ describe('nested calls', () => {
     expect(shared.watchword.verify(two.token)).toMatchObject({ subject: 'two' })
   })
 
-  it('in a schema that throws afterwards leave the other token what it is', async () => {
+  it('in a schema that throws afterwards leave the other token unchanged', async () => {
     let nested = (): void => {}
     const claims: StandardSchemaV1 = {
       '~standard': {
@@ -353,7 +353,7 @@ describe('nested calls', () => {
     expect(watchword.verify(one.token)).toMatchObject({ subject: 'one' })
   })
 
-  it('that revoke from inside a schema are heeded by the very answer', async () => {
+  it('that revoke from inside a schema take effect in the same result', async () => {
     let nested = (): void => {}
     const claims: StandardSchemaV1 = {
       '~standard': {

@@ -83,7 +83,7 @@ const isStamp = ({ now }: Model, issuedAt: number) => issuedAt >= now && issuedA
 
 type Expected = Outcome<'successor' | Known>
 
-/** What `rotate` must answer, and what it does to the model, the successor itself excepted. */
+/** The expected result of `rotate`, and its effect on the model, except for the successor itself. */
 function rotateModel(model: Model, token: Known, scopes: readonly string[] | undefined): Expected {
   const { now, rules } = model
   if (now >= token.expiresAt) {
@@ -212,7 +212,7 @@ class Rotate implements Step {
   }
 
   check({ tokens, rules }: Readonly<Model>): boolean {
-    // Without a grace, the second of two concurrent calls is reuse already, and which one that is nobody can tell.
+    // Without a grace, the second of two concurrent calls is already reuse, and either may be the second.
     return tokens.length > 0 && (this.calls.length === 1 || rules.graceMs > 0)
   }
 

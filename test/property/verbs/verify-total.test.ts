@@ -1,5 +1,5 @@
 /**
- * `verify` is total: for any value of any type it answers, and answers a frozen refusal; and one token is one string.
+ * `verify` is total: it returns a frozen rejection for any invalid value of any type; and one token is one string.
  *
  * @module
  */
@@ -43,7 +43,7 @@ afterAll(closeAll)
 
 const CODES = new Set(['malformed', 'too_long', 'unknown_key', 'invalid'])
 
-/** Demands a refusal of the right shape from every authority at hand. */
+/** Requires a rejection of the right shape from every authority. */
 function expectRefused(value: unknown): void {
   for (const { watchword } of [plain, branded]) {
     const result = watchword.verify(value)
@@ -138,7 +138,7 @@ describe('verify never throws', () => {
     )
   })
 
-  it('and authenticate never rejects for them, nor asks the store', async () => {
+  it('and authenticate never rejects for them, nor reads the store', async () => {
     for (const value of [undefined, null, 5, new Proxy({}, traps), 'x', '\ud800', 10n]) {
       expect(verdict(await plain.watchword.authenticate(value))).toBe('malformed')
     }
@@ -217,7 +217,7 @@ describe('one token is one string (A4)', () => {
     expect(branded.watchword.verify(brandedToken).ok).toBe(true)
   })
 
-  it('each single edit at each place is refused', () => {
+  it('each single edit at each place is rejected', () => {
     for (let at = 0; at <= token.length; at++) {
       for (const sign of ['A', 'B', '_', '.', '=', ' ', '\0']) {
         const [head, tail] = [token.slice(0, at), token.slice(at)]

@@ -142,7 +142,7 @@ const shuffledTwice = (list: readonly RevocationEntry[]) =>
   })
 
 describe('the revocation index', () => {
-  it('is the model, through whatever is applied and forgotten, full or not', () => {
+  it('equals the model after any entries are applied and forgotten, full or not', () => {
     const step = fc.oneof(
       { weight: 8, arbitrary: entry },
       { weight: 1, arbitrary: fc.integer({ min: BASE - HOUR, max: BASE + 4 * HOUR }) },
@@ -170,7 +170,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('comes to one state by every order, with every entry any number of times', () => {
+  it('reaches one state in every order, with every entry any number of times', () => {
     fc.assert(
       fc.property(
         entries.chain((list) => fc.tuple(fc.constant(list), shuffledTwice(list))),
@@ -184,7 +184,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('merges as sets do: in any order, in any grouping, twice as once', () => {
+  it('merges like sets: in any order, in any grouping, idempotently', () => {
     fc.assert(
       fc.property(entries, entries, entries, (a, b, c) => {
         const [x, y, z] = [indexOf(a), indexOf(b), indexOf(c)]
@@ -202,7 +202,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('says what another one is missing: with that it knows as much, and without any of it, less', () => {
+  it('returns exactly the entries that another index is missing', () => {
     fc.assert(
       fc.property(entries, entries, (a, b) => {
         const [x, y] = [indexOf(a), indexOf(b)]
@@ -218,7 +218,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('does not miss what the other one forgot', () => {
+  it('does not report entries that the other one forgot', () => {
     fc.assert(
       fc.property(entries, entries, expiresAt, (a, b, before) => {
         const [x, y] = [indexOf(a), indexOf(b)]
@@ -242,7 +242,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('only ever moves a deadline earlier, and changes its version when it does', () => {
+  it('only ever moves a deadline earlier, and then changes its version', () => {
     fc.assert(
       fc.property(entries, (list) => {
         const index = new RevocationIndex()
@@ -262,7 +262,7 @@ describe('the revocation index', () => {
     )
   })
 
-  it('keeps its version while it is told nothing new', () => {
+  it('keeps its version while nothing new is applied', () => {
     fc.assert(
       fc.property(entries, (list) => {
         const index = indexOf(list)

@@ -1,5 +1,5 @@
 /**
- * The codec of revocation events against every kind of entry, and against bytes that are none.
+ * The codec of revocation events, with every kind of entry and with invalid bytes.
  *
  * @module
  */
@@ -51,7 +51,7 @@ const entry: fc.Arbitrary<FeedEntry> = fc.oneof(
 )
 const entries = fc.array(entry, { maxLength: 30 })
 
-/** What both readers make of the bytes; they must agree, and must not throw. */
+/** The results of both readers for the bytes; they must agree, and must not throw. */
 function read(bytes: Uint8Array): readonly FeedEntry[] | undefined {
   let calls = 0
   const taken = () => ++calls > 0
@@ -63,7 +63,7 @@ function read(bytes: Uint8Array): readonly FeedEntry[] | undefined {
   return decoded
 }
 
-/** Whatever is read must be the one way to write it. */
+/** Any decoded entries must have exactly one encoding. */
 function check(bytes: Uint8Array): void {
   const decoded = read(bytes)
   if (decoded !== undefined) expect(Buffer.from(encodeEntries(decoded))).toEqual(Buffer.from(bytes))
@@ -81,7 +81,7 @@ describe('the codec of events', () => {
     )
   })
 
-  it('reads nothing that is cut short or goes on', () => {
+  it('reads nothing from bytes that are truncated or extended', () => {
     fc.assert(
       fc.property(entries, fc.nat(), fc.uint8Array({ minLength: 1 }), (drawn, cut, more) => {
         const bytes = encodeEntries(drawn)
@@ -105,7 +105,7 @@ describe('the codec of events', () => {
     )
   })
 
-  it('writes and reads every id, and takes no other text for one', () => {
+  it('writes and reads every id, and accepts no other text as one', () => {
     const found = new Int32Array(4)
     fc.assert(
       fc.property(words, (drawn) => {
