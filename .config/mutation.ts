@@ -17,6 +17,9 @@ const WORKERS = 2
 // A mutant after which a run of tests says nothing for this long is killed: its loop does not end.
 const STALLED_MS = 60_000
 
+// A file of tests is begun again this often at most.
+const ROUNDS = 20
+
 const { values, positionals } = parseArgs({
   options: {
     every: { type: 'string', default: '1' },
@@ -129,7 +132,7 @@ async function pass(slowest: number): Promise<void> {
     const name = nameOf(test)
     const concerned = (id: number) => alive.has(id) && isConcerned(id, test)
     // A run that a mutant brought down is begun again, without that mutant.
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const tries = readTries()
       const done = new Set(tries.map((each) => `${each.test} ${each.mutant}`))
       for (const each of tries) if (each.killed) alive.delete(each.mutant)
@@ -140,12 +143,12 @@ async function pass(slowest: number): Promise<void> {
           some.some((mutant) => concerned(mutant) && !done.has(`${id} ${mutant}`)),
       )
       if (!isOpen) return
-      const code = await run(name, [test], {
+      await run(name, [test], {
         WATCHWORD_SLOWEST: `${slowest}`,
         WATCHWORD_ALIVE: [...alive].filter(concerned).join(','),
       })
-      if (code === undefined) {
-        const [id = '', mutant] = readFileSync(`${folder}/${name}.current`, 'utf8').split(' ')
+      const [id = '', mutant] = readFileSync(`${folder}/${name}.current`, 'utf8').split(' ')
+      if (mutant !== undefined) {
         const lost: Try = { test: id, mutant: Number(mutant), killed: true }
         writeFileSync(`${folder}/tries.jsonl`, `${JSON.stringify(lost)}\n`, { flag: 'a' })
       }

@@ -176,6 +176,8 @@ export default class MutantRunner extends TestRunner {
 
   override onAfterRunFiles(): void {
     super.onAfterRunFiles()
+    // Whatever it is that ends the process earlier, the mutant named there is to blame.
+    writeFileSync(`${folder}/${name}.current`, 'done')
     if (!isDry) return
     for (const id of takeReached()) this.#outside.add(id)
     const report: DryRun = { tests: this.#tests, outside: [...this.#outside] }
