@@ -18,7 +18,7 @@ import type { RootKey } from './root-key.js'
 
 /** Options of the feed keyring. */
 export interface FeedKeyringOptions {
-  readonly keyring: Keyring
+  readonly keyring: Pick<Keyring, 'get' | 'stored' | 'refresh' | 'issuingAny'>
   readonly roots: readonly RootKey[]
   readonly clock: ResolvedClock
   /** Whether the node knows the key to be revoked. */
