@@ -74,6 +74,18 @@ describe('the feed contract', () => {
     )
   })
 
+  it.each([
+    ['touch', ['touch']],
+    ['touch, trim and snapshot', ['touch', 'trim', 'snapshot']],
+  ] as const)('passes a feed that has every optional method but %s', async (_, missing) => {
+    const without = Object.fromEntries(missing.map((name) => [name, undefined as never]))
+    const results = await runContract({ methods: () => without })
+    expect(results.filter(({ error }) => error !== undefined)).toEqual([])
+    expect(new Set(results.map(({ skipped }) => skipped))).toEqual(
+      new Set([undefined, ...missing.map((name) => `not applicable: the feed has no ${name}`)]),
+    )
+  })
+
   it('has a broken feed for every rule', () => {
     const proved = new Set(MUTANTS.map(({ rule }) => rule))
     expect(FEED_RULES.filter((rule) => !proved.has(rule))).toEqual([])

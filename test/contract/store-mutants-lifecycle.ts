@@ -80,6 +80,13 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.closed',
+    fault: 'rejects with a text in place of an error',
+    methods: (_, good) => ({
+      getToken: (id) => good.getToken(id).catch(() => Promise.reject('closed')),
+    }),
+  },
+  {
+    rule: 'lifecycle.closed',
     fault: 'returns missing when the call failed',
     methods: (_, good) => ({ getToken: (id) => good.getToken(id).catch(() => undefined) }),
   },

@@ -60,7 +60,7 @@ export const copyCases: readonly FeedCase[] = [
     title: 'is unaffected by changes to a returned value, and never changes one itself',
     async run({ log, make }) {
       const { events, next } = await filled(log, make, 5)
-      const returned = present((await log.head()) ?? undefined, 'the head')
+      const returned = present(await log.head(), 'the head')
       const page = await log.read(startOf(next))
       const refusal = await log.append(null, make.draft(null, small(1)))
       const second = await log.grow(next, make.draft(next, small(2)))
@@ -69,7 +69,7 @@ export const copyCases: readonly FeedCase[] = [
       sameEvents(page.events, events, 'events that were returned before an append')
       if (!refusal.ok) sameHead(refusal.head, next, 'the head of a refusal before an append')
       vandalise({ events: page.events, next: returned })
-      const now = present((await log.head()) ?? undefined, 'the head')
+      const now = present(await log.head(), 'the head')
       sameHead(now, second, 'the head after a returned value was changed')
       vandalise({ events: [], next: now })
       sameHead(await log.head(), second, 'the head after that value was changed')

@@ -120,7 +120,7 @@ export const raceCases: readonly FeedCase[] = [
         write(index % 2 === 0 ? log : other, make, [small(1), small(3), small(1), small(2)]),
       )
       const acked = (await Promise.all(writers)).flat()
-      const head = present((await log.head()) ?? undefined, 'the head')
+      const head = present(await log.head(), 'the head')
       same(head.seq, acked.length, 'the seq of the head')
       sameEvents(await other.all(startOf(head)), bySeq(acked), 'the events')
     },
@@ -154,7 +154,7 @@ export const raceCases: readonly FeedCase[] = [
       )
       const written = await whileRunning(writers, async () => {
         for (const reader of [log, other]) {
-          const head = present((await reader.head()) ?? undefined, 'the head')
+          const head = present(await reader.head(), 'the head')
           // Asserts that there is no gap.
           const events = await reader.all(startOf(first), 5)
           holds(
@@ -180,7 +180,8 @@ export const raceCases: readonly FeedCase[] = [
       }
       await whileRunning(trims(), async () => {
         const { events, floor } = await log.read({ epoch: next.epoch, seq: 0 })
-        same(events[0]?.seq ?? floor, floor, 'the seq of the first event, compared with the floor')
+        const { seq } = present(events[0], 'the first event')
+        same(seq, floor, 'the seq of the first event, compared with the floor')
         same(events.length, 60 - floor + 1, `the number of events from the floor ${floor}`)
       })
     },
@@ -195,13 +196,13 @@ export const raceCases: readonly FeedCase[] = [
       for (let round = 0; round < 8; round++) {
         const before = head
         const draft = make.draft(head, small(2))
-        const touches = Array.from({ length: 4 }, () => make.touched(before))
+        const touch = (one: Log) => one.touch(before, make.touched(before))
         const [, appended] = await Promise.all([
-          other.touch(before, touches[0] ?? before),
+          touch(other),
           (round % 2 === 0 ? log : other).append(before, draft),
-          log.touch(before, touches[1] ?? before),
-          other.touch(before, touches[2] ?? before),
-          log.touch(before, touches[3] ?? before),
+          touch(log),
+          touch(other),
+          touch(log),
         ])
         same(appended.ok, true, 'whether the append took place: a touch moves no position')
         head = draft.next

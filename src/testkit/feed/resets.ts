@@ -4,7 +4,7 @@
  * @module
  */
 import type { FeedIncidentKind } from '../../feed/feed.js'
-import { holds, same } from '../store/case.js'
+import { holds, present, same } from '../store/case.js'
 import type { FeedCase } from './case.js'
 import { callOptions, filled, type Log, small, startOf } from './log.js'
 import { sameEvents, sameHead } from './same.js'
@@ -127,31 +127,30 @@ export const observeCases: readonly FeedCase[] = [
     needs: ['observe'],
     async run(context) {
       const { log, make, plant } = context
-      const [first, second, stopped]: unknown[][] = [[], [], []]
-      observe(log, first as unknown[])
-      const stop = observe(log, stopped as unknown[])
+      const [first, second, stopped]: [unknown[], unknown[], unknown[]] = [[], [], []]
+      observe(log, first)
+      const stop = observe(log, stopped)
       stop()
       stop()
-      const stopSecond = observe(log, second as unknown[])
+      const stopSecond = observe(log, second)
       const meet = async () => {
-        const head = await log.head()
-        const seq = (head?.seq ?? 0) + 1
-        await plant?.({ seq, bytes: make.bytes(20) })
-        if (head !== null) await log.grow(await log.head(), make.draft(head, small(2)))
+        const head = present(await log.head(), 'the head')
+        await plant?.({ seq: head.seq + 1, bytes: make.bytes(20) })
+        await log.grow(await log.head(), make.draft(head, small(2)))
       }
       await atWork(log, log, context)
       await meet()
       same(second, first, 'the incidents of the second listener, compared with the first')
-      for (const incident of first ?? []) {
+      for (const incident of first) {
         const [kind, count] = incident as readonly [FeedIncidentKind, number]
         holds(KINDS.has(kind), `an incident of the unknown kind ${String(kind)}`)
         holds(Number.isSafeInteger(count) && count > 0, `an incident of ${count} entries`)
       }
-      const before = second?.length
+      const before = second.length
       stopSecond()
       await meet()
       same(
-        second?.length,
+        second.length,
         before,
         'the number of incidents of the second listener when it was removed',
       )

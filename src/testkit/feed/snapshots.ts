@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { holds, same } from '../store/case.js'
+import { holds, present, same } from '../store/case.js'
 import type { FeedCase } from './case.js'
 import { callOptions, filled, type Log, startOf } from './log.js'
 import { hex, sameEvents, sameHead } from './same.js'
@@ -152,7 +152,7 @@ export const snapshotCases: readonly FeedCase[] = [
       await save(log, slowly(chunks))
       let index = 0
       for await (const chunk of load(log)) {
-        const isSame = Buffer.compare(chunk, chunks[index] ?? Buffer.alloc(0)) === 0
+        const isSame = Buffer.compare(chunk, present(chunks[index], 'the saved chunk')) === 0
         holds(isSame, `chunk ${index} was changed`)
         index++
       }
@@ -216,7 +216,7 @@ export const snapshotCases: readonly FeedCase[] = [
         const took = await Promise.all(saves.map(settled))
         holds(took.includes(true), 'neither save took place')
         const found = await loaded(log)
-        const isFirst = hex(found[0] ?? Uint8Array.of(), 'a chunk') === hex(one[0], 'a chunk')
+        const isFirst = hex(found[0], 'a chunk') === hex(one[0], 'a chunk')
         sameChunks(found, isFirst ? one : two, 'the chunks after two concurrent saves')
         same(took[isFirst ? 0 : 1], true, 'whether the save whose chunks are stored took place')
       }

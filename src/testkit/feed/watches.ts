@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Position, SealedEvent, WatchHint } from '../../feed/feed.js'
+import type { Position, RevocationFeed, SealedEvent, WatchHint } from '../../feed/feed.js'
 import { holds, same } from '../store/case.js'
 import type { FeedCase } from './case.js'
 import { filled, type Log, small } from './log.js'
@@ -24,8 +24,13 @@ interface Watching {
   stop(): Promise<void>
 }
 
-function watching({ feed, soon }: Log, from: Position): Watching {
+function watchOf({ feed }: Log): NonNullable<RevocationFeed['watch']> {
   holds(feed.watch !== undefined, 'the feed has no watch')
+  return feed.watch.bind(feed)
+}
+
+function watching(log: Log, from: Position): Watching {
+  const { soon } = log
   const controller = new AbortController()
   const events: SealedEvent[] = []
   let wakes = 0
@@ -36,7 +41,7 @@ function watching({ feed, soon }: Log, from: Position): Watching {
     events.push(...(hint?.events ?? []))
     changed()
   }
-  const over = feed.watch(from, onWake, controller.signal).then(
+  const over = watchOf(log)(from, onWake, controller.signal).then(
     () => 'resolved',
     (error: unknown) => `rejected with ${String(error)}`,
   )
@@ -156,9 +161,8 @@ export const watchCases: readonly FeedCase[] = [
     across: 'also',
     async run({ log, make }) {
       const { next } = await filled(log, make, 2)
-      const { feed } = log
-      const settled = feed.watch?.(next, () => {}, AbortSignal.abort()).catch(() => undefined)
-      await log.soon(settled ?? Promise.resolve(), 'the end of a watch that was already aborted')
+      const settled = watchOf(log)(next, () => {}, AbortSignal.abort()).catch(() => undefined)
+      await log.soon(settled, 'the end of a watch that was already aborted')
       await watching(log, next).stop()
       const woken = watching(log, NOWHERE)
       await woken.more(0, 'a wake for existing events', true)
@@ -211,18 +215,16 @@ export const watchCases: readonly FeedCase[] = [
     across: 'also',
     async run({ log, other, make }) {
       let { next } = await filled(log, make, 2)
-      const watches = [watching(log, next), watching(other, next)]
-      const before = watches.map(({ wakes }) => wakes())
+      const [first, second] = [watching(log, next), watching(other, next)]
+      const [before, beforeToo] = [first.wakes(), second.wakes()]
       next = await other.grow(next, make.draft(next, small(1)))
-      for (const [index, watch] of watches.entries()) {
-        await watch.more(before[index] ?? 0, `a wake of watch ${index + 1} of two`)
-      }
-      const [first, second] = watches
-      await first?.stop()
-      const woken = second?.wakes() ?? 0
+      await first.more(before, 'a wake of watch 1 of two')
+      await second.more(beforeToo, 'a wake of watch 2 of two')
+      await first.stop()
+      const woken = second.wakes()
       await log.grow(next, make.draft(next, small(1)))
-      await second?.more(woken, 'a wake of the remaining watch')
-      await second?.stop()
+      await second.more(woken, 'a wake of the remaining watch')
+      await second.stop()
     },
   },
   {
@@ -233,11 +235,10 @@ export const watchCases: readonly FeedCase[] = [
     async run({ log, make }) {
       const { next } = await filled(log, make, 2)
       const ends = [NOWHERE, next].map((from) =>
-        log.feed.watch?.(from, () => {}, new AbortController().signal).catch(() => undefined),
+        watchOf(log)(from, () => {}, new AbortController().signal).catch(() => undefined),
       )
       await log.feed.close()
-      for (const end of ends)
-        await log.soon(end ?? Promise.resolve(), 'the end of a watch after close')
+      for (const end of ends) await log.soon(end, 'the end of a watch after close')
     },
   },
 ]

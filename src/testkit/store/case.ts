@@ -80,9 +80,9 @@ export function holds(condition: boolean, what: string): asserts condition {
   }
 }
 
-/** Asserts that a value is not `undefined`. */
-export function present<T>(value: T | undefined, what: string): T {
-  holds(value !== undefined, `${what}\n  expected: a value\n  actual: undefined`)
+/** Asserts that a value is neither `undefined` nor `null`. */
+export function present<T>(value: T | null | undefined, what: string): T {
+  holds(value !== undefined && value !== null, `${what}\n  expected: a value\n  actual: ${value}`)
   return value
 }
 

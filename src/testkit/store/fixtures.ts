@@ -4,6 +4,7 @@
  * @module
  */
 import type { KeyRecord, Revocation, RevocationKind, TokenRecord } from '../../store/store.js'
+import { generator } from '../random.js'
 
 /** The time of the cases: 2026-01-01T00:00:00Z. They read no clock. */
 export const NOW = Date.UTC(2026, 0, 1)
@@ -141,16 +142,4 @@ function timePart(time: number): string {
     rest = Math.floor(rest / 32)
   }
   return text
-}
-
-/** Mulberry32 over a hash of the seed: repeatable. */
-function generator(seed: string): () => number {
-  let state = 2166136261
-  for (const char of seed) state = Math.imul(state ^ (char.codePointAt(0) ?? 0), 16777619)
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return (mixed ^ (mixed >>> 14)) >>> 0
-  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Store, TokenFilter, TokenRecord } from '../../store/store.js'
-import { type StoreCase, same } from './case.js'
+import { present, type StoreCase, same } from './case.js'
 import { HOUR, NOW } from './fixtures.js'
 
 async function expectFiltered(
@@ -125,7 +125,7 @@ export const listCases: readonly StoreCase[] = [
       ])
       const page = await store.listTokens(
         { supersededAliveAt: 0 },
-        { limit: 2, after: records[1]?.id ?? '' },
+        { limit: 2, after: present(records[1], 'the second record').id },
       )
       same(page, records.slice(2, 4), 'one page')
     },

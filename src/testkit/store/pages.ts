@@ -4,7 +4,7 @@
  * @module
  */
 import type { Page } from '../../store/store.js'
-import { holds, type StoreCase, same } from './case.js'
+import { holds, present, type StoreCase, same } from './case.js'
 import { NOW } from './fixtures.js'
 
 const idsOf = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id)
@@ -38,13 +38,13 @@ async function expectPages(list: List, all: readonly string[]): Promise<void> {
 }
 
 async function expectAfter(list: List, all: readonly string[]): Promise<void> {
-  const [first, second] = [all[0] ?? '', all[1] ?? '']
+  const [first, last] = [present(all[0], 'the first id'), present(all.at(-1), 'the last id')]
   same(idsOf(await list({ limit: 99, after: '' })), all, 'after the empty text')
   same(idsOf(await list({ limit: 99, after: '0' })), all, 'after a text less than every id')
   same(idsOf(await list({ limit: 99, after: 'Z' })), [], 'after a text greater than every id')
-  same(idsOf(await list({ limit: 99, after: all.at(-1) ?? '' })), [], 'after the last id')
+  same(idsOf(await list({ limit: 99, after: last })), [], 'after the last id')
   const between = `${first.slice(0, -1)}~`
-  const expected = between < second ? all.slice(1) : all.slice(2)
+  const expected = all.filter((id) => id > between)
   same(idsOf(await list({ limit: 99, after: between })), expected, 'after a missing id')
   // In binary order, lower case letters come after upper case ones.
   const lower = all.filter((id) => id > first.toLowerCase())

@@ -45,7 +45,7 @@ export const raceCases: readonly StoreCase[] = [
       await store.succeed(first.id, second, NOW + HOUR / 2)
       const [forks, thirds] = [make.tokens(8), make.tokens(8)]
       const rotations = forks.flatMap((fork, index) => {
-        const third = make.successor(second, { id: thirds[index]?.id ?? fork.id })
+        const third = make.successor(second, { id: present(thirds[index], 'the third token').id })
         return [
           { of: first, to: make.successor(first, { id: fork.id }) },
           { of: second, to: third },

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Revocation, Store, TokenRecord } from '../../store/store.js'
-import { type StoreCase, same } from './case.js'
+import { present, type StoreCase, same } from './case.js'
 import { type Fixtures, HOUR, NOW } from './fixtures.js'
 
 /** A family with that many generations, each rotated from the previous one. */
@@ -35,16 +35,12 @@ export const successorCases: readonly StoreCase[] = [
     across: 'also',
     async run({ store, other, make }) {
       const chain = await chainOf(store, make, 5)
-      const [bystander] = await chainOf(store, make, 2)
+      const [bystander] = (await chainOf(store, make, 2)) as [TokenRecord, TokenRecord]
       const second = chain[1] as TokenRecord
       await other.revoke(withSuccessors(make, second))
       const by = 'operator'
       same(await marksOf(store, second.family), [null, by, by, by, by], 'the marks by generation')
-      same(
-        await marksOf(store, bystander?.family ?? ''),
-        [null, null],
-        'the marks of another family',
-      )
+      same(await marksOf(store, bystander.family), [null, null], 'the marks of another family')
     },
   },
   {
@@ -113,7 +109,10 @@ export const successorCases: readonly StoreCase[] = [
           `the marks by generation in round ${round}`,
         )
         const records = await store.listTokens({ family: first.family }, { limit: 9 })
-        const head = records.find(({ successor }) => successor === null) ?? first
+        const head = present(
+          records.find(({ successor }) => successor === null),
+          'the newest token',
+        )
         const { outcome } = await other.succeed(head.id, make.successor(head), null)
         same(outcome, 'revoked', `a rotation of the newest one in round ${round}`)
       }
@@ -151,8 +150,8 @@ export const successorCases: readonly StoreCase[] = [
       await store.supersede((chain[1] as TokenRecord).id, NOW)
       const { matched } = await store.revoke(withSuccessors(make, chain[1] as TokenRecord))
       same(matched, 2, 'the successors of a superseded token')
-      const [alone] = await chainOf(store, make, 2)
-      const result = await store.revoke(make.revocation('token', alone?.id ?? ''))
+      const [alone] = (await chainOf(store, make, 2)) as [TokenRecord, TokenRecord]
+      const result = await store.revoke(make.revocation('token', alone.id))
       same(result, { matched: 1 }, 'a single token')
     },
   },

@@ -51,11 +51,12 @@ export const usageCases: readonly StoreCase[] = [
     async run({ store, make }) {
       const records = make.tokens(1000)
       await store.insertTokens(records)
-      const reports = records.map(({ id }, index) => ({ id, at: NOW + ((index * 37) % 101) }))
+      const timeOf = (index: number) => NOW + ((index * 37) % 101)
+      const reports = records.map(({ id }, index) => ({ id, at: timeOf(index) }))
       await store.recordUsage(make.shuffled(reports))
       const expected = records.map((record, index) => ({
         ...record,
-        lastUsedAt: reports[index]?.at ?? null,
+        lastUsedAt: timeOf(index),
       }))
       same(await store.listTokens({}, { limit: 1001 }), expected, 'the records')
     },
