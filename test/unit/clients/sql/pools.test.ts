@@ -1,11 +1,12 @@
 /** Pools of `pg` and `mysql2` that behave as real ones seldom do. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   ask,
   type MysqlPoolConnection,
   migrating,
 } from '../../../../src/clients/sql/mysql-client.js'
 import {
+  isUndone,
   type PostgresClient,
   type PostgresPool,
   resultOf,
@@ -78,6 +79,38 @@ describe('a pool of pg', () => {
     await expect(withClient(failing, async () => 1)).rejects.toBe(failure)
     const empty: PostgresPool = { connect: (done) => done(null) }
     await expect(withClient(empty, async () => 1)).rejects.toThrow('the pool gave no client')
+  })
+
+  it('may not say how many connections are idle: then none is checked', async () => {
+    vi.useFakeTimers()
+    try {
+      const { made, state } = client()
+      let taken = 0
+      const pool: PostgresPool = {
+        connect: (done) => {
+          taken++
+          done(null, made)
+        },
+      }
+      const stop = new AbortController()
+      const call = withClient(pool, () => new Promise(() => {}), stop.signal)
+      const failed = expect(call).rejects.toThrow('given up')
+      await vi.advanceTimersByTimeAsync(0)
+      stop.abort(new Error('given up'))
+      await vi.advanceTimersByTimeAsync(1000)
+      await failed
+      expect([taken, state.released]).toEqual([1, 1])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('behind a pooler causes one warning, however often a statement exists already', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const exists = Object.assign(new Error('already exists'), { code: '42P05' })
+    expect([isUndone(exists), isUndone(exists), isUndone(null)]).toEqual([true, true, false])
+    expect(warn).toHaveBeenCalledTimes(1)
+    warn.mockRestore()
   })
 
   it('may not say how many rows a statement wrote', () => {
