@@ -25,7 +25,7 @@ const INPUT = {
   actor: 'ops',
   scopes: ['orders:read'],
 } as const
-// Over before a timeout; whatever waits for it waits for the reply, however late that is.
+// Over before a timeout; a waiting test waits for the reply, however late that is.
 const TIMEOUT = '50ms'
 
 let watchword: Watchword

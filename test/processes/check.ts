@@ -91,7 +91,7 @@ function exceededLimits({ tokens }: State, now: number): string[] {
   const faults: string[] = []
   for (let n = 0; n < LIMITED.subjects; n++) {
     const count = held.get(limitedSubject(n)) ?? 0
-    // Nobody revokes these and none expires, so the workers must have filled them to the brim.
+    // These are never revoked and never expire, so the workers must have filled them to the limit.
     if (count !== LIMITED.max)
       faults.push(`${limitedSubject(n)} holds ${count}, not ${LIMITED.max}`)
   }

@@ -35,7 +35,7 @@ function withoutDecrypting(refusals: () => void): void {
 }
 
 describe('bytes of a subclass of Uint8Array', () => {
-  it('are sealed by the length of their memory, whatever length they report', () => {
+  it('are sealed by the length of their memory, not by the length they report', () => {
     class Liar extends Uint8Array {
       override get length(): number {
         return 3

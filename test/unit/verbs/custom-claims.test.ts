@@ -41,7 +41,7 @@ describe('custom claims', () => {
 })
 
 describe('the fault of rejected claims', () => {
-  it('names the path of each issue, whatever form its steps have', () => {
+  it('names the path of each issue, in every form of its steps', () => {
     const issues = [
       issue('expected text', 'tenant', { key: 'roles' }, 0),
       issue('expected text', 'tenant', 'roles', '12'),

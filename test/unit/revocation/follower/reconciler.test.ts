@@ -256,13 +256,13 @@ describe('a store read that started before the lease ran out', () => {
     const slow: StoreChanges = {
       ...reconcile,
       async since(into, cursor) {
-        const answer = kept.slice(Number(cursor))
+        const rows = kept.slice(Number(cursor))
         const next = String(kept.length)
         if (isHeld)
           await new Promise<void>((resolve) => {
             release = resolve
           })
-        for (const { entry } of answer) into.apply(entry)
+        for (const { entry } of rows) into.apply(entry)
         return next
       },
     }
