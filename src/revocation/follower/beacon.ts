@@ -47,6 +47,8 @@ export class Beacon {
   // Since when only its writer has signed, on the monotonic clock, and whether that was more than once.
   #since = Number.NEGATIVE_INFINITY
   #isMonologue = false
+  // Whether the newest seal has the writer of the one before it.
+  #isContinued = false
   // Drawn for each seal, so that not all nodes sign at once.
   #delay = 1
 
@@ -69,7 +71,12 @@ export class Beacon {
   #see({ writer, at }: Opened, isEvent: boolean): void {
     const last = this.#last
     const isSame = last !== undefined && sameBytes(last.writer, writer)
-    if (isSame && last.at === at) return
+    if (isSame && last.at === at) {
+      // A pull sees the head first, and then the event that it was sealed with.
+      if (isEvent && this.#isContinued) this.#isMonologue = true
+      return
+    }
+    this.#isContinued = isSame
     const now = this.#options.clock.monotonic()
     this.#last = { writer, at }
     this.#seenAt = now

@@ -222,6 +222,8 @@ export class Membership {
 
   #after(delayMs: number): void {
     if (this.#stopped) return
+    // A request for a sign may have set one while the renewal before it was in flight. Two would renew forever.
+    this.#timer?.cancel()
     this.#timer = this.#options.clock.setTimer(() => {
       this.#timer = undefined
       void this.hello()

@@ -58,6 +58,17 @@ interface Round {
   readonly sent: { readonly epoch: string; readonly seq: number }
   readonly mark: TimeMark
   readonly attempt: Attempt
+  /**
+   * What this node had reached when it requested the head. A response of `touch` may overtake that of `head`, which is
+   * then older than what was reached since.
+   */
+  readonly known: Reached
+}
+
+/** The last reached head, and when it was requested. */
+interface Reached {
+  readonly head: SealedHead | undefined
+  readonly at: TimeMark | undefined
 }
 
 /** Brings one replica up to the head of its log. */
@@ -98,6 +109,7 @@ export class Puller {
         throw new WatchwordError('ERR_FEED_UNAVAILABLE', 'the authority was closed')
       const { position, seen } = this.#replica
       const sent = { epoch: position.epoch, seq: seen }
+      const known = { head: this.#reached, at: this.#reachedAt }
       const mark = freshness.mark()
       const head = await this.#feedClient.head()
       if (head === null) {
@@ -107,14 +119,15 @@ export class Puller {
         freshness.prove(mark)
         return attempt.read
       }
-      if (await this.#settle(head, { sent, mark, attempt })) return attempt.read
+      if (await this.#settle(head, { sent, mark, attempt, known })) return attempt.read
     }
     throw unavailable('the events of the feed do not reach its head')
   }
 
   /** Advances one step towards this head. Resolves with whether it is reached and proved to be the head. */
-  async #settle(head: SealedHead, { sent, mark, attempt }: Round): Promise<boolean> {
-    const { recovery, reconciler } = this.#options
+  async #settle(head: SealedHead, round: Round): Promise<boolean> {
+    const { sent, attempt } = round
+    const { recovery } = this.#options
     const opened = await this.#open(head)
     if (opened === undefined) {
       this.#suspect(attempt)
@@ -130,13 +143,7 @@ export class Puller {
     replica.learn(head, opened)
     // An authoritative head is never behind a position that was known before the request.
     const behind = sent.epoch === epoch && head.seq < sent.seq
-    const whole = replica.agrees(head) && !replica.contradicted
-    if (whole && !behind) {
-      this.#tears = 0
-      this.#settleSigns(head, opened)
-      await reconciler.settle(mark)
-      return this.#prove(opened, mark, attempt)
-    }
+    if (this.#isWhole(head) && !behind) return this.#arrive(head, opened, round)
     if (head.floor > seq + 1 && head.seq > seq) await recovery.enter(head, opened, undefined)
     else if (head.seq <= seq || behind || attempt.stuck >= MAX_STUCK) {
       // An applied event is missing in the log: the log was rolled back and may have continued from there.
@@ -144,8 +151,24 @@ export class Puller {
       attempt.rewound = true
       attempt.stuck = 0
       await recovery.enter(head, opened, behind ? 'rollback' : 'fork')
-    } else await this.#readOn(head, attempt)
+    } else {
+      await this.#readOn(head, attempt)
+      // In a busy log, the head that is requested next is always newer.
+      if (this.#head === head && this.#isWhole(head)) return this.#arrive(head, opened, round)
+    }
     return false
+  }
+
+  #isWhole(head: SealedHead): boolean {
+    return this.#replica.agrees(head) && !this.#replica.contradicted
+  }
+
+  /** Processes a head that this node has read the log up to. Resolves with whether it is proved to be the head. */
+  async #arrive(head: SealedHead, opened: Opened, round: Round): Promise<boolean> {
+    this.#tears = 0
+    this.#settleSigns(head, opened, round.known)
+    await this.#options.reconciler.settle(round.mark)
+    return this.#prove(opened, round.mark, round.attempt)
   }
 
   #note(head: SealedHead, opened: Opened): void {
@@ -160,12 +183,11 @@ export class Puller {
   }
 
   // Both heads belong to one history, so the new events of this one were written since the last one.
-  #settleSigns(head: SealedHead, { writer }: Opened): void {
+  #settleSigns(head: SealedHead, { writer }: Opened, { head: last, at }: Reached): void {
     const { members } = this.#options.membership
-    const last = this.#reached
     const continues = last !== undefined && this.#replica.agrees(last)
     if (continues && last.beaconAt !== head.beaconAt) members.signed(lifeOf(writer))
-    members.settleSigns(continues ? this.#reachedAt : undefined)
+    members.settleSigns(continues ? at : undefined)
     this.#reached = head
   }
 
@@ -285,6 +307,7 @@ export class Puller {
 
   async #touch({ epoch, seq, link }: Opened): Promise<boolean> {
     const { keys, time, writer, freshness } = this.#options
+    const reached = this.#reached
     await keys.ready()
     const mark = freshness.mark()
     const at = time.stamp()
@@ -292,9 +315,12 @@ export class Puller {
     const header = { epoch, seq, link, at, first, second, writer }
     const next = sealHead(keys, header, time.vouched())
     const touched = await this.#feedClient.touch({ epoch, seq, link }, next)
+    // A head that was reached since then may be newer than this seal.
+    const isNewest =
+      this.#reached?.seq === reached?.seq && this.#reached?.beaconAt === reached?.beaconAt
     // Uses the clock that judges the lease: a seal of this node is as old as the request, even if the wall clock was
     // stepped.
-    if (touched && this.#replica.agrees({ epoch, seq, link })) {
+    if (touched && isNewest && this.#replica.agrees({ epoch, seq, link })) {
       this.#reachedAt = mark
       this.#reached = next
       this.#sealedAt = mark[0]

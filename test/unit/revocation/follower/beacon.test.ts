@@ -1,5 +1,6 @@
 /** How nodes stay live when only their seals prove to each other that they read the same log. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { delayed } from '../../../support/delayed-feed.js'
 import { drive, issueOn, MINUTE, SECOND, verdict } from '../../../support/fleet.js'
 import { type LogFleet, type Node, newLogFleet, TOLERANCE_MS } from '../../../support/log-fleet.js'
 
@@ -52,6 +53,30 @@ describe('a fleet whose store does not vouch for the log', () => {
         void first.watchword.revoke({ subject: id }, { actor: 'ops' }).catch(() => undefined)
       }
       expect(await refusals(nodes, token, 20 * SECOND, revoke)).toEqual(nodes.map(() => 0))
+    },
+  )
+
+  it.each([2, 3])(
+    'of %i nodes stays live while one of them revokes, and none is pushed to',
+    { timeout: 300_000 },
+    async (count) => {
+      fleet = await newLogFleet({ durable: false })
+      const { clock, log } = fleet
+      const options = { maxStaleness: 5 * SECOND, clockTolerance: 5 * SECOND }
+      const nodes: Node[] = []
+      while (nodes.length < count)
+        nodes.push(await fleet.startNode(options, delayed(clock, { log: log.feed() }, 2)))
+      const [first] = nodes
+      if (first === undefined) throw new Error('no node was started')
+      const { token } = await drive(clock, issueOn(first.watchword))
+      await fleet.pass(2 * SECOND)
+      let step = 0
+      const revoke = () => {
+        if (step++ % 20 > 0) return
+        const id = `svc_${step}`
+        void first.watchword.revoke({ subject: id }, { actor: 'ops' }).catch(() => undefined)
+      }
+      expect(await refusals(nodes, token, MINUTE, revoke)).toEqual(nodes.map(() => 0))
     },
   )
 })
