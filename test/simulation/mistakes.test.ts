@@ -20,7 +20,8 @@ import { MAX_STALENESS_MS, Process } from './node.js'
 import { SharedStore } from './store.js'
 import { faultsOf, live, World } from './world.js'
 
-const WORLDS_OF_A_MUTANT = 400
+// Some mistakes show only in one world of a thousand.
+const WORLDS_OF_A_MUTANT = 2000
 const MINUTES = 60_000
 
 beforeAll(() => ready)
