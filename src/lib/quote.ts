@@ -10,8 +10,8 @@ const PRINTABLE = /^[\p{L}\p{N}\p{P}\p{S} ]+$/u
 // The headers of PASETO and PASERK, of JWTs and of PEM, anywhere in a text.
 const SECRET_HEADER = /(?:^|[^a-z0-9])[vk]\d\.[a-z]|eyJ|-----|bearer /i
 const HEX = /[0-9a-f]{16}/i
-// Capitals at most one letter apart do not begin words.
-const BROKEN_WORD = /\p{Lu}\p{Ll}?(?=\p{Lu})/gu
+// A capital that begins a word has two small letters after it.
+const BROKEN_WORD = /\p{Lu}(?!\p{Ll}{2})/gu
 
 /**
  * Whether a text is a name and not a piece of a key or token. Names are short, printable and made of words; encoded

@@ -383,6 +383,10 @@ describe('a quoted name', () => {
     'k8s',
   ])('is shown unchanged: %s', (name) => expect(isQuotable(name)).toBe(true))
 
+  it('is no text whose capitals end its words, as in one of a million random texts', () => {
+    expect(isQuotable('uoZrdqyvCsqpHgbG-chrwrSmcD_faHyL')).toBe(false)
+  })
+
   it('is never part of random bytes as base64url, base64 or hexadecimal text', () => {
     let shown = 0
     for (let i = 0; i < 2000; i++) {
