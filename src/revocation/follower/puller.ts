@@ -151,11 +151,7 @@ export class Puller {
       attempt.rewound = true
       attempt.stuck = 0
       await recovery.enter(head, opened, behind ? 'rollback' : 'fork')
-    } else {
-      await this.#readOn(head, attempt)
-      // In a busy log, the head that is requested next is always newer.
-      if (this.#head === head && this.#isWhole(head)) return this.#arrive(head, opened, round)
-    }
+    } else await this.#readOn(head, attempt)
     return false
   }
 
