@@ -8,7 +8,6 @@ import { Failures } from '../../observe/failures.js'
 import type { FeedEntry } from '../index/entries.js'
 import { FeedClient } from '../log/feed-client.js'
 import { AgreedTime } from './agreed-time.js'
-import { Beacon } from './beacon.js'
 import { Compactor } from './compactor.js'
 import { EpochWriter } from './epoch-writer.js'
 import type { FollowerOptions } from './follower-options.js'
@@ -51,14 +50,11 @@ export interface FollowerParts {
   readonly compactor: Compactor
   /** Whether the other members have to vouch for the log, because the store does not respond. */
   readonly lacksStore: () => boolean
-  readonly beacon: Beacon
-  /** Whether the seals of other nodes are the only evidence. */
-  readonly needsSeals: () => boolean
 }
 
 /** Creates the parts of one follower. */
 export function assemble(options: PartsOptions): FollowerParts {
-  const { clock, deadlineMs, maxStalenessMs, toleranceMs, onIncident, node: name, feed } = options
+  const { clock, deadlineMs, maxStalenessMs, toleranceMs, onIncident, node: name } = options
   const writer = new Uint8Array(randomBytes(16))
   const failures = new Failures(clock)
   const freshness = new Freshness(clock, maxStalenessMs, toleranceMs)
@@ -76,7 +72,6 @@ export function assemble(options: PartsOptions): FollowerParts {
     onEvent: (event) => {
       witness.note(event)
       membership.sign(event)
-      beacon.sign(event)
     },
   })
   const lacksStore = () => witness.hasStore && (witness.storeFails || reconciler.isLate)
@@ -119,8 +114,7 @@ export function assemble(options: PartsOptions): FollowerParts {
     },
     onLate: seekSigns,
   })
-  const beacon: Beacon = new Beacon({ ...shared, members: membership.members })
-  const puller: Puller = new Puller({ ...shared, beacon, membership, recovery, reconciler })
+  const puller: Puller = new Puller({ ...shared, membership, recovery, reconciler })
   const compactor = new Compactor({ ...shared, membership })
   return {
     failures,
@@ -138,7 +132,5 @@ export function assemble(options: PartsOptions): FollowerParts {
     puller,
     compactor,
     lacksStore,
-    beacon,
-    needsSeals: () => !witness.hasStore && !beacon.isEvidence && feed.touch !== undefined,
   }
 }

@@ -173,11 +173,9 @@ export class Follower implements RevocationLog {
       if (polled && read > 0) this.#watcher?.missed()
       this.#pulledAt = start
       this.failures.clear()
-      const { republisher, membership, beacon, lacksStore, needsSeals } = this.#parts
-      republisher.settle()
-      membership.live()
-      if (lacksStore()) membership.seekSigns()
-      if (needsSeals() && beacon.isMonologue) void membership.hello()
+      this.#parts.republisher.settle()
+      this.#parts.membership.live()
+      if (this.#parts.lacksStore()) this.#parts.membership.seekSigns()
     } catch (error) {
       this.failures.note(error)
       const now = this.#options.clock.monotonic()
@@ -251,25 +249,14 @@ export class Follower implements RevocationLog {
           if (this.position !== before) this.#parts.pace.quicken()
           this.#schedule()
         })
-    }, this.#pollMs)
+    }, this.#parts.pace.next(this.#isCalm))
   }
 
-  // Where seals are the only evidence, each is answered when it is due: the others have waited for it long enough.
-  get #pollMs(): number {
-    const { pace, beacon, needsSeals } = this.#parts
-    const delayMs = pace.next(this.#isCalm)
-    const dueMs = beacon.dueInMs
-    return dueMs > 0 && needsSeals() ? Math.min(delayMs, dueMs + 1) : delayMs
-  }
-
-  // A node that has read everything and waits for evidence polls often: the next seal may provide it. Where seals are the
-  // only evidence, the node does not wait for it until the lease is over.
+  // A node that has read everything and waits for evidence polls often: the next seal may provide it.
   get #isCalm(): boolean {
     const { maxStalenessMs, clock } = this.#options
-    const { needsSeals, lacksStore } = this.#parts
-    const enoughMs = needsSeals() ? maxStalenessMs / 2 : maxStalenessMs
-    if (lacksStore()) return false
-    const isFresh = this.freshness.within(enoughMs, clock.judged())
+    const isFresh = this.freshness.within(maxStalenessMs, clock.judged())
+    if (this.#parts.lacksStore()) return false
     return (isFresh || this.failures.isUnread) && this.#watcher?.reliable === true
   }
 

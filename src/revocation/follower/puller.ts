@@ -10,7 +10,6 @@ import type { FeedClient } from '../log/feed-client.js'
 import { type Opened, open, openHead, sealHead } from '../log/seal.js'
 import { indexFull, unavailable } from '../log/unavailable.js'
 import type { AgreedTime } from './agreed-time.js'
-import type { Beacon } from './beacon.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, TimeMark } from './freshness.js'
 import { lifeOf } from './members.js'
@@ -28,6 +27,12 @@ const MAX_SHOWN = 3
 const MAX_TEARS = 3
 // A few milliseconds of work, after which the puller yields to the event loop.
 const BYTES_A_TURN = 100_000
+/**
+ * A seal older than this, or than a fifth of a lease, is refreshed by the first node that reads it and did not make it.
+ * Each of two nodes then sees the other's seal twice per lease.
+ */
+const BEACON_MS = 2000
+const BEACON_SHARE = 0.2
 
 /** Options of the puller. */
 export interface PullerOptions extends FollowerOptions {
@@ -39,10 +44,11 @@ export interface PullerOptions extends FollowerOptions {
   readonly time: AgreedTime
   readonly membership: Membership
   readonly witness: Witness
-  readonly beacon: Beacon
   /** The 16-byte id of this node. */
   readonly writer: Uint8Array
   readonly signal: AbortSignal
+  /** A number in [0, 1). */
+  readonly random: () => number
 }
 
 interface Attempt {
@@ -168,13 +174,12 @@ export class Puller {
   }
 
   #note(head: SealedHead, opened: Opened): void {
-    const { time, witness, membership, beacon, writer } = this.#options
+    const { time, witness, membership, writer } = this.#options
     // A head that did not exist a moment ago was made since then.
     const isNew = this.#head !== null && this.#head.beaconAt !== head.beaconAt
     this.#head = head
     time.note(opened)
     witness.note(opened)
-    beacon.note(head, opened)
     if (isNew && !sameBytes(opened.writer, writer)) membership.members.seen(lifeOf(opened.writer))
   }
 
@@ -262,7 +267,7 @@ export class Puller {
    * log that accepts the new seal is not a stale copy. Resolves with whether the head was confirmed.
    */
   async #prove(head: Opened, mark: TimeMark, attempt: Attempt): Promise<boolean> {
-    const { feed, freshness, beacon, clock, time, maxStalenessMs, toleranceMs } = this.#options
+    const { feed, freshness, clock, time, maxStalenessMs, toleranceMs } = this.#options
     if (feed.touch === undefined || feed.peek !== undefined) {
       freshness.prove(mark)
       return true
@@ -280,17 +285,32 @@ export class Puller {
     this.#sealedAt = isCurrent ? sealedAt : mark[0]
     this.weigh()
     // Runs in the background while the old seal is recent enough. Nodes may refresh it concurrently.
-    if (isCurrent && beacon.isDue(wasFresh)) void this.#touch(head).catch(() => false)
+    if (isCurrent && age > this.#dueAfter(head, wasFresh)) void this.#touch(head).catch(() => false)
     return true
   }
 
   /** Extends the proof of the reached head as far as the evidence allows. */
   weigh(): void {
     const { freshness, witness, membership } = this.#options
-    const sealedAt = this.#options.beacon.isEvidence ? this.#sealedAt : undefined
+    const sealedAt = this.#trustsItself ? this.#sealedAt : undefined
     const newest = witness.newest(membership.members, sealedAt)
     if (this.#reachedAt !== undefined && newest > Number.NEGATIVE_INFINITY)
       freshness.prove(this.#reachedAt, newest)
+  }
+
+  /** Whether this node's own seal is evidence: if the node is alone, or the log cannot split. */
+  get #trustsItself(): boolean {
+    const { feed, membership } = this.#options
+    return feed.info.splits === false || membership.members.alone
+  }
+
+  // A returning node reacts to another node's seal immediately, because that node may be waiting for it.
+  #dueAfter({ writer }: Opened, wasFresh: boolean): number {
+    const { maxStalenessMs, random } = this.#options
+    const isOwn = sameBytes(writer, this.#options.writer)
+    if (!isOwn && !wasFresh) return 0
+    const shares = isOwn ? 2 : 1
+    return shares * Math.min(BEACON_MS, maxStalenessMs * BEACON_SHARE) * (1 + random() / 2)
   }
 
   /** Records a head that must have changed by the next pull. */
