@@ -25,13 +25,7 @@ const count = fc.oneof(fc.nat(20), fc.maxSafeNat())
 const scopes = fc.constantFrom([], ['orders:read'], ['orders:*', 'users:read'])
 const custom = fc.oneof(
   fc.constant({}),
-  fc.dictionary(
-    fc.string({ maxLength: 8 }).filter((key) => key !== '__proto__'),
-    fc.jsonValue(),
-    {
-      maxKeys: 4,
-    },
-  ),
+  fc.dictionary(fc.string({ maxLength: 8 }), fc.jsonValue(), { maxKeys: 4 }),
 )
 
 interface Written {
@@ -83,11 +77,12 @@ const RESERVED = [
   'gen',
 ]
 
+/** Whether claims may hold the value: what would come back changed is refused when a token is issued. */
 function isExact(value: unknown): boolean {
   if (typeof value === 'number')
     return !Object.is(value, -0) && (Number.isSafeInteger(value) || !Number.isInteger(value))
   if (typeof value !== 'object' || value === null) return true
-  return Object.values(value).every(isExact)
+  return !Object.hasOwn(value, '__proto__') && Object.values(value).every(isExact)
 }
 
 /** Bytes behind the payload in the heap must never matter: here they would complete a payload. */
@@ -104,6 +99,12 @@ const PIECES = ['"', '\\', ',', '}', '{', ':', ' ', '\n', '0', '-', '1e3', '\u00
 
 const edit = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), at: fc.nat(400), byte: fc.nat(255) }),
+  // A digit or letter in place of another often leaves a payload that the reader accepts.
+  fc.record({
+    kind: fc.constant('set' as const),
+    at: fc.nat(400),
+    byte: fc.constantFrom(...Buffer.from('0159aez')),
+  }),
   fc.record({
     kind: fc.constant('cut' as const),
     at: fc.nat(400),
