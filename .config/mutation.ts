@@ -1,6 +1,6 @@
 // Mutation testing: changes the sources in small ways and reports the changes that no test notices.
 //
-//   npm run mutation -- [--every 4] [--pass 100,4000] [--keep] [files]
+//   npm run mutation -- [--every 4] [--pass 100,4000] [--workers 2] [--keep] [files]
 //
 // Without files it takes all of `.config/mutation/targets.ts`. Results: `.cache/mutation.json` and a table; the exit
 // code is 1 if fewer than 90 % of the mutants are killed.
@@ -13,7 +13,6 @@ import type { DryRun, Try } from './mutation/runner.js'
 import { mutants, TARGETS, testsOf } from './mutation/targets.js'
 
 const LEAST = 0.9
-const WORKERS = 2
 // A mutant after which a run of tests says nothing for this long is killed: its loop does not end.
 const STALLED_MS = 60_000
 
@@ -25,6 +24,8 @@ const { values, positionals } = parseArgs({
     every: { type: 'string', default: '1' },
     /** Tests of at most so many milliseconds are tried first; slower ones than the last figure, never. */
     pass: { type: 'string', default: '100,4000' },
+    /** Files of tests that run at the same time. */
+    workers: { type: 'string', default: '2' },
     /** Keeps the record of which test reaches what, if neither the sources nor the tests changed since. */
     keep: { type: 'boolean', default: false },
   },
@@ -36,6 +37,7 @@ if (unknown.length > 0)
 const files = positionals.length > 0 ? positionals : TARGETS
 const every = Number(values.every)
 const passes = values.pass.split(',').map(Number)
+const workers = Number(values.workers)
 
 const isEquivalent = (id: number): boolean => {
   const { file, original, mutated } = mutants.get(id) ?? { file: '', original: '', mutated: '' }
@@ -113,7 +115,7 @@ async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>):
   const worker = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
   }
-  await Promise.all(Array.from({ length: WORKERS }, worker))
+  await Promise.all(Array.from({ length: workers }, worker))
 }
 
 function readTries(): Try[] {
