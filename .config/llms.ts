@@ -40,7 +40,7 @@ const NOTES = `- The store never has the token: keep \`issued.token\` when \`iss
 const DOCUMENTS: readonly (readonly [path: string, notes: string])[] = [
   ['README.md', 'quick starts, guarantees with their bounds, one section per task, adapters'],
   ['.github/REFERENCE.md', 'every option with its default, every code, every published field'],
-  ['.github/SECURITY.md', 'the threat table, and what does not hold'],
+  ['.github/SECURITY.md', 'the threat table and its limits'],
   ['.github/PROTOCOL.md', 'the revocation protocol'],
   ['CHANGELOG.md', 'what changed in each version'],
 ]
