@@ -22,7 +22,8 @@ export default defineConfig({
     include: ['test/{unit,property}/**/*.test.ts'],
     runner: `${root}.config/mutation/runner.ts`,
     env: { WATCHWORD_PROPERTY_RUNS: '0.25' },
-    testTimeout: 60_000,
+    // For the dry run: the largest tests take minutes if every file is mutated. The runner limits each mutant itself.
+    testTimeout: 600_000,
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 1,

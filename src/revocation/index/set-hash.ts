@@ -21,8 +21,8 @@ export class SetHash {
 
   /** Adds a text member. */
   addText(text: string): void {
-    const { buffer, byteOffset } = createHash('sha256').update(text).digest()
-    this.addWords([...new Int32Array(buffer.slice(byteOffset, byteOffset + 32))])
+    const bytes = createHash('sha256').update(text).digest()
+    this.addWords([...new Int32Array(new Uint8Array(bytes).buffer)])
   }
 
   /** 32 hexadecimal digits. */
