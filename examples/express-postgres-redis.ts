@@ -4,6 +4,7 @@
 //   npx tsx express-postgres-redis.ts token svc_billing orders:read   # prints the first token
 //   npx tsx express-postgres-redis.ts                                 # listens on PORT, 3000 by default
 import { once } from 'node:events'
+import { STATUS_CODES } from 'node:http'
 import express from 'express'
 import { Redis } from 'ioredis'
 import pg from 'pg'
@@ -13,15 +14,19 @@ import { redisFeed } from 'watchword/feed/redis'
 import { postgresStore } from 'watchword/store/postgres'
 
 const setting = (name: string, fallback?: string): string => {
-  const value = process.env[name] ?? fallback
+  const value = process.env[name] || fallback
   if (value === undefined) throw new Error(`set ${name}`)
   return value
 }
+// Read before anything connects: the clients would use a server on this machine instead of an unset address.
+const databaseUrl = setting('DATABASE_URL')
+const redisUrl = setting('REDIS_URL')
+const rootKey = setting('ROOT_KEY')
 
-const pool = new pg.Pool({ connectionString: setting('DATABASE_URL') })
+const pool = new pg.Pool({ connectionString: databaseUrl })
 pool.on('error', (error) => console.error('postgres:', error.message))
 // A command fails after one retry, so that an outage is an error within the timeout instead of a queue.
-const redis = new Redis(setting('REDIS_URL'), { maxRetriesPerRequest: 1 })
+const redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 })
 redis.on('error', (error) => console.error('redis:', error.message))
 
 const name = setting('AUTH_NAME', 'orders')
@@ -30,11 +35,21 @@ await store.migrate() // safe with many processes at once; or run what store.mig
 const watchword = await createWatchword({
   issuer: 'https://auth.acme.example',
   audience: 'orders-api',
-  rootKey: setting('ROOT_KEY'),
+  rootKey,
   store,
   feed: redisFeed(redis, { prefix: name }),
   policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
 })
+
+/** The status for an error that the caller can repair or retry; `undefined` for every other one, which is a bug. */
+const statusOf = (error: unknown): number | undefined => {
+  if (error instanceof WatchwordError)
+    return /^ERR_(?:STORE|FEED)_|UNCERTAIN|CLOSED|ROOT_KEY|SIGNING_KEY/.test(error.code) ? 503 : 400
+  // A body that `express.json()` rejects, or a path that is not valid percent-encoding.
+  const { status } = Object(error) as { status?: unknown }
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+}
+
 const closeAll = async (): Promise<void> => {
   await watchword.close()
   redis.disconnect()
@@ -82,10 +97,13 @@ async function serve(): Promise<void> {
       response: express.Response,
       next: express.NextFunction,
     ) => {
-      if (!(error instanceof WatchwordError) || response.headersSent) return next(error)
-      const isOutage = /UNAVAILABLE|UNCERTAIN|CLOSED/.test(error.code)
-      // A message of the library never contains a token, a key or a claim's value.
-      response.status(isOutage ? 503 : 400).json({ code: error.code, message: error.message })
+      const status = statusOf(error)
+      if (status === undefined || response.headersSent) return next(error)
+      const { code, message } = error as { code?: unknown; message?: unknown }
+      // A message of the library never contains a token, a key or a claim's value, but may contain a server's address.
+      const detail = status < 500 ? message : 'The service is not available right now.'
+      const body = { title: STATUS_CODES[status], status, code, detail }
+      response.status(status).type('application/problem+json').json(body)
     },
   )
 

@@ -2,26 +2,27 @@ import { once } from 'node:events'
 import express from 'express'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { createWatchword } from 'watchword'
+import { createWatchword, WatchwordError } from 'watchword'
 import { authOf, requireToken } from 'watchword/express'
 import { redisFeed } from 'watchword/feed/redis'
 import { postgresStore } from 'watchword/store/postgres'
 
-const { DATABASE_URL = '', REDIS_URL = '', ROOT_KEY = '', PORT = '3000' } = process.env
-const name = process.env['AUTH_NAME'] ?? 'orders' // the schema in PostgreSQL, the prefix in Redis
+const { DATABASE_URL, REDIS_URL, ROOT_KEY, AUTH_NAME = 'orders', PORT = '3000' } = process.env
+if (!DATABASE_URL || !REDIS_URL || !ROOT_KEY)
+  throw new Error('set DATABASE_URL, REDIS_URL and ROOT_KEY')
 const pool = new pg.Pool({ connectionString: DATABASE_URL })
 pool.on('error', (error) => console.error('postgres:', error.message))
 const redis = new Redis(REDIS_URL, { maxRetriesPerRequest: 1 })
 redis.on('error', (error) => console.error('redis:', error.message))
 
-const store = postgresStore(pool, { schema: name })
+const store = postgresStore(pool, { schema: AUTH_NAME })
 await store.migrate() // safe with many processes at once
 const watchword = await createWatchword({
   issuer: 'https://auth.acme.example',
   audience: 'orders-api',
   rootKey: ROOT_KEY,
   store,
-  feed: redisFeed(redis, { prefix: name }),
+  feed: redisFeed(redis, { prefix: AUTH_NAME }),
   policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
 })
 
@@ -34,9 +35,15 @@ app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (reques
 })
 const manage = requireToken(watchword, { scopes: ['tokens:manage'] })
 app.delete('/tokens/:id', manage, async (request, response) => {
-  const id = String(request.params['id'])
-  await watchword.revoke({ id }, { actor: authOf(request).subject, waitFor: 'all' })
-  response.sendStatus(204)
+  const { subject: actor } = authOf(request)
+  try {
+    await watchword.revoke({ id: String(request.params['id']) }, { actor, waitFor: 'all' })
+    response.sendStatus(204)
+  } catch (error) {
+    if (!(error instanceof WatchwordError)) throw error
+    const status = error.code === 'ERR_INVALID_ARGUMENT' ? 400 : 503 // a wrong id, or an outage
+    response.status(status).type('application/problem+json').json({ status, code: error.code })
+  }
 })
 
 const stop = async () => {

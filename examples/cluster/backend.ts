@@ -17,6 +17,7 @@ import type { Store } from 'watchword/store'
 import { postgresStore } from 'watchword/store/postgres'
 import { sqliteStore } from 'watchword/store/sqlite'
 
+// The defaults are the servers of a development machine and of CI. A service for production must not have any.
 const POSTGRES = process.env['WATCHWORD_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/test'
 const REDIS = process.env['WATCHWORD_TEST_REDIS'] ?? 'redis://127.0.0.1:6379/0'
 

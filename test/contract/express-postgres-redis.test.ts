@@ -20,6 +20,7 @@ describe.skipIf(postgres === undefined || redis === undefined)(
     let rootKey = ''
     let server: ChildProcess
     let url = ''
+    let operator = ''
 
     function start(...args: readonly string[]): ChildProcess {
       const env = {
@@ -58,6 +59,7 @@ describe.skipIf(postgres === undefined || redis === undefined)(
       server = start()
       const port = /^listening on (\d+)$/.exec(await firstLine(server))?.[1]
       url = `http://127.0.0.1:${port}`
+      operator = await issue('ops', 'tokens:manage')
     })
     afterAll(async () => {
       server.kill('SIGKILL')
@@ -77,7 +79,6 @@ describe.skipIf(postgres === undefined || redis === undefined)(
       })
 
     it('issues the first token from the command line and further ones over HTTP, and revokes them', async () => {
-      const operator = await issue('ops', 'tokens:manage')
       const created = await send('/tokens', operator, {
         method: 'POST',
         body: JSON.stringify({ subject: 'svc_billing', scopes: ['orders:read'] }),
@@ -95,12 +96,47 @@ describe.skipIf(postgres === undefined || redis === undefined)(
       expect((await send('/orders', token)).status).toBe(401)
     })
 
-    it('returns 400 with a code for input that the library rejects', async () => {
-      const operator = await issue('ops', 'tokens:manage')
-      const body = JSON.stringify({ subject: 'svc_billing', scopes: ['admin:everything'] })
-      const response = await send('/tokens', operator, { method: 'POST', body })
-      expect(response.status).toBe(400)
-      expect(await response.json()).toMatchObject({ code: 'ERR_SCOPE_NOT_GRANTABLE' })
+    it.each([
+      [
+        'a scope that the policy cannot grant',
+        'ERR_SCOPE_NOT_GRANTABLE',
+        'POST',
+        '/tokens',
+        '{"subject":"svc_billing","scopes":["admin:everything"]}',
+      ],
+      ['a body without a subject', 'ERR_INVALID_ARGUMENT', 'POST', '/tokens', '{}'],
+      [
+        'a subject that is not text',
+        'ERR_INVALID_ARGUMENT',
+        'POST',
+        '/tokens',
+        '{"subject":{"toString":1}}',
+      ],
+      [
+        'scopes that are not a list',
+        'ERR_INVALID_ARGUMENT',
+        'POST',
+        '/tokens',
+        '{"subject":"ops","scopes":7}',
+      ],
+      ['a list as the body', 'ERR_INVALID_ARGUMENT', 'POST', '/tokens', '[]'],
+      ['a body that is not JSON', undefined, 'POST', '/tokens', '{'],
+      ['an id that is not a ULID', 'ERR_INVALID_ARGUMENT', 'DELETE', '/tokens/ops', undefined],
+      ['a path that is not valid percent-encoding', undefined, 'DELETE', '/tokens/%ff', undefined],
+    ] as const)('returns 400 as problem+json for %s', async (_, code, method, path, body) => {
+      const response = await send(path, operator, {
+        method,
+        ...(body === undefined ? {} : { body }),
+      })
+      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+      const problem = (await response.json()) as Readonly<Record<string, unknown>>
+      expect([response.status, problem['status'], problem['title']]).toEqual([
+        400,
+        400,
+        'Bad Request',
+      ])
+      expect(problem['detail']).toEqual(expect.stringMatching(/./))
+      if (code !== undefined) expect(problem['code']).toBe(code)
     })
 
     it('closes everything and exits on SIGTERM', async () => {

@@ -57,7 +57,7 @@ describe.skipIf(postgres === undefined || redis === undefined)('examples/express
     client.disconnect()
   })
 
-  it('prints a token, accepts it over HTTP, rejects it once it is revoked, and stops on SIGTERM', async () => {
+  it('prints a token, accepts it over HTTP, rejects a wrong id, rejects the token once it is revoked, and stops on SIGTERM', async () => {
     const command = start('token')
     const ended = once(command, 'exit')
     const token = await printed(command, /^(v4\.local\.\S+)\n/)
@@ -71,6 +71,13 @@ describe.skipIf(postgres === undefined || redis === undefined)('examples/express
     expect((await fetch(`${url}/orders`)).status).toBe(401)
     const orders = await fetch(`${url}/orders`, { headers })
     expect(await orders.json()).toEqual({ hello: 'ops' })
+
+    const unknown = await fetch(`${url}/tokens/ops`, { method: 'DELETE', headers })
+    expect(unknown.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect([unknown.status, await unknown.json()]).toEqual([
+      400,
+      { status: 400, code: 'ERR_INVALID_ARGUMENT' },
+    ])
 
     const pool = new pg.Pool({ connectionString: postgres })
     const { rows } = await pool.query(`SELECT id FROM ${name}.watchword_tokens`)
