@@ -6,8 +6,10 @@
 // code is 1 if fewer than 90 % of the mutants are killed.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
-import { EQUIVALENT } from './mutation/equivalent.js'
+import { EQUIVALENT, type Equivalent } from './mutation/equivalent.js'
+import type { Mutant } from './mutation/mutants.js'
 import { folder, root } from './mutation/paths.js'
 import type { DryRun, Try } from './mutation/runner.js'
 import { mutants, TARGETS, testsOf } from './mutation/targets.js'
@@ -39,27 +41,39 @@ const every = Number(values.every)
 const passes = values.pass.split(',').map(Number)
 const workers = Number(values.workers)
 
-const isEquivalent = (id: number): boolean => {
-  const { file, original, mutated } = mutants.get(id) ?? { file: '', original: '', mutated: '' }
-  return EQUIVALENT.some(
-    (each) => each.file === file && each.original === original && each.mutated === mutated,
-  )
-}
-const chosen = [...mutants.values()].filter(
-  ({ id, file }) => files.includes(file) && !isEquivalent(id) && id % every === 0,
+const means = ({ file, line, original, mutated }: Equivalent, mutant: Mutant): boolean =>
+  file === mutant.file &&
+  (line ?? mutant.text) === mutant.text &&
+  original === mutant.original &&
+  mutated === mutant.mutated
+const everything = [...mutants.values()]
+for (const each of EQUIVALENT)
+  if (!everything.some((mutant) => means(each, mutant)))
+    throw new Error(
+      `.config/mutation/equivalent.ts: no mutant of ${each.file} is ${each.original} -> ${each.mutated}`,
+    )
+const chosen = all.filter(
+  (mutant) =>
+    files.includes(mutant.file) &&
+    !EQUIVALENT.some((each) => means(each, mutant)) &&
+    mutant.id % every === 0,
 )
 const alive = new Set(chosen.map(({ id }) => id))
 const total = alive.size
 const reachedBy = new Map<number, Set<string>>()
 
 const folders = [...new Set(files.flatMap(testsOf))]
-const tests = folders.flatMap((each) =>
-  existsSync(root + each)
-    ? readdirSync(root + each)
-        .filter((name) => name.endsWith('.test.ts'))
-        .map((name) => `${each}/${name}`)
-    : [],
-)
+const namesakes = new Set(files.map((file) => basename(file).replace('.ts', '.test.ts')))
+const tests = folders
+  .flatMap((each) =>
+    existsSync(root + each)
+      ? readdirSync(root + each)
+          .filter((name) => name.endsWith('.test.ts'))
+          .map((name) => `${each}/${name}`)
+      : [],
+  )
+  // The tests of the same name kill most mutants, so the other files have fewer to try.
+  .sort((a, b) => Number(namesakes.has(basename(b))) - Number(namesakes.has(basename(a))))
 const isConcerned = (id: number, test: string): boolean =>
   testsOf(mutants.get(id)?.file ?? '').some((each) => test.startsWith(`${each}/`))
 const nameOf = (test: string): string => test.replace(/\W+/g, '-')

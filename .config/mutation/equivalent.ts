@@ -1,6 +1,8 @@
 /** A mutant that no test can notice, because it changes nothing that the library promises. */
 export interface Equivalent {
   readonly file: string
+  /** The line that it begins on, without indentation, if the file has the same mutant elsewhere. */
+  readonly line?: string
   readonly original: string
   readonly mutated: string
   readonly reason: string

@@ -13,6 +13,8 @@ export interface Mutant {
   readonly file: string
   readonly line: number
   readonly column: number
+  /** The line that it begins on, without indentation. */
+  readonly text: string
   readonly original: string
   readonly mutated: string
 }
@@ -155,11 +157,13 @@ export function mutate(root: string, file: string, firstId: number): Mutated {
     true,
   )
   const mutants: Mutant[] = []
+  const lines = source.text.split('\n')
   const note = (node: ts.Node, mutated: string): number => {
     const id = firstId + mutants.length
     const { line, character } = source.getLineAndCharacterOfPosition(node.getStart(source))
     const original = node.getText(source)
-    mutants.push({ id, file, line: line + 1, column: character + 1, original, mutated })
+    const text = lines[line]?.trim() ?? ''
+    mutants.push({ id, file, line: line + 1, column: character + 1, text, original, mutated })
     return id
   }
   const emit = (node: ts.Node): string => {
