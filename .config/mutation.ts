@@ -52,7 +52,7 @@ for (const each of EQUIVALENT)
     throw new Error(
       `.config/mutation/equivalent.ts: no mutant of ${each.file} is ${each.original} -> ${each.mutated}`,
     )
-const chosen = all.filter(
+const chosen = everything.filter(
   (mutant) =>
     files.includes(mutant.file) &&
     !EQUIVALENT.some((each) => means(each, mutant)) &&
