@@ -35,19 +35,19 @@ async function open(path: string, feed: RevocationFeed, key = rootKey) {
 const issue = async (watchword: Awaited<ReturnType<typeof open>>['watchword'], subject: string) =>
   watchword.issue({ policy: 'service', subject, scopes: ['orders:read'], actor })
 
-// A day of work: a backup in the middle, one token and one revocation after it.
+// A backup, then one token and one revocation that it lacks.
 const first = await open(file('tokens.db'), memoryFeed())
 const kept = await issue(first.watchword, 'svc_mail')
 const leaked = await issue(first.watchword, 'svc_billing')
 first.database.prepare('VACUUM INTO ?').run(file('backup.db')) // PostgreSQL: pg_dump, or a snapshot
 const late = await issue(first.watchword, 'svc_stock')
 await first.watchword.revoke({ id: leaked.id }, { actor, reason: 'found in a repository' })
-// The audit channel, kept elsewhere, has what the backup lacks.
+// The audit log is stored elsewhere and contains what the backup lacks.
 const revokedSince = [leaked.id]
 await first.watchword.close()
 first.database.close()
 
-// The disk is lost, and with it the log. Without the root key the backup opens nothing.
+// The disk is lost, including the log. Without the root key, the backup is useless.
 await copyFile(file('backup.db'), file('restored.db'))
 await assert.rejects(open(file('restored.db'), memoryFeed(), exportKey(generateKey())), {
   code: 'ERR_ROOT_KEY',
@@ -65,15 +65,15 @@ const strict = await watchword.authenticate(late.token, { freshness: 'store' })
 assert.equal(says(strict), 'revoked')
 console.log(`token issued after the backup: ok; by freshness: 'store': ${says(strict)}`)
 
-// The revocation made after the backup is gone: this is the dangerous part.
+// The revocation that was made after the backup is lost: the revoked token is accepted again.
 assert.equal(says(watchword.verify(leaked.token)), 'ok')
 console.log('token revoked after the backup: ok, until it is revoked again')
 for (const id of revokedSince)
   await watchword.revoke({ id }, { actor, reason: 'revoked before the restore' })
 assert.equal(says(watchword.verify(leaked.token)), 'revoked')
-console.log('after the revocations were made again from the audit log: revoked')
+console.log('after the revocations were repeated from the audit log: revoked')
 
-// Without such a log: revoke everything, and issue new tokens. It takes one call.
+// Without an audit log, revoke everything with one call, and issue new tokens.
 await watchword.revoke({ all: true }, { actor, reason: 'restored from a backup' })
 assert.equal(says(watchword.verify(kept.token)), 'revoked')
 assert.equal(says(watchword.verify(late.token)), 'revoked')

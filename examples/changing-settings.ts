@@ -60,7 +60,7 @@ const claims = z.object({ tenant: z.string().default('acme') })
 const lenient = await createWatchword({ ...options, claims })
 shows('  old token, tenant with a default', lenient.verify(old.token), 'ok')
 
-console.log('Prefix: the key decides, so every node takes tokens of every brand.')
+console.log('Prefix: the key id selects the key, so every node accepts tokens of every brand.')
 const branded = await createWatchword({ ...options, prefix: 'acme_live' })
 const brand = await branded.issue({ ...request, scopes })
 shows('  plain token on a node with a prefix', branded.verify(old.token), 'ok')

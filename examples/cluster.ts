@@ -30,7 +30,7 @@ function startNode(node: string, rootKey: string, { store, feed }: Backend) {
   })
 }
 
-/** One of the four. It serves until the first process disconnects. */
+/** One of the four serving processes. It serves until the first process disconnects. */
 async function serve(place: string, rootKey: string): Promise<void> {
   const node = `worker-${cluster.worker?.id}`
   const backend = openBackend(JSON.parse(place) as Place)
@@ -44,7 +44,7 @@ async function serve(place: string, rootKey: string): Promise<void> {
     response.setHeader('x-node', node)
     greet(request, response)
   })
-  // In a cluster, port 0 is the same free port for all.
+  // In a cluster, port 0 gives all processes the same free port.
   server.listen(0, '127.0.0.1')
   await once(process, 'disconnect')
   await watchword.close()
@@ -88,7 +88,7 @@ async function revokeUnderLoad(
 
   const asked = performance.now()
   const reason = 'found in a public repository'
-  // On a busy machine a node may confirm late; until then the receipt guarantees nothing about it.
+  // On a busy machine a node may confirm late. Until then, the receipt says nothing about that node.
   const options = { actor, reason, waitFor: 'all', timeout: '20s' } as const
   const receipt = await watchword.revoke({ id: leaked.id }, options)
   seen.revokedAt = performance.now()
@@ -122,7 +122,7 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Resolves with the port when all of them listen. */
+/** Resolves with the port when all processes listen. */
 async function startWorkers(place: Place, rootKey: string): Promise<number> {
   const env = { CLUSTER_PLACE: JSON.stringify(place), CLUSTER_ROOT_KEY: rootKey }
   const failed = new AbortController()

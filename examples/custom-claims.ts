@@ -15,11 +15,11 @@ const request = { policy: 'service', subject: 'svc_billing', actor: 'ops@acme.ex
 // `issue` validates the claims before it writes. `plan` is optional, `tenant` is required.
 const { token } = await watchword.issue({ ...request, claims: { tenant: 'acme' } })
 await assert.rejects(
-  // @ts-expect-error: a tenant is text
+  // @ts-expect-error: a tenant is a string
   watchword.issue({ ...request, claims: { tenant: 7 } }),
   (error) => error instanceof WatchwordError && error.code === 'ERR_CLAIMS_INVALID',
 )
-console.log('issue: a tenant that is no text is refused')
+console.log('issue: a tenant that is not a string is rejected')
 
 // `verify` returns claims with the schema's types and defaults.
 const result = watchword.verify(token)
@@ -28,11 +28,11 @@ const { tenant, plan }: { tenant: string; plan: 'free' | 'pro' } = result.claims
 assert.deepEqual({ tenant, plan }, { tenant: 'acme', plan: 'free' })
 console.log(`verify: tenant ${tenant}, plan ${plan}`)
 
-// Names of the library's and of PASETO's own claims are reserved.
+// The names of the library's own claims and of PASETO's registered claims are reserved.
 await assert.rejects(
   watchword.issue({ ...request, claims: { tenant: 'acme', ...{ sub: 'root' } } }),
   (error) => error instanceof WatchwordError && error.code === 'ERR_RESERVED_CLAIM',
 )
-console.log('issue: a claim named `sub` is refused')
+console.log('issue: a claim named `sub` is rejected')
 
 await watchword.close()

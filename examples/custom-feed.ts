@@ -1,7 +1,7 @@
 /**
- * A custom feed: here a folder that the processes of one machine share. Each state of the log is a numbered file, which
- * is written under another name and then linked. Of two processes that link the same number one fails: that is the
- * compare-and-append. `feedContract` of watchword/testkit tests it. It keeps no snapshot.
+ * A custom feed in a folder that the processes of one machine share. Each state of the log is a numbered file, which is
+ * written under a temporary name and then linked. If two processes link the same number, one fails: this makes the
+ * compare-and-append atomic. `feedContract` of watchword/testkit tests it. It keeps no snapshot.
  */
 import { randomUUID } from 'node:crypto'
 import { watch as watchFolder } from 'node:fs'
@@ -17,7 +17,7 @@ interface State {
 }
 
 const NOTHING: State = { head: null, floor: 1, events: [] }
-// This many old states are kept, so that a process that has just listed the folder finds them.
+// The number of old states that are kept, so that a process that has just listed the folder finds them.
 const KEPT = 64
 
 /** A feed in one folder, for any number of processes on one machine. Suits logs of a few thousand events. */
@@ -48,14 +48,14 @@ export function folderFeed(folder: string): RevocationFeed {
     return placed === true
   }
 
-  // Reads the newest state and writes the next one, and tries again when another process was faster.
+  // Reads the newest state and writes the next one. Retries when another process was faster.
   async function step<T>(work: (state: State) => readonly [T, State?]): Promise<T> {
     for (;;) {
       const [number, state] = await newest()
       const [result, next] = work(state)
       if (next === undefined) return result
       if (!(await place(number + 1, next))) continue
-      // A name may also be free because its state was removed long ago. Nothing distinguishes the two.
+      // A name may also be free because its state was removed long ago. The two cases cannot be distinguished.
       if ((await last()) > number + KEPT / 2) throw new Error('too slow to tell')
       await unlink(join(folder, `${number - KEPT}`)).catch(unless('ENOENT'))
       return result

@@ -1,6 +1,6 @@
 /**
- * A custom store: here one JSON file. A queue runs one method at a time, and renaming a complete file into place makes
- * each of them atomic. `storeContract` of watchword/testkit tests it.
+ * A custom store in one JSON file. A queue runs one method at a time. Each method is atomic, because it renames a
+ * complete file into place. `storeContract` of watchword/testkit tests it.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import type {
@@ -173,14 +173,14 @@ function pageOf<T>(rows: Map<string, T>, page: Page, fits: (row: T) => boolean):
   return ids.slice(0, page.limit).map((id) => rows.get(id) as T)
 }
 
-/** Returns whether the end moved. */
+/** Ends a token at this time, unless it ends earlier. Returns whether its end changed. */
 function endAt(row: Token | undefined, at: number): boolean {
   if (row === undefined || at >= (row.supersededAt ?? Infinity)) return false
   row.supersededAt = at
   return true
 }
 
-// The last change comes last. The purged ones stay, so that no number is used twice.
+// The last change comes last. Purged changes stay in the list, so that no number is used twice.
 function arrive(changes: Map<string, number>, id: string): void {
   const last = [...changes.values()].at(-1) ?? 0
   changes.delete(id)

@@ -1,5 +1,5 @@
 // `npm run demo`: a leaked token is revoked under load, on another node than the one that receives the requests. The
-// program measures all that it shows, and fails if a guarantee does not hold.
+// program measures every figure that it prints, and fails if a guarantee does not hold.
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { type KeyObject, randomBytes } from 'node:crypto'
@@ -79,7 +79,7 @@ async function revokeUnderLoad({ watchword, url }: Node, ordersUrl: string, key:
   const deletion = await send(`${url}/tokens/${token.id}`, ops.token, { method: 'DELETE' })
   assert.equal(deletion.status, 204)
   await sleep(deletion.sentAt + HALF_MS - performance.now())
-  // On a slow machine, the requests that are wanted may still be missing.
+  // On a slow machine, the required number of requests may not have been reached yet.
   while (!sentAfter(leaked, deletion).length || !sentAfter(jwt, deletion).length) await sleep(10)
   await Promise.all(Object.values(clients).map(({ stop }) => stop()))
 
@@ -150,7 +150,7 @@ async function measureChecks({ watchword }: Node, key: KeyObject) {
   const checkToken = (token: string) => watchword.verify(token, route).ok
   const checkJwt = (token: string) => isJwtValid(token, key)
 
-  // The first pass of each is not counted: it runs code that is not compiled yet.
+  // The first pass of each is not measured, because its code is not compiled yet.
   const [first, tokens] = [await issue('one'), await issue('two')]
   medianMicroseconds(first, checkToken)
   const cold = medianMicroseconds(tokens, checkToken)

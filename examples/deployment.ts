@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createWatchword } from 'watchword'
 import { authOf, protect } from 'watchword/node'
 
-// In a container: the seconds between SIGTERM and the moment when the load balancer sends nothing more. 5 s is common.
+// The time after SIGTERM until the load balancer sends no more requests. 5 s is common.
 const DRAIN_MS = 5000
 // Shorter than the orchestrator's grace period (Kubernetes: 30 s), or SIGKILL comes first.
 const STOP_WITHIN_MS = 20_000
@@ -19,12 +19,12 @@ const watchword = await createWatchword({
 })
 
 let draining = false
-// Stands for slow work, which the end of this program completes.
+// Represents slow work. The end of this program completes it.
 let finishWork = (): void => undefined
 const work = new Promise<void>((resolve) => {
   finishWork = resolve
 })
-// This program ends the drain early: it knows when the load balancer has noticed.
+// This program ends the drain early, because it controls the load balancer.
 const noticed = new AbortController()
 const orders = protect(
   watchword,
@@ -47,9 +47,9 @@ const server = createServer((request, response) => {
 
 async function stop(): Promise<void> {
   const deadline = setTimeout(() => process.exit(1), STOP_WITHIN_MS)
-  draining = true // 1. fail readiness, and go on serving
-  console.log('1. not ready any more')
-  // 2. until the load balancer has noticed
+  draining = true // 1. fail readiness, but keep serving
+  console.log('1. no longer ready')
+  // 2. wait until the load balancer has noticed
   await sleep(DRAIN_MS, undefined, { signal: noticed.signal }).catch(() => undefined)
   const closed = once(server, 'close')
   server.close() // 3. accept no new connection, and let requests in flight finish

@@ -1,4 +1,4 @@
-// How does a service move from `jsonwebtoken` without a day on which clients break? It accepts both kinds for a while.
+// How does a service move from `jsonwebtoken` without breaking its clients? It accepts both kinds of token for a while.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +10,7 @@ import { authOf, requireToken } from 'watchword/express'
 const issuer = 'https://auth.acme.example'
 const audience = 'orders-api'
 const JWT_SECRET = 'the secret that signed the JWTs until today'
-// From this day on no JWT is accepted.
+// From this date on, JWTs are rejected.
 const JWT_UNTIL = Date.now() + 30 * 24 * 60 * 60 * 1000
 
 const watchword = await createWatchword({
@@ -41,7 +41,7 @@ function readJwt(text: string): Caller | undefined {
   }
 }
 
-/** A guard for the time of the move: three parts separated by dots are a JWT, everything else goes to watchword. */
+/** A guard for the time of the move: a value of three parts separated by dots is a JWT; others go to watchword. */
 function requireEither(scope: string) {
   const guard = requireToken(watchword, { scopes: [scope] })
   return (request: Request, response: Response, next: NextFunction) => {
@@ -105,7 +105,7 @@ const refused = [await send('/orders', forged), await send('/orders', endless)]
 console.log(`a forged JWT, and one that never expires: ${refused.map(({ status }) => status)}`)
 await watchword.revoke({ token }, { actor: 'ops@acme.example', reason: 'leaked' })
 const revoked = await send('/orders', token)
-console.log(`the successor, revoked: ${revoked.status}. The JWT could not have been.`)
+console.log(`the successor, revoked: ${revoked.status}. The JWT could not be revoked.`)
 // When this count stays at zero for a while, remove `requireEither`, the secret and the dependency.
 console.log(`requests with a JWT so far: ${jwtRequests}`)
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { subscribe } from 'node:diagnostics_channel'
 import { type AuditEvent, createWatchword, type Decision } from 'watchword'
 
-// Without a listener no message is built. No message holds a token, a key or a custom claim.
+// Without a listener, no message is created. No message contains a token, a key or a custom claim.
 const outcomes = new Map<string, number>()
 subscribe('watchword:decision', (message) => {
   const { outcome } = message as Decision
@@ -46,7 +46,7 @@ assert.deepEqual(
   ['key.created', 'token.issued', 'revoked'],
 )
 
-// The inventory has every token, its owner and its end, but never its text.
+// The inventory lists every token with its subject and expiry, but never its text.
 const { items } = await watchword.tokens.list({ subject: 'svc_billing' })
 const [record] = items
 assert.equal(record?.revokedReason, 'left the company')

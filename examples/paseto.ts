@@ -9,7 +9,7 @@ const decoder = new TextDecoder()
 const key = paseto.generateKey()
 const token = paseto.seal(key, encoder.encode('{"sub":"svc_mail"}'), {
   footer: encoder.encode(JSON.stringify({ kid: paseto.keyId(key) })),
-  implicitAssertion: encoder.encode('mail-api'), // bound to, but not in the token
+  implicitAssertion: encoder.encode('mail-api'), // authenticated with the token, but not contained in it
 })
 console.log(`${token.slice(0, 40)}… (${token.length} characters)`)
 
@@ -23,11 +23,11 @@ assert.equal(paseto.open(key, token), undefined)
 assert.equal(paseto.open(paseto.generateKey(), token), undefined)
 console.log('with another assertion or another key: undefined')
 
-// Keys as text, and keys under keys.
+// Keys as text, and keys wrapped by keys.
 const text = paseto.exportKey(key) // 'k4.local.…': a secret
 assert.equal(paseto.keyId(paseto.importKey(text)), paseto.keyId(key))
 const root = paseto.generateKey()
-const wrapped = paseto.wrapKey(root, key) // 'k4.local-wrap.pie.…': fit for a database
+const wrapped = paseto.wrapKey(root, key) // 'k4.local-wrap.pie.…': safe to store in a database
 assert.equal(paseto.exportKey(paseto.unwrapKey(root, wrapped)), text)
 assert.ok(!String(key).includes(text.slice(9)))
 console.log(`wrapped ${wrapped.slice(0, 30)}…`)

@@ -1,4 +1,4 @@
-// What do tokens notice when Redis Cluster moves the slot of the store and the feed to another server?
+// What happens to tokens while Redis Cluster moves the slot of the store and the feed to another server?
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
@@ -48,14 +48,14 @@ async function main([from, to]: readonly [ClusterNode, ClusterNode]): Promise<vo
     store: redisStore(redis, { prefix: 'orders' }),
     feed: redisFeed(redis, { prefix: 'orders' }),
     policies: { service: { ttl: '30d', scopes: ['orders:*'] } },
-    // Longer than the move: while the keys are on both sides, a node may not reach its feed.
+    // Longer than the move: while the keys are on both servers, a node may not reach its feed.
     maxStaleness: '1m',
   })
   const request = { policy: 'service', subject: 'svc_billing', actor: 'ops@acme.example' }
   const kept = await watchword.issue(request)
   for (let i = 0; i < 30; i++) await watchword.issue(request)
 
-  // Calls go on during the move. An outage is an error with a code; retrying is safe.
+  // Calls continue during the move. An outage rejects with an error code, and a retry is safe.
   let over = false
   let retries = 0
   let rejected = 0

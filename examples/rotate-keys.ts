@@ -43,7 +43,7 @@ await before.keys.revoke(next.keyId, { actor: 'ops@acme.example', reason: 'found
 const leaked = before.verify(next.token)
 assert.equal(!leaked.ok && leaked.code, 'revoked')
 assert.equal(before.verify(current.token).ok, true)
-console.log('after a leak: what the key sealed is revoked, other tokens are not')
+console.log('after a leak: tokens sealed with the key are revoked, other tokens are not')
 
 // A root key that never leaves a KMS. This one is a stand-in; a real one calls the client of the KMS.
 const secret = randomBytes(32)
@@ -63,20 +63,20 @@ const kms: KeyWrapper = {
   },
 }
 
-// Replacing the root key, in three roll-outs. First every node learns to open what the new one wraps.
+// Replacing the root key takes three roll-outs. First, every node can unwrap keys that the new root key wraps.
 const first = await createWatchword({ ...options, rootKey, previousRootKeys: [kms] })
 assert.equal(first.verify(current.token).ok, true)
-// Then the new one wraps, the old one still opens, and one node wraps every stored key anew.
+// Then the new root key wraps keys, the old one can still unwrap them, and one node rewraps every stored key.
 const second = await createWatchword({ ...options, rootKey: kms, previousRootKeys: [rootKey] })
 const count = await second.keys.rewrap()
 assert.ok(count > 0)
 assert.deepEqual([...new Set(second.keys.list().map((key) => key.wrappedBy))], [kms.id])
 console.log(`root key replaced: ${count} keys wrapped by ${kms.id}`)
 
-// Last, the old one is removed. No token changes.
+// Last, the old root key is removed. Existing tokens stay valid.
 const third = await createWatchword({ ...options, rootKey: kms })
 assert.equal(third.verify(current.token).ok, true)
-console.log('without the old root key: tokens of before are accepted')
+console.log('without the old root key: existing tokens are accepted')
 
 // Four nodes in one process share a store in memory here: the first to close ends it for all.
 await third.close()

@@ -16,7 +16,7 @@ const watchword = await createWatchword({
 const actor = 'ops@acme.example'
 const scopes = ['orders:read']
 
-// `rotateAt` tells the holder when to rotate: at 70 % of the token's lifetime.
+// `rotateAt` is the time at which the holder should rotate: 70 % of the token's lifetime.
 const first = await watchword.issue({ policy: 'service', subject: 'svc_billing', scopes, actor })
 await clock.advance(first.rotateAt - clock.now())
 const second = await watchword.rotate(first.token, { actor: 'svc_billing' })
@@ -25,7 +25,7 @@ console.log(`rotated: generation ${second.generation} of family ${second.family}
 // If the response is lost, a retry within the grace returns the same successor.
 const retried = await watchword.rotate(first.token, { actor: 'svc_billing' })
 assert.equal(retried.id, second.id)
-console.log('asked again: the same successor')
+console.log('retried: the same successor')
 
 // Requests in flight with the old token still pass, for a minute.
 await clock.advance(59_999)
@@ -50,7 +50,7 @@ const fresh = await watchword.rotate(old.token, { actor: 'svc_mail' })
 await clock.advance(30 * 60_000)
 assert.equal(watchword.verify(old.token).ok, true)
 assert.equal(watchword.verify(fresh.token).ok, true)
-await clock.advance(1) // the retirement is written behind the request that caused it
+await clock.advance(1) // the old token is superseded right after the request, not during it
 const retired = watchword.verify(old.token)
 assert.equal(!retired.ok && retired.code, 'superseded')
 console.log('first use of the successor: the old token is superseded')

@@ -1,4 +1,4 @@
-// How does a client rotate its own token, once, even if many of its requests find it due at once?
+// How does a client rotate its own token only once, even if many concurrent requests find it due?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -15,7 +15,7 @@ const clock = manualClock() // a real service leaves the clock out
 const watchword = await createWatchword({
   issuer: 'https://auth.acme.example',
   audience: 'orders-api',
-  // The grace is the time that a client has to come back after a crash in the middle of a rotation.
+  // A client that crashes during a rotation must restart within the grace.
   policies: { service: { ttl: '1h', scopes: ['orders:*'], rotateAfter: '70%', grace: '10m' } },
   clock,
 })
@@ -39,7 +39,7 @@ app.get('/stock', automatic, (request, response) => {
 const server = app.listen(0)
 await once(server, 'listening')
 
-// The rest acts as the client. Its `fetch` reports what the proxy would: the connection was TLS.
+// The rest acts as the client. Its `fetch` sets the header of the proxy: the connection was TLS.
 const folder = await mkdtemp(join(tmpdir(), 'watchword-client-'))
 const file = join(folder, 'token')
 const actor = 'ops@acme.example'
@@ -79,7 +79,7 @@ assert.equal(result.ok && result.generation, 1)
 assert.equal((await stat(file)).mode & 0o777, 0o600)
 console.log('the file holds the successor, and only its owner can read it')
 
-// A route with `rotateDue`: the request is sent with the old token, and its response brings the new one.
+// A route with `rotateDue`: the request is sent with the old token, and the response contains the new one.
 await clock.advance(45 * 60_000)
 const aware = await TokenClient.open({ ...options, now: () => 0 }) // never finds it due by itself
 assert.equal((await aware.fetch('/stock')).status, 200)
@@ -88,7 +88,7 @@ assert.equal(handed.ok && handed.generation, 2)
 assert.equal(rotations, 1)
 console.log('by Token-Successor: generation 2, without a call to the rotation endpoint')
 
-// The first client notices by itself: it reads the file before it rotates.
+// The first client reads the file before it rotates, and finds the new token.
 assert.equal(await generation('/orders'), 2)
 assert.equal(rotations, 1)
 console.log('another process has rotated: the file is read, nothing is rotated twice')

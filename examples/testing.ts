@@ -43,10 +43,10 @@ void test('returns 401, 403 and 200 over HTTP', async () => {
   await watchword.close()
 })
 
-void test('refuses everything while the feed is down, and recovers with it', async () => {
+void test('rejects every token while the feed is down, and recovers with it', async () => {
   const clock = manualClock()
   const feed = chaosFeed(memoryFeed(), 'seed 1', { clock })
-  feed.calm() // no faults by chance: this test decides what goes wrong
+  feed.calm() // no random faults: this test injects its own
   const watchword = await createAuthority({ clock, feed, maxStaleness: '5s' })
   const { token } = await watchword.issue(alice)
 

@@ -1,4 +1,4 @@
-// How do clients rotate their own tokens, and how can anyone who finds a token have it revoked?
+// How do clients rotate their own tokens, and how does the finder of a leaked token report it?
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -59,7 +59,7 @@ async function post(path: string, bearer: string, fields: Record<string, string>
   return { status: response.status, text, headers: response.headers }
 }
 
-// The holder exchanges its token with the token alone.
+// The holder exchanges its token. The token is the only credential.
 const rotated = await post('/token/rotate', service)
 const { access_token: token, expires_in } = JSON.parse(rotated.text)
 assert.equal(rotated.status, 200)
@@ -70,7 +70,7 @@ const active = await post('/oauth/introspect', operator, { token })
 assert.equal(JSON.parse(active.text).active, true)
 console.log(`introspect: ${active.status} for ${JSON.parse(active.text).sub}`)
 
-// Anyone who has found the token may have it revoked, and learns nothing about it.
+// A finder of the token reports it. The response does not reveal whether the token was valid.
 const killed = await post('/token/leaked', '', { token })
 const unknown = await post('/token/leaked', '', { token: 'v4.local.unknown' })
 assert.deepEqual([killed.status, killed.text], [unknown.status, unknown.text])

@@ -16,7 +16,7 @@ const options = {
   store: memoryStore(),
   policies: { job: { ttl: '1h', scopes: ['jobs:*'] } },
 } as const
-// Each has its own feed over the same folder, as separate processes would.
+// Each authority has its own feed over the same folder, as separate processes would.
 const one = await createWatchword({ ...options, feed: folderFeed(folder) })
 const two = await createWatchword({ ...options, feed: folderFeed(folder) })
 

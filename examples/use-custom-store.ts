@@ -24,11 +24,11 @@ const revoked = await first.issue({ policy: 'job', subject: 'svc_old', actor: 'o
 await first.revoke({ id: revoked.id }, { actor: 'ops', reason: 'decommissioned' })
 await first.close()
 
-// Another process, later: the keys, the records and the revocation are still there.
+// Represents a restarted process: the keys, the records and the revocation are still there.
 const second = await open()
 const [good, bad] = [second.verify(kept.token), second.verify(revoked.token)]
 assert.equal(good.ok, true)
 assert.equal(bad.ok ? 'ok' : bad.code, 'revoked')
-console.log(`after the restart: ${kept.id} is good, ${revoked.id} is revoked`)
+console.log(`after the restart: ${kept.id} is valid, ${revoked.id} is revoked`)
 await second.close()
 await rm(folder, { recursive: true })

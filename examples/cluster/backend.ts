@@ -1,6 +1,6 @@
 /**
- * Where the nodes of the cluster keep their tokens and their revocations: PostgreSQL and Redis where both respond, and
- * otherwise two files of SQLite.
+ * The storage of the cluster's token records and revocations: PostgreSQL and Redis if both respond, and two SQLite
+ * files otherwise.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The load on the cluster: two tokens in turn on every connection, and a check of every response.
+ * The load on the cluster: every connection sends two tokens in turn, and every response is checked.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export function startLoad(url: string, kept: string, leaked: string) {
   }
 }
 
-/** A request that records when it was sent: one that was in flight during the revocation proves nothing. */
+/** A request with its send time: a request that was in flight during the revocation proves nothing. */
 function requestWith(
   token: string,
   look: (status: number, sentAt: number, node: string) => void,

@@ -1,5 +1,5 @@
 /**
- * The clients of the demo: each sends its requests one after the other, and remembers every response.
+ * The clients of the demo: each sends its requests one after the other, and records every response.
  *
  * @module
  */

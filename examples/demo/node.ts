@@ -19,7 +19,7 @@ import { sqliteStore } from 'watchword/store/sqlite'
 const issuer = 'https://auth.acme.example'
 const audience = 'orders-api'
 
-/** What the nodes share: the folder of the SQLite files, and the secrets. */
+/** The data that the nodes share: the folder of the SQLite files, and the secrets. */
 export interface Shared {
   readonly folder: string
   readonly rootKey: string
@@ -30,7 +30,7 @@ export interface Shared {
 export async function startNode(node: string, shared: Shared, wakeups: WakeupChannel) {
   const [tokens, revocations] = ['tokens.db', 'revocations.db'].map((file) => {
     const database = new Database(join(shared.folder, file), { timeout: 5000 })
-    // `NORMAL`: nothing here has to survive a loss of power, so no commit waits for the disk.
+    // `NORMAL`: commits do not wait for the disk, because the demo does not have to survive a power failure.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     return database
   }) as [Database.Database, Database.Database]

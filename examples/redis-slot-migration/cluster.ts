@@ -1,5 +1,5 @@
 /**
- * Two Redis servers that form a cluster, in a temporary folder, for the example next door.
+ * Starts two Redis servers that form a cluster, in a temporary folder, for `redis-slot-migration.ts`.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import { Redis } from 'ioredis'
 export interface ClusterNode {
   readonly port: number
   readonly id: string
-  /** Sends a command to this server, and to no other. */
+  /** Sends a command to this server only. */
   command(name: string, ...args: readonly (string | number)[]): Promise<unknown>
 }
 
 /** Whether this machine has `redis-server`. */
 export const hasRedisServer = (): boolean => spawnSync('redis-server', ['--version']).status === 0
 
-/** Starts both. The first has every slot. */
+/** Starts both servers. The first has every slot. */
 export async function startCluster() {
   const folder = await mkdtemp(join(tmpdir(), 'watchword-cluster-'))
   const children: ChildProcess[] = []

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-/** Where the client finds its token and its API. */
+/** The client's token file and API. */
 export interface TokenClientOptions {
   /** The file with the token's text. Only this user may read it (mode 0600). */
   readonly file: string
@@ -58,14 +58,14 @@ export class TokenClient {
     if (due) await this.rotate().catch(() => undefined)
     const sentWith = this.#token
     const response = await this.#send(path, init)
-    // A late response to a request with the token before says nothing about this one.
+    // A late response to a request with the previous token does not apply to the current one.
     if (sentWith === this.#token) await this.#learn(response.headers)
     if (response.status !== 401) return response
-    // Another process of this client may have rotated. Look before giving up.
+    // Another process of this client may have rotated the token, so read the file again.
     return (await this.#reload()) ? this.#send(path, init) : response
   }
 
-  /** Exchanges the token for its successor. Calls at the same time share one exchange. */
+  /** Exchanges the token for its successor. Concurrent calls share one exchange. */
   rotate(): Promise<void> {
     this.#rotation ??= this.#exchange().finally(() => {
       this.#rotation = undefined
@@ -75,7 +75,7 @@ export class TokenClient {
 
   async #exchange(): Promise<void> {
     this.#rotateAt = this.#now() + RETRY_AFTER_MS
-    // Never present a token that another process has already rotated: after its grace that counts as theft.
+    // A token that another process has already rotated must not be presented: after its grace that counts as theft.
     if (await this.#reload()) return
     const signal = AbortSignal.timeout(EXCHANGE_WITHIN_MS)
     const response = await this.#send(this.#rotatePath, { method: 'POST', signal })
@@ -84,7 +84,7 @@ export class TokenClient {
     await this.#keep(access_token)
   }
 
-  /** Reads the headers of an ordinary response: when the token is due, or even its successor. */
+  /** Reads the rotation headers of a response: the time when the token is due, and its successor if there is one. */
   async #learn(headers: Headers): Promise<void> {
     const due = Date.parse(headers.get('token-rotate-after') ?? '')
     if (!Number.isNaN(due) && this.#rotation === undefined) this.#rotateAt = due

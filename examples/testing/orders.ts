@@ -1,5 +1,5 @@
 /**
- * The service under test: everything that a test replaces is a parameter.
+ * The service under test: everything that a test may replace is a parameter.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import express, { type Express } from 'express'
 import { createWatchword, type Watchword, type WatchwordOptions } from 'watchword'
 import { authOf, requireToken } from 'watchword/express'
 
-/** Makes the authority of the service. A test passes a clock; production passes the store, the feed and the root key. */
+/** Creates the authority of the service. A test passes a clock; production passes the store, feed and root key. */
 export function createAuthority(options: Partial<WatchwordOptions> = {}): Promise<Watchword> {
   return createWatchword({
     issuer: 'https://auth.acme.example',
@@ -17,7 +17,7 @@ export function createAuthority(options: Partial<WatchwordOptions> = {}): Promis
   })
 }
 
-/** Makes the application around an authority. It does not listen. */
+/** Creates the application around an authority. It does not listen. */
 export function createApp(watchword: Watchword): Express {
   const app = express()
   app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (request, response) => {

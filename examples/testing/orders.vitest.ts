@@ -16,7 +16,7 @@ describe('the orders service', () => {
   let clock: ManualClock
   let watchword: Watchword
 
-  // The clock of the library is an option: `vi.useFakeTimers` is not needed, and would stop the timers of the server.
+  // The clock is an option of the library. `vi.useFakeTimers` would also stop the timers of the server.
   beforeEach(async () => {
     clock = manualClock(Date.UTC(2026, 0, 1))
     watchword = await createAuthority({ clock })

@@ -188,8 +188,16 @@ describe('the README', () => {
     expect(firstCells('Errors').sort()).toEqual(Object.keys(ERROR_CODES).sort())
   })
 
+  it('says what to do about each warning, and no other', () => {
+    const sources = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => read(`src/${path}`))
+    const codes = sources.flatMap((text) => text.match(/(?<=')WATCHWORD_[A-Z_]+(?=')/g) ?? [])
+    expect(firstCells('Warnings').sort()).toEqual([...new Set(codes)].sort())
+  })
+
   it('lists each rejection, and no other', () => {
-    expect(firstCells('Why a token is refused').sort()).toEqual(Object.keys(REJECTIONS).sort())
+    expect(firstCells('Rejections').sort()).toEqual(Object.keys(REJECTIONS).sort())
   })
 
   it('names the two commands that set it up', () => {
