@@ -43,11 +43,13 @@ export const ERROR_CODES = {
     'The token names a key that this node has not read yet, and too many requests wait for the same read; retry in a second.',
   ERR_ROOT_KEY:
     'None of the configured root keys can unwrap a stored key, or a key wrapper failed.',
-  ERR_STORE_UNAVAILABLE: 'The store did not respond in time, or failed; see `cause`.',
+  ERR_STORE_UNAVAILABLE:
+    'The store did not respond in time, or failed; the message names the reason.',
   ERR_STORE_CORRUPT:
     'The store returned a row that does not parse, or that does not match its integrity tag; `detail` names it.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
-  ERR_FEED_UNAVAILABLE: 'The revocation feed did not respond in time, or failed; see `cause`.',
+  ERR_FEED_UNAVAILABLE:
+    'The revocation feed did not respond in time, or failed; the message names the reason.',
   ERR_REVOCATION_UNCERTAIN:
     'It is unknown whether the revocation reached the feed; this node rejects the token.',
 } as const

@@ -5,6 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { WatchwordError } from '../errors.js'
+import { failure } from '../lib/failure-text.js'
 import { invalidOption } from '../lib/invalid.js'
 import type { KeyRecord } from '../store/store.js'
 import {
@@ -117,7 +118,7 @@ async function wrapWith(wrapper: KeyWrapper, paserk: string): Promise<string> {
   try {
     wrapped = await wrapper.wrap(paserk)
   } catch (cause) {
-    throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: wrapping a key failed', { cause })
+    throw failure('ERR_ROOT_KEY', 'rootKey: wrapping a key', cause)
   }
   // A wrapper that returns its input would store the key in plaintext.
   if (typeof wrapped === 'string' && wrapped !== '' && !wrapped.includes(paserk)) return wrapped
@@ -150,7 +151,7 @@ export async function openKey(
     // Only a wrong key is a definite result; a KMS that does not respond is an outage.
     if (cause instanceof WatchwordError && cause.code === 'ERR_INVALID_KEY') return undefined
     if (cause instanceof WatchwordError && cause.code === 'ERR_ROOT_KEY') throw cause
-    throw new WatchwordError('ERR_ROOT_KEY', 'rootKey: unwrapping a key failed', { cause })
+    throw failure('ERR_ROOT_KEY', 'rootKey: unwrapping a key', cause)
   })
   // The wrapping does not bind the key to its row, so two rows with swapped wrappings would both open.
   if (key === undefined || keyId(key) === record.id) return key

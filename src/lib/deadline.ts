@@ -7,6 +7,7 @@
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
 import type { ResolvedClock } from './clock.js'
 import { withReason } from './failure-reason.js'
+import { failure } from './failure-text.js'
 
 type OutageCode = Extract<
   WatchwordErrorCode,
@@ -60,7 +61,5 @@ function startCall<T>(call: () => Promise<T>): Promise<T> {
 }
 
 function outage({ code, name }: Deadline, cause: unknown): WatchwordError {
-  return cause instanceof WatchwordError
-    ? cause
-    : new WatchwordError(code, `${name} failed`, { cause })
+  return cause instanceof WatchwordError ? cause : failure(code, name, cause)
 }

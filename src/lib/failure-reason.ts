@@ -168,13 +168,19 @@ export function withReason<E extends Error>(error: E, reason: Known): E {
   return Object.defineProperty(error, REASON, { value: reason })
 }
 
+/** An error and its causes, at most five of them: causes may be circular. */
+export function causesOf(error: unknown): readonly Error[] {
+  const causes: Error[] = []
+  for (let each = error; each instanceof Error && causes.length < MAX_CAUSES; each = each.cause)
+    causes.push(each)
+  return causes
+}
+
 /** The kind of a failure, from the error or the first of its causes that identifies one. */
 export function reasonOf(error: unknown): FailureReason {
-  let each = error
-  for (let depth = 0; each instanceof Error && depth < MAX_CAUSES; depth++) {
+  for (const each of causesOf(error)) {
     const reason = ownReason(each) ?? reasonOfOne(each)
     if (reason !== undefined) return reason
-    each = each.cause
   }
   return 'unknown'
 }
@@ -186,12 +192,20 @@ function ownReason(error: Error): Known | undefined {
 function reasonOfOne(error: Error & Clue): Known | undefined {
   return (
     reasonOfCode(error) ??
-    REDIS_CODES.get(/^[A-Z]+\b/.exec(error.message)?.[0] ?? '') ??
+    REDIS_CODES.get(firstWord(error)) ??
     NAMES.get(error.name) ??
     // node-redis leaves the `name` of its error classes at `Error`.
     NAMES.get(error.constructor.name) ??
     TEXTS.find(([pattern]) => pattern.test(error.message))?.[1]
   )
+}
+
+const firstWord = ({ message }: Error): string => /^[A-Z]+\b/.exec(message)?.[0] ?? ''
+
+/** The code of an error reply of Redis, if it is one of those above. */
+export function redisCodeOf(error: Error): string | undefined {
+  const word = firstWord(error)
+  return REDIS_CODES.has(word) ? word : undefined
 }
 
 function reasonOfCode({ code, errno, errcode, sqlState }: Clue): Known | undefined {

@@ -7,6 +7,7 @@
 import type { RevocationFeed } from '../feed/feed.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { type FailureReason, reasonOf } from '../lib/failure-reason.js'
+import { shortMessage } from '../lib/failure-text.js'
 import type { Store } from '../store/store.js'
 
 /** A persistent failure. */
@@ -89,8 +90,8 @@ function textOf(error: unknown): string {
   const texts: string[] = []
   for (let each = error, depth = 0; each instanceof Error && depth < 3; depth++) {
     // The error for a connection that was tried at several addresses has no message.
-    const text =
-      each.message === '' ? String((each as { code?: unknown }).code ?? '') : each.message
+    const message = shortMessage(each)
+    const text = message === '' ? String((each as { code?: unknown }).code ?? '') : message
     if (text !== '') texts.push(text)
     each = each.cause
   }

@@ -204,7 +204,10 @@ describe('with a file', () => {
       for (let i = 0; i < 1000; i++) await watchword.issue(input)
     }
     const error = await fill().catch((caught: unknown) => caught)
-    expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(error).toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: expect.stringMatching(/^store "sqlite" failed: full \(SQLITE_FULL\); make space/),
+    })
     expect((error as Error).cause).toBeInstanceOf(Error)
     expect(watchword.verify(token)).toMatchObject({ ok: true })
     await watchword.close()

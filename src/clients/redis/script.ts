@@ -93,7 +93,7 @@ function schemaError(found: string): WatchwordError {
   }
   return new WatchwordError(
     'ERR_STORE_SCHEMA',
-    'the data in redis was written by a newer version of this library',
+    'the data in redis was written by a newer version of this library: update the library',
     { detail: `found schema ${found}, this version knows ${SCHEMA_VERSION}` },
   )
 }

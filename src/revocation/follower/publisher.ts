@@ -193,6 +193,7 @@ function extentOf(replica: Replica, entries: readonly FeedEntry[]) {
 }
 
 function uncertain(cause: unknown): never {
-  const message = 'the feed did not confirm a revocation'
+  const reason = cause instanceof WatchwordError ? `: ${cause.message}` : ''
+  const message = `the feed did not confirm a revocation${reason}`
   throw new WatchwordError('ERR_REVOCATION_UNCERTAIN', message, { cause })
 }

@@ -619,10 +619,13 @@ describe('a key wrapper', () => {
   it('that fails to unwrap makes the start reject with its cause', async () => {
     fleet = await newFleet({ rootKey: wrapper() })
     await fleet.start()
-    const cause = new Error('access denied')
+    const cause = Object.assign(new Error('access denied'), { name: 'AccessDeniedException' })
     const failing = wrapper({ unwrap: () => Promise.reject(cause) })
     const error = await errorOf(fleet.start({ rootKey: failing }))
     expect(error.code).toBe('ERR_ROOT_KEY')
+    expect(error.message).toBe(
+      'root key "kms:alias/tokens" failed: unknown (AccessDeniedException); see `cause`',
+    )
     expect(error.cause).toBe(cause)
   })
 

@@ -5,6 +5,7 @@ import type { RevocationFeed } from 'watchword/feed'
 import type { Store } from 'watchword/store'
 import { chaosLog } from 'watchword/testkit'
 import { reasonOf, withReason } from '../../../src/lib/failure-reason.js'
+import { failure } from '../../../src/lib/failure-text.js'
 import { Failures } from '../../../src/observe/failures.js'
 import {
   ACTOR,
@@ -164,6 +165,16 @@ describe('the failures of an adapter', () => {
     failures.note(new Error('store failed', { cause: coded({ code: 'ECONNREFUSED' }, '') }))
     expect(failures.last?.message).toBe('store failed: ECONNREFUSED')
     expect(messageOf('x'.repeat(1000))).toHaveLength(300)
+  })
+
+  it('give the reason of an outage once, in the words of the client', () => {
+    const failures = new Failures(clock)
+    const cause = coded({ code: 'ECONNREFUSED' }, 'connect ECONNREFUSED 10.0.0.1:5432')
+    failures.note(failure('ERR_STORE_UNAVAILABLE', 'store "postgres"', cause))
+    expect(failures.last).toMatchObject({
+      reason: 'unreachable',
+      message: 'store "postgres" failed: connect ECONNREFUSED 10.0.0.1:5432',
+    })
   })
 
   it('keep a write failure while reads succeed, and show a read failure first', () => {

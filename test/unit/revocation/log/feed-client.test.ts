@@ -31,7 +31,7 @@ describe('the client of a feed without optional methods', () => {
     expect(client.name).toBe('custom')
     await expect(client.open()).rejects.toMatchObject({
       code: 'ERR_FEED_UNAVAILABLE',
-      message: expect.stringContaining('feed "custom" failed'),
+      message: 'feed "custom" failed: unknown; see `cause`',
     })
   })
 
