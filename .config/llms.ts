@@ -23,16 +23,16 @@ const PARAMETERS: Readonly<Record<string, readonly [file: string, symbol: string
   revoke: ['src/verbs/inputs.ts', 'RevokeOptions'],
 }
 
-const TERMS = `An *authority* is the object that \`createWatchword\` returns. A *node* is one process that has an authority. Nodes share a *store*
-(token records and wrapped keys) and a *feed* (the log of revocations). A *family* is a token and all its successors by
-rotation. The *actor* is who asks for a change; it is recorded and grants nothing.`
+const TERMS = `An *authority* is the object that \`createWatchword\` returns. A *node* is a process that runs an authority. All nodes share a
+*store* (token records and wrapped keys) and a *feed* (the log of revocations). A *family* is a token and all its
+successors by rotation. The *actor* is the operator or service that requests a change; it is recorded and grants nothing.`
 
-const NOTES = `- The store never has the token: keep \`issued.token\` when \`issue\` resolves.
-- \`verify\` and \`authenticate\` return rejections: \`{ ok: true, ... }\` or \`{ ok: false, code }\`. All else is thrown as a
+const NOTES = `- The store never contains the token: keep \`issued.token\` when \`issue\` resolves.
+- \`verify\` and \`authenticate\` return \`{ ok: true, ... }\` or a rejection, \`{ ok: false, code }\`. Everything else is thrown as a
   \`WatchwordError\` with a \`code\`. Switch on the code, never on the message.
 - The target of \`revoke\` is one of \`{ token }\`, \`{ id }\`, \`{ family }\`, \`{ subject }\`, \`{ key }\`, \`{ audience }\` and
   \`{ all: true }\`.
-- Without \`store\` and \`feed\` all state ends with the process. Several processes need a durable store, a feed and one
+- Without \`store\` and \`feed\`, all state is lost when the process ends. Several processes need a durable store, a feed and one
   \`rootKey\`. Call \`migrate()\` on SQL stores and feeds before the first use.
 - Durations are milliseconds or text such as \`'15m'\` and \`'30d'\`. An explicit \`undefined\` for an option throws.
 - Call \`close()\` when the process stops.`
