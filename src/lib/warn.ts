@@ -1,18 +1,33 @@
 /**
- * Warnings for developers, each once per process, with `process.emitWarning`.
+ * Warnings for developers, with `process.emitWarning`: each mistake once per process.
  *
  * @module
  */
 import { types } from 'node:util'
 import { durationText } from './quote.js'
 
-const given = new Set<string>()
+const given = new Map<string, Set<string>>()
 
-/** Warns once per process under this code. */
-export function warnOnce(code: string, message: string): void {
-  if (given.has(code)) return
-  given.add(code)
-  process.emitWarning(message, { type: 'WatchwordWarning', code })
+/** The most warnings of one code: a client may cause any number of different mistakes. */
+const MAX_WARNINGS = 8
+
+interface Occasion {
+  /** What distinguishes mistakes of one code from each other. */
+  readonly about?: string
+  readonly detail?: string
+}
+
+/** Warns once per process about each mistake of this code, at most eight times. */
+export function warnOnce(
+  code: string,
+  message: string,
+  { about = '', detail }: Occasion = {},
+): void {
+  const known = given.get(code) ?? new Set()
+  if (known.has(about) || known.size >= MAX_WARNINGS) return
+  given.set(code, known.add(about))
+  const extra = detail === undefined ? {} : { detail }
+  process.emitWarning(message, { type: 'WatchwordWarning', code, ...extra })
 }
 
 /** Whether this process runs tests, where in-memory data is intended. */
@@ -36,6 +51,7 @@ export function warnOfSeconds(value: unknown): void {
   warnOnce(
     'WATCHWORD_MILLISECONDS',
     `the duration ${value} is in milliseconds (${value / 1000} s): write '${durationText(value * 1000)}' if seconds are meant, or '${value}ms'`,
+    { about: String(value) },
   )
 }
 

@@ -11,6 +11,7 @@ import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { allowedNames, describe, quote } from '../lib/quote.js'
 import { EXPLICIT_UNDEFINED } from '../lib/undefined.js'
+import { warnOnce } from '../lib/warn.js'
 import { coveredByAny, isScope, uncovered } from '../policy/scopes.js'
 import type { LogPosition, Rejected, Requirement, Verified } from '../types.js'
 import { REJECTED } from './rejections.js'
@@ -261,19 +262,16 @@ function unknownField(place: string, field: string, names: readonly string[]): W
   return invalidArgument(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
 }
 
-let warned = false
-
-/** Warns once per process about an invalid requirement, which no token meets. */
+/** Warns about an invalid requirement, which no token meets: once for each field and kind of fault. */
 export function warnOfRequirement(fault: string): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(
+  const [about = ''] = fault.split(', got ', 1)
+  warnOnce(
+    'WATCHWORD_REQUIREMENT',
     `a requirement passed to verify is invalid, so every token is rejected: ${fault}`,
     {
-      type: 'WatchwordWarning',
-      code: 'WATCHWORD_REQUIREMENT',
+      about,
       detail:
-        'Compile it once with `require`, which throws. This warning is emitted once per process.',
+        'Compile it once with `require`, which throws. This warning is emitted once for each fault, and at most eight times.',
     },
   )
 }

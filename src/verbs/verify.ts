@@ -193,7 +193,7 @@ export class Verifier {
     })
   }
 
-  /** Rejects a token because of an invalid requirement: publishes why, and warns once per process. */
+  /** Rejects a token because of an invalid requirement: publishes why, and warns once for each fault. */
   refuse(invalidRequirement: string): Rejected {
     warnOfRequirement(invalidRequirement)
     if (decisions.hasSubscribers) {

@@ -344,15 +344,20 @@ describe('an invalid requirement', () => {
     }
   })
 
-  it('emits a warning once per process', async () => {
+  it('emits one warning for each field and kind of fault, however often and with whichever value', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => void warnings.push(warning)
     process.on('warning', onWarning)
     const { watchword } = await rig()
-    for (let i = 0; i < 5; i++) watchword.verify('x', { scopes: undefined } as never)
+    for (let i = 0; i < 5; i++) {
+      for (const needs of [{ audience: i }, { maxStaleness: `${i} fortnights` }, { audience: [i] }])
+        expect(watchword.verify('x', needs as never)).toMatchObject({ ok: false })
+    }
     await new Promise((resolve) => setImmediate(resolve))
     process.off('warning', onWarning)
-    // Another test of this file may already have emitted the one warning.
-    expect(warnings.length).toBeLessThanOrEqual(1)
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/every token is rejected: audience: expected a name, got 0$/),
+      expect.stringMatching(/every token is rejected: maxStaleness: expected a duration such as/),
+    ])
   })
 })

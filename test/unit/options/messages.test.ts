@@ -469,23 +469,43 @@ describe('a warning', () => {
     expect(warnings).toEqual([])
   })
 
-  it('names an invalid inline requirement once', async () => {
+  it('names each fault of inline requirements once', async () => {
     const warnings = await warned(async (fresh) => {
       const watchword = await fresh.createWatchword(BASE)
       const { token } = await watchword.issue(input)
-      for (const needs of ['orders:read', { scope: 'x' }, { scope: 'x' }])
+      for (const needs of ['orders:read', { scope: 'x' }, { scope: 'y' }, { scopes: [] }, null])
         expect(watchword.verify(token, needs as never).ok).toBe(false)
       await watchword.close()
     })
-    expect(warnings.map(([code]) => code)).toEqual(['WATCHWORD_REQUIREMENT'])
+    expect(warnings).toEqual([
+      ['WATCHWORD_REQUIREMENT', expect.stringContaining('requirement: expected an object')],
+      ['WATCHWORD_REQUIREMENT', expect.stringContaining("unknown field 'scope'")],
+      ['WATCHWORD_REQUIREMENT', expect.stringContaining('scopes: expected at least one scope')],
+    ])
+  })
+
+  it('names at most eight faults of inline requirements, whose fields may come from clients', async () => {
+    const warnings = await warned(async (fresh) => {
+      const watchword = await fresh.createWatchword(BASE)
+      for (let i = 0; i < 100; i++) watchword.verify('x', { [`field${i}`]: 'x' } as never)
+      await watchword.close()
+    })
+    expect(warnings).toHaveLength(8)
+    expect(new Set(warnings.map(([, message]) => message)).size).toBe(8)
   })
 
   it('says that numbers are milliseconds, for a round number of seconds', async () => {
     const warnings = await warned(async (fresh) => {
-      const policies = { a: { ttl: 3600, scopes: [] }, b: { ttl: 86_400, scopes: [] } }
+      const policies = {
+        a: { ttl: 3600, scopes: [] },
+        b: { ttl: 86_400, scopes: [], grace: 3600 },
+      }
       await (await fresh.createWatchword({ ...BASE, policies })).close()
     })
-    expect(warnings).toEqual([['WATCHWORD_MILLISECONDS', expect.stringContaining("'1h'")]])
+    expect(warnings).toEqual([
+      ['WATCHWORD_MILLISECONDS', expect.stringContaining("'1h'")],
+      ['WATCHWORD_MILLISECONDS', expect.stringContaining("'1d'")],
+    ])
     const none = await warned(async (fresh) => {
       const policies = {
         a: { ttl: 3_600_000, scopes: [] },
