@@ -1,0 +1,94 @@
+import type { Equivalent } from './equivalent.js'
+
+/** The original, the mutated text and, if the file has the same mutant elsewhere, its line. */
+type Change = readonly [original: string, mutated: string, line?: string]
+
+const inFile =
+  (name: string) =>
+  (reason: string, ...changes: readonly Change[]): Equivalent[] =>
+    changes.map(([original, mutated, line]) => ({
+      file: `src/revocation/index/${name}.ts`,
+      ...(line === undefined ? {} : { line }),
+      original,
+      mutated,
+      reason,
+    }))
+
+const entries = inFile('entries')
+const families = inFile('families')
+const idShards = inFile('id-shards')
+const ulidCodec = inFile('ulid-codec')
+const watermarks = inFile('watermarks')
+
+/** The equivalent mutants of the revocation index. */
+export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
+  ...entries(
+    'both entries are of one target, so of one kind: the second check is for the compiler',
+    [
+      "a.kind === 'rotated' && b.kind === 'rotated'",
+      "a.kind === 'rotated' || b.kind === 'rotated'",
+    ],
+    [
+      "a.kind === 'successors' && b.kind === 'successors'",
+      "a.kind === 'successors' || b.kind === 'successors'",
+    ],
+    ['isWatermark(a) && isWatermark(b)', 'isWatermark(a) || isWatermark(b)'],
+  ),
+  ...entries('the two generations differ there', [
+    'a.generation > b.generation',
+    'a.generation >= b.generation',
+  ]),
+  ...families('an early return that saves a walk in which every register is kept', [
+    'hourEnd(this.#firstHour) > before',
+    'false',
+  ]),
+  ...idShards(
+    'a write before the start or beyond the end of a typed array has no effect',
+    ['0', '-1', 'for (let i = 0; i < slot.length; i++) slot[i] = words[at + i] as number'],
+    ['i < slot.length', 'i <= slot.length'],
+  ),
+  ...idShards('picks the last of several equal neighbours instead of the first', [
+    'index - 1',
+    'index + 1',
+  ]),
+  ...ulidCodec(
+    'codes beyond the last digit are rejected inside and outside the table',
+    ['128', '129', 'const DIGITS = new Int8Array(128).fill(-1)'],
+    ['128', '127', 'const DIGITS = new Int8Array(128).fill(-1)'],
+  ),
+  ...ulidCodec(
+    'any negative number marks what is not a digit',
+    ['1', '2', 'const DIGITS = new Int8Array(128).fill(-1)'],
+    ['1', '2', 'return code < DIGITS.length ? (DIGITS[code] as number) : -1'],
+  ),
+  ...ulidCodec(
+    'the code of a character outside the alphabet is NaN, which is not an index',
+    [
+      '0',
+      '-1',
+      `for (let value = 0; value < ALPHABET.length; value++) DIGITS[codeAt(ALPHABET, value)] = value`,
+    ],
+    ['value < ALPHABET.length', 'value <= ALPHABET.length'],
+  ),
+  ...ulidCodec('a sixth group is never used', ['5', '6', 'const groups = new Int32Array(5)']),
+  ...ulidCodec(
+    'writes a character of the group before once more, or one that the next group overwrites',
+    [
+      '0',
+      '-1',
+      'for (let i = 0; i < 5; i++) text[at + i] = ALPHABET.charCodeAt((bits >>> (20 - 5 * i)) & 31)',
+    ],
+    ['i < 5', 'i <= 5'],
+  ),
+  ...watermarks(
+    'saves the look-up in an empty map, which would find nothing',
+    ['this.#tables.family.size > 0', 'this.#tables.family.size >= 0'],
+    ['0', '-1', 'return this.#tables.family.size > 0 && this.#tables.family.has(family)'],
+    ['this.#tables.key.size > 0', 'this.#tables.key.size >= 0'],
+    ['0', '-1', 'return this.#tables.key.size > 0 && this.#tables.key.has(keyId)'],
+  ),
+  ...watermarks('equal times were handled before', [
+    'before < mark.claimed',
+    'before <= mark.claimed',
+  ]),
+]
