@@ -36,7 +36,7 @@ export class UnknownExpiry {
   apply({ value, expiresAt }: TokenEntry, room: boolean): Outcome {
     const known = this.#expiries.get(value)
     if (known === undefined && !room) return 'refused'
-    this.#expiries.set(value, Math.max(known ?? 0, expiresAt))
+    this.#expiries.set(value, Math.max(known ?? expiresAt, expiresAt))
     return known === undefined ? 'added' : 'known'
   }
 

@@ -8,11 +8,12 @@ import type { RevocationKind } from '../../store/store.js'
 import type { WatermarkEntry } from './entries.js'
 import { NOT_REVOKED, type Outcome } from './outcome.js'
 
+// Earlier than any time.
+const NEVER = -1
+
 interface Watermark {
   before: number
-  /**
-   * The latest time that an entry requested, if it was further in the future than the clock skew allows; otherwise -1.
-   */
+  /** The latest time that an entry requested, if it was further in the future than the clock skew allows. */
   claimed: number
   expiresAt: number
 }
@@ -21,8 +22,8 @@ type WatermarkKind = WatermarkEntry['kind']
 // These targets never become valid again, so the time of issue does not matter.
 const ABSOLUTE: ReadonlySet<WatermarkKind> = new Set(['family', 'key'])
 
-// The size of a Map entry besides its key text.
-const ENTRY_BYTES = 120
+// The size of a Map entry with a key text of about 30 characters.
+const ENTRY_BYTES = 168
 
 const TIMED = ['subject', 'audience', 'all'] as const
 
@@ -61,9 +62,9 @@ export class Watermarks {
     return family.size + subject.size + key.size + audience.size + all.size
   }
 
-  /** The memory used, in bytes, assuming texts of about 30 characters. */
+  /** The estimated memory used, in bytes. */
   get bytes(): number {
-    return this.size * (ENTRY_BYTES + 48)
+    return this.size * ENTRY_BYTES
   }
 
   /** Whether any watermark depends on the time of issue. */
@@ -82,11 +83,9 @@ export class Watermarks {
     const { kind, value, expiresAt } = entry
     const table = this.#tables[kind]
     const known = table.get(value)
-    if (known === undefined) {
-      if (!room) return 'refused'
-      table.set(value, { before: -1, claimed: -1, expiresAt })
-    }
-    const mark = known ?? (table.get(value) as Watermark)
+    if (known === undefined && !room) return 'refused'
+    const mark = known ?? { before: NEVER, claimed: NEVER, expiresAt }
+    table.set(value, mark)
     mark.expiresAt = Math.max(mark.expiresAt, expiresAt)
     const changed = raise(mark, entry, latest)
     if (known === undefined) return 'added'
@@ -121,9 +120,9 @@ export class Watermarks {
   latest(subject: string, audience: string): number {
     const { subject: subjects, audience: audiences, all } = this.#tables
     return Math.max(
-      subjects.get(subject)?.before ?? -1,
-      audiences.get(audience)?.before ?? -1,
-      all.get('')?.before ?? -1,
+      subjects.get(subject)?.before ?? NEVER,
+      audiences.get(audience)?.before ?? NEVER,
+      all.get('')?.before ?? NEVER,
     )
   }
 
@@ -133,7 +132,7 @@ export class Watermarks {
    */
   latestAround(kind: RevocationKind, value: string, limit: number): number {
     const { subject: subjects, audience: audiences, all } = this.#tables
-    let latest = -1
+    let latest = NEVER
     const note = (mark: Watermark | undefined) => {
       if (mark !== undefined && mark.before <= limit) latest = Math.max(latest, mark.before)
     }

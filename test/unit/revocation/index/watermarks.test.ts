@@ -1,245 +1,180 @@
-/**
- * Revocations dated by a clock that was ahead: existing tokens stay revoked, later ones are not, and nothing else is
- * dated ahead with them.
- *
- * @module
- */
-import { afterEach, describe, expect, it } from 'vitest'
-import type { Watchword } from 'watchword'
-import type { ManualClock } from 'watchword/testkit'
-import {
-  RevocationIndex,
-  type TokenFacts,
-} from '../../../../src/revocation/index/revocation-index.js'
-import {
-  ACTOR,
-  around,
-  codeOf,
-  DAY,
-  errorOf,
-  type Fleet,
-  flush,
-  HOUR,
-  issueOn,
-  MINUTE,
-  newFleet,
-  newGate,
-  POLICY,
-  SECOND,
-  verdict,
-} from '../../../support/fleet.js'
+import { describe, expect, it } from 'vitest'
+import type { WatermarkEntry } from '../../../../src/revocation/index/entries.js'
+import { isTimed, Watermarks } from '../../../../src/revocation/index/watermarks.js'
+import type { RevocationKind } from '../../../../src/store/store.js'
 
-let fleet: Fleet
-afterEach(() => fleet.close())
-
-const BY_TIME = {
-  subject: { subject: 'svc_billing' },
-  audience: { audience: 'orders-api' },
-  all: { all: true },
-} as const
-
-/** The time of a fleet, shown by a clock that is off by that much. */
-const off = (clock: ManualClock, ms: number) => ({
-  ...clock,
-  now: () => clock.now() + ms,
-  monotonic: () => clock.monotonic(),
-  setTimer: (callback: () => void, delayMs: number) => clock.setTimer(callback, delayMs),
-})
-
-describe.each(Object.entries(BY_TIME))(
-  'a revocation by %s from a node whose clock is ahead',
-  (_, target) => {
-    it.each([20 * MINUTE, 30 * DAY])(
-      'by %i ms revokes existing tokens, and no later ones',
-      async (ahead) => {
-        fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
-        const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
-        const wrong = await fleet.start({ clock: off(fleet.clock, ahead) })
-        const token = await issueOn(a)
-        await wrong.revoke(target, ACTOR)
-        await flush()
-        for (const node of [a, b]) {
-          expect(verdict(node.verify(token.token))).toBe('revoked')
-          expect(node.health().incidents.clock).toBeGreaterThan(0)
-        }
-        const error = await errorOf(issueOn(a))
-        expect(error.code).toBe('ERR_REVOKED_AHEAD')
-        expect((error.retryAt ?? 0) - fleet.clock.now()).toBeLessThanOrEqual(MINUTE)
-        await fleet.clock.advance(MINUTE)
-        const next = await issueOn(a)
-        for (const node of [a, b]) {
-          expect(verdict(node.verify(next.token))).toBe('ok')
-          expect(verdict(node.verify(token.token))).toBe('revoked')
-        }
-      },
-    )
-  },
-)
-
-describe('a node whose clock the store shows to be wrong', () => {
-  const stored = () => ({ ...around(fleet.store), now: async () => fleet.clock.now() })
-
-  it.each([
-    ['ahead', 30 * DAY],
-    ['behind', -30 * DAY],
-  ])('by 30 days %s dates its revocations by the time of the store', async (_, error) => {
-    fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
-    await fleet.clock.advance(60 * DAY)
-    const a = await fleet.start({ store: stored() })
-    const wrong = await fleet.start({ store: stored(), clock: off(fleet.clock, error) })
-    const token = await issueOn(a)
-    const receipt = await wrong.revoke({ subject: token.subject }, ACTOR)
-    expect(Math.abs(receipt.at - fleet.clock.now())).toBeLessThan(SECOND)
-    await flush()
-    expect(verdict(a.verify(token.token))).toBe('revoked')
-    const [kept] = await fleet.store.listRevocations({ limit: 10 })
-    expect(Math.abs((kept?.before ?? 0) - fleet.clock.now())).toBeLessThan(5 * SECOND)
-    const next = await issueOn(a)
-    expect(verdict(a.verify(next.token))).toBe('ok')
-    expect((await a.rotate(next.token, ACTOR)).generation).toBe(1)
-    expect(await codeOf(a.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
-  })
-})
-
-describe('a glitch of the clock', () => {
-  it.each([20 * MINUTE, 30 * DAY])(
-    'by %i ms dates nothing ahead except the revocations made in it',
-    async (ahead) => {
-      fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
-      const a = await fleet.start()
-      fleet.clock.step(ahead)
-      await a.revoke({ subject: 'svc_alice' }, ACTOR)
-      fleet.clock.step(-ahead)
-      const now = fleet.clock.now()
-      const bob = await issueOn(a, { subject: 'svc_bob' })
-      expect(bob.issuedAt).toBe(now)
-      await a.revoke({ audience: 'orders-api' }, ACTOR)
-      expect(verdict(a.verify(bob.token))).toBe('revoked')
-      const carol = await issueOn(a, { subject: 'svc_carol' })
-      expect(verdict(a.verify(carol.token))).toBe('ok')
-    },
-  )
-
-  it('by 30 days ends within a few minutes for the subject that was revoked in it', async () => {
-    fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
-    const a = await fleet.start()
-    const before = await issueOn(a)
-    fleet.clock.step(30 * DAY)
-    await a.revoke({ subject: 'svc_billing' }, ACTOR)
-    fleet.clock.step(-30 * DAY)
-    expect(await codeOf(issueOn(a))).toBe('ERR_REVOKED_AHEAD')
-    await fleet.clock.advance(3 * MINUTE)
-    const after = await issueOn(a)
-    expect(after.issuedAt).toBe(fleet.clock.now())
-    expect(verdict(a.verify(after.token))).toBe('ok')
-    expect(verdict(a.verify(before.token))).toBe('revoked')
-  })
-
-  it.each([30 * DAY, 20 * MINUTE])(
-    'by %i ms does not hide a rotation in flight from a revocation of its subject',
-    async (ahead) => {
-      fleet = await newFleet({ policies: { service: { ...POLICY, ttl: '60d' } } })
-      const gate = newGate()
-      let armed = false
-      const store = around(fleet.store, async (method, call) => {
-        const result = await call()
-        if (armed && method === 'getToken') await gate.pass()
-        return result
-      })
-      const a = await fleet.start({ store })
-      const b = await fleet.start()
-      fleet.clock.step(ahead)
-      await issueOn(a, { subject: 'another subject' })
-      fleet.clock.step(-ahead)
-      const token = await issueOn(a)
-      expect(token.issuedAt).toBe(fleet.clock.now())
-      await fleet.clock.advance(10 * SECOND)
-      armed = true
-      const rotating = a.rotate(token.token, ACTOR).catch(() => undefined)
-      await gate.reached
-      await b.revoke({ subject: token.subject }, ACTOR)
-      gate.open()
-      const successor = await rotating
-      await flush()
-      for (const text of [token.token, successor?.token])
-        if (text !== undefined) expect(verdict(a.verify(text))).toBe('revoked')
-    },
-  )
-})
-
-describe('the revocation index', () => {
+describe('the watermarks of a node', () => {
   const NOW = 1_735_689_600_000
-  const facts = (issuedAt: number): TokenFacts => ({
-    id: '01JGFJJZ00ABCDEFGHJKMNPQRS',
-    family: '7ZZZZZZZZZZZZZZZZZZZZZZZZZ',
-    generation: 0,
-    subject: 's',
-    audience: 'a',
-    keyId: 'k',
-    issuedAt,
-    expiresAt: NOW + 90 * DAY,
-  })
-  const subject = (before: number) =>
-    ({ kind: 'subject', value: 's', before, expiresAt: NOW + 90 * DAY }) as const
+  const DAY = 86_400_000
+  const mark = (
+    kind: WatermarkEntry['kind'],
+    value: string,
+    before = NOW,
+    expiresAt = NOW + DAY,
+  ): WatermarkEntry => ({ kind, value, before, expiresAt })
 
-  function index() {
-    let latest = NOW
-    let future = 0
-    const made = new RevocationIndex({
-      latest: () => latest,
-      onFuture: (count) => {
-        future += count
-      },
-    })
-    const revokes = (issuedAt: number) =>
-      made.deadline(facts(issuedAt)) === Number.NEGATIVE_INFINITY
-    return { made, revokes, at: (time: number) => (latest = time), future: () => future }
+  function holding(...entries: readonly WatermarkEntry[]) {
+    const marks = new Watermarks()
+    const outcomes = entries.map((entry) => marks.apply(entry, true))
+    return { marks, outcomes }
   }
+  const KINDS = ['family', 'subject', 'key', 'audience', 'all'] as const
 
-  it('clamps a watermark of the future on arrival, and reports it once', () => {
-    const { made, revokes, at, future } = index()
-    made.apply(subject(NOW + 30 * DAY))
-    expect([revokes(NOW), revokes(NOW + 1), future()]).toEqual([true, false, 1])
-    at(NOW + HOUR)
-    made.apply(subject(NOW + 30 * DAY))
-    expect([revokes(NOW), revokes(NOW + 1), future()]).toEqual([true, false, 1])
-    expect(made.covers(subject(NOW + 30 * DAY))).toBe(true)
+  it.each(KINDS)('count a watermark of a %s as one entry of 168 bytes', (kind) => {
+    const { marks } = holding(mark(kind, 'a'), mark(kind, 'b'), mark(kind, 'a', NOW + 1))
+    expect([marks.size, marks.bytes]).toEqual([2, 336])
   })
 
-  it('accepts a later revocation of the same target with the correct date', () => {
-    const { made, revokes, at } = index()
-    made.apply(subject(NOW + 30 * DAY))
-    at(NOW + DAY)
-    made.apply(subject(NOW + DAY))
-    expect([revokes(NOW + DAY), revokes(NOW + DAY + 1)]).toEqual([true, false])
+  it('depend on the time of issue unless they revoke a family or a key', () => {
+    for (const kind of KINDS) {
+      const isByTime = kind !== 'family' && kind !== 'key'
+      expect(isTimed(mark(kind, 'a')), kind).toBe(isByTime)
+      expect(holding(mark(kind, 'a')).marks.timed, kind).toBe(isByTime)
+    }
+    expect(new Watermarks().timed).toBe(false)
   })
 
-  it('does not extend the entry of the glitch when its time has come', () => {
-    const { made, revokes, at } = index()
-    made.apply(subject(NOW + 30 * DAY))
-    at(NOW + 31 * DAY)
-    made.apply(subject(NOW + 30 * DAY))
-    expect(revokes(NOW + DAY)).toBe(false)
+  it('change by a later time, and by nothing else', () => {
+    const { marks, outcomes } = holding(
+      mark('subject', 's', 5),
+      mark('subject', 's', 5),
+      mark('subject', 's', 4),
+      mark('subject', 's', 6),
+    )
+    expect(outcomes).toEqual(['added', 'known', 'known', 'changed'])
+    expect(marks.latest('s', 'a')).toBe(6)
   })
 
-  it('lowers a watermark when the clock turns out to have been ahead', () => {
-    const { made, revokes, at, future } = index()
-    at(NOW + 30 * DAY)
-    made.apply(subject(NOW + 30 * DAY))
-    expect([revokes(NOW + DAY), future()]).toEqual([true, 0])
-    at(NOW)
-    const { version } = made
-    made.clampFuture()
-    expect([revokes(NOW), revokes(NOW + DAY), future()]).toEqual([true, false, 1])
-    expect(made.version).not.toBe(version)
-    made.clampFuture()
-    expect(future()).toBe(1)
+  it.each(['family', 'key'] as const)('revoke a %s once, whatever the time', (kind) => {
+    const { marks, outcomes } = holding(mark(kind, 'a', 5), mark(kind, 'a', 9), mark(kind, 'a', 0))
+    expect(outcomes).toEqual(['added', 'known', 'known'])
+    expect([...marks.entries()]).toEqual([mark(kind, 'a', 0)])
   })
 
-  it('leaves families and keys alone, which are revoked as a whole', () => {
-    const { made, future } = index()
-    made.apply({ kind: 'key', value: 'k', before: NOW + DAY, expiresAt: NOW + 90 * DAY })
-    made.clampFuture()
-    expect([made.isKeyRevoked('k'), future()]).toEqual([true, 0])
+  it('revoke from the first millisecond of 1970 on', () => {
+    for (const time of [0, 1]) {
+      const { marks, outcomes } = holding(mark('subject', 's', time), mark('subject', 's', time))
+      expect([outcomes, marks.latest('s', 'a')]).toEqual([['added', 'known'], time])
+    }
+  })
+
+  it('need room for a new target only', () => {
+    const marks = new Watermarks()
+    expect(marks.apply(mark('subject', 's', 5), false)).toBe('refused')
+    expect([marks.size, marks.latest('s', 'a')]).toEqual([0, -1])
+    marks.apply(mark('subject', 's', 5), true)
+    expect(marks.apply(mark('subject', 's', 6), false)).toBe('changed')
+  })
+
+  it('tell whether a family or a key is revoked, also while it is the only one', () => {
+    const { marks } = holding(mark('family', 'f'), mark('key', 'k'))
+    expect([marks.hasFamily('f'), marks.hasFamily('k')]).toEqual([true, false])
+    expect([marks.hasKey('k'), marks.hasKey('f')]).toEqual([true, false])
+    expect([new Watermarks().hasFamily('f'), new Watermarks().hasKey('k')]).toEqual([false, false])
+  })
+
+  it('cover tokens up to the latest time of their subject, their audience and all tokens', () => {
+    const { marks } = holding(mark('subject', 's', 5), mark('audience', 'a', 6))
+    expect([marks.latest('s', 'a'), marks.latest('s', '-'), marks.latest('-', '-')]).toEqual([
+      6, 5, -1,
+    ])
+    marks.apply(mark('all', '', 7), true)
+    expect(marks.latest('-', '-')).toBe(7)
+  })
+
+  it('count around a target up to and including the limit', () => {
+    const { marks } = holding(mark('subject', 's', 5), mark('audience', 'a', 7), mark('all', '', 3))
+    expect([2, 3, 4, 5, 6, 7].map((limit) => marks.latestAround('all', '', limit))).toEqual([
+      -1, 3, 3, 5, 5, 7,
+    ])
+  })
+
+  it('count of the subjects only the one that is revoked, and the same for audiences', () => {
+    const { marks } = holding(mark('subject', 's', 5), mark('audience', 'a', 4))
+    const around = (kind: RevocationKind, value: string) => marks.latestAround(kind, value, NOW)
+    expect([around('subject', 's'), around('subject', 'other')]).toEqual([5, 4])
+    expect([around('audience', 'a'), around('audience', 'other')]).toEqual([5, 5])
+    expect(holding(mark('audience', 'a', 4)).marks.latestAround('audience', 'other', NOW)).toBe(-1)
+  })
+
+  it('cover an entry of the same target that is no later and expires no later', () => {
+    const { marks } = holding(mark('subject', 's', 5, 50))
+    const covers = (before: number, expiresAt: number) =>
+      marks.covers(mark('subject', 's', before, expiresAt))
+    expect([covers(5, 50), covers(4, 49), covers(6, 50), covers(5, 51)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(marks.covers(mark('subject', 'other', 5, 50))).toBe(false)
+    expect(marks.covers(mark('audience', 's', 5, 50))).toBe(false)
+  })
+
+  it('keep the later of two expiries, and are dropped then and not a millisecond earlier', () => {
+    const { marks } = holding(
+      mark('subject', 's', 5, 50),
+      mark('subject', 's', 5, 60),
+      mark('subject', 's', 9, 40),
+      mark('key', 'k', 5, 61),
+    )
+    marks.forget(59)
+    expect(marks.size).toBe(2)
+    marks.forget(60)
+    expect([...marks.entries()]).toEqual([mark('key', 'k', 0, 61)])
+    marks.forget(61)
+    expect(marks.size).toBe(0)
+  })
+
+  it('count a time of the future as the latest allowed, until a later entry arrives', () => {
+    const marks = new Watermarks()
+    expect(marks.apply(mark('subject', 's', 30), true, 10)).toBe('added')
+    expect(marks.latest('s', 'a')).toBe(10)
+    expect(marks.apply(mark('subject', 's', 40), true, 20)).toBe('changed')
+    expect(marks.latest('s', 'a')).toBe(20)
+  })
+
+  it('reach no further by a repeated entry of the future, even after one less far ahead', () => {
+    const marks = new Watermarks()
+    marks.apply(mark('subject', 's', 30), true, 10)
+    marks.apply(mark('subject', 's', 20), true, 11)
+    expect(marks.apply(mark('subject', 's', 30), true, 31)).toBe('known')
+    expect(marks.latest('s', 'a')).toBeLessThanOrEqual(11)
+  })
+
+  it('cover an entry of the future that was lowered, and none that is dated further ahead', () => {
+    const marks = new Watermarks()
+    marks.apply(mark('subject', 's', 30), true, 10)
+    const covers = (before: number) => marks.covers(mark('subject', 's', before))
+    expect([covers(10), covers(30), covers(31)]).toEqual([true, true, false])
+  })
+
+  it('are lowered to the latest time, each once, and then cover what they did before', () => {
+    const { marks } = holding(
+      mark('subject', 's', 30),
+      mark('subject', 'present', 10),
+      mark('audience', 'a', 20),
+      mark('all', '', 11),
+      mark('family', 'f', 30),
+      mark('key', 'k', 30),
+    )
+    expect(marks.clamp(10)).toBe(3)
+    expect([marks.latest('s', '-'), marks.latest('-', 'a'), marks.latest('-', '-')]).toEqual([
+      10, 10, 10,
+    ])
+    expect([marks.hasFamily('f'), marks.hasKey('k')]).toEqual([true, true])
+    expect(marks.covers(mark('subject', 's', 30))).toBe(true)
+    expect(marks.covers(mark('subject', 's', 31))).toBe(false)
+    expect(marks.clamp(10)).toBe(0)
+    expect(marks.apply(mark('subject', 's', 30), true, 40)).toBe('known')
+  })
+
+  it('remember the furthest time that was asked for when the clock is set back twice', () => {
+    const marks = new Watermarks()
+    marks.apply(mark('subject', 's', 30), true, 20)
+    expect(marks.clamp(10)).toBe(1)
+    expect(marks.covers(mark('subject', 's', 30))).toBe(true)
+    expect(marks.apply(mark('subject', 's', 30), true, 40)).toBe('known')
+    expect(marks.latest('s', 'a')).toBe(10)
   })
 })
