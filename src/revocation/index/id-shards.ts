@@ -18,6 +18,9 @@ const MAX_BITS = 16
 /** The overhead of every table besides its slots: the size of its objects in bytes. */
 const TABLE_BYTES = 320
 
+// The size of a directory entry.
+const REFERENCE_BYTES = 8
+
 /** A table of ids that splits when it becomes large. */
 export class IdShards {
   readonly #placing: Placing
@@ -83,7 +86,7 @@ export class IdShards {
       dropped += table.size - rest.size
       kept.set(table, rest)
     }
-    if (dropped > 0) this.#directory = this.#directory.map((table) => kept.get(table) ?? table)
+    this.#directory = this.#directory.map((table) => kept.get(table) as IdTable)
     return dropped
   }
 
@@ -102,7 +105,10 @@ export class IdShards {
 
   /** The memory used, in bytes. */
   get bytes(): number {
-    return tablesOf(this.#directory).reduce((sum, { bytes }) => sum + bytes + TABLE_BYTES, 0)
+    return tablesOf(this.#directory).reduce(
+      (sum, { bytes }) => sum + bytes + TABLE_BYTES,
+      this.#directory.length * REFERENCE_BYTES,
+    )
   }
 
   #split(table: IdTable): void {
