@@ -316,10 +316,7 @@ const tokenEntry = (id: Int32Array, expiresAt: number): TokenEntry => ({
   expiresAt,
 })
 
-const numbersOf = ({ id, expiresAt }: HeldToken): number[] => [
-  ...id.subarray(0, 4),
-  ...wordsOf(expiresAt),
-]
+const numbersOf = ({ id, expiresAt }: HeldToken): number[] => [...id, ...wordsOf(expiresAt)]
 
 function numbersOfFamily({ family, entry }: HeldFamily): number[] {
   const { kind, generation, expiresAt } = entry

@@ -29,15 +29,18 @@ const successors = (generation: number, expiresAt = 7): FamilyEntry => ({
   expiresAt,
 })
 
-function holding(...entries: FamilyEntry[]) {
-  const families = new Families(newPlacing())
-  const outcomes = entries.map((entry) => families.apply(words(entry.value), entry, true))
-  const deadlines = (...generations: number[]) =>
-    generations.map((generation) => families.deadline(words(value), generation))
-  return { families, outcomes, deadlines }
-}
+describe.each([
+  ['at the start of a table', new Int32Array(newPlacing().length)],
+  ['anywhere in a table', newPlacing()],
+])('the generations of a family %s', (_, placing) => {
+  function holding(...entries: FamilyEntry[]) {
+    const families = new Families(placing)
+    const outcomes = entries.map((entry) => families.apply(words(entry.value), entry, true))
+    const deadlines = (...generations: number[]) =>
+      generations.map((generation) => families.deadline(words(value), generation))
+    return { families, outcomes, deadlines }
+  }
 
-describe('the generations of a family', () => {
   it('are superseded below the newest rotated one, which ends at its time', () => {
     const from = 1_790_000_000_123
     const { families, deadlines } = holding(rotated(3, from))
@@ -93,7 +96,7 @@ describe('the generations of a family', () => {
   })
 
   it('need room for a new register only', () => {
-    const families = new Families(newPlacing())
+    const families = new Families(placing)
     expect(families.apply(words(value), rotated(0, 5), false)).toBe('refused')
     expect([families.size, families.bytes]).toEqual([0, 0])
     families.apply(words(value), rotated(0, 5), true)

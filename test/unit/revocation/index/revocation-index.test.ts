@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { RevocationEntry } from '../../../../src/revocation/index/entries.js'
-import { newPlacing } from '../../../../src/revocation/index/id-table.js'
 import {
   NOT_REVOKED,
   REVOKED,
@@ -8,8 +7,6 @@ import {
   SUPERSEDED,
   type TokenFacts,
 } from '../../../../src/revocation/index/revocation-index.js'
-import { writeUlid } from '../../../../src/revocation/index/ulid-codec.js'
-import { generator } from '../../../../src/testkit/random.js'
 
 const NOW = 1_735_689_600_000
 const HOUR = 3_600_000
@@ -34,183 +31,21 @@ const token = (value: string, expiresAt = NOW): RevocationEntry => ({
   expiresAt,
 })
 
-/** Made-up ids, four words each: always the same ones for a name. */
-const idsOf = (name: string, count: number): Int32Array =>
-  Int32Array.from({ length: 4 * count }, generator(name))
-
-const nth = (ids: Int32Array, i: number): Int32Array => ids.subarray(4 * i, 4 * i + 4)
-
-function filled(ids: Int32Array, options = {}): RevocationIndex {
-  const index = new RevocationIndex(options)
-  for (let i = 0; i < ids.length / 4; i++) index.applyWords(nth(ids, i), NOW)
-  return index
-}
-
-function countOf(entries: Iterable<RevocationEntry>): number {
-  let count = 0
-  for (const _ of entries) count++
-  return count
-}
-
-describe('a large index', () => {
-  it('distinguishes every token that it holds from every other', () => {
-    const count = 150_000
-    const ids = idsOf('held', count)
-    const index = filled(ids)
-    expect(index.size).toBe(count)
-    let wrong = 0
-    for (let i = 0; i < count; i++) {
-      const id = writeUlid(nth(ids, i))
-      if (index.deadline(factsOf(id)) !== REVOKED) wrong++
-      if (index.deadline(factsOf(id, NOW + HOUR)) !== NOT_REVOKED) wrong++
-    }
-    const foreign = idsOf('foreign', 1_000_000)
-    for (let i = 0; i < foreign.length / 4; i++) {
-      if (index.deadline(factsOf(writeUlid(nth(foreign, i)))) !== NOT_REVOKED) wrong++
-    }
-    expect(wrong).toBe(0)
-    const again = filled(ids)
-    expect(again.digest()).toBe(index.digest())
-    expect([...index.missingFrom(again)]).toEqual([])
-  })
-
-  it('reports each entry once, however its tables have split', () => {
-    const ids = idsOf('held', 120_000)
-    const index = new RevocationIndex()
-    for (let i = 0; i < ids.length / 4; i++) {
-      index.applyWords(nth(ids, i), NOW)
-      if (i % 10_000 === 0) expect(countOf(index.entries())).toBe(index.size)
-    }
-    expect(index.size).toBe(120_000)
-  })
-
-  it('orders its entries unlike any other index, so that inserting in iteration order does not cluster', () => {
-    const [one, other] = [newPlacing(), newPlacing()]
-    expect(one.length).toBe(other.length)
-    expect(one.filter((word, i) => word === other[i]).length).toBeLessThan(10)
-  })
-
-  it('distinguishes tokens that mostly belong in one slot', () => {
-    const count = 4000
-    const ids = idsOf('held', count)
-    const placing = newPlacing().map((word) => word & 0xe000_0000)
-    const index = filled(ids, { placing })
-    let wrong = 0
-    for (let i = 0; i < count; i++) {
-      const id = nth(ids, i)
-      if (index.deadline(factsOf(writeUlid(id))) !== REVOKED) wrong++
-      for (let word = 0; word < 4; word++) {
-        const near = id.slice()
-        near[word] = (id[word] as number) ^ (1 << (i % 29))
-        if (index.deadline(factsOf(writeUlid(near))) !== NOT_REVOKED) wrong++
-      }
-    }
-    expect(wrong).toBe(0)
-    expect(index.digest()).toBe(filled(ids).digest())
-  })
-
-  it('takes about 20 bytes for an entry, by its own account', () => {
-    const index = new RevocationIndex()
-    const ids = idsOf('held', 200_000)
-    for (let i = 0; i < ids.length / 4; i++) index.applyWords(nth(ids, i), NOW)
-    expect(index.bytes / index.size).toBeGreaterThan(16)
-    expect(index.bytes / index.size).toBeLessThan(24)
-    index.forget(NOW + HOUR)
-    expect(index.bytes).toBe(0)
-  })
-
-  it('can be iterated while it grows: every earlier entry is visited', () => {
-    const [old, more] = [idsOf('held', 20_000), idsOf('more', 60_000)]
-    const index = filled(old)
-    index.apply(token(ID))
-    index.apply({ kind: 'all', value: '', before: NOW, expiresAt: NOW })
-    const expected = new Set(Array.from(index.entries(), (entry) => JSON.stringify(entry)))
-    expect(expected.size).toBe(20_002)
-    let next = 0
-    for (const entry of index.entries()) {
-      expected.delete(JSON.stringify(entry))
-      for (let i = 0; i < 3 && next < more.length / 4; i++)
-        index.applyWords(nth(more, next++), NOW + (next % 5) * HOUR)
-    }
-    expect(next).toBe(60_000)
-    expect(expected.size).toBe(0)
-  })
-
-  it('can be iterated while inserted ids displace others, from the end of a table to its start', () => {
-    // Every id belongs in the last slot.
-    const placing = newPlacing().map((_, i) => (i < 256 ? -1 : 0))
-    const index = new RevocationIndex({ placing })
-    const held = Array.from({ length: 4 }, (_, i) => Int32Array.of(1, 1, 1, i + 1))
-    for (const id of held) index.applyWords(id, NOW)
-    const met = new Set<string>()
-    for (const { value } of index.entries()) {
-      met.add(value)
-      if (met.size === 1) index.applyWords(Int32Array.of(1, 1, 1, 9), NOW)
-    }
-    for (const id of held) expect(met).toContain(writeUlid(id))
-  })
-})
-
-describe('the rotated families of a large index', () => {
-  const count = 96_000
-  const ids = idsOf('families', count)
-  const familyOf = (i: number) => writeUlid(nth(ids, i))
-
-  /** Every family rotated three times, and every fifth revoked from its fourth generation on. */
-  function rotated(): RevocationIndex {
-    const index = new RevocationIndex()
-    for (let i = 0; i < count; i++) {
-      const value = familyOf(i)
-      const expiresAt = NOW + (i % 24) * HOUR
-      for (const generation of [0, 1, 2])
-        index.apply({ kind: 'rotated', value, generation, from: NOW + generation, expiresAt })
-      if (i % 5 === 0) index.apply({ kind: 'successors', value, generation: 3, expiresAt })
-    }
-    return index
-  }
-
-  it('are held in one register each, of less than 60 bytes', () => {
-    const index = rotated()
-    expect(index.size).toBe(1.2 * count)
-    expect(index.bytes / index.size).toBeGreaterThan(24)
-    expect(index.bytes / index.size).toBeLessThan(60)
-  })
-
-  it('decide about each generation, and about no other family', () => {
-    const index = rotated()
-    let wrong = 0
-    for (let i = 0; i < count; i++) {
-      const facts = { ...factsOf(ID), family: familyOf(i) }
-      const deaths = [0, 1, 2, 3, 4].map((generation) => index.deadline({ ...facts, generation }))
-      const last = i % 5 === 0 ? REVOKED : NOT_REVOKED
-      const expected = [SUPERSEDED, SUPERSEDED, NOW + 2, last, last]
-      if (!deaths.every((death, generation) => death === expected[generation])) wrong++
-    }
-    const foreign = idsOf('foreign', count)
-    for (let i = 0; i < count; i++) {
-      const family = writeUlid(nth(foreign, i))
-      if (index.deadline({ ...factsOf(ID), family }) !== NOT_REVOKED) wrong++
-    }
-    expect(wrong).toBe(0)
-  })
-
-  it('are forgotten by the hour, and their memory is freed', () => {
-    const index = rotated()
-    const { bytes } = index
-    index.forget(NOW + 12 * HOUR)
-    expect(index.size).toBe(0.6 * count)
-    expect(index.bytes).toBeLessThan(0.75 * bytes)
-    const held = Array.from(index.entries(), ({ value }) => value)
-    expect(new Set(held).size).toBe(0.5 * count)
-    expect(index.deadline({ ...factsOf(ID), family: familyOf(11) })).toBe(NOT_REVOKED)
-    expect(index.deadline({ ...factsOf(ID), family: familyOf(12) })).toBe(SUPERSEDED)
-    index.forget(NOW + 24 * HOUR)
-    expect([index.size, index.bytes]).toEqual([0, 0])
-  })
-})
+/** Every kind of entry. Except for the second rotation, each concerns the token `factsOf(ID)`. */
+const ONE_OF_EACH: readonly RevocationEntry[] = [
+  token(ID),
+  { kind: 'rotated', value: ID, generation: 1, from: NOW + 2 ** 32, expiresAt: NOW },
+  { kind: 'rotated', value: OTHER, generation: 2, from: null, expiresAt: NOW },
+  { kind: 'successors', value: ID, generation: 0, expiresAt: NOW },
+  { kind: 'token', value: ID, expiresAt: NOW, loose: true },
+  { kind: 'family', value: ID, before: 0, expiresAt: NOW },
+  { kind: 'subject', value: 's', before: NOW, expiresAt: NOW },
+  { kind: 'key', value: 'k', before: 0, expiresAt: NOW },
+  { kind: 'audience', value: 'a', before: NOW, expiresAt: NOW },
+  { kind: 'all', value: '', before: NOW, expiresAt: NOW },
+]
 
 describe('a full index', () => {
-  const held = idsOf('held', 3)
   const full = () => {
     const index = new RevocationIndex({ max: 3 })
     index.apply({ kind: 'rotated', value: ID, generation: 0, from: null, expiresAt: NOW })
@@ -232,7 +67,7 @@ describe('a full index', () => {
     ] as RevocationEntry[]) {
       expect(index.apply(entry)).toBe(false)
     }
-    expect(index.applyWords(nth(held, 0), NOW)).toBe(false)
+    expect(index.applyWords(Int32Array.of(1, 2, 3, 4), NOW)).toBe(false)
     expect([index.full, index.size, index.version]).toEqual([true, 3, version])
     expect(
       index.apply({ kind: 'rotated', value: ID, generation: 9, from: NOW, expiresAt: NOW }),
@@ -345,5 +180,151 @@ describe('an index', () => {
     index.apply({ kind: 'all', value: '', before: 8, expiresAt: NOW })
     expect(index.latestAround('subject', 's1')).toBe(8)
     expect(index.watermark('s2', 'a1')).toBe(8)
+  })
+
+  it('counts its entries of every kind', () => {
+    const index = new RevocationIndex()
+    for (const entry of ONE_OF_EACH) index.apply(entry)
+    expect(index.size).toBe(ONE_OF_EACH.length)
+    expect([...index.entries()]).toHaveLength(ONE_OF_EACH.length)
+    // One for each part: tokens, families, tokens of unknown expiry and watermarks.
+    const alone = (...kept: RevocationEntry[]) => {
+      const made = new RevocationIndex()
+      for (const entry of kept) made.apply(entry)
+      return made.bytes
+    }
+    const isFamily = (entry: RevocationEntry) => 'generation' in entry
+    const families = ONE_OF_EACH.filter(isFamily)
+    const others = ONE_OF_EACH.filter((entry) => !isFamily(entry))
+    const sum = others.reduce((bytes, entry) => bytes + alone(entry), alone(...families))
+    expect(index.bytes).toBe(sum)
+  })
+
+  it('has the same digest in every release', () => {
+    const index = new RevocationIndex()
+    expect(index.digest()).toBe('0'.repeat(32))
+    for (const entry of ONE_OF_EACH) index.apply(entry)
+    expect(index.digest()).toBe('14cd65f7d16939e5e2c0ebac5abe5127')
+  })
+
+  it('has another version after each change, and the same one after anything else', () => {
+    const index = new RevocationIndex({ latest: () => NOW })
+    const seen = new Set([index.version])
+    index.touch()
+    seen.add(index.version)
+    for (const entry of ONE_OF_EACH) {
+      index.apply(entry)
+      seen.add(index.version)
+      index.apply(entry)
+      seen.add(index.version)
+    }
+    expect(seen.size).toBe(2 + ONE_OF_EACH.length)
+    index.clampFuture()
+    index.forget(NOW - HOUR)
+    expect(seen).toContain(index.version)
+  })
+
+  it('neither changes nor reports anything when no watermark is of the future', () => {
+    const lowered: number[] = []
+    let latest = NOW
+    const index = new RevocationIndex({
+      latest: () => latest,
+      onFuture: (count) => lowered.push(count),
+    })
+    for (const entry of ONE_OF_EACH) index.apply(entry)
+    const { version } = index
+    index.clampFuture()
+    expect([index.version, lowered]).toEqual([version, []])
+    latest = NOW - 1
+    index.clampFuture()
+    expect(index.version).not.toBe(version)
+    expect(lowered).toEqual([3])
+  })
+
+  it('reports a watermark of the future when it is added or reaches further, not when it is known', () => {
+    const lowered: number[] = []
+    let latest = NOW
+    const index = new RevocationIndex({
+      latest: () => latest,
+      onFuture: (count) => lowered.push(count),
+      max: 1,
+    })
+    const subject = (before: number): RevocationEntry => ({
+      kind: 'subject',
+      value: 's',
+      before,
+      expiresAt: NOW,
+    })
+    index.apply(subject(NOW))
+    expect(lowered).toEqual([])
+    index.apply({ kind: 'all', value: '', before: NOW + HOUR, expiresAt: NOW })
+    expect([lowered, index.full]).toEqual([[], true])
+    latest = NOW + 1
+    index.apply(subject(NOW + HOUR))
+    index.apply(subject(NOW + HOUR))
+    expect([lowered, index.watermark('s', 'a')]).toEqual([[1], NOW + 1])
+    const empty = new RevocationIndex({
+      latest: () => NOW,
+      onFuture: (count) => lowered.push(count),
+    })
+    empty.apply(subject(NOW + 1))
+    empty.apply({ kind: 'family', value: ID, before: NOW + 1, expiresAt: NOW })
+    expect(lowered).toEqual([1, 1])
+  })
+
+  it('admits rotations of new families up to nine tenths of its capacity, and of its own always', () => {
+    const index = new RevocationIndex({ max: 10 })
+    index.apply({ kind: 'rotated', value: ID, generation: 0, from: null, expiresAt: NOW })
+    for (let i = 1; i < 8; i++) index.applyWords(Int32Array.of(1, 2, 3, i), NOW)
+    expect(index.admitsRotation(OTHER)).toBe(true)
+    index.applyWords(Int32Array.of(1, 2, 3, 8), NOW)
+    expect([index.size, index.full]).toEqual([9, false])
+    expect([index.admitsRotation(OTHER), index.admitsRotation(ID)]).toEqual([false, true])
+    expect([index.hasSuccessor(ID, 0), index.hasSuccessor(ID, 1)]).toEqual([true, false])
+    expect(index.hasSuccessor('no ULID', 0)).toBe(false)
+  })
+
+  it('rejects a token by any one of its entries', () => {
+    for (const entry of ONE_OF_EACH) {
+      const index = new RevocationIndex()
+      index.apply(entry)
+      const family = 'generation' in entry ? entry.value : ID
+      expect(index.deadline({ ...factsOf(ID), family }), entry.kind).toBe(
+        entry.kind === 'rotated' ? SUPERSEDED : REVOKED,
+      )
+      const third = `${ID.slice(0, 25)}V`
+      const foreign = { ...factsOf(third), family: third, subject: 't', audience: 'b', keyId: 'l' }
+      expect(index.deadline(foreign), entry.kind).toBe(entry.kind === 'all' ? REVOKED : NOT_REVOKED)
+    }
+  })
+
+  it('knows which families and keys are revoked as a whole', () => {
+    const index = new RevocationIndex()
+    for (const entry of ONE_OF_EACH) index.apply(entry)
+    expect([index.isFamilyRevoked(ID), index.isFamilyRevoked(OTHER)]).toEqual([true, false])
+    expect([index.isKeyRevoked('k'), index.isKeyRevoked('l')]).toEqual([true, false])
+  })
+
+  it('rejects a token whose family is malformed once a family was rotated', () => {
+    const index = new RevocationIndex()
+    index.apply({ kind: 'rotated', value: ID, generation: 0, from: null, expiresAt: NOW })
+    expect(index.deadline({ ...factsOf(ID), family: 'none' })).toBe(REVOKED)
+  })
+
+  it('covers the entries that it holds and those that it forgot, and reports the others missing', () => {
+    const [index, empty] = [new RevocationIndex(), new RevocationIndex()]
+    for (const entry of ONE_OF_EACH) {
+      expect(index.covers(entry), entry.kind).toBe(false)
+      index.apply(entry)
+      expect(index.covers(entry), entry.kind).toBe(true)
+    }
+    expect([...index.missingFrom(index)]).toEqual([])
+    expect([...index.missingFrom(empty)]).toEqual([...index.entries()])
+    // All of the entries expire in the hour that begins at NOW, some at NOW exactly.
+    empty.forget(NOW - 1)
+    expect([...index.missingFrom(empty)]).toEqual([...index.entries()])
+    empty.forget(NOW + HOUR)
+    expect([...index.missingFrom(empty)]).toEqual([])
+    for (const entry of ONE_OF_EACH) expect(empty.covers(entry), entry.kind).toBe(true)
   })
 })
