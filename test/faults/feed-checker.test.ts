@@ -148,7 +148,7 @@ describe('the checker finds a node', async () => {
     for (const end of ends.splice(0).reverse()) await end()
   })
 
-  /** An honest node, and another one, whose feed or clock is not. */
+  /** A correct node, and another one with a false feed or clock. */
   async function pair(
     lie: (feed: ChaosFeed, log: ChaosLog) => RevocationFeed,
     options: (database: string) => Partial<WatchwordOptions> = () => ({}),
@@ -210,7 +210,7 @@ describe('the checker finds a node', async () => {
       },
       close: () => feed.close(),
     })
-    // The store would reveal it, so it hides new rows as well.
+    // The store would reveal the events, so its new rows are hidden as well.
     const blind = (database: string) => {
       const store = sqliteStore(new Libsql(database) as unknown as SqliteDatabase)
       const nothing = { revocations: [], superseded: [], more: false }

@@ -91,7 +91,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a separate server', () => {
     return (await manager.streams.info('watchword_LOG')).state.consumer_count ?? 0
   }
 
-  /** A watch that is known to be up. */
+  /** A watch that has been started. */
   async function watchingFor(server: OwnNatsServer, feed: RevocationFeed, from: Position) {
     const observer = await connected(server.port)
     const watch = watching(feed, from)
@@ -146,7 +146,7 @@ describe.skipIf(!hasNatsServer())('the nats feed, on a separate server', () => {
     server.freeze()
     const during = watching(feed, headAt(1))
     expect(await watch.settled).toMatch(/heartbeats_missed/)
-    // Two to three heartbeats of a second each, and not the client's own minute.
+    // Two to three heartbeats of one second each, instead of the client's timeout of a minute.
     expect(performance.now() - since).toBeLessThan(10_000)
     during.stop()
     expect(await during.settled).toBe('resolved')

@@ -197,7 +197,7 @@ describe.skipIf((await serverUrl('postgres')) === undefined)('the feed in Postgr
     expect(await silent.append(head, first.events, first.next, CALL)).toEqual({ ok: true })
     const second = following(first.next, [24_000])
     await feed.append(first.next, second.events, second.next, CALL)
-    // The first that is heard is the second that was written.
+    // The first notification that arrives is that of the second write.
     expect(await heard).toBe('2')
     await client.end()
   })

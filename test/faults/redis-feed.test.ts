@@ -120,8 +120,8 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a separate server', async
       const hung = feed.head(call).catch(() => null)
       const during = watch(feed, headAt(1))
       const hows = await Promise.all([...channels, during].map(({ settled }) => settled))
-      // By the feed's own patience, and not by the client's. What ioredis had not sent when its socket timed out fails
-      // with the last of these.
+      // The feed's own timeout ends it, not the client's. Commands that ioredis had not sent when its socket timed out
+      // fail with the last of these.
       const patience = /^rejected: .*(stopped responding|Socket timeout|Connection is closed)/
       for (const how of hows) expect(how).toMatch(patience)
       process.kill(pid, 'SIGCONT')
@@ -179,7 +179,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a separate server', async
       await soon(() => again.wakes() > 0)
     })
 
-    it('leaves nothing of a thousand watches, however they end', async () => {
+    it('leaves no connection of a thousand watches, regardless of how they end', async () => {
       const server = await serve()
       const admin = await ioredis(server.port)
       const feed = redisFeed(await connected(server.port))
@@ -266,7 +266,7 @@ describe.skipIf(!hasRedisServer())('the redis feed, on a separate server', async
     expect(codes).toEqual(['WATCHWORD_REDIS_CONFIG'])
   })
 
-  it('uses no replica', async () => {
+  it('never reads from a replica', async () => {
     const primary = await serve('--repl-diskless-sync-delay', '0')
     const admin = await ioredis(primary.port)
     await append(redisFeed(admin), 1)

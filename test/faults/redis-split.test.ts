@@ -28,7 +28,7 @@ describe.skipIf(!hasRedisServer())('a promoted Redis replica', () => {
     return server
   }
 
-  /** A way to a server that can be led to another one, as a failover does with an address. */
+  /** A proxy to a server that can be switched to another one, as a failover does with an address. */
   async function relayTo(first: number) {
     let target = first
     const sockets = new Set<Socket>()

@@ -1,4 +1,4 @@
-/** A connection of the caller that died silently, and settings that change how a client sends. */
+/** Tests a caller's connection that died silently, and settings that change how a client sends. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

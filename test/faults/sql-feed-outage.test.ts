@@ -9,7 +9,7 @@ import { serverUrl, uniqueName } from '../contract/servers.js'
 import { tcpProxy } from '../support/tcp-proxy.js'
 import { CALL, following, newHead } from './sql-feed-places.js'
 
-/** Where the clients keep their sockets. */
+/** The fields in which the clients keep their sockets. */
 type Inner = pg.PoolClient & { readonly connection: { readonly stream: Socket } }
 
 const DATABASES = [
@@ -88,7 +88,7 @@ for (const { name, port, open, lock } of DATABASES) {
       await proxy.close()
     })
 
-    it('ends the connection of an append that waits for a lock, and of no head that does not wait', async () => {
+    it('ends the connection of an append that waits for a lock, but not of a head that does not wait', async () => {
       const prefix = `${uniqueName()}_`
       const { feed, sockets, query, end } = open(url ?? '', prefix)
       await feed.migrate()
@@ -120,7 +120,7 @@ for (const { name, port, open, lock } of DATABASES) {
   })
 }
 
-/** Retries until a reply arrives: connections that were being made when the network came back fail once. */
+/** Retries until a reply arrives: connections that were being opened when the network came back fail once. */
 async function eventually<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

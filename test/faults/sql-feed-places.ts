@@ -1,5 +1,5 @@
 /**
- * The locations of the SQL feeds in the fault tests, and what those need besides the feeds.
+ * The databases of the SQL feeds in the fault tests, and their helpers.
  *
  * @module
  */
@@ -16,18 +16,18 @@ import { postgresFeed } from '../../src/feed/postgres.js'
 import { type SqlFeed, type SqliteDatabase, sqliteFeed } from '../../src/feed/sqlite.js'
 import { serverUrl, uniqueName } from '../contract/servers.js'
 
-/** A log of its own in one database, and the ways in. */
+/** A separate log in one database, and access to it. */
 export interface Place {
   readonly feed: SqlFeed
-  /** The feed as another process would see it. */
+  /** A feed instance as another process would open it. */
   readonly twin: SqlFeed
-  /** The beginning of its tables' names in SQL. */
+  /** The prefix of its table names in SQL. */
   readonly prefix: string
-  /** Runs SQL that the feed knows nothing of. */
+  /** Runs SQL outside of the feed. */
   exec(sql: string): Promise<unknown>
   /** The number in the column `n` of the only row that the SQL returns. */
   count(sql: string): Promise<number>
-  /** Some bytes, as a literal. */
+  /** Bytes as an SQL literal. */
   readonly junk: string
   /** Leaves a transaction open that wrote to an unrelated table; resolves with a function that ends it. */
   holdTransaction(): Promise<() => Promise<void>>
@@ -139,7 +139,7 @@ const openSqlite: Open = async () => {
 
 const urls = { postgres: await serverUrl('postgres'), mysql: await serverUrl('mysql') }
 
-/** The databases that are there. */
+/** The available databases. */
 export const PLACES: ReadonlyArray<{ readonly name: string; readonly open: () => Promise<Place> }> =
   [
     { name: 'postgres', url: urls.postgres, open: openPostgres },
@@ -150,7 +150,7 @@ export const PLACES: ReadonlyArray<{ readonly name: string; readonly open: () =>
 /** Options of a call that is never aborted. */
 export const CALL: CallOptions = { signal: new AbortController().signal, deadlineMs: 30_000 }
 
-/** That many random bytes. */
+/** Returns this many random bytes. */
 export function noise(length: number): Uint8Array {
   return new Uint8Array(randomBytes(length))
 }

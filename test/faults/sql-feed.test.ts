@@ -35,8 +35,8 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     }
   }
 
-  // A loser of a race waits for the winner's commit to reach the disk, and on a busy machine that can take its time.
-  it('is dense and whole for a reader that follows eight racing writers', {
+  // The loser of a race waits for the winner's commit to reach the disk, which takes long on a busy machine.
+  it('returns every event without a gap to a reader that follows eight racing writers', {
     timeout: 150_000,
   }, async () => {
     const { epoch } = await begin()
@@ -50,7 +50,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
       over = true
     })
     const seen: SealedEvent[] = []
-    // Once more after the last of them, so that nothing can be missing for being late.
+    // Reads once more after the last append, so that no event is missing because it was late.
     for (let last = false; !last; ) {
       last = over
       const { events } = await place.twin.read({ epoch, seq: seen.length }, 100, CALL)
@@ -154,7 +154,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
     }
     const whole = (text: string) => Array.from({ length: 70 }, (_, i) => `${text}${i}`)
 
-    it('is one of two that are saved at once, and never a mixture', async () => {
+    it('is one of two that are saved at once, and never a mixture of both', async () => {
       for (let round = 0; round < 3; round++) {
         await Promise.all(
           [place.feed, place.twin].map((feed, i) =>
@@ -178,7 +178,7 @@ describe.each(PLACES)('a feed in $name', ({ open }) => {
       expect(await loaded(place.twin)).toEqual(whole('new'))
     })
 
-    it('leaves nothing of any before the last two, nor of an unfinished one', async () => {
+    it('keeps only the last two, and nothing of an unfinished one', async () => {
       async function* broken(): AsyncGenerator<Uint8Array> {
         yield noise(10)
         throw new Error('the process ended')

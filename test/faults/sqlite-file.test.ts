@@ -103,7 +103,7 @@ describe('a file of SQLite', () => {
     await new Promise((resolve) => setTimeout(resolve, 500))
     delay.disable()
     expect(written).toBe(0)
-    // The handle's own timeout, for which SQLite would block the process, is two seconds.
+    // The handle's own timeout is two seconds. SQLite would block the process for that time.
     expect(delay.max / 1e6).toBeLessThan(1500)
     other.exec('COMMIT')
     await Promise.all(writes)

@@ -141,7 +141,7 @@ describe.each(REMOTES.filter(({ name }) => reachable.has(name)))('with $name', (
     },
   )
 
-  it('a failed start leaves the store unchanged, for the next attempt', async () => {
+  it('a failed start leaves the store unchanged', async () => {
     const { proxy, watchword, end } = await setUp()
     const url = new URL(reachable.get(name) as string)
     url.port = String(proxy.port)

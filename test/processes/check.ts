@@ -7,13 +7,13 @@ import { LIMITED, limitedSubject } from './orders.js'
 
 const PAGE = 500
 
-/** Everything that a store holds. */
+/** The complete state of a store. */
 export interface State {
   readonly tokens: ReadonlyMap<string, TokenRecord>
   readonly revocations: readonly Revocation[]
 }
 
-/** Reads everything, page by page. */
+/** Reads the complete state, page by page. */
 export async function readState(store: Store): Promise<State> {
   const tokens = new Map<string, TokenRecord>()
   const revocations: Revocation[] = []
@@ -37,7 +37,7 @@ export async function readState(store: Store): Promise<State> {
   return { tokens, revocations }
 }
 
-/** Every fault that the state shows against the histories; none when it is sound. */
+/** Every inconsistency between the state and the histories; empty if there is none. */
 export function faultsOf(state: State, acts: readonly Act[], now: number): string[] {
   return [
     ...lostTokens(state, acts),
@@ -91,7 +91,7 @@ function exceededLimits({ tokens }: State, now: number): string[] {
   const faults: string[] = []
   for (let n = 0; n < LIMITED.subjects; n++) {
     const count = held.get(limitedSubject(n)) ?? 0
-    // These are never revoked and never expire, so the workers must have filled them to the limit.
+    // These tokens are never revoked and never expire, so the workers must have reached the limit.
     if (count !== LIMITED.max)
       faults.push(`${limitedSubject(n)} holds ${count}, not ${LIMITED.max}`)
   }
@@ -110,16 +110,16 @@ function undoneRevocations({ tokens, revocations }: State, acts: readonly Act[])
     if (record.revokedAt !== null) continue
     const killer = revocations.find((revocation) => isCoveredBy(record, revocation))
     if (killer !== undefined)
-      faults.push(`${record.id} lives in spite of ${killer.kind} ${killer.value}`)
+      faults.push(`${record.id} is not revoked in spite of ${killer.kind} ${killer.value}`)
   }
   return faults
 }
 
-// How long an insertion may be under way: the deadline of the workers' calls, and some.
+// How long an insertion may be in flight: the timeout of the workers' calls plus a margin.
 const IN_FLIGHT_MS = 6000
 
-// A first token issued while its subject was being revoked may come in after that, unmarked: the watermark kills it, and
-// no rotation brings it further. What was there before, or descends from it, must bear the mark.
+// A first token that is issued during a revocation of its subject may be inserted unmarked. The watermark revokes it,
+// and it cannot be rotated. Tokens that existed before, and their successors, must be marked.
 function isCoveredBy(record: TokenRecord, { kind, value, before, at }: Revocation): boolean {
   if (kind === 'token') return record.id === value
   if (kind === 'family') return record.family === value

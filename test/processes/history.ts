@@ -1,10 +1,10 @@
 /**
- * What a worker did, as it wrote it down: one line an act, appended before the next act begins, so that a killed process
- * leaves everything that it had been told.
+ * The history of a worker: one line for each acknowledged act, appended before the next act begins, so that a killed
+ * process leaves a complete history.
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 
-/** One acknowledged act. An act whose outcome the worker never learned is not written. */
+/** One acknowledged act. Acts with an unknown outcome are not recorded. */
 export type Act =
   | { readonly act: 'issued'; readonly id: string; readonly subject: string }
   | { readonly act: 'rotated'; readonly from: string; readonly to: string }
@@ -21,14 +21,14 @@ export function write(file: string, act: Act): void {
   appendFileSync(file, `${JSON.stringify(act)}\n`)
 }
 
-/** Reads a worker's history; a line that the kill cut short was not acknowledged. */
+/** Reads a worker's history. An incomplete last line was not acknowledged and is skipped. */
 export function read(file: string): Act[] {
   const acts: Act[] = []
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     try {
       if (line !== '') acts.push(JSON.parse(line) as Act)
     } catch {
-      // Only the last line can be cut short.
+      // Only the last line can be incomplete.
     }
   }
   return acts

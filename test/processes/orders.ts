@@ -1,4 +1,4 @@
-/** What a worker is told, and the authority that all of them run. */
+/** The orders of a worker, and the authority that all workers run. */
 import type { WatchwordOptions } from 'watchword'
 import type { Store } from 'watchword/store'
 import type { Place } from './stores.js'

@@ -1,6 +1,6 @@
 /**
- * Eight processes work on one database for a bounded time, while processes are killed and connections cut at random;
- * then everything that the database holds is held against everything that the processes were told.
+ * Eight processes work on one database for a bounded time, while processes are killed and connections cut at random.
+ * Then the state of the database is compared with every acknowledgement that the processes received.
  *
  * WATCHWORD_PROCESS_SECONDS sets the time for each store; WATCHWORD_PROCESS_SEED repeats a run's choices.
  */
@@ -28,7 +28,7 @@ let program = ''
 beforeAll(async () => {
   await ready
   folder = mkdtempSync(join(tmpdir(), 'watchword-processes-'))
-  // Inside the repository, so that the packages left out of the bundle are found.
+  // Inside the repository, so that packages that are not bundled are found.
   program = join(process.cwd(), '.cache', `store-worker-${process.pid}.mjs`)
   await build({
     entryPoints: ['test/processes/worker.ts'],
@@ -51,7 +51,7 @@ afterAll(() => {
 describe('eight processes on one database', async () => {
   for (const place of await availablePlaces()) {
     it(
-      `lose nothing and fork nothing on ${place.kind} (seed ${SEED})`,
+      `lose no acknowledged change and fork no token on ${place.kind} (seed ${SEED})`,
       async () => {
         const { faults, acts, kills } = await run({ ...place, ...fresh(place) })
         expect(faults).toEqual([])
@@ -117,7 +117,7 @@ async function run(place: Place): Promise<Outcome> {
   }
 }
 
-// What the workers had no time for: after this, each limited subject must hold exactly its limit, no more and no less.
+// Completes the workers' task: after this, each limited subject must have exactly its limit of tokens.
 async function fillLimits(watchword: Awaited<ReturnType<typeof createWatchword>>): Promise<void> {
   for (let n = 0; n < LIMITED.subjects; n++) {
     for (let i = 0; i <= LIMITED.max; i++) {
@@ -155,7 +155,7 @@ class Crew {
   }
 
   async work(ms: number, cutConnections: () => Promise<void>): Promise<void> {
-    // The clock starts when all are at work: on a small machine, eight starts take longer than the rest.
+    // The time starts when all workers run: on a small machine, starting eight processes takes longer than the rest.
     await Promise.all(Array.from({ length: WORKERS }, () => this.#start()))
     const end = Date.now() + ms
     const replacements: Promise<void>[] = []
@@ -170,14 +170,14 @@ class Crew {
     expect(this.#errors).toEqual([])
   }
 
-  /** Resolves when the worker is at work, or gone. */
+  /** Resolves when the worker has started, or has exited. */
   #start(): Promise<void> {
     const orders = this.#ordersOf(this.histories.length)
     this.histories.push(orders.history)
     const child = spawn(process.execPath, [program, JSON.stringify(orders)], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
-    // A worker that was killed takes no more orders.
+    // A killed worker cannot receive orders.
     child.stdin.on('error', () => {})
     let stderr = ''
     child.stderr.on('data', (data) => {
@@ -200,7 +200,7 @@ class Crew {
     return this.#start()
   }
 
-  /** Leaves no process behind, however the run ended. */
+  /** Ends every process, regardless of how the run ended. */
   killAll(): void {
     for (const child of this.#running) child.kill('SIGKILL')
   }

@@ -1,5 +1,5 @@
 /**
- * The real stores that the processes work on: how each is opened, cut off, and taken down.
+ * The real stores that the processes work on, and how each is opened, disconnected and removed.
  */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
@@ -12,27 +12,27 @@ import { redisStore } from '../../src/store/redis.js'
 import { type SqliteDatabase, sqliteStore } from '../../src/store/sqlite.js'
 import { serverUrl } from '../contract/servers.js'
 
-/** Where the processes meet. */
+/** The database that the processes share. */
 export interface Place {
   readonly kind: 'sqlite' | 'postgres' | 'mysql' | 'redis'
   /** A path for SQLite, a URL for the others. */
   readonly url: string
-  /** Of tables or keys, so that runs do not meet. */
+  /** The prefix of tables or keys, which separates runs. */
   readonly prefix: string
 }
 
-/** A store on a client of its own. */
+/** A store with its own client. */
 export interface Opened {
   readonly store: Store
-  /** Ends every connection to the server but the caller's, as a failing network would. */
+  /** Ends every connection to the server except the caller's, as a failing network would. */
   readonly cutConnections: () => Promise<void>
-  /** Removes what the run made. */
+  /** Removes all data of the run. */
   readonly drop: () => Promise<void>
-  /** Lets go of the client. */
+  /** Closes the client. */
   readonly end: () => Promise<void>
 }
 
-/** The places that this machine has; what is missing says so. */
+/** The databases on this machine. Prints a line for each one that is missing. */
 export async function availablePlaces(): Promise<readonly Place[]> {
   const places: Place[] = [{ kind: 'sqlite', url: '', prefix: '' }]
   for (const kind of ['postgres', 'mysql', 'redis'] as const) {
@@ -42,7 +42,7 @@ export async function availablePlaces(): Promise<readonly Place[]> {
   return places
 }
 
-/** Opens a store at the place. With `migrate`, makes its tables first. */
+/** Opens a store in the database. With `migrate`, creates its tables first. */
 export async function openStore(place: Place, options = { migrate: false }): Promise<Opened> {
   return OPENERS[place.kind](place, options.migrate)
 }
@@ -58,7 +58,7 @@ const sqlite: Opener = async ({ url, prefix }, migrate) => {
   if (migrate) await store.migrate()
   return {
     store,
-    // There is no connection to cut: the kills are what a file has to survive.
+    // A file has no connection to cut; it only has to survive killed processes.
     cutConnections: async () => {},
     drop: async () => {},
     end: async () => database.close(),
@@ -66,7 +66,7 @@ const sqlite: Opener = async ({ url, prefix }, migrate) => {
 }
 
 const postgres: Opener = async ({ url, prefix }, migrate) => {
-  // Named, so that the runs of this test cut no one else's connections.
+  // The connections are named, so that this test cuts only its own.
   const pool = new pg.Pool({ connectionString: url, max: 3, application_name: prefix })
   pool.on('error', () => {})
   const store = postgresStore(pool, { prefix })
@@ -91,7 +91,7 @@ const postgres: Opener = async ({ url, prefix }, migrate) => {
 }
 
 const maria: Opener = async ({ url, prefix }, migrate) => {
-  // A database of its own, so that the runs of this test cut no one else's connections.
+  // A separate database, so that this test cuts only its own connections.
   const database = prefix.replaceAll('_', '')
   if (migrate) {
     const admin = await mysql.createConnection(url)
@@ -112,7 +112,7 @@ const maria: Opener = async ({ url, prefix }, migrate) => {
   return {
     store,
     cutConnections: async () => {
-      // One may have gone by itself since it was listed.
+      // A connection may have ended since it was listed.
       for (const id of await connections()) await pool.query(`KILL ${id}`).catch(() => undefined)
     },
     drop: async () => {

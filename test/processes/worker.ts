@@ -1,6 +1,6 @@
 /**
- * One of the processes that work on one database at once. Started with its orders as the only argument; works until it
- * is told to stop on its standard input, or killed.
+ * One of the processes that work on one database at once. It takes its orders as the only argument, and works until it
+ * receives `stop` on its standard input or is killed.
  */
 import { createWatchword, type IssuedToken, type Watchword, WatchwordError } from 'watchword'
 import { write } from './history.js'
@@ -11,7 +11,7 @@ const orders = JSON.parse(process.argv[2] as string) as Orders
 const { store, end } = await openStore(orders.place)
 const watchword = await start()
 
-// A connection may be cut before there is an authority to handle its error.
+// A connection may be cut before an authority exists that handles its error.
 async function start(): Promise<Watchword> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -29,18 +29,18 @@ function isOutage(error: unknown): boolean {
 process.stdout.write('at work\n')
 
 let stopping = false
-// Told to stop, or left alone by a parent that died.
+// Stops when it receives `stop`, or when its parent has died.
 for (const event of ['data', 'end'] as const) {
   process.stdin.on(event, () => {
     stopping = true
   })
 }
 
-/** Tokens whose text this process holds: its own, and those that all workers were given. */
+/** The tokens whose text this process has: its own, and those that all workers share. */
 const held: { token: string; id: string; family: string; subject: string }[] = [...orders.shared]
 
 let state = orders.seed
-/** A small generator with a seed, so that a failing run can be told apart from another one. */
+/** A small random generator with a seed, so that a failing run can be identified. */
 function random(below: number): number {
   state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
   return Math.floor((state / 0x80000000) * below)
@@ -88,14 +88,14 @@ async function list(on: Watchword): Promise<void> {
 const VERBS = [issue, issue, issue, rotate, rotate, rotate, revoke, list] as const
 
 while (!stopping) {
-  // A synchronous client never lets the loop turn by itself, and the order to stop would not be heard.
+  // A synchronous client never yields to the event loop, so the stop order would not be received.
   await new Promise((resolve) => setImmediate(resolve))
   const verb = VERBS[random(VERBS.length)] as (typeof VERBS)[number]
   try {
     await verb(watchword)
   } catch (error) {
     if (!(error instanceof WatchwordError)) throw error
-    // An outage leaves the outcome open; everything else was refused, and wrote nothing.
+    // After an outage the outcome is unknown. Every other error means that nothing was written.
     write(orders.history, { act: isOutage(error) ? 'failed' : 'refused', code: error.code })
   }
 }

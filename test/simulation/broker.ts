@@ -1,6 +1,6 @@
 /**
- * The broker that has the log, or two of them: a replica that was promoted while the primary lives on takes writes as
- * well, and each of the two has nodes that see it and not the other one.
+ * The simulated broker. After a split there are two: the old primary and a promoted replica. Both accept writes, and
+ * each node reaches only one of them.
  *
  * @module
  */
@@ -18,17 +18,17 @@ const newSide = (): Side => {
   return { log, feed: log.feed() }
 }
 
-/** Everything that keeps the log of a world. */
+/** The broker of a world, with every log that it has. */
 export class Broker {
   #primary = newSide()
   #promoted: Side | undefined
 
-  /** The log, as the primary has it. */
+  /** The log of the primary. */
   get log(): ChaosLog {
     return this.#primary.log
   }
 
-  /** Every log that there is. */
+  /** All logs. */
   get logs(): readonly ChaosLog[] {
     return this.#promoted === undefined ? [this.log] : [this.log, this.#promoted.log]
   }
@@ -37,12 +37,12 @@ export class Broker {
     return this.#promoted !== undefined
   }
 
-  /** Where a node is led to. */
+  /** The log that a node reaches. */
   sideOf(isAstray: boolean): Side {
     return (isAstray ? this.#promoted : undefined) ?? this.#primary
   }
 
-  /** Promotes a replica that has not heard of the last events, and leaves the primary as it is. */
+  /** Promotes a replica that lacks the last events. The primary keeps running. */
   split(lag: number): void {
     const { log } = this
     const promoted = newSide()
@@ -54,7 +54,7 @@ export class Broker {
     this.#promoted = promoted
   }
 
-  /** One side is the log from here on, and what the other one took in is lost. */
+  /** Keeps the log of one side. Events that the other side accepted during the split are lost. */
   heal(isPromotedKept: boolean): void {
     this.#primary = this.sideOf(isPromotedKept)
     this.#promoted = undefined

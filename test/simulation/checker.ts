@@ -31,7 +31,7 @@ export class Violation extends Error {
 export interface Acked {
   readonly name: string
   readonly entry: RevocationEntry
-  /** What must be denied. */
+  /** The entries that every node must apply. */
   readonly tokens: readonly TokenFacts[]
   /** When it was acknowledged. */
   readonly at: number
@@ -39,37 +39,37 @@ export interface Acked {
   lackedUntil: number
 }
 
-/** What may be at the end of a world. */
+/** The exceptions that a world allows at its end. */
 export interface Rest {
-  /** All nodes were gone at once, and the log lost something: they must have it from the store, and nothing is excused. */
+  /** All nodes were gone at once and the log lost events: the store must supply them, without exception. */
   readonly isForgotten: boolean
-  /** A node may refuse everything, for the log is damaged and there is no store. */
+  /** A node may reject every token, because the log is damaged and there is no store. */
   readonly mayBeDown: boolean
 }
 
-/** What the checker looks at. */
+/** The parts of a world that the checker reads. */
 export interface CheckerOptions {
   readonly time: Time
   readonly broker: Broker
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly running: readonly Process[]
-  /** Whether a resumed node has the store to read what it missed, and a clock that it can trust for that. */
+  /** Whether a resumed node can read missed revocations from the store, and has a clock that is reliable enough. */
   readonly isTold: boolean
-  /** Whether nothing is ever taken from the log, so that no lack of it excuses a node. */
+  /** Whether the log never loses events, so that a node has no excuse for missing one. */
   readonly isWhole: boolean
 }
 
-// A timer of a whole millisecond may fall due within the next one.
+// A timer in whole milliseconds may fire up to one millisecond late.
 const ROUNDING_MS = 1
-// The longest time between two looks at a log where nothing happens.
+// The longest interval between two checks while nothing happens.
 const POLL_MS = 1200
-// An old head is believed for as long as its seal is young, by the clock of a node that may be behind that of another.
+// A node accepts an old head while its seal is recent, by a clock that may be behind another node's.
 const FROZEN_MS = MAX_STALENESS_MS + 2 * TOLERANCE_MS
 
 /** Watches one world. */
 export class Checker {
   readonly acked: Acked[] = []
-  /** Whether a process was killed, and its knowledge with it. */
+  /** Whether a process was killed, so that its state was lost. */
   lostProcesses = 0
   readonly #options: CheckerOptions
   readonly #keys: SealKeys
@@ -106,12 +106,12 @@ export class Checker {
     this.logChanged()
   }
 
-  /** Notes that a process began. */
+  /** Records that a process started. */
   started(process: Process): void {
     this.#missing.set(process, new Set(this.acked))
   }
 
-  /** I3: notes that a process ends, which must deny until then all that it ever denied. */
+  /** I3: records that a process ends. Until then it must reject every token that it ever rejected. */
   ended(process: Process): void {
     this.lostProcesses++
     this.#stillDenies(process)
@@ -125,12 +125,12 @@ export class Checker {
     }
   }
 
-  /** Notes that a process is shown an old head from now on. */
+  /** Records that a process receives an old head from now on. */
   froze(process: Process): void {
     this.#frozenAt.set(process, this.#options.time.now)
   }
 
-  /** Notes that the log is another one than before. */
+  /** Records that the log was replaced or changed. */
   logChanged(): void {
     const { now } = this.#options.time
     const has = this.#holdings()
@@ -140,7 +140,7 @@ export class Checker {
     }
   }
 
-  /** I1 and I4: looks at every node that could decide something at this moment. */
+  /** I1 and I4: checks every node that could make a decision at this moment. */
   watch(): void {
     for (const process of this.#options.running) {
       if (process.owner.suspended) continue
@@ -155,7 +155,7 @@ export class Checker {
   }
 
   #confirmed(process: Process): void {
-    // What the store has is as good as what the log has: every acknowledged revocation is in it.
+    // The store is as complete as the log: it has every acknowledged revocation.
     const confirmedAt = Math.max(process.line.confirmedAt, process.toldAt)
     const age = this.#options.time.now - confirmedAt
     if (age <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) return
@@ -172,7 +172,7 @@ export class Checker {
       if (refuses(process, acked) || isUnaware(process)) continue
       const isExcused = !this.#options.isWhole && !this.#wasTold(process, acked)
       const told = isExcused ? Math.max(acked.at, acked.lackedUntil) : acked.at
-      // A node that starts where no other one lives has to see first that there is none.
+      // A node that starts alone must first detect that no other node is running.
       const since =
         acked.entry.kind === 'rotated' ? Math.max(told, process.startedAt + POLL_MS) : told
       if (now - since <= MAX_STALENESS_MS + ROUNDING_MS || this.#isShownAPicture(process)) continue
@@ -182,7 +182,7 @@ export class Checker {
     }
   }
 
-  // A node that was stale reads the store before it accepts anything again, and not before the head that proves it fresh.
+  // A node that was stale reads the store before it accepts tokens again, but not before the head that proves it fresh.
   #wasTold(process: Process, { at }: Acked): boolean {
     const staleAt = this.#staleAt.get(process) ?? Number.NEGATIVE_INFINITY
     return this.#options.isTold && at < staleAt - MAX_STALENESS_MS
@@ -192,11 +192,11 @@ export class Checker {
     return this.#options.time.now - (this.#frozenAt.get(process) ?? -Infinity) <= FROZEN_MS
   }
 
-  /** I2, I3, I5 and I6: when everything has come to rest. */
+  /** I2, I3, I5 and I6: checked after all activity has stopped. */
   atRest(tokens: readonly TokenFacts[], { isForgotten, mayBeDown }: Rest): void {
     const all = this.#options.running
     const running = all.filter(({ isFresh }) => isFresh)
-    // One whose clock is wrong by hours or more can tell no seal's age.
+    // A node whose clock is wrong by hours or more cannot determine the age of a seal.
     const down = all.find(({ isFresh, isAboutRight }) => !isFresh && isAboutRight)
     if (down !== undefined && !mayBeDown)
       throw new Violation(`I2: ${down.name} does not come back to life`)
@@ -209,7 +209,7 @@ export class Checker {
     for (const acked of this.acked) {
       if (running.every((process) => refuses(process, acked))) continue
       const knowing = running.filter((process) => knows(process, acked))
-      // The nodes that had it are gone or down, and so is the log that had it: only the store could supply it.
+      // The nodes and the log that had it are gone or down, so only the store could supply it.
       const isHeld = all.some((process) => !process.isFresh && knows(process, acked))
       const isLost = this.lostProcesses > 0 || isHeld
       const isGone = knowing.length === 0 && !has(acked.entry) && isLost
@@ -219,7 +219,7 @@ export class Checker {
     }
   }
 
-  /** I2: what nodes hold is equal, where the log lost nothing. */
+  /** I2: all nodes have the same entries if the log lost none. */
   sameEverywhere(): void {
     const digests = this.#options.running.map(({ index }) => index.digest())
     if (new Set(digests).size > 1) throw new Violation(`I2: digests ${digests.join(' ')}`)
@@ -234,13 +234,13 @@ export class Checker {
     }
   }
 
-  /** Whether every node knows of everything that was acknowledged. */
+  /** Whether every node has applied every acknowledged entry. */
   isKnown(): boolean {
     const { running } = this.#options
     return running.every((process) => this.acked.every((acked) => refuses(process, acked)))
   }
 
-  /** Everything that a reader of the current log would know. */
+  /** Every entry that a reader of the current log would have. */
   #holdings(): (entry: RevocationEntry) => boolean {
     const held = new Holdings()
     for (const log of this.#options.broker.logs) this.#read(log, held)
@@ -258,7 +258,7 @@ export class Checker {
       for (const entry of this.#contentOf(chunk, 'chunk', chunk)) into.add(entry)
   }
 
-  // A snapshot of events that were taken back, or not announced yet, is one that no node would read.
+  // No node would read a snapshot of events that were rolled back or not yet announced.
   #hasSnapshot(head: SealedHead): boolean {
     const opened = openHead(this.#keys, head)
     return 'failure' in opened || opened.second > 0
@@ -279,24 +279,24 @@ export class Checker {
   }
 }
 
-/** When the first token of the family was issued: a revocation by time reaches all that came from it. */
+/** When the first token of the family was issued. A time-based revocation that covers it covers all its successors. */
 export const bornAt = ({ family }: TokenFacts): number => decodeTime(family)
 
 /**
- * Whether the process knows of no other node, and the store reports none: then it cannot know of a node that
+ * Whether the process knows no other node and the store reports none. It then cannot detect a node that
  * started on the other side of a split.
  */
 const isUnaware = ({ follower, isCutOff }: Process): boolean => isCutOff && follower.standing.alone
 
-/** Whether the process has taken in what was acknowledged. */
+/** Whether the process has applied the acknowledged entry. */
 const knows = (process: Process, { entry, tokens }: Acked): boolean =>
   tokens.every((token) => process.ends(token, entry))
 
-/** Whether it refuses what was acknowledged, fresh or not: as told, or as of a time that is over or to come. */
+/** Whether the process rejects the token, fresh or not: it is revoked, expired, or not yet valid on its clock. */
 const refuses = (process: Process, { entry, tokens }: Acked): boolean =>
   tokens.every((token) => process.ends(token, entry) || process.isOutOfTime(token))
 
-/** The furthest reach of every target. */
+/** The latest time covered by a revocation of each target. */
 class Holdings {
   readonly #entries = new Map<string, RevocationEntry>()
 

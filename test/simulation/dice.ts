@@ -1,11 +1,11 @@
 /**
- * Chance from a seed: the same seed, the same world.
+ * Random numbers from a seed: the same seed gives the same world.
  *
  * @module
  */
 import { generator } from '../../src/testkit/random.js'
 
-/** A row of throws. */
+/** A sequence of random numbers. */
 export class Dice {
   readonly #next: () => number
 
@@ -16,17 +16,17 @@ export class Dice {
   /** A number in [0, 1). */
   next = (): number => this.#next() / 2 ** 32
 
-  /** Whether something of this probability happens. */
+  /** Returns `true` with this probability. */
   chance(probability: number): boolean {
     return this.next() < probability
   }
 
-  /** A whole number in [0, below). */
+  /** An integer in [0, below). */
   below(below: number): number {
     return Math.floor(this.next() * below)
   }
 
-  /** One of these. */
+  /** One of these values. */
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)] as T
   }

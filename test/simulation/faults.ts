@@ -1,5 +1,5 @@
 /**
- * What a seed lets happen: each fault does its harm once, or ends what it began.
+ * The faults of a world. Each call injects a fault, or ends the one that an earlier call began.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { CALM, storm } from './network.js'
 import type { Process } from './node.js'
 import type { Place, World } from './world.js'
 
-/** Does some harm to a world. */
+/** Injects a fault into a world, or ends it. */
 export type Fault = (world: World) => void
 
-/** Where the id of its key ends in a seal. */
+/** The offset in a seal at which the key id ends. */
 const KEY_ID_END = 35
 
 const MINUTE = 60_000
@@ -19,12 +19,12 @@ const DAY = 24 * 60 * MINUTE
 
 const backups = new WeakMap<World, () => void>()
 
-/** How far a clock can be off that a person has set, or a battery has lost, in milliseconds. */
+/** How far a clock may be off after a manual error or a battery failure, in milliseconds. */
 const FAR_OFF = [75 * MINUTE, DAY, 40 * DAY, 365 * DAY, 4000 * DAY]
 
 /** All faults, by name. */
 export const FAULTS = {
-  /** Calls and pushes are lost, late, repeated. */
+  /** Calls and pushes are lost, delayed or repeated. */
   storm: (world) => {
     world.network.weather = world.network.weather === CALM ? storm(world.dice, false) : CALM
     world.say(`the weather: ${JSON.stringify(world.network.weather)}`)
@@ -40,7 +40,7 @@ export const FAULTS = {
     }),
   freeze: (world) =>
     toSome(world, (process) => {
-      // How long a picture can pass for the log is bounded by clocks that agree.
+      // A node accepts an old copy of the log for a bounded time only if the clocks agree.
       if (world.clocksAgree) world.freeze(process)
     }),
   crash: (world) => {
@@ -58,28 +58,28 @@ export const FAULTS = {
       if (process.owner.suspended) world.resume(process)
       else world.suspend(process)
     }),
-  /** Clocks are wrong by minutes, and are set to something else. */
+  /** Clocks are wrong by minutes, and are changed. */
   clocks: (world) => {
     world.setClock(world.dice.pick(world.places), world.someOffset())
   },
-  /** Clocks are wrong by hours to years, while a node runs or when it starts, and nodes drop what is dead. */
+  /** Clocks are wrong by hours to years, while a node runs or when it starts, and nodes drop expired entries. */
   dates: (world) => {
     const { dice, places } = world
     const roll = dice.next()
     if (roll < 0.4) return toSome(world, (process) => sweepNow(world, process))
-    // One clock is always right, since otherwise the wrong ones could not be identified.
+    // One clock is always right; otherwise the wrong ones could not be identified.
     const place = dice.pick(places.slice(1))
     if (roll < 0.6) world.kill(place)
     const isWrong = dice.chance(0.7)
     world.setClock(place, isWrong ? dice.pick(FAR_OFF) * dice.pick([1, -1]) : 0)
     if (place.process === undefined) world.start(place)
   },
-  /** The log is on two brokers, and each takes what its own nodes append; or it is one again. */
+  /** Splits the log over two brokers, each of which accepts appends of its own nodes, or ends the split. */
   split: (world) => {
     if (world.broker.isSplit) world.heal()
     else world.split()
   },
-  /** A rotation is acknowledged, and what the log took in lately is lost; so may be the node that rotated. */
+  /** A rotation is acknowledged, then the log loses its newest events. The node that rotated may be killed. */
   forgotten: (world) =>
     world.traffic.rotate((by) => {
       const place = world.places.find(({ process }) => process === by)
@@ -93,7 +93,7 @@ export const FAULTS = {
     world.log.rollback(events)
     changed(world, `the log is set back by ${events}`)
   },
-  /** Kills the nodes that read further than one that is cut off, and rolls the log back to its position. */
+  /** Kills the nodes that have read further than a node that is cut off, and rolls the log back to its position. */
   amnesia: (world) => {
     const left = world.places.find(({ process }) => process?.line.cut)
     if (left?.process === undefined) {
@@ -109,7 +109,7 @@ export const FAULTS = {
     const { head } = world.log
     if (head?.epoch === epoch && head.seq > seq) {
       world.log.rollback(head.seq - seq)
-      // One that was saved later is lost with what it was made of.
+      // A snapshot that was saved later is lost with its events.
       world.log.chunks = []
     }
     line.cut = false
@@ -145,7 +145,7 @@ export const FAULTS = {
     const { events } = world.log
     if (events.length === 0) return
     const { seq, bytes } = world.dice.pick(events)
-    // In a key's id it is another key's for a minute, in case another one has that id: longer than a world lasts.
+    // The key id is not flipped: nodes would wait a minute for a key of that id, longer than a world lasts.
     world.log.flip(seq, (KEY_ID_END + world.dice.below(bytes.length - KEY_ID_END)) * 8)
     changed(world, `a bit of event ${seq} is flipped`)
   },
@@ -156,7 +156,7 @@ export const FAULTS = {
     world.network.push({ events: [junk] })
     changed(world, `junk at ${junk.seq}`)
   },
-  /** What was true once is pushed again, or put where it does not belong. */
+  /** Authentic events are pushed again, or written to the wrong position. */
   replay: (world) => {
     const { network, log, dice } = world
     if (network.seen.length === 0) return
@@ -174,7 +174,7 @@ export const FAULTS = {
     else world.log.head = { ...head, link: new Uint8Array(16) }
     changed(world, `the head is forged (${how})`)
   },
-  /** A snapshot loses a chunk, has two swapped, or one flipped. */
+  /** A snapshot loses a chunk, has two chunks swapped, or one bit flipped. */
   snapshot: (world) => {
     const { chunks } = world.log
     if (chunks.length === 0) return compact(world)
@@ -213,7 +213,7 @@ export const FAULTS = {
 /** The name of a fault. */
 export type FaultName = keyof typeof FAULTS
 
-/** What takes something from the log. */
+/** The faults that remove events from the log. */
 export const LOSSES: readonly FaultName[] = [
   'rollback',
   'amnesia',

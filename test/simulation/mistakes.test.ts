@@ -2,7 +2,7 @@
  * The checker of the simulation must find mistakes: each of these breaks one method of the real
  * code, and some world must reveal it.
  *
- * `WATCHWORD_TRACE=1` tells which one did.
+ * `WATCHWORD_TRACE=1` prints which world did.
  */
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { AgreedTime } from '../../src/revocation/follower/agreed-time.js'

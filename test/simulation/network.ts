@@ -1,5 +1,5 @@
 /**
- * The network between the nodes and the log: each call has a way there and a way back, and either can be lost or long.
+ * The network between the nodes and the log. The request and the reply of each call can be lost or delayed.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import type { Broker } from './broker.js'
 import type { Dice } from './dice.js'
 import type { Owner, Time } from './time.js'
 
-/** How often what goes wrong, from 0 to 1. */
+/** The probability of each kind of failure, from 0 to 1. */
 export interface Weather {
   readonly lostBefore: number
   readonly lostAfter: number
-  /** The way there or back takes as long as a node waits, or longer. */
+  /** The request or the reply takes as long as the timeout of a node, or longer. */
   readonly slow: number
   readonly pushLost: number
   readonly pushTwice: number
@@ -26,7 +26,7 @@ export interface Weather {
   readonly pushEnds: number
 }
 
-/** Everything arrives, and soon. */
+/** Every message arrives quickly. */
 export const CALM: Weather = {
   lostBefore: 0,
   lostAfter: 0,
@@ -37,7 +37,7 @@ export const CALM: Weather = {
   pushEnds: 0,
 }
 
-/** A network that loses a part of what it carries. */
+/** A network that loses some messages. */
 export function storm(dice: Dice, pushesOnly: boolean): Weather {
   const some = (most: number) => dice.next() * most
   const calls = pushesOnly ? CALM : { lostBefore: some(0.3), lostAfter: some(0.3), slow: some(0.3) }
@@ -51,17 +51,17 @@ export function storm(dice: Dice, pushesOnly: boolean): Weather {
   }
 }
 
-/** One node's way to the log. */
+/** The connection of one node to the log. */
 export interface Line {
   readonly feed: RevocationFeed
   cut: boolean
-  /** Whether a broker that is split leads the node to the replica that was promoted. */
+  /** Whether the node reaches the promoted replica during a split. */
   isAstray: boolean
-  /** From when on the node was shown an old head; none: it sees the log. */
+  /** Since when the node receives an old head; `undefined` if it reads the log itself. */
   frozenSince: number | undefined
-  /** When the last call was sent to which the log itself replied. */
+  /** When the last call was sent that the log itself replied to. */
   confirmedAt: number
-  /** Shows the node from now on the log as it is now, or none at all. */
+  /** From now on, returns the log as it is now to the node, or no log at all. */
   freeze(isHidden: boolean): void
   thaw(): void
 }
@@ -77,21 +77,21 @@ interface Watch {
   readonly end: () => void
 }
 
-/** What the network needs. */
+/** Options of the network. */
 export interface NetworkOptions {
   readonly time: Time
   readonly dice: Dice
   readonly broker: Broker
-  /** The longest that a node waits for a reply, in milliseconds. */
+  /** The timeout of a node, in milliseconds. */
   readonly deadlineMs: number
   /** Called after every call that may have changed the log. */
   readonly onChange: () => void
 }
 
-/** All ways to one log. */
+/** All connections to one log. */
 export class Network {
   weather: Weather = CALM
-  /** Every event that a log ever took, which a listener could replay. */
+  /** Every event that was ever appended: an eavesdropper could replay it. */
   readonly seen: SealedEvent[] = []
   readonly #options: NetworkOptions
   readonly #watches = new Set<Watch>()
@@ -100,19 +100,19 @@ export class Network {
     this.#options = options
   }
 
-  /** Tells every watch on one side of the broker of something, as the log itself would. */
+  /** Notifies every watch on one side of the broker, as the log itself would. */
   push(hint?: WatchHint, isAstray = false): void {
     for (const watch of this.#watches) if (watch.line.isAstray === isAstray) this.#send(watch, hint)
   }
 
-  /** Breaks the connection that a node watches the log by. */
+  /** Breaks the push connection of a node. */
   disconnect(line: Line): void {
     const { time } = this.#options
     for (const watch of this.#watches)
       if (watch.line === line) time.after(1, watch.owner, watch.end)
   }
 
-  /** Lays a line for one process. */
+  /** Creates the connection of one process. */
   line(owner: Owner): Line {
     const { time, broker, onChange } = this.#options
     const side = () => broker.sideOf(line.isAstray)
@@ -184,7 +184,7 @@ export class Network {
           () => real.append(expect, events, next, options),
           ({ ok }) => ok,
         ),
-      // A log that takes a new seal is the log, no matter which picture is shown.
+      // A touch that is accepted proves that the log itself replied, not an old copy of it.
       touch: (expect, next, options) =>
         this.#call(
           owner,
@@ -229,7 +229,7 @@ export class Network {
     const [there, back] = [this.#delay(), this.#delay()]
     const isTold = dice.next() < 0.5
     return new Promise((resolve, reject) => {
-      // What is lost may be noticed, or be waited for in vain.
+      // A lost message may fail at once or time out.
       const lose = () => {
         if (isTold) time.after(back, owner, () => reject(new Error('the network lost it')))
       }

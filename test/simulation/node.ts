@@ -1,5 +1,5 @@
 /**
- * One process of a node: a real follower with a real index, and stand-ins for its keyring and its store.
+ * One process of a node: a real follower with a real index, and a simulated keyring and store.
  *
  * @module
  */
@@ -26,29 +26,29 @@ export const AUDIENCE = 'orders-api'
 export const MAX_STALENESS_MS = 2000
 export const TOLERANCE_MS = 500
 export const DEADLINE_MS = 600
-/** How long a token that was rotated goes on. */
+/** The grace of a rotated token. */
 export const GRACE_MS = 2500
 const MAX_SKEW_MS = 60_000
 const KEY_COOL_DOWN_MS = 1000
 
-/** What a process needs. */
+/** Options of a process. */
 export interface ProcessOptions {
   readonly name: string
   readonly time: Time
   readonly dice: Dice
   readonly network: Network
   readonly store: SharedStore
-  /** Every key that there can be, by id. */
+  /** Every possible key, by id. */
   readonly vault: ReadonlyMap<string, LocalKey>
   readonly offset: number
   /** The longest log without a snapshot, in events. */
   readonly maxLog: number
-  /** How often a member renews its entry: one that fell silent has ended after four of these, in milliseconds. */
+  /** The interval of renewals, in milliseconds. A member that is silent for four of them has ended. */
   readonly renewMs: number
   readonly onIncident: (kind: IncidentKind) => void
 }
 
-/** One life of a node, from its start to its end. */
+/** One process of a node, from its start to its end. */
 export class Process {
   readonly owner: Owner = { dead: false, suspended: false, waiting: [] }
   readonly name: string
@@ -60,7 +60,7 @@ export class Process {
   readonly #keys: Set<string>
   #askedForKeys = Number.NEGATIVE_INFINITY
   #wasCutOff = false
-  /** When it began, in milliseconds from the beginning of the world. */
+  /** When it started, in milliseconds since the start of the world. */
   readonly startedAt: number
   /** When the store last replied to a read of recent changes. */
   toldAt = Number.NEGATIVE_INFINITY
@@ -96,7 +96,7 @@ export class Process {
     this.follower.hold()
   }
 
-  /** Begins to follow; goes on trying when that fails. */
+  /** Starts to follow the log. Retries if that fails. */
   start(): void {
     void this.follower.time
       .look()
@@ -104,69 +104,69 @@ export class Process {
       .catch(() => undefined)
   }
 
-  /** Ends without a word, as a killed process does. */
+  /** Ends without `leave`, as a killed process does. */
   kill(): void {
     this.owner.dead = true
     this.owner.waiting.length = 0
   }
 
-  /** Whether it would accept anything at all. */
+  /** Whether it would accept any token. */
   get isFresh(): boolean {
     return this.follower.freshness.within(MAX_STALENESS_MS, this.machine.clock.judged())
   }
 
-  /** Whether the store does not reply to it, or did not the last time. */
+  /** Whether the store does not reply to it, or did not reply the last time. */
   get isCutOff(): boolean {
     const { store } = this.#options
     return store.isDown || store.deafTo.has(this.owner) || this.#wasCutOff
   }
 
-  /** Where it stands in the log. */
+  /** Its position in the log. */
   get place(): string {
     const { epoch, seq } = this.follower.position
     return `${epoch.slice(0, 4)}/${seq}`
   }
 
-  /** Whether its clock is wrong by minutes at most. */
+  /** Whether its clock is wrong by at most minutes. */
   get isAboutRight(): boolean {
     return Math.abs(this.machine.offset) < 5 * MAX_SKEW_MS
   }
 
-  /** Whether its clock is right at this moment. */
+  /** Whether its clock is currently right. */
   get isRight(): boolean {
     return Math.abs(this.machine.offset) <= TOLERANCE_MS
   }
 
-  /** Whether the index denies the token. */
+  /** Whether the index has the token as revoked. */
   denies(token: TokenFacts): boolean {
     return this.index.deadline(token) === REVOKED
   }
 
-  /** Whether the index ends the token as the entry says, or sooner. */
+  /** Whether the index ends the token at the time of the entry, or earlier. */
   ends(token: TokenFacts, entry: RevocationEntry): boolean {
     const from = entry.kind === 'rotated' ? entry.from : null
     return this.index.deadline(token) <= (from ?? REVOKED)
   }
 
-  /** Whether its time, by this node's clock, is over or still to come. */
+  /** Whether the token is expired or not yet valid on this node's clock. */
   isOutOfTime({ issuedAt, expiresAt }: TokenFacts): boolean {
     const now = this.machine.clock.judged()
     return issuedAt - TOLERANCE_MS > now || expiresAt + TOLERANCE_MS <= now
   }
 
-  /** When a token of this subject is issued now. */
+  /** The time of issue of a token that this subject gets now. */
   issuedAt(subject: string): number {
     return Math.max(this.machine.clock.now(), this.index.watermark(subject, AUDIENCE) + 1)
   }
 
-  /** Up to when a revocation of this subject reaches now. */
+  /** The latest time of issue that a revocation of this subject covers now. */
   reach(subject: string): number {
     const { clock } = this.machine
     const lived = Math.max(clock.now(), clock.judged())
     return Math.max(lived + TOLERANCE_MS / 2, this.index.latestAround('subject', subject) + 1)
   }
 
-  /** Revokes as an authority does: here, in the feed, in the store. */
+  /** Revokes as an authority does: in the index, in the feed, and in the store. */
   async revoke(entry: RevocationEntry): Promise<Position> {
     const at = this.follower.time.stamp()
     this.index.apply(entry)
@@ -178,7 +178,7 @@ export class Process {
     return position
   }
 
-  /** Rotates as an authority does: in the store, and then here and in the feed. */
+  /** Rotates as an authority does: in the store, then in the index and the feed. */
   async rotate(entry: RotatedEntry): Promise<Position> {
     await this.#keep(entry, this.follower.time.stamp())
     return this.follower.publish([entry])
@@ -190,14 +190,14 @@ export class Process {
     store.keep(entry, at)
   }
 
-  /** Puts into the index what the store has. */
+  /** Loads the revocations of the store into the index. */
   async backfill(): Promise<void> {
     const { store } = this.#options
     await store.ask(this.owner)
     store.readAfter('0', this.index)
   }
 
-  /** What the store has of late: by its order of arrival, and for a node that starts by the clocks of the nodes. */
+  /** Reads recent changes of the store: by order of arrival, or, for a node that starts, by the clocks of the nodes. */
   changes(): StoreChanges {
     const { time, store } = this.#options
     return {
@@ -225,7 +225,7 @@ export class Process {
     }
   }
 
-  /** Does what each node does once a minute: looks at the clocks, and drops what is dead. */
+  /** Runs the sweep of each minute: compares the clocks and drops expired entries. */
   sweep(): Promise<void> {
     return sweep({
       index: this.index,
@@ -233,7 +233,7 @@ export class Process {
       store: { purge: (before) => this.#purge(before) },
       callStore: (call) => call(),
       options: { keys: { rotateEveryMs: 0, publishAheadMs: 0 } },
-      // Each sweep purges as well.
+      // Each sweep also purges.
       state: { closed: this.owner.dead, purgeAt: Number.NEGATIVE_INFINITY },
     })
   }
@@ -251,7 +251,7 @@ export class Process {
     return store.now
   }
 
-  /** Reads the keys that the store has. */
+  /** Loads the keys of the store. */
   async readKeys(): Promise<void> {
     const { store } = this.#options
     await store.ask(this.owner)
@@ -277,7 +277,7 @@ export class Process {
   }
 }
 
-// The follower spreads itself in time by chance: here by that of the seed.
+// The follower's jitter comes from the seed.
 function withRandom<T>(random: () => number, make: () => T): T {
   const before = Math.random
   Math.random = random

@@ -1,5 +1,5 @@
 /**
- * How a world ends: its faults stop, everything comes to rest, and then all that was promised must be so.
+ * The end of a world: its faults stop, all activity stops, and then every guarantee must hold.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const DAMAGES: readonly FaultName[] = [
   'amnesia',
 ]
 
-/** Lets a world come to rest, and looks at what is left. */
+/** Waits until all activity of a world has stopped, and checks the result. */
 export async function rest(world: World): Promise<void> {
   const { store, dice, running, checker } = world
   world.say('everything comes to rest')
@@ -40,8 +40,8 @@ export async function rest(world: World): Promise<void> {
   const isForgotten = store.durable && dice.chance(0.3)
   if (isForgotten) await blackout(world)
   await settle(world)
-  // A log that loses something may leave a part of the nodes with what was never acknowledged, and so may the side of a
-  // split that is given up, if the store did not take it either.
+  // If the log loses events, or a side of a split is discarded that the store did not record either, only some of the
+  // nodes may have entries that were never acknowledged.
   const mayLose = ['split', 'store'].every((name) => world.faults.some((fault) => fault === name))
   if (!isAbout(world.faults, LOSSES) && !mayLose) checker.sameEverywhere()
   check(world, isForgotten)
@@ -54,7 +54,7 @@ async function settle(world: World): Promise<void> {
   const until = time.now + REST_MS
   await world.pass(world.dice.chance(0.3) ? REST_MS : SHORT_REST_MS)
   if (world.store.durable) await sweepAll(world)
-  // What is as it should be stays so, for it is calm.
+  // A correct state stays correct, because there are no more faults.
   while (time.now < until && !isQuiet(world)) await world.pass(STEP_MS)
   for (const process of world.running) world.say(`${process.name} ends at ${process.place}`)
 }
@@ -62,7 +62,7 @@ async function settle(world: World): Promise<void> {
 const isQuiet = ({ running, checker }: World): boolean =>
   running.every(({ isFresh, follower }) => isFresh && follower.owed === 0) && checker.isKnown()
 
-// Each node sweeps once a minute, those whose clock is wrong as well.
+// Each node sweeps once a minute, even if its clock is wrong.
 async function sweepAll(world: World): Promise<void> {
   for (const process of world.running) process.sweep().catch(() => undefined)
   await world.pass(STEP_MS)
@@ -76,7 +76,7 @@ function check(world: World, isForgotten: boolean): void {
   checker.atRest(traffic.tokens, { isForgotten, mayBeDown })
 }
 
-// Only the store can supply what the log has lost by then: no node remembers it, and nothing is excused.
+// Only the store can then supply the lost events, because no node has them. No exception is allowed.
 async function blackout(world: World): Promise<void> {
   const { log, dice, places } = world
   await world.pass(2 * MAX_STALENESS_MS)
@@ -87,7 +87,7 @@ async function blackout(world: World): Promise<void> {
   await world.pass(MAX_STALENESS_MS + 3 * TOLERANCE_MS)
 }
 
-/** Everything starts again with clocks that are right: what a wrong one has destroyed is missed now. */
+/** Restarts every node with a correct clock. Data that a wrong clock has destroyed is now missing. */
 async function startAgain(world: World): Promise<void> {
   const { places, dice } = world
   world.say('everything starts again')

@@ -1,4 +1,4 @@
-/** The worlds of `simulation.test.ts` with odd numbers, in a process of their own. */
+/** The worlds of `simulation.test.ts` with odd numbers, in a separate process. */
 import { beforeAll, describe, it } from 'vitest'
 import { ready } from '../../src/token/self-test.js'
 import { expectPromisesKept } from './worlds.js'

@@ -1,9 +1,9 @@
 /**
- * Thousands of worlds, each from a seed: nodes that revoke and verify over a network that loses, on machines that stop,
- * with clocks that are wrong and a log that is set back,
- * split, cut and forged. In each, every promise of the revocation feed must hold.
+ * Simulates thousands of worlds, each from a seed. Nodes revoke and verify over a network that loses messages, on
+ * machines that stop, with clocks that are wrong, and on a log that is rolled back,
+ * split, truncated and forged. In each world, every guarantee of the revocation feed must hold.
  *
- * `WATCHWORD_SEEDS=50000` lives through more of them; `WATCHWORD_SEED='world 17'` through that one, and tells what happens.
+ * `WATCHWORD_SEEDS=50000` runs more worlds. `WATCHWORD_SEED='world 17'` runs that world and prints its events.
  * The worlds with odd numbers are in `simulation-odd.test.ts`.
  */
 import { beforeAll, describe, expect, it } from 'vitest'

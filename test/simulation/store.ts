@@ -1,5 +1,5 @@
 /**
- * The store that the nodes of a world share. It replies late, or not at all.
+ * The store that the nodes of a world share. Its replies are delayed or missing.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
 import { type Owner, START, type Time } from './time.js'
 
-// How long a node waits for a reply that does not arrive.
+// The timeout of a node for a reply that does not arrive.
 const HANG_MS = 600
 
 interface Row {
   readonly arrival: number
   readonly entry: RevocationEntry
-  /** When it was made, by the clock of the node that made it. */
+  /** When it was made, on the clock of the node that made it. */
   readonly at: number
 }
 
-/** What a store is like. */
+/** The properties of a store. */
 export interface StoreOptions {
   /** Whether it outlives its processes. */
   readonly durable: boolean
-  /** Whether it tells the time. */
+  /** Whether it has a clock of its own (`now`). */
   readonly hasClock: boolean
 }
 
@@ -31,7 +31,7 @@ export class SharedStore {
   readonly durable: boolean
   readonly hasClock: boolean
   isDown = false
-  /** The processes to which it does not reply, and whether it lets them wait. */
+  /** The processes that get no reply: either an error at once, or a timeout. */
   readonly deafTo = new Map<Owner, 'fails' | 'hangs'>()
   /** The ids of the keys, oldest first. */
   readonly keys: string[] = []
@@ -52,33 +52,33 @@ export class SharedStore {
     if (this.isDown || state !== undefined) throw new Error('the store is down')
   }
 
-  /** The time by its own clock, in Unix milliseconds. */
+  /** The time of its own clock, in Unix milliseconds. */
   get now(): number {
     return START + this.#time.now
   }
 
-  /** The place behind everything that has arrived. */
+  /** The cursor after everything that has arrived. */
   get cursor(): string {
     return String(this.#arrivals)
   }
 
-  /** Keeps a revocation or a rotation that was made at that time. */
+  /** Stores a revocation or a rotation that was made at that time. */
   keep(entry: RevocationEntry, at: number): void {
     this.#rows = [...this.#rows, { arrival: ++this.#arrivals, entry, at }]
   }
 
-  /** Puts into an index everything that arrived after the cursor. */
+  /** Loads everything that arrived after the cursor into an index. */
   readAfter(cursor: string, into: RevocationIndex): void {
     for (const { arrival, entry } of this.#rows) if (arrival > Number(cursor)) into.apply(entry)
   }
 
-  /** Puts into an index what was revoked since a time by the clocks of the nodes. */
+  /** Loads the revocations since a time on the clocks of the nodes into an index. */
   readSince(since: number, into: RevocationIndex): void {
     for (const { entry, at } of this.#rows)
       if (at >= since && entry.kind !== 'rotated') into.apply(entry)
   }
 
-  /** Removes what concerns nothing that lived at that time. */
+  /** Removes entries whose tokens had all expired at that time. */
   purge(before: number): void {
     this.#rows = this.#rows.filter(({ entry }) => entry.expiresAt >= before)
   }

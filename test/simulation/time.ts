@@ -1,14 +1,14 @@
 /**
- * Simulated time: one queue of what is to happen, in the order in which it does, and clocks that nodes read.
+ * Simulated time: one queue of events in order of time, and the clocks that nodes read.
  *
  * @module
  */
 import { type ResolvedClock, resolveClock, type Timer } from '../../src/lib/clock.js'
 
-/** When the world begins, in Unix milliseconds. */
+/** The start of the world, in Unix milliseconds. */
 export const START = Date.UTC(2026, 0, 1)
 
-/** Whose event it is: it waits while the owner is suspended, and does not take place once it is dead. */
+/** The owner of an event. The event waits while its owner is suspended, and is dropped when the owner has ended. */
 export interface Owner {
   dead: boolean
   suspended: boolean
@@ -24,7 +24,7 @@ interface Happening {
 
 const isBefore = (a: Happening, b: Happening) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-/** The one time that all of a world shares, in milliseconds from its beginning. */
+/** The time that all parts of a world share, in milliseconds since its start. */
 export class Time {
   now = 0
   #order = 0
@@ -51,7 +51,7 @@ export class Time {
     return new Promise((resolve) => void this.after(delay, owner, resolve))
   }
 
-  /** Lets everything happen up to this time; after each, everything that it set off, and then `watch`. */
+  /** Runs all events up to this time. After each event, runs the promises that it resolved, and then calls `watch`. */
   async run(until: number, watch: () => void): Promise<void> {
     await turn()
     for (;;) {
@@ -72,7 +72,7 @@ export class Time {
     this.now = until
   }
 
-  /** Lets an owner go on, with everything that has been waiting for it. */
+  /** Resumes an owner, with all events that have been waiting for it. */
   resume(owner: Owner): void {
     owner.suspended = false
     for (const run of owner.waiting.splice(0)) this.after(0, owner, run)
@@ -108,21 +108,21 @@ export class Time {
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until every promise that can settle has settled. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** The clocks of one machine: the wall clock can be wrong and be stepped, the steady one can stand still. */
+/** The clocks of one machine. The wall clock can be wrong and be stepped; the monotonic clock can stop. */
 export interface MachineClock {
   readonly clock: ResolvedClock
   /** How far the wall clock is ahead, in milliseconds. */
   offset: number
-  /** How long the steady clock stood still. */
+  /** How long the monotonic clock was stopped, in milliseconds. */
   stoodStill: number
 }
 
-/** Makes the clocks of one process on a machine. */
+/** Creates the clocks of one process on a machine. */
 export function machineClock(time: Time, owner: Owner, offset: number): MachineClock {
   const machine: MachineClock = {
     offset,

@@ -1,5 +1,5 @@
 /**
- * What the users of a world do: they issue, rotate and revoke.
+ * The traffic of a world: users issue, rotate and revoke tokens.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { START } from './time.js'
 import type { World } from './world.js'
 
 const SUBJECTS = ['svc_mail', 'svc_billing', 'svc_search'] as const
-// All of it lives as long as a world does, and has ended by a clock that is more than an hour ahead.
+// Tokens live as long as a world, and are expired on a clock that is more than an hour ahead.
 const TOKEN_TTL_MS = 20 * 60_000
 
-/** The users. */
+/** The users of a world. */
 export class Traffic {
   /** Every token that was issued. */
   readonly tokens: TokenFacts[] = []
   readonly #world: World
-  // Those that were neither rotated nor revoked.
+  // The tokens that were neither rotated nor revoked.
   readonly #untouched = new Set<TokenFacts>()
   #revoked = 0
 
@@ -28,7 +28,7 @@ export class Traffic {
     this.#world = world
   }
 
-  /** Issues a token on some node that is awake. */
+  /** Issues a token on a random running node. */
   issue(): TokenFacts | undefined {
     const by = this.#awake()
     if (by === undefined) return undefined
@@ -66,12 +66,12 @@ export class Traffic {
   /** Revokes a subject up to now. */
   revokeSubject(): void {
     const subject = this.#world.dice.pick(SUBJECTS)
-    // What a clock that is wrong by more than the skew dates is a matter of the index, and of its own tests.
+    // Dates of a clock that is wrong by more than the tolerance are covered by the tests of the index.
     const process = this.#awake()
     if (process === undefined || !process.isAboutRight) return
     const before = process.reach(subject)
     const expiresAt = START + TOKEN_TTL_MS
-    // A token that was stamped past a watermark of which this node has not heard is not meant.
+    // The revocation does not cover a token that was dated past a watermark that this node has not read yet.
     const meant = this.tokens.filter((t) => t.subject === subject && bornAt(t) <= before)
     this.#revoke({ kind: 'subject', value: subject, before, expiresAt }, meant, process)
   }
@@ -85,7 +85,7 @@ export class Traffic {
     )
   }
 
-  /** Rotates a token. Tells `then` when that is acknowledged, and by which node. */
+  /** Rotates a token. Calls `then` with the node when the rotation is acknowledged. */
   rotate(then: (by: Process) => void = () => undefined): void {
     const by = this.#awake()
     const token = [...this.#untouched].at(-1) ?? this.issue()

@@ -1,5 +1,5 @@
 /**
- * A world: some nodes, one log, and everything that a seed lets happen to them.
+ * A world: some nodes, one log, and the faults of its seed.
  *
  * @module
  */
@@ -21,33 +21,33 @@ const UNREST_MS = 8000
 const PAUSE_MS = 400
 const RENEW_MS = 1000
 const MAX_FAULTS = 4
-/** What needs a store beside the log to be overcome. */
+/** The faults from which nodes recover only with a store. */
 const FOR_STORES: readonly FaultName[] = ['split', 'forgotten', 'dates']
 
-/** Keys that all worlds use: to make some takes longer than to live through a world. */
+/** The keys that all worlds share: creating keys takes longer than running a world. */
 const vault = new Map<string, LocalKey>()
 
-/** What became of a world. */
+/** The result of a world. */
 export interface Outcome {
-  /** The promise that was broken, if one was. */
+  /** The guarantee that was violated, if any. */
   readonly violation: Violation | undefined
   readonly acked: number
   readonly faults: readonly FaultName[]
-  /** What was noticed, and how often. */
+  /** The number of incidents of each kind. */
   readonly incidents: ReadonlyMap<IncidentKind, number>
 }
 
-/** One node: a place with a clock, where one process after the other runs. */
+/** One node: a machine with a clock, on which one process runs at a time. */
 export interface Place {
   readonly name: string
   process: Process | undefined
   /** How far its wall clock is ahead, in milliseconds. */
   offset: number
-  /** Whether a broker that is split leads it to the replica that was promoted. */
+  /** Whether it reaches the promoted replica during a split. */
   isAstray: boolean
 }
 
-/** What faults can do to a world. */
+/** The operations that faults use. */
 export class World {
   readonly time = new Time()
   readonly broker = new Broker()
@@ -71,7 +71,7 @@ export class World {
     this.#trace = trace
     this.faults = someOf(dice)
     this.#maxLog = dice.pick([4, 12, 1000])
-    // A split that takes the store away from one side is survived for as long as no entry ends.
+    // A split that cuts one side off the store is tolerated only until a member's entry ends.
     const mayLoseBoth = this.faults.includes('split') && this.faults.includes('store')
     this.#renewMs = mayLoseBoth ? UNREST_MS : RENEW_MS
     const durable = dice.chance(0.6) || isAbout(this.faults, FOR_STORES)
@@ -91,20 +91,20 @@ export class World {
     }))
   }
 
-  /** The processes that run, be they suspended or not. */
+  /** The processes that run, including suspended ones. */
   readonly running: Process[] = []
 
-  /** Whether every clock can be trusted to be within the tolerance. */
+  /** Whether every clock is within the tolerance. */
   get clocksAgree(): boolean {
     return !isAbout(this.faults, ['clocks', 'dates'])
   }
 
-  /** The log, or that of the old primary of a broker that is split. */
+  /** The log; during a split, that of the old primary. */
   get log(): ChaosLog {
     return this.broker.log
   }
 
-  /** How far a clock may be off in this world. */
+  /** The maximum offset of a clock in this world. */
   someOffset(): number {
     const farthest = this.faults.includes('clocks') ? 300_000 : TOLERANCE_MS / 2
     return Math.round((this.dice.next() * 2 - 1) * farthest)
@@ -114,7 +114,7 @@ export class World {
     this.#trace?.(`${String(this.time.now).padStart(6)} ${line}`)
   }
 
-  /** Starts a process at a place where none runs. */
+  /** Starts a process on a machine where none runs. */
   start(place: Place): void {
     const { time, dice, network, store } = this
     this.say(`${place.name} starts`)
@@ -137,13 +137,13 @@ export class World {
     process.start()
   }
 
-  /** Notes what a process notices. */
+  /** Records an incident of a process. */
   notice({ name }: Process, kind: IncidentKind): void {
     this.say(`${name} notices: ${kind}`)
     this.incidents.set(kind, (this.incidents.get(kind) ?? 0) + 1)
   }
 
-  /** Kills the process at a place. */
+  /** Kills the process on a machine. */
   kill(place: Place): void {
     const { process } = place
     if (process === undefined) return
@@ -158,7 +158,7 @@ export class World {
     this.running.splice(this.running.indexOf(process), 1)
   }
 
-  /** Ends the process at a place as it should end. */
+  /** Closes the process on a machine in order. */
   stop(place: Place): void {
     const { process } = place
     if (process === undefined || process.owner.suspended) return
@@ -169,24 +169,24 @@ export class World {
     process.follower.stop().then(end, end)
   }
 
-  /** Has a process do nothing until it is resumed; its steady clock may stand still meanwhile. */
+  /** Suspends a process until it is resumed. Its monotonic clock may stop meanwhile. */
   suspend({ owner, name, machine }: Process): void {
     owner.suspended = true
     this.say(`${name} is suspended`)
     this.#suspendedAt.set(machine, this.time.now)
   }
 
-  /** Lets a process go on. */
+  /** Resumes a process. */
   resume({ owner, name, machine }: Process): void {
     const since = this.#suspendedAt.get(machine) ?? this.time.now
-    // A clock that is stepped and one that stands still, both at once, hide any time.
+    // If the wall clock is stepped while the monotonic clock is stopped, a process cannot detect the elapsed time.
     if (this.clocksAgree && this.dice.chance(0.5)) machine.stoodStill += this.time.now - since
     this.say(`${name} goes on`)
     this.time.resume(owner)
     this.checker.watch()
   }
 
-  /** Shows a process the log as it is now from now on, or the log again. */
+  /** From now on, returns the log as it is now to a process; or ends this. */
   freeze(process: Process): void {
     const { line, name } = process
     if (line.frozenSince === undefined) {
@@ -204,14 +204,14 @@ export class World {
     this.say(`the store has key ${keys.length}`)
   }
 
-  /** Sets the wall clock of a place. */
+  /** Sets the wall clock of a machine. */
   setClock(place: Place, offset: number): void {
     place.offset = offset
     if (place.process !== undefined) place.process.machine.offset = offset
     this.say(`the clock of ${place.name} is off by ${offset}`)
   }
 
-  /** Promotes a replica of the log, which some places are led to while the others stay with the old primary. */
+  /** Promotes a replica of the log. Some machines reach it, and the others stay with the old primary. */
   split(): void {
     const { places, dice, broker } = this
     const lag = dice.below(3)
@@ -223,7 +223,7 @@ export class World {
     this.checker.logChanged()
   }
 
-  /** Brings the two sides of the broker together: what one of them took in is lost. */
+  /** Ends the split of the broker. Events that the discarded side accepted are lost. */
   heal(): void {
     const isPromotedKept = this.dice.chance(0.5)
     this.broker.heal(isPromotedKept)
@@ -237,12 +237,12 @@ export class World {
     const line = place.process?.line
     if (line === undefined) return
     line.isAstray = isAstray
-    // A node that a relay leads elsewhere may not notice it.
+    // A node may not notice that its proxy connects it to another server.
     if (this.dice.chance(0.5)) this.network.disconnect(line)
     this.say(`${place.name} is led to the ${isAstray ? 'replica' : 'log'}`)
   }
 
-  /** Lives through all of it. */
+  /** Runs the world to its end. */
   async run(): Promise<void> {
     for (const place of this.places) this.start(place)
     await this.pass(200)
@@ -267,13 +267,13 @@ export class World {
     }
   }
 
-  /** Lets this time pass. */
+  /** Advances the time. */
   pass(ms: number): Promise<void> {
     return this.time.run(this.time.now + ms, () => this.checker.watch())
   }
 }
 
-/** Makes a world, lives through it, and tells what became of it. */
+/** Creates a world, runs it, and returns its result. */
 export async function live(seed: string, trace?: (line: string) => void): Promise<Outcome> {
   const world = new World(seed, trace)
   let violation: Violation | undefined
@@ -288,7 +288,7 @@ export async function live(seed: string, trace?: (line: string) => void): Promis
   return { violation, acked: world.checker.acked.length, faults, incidents }
 }
 
-/** What a seed lets happen. */
+/** The faults of a seed. */
 export const faultsOf = (seed: string): readonly FaultName[] => someOf(new Dice(seed))
 
 function someOf(dice: Dice): readonly FaultName[] {

@@ -1,5 +1,5 @@
 /**
- * Lives through a share of the simulated worlds. The test files have one share each, so that they run at the same time.
+ * Runs a share of the simulated worlds. Each test file runs one share, so that the shares run in parallel.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { live, type Outcome } from './world.js'
 const WORLDS = Number(process.env['WATCHWORD_SEEDS'] ?? (process.env['CI'] ? 10_000 : 2000))
 /** The number of files that share the worlds. */
 const SHARES = 2
-// In fewer worlds than these, not everything that can happen has happened.
+// Fewer worlds than these may not cover every incident.
 const ENOUGH = 1000
 
-/** What became of a world in which a promise was broken, with how to live through it again. */
+/** Describes a world in which a guarantee was violated, and how to replay it. */
 function report(seed: string, { violation, faults }: Outcome): string {
   return `${violation?.message} [${faults}]: replay with WATCHWORD_SEED='${seed}'`
 }
@@ -26,7 +26,7 @@ function seedsOf(share: number): string[] {
     .map((i) => `world ${i}`)
 }
 
-/** Fails if a promise is broken in a world of this share, or if nothing happens in its worlds. */
+/** Fails if a guarantee is violated in a world of this share, or if an incident does not occur in any of them. */
 export async function expectPromisesKept(share: 0 | 1): Promise<void> {
   const seeds = seedsOf(share)
   const trace =

@@ -11,31 +11,31 @@ export interface Server {
   kill(): Promise<void>
   /** Starts it again on the same port and data. */
   start(): Promise<void>
-  /** `SIGSTOP`: the process exists, and does not reply. */
+  /** `SIGSTOP`: the process exists but does not reply. */
   freeze(): void
   /** `SIGCONT`. */
   thaw(): void
-  /** Replaces the data of a server that was killed by what it began with. */
+  /** Replaces the data of a killed server by its initial data. */
   wipe(): void
-  /** Keeps a copy of the data of a server that was killed. */
+  /** Saves a copy of the data of a killed server. */
   backUp(): void
-  /** Replaces the data of a server that was killed by the copy. */
+  /** Replaces the data of a killed server by the saved copy. */
   restore(): void
   /** Ends it and removes its data. */
   remove(): Promise<void>
 }
 
-/** A separate server for the test, with the operations of an attacker with access to it; always past every proxy. */
+/** A separate server for the test, with the operations of an attacker. They bypass every proxy. */
 export interface Broker {
   readonly kind: Place['kind']
   readonly server: Server
   /** Creates what a log needs before the first node starts. */
   prepare(log: string): Promise<void>
-  /** Removes the log, as an operator would who starts from scratch. */
+  /** Removes the log, as an operator does to start with an empty one. */
   drop(log: string): Promise<void>
   /** Ends every push channel. Returns how many there were. */
   cutPushes(): Promise<number>
-  /** How many connections there are; where these cannot be counted, how many consumers. */
+  /** The number of connections, or of consumers if connections cannot be counted. */
   clients(): Promise<number>
   /** Removes events shortly before the end of the log, without changing the head. */
   punch(log: string, head: SealedHead): Promise<void>

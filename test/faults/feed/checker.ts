@@ -22,8 +22,8 @@ export interface Silence {
 export interface History {
   readonly maxStalenessMs: number
   /**
-   * Whether the log lost what it had acknowledged. A node that had not read it takes what is left for the log, until
-   * those who have read it give it back.
+   * Whether the log lost acknowledged events. A node that had not read them accepts the rest as the whole log until
+   * the nodes that have read them republish them.
    */
   readonly lossy: boolean
   readonly acknowledged: readonly Acknowledged[]
@@ -33,14 +33,14 @@ export interface History {
   readonly logs: readonly NodeLog[]
   /** The nodes at the end, after all activity has stopped. */
   readonly states: ReadonlyMap<string, NodeState>
-  /** The codes of errors that no outage accounts for. */
+  /** The codes of errors that an outage does not explain. */
   readonly errors: readonly string[]
 }
 
-// Authorities count whole milliseconds on one of their clocks, and processes compare theirs.
+// Authorities round to whole milliseconds, and the clocks of processes are compared with each other.
 const SLACK_MS = 25
 
-/** Every promise that was broken; none in a sound run. */
+/** Every guarantee that was violated; empty in a correct run. */
 export function faultsOf(history: History): string[] {
   return [
     ...acceptedTooLate(history),
@@ -103,7 +103,7 @@ function liveInSilence({ silences, logs, maxStalenessMs }: History): string[] {
   })
 }
 
-// A run is known by its ends; in between, no more than a gap passes without a verdict.
+// A run records only its start and end. Within it, verdicts are at most a gap apart.
 function isIn(run: Run, from: number, to: number): boolean {
   if (!run.accepted || run.to <= from || run.from >= to) return false
   return run.to < to || run.from > from || to - from > LONGEST_GAP_MS

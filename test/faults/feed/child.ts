@@ -1,5 +1,5 @@
 /**
- * The remote side: the program of a node in a separate process. Its orders are its only argument.
+ * The program of a node in a separate process. Its orders are its only argument.
  */
 import { type NodeOrders, openNode } from './node.js'
 import { instant } from './time.js'
@@ -52,5 +52,5 @@ async function reply(question: Question): Promise<void> {
 }
 
 process.on('message', (question: Question) => void reply(question))
-// A parent that died takes its nodes along.
+// Exits when the parent process has died.
 process.on('disconnect', () => process.exit(0))

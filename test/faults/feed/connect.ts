@@ -1,5 +1,5 @@
 /**
- * How a node comes to its feed: with a client of its own, set up as one would be that has to get through outages.
+ * Connects a node to its feed, with its own client in the configuration that is recommended for outages.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
@@ -14,17 +14,17 @@ import { natsFeed } from '../../../src/feed/nats.js'
 import { postgresFeed } from '../../../src/feed/postgres.js'
 import { type RedisFeedClient, redisFeed } from '../../../src/feed/redis.js'
 
-/** Where a log is, and the port by which this node gets there. */
+/** The place of a log, and the port through which this node reaches it. */
 export interface Place {
   readonly kind: 'redis' | 'nats' | 'postgres' | 'mysql'
   readonly port: number
   /** A name that no other log on the server has. */
   readonly log: string
-  /** The number of the node, for those who have the choice between clients. */
+  /** The number of the node, which selects the client library if there are several. */
   readonly number: number
 }
 
-/** A feed, and how to let go of its client. */
+/** A feed, and a function that closes its client. */
 export interface Connection {
   readonly feed: RevocationFeed
   readonly end: () => Promise<void>
@@ -78,7 +78,7 @@ async function nodeRedis(port: number) {
   return client satisfies RedisFeedClient
 }
 
-// A server that is away does not keep the node from starting: the client goes on trying.
+// A node can start while the server is unavailable: the client keeps retrying.
 async function inTime(connected: Promise<unknown>): Promise<void> {
   await Promise.race([connected.catch(() => undefined), sleep(SILENCE_MS)])
 }
@@ -120,7 +120,7 @@ const maria: Connect = async ({ port, log }) => {
   })
   return {
     feed: mysqlFeed(pool, { prefix: `${log}_` }),
-    // It fails with the error of a connection that never came to be.
+    // It fails with the error of a connection that was never established.
     end: () => pool.end().catch(() => undefined),
   }
 }

@@ -1,5 +1,6 @@
 /**
- * A separate database server for the test: on a free port, in a temporary folder. Its processes stop and are suspended together.
+ * A separate database server for the test: on a free port, in a temporary folder. Its processes are stopped and
+ * suspended together.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,16 +13,16 @@ import { until } from './time.js'
 
 const START_WITHIN_MS = 30_000
 
-/** How a kind of server is installed and started. */
+/** The commands that install and start a kind of server. */
 export interface Recipe {
   readonly name: string
-  /** What provides it on Debian. */
+  /** The Debian package that provides it. */
   readonly debian: string
-  /** Other folders in which its programs may be; `*` stands for a version. */
+  /** Further folders to search for its programs; `*` matches a version. */
   readonly folders: readonly string[]
-  /** The unprivileged user that has to run it where the tests run as root. */
+  /** The unprivileged user that runs it if the tests run as root. */
   readonly user?: string
-  /** Makes the data of an empty server: a program and its arguments. */
+  /** Creates the data of an empty server: a program and its arguments. */
   install(data: string): readonly [string, ...string[]]
   /** Runs it. */
   run(data: string, port: number): readonly [string, ...string[]]
@@ -30,7 +31,7 @@ export interface Recipe {
 }
 
 /**
- * Whether the machine has the programs. Where it has not, says in one line what is skipped; in CI that is a failure.
+ * Whether the machine has the programs. If not, prints one line about the skipped tests; in CI that is a failure.
  */
 export function hasServer(recipe: Recipe): boolean {
   const programs = [recipe.install('')[0], recipe.run('', 0)[0]]
@@ -79,7 +80,7 @@ export async function ownDatabase(recipe: Recipe): Promise<Server> {
   }
   function signal(name: NodeJS.Signals): void {
     if (child?.pid === undefined) return
-    // First the parent stands still, so that it starts no more of them, and they stay its own until they are listed.
+    // The parent is stopped first, so that it starts no more children and keeps them until they are listed.
     child.kill('SIGSTOP')
     for (const pid of [...childrenOf(child.pid), child.pid]) process.kill(pid, name)
   }
@@ -97,7 +98,7 @@ export async function ownDatabase(recipe: Recipe): Promise<Server> {
     if (!(await until(() => recipe.responds(port), START_WITHIN_MS)))
       throw new Error(`${recipe.name} did not start on port ${port}`)
   }
-  // With the owners of the files, of which the servers take note.
+  // Keeps the owners of the files, which the servers check.
   function replace(target: string, source: string): void {
     rmSync(target, { recursive: true, force: true })
     expectDone(spawnSync('cp', ['-a', source, target]))

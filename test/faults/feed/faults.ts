@@ -1,5 +1,5 @@
 /**
- * The faults of servers and networks: the operations on the log's server and on the connections to it, and their reversal.
+ * The faults of servers and networks: operations on the log's server and its connections, and their reversal.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TcpProxy } from '../../support/tcp-proxy.js'
@@ -9,13 +9,13 @@ import type { World, WorldOptions } from './world.js'
 /** One fault. */
 export interface Fault extends WorldOptions {
   readonly name: string
-  /** The servers to which it does not apply. */
+  /** The kinds of server to which it does not apply. */
   readonly notFor?: readonly Place['kind'][]
-  /** Whether no node reaches the log while it lasts. */
+  /** Whether no node can reach the log during the fault. */
   readonly silent?: boolean
-  /** How long it lasts once it has begun, where that is not for the run to say. */
+  /** How long it lasts after it has started, if the run does not decide this. */
   readonly lastsMs?: number
-  /** The incidents that the nodes must have noticed. */
+  /** The incidents that the nodes must report. */
   readonly incidents?: RegExp
   readonly prepare?: (world: World) => Promise<void>
   readonly hurt: (world: World) => Promise<void>
@@ -67,7 +67,7 @@ export const deaf = network('replies black-holed', (proxy) => proxy.swallowRepli
 export const slow = network('one byte a second', (proxy) => proxy.trickle())
 export const reset = network('RST, connections refused', (proxy) => proxy.reset())
 
-// Not the second node's: where that has node-redis, nothing but TCP itself gives the connection up, in a quarter of an hour.
+// Not the second node's: node-redis has no timeout here, and TCP abandons the connection only after 15 minutes.
 export const halfOpen: Fault = {
   name: 'half-open connections, never closed',
   hurt: async ({ proxies: [first, _, third] }) => {
@@ -88,7 +88,7 @@ export const pushesCut: Fault = {
   },
 }
 
-// Appends take effect, and their callers receive no reply.
+// Appends take effect, but their callers receive no reply.
 export const repliesLost: Fault = {
   name: 'replies to racing writers lost, off and on',
   lastsMs: 0,

@@ -16,7 +16,7 @@ async function backUp(world: World): Promise<void> {
   await server.start()
   await world.live()
   await world.more(20)
-  // To a node that stands where the copy does, a log that was set back and goes on from there looks sound.
+  // To a node whose position is that of the copy, a log that continues from the copy looks correct.
   await world.known()
 }
 
@@ -25,7 +25,7 @@ async function restore({ broker: { server } }: World): Promise<void> {
   server.restore()
 }
 
-/** What a replica does as well that takes over and has not heard of the newest events. */
+/** Models a promoted replica that lacks the newest events. */
 export const restored: Fault = {
   name: 'kill -9, restored from an old copy',
   lossy: true,
@@ -36,9 +36,9 @@ export const restored: Fault = {
   heal: ({ broker }) => broker.server.start(),
 }
 
-/** The nodes see nothing of the log until it has grown past where they were. */
+/** The nodes cannot read the log until it has grown past their positions. */
 export const refilled: Fault = {
-  name: 'restored, and refilled before anybody looks',
+  name: 'restored from a copy, and refilled before any node reads it',
   lossy: true,
   incidents: /rollback|fork/,
   lastsMs: 0,
@@ -48,7 +48,7 @@ export const refilled: Fault = {
     await restore(world)
     for (const proxy of world.proxies) proxy.cut()
     await world.broker.server.start()
-    // Long enough for the copy to look asleep.
+    // Long enough for the copy's head to look abandoned.
     await sleep(1500)
     const late = await world.addLocal()
     const { seq } = (await world.tamper((feed) => feed.head(call))) as SealedHead
@@ -59,7 +59,7 @@ export const refilled: Fault = {
   },
 }
 
-// A nats-server 2.9 that deletes a stream may remove the files of the one that is made next along with it.
+// When nats-server 2.9 deletes a stream, it may also remove the files of the stream that is created next.
 export const dropped: Fault = {
   name: 'log dropped while the server runs',
   notFor: ['nats'],
@@ -69,7 +69,7 @@ export const dropped: Fault = {
   hurt: ({ broker, log }) => broker.drop(log),
 }
 
-/** One node is away while others trim what it has not read. */
+/** One node is unreachable while others trim events that it has not read. */
 export const trimmed: Fault = {
   name: 'trimmed past a node that was cut off',
   lossy: true,
@@ -103,7 +103,7 @@ export const holed: Fault = {
   },
 }
 
-/** What an attacker without a key writes. Each resolves with whether it was done before the next append. */
+/** Writes of an attacker without a key. Each resolves with whether it was done before the next append. */
 type Prank = (feed: RevocationFeed, head: SealedHead) => Promise<boolean>
 
 const junkEvent: Prank = async (feed, head) => {
@@ -123,7 +123,7 @@ const replayedEvent: Prank = async (feed, head) => {
 const junkSeal: Prank = async (feed, head) =>
   (await feed.touch?.(head, { ...head, bytes: new Uint8Array(randomBytes(150)) }, call)) ?? false
 
-// A head that is authentic, and was true a while ago.
+// An authentic head of an earlier time.
 function oldHead(): Prank {
   let old: SealedHead | undefined
   return async (feed, head) => {

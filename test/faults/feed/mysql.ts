@@ -1,5 +1,5 @@
 /**
- * MariaDB, as the fault tests run it.
+ * MariaDB for the fault tests.
  */
 import mysql from 'mysql2/promise'
 import { mysqlFeed } from '../../../src/feed/mysql.js'
@@ -36,7 +36,7 @@ export const MARIADB: Recipe = {
     ),
 }
 
-// It refuses to run as root unless it is told to.
+// MariaDB runs as root only if this option is set.
 function asRoot(): readonly string[] {
   return process.getuid?.() === 0 ? ['--user=root'] : []
 }

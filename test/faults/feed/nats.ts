@@ -1,5 +1,5 @@
 /**
- * NATS with JetStream, as the fault tests run it.
+ * NATS with JetStream for the fault tests.
  */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
@@ -38,7 +38,7 @@ export async function natsBroker(): Promise<Broker> {
     cutPushes: () =>
       ask(async (manager) => {
         const found = await consumers(manager)
-        // One may have gone by itself since it was listed.
+        // A consumer may have ended since it was listed.
         for (const { stream, name } of found)
           await manager.consumers.delete(stream, name).catch(() => false)
         return found.length
@@ -48,7 +48,7 @@ export async function natsBroker(): Promise<Broker> {
       ask(async ({ streams }) => {
         const name = `${log}_LOG`
         let { last_seq: at } = (await streams.info(name)).state
-        // A touch that was superseded has left a hole of its own.
+        // A superseded touch has left a gap of its own.
         for (let holes = 0; holes < 2; at--) {
           const there = await streams.getMessage(name, { seq: at - 1 }).catch(() => null)
           if (there !== null && (await streams.deleteMessage(name, at - 1))) holes++

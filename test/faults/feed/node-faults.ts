@@ -1,5 +1,5 @@
 /**
- * The faults of nodes: stopped, kept busy, killed, with a clock that is stepped, and many at once.
+ * The faults of nodes: stopped, busy or killed processes, stepped clocks, and many nodes at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -9,7 +9,7 @@ import type { RemoteNode } from './remote-node.js'
 import { until } from './time.js'
 import { PATIENCE_MS, type World } from './world.js'
 
-/** Something happens to a process of its own. */
+/** A fault of a node in a separate process. */
 function ofOne(
   name: string,
   hurt: (node: RemoteNode, world: World) => Promise<void>,
@@ -38,7 +38,7 @@ export const busy = ofOne('a node whose event loop is blocked', async (node) =>
   node.block(3 * MAX_STALENESS_MS),
 )
 
-/** It revokes until it dies; what it was told is in the log, and what it was not is asked for again. */
+/** The node revokes until it is killed. Acknowledged revocations are in the log; the others are repeated. */
 export const died: Fault = {
   ...ofOne('a node that revokes, killed and started again', async (node, world) => {
     const revoking = world.revokeMany(node, 60)
@@ -53,7 +53,7 @@ export const died: Fault = {
 
 const clocks = new WeakMap<World, { offset: number }>()
 
-/** Two nodes keep the time; tokens of now are not valid yet to one that is behind. */
+/** Two nodes have the correct time. A node whose clock is behind rejects new tokens as `not_yet_valid`. */
 export const stepped: Fault = {
   name: 'a clock stepped by minutes, both ways',
   codes: ['not_yet_valid'],
@@ -73,7 +73,7 @@ export const stepped: Fault = {
   },
 }
 
-/** Nodes that start while the log cannot be reached do as they were told. */
+/** Nodes that start while the log is unreachable follow their `onStart` option. */
 export const awayAtStart: Fault = {
   name: 'server away when nodes start',
   notFor: ['nats'],
@@ -97,7 +97,7 @@ export const awayAtStart: Fault = {
   heal: ({ broker }) => broker.server.start(),
 }
 
-/** A crowd whose connections are all cut at once, and which all come back at once. */
+/** Many nodes whose connections are all cut at once, and which all reconnect at once. */
 export function storm(nodes: number): Fault {
   return {
     name: `${nodes} nodes reconnect at once`,
@@ -115,7 +115,7 @@ export function storm(nodes: number): Fault {
   }
 }
 
-/** One short outage after the other. */
+/** A series of short outages. */
 export function outages(count: number): Fault {
   return {
     name: `${count} short outages`,
@@ -140,7 +140,7 @@ async function noteClients(world: World): Promise<void> {
   clients.set(world, await world.broker.clients())
 }
 
-// Pools open connections as they need them; what leaks grows with the outages and the nodes.
+// Pools open connections on demand, so only growth with the number of outages and nodes indicates a leak.
 async function expectClients(world: World): Promise<void> {
   const before = clients.get(world) ?? 0
   const after = () => world.broker.clients()

@@ -1,5 +1,5 @@
 /**
- * One node of the world: an authority on a store and a feed of its own, under observation.
+ * One node of the world: an authority with its own store and feed clients, and an observer.
  */
 import Libsql from 'libsql'
 import { createWatchword, type Watchword, type WatchwordOptions } from 'watchword'
@@ -7,34 +7,34 @@ import { type SqliteDatabase, sqliteStore } from '../../../src/store/sqlite.js'
 import { type Connection, connect, type Place } from './connect.js'
 import { type NodeLog, type NodeState, Observer } from './observer.js'
 
-/** How old a proof may be in these tests. */
+/** The maximum age of a proof in these tests. */
 export const MAX_STALENESS_MS = 1000
 
-/** The code of what was asked of a process that is gone. */
+/** The error code of a request to a process that has ended. */
 export const GONE = 'GONE'
 
-/** What a node is made from; plain data, so that a process can be told. */
+/** The options of a node: plain data, so that they can be sent to a process. */
 export interface NodeOrders {
   readonly name: string
   readonly place: Place
   /** The file of the store that all nodes share. */
   readonly database: string
   readonly rootKey: string
-  /** Verdicts that its fault accounts for. */
+  /** Verdicts that its fault explains. */
   readonly codes: readonly string[]
-  /** How often it verifies, in milliseconds. */
+  /** The interval between verifications, in milliseconds. */
   readonly everyMs: number
 }
 
-/** A node in this process, or in one of its own. */
+/** A node in this process or in a separate one. */
 export interface Node {
   readonly name: string
   add(tokens: readonly string[]): void
   /** Rejects with an error that has a `code`. */
   revoke(token: string): Promise<unknown>
-  /** Whether it has refused these tokens as revoked. */
+  /** Whether it has rejected these tokens as revoked. */
   hasRefused(indexes: readonly number[]): Promise<boolean>
-  /** Verifies every token once more, and returns everything recorded. */
+  /** Verifies every token once more, and returns all records. */
   log(): Promise<NodeLog>
   state(): Promise<NodeState>
   close(): Promise<void>
@@ -54,7 +54,7 @@ export async function openNode(
   return nodeOn(orders, connection, options)
 }
 
-/** Starts a node on a feed that is already there. */
+/** Starts a node on an existing feed. */
 export async function nodeOn(
   orders: Omit<NodeOrders, 'place'>,
   { feed, end }: Connection,
@@ -76,7 +76,7 @@ export async function nodeOn(
     clockTolerance: 200,
     timeout: 500,
     node: name,
-    // It comes to be live in its own time, on however busy a machine.
+    // The node becomes live without a time limit, so a busy machine does not fail the test.
     onStart: 'reject',
     ...options,
   })

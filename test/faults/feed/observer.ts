@@ -1,22 +1,22 @@
 /**
- * The observer of one node: verifies all tokens over and over, and notes what matters of each verdict and when.
+ * The observer of one node: verifies all tokens repeatedly, and records the times of the verdicts.
  */
 import type { Watchword } from 'watchword'
 import { instant } from './time.js'
 
-/** What one node said of one token. Times are instants at which a verification began; 0 stands for never. */
+/** The verdicts of one node on one token. Times are those at which a verification began; 0 means never. */
 export interface Sighting {
   /** When it was last accepted. */
   acceptedAt: number
-  /** When the proof began that its last acceptance rested on. */
+  /** When the proof was requested on which its last acceptance was based. */
   provenAt: number
-  /** When it was first refused as revoked. */
+  /** When it was first rejected as revoked. */
   revokedAt: number
-  /** When it was accepted after that. */
+  /** When it was accepted after the first rejection. */
   resurrectedAt: number
 }
 
-/** A stretch of time in which every round of verifications came to the same end, without a longer gap. */
+/** A period in which every round of verifications had the same result, without a longer gap. */
 export interface Run {
   /** Whether any token was accepted. */
   readonly accepted: boolean
@@ -24,16 +24,16 @@ export interface Run {
   to: number
 }
 
-/** All that was noted of one node. */
+/** All records of one node. */
 export interface NodeLog {
   readonly node: string
   readonly sightings: readonly Sighting[]
   readonly runs: readonly Run[]
-  /** Verdicts that nothing in the test accounts for. */
+  /** Verdicts that the test does not explain. */
   readonly odd: readonly string[]
 }
 
-/** How a node stands at the end. */
+/** The state of a node at the end. */
 export interface NodeState {
   readonly live: boolean
   readonly position: string
@@ -43,13 +43,13 @@ export interface NodeState {
   readonly incidents: Readonly<Record<string, number>>
 }
 
-/** Within a run, verdicts follow each other at least as closely as this. */
+/** The longest interval between two verdicts of one run. */
 export const LONGEST_GAP_MS = 50
-// Tokens that were refused before are looked at again, some in each round.
+// Each round verifies some of the rejected tokens again.
 const REVISITED = 50
 const REFUSALS: ReadonlySet<string> = new Set(['revoked', 'stale'])
 
-/** Watches one authority. */
+/** Observes one authority. */
 export class Observer {
   readonly #node: string
   readonly #watchword: Watchword
@@ -62,14 +62,14 @@ export class Observer {
   #revisited = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param codes - Further verdicts that the test accounts for. */
+  /** @param codes - Further verdicts that the test explains. */
   constructor(node: string, watchword: Watchword, codes: readonly string[] = []) {
     this.#node = node
     this.#watchword = watchword
     this.#expected = new Set([...REFUSALS, ...codes])
   }
 
-  /** Takes more tokens to look after. */
+  /** Adds tokens to observe. */
   add(tokens: readonly string[]): void {
     for (const token of tokens) {
       this.#unsettled.add(this.#tokens.length)
@@ -78,7 +78,7 @@ export class Observer {
     }
   }
 
-  /** Begins, and goes on until `stop`. */
+  /** Verifies in rounds until `stop` is called. */
   start(everyMs: number): void {
     this.#timer = setTimeout(() => {
       this.round()
@@ -90,7 +90,7 @@ export class Observer {
     clearTimeout(this.#timer)
   }
 
-  /** One round of verifications; `all` leaves out no token. */
+  /** One round of verifications; with `all`, of every token. */
   round(all = false): void {
     const from = instant()
     const provenAt = from - this.#watchword.health().freshnessMs
@@ -129,7 +129,7 @@ export class Observer {
     return false
   }
 
-  /** Whether it has refused these tokens as revoked. */
+  /** Whether it has rejected these tokens as revoked. */
   hasRefused(indexes: Iterable<number>): boolean {
     for (const index of indexes) if (this.#unsettled.has(index)) return false
     return true

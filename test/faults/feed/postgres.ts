@@ -1,5 +1,5 @@
 /**
- * PostgreSQL, as the fault tests run it.
+ * PostgreSQL for the fault tests.
  */
 import pg from 'pg'
 import { postgresFeed } from '../../../src/feed/postgres.js'

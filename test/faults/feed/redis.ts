@@ -1,5 +1,5 @@
 /**
- * Redis, as the fault tests run it.
+ * Redis for the fault tests.
  */
 import { Redis } from 'ioredis'
 import { ownServer } from '../../contract/redis-server.js'
@@ -17,7 +17,7 @@ export async function redisBroker(): Promise<Broker> {
     return lines.filter((line) => line !== '' && idOf(line) !== me)
   }
   async function kill(lines: readonly string[]): Promise<number> {
-    // One may have gone by itself since it was listed.
+    // A connection may have ended since it was listed.
     for (const line of lines) await admin.client('KILL', 'ID', idOf(line)).catch(() => undefined)
     return lines.length
   }

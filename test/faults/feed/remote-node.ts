@@ -12,7 +12,7 @@ import type { NodeLog, NodeState } from './observer.js'
 
 let built: Promise<string> | undefined
 
-// Inside the repository, so that the packages left out of the bundle are found.
+// Inside the repository, so that packages that are not bundled are found.
 async function buildProgram(): Promise<string> {
   const outfile = join(process.cwd(), '.cache', `feed-node-${process.pid}.mjs`)
   await build({
@@ -29,7 +29,7 @@ async function buildProgram(): Promise<string> {
   return outfile
 }
 
-/** Removes what the processes were started from. */
+/** Removes the program that the processes run. */
 export async function removeProgram(): Promise<void> {
   const program = await built
   built = undefined
@@ -41,7 +41,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** The near side of one process. */
+/** The handle of one process. */
 export class RemoteNode implements Node {
   readonly name: string
   readonly #child: ChildProcess
@@ -63,7 +63,7 @@ export class RemoteNode implements Node {
     })
   }
 
-  /** Starts one, and waits until it is live. */
+  /** Starts a process, and waits until its node is live. */
   static async open(orders: NodeOrders): Promise<RemoteNode> {
     built ??= buildProgram()
     const child = fork(await built, [JSON.stringify(orders)], { serialization: 'advanced' })
@@ -102,7 +102,7 @@ export class RemoteNode implements Node {
     return this.#ask('state')
   }
 
-  /** Keeps its event loop busy. */
+  /** Blocks its event loop. */
   block(ms: number): void {
     void this.#ask('block', ms).catch(() => undefined)
   }

@@ -8,20 +8,20 @@ import type { NodeLog } from './observer.js'
 export interface Times {
   readonly hurtAt: number
   readonly healedAt: number
-  /** When the server replied again, which may take it some time. */
+  /** When the server replied again, which may be later than the end of the fault. */
   readonly backAt: number
   readonly silent: boolean
 }
 
-/** What a run came to, in figures. */
+/** The figures of a run. */
 export interface Figures {
   readonly acknowledged: number
   readonly lost: number
-  /** How long after the beginning of a silence the last node still accepted. */
+  /** The time from the start of an outage to the last acceptance by any node. */
   readonly staleAfterMs: number | undefined
-  /** How long after the server replied again the last node accepted again. */
+  /** The time from the first reply of the server until every node accepted again. */
   readonly liveAfterMs: number
-  /** For how long after its revocation was acknowledged a token was accepted anywhere, at worst. */
+  /** The longest time for which any node accepted a token after its revocation was acknowledged. */
   readonly slowestMs: number
   readonly incidents: string
 }
@@ -70,7 +70,7 @@ function incidentsOf({ states }: History): string {
   return [...totals].map(([kind, count]) => `${kind} ${count}`).join(', ')
 }
 
-/** The line. */
+/** Formats the line. */
 export function lineOf(broker: string, fault: string, figures: Figures): string {
   const { acknowledged, lost, staleAfterMs, liveAfterMs, slowestMs, incidents } = figures
   return [

@@ -15,10 +15,10 @@ import { figuresOf, lineOf } from './report.js'
 import { instant } from './time.js'
 import { World } from './world.js'
 
-// Everything, at full length: `WATCHWORD_FAULTS=full npm run test:full -- test/faults`.
+// Runs all faults at full length: `WATCHWORD_FAULTS=full npm run test:full -- test/faults`.
 const FULL = process.env['WATCHWORD_FAULTS'] === 'full'
 const OUTAGE_MS = FULL ? 10_000 : 1600
-// The goal is two seconds; more than this is no matter of a busy machine.
+// The goal is two seconds. A busy machine does not explain more than this.
 const LATEST_MS = 10_000
 const WARM_UP = 30
 
@@ -30,7 +30,7 @@ const FAULTS = { ...outside, ...ofLogs, ...rest, ...crowds } satisfies Readonly<
   Record<string, Fault>
 >
 
-/** Declares a suite with one test for each fault: those that are named, or at full length all. */
+/** Declares a suite with one test for each named fault; at full length, for every fault. */
 export function sufferFaults(
   kind: Place['kind'],
   open: () => Promise<Broker>,

@@ -1,9 +1,9 @@
 /**
- * Time as all processes of this machine share it, independent of the clock of an authority.
+ * The time that all processes of this machine share, independent of the clock of an authority.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Milliseconds, in fractions. */
+/** The time in fractional milliseconds. */
 export function instant(): number {
   return performance.timeOrigin + performance.now()
 }

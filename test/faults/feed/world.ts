@@ -1,6 +1,6 @@
 /**
- * The world of one fault: some nodes on one log and one store, each behind a proxy of its own, writers that never stop
- * revoking, and the history of it all.
+ * The world of one fault: nodes on one log and one store, each behind its own proxy, writers that revoke continuously,
+ * and the history of all verdicts.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,30 +28,30 @@ import type { NodeLog, NodeState } from './observer.js'
 import { RemoteNode } from './remote-node.js'
 import { instant, until } from './time.js'
 
-/** How long anything may take that a test waits for; never reached but by what does not happen at all. */
+/** The time limit for an awaited event. It is reached only if the event never happens. */
 export const PATIENCE_MS = 80_000
-// Never revoked, so that it shows whether a node accepts anything.
+// Never revoked: it shows whether a node accepts any token.
 const CONTROLS = 10
 const WRITERS = 2
 const STOCK = 100
 const REVOKE_EVERY_MS = 8
-// How much longer the writers stay away than they were kept waiting.
+// The factor by which writers pause longer than their last call took.
 const LEAVE_FREE = 4
 const VERIFY_EVERY_MS = 3
 const MOST_IN_FLIGHT = 30
-// The errors of an outage: the outcome is unknown, and the call has to be repeated.
+// The errors of an outage: the outcome is unknown, and the call must be repeated.
 const OUTAGES: ReadonlySet<unknown> = new Set([
   'ERR_REVOCATION_UNCERTAIN',
   'ERR_FEED_UNAVAILABLE',
   GONE,
 ])
 
-/** How a world is set up. */
+/** Options of a world. */
 export interface WorldOptions {
   readonly nodes?: number
-  /** Verdicts that the fault accounts for. */
+  /** Verdicts that the fault explains. */
   readonly codes?: readonly string[]
-  /** Whether the log loses what it has acknowledged. */
+  /** Whether the log loses acknowledged events. */
   readonly lossy?: boolean
 }
 
@@ -84,7 +84,7 @@ export class World {
     this.#lossy = lossy
   }
 
-  /** Makes a world, in which everything is well and two nodes write. */
+  /** Creates a world without a fault, in which two nodes write. */
   static async open(broker: Broker, options: WorldOptions): Promise<World> {
     await ready
     const world = new World(broker, options)
@@ -117,7 +117,7 @@ export class World {
     return join(this.#folder, 'store.db')
   }
 
-  /** What the next node is told; its proxy is there. */
+  /** The orders of the next node, whose proxy is running. */
   async orders(): Promise<NodeOrders> {
     const number = this.proxies.length
     const proxy = await tcpProxy('127.0.0.1', this.broker.server.port)
@@ -128,31 +128,31 @@ export class World {
       database: this.#database,
       rootKey: this.#rootKey,
       codes: this.#codes,
-      // So that a crowd leaves each other room.
+      // Many nodes on one machine verify less often.
       everyMs: VERIFY_EVERY_MS * Math.ceil((number + 1) / 4),
     }
   }
 
-  /** Starts a node more in this process. */
+  /** Starts another node in this process. */
   async addLocal(options: Pick<WatchwordOptions, 'clock' | 'onStart'> = {}): Promise<LocalNode> {
     const node = await openNode(await this.orders(), options)
     this.join(node)
     return node
   }
 
-  /** Starts a node more in a process of its own. */
+  /** Starts another node in a separate process. */
   async addRemote(): Promise<RemoteNode> {
     const node = await RemoteNode.open(await this.orders())
     this.join(node)
     return node
   }
 
-  /** Forgets a node that is no more, and all that it said. */
+  /** Removes a node that has ended, and its records. */
   leave(node: Node): void {
     this.nodes.splice(this.nodes.indexOf(node), 1)
   }
 
-  /** Takes in a node that was started with orders of this world. */
+  /** Adds a node that was started with orders of this world. */
   join(node: Node): void {
     node.add(this.#tokens.map(({ token }) => token))
     this.nodes.push(node)
@@ -173,7 +173,7 @@ export class World {
     }
   }
 
-  // A machine that cannot keep up has to be left the time to: nodes that get no turn are no fault of the log.
+  // An overloaded machine needs more time: nodes that get no CPU time do not indicate a fault of the log.
   async #pause(): Promise<void> {
     const from = instant()
     await sleep(REVOKE_EVERY_MS)
@@ -181,14 +181,14 @@ export class World {
     if (late > REVOKE_EVERY_MS) await sleep(LEAVE_FREE * late)
   }
 
-  /** Has a node revoke one more token, without waiting for the outcome. */
+  /** Makes a node revoke one more token, without waiting for the outcome. */
   async revokeNext(writer: Node): Promise<void> {
     const token = this.#next++
     while (this.#tokens.length <= token) await this.#supply()
     void this.#revoke(writer, token)
   }
 
-  /** Has a node revoke for a while, at the pace of a writer. */
+  /** Makes a node revoke for a while, at the rate of a writer. */
   async revokeMany(writer: Node, count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       await this.revokeNext(writer)
@@ -218,12 +218,12 @@ export class World {
     return this.#tokens[0]?.token ?? ''
   }
 
-  /** How many revocations were acknowledged. */
+  /** The number of acknowledged revocations. */
   get acknowledged(): number {
     return this.#acknowledged.length
   }
 
-  /** The log as an attacker with access to the server and no key sees it. */
+  /** The log as seen by an attacker with access to the server but no key. */
   async tamper<T>(work: (feed: RevocationFeed) => Promise<T>): Promise<T> {
     const { kind, server } = this.broker
     const { feed, end } = await connect({ kind, port: server.port, log: this.log, number: 0 })
@@ -236,14 +236,14 @@ export class World {
     }
   }
 
-  /** Waits until so many more were acknowledged. */
+  /** Waits until this many more revocations were acknowledged. */
   async more(count: number): Promise<void> {
     const goal = this.acknowledged + count
     if (!(await until(() => this.acknowledged >= goal, PATIENCE_MS)))
       throw new Error('the writers got nothing acknowledged')
   }
 
-  /** Waits until every node knows of what was acknowledged so far. */
+  /** Waits until every node has applied all revocations that were acknowledged so far. */
   async known(): Promise<void> {
     const tokens = this.#acknowledged.map(({ token }) => token)
     const all = async () => {
@@ -253,7 +253,7 @@ export class World {
     if (!(await until(all, PATIENCE_MS))) throw new Error('some node does not get to know')
   }
 
-  /** Notes that nodes could not reach the log. */
+  /** Records that nodes could not reach the log. */
   silence(from: number, to: number, nodes: readonly Node[] = this.nodes): void {
     this.#silences.push({ from, to, nodes: nodes.map(({ name }) => name) })
   }
@@ -264,7 +264,7 @@ export class World {
     if (!(await until(all, PATIENCE_MS))) throw new Error(`not live again: ${await this.#told()}`)
   }
 
-  /** Stops the writers, has everything acknowledged that was not, and waits until all nodes know all of it. */
+  /** Stops the writers, repeats unacknowledged revocations, and waits until all nodes have applied all of them. */
   async settle(): Promise<void> {
     this.#stopped = true
     await this.#writing
@@ -284,7 +284,7 @@ export class World {
       const known = await Promise.all(this.nodes.map((node) => node.hasRefused(tokens)))
       return same && paid && !known.includes(false)
     }
-    // What does not come to rest is for the checker to name.
+    // The checker reports what is still missing after this.
     await until(settled, PATIENCE_MS)
   }
 
@@ -298,7 +298,7 @@ export class World {
     return JSON.stringify(Object.fromEntries(this.#states))
   }
 
-  /** Everything that is known, for the checker. */
+  /** All records, for the checker. */
   async history(): Promise<History> {
     const logs: NodeLog[] = await Promise.all(this.nodes.map((node) => node.log()))
     return {
@@ -313,7 +313,7 @@ export class World {
     }
   }
 
-  /** Ends everything that this world began. */
+  /** Ends all nodes and connections of this world. */
   async close(): Promise<void> {
     this.#stopped = true
     try {
