@@ -11,9 +11,12 @@ export interface KnownNames {
   readonly scope: string
 }
 
-/** A name argument: a literal must be a known name, a variable of type `string` may be any. */
+/**
+ * A name argument: a literal must be a known name, a variable of type `string` may be any. `Given` is inferred from the
+ * first branch, and the compiler's error for another literal lists the known names.
+ */
 export type NameOf<Given extends string, Known extends string> = string extends Given
-  ? string
+  ? Given
   : Known
 
 /** The scopes that a wildcard covers: `orders:*` covers `orders:${string}`. */

@@ -48,13 +48,12 @@ export interface Watchword<
     const A extends string = Names['audience'],
     const S extends string = Names['scope'],
   >(
-    input: IssueInput<ClaimsInput, P, A, S> &
-      IssueInput<
-        ClaimsInput,
-        NameOf<P, Names['policy']>,
-        NameOf<A, Names['audience']>,
-        NameOf<S, Names['scope']>
-      >,
+    input: IssueInput<
+      ClaimsInput,
+      NameOf<P, Names['policy']>,
+      NameOf<A, Names['audience']>,
+      NameOf<S, Names['scope']>
+    >,
   ): Promise<IssuedToken>
   /**
    * Issues up to 1000 tokens atomically: all or none. With a policy that has `maxActivePerSubject`, all tokens must
@@ -63,8 +62,8 @@ export interface Watchword<
   issueMany(inputs: readonly IssueInput<ClaimsInput>[]): Promise<readonly IssuedToken[]>
   /**
    * Decides whether a token is valid and meets the requirement, synchronously and without I/O. Never throws. An invalid
-   * requirement, including an explicit `undefined`, rejects every token as `insufficient_scope` and warns once per
-   * process.
+   * requirement, including an explicit `undefined`, rejects every token as `insufficient_scope` and warns once for each
+   * fault.
    */
   verify(token: unknown, requirement?: Requirement | CompiledRequirement): VerifyResult<Claims>
   /**
