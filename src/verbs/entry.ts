@@ -89,7 +89,7 @@ export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
     retiresPredecessor: claims.generation > 0 && policy?.retireOn === 'first-use',
     outdated: policy !== undefined && claims.policyVersion < policy.minVersion,
     deadline: 0,
-    validFrom: Math.max(claims.notBefore ?? 0, claims.issuedAt) - clockToleranceMs,
+    validFrom: Math.max(claims.notBefore ?? claims.issuedAt, claims.issuedAt) - clockToleranceMs,
     end: Math.min(claims.expiresAt, record.expiresAt),
     custom: claims.custom,
   }

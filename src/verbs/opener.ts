@@ -124,9 +124,7 @@ export class Opener {
     if (dot < 0) return malformed(token)
     // All footers of this library have one length. The content is checked when the token is opened.
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
-    const parts = readParts(token, NO_KEYS, this.#brands)
-    if (parts === undefined) return malformed(token)
-    return this.#keyring.get(parts.keyId) === undefined ? this.#unknownKey(parts.keyId) : undefined
+    return readParts(token, NO_KEYS, this.#brands) === undefined ? malformed(token) : undefined
   }
 
   // A later call may find the key; the rate limit keeps invented keys from loading the store.
