@@ -63,7 +63,8 @@ const total = alive.size
 const reachedBy = new Map<number, Set<string>>()
 
 const folders = [...new Set(files.flatMap(testsOf))]
-const namesakes = new Set(files.map((file) => basename(file).replace('.ts', '.test.ts')))
+const isNamesake = (test: string): boolean =>
+  files.some((file) => basename(test).startsWith(basename(file, '.ts')))
 const tests = folders
   .flatMap((each) =>
     existsSync(root + each)
@@ -73,7 +74,7 @@ const tests = folders
       : [],
   )
   // The tests of the same name kill most mutants, so the other files have fewer to try.
-  .sort((a, b) => Number(namesakes.has(basename(b))) - Number(namesakes.has(basename(a))))
+  .sort((a, b) => Number(isNamesake(b)) - Number(isNamesake(a)))
 const isConcerned = (id: number, test: string): boolean =>
   testsOf(mutants.get(id)?.file ?? '').some((each) => test.startsWith(`${each}/`))
 const nameOf = (test: string): string => test.replace(/\W+/g, '-')
