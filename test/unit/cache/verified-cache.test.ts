@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Fingerprinted, VerifiedCache } from '../../../src/cache/verified-cache.js'
 
@@ -47,6 +49,29 @@ describe('the cache of verified tokens', () => {
     expect([cache.size, cache.bytes]).toEqual([1, 95])
     cache.set(entry(5), 101)
     expect(cache.get(5, 2, 3, 4)).toBeUndefined()
+  })
+
+  it('keeps an entry regardless of its age', async () => {
+    const cache = new VerifiedCache({ max: 4, maxBytes: 100 })
+    cache.set(entry(1), 10)
+    await sleep(20)
+    expect(cache.get(1, 2, 3, 4)).toEqual(entry(1))
+  })
+
+  it('reports each lookup on the channel of lru-cache in an object of its own', () => {
+    const cache = new VerifiedCache({ max: 4, maxBytes: 100 })
+    cache.set(entry(1), 10)
+    const reports: unknown[] = []
+    const keep = (report: unknown) => void reports.push(report)
+    subscribe('lru-cache:metrics', keep)
+    cache.get(1, 2, 3, 4)
+    cache.get(9, 2, 3, 4)
+    unsubscribe('lru-cache:metrics', keep)
+    cache.get(8, 2, 3, 4)
+    expect(reports).toMatchObject([
+      { op: 'get', key: 1, get: 'hit' },
+      { op: 'get', key: 9, get: 'miss' },
+    ])
   })
 
   it('holds nothing when it is disabled', () => {

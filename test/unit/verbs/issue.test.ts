@@ -243,6 +243,20 @@ describe('issue', () => {
 })
 
 describe('the limit of length', () => {
+  it('is the length of the longest token that is issued, for any length of its claims (A7)', async () => {
+    for (const prefix of [{}, { prefix: 'acme_live' }]) {
+      const roomy = await rig(prefix)
+      for (const size of [900, 901, 902]) {
+        const input = { ...INPUT, claims: { pad: 'x'.repeat(size) } }
+        const { token } = await roomy.watchword.issue(input)
+        const exact = await rig({ ...prefix, maxTokenLength: token.length })
+        expect((await exact.watchword.issue(input)).token).toHaveLength(token.length)
+        const tight = await rig({ ...prefix, maxTokenLength: token.length - 1 })
+        expect(await codeOf(() => tight.watchword.issue(input))).toBe('ERR_TOKEN_TOO_LONG')
+      }
+    }
+  })
+
   it('is exact: a token of exactly that length is issued and verified (A7)', async () => {
     for (const prefix of [undefined, 'acme_live']) {
       const { watchword } = await rig({

@@ -7,14 +7,28 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type IssuedToken, memoryFeed, type Watchword } from 'watchword'
+import type { TokenRecord } from 'watchword/store'
+import { RecordTagger, type TagKeys } from '../../../src/keys/record-tagger.js'
+import type { RingKey } from '../../../src/keys/ring.js'
+import { MAX_SKEW_MS } from '../../../src/keys/rotation.js'
+import { resolveClock } from '../../../src/lib/clock.js'
+import { resolveOptions } from '../../../src/options/options.js'
+import type { Policy } from '../../../src/policy/policy.js'
+import { RevocationIndex } from '../../../src/revocation/index/revocation-index.js'
+import { fixtures, NOW } from '../../../src/testkit/store/fixtures.js'
+import { generateKey } from '../../../src/token/paserk.js'
+import type { Core } from '../../../src/verbs/core.js'
+import { newSuccessor, successorScopes } from '../../../src/verbs/successor.js'
 import {
   ACTOR,
   around,
   auditOf,
   codeOf,
+  DAY,
   type Fleet,
   feedOver,
   flush,
+  HOUR,
   issueOn,
   logOf,
   MINUTE,
@@ -225,6 +239,88 @@ describe('the receipt of a revocation', () => {
     expect(await matched({ id: token.id })).toBe(0)
     expect(await matched({ subject: 'other' })).toBe(2)
     expect(await matched({ all: true })).toBe(0)
+  })
+})
+
+const SERVICE = resolveOptions({
+  issuer: 'https://auth.example',
+  audience: 'api',
+  policies: { service: { ...POLICY, ttl: '1h' } },
+}).policies.get('service') as Policy
+
+describe('the record of a successor', () => {
+  const make = fixtures('successor')
+  const key = generateKey()
+  const keys: TagKeys = {
+    sealingIfAny: () => undefined,
+    opening: () => key,
+    loaded: () => key,
+    refresh: async () => {},
+  }
+  /** The record of the successor that a node makes at `now`, of a token whose family ends in a day. */
+  function successor(now: number, keyExpiresAt: number, change: Partial<TokenRecord> = {}) {
+    const record = make.token(change)
+    const clock = resolveClock({ now: () => now })
+    const core = {
+      clock,
+      options: { clockToleranceMs: 0 },
+      index: new RevocationIndex({ max: 1000 }),
+      tagger: new RecordTagger(keys),
+      newId: () => make.id(),
+    } as unknown as Core
+    const ringKey = { record: make.key({ expiresAt: keyExpiresAt }) } as RingKey
+    const parts = { record, policy: SERVICE, ringKey, actor: 'ops', scopes: [], ttl: undefined }
+    return { record, made: () => newSuccessor(core, parts) }
+  }
+
+  it('follows its predecessor by one generation', () => {
+    const { record, made } = successor(NOW, NOW + DAY, { generation: 4 })
+    expect(made()).toMatchObject({
+      generation: 5,
+      predecessor: record.id,
+      family: record.family,
+      issuedAt: NOW,
+      expiresAt: NOW + HOUR,
+    })
+  })
+
+  it('cannot be made from the exact end of the family on', () => {
+    const familyExpiresAt = NOW + 1000
+    const last = successor(familyExpiresAt - 1, NOW + DAY, { familyExpiresAt })
+    expect(last.made()).toMatchObject({ expiresAt: familyExpiresAt })
+    const ended = successor(familyExpiresAt, NOW + DAY, { familyExpiresAt })
+    expect(ended.made).toThrow(expect.objectContaining({ code: 'ERR_FAMILY_ENDED' }))
+  })
+
+  it('expires before its key by the largest clock skew between nodes', () => {
+    expect(successor(NOW, NOW + 10 * MINUTE).made().expiresAt).toBe(NOW + 10 * MINUTE - MAX_SKEW_MS)
+  })
+})
+
+describe('the scopes of a successor', () => {
+  const make = fixtures('scopes')
+  const granted = (
+    has: readonly string[],
+    grantable: readonly string[],
+    asked?: readonly string[],
+  ) => successorScopes(make.token({ scopes: has }), { ...SERVICE, scopes: grantable }, asked)
+
+  it('are split into those that the policy still grants and those that it does not', () => {
+    expect(granted(['a', 'b'], ['a'])).toEqual({ scopes: ['a'], lost: ['b'] })
+    expect(granted(['a', 'b'], ['*'])).toEqual({ scopes: ['a', 'b'], lost: [] })
+    expect(granted([], [])).toEqual({ scopes: [], lost: [] })
+  })
+
+  it('are refused if the policy grants none of them any more', () => {
+    for (const has of [['a'], ['a', 'b']])
+      expect(() => granted(has, ['c'])).toThrow(/no longer grants any of the token's scopes \(/)
+  })
+
+  it('are those that were asked for, and never more than the token has', () => {
+    expect(granted(['a', 'b'], ['*'], ['b'])).toEqual({ scopes: ['b'], lost: [] })
+    expect(() => granted(['a', 'b'], ['*'], ['a', 'c'])).toThrow(
+      "scopes: the token does not have 'c' (it has: a, b)",
+    )
   })
 })
 
