@@ -17,6 +17,7 @@ const inFile =
 const entries = inFile('entries')
 const families = inFile('families')
 const idShards = inFile('id-shards')
+const index = inFile('revocation-index')
 const ulidCodec = inFile('ulid-codec')
 const watermarks = inFile('watermarks')
 
@@ -42,6 +43,42 @@ export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
     'hourEnd(this.#firstHour) > before',
     'false',
   ]),
+  ...families('an earlier hour only makes a walk happen in which every register is kept', [
+    'this.#firstHour = Number.POSITIVE_INFINITY',
+    '',
+  ]),
+  ...families(
+    'the low word of a register without a time is never read',
+    ['0', '1', 'words[at + FROM_LOW] = entry.from ?? 0'],
+    ['0', '-1', 'words[at + FROM_LOW] = entry.from ?? 0'],
+    ['entry.from ?? 0', 'entry.from'],
+  ),
+  ...families('the high word of a time is never negative, so any negative number marks no time', [
+    '1',
+    '2',
+    'const NO_TIME = -1',
+  ]),
+  ...index(
+    'only changes of the version count, not its value',
+    ['0', '1', 'version = 0'],
+    ['0', '-1', 'version = 0'],
+  ),
+  ...index('a fifth word is never read', ['4', '5', 'const words = new Int32Array(4)']),
+  ...index('a rotated family has a successor of every generation below its own', [
+    '0',
+    '-1',
+    'return this.size < this.#max * (1 - KEPT_FOR_REVOCATIONS) || this.hasSuccessor(family, 0)',
+  ]),
+  ...index(
+    'saves a look-up in an empty table; the ids of issued tokens and families are ULIDs',
+    ['this.#loose.size > 0', 'this.#loose.size >= 0'],
+    ['0', '-1', 'if (this.#loose.size > 0 && this.#loose.has(id)) return REVOKED'],
+    ['this.#tokens.size > 0', 'this.#tokens.size >= 0'],
+    ['this.#tokens.size > 0', 'true'],
+    ['0', '-1', 'if (this.#tokens.size > 0) {'],
+    ['this.#families.size === 0', 'false'],
+    ['0', '-1', 'if (this.#families.size === 0) return NOT_REVOKED'],
+  ),
   ...idShards(
     'a write before the start or beyond the end of a typed array has no effect',
     ['0', '-1', 'for (let i = 0; i < slot.length; i++) slot[i] = words[at + i] as number'],

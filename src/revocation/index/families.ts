@@ -173,5 +173,5 @@ function writeRegister(words: Int32Array, at: number, entry: FamilyEntry): void 
   words[at + GENERATION] = entry.generation
   if (entry.kind === 'successors') return
   words[at + FROM_HIGH] = entry.from === null ? NO_TIME : Math.floor(entry.from / 2 ** 32)
-  words[at + FROM_LOW] = entry.from === null ? 0 : entry.from >>> 0
+  words[at + FROM_LOW] = entry.from ?? 0
 }

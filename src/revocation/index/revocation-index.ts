@@ -133,7 +133,7 @@ export class RevocationIndex implements EntrySink {
 
   applyWords(id: Int32Array, expiresAt: number): boolean {
     // The only id that the tables cannot store. No token issued after 1970 has it.
-    if (isFree(id, 0)) return this.#applyLoose({ ...tokenEntry(id, expiresAt), loose: true })
+    if (isFree(id, 0)) return this.#applyLoose(tokenEntry(id, expiresAt))
     if (this.#isPast(bucketEnd(expiresAt))) return true
     return this.#took(this.#tokens.apply(id, expiresAt, this.#room))
   }

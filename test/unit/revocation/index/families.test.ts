@@ -102,7 +102,11 @@ describe.each([
     families.apply(words(value), rotated(0, 5), true)
     expect(families.apply(words(value), rotated(1, 5), false)).toBe('changed')
     expect(families.size).toBe(1)
-    expect(families.bytes).toBeGreaterThan(640)
+    // Nine slots of eight words, and two tables with one reference each.
+    expect(families.bytes).toBe(9 * 32 + 2 * 328)
+    families.apply(words(value), successors(2), true)
+    // Nine more of six words.
+    expect(families.bytes).toBe(9 * 32 + 9 * 24 + 2 * 328)
   })
 
   it('cover an entry that is no stronger and expires in the same hour or earlier', () => {

@@ -132,6 +132,7 @@ describe('an index', () => {
     expect(index.applyWords(new Int32Array(4), NOW)).toBe(true)
     expect(index.deadline(factsOf(NO_ID))).toBe(REVOKED)
     expect(index.size).toBe(2)
+    expect([index.covers(token(NO_ID)), index.covers(token(OTHER))]).toEqual([true, false])
   })
 
   it('rejects a malformed id, and an event that contains one', () => {
@@ -142,6 +143,15 @@ describe('an index', () => {
         message: 'value: expected a ULID',
       }),
     )
+    const rotated: RevocationEntry = {
+      kind: 'rotated',
+      value: 'f1',
+      generation: 0,
+      from: null,
+      expiresAt: NOW,
+    }
+    for (const entry of [token('t1'), rotated])
+      expect(() => index.covers(entry), entry.kind).toThrow('value: expected a ULID')
     index.apply(token(ID))
     expect(index.deadline(factsOf('t1'))).toBe(REVOKED)
   })
@@ -154,6 +164,14 @@ describe('an index', () => {
     expect(index.deadline({ ...factsOf(OTHER), family: `00${ID.slice(2)}` })).toBe(REVOKED)
     expect(index.deadline({ ...factsOf(OTHER), issuedAt: NOW - 1 })).toBe(REVOKED)
     expect(index.deadline({ ...factsOf(OTHER), family: 'none' })).toBe(REVOKED)
+  })
+
+  it('counts a malformed family from the first millisecond of 1970, for its own subject only', () => {
+    const index = new RevocationIndex()
+    index.apply({ kind: 'subject', value: 's', before: 0, expiresAt: NOW })
+    const facts = { ...factsOf(ID), family: 'none' }
+    expect(index.deadline(facts)).toBe(REVOKED)
+    expect(index.deadline({ ...facts, subject: 't' })).toBe(NOT_REVOKED)
   })
 
   it('makes cached tokens be looked up again when it changes', () => {
@@ -191,6 +209,7 @@ describe('an index', () => {
     const alone = (...kept: RevocationEntry[]) => {
       const made = new RevocationIndex()
       for (const entry of kept) made.apply(entry)
+      expect(made.bytes).toBeGreaterThan(100)
       return made.bytes
     }
     const isFamily = (entry: RevocationEntry) => 'generation' in entry
@@ -326,5 +345,26 @@ describe('an index', () => {
     empty.forget(NOW + HOUR)
     expect([...index.missingFrom(empty)]).toEqual([])
     for (const entry of ONE_OF_EACH) expect(empty.covers(entry), entry.kind).toBe(true)
+  })
+
+  it('forgets entries of every kind, and accepts them again without effect', () => {
+    const index = new RevocationIndex()
+    for (const entry of ONE_OF_EACH) index.apply(entry)
+    index.forget(NOW + HOUR)
+    const { version } = index
+    expect([index.size, index.bytes]).toEqual([0, 0])
+    for (const entry of ONE_OF_EACH) expect(index.apply(entry), entry.kind).toBe(true)
+    expect([index.size, index.version]).toEqual([0, version])
+  })
+
+  it('has no entry for a family whose id is all zeros, which no family has', () => {
+    const index = new RevocationIndex()
+    const entry: RevocationEntry = {
+      kind: 'successors',
+      value: NO_ID,
+      generation: 0,
+      expiresAt: NOW,
+    }
+    expect([index.apply(entry), index.size]).toEqual([true, 0])
   })
 })
