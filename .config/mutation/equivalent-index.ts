@@ -17,6 +17,7 @@ const inFile =
 const entries = inFile('entries')
 const families = inFile('families')
 const idShards = inFile('id-shards')
+const idTable = inFile('id-table')
 const index = inFile('revocation-index')
 const ulidCodec = inFile('ulid-codec')
 const watermarks = inFile('watermarks')
@@ -87,6 +88,34 @@ export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
   ...idShards('picks the last of several equal neighbours instead of the first', [
     'index - 1',
     'index + 1',
+  ]),
+  ...idTable('a table without slots is crowded with no room and with less than none', [
+    '0',
+    '-1',
+    '#room = 0',
+  ]),
+  ...idTable('an id begins one slot earlier at most, when it is added and when it is looked up', [
+    '0x1_0000_0000',
+    '4294967297',
+  ]),
+  ...idTable(
+    'copying a free slot writes zeros into a free slot',
+    ['at < old.length', 'at <= old.length'],
+    ['!isFree(old, at)', 'true'],
+  ),
+  ...idTable(
+    'writes a word before the start or beyond the end of a slot, where nothing is read',
+    ['0', '-1', 'for (let i = 0; i < stride; i++) carried[i] = from[start + i] as number'],
+    [
+      'i < stride',
+      'i <= stride',
+      'for (let i = 0; i < stride; i++) carried[i] = from[start + i] as number',
+    ],
+    ['8', '9', 'const carried = new Int32Array(8)'],
+  ),
+  ...idTable('ids with the same last word may be in any order', [
+    'lastOf(words, at) < lastOf(carried, 0)',
+    'lastOf(words, at) <= lastOf(carried, 0)',
   ]),
   ...ulidCodec(
     'codes beyond the last digit are rejected inside and outside the table',

@@ -12,6 +12,12 @@ const colliding = (at: number) => {
   return words
 }
 
+/** A placing under which the first word of an id is its place. */
+const byFirstWord = new Int32Array(4096)
+for (let byte = 0; byte < 4; byte++)
+  for (let value = 0; value < 256; value++)
+    byFirstWord[256 * byte + value] = value << (24 - 8 * byte)
+
 describe('the place of an id', () => {
   it('depends on each byte of each word, and on nothing before or after the id', () => {
     const words = Int32Array.of(7, 0x0102_0304, 0x0506_0708, 0x090a_0b0c, 0x0d0e_0f10, 9)
@@ -108,5 +114,39 @@ describe('a table of ids', () => {
     expect(table.bytes).toBe(101 * 16)
     for (let i = 1; i <= 90; i++) table.add(id(i, 0, 0, i), 0, place(id(i, 0, 0, i)))
     expect([table.bytes, table.crowded]).toEqual([101 * 16, true])
+  })
+
+  it('grows by a tenth, and by up to a tenth more that depends on the place of the new id', () => {
+    for (const [at, slots] of [
+      [0, 5502],
+      [1, 5504],
+      [128, 5752],
+      [255, 6000],
+    ] as const) {
+      const table = new IdTable({ placing: byFirstWord, stride: 4, shared: 0 })
+      table.reserve(4500)
+      for (let i = 1; i <= 4500; i++) {
+        const hash = Math.imul(i, 0x9e37_79b1)
+        table.add(id(hash, 0, 0, i), 0, hash)
+      }
+      expect([table.bytes, table.crowded]).toEqual([5001 * 16, true])
+      table.add(id(at, 0, 0, 5000), 0, at)
+      expect([table.bytes, table.crowded]).toEqual([slots * 16, false])
+    }
+  })
+
+  it('begins at the slot that corresponds to the bits of a place that ids do not share', () => {
+    for (const shared of [0, 3]) {
+      const table = new IdTable({ placing: byFirstWord, stride: 6, shared })
+      table.reserve(90)
+      const slotOf = (place: number) => {
+        table.add(Int32Array.of(place, 0, 0, 1, 2, 3), 0, place)
+        return table.find(id(place, 0, 0, 1), place) / 6
+      }
+      const last = -1 >>> shared
+      expect([0, 0.25, 0.5, 0.75, 1].map((share) => slotOf(share * last))).toEqual([
+        0, 25, 50, 75, 100,
+      ])
+    }
   })
 })
