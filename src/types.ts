@@ -10,7 +10,7 @@ export type AnyClaims = Readonly<Record<string, unknown>>
 
 /** The requirement of a route. A token must meet every given field. */
 export interface Requirement {
-  /** Scopes that the token must all cover, or lists of which it must cover all or any. Default: none. */
+  /** The required scopes: a list of which the token must cover all, or `allOf` and `anyOf` lists. Default: none. */
   readonly scopes?: readonly string[] | ScopeRequirement
   /** The required audience. Default: any that the authority serves. */
   readonly audience?: string

@@ -29,12 +29,13 @@ export interface Health extends Standing {
   /** When each kind of incident was last noticed, in Unix milliseconds. */
   readonly incidentTimes: Readonly<Partial<Record<IncidentKind, number>>>
   /**
-   * Why reading the feed fails, otherwise why writing fails, with a machine-readable `reason` and the start of the
-   * outage; `null` while both work.
+   * The failure of reads of the feed, or, if reads work, the failure of writes: a machine-readable `reason` and the
+   * start of the outage. `null` while both work.
    */
   readonly feedFailure: Failure | null
   /**
-   * Why reading the store fails, otherwise why writing fails. A write failure is reported until such a write succeeds.
+   * The failure of reads of the store, or, if reads work, the failure of writes; `null` while both work. A write
+   * failure is reported until such a write succeeds.
    */
   readonly storeFailure: Failure | null
   /** The number of this node's revocations that the feed has not confirmed; the node retries until it does. */

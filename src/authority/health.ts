@@ -26,7 +26,7 @@ export function health(parts: Parts): Health {
     feedFailure: follower.failures.last ?? null,
     storeFailure: storeFailures.last ?? null,
     ...follower.standing,
-    pendingRevocations: follower.owed,
+    pendingRevocations: follower.pending,
     revocations: index.size,
     revocationBytes: index.bytes,
     maxRevocations: options.maxRevocations,

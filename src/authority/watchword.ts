@@ -41,7 +41,7 @@ export interface Watchword<
    * Issues a token and stores its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
    * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`, `ERR_CLAIMS_INVALID`,
    * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or
-   * `ERR_CLOSED`. Nothing was written, except possibly with the last two.
+   * `ERR_CLOSED`. With the last two, the record may have been written; with every other code, nothing was.
    */
   issue<
     const P extends string = Names['policy'],

@@ -64,7 +64,7 @@ function append(
     log.floor = 1
   }
   const [first] = added
-  // The head may have been set back: everything above it is overwritten.
+  // The head may have been moved back: everything above it is overwritten.
   if (first !== undefined) log.events.splice(indexOf(log.events, first.seq))
   log.events.push(...added.map(copyOf))
   log.head = copyOfHead(next)

@@ -31,7 +31,7 @@ const INTERVAL_MS = 15_000
 const MAX_REMEMBERED = 10_000
 const MAX_ACTOR_LENGTH = 256
 
-type HandoverOptions = Pick<
+type AutoRotationOptions = Pick<
   ResolvedTokenOptions<unknown>,
   'rotateDue' | 'requirement' | 'timeoutMs'
 >
@@ -40,7 +40,7 @@ type HandoverOptions = Pick<
 export function makeAutoRotation<Claims>(
   authority: TokenAuthority<Claims>,
   direct: Direct<Claims> | undefined,
-  { rotateDue, requirement, timeoutMs }: HandoverOptions,
+  { rotateDue, requirement, timeoutMs }: AutoRotationOptions,
 ): AutoRotation<Claims> {
   if (!rotateDue) return { isDue: () => false, successorOf: async () => ({}) }
   const rotate = authority.rotate?.bind(authority)

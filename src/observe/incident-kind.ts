@@ -9,15 +9,15 @@ import type { FeedIncidentKind } from '../feed/feed.js'
 export type IncidentKind =
   /** Incidents reported by an adapter. */
   | FeedIncidentKind
-  /** An event was skipped because no key holder wrote it. */
+  /** An event was skipped because it is not authentic. */
   | 'refused'
   /** A head whose seal is invalid. */
   | 'tampered'
   /** The log repeatedly returns an old head. */
   | 'frozen'
-  /** The log was set back. */
+  /** The log was rolled back to an earlier position. */
   | 'rollback'
-  /** The log was set back, and a different history follows. */
+  /** The log was rolled back, and a different history follows. */
   | 'fork'
   /** The log was restarted in another epoch. */
   | 'epoch'

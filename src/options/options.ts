@@ -32,8 +32,9 @@ export interface PolicyOptions {
   /** How long a rotated token remains valid, at most an hour. Default: `'60s'`. */
   readonly grace?: Duration
   /**
-   * How often a family may rotate: `burst` times, and once more for each `every` of its age, a share of `ttl` or a
-   * duration. Beyond that, `rotate` rejects with `ERR_ROTATION_LIMIT`. Default: `{ burst: 10, every: '1%' }`.
+   * How often a family may rotate: `burst` times, plus once for each `every` since its first token. `every` is a share
+   * of `ttl` or a duration. Beyond that, `rotate` rejects with `ERR_ROTATION_LIMIT`. Default: `{ burst: 10, every:
+   * '1%' }`.
    */
   readonly rotations?: RotationsOptions
   /** How long rotation can extend a family. Default: ten times `ttl`, at most ten years. */

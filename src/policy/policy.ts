@@ -26,7 +26,7 @@ export interface Policy {
   /** The share of the lifetime after which a token is due for rotation, or the time after issue. */
   readonly rotateAfter: { readonly share: number } | { readonly ms: number }
   readonly graceMs: number
-  /** How often a family may rotate: `burst` times, and once more for each `everyMs` of its age. */
+  /** How often a family may rotate: `burst` times, plus once for each `everyMs` since its first token. */
   readonly rotations: { readonly burst: number; readonly everyMs: number }
   /** The time from a family's first token to the end of the family. */
   readonly maxLifetimeMs: number

@@ -9,7 +9,8 @@
  *   except U+0000 and lone surrogates. Maximum lengths in UTF-16 units: audience 256, policy 64, actor 256, subject,
  *   reason and the value of a revocation 1024, scopes 64 of 128.
  * - A request for a row that cannot exist, such as an id with U+0000, returns that it is missing.
- * - State only moves forward: nothing un-revokes, un-supersedes, un-succeeds, or moves a time of last use back.
+ * - State only moves forward: no method undoes a revocation, a supersession or a succession, or moves a time of last
+ *   use back.
  * - Reads go to the primary.
  * - A method rejects with the driver's own error when the database fails; the core wraps it. It never returns "missing"
  *   unless it has read the database.

@@ -115,7 +115,7 @@ async function detectReuse(
   if (isReuse(core, { entry, record }, successor)) await reused(core, { entry, record, options })
 }
 
-// No token outlives its family: this tells the holder of the last token that rotating sooner would not have helped.
+// No token outlives its family. The holder of its last token is told that rotating earlier would not have helped.
 async function hasFamilyEnded(core: Core, { principal }: Entry): Promise<boolean> {
   const record = await core
     .callStore(() => readToken(core.store, principal.id))
@@ -209,7 +209,7 @@ async function reused(core: Core, { record, options }: Rotation): Promise<never>
 // The family is revoked once, regardless of how often the token is presented.
 function isFamilyRevoked({ index, follower }: Core, { family }: TokenRecord): boolean {
   const entry = { kind: 'family', value: family, before: 0, expiresAt: 0 } as const
-  return index.isFamilyRevoked(family) && !follower.owes(entry)
+  return index.isFamilyRevoked(family) && !follower.isPending(entry)
 }
 
 async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {

@@ -1,5 +1,5 @@
 /**
- * Rows that an attacker without a key edited in the database: how they are used, and what they cannot undo.
+ * Rows that an attacker without a key has edited in the database: how they are used, and what they cannot undo.
  */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
@@ -91,7 +91,7 @@ describe.each(places)('in $name, an edited row', ({ make }) => {
       return rig({ policies: POLICIES }, { root, store, feed: memoryFeed(), ...shared })
     }
     const one = await start()
-    /** Another process, after everything except the database was lost. */
+    /** Starts another process after everything except the database was lost. */
     const restart = () => start({ clock: one.clock })
     return { ...one, edit, restart }
   }

@@ -65,7 +65,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     rule: 'lifecycle.open-again',
-    fault: 'an open that failed once fails for ever',
+    fault: 'an open that failed once fails permanently',
     methods: (_, good) => {
       let failed = false
       return {

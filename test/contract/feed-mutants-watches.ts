@@ -115,7 +115,7 @@ export const watchMutants: readonly Mutant[] = [
   },
   {
     rule: 'watch.abort',
-    fault: 'waits for ever when it was aborted before',
+    fault: 'waits indefinitely when it was aborted before',
     withinMs: BRIEFLY,
     methods: watchBy(
       (watch) => (from, wake, signal) => watch(from, wake, signal.aborted ? noSignal() : signal),

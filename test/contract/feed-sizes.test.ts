@@ -1,4 +1,4 @@
-/** Oversized data that others wrote into a log is truncated at the server, so that it does not reach the memory of a node. */
+/** Oversized data that others wrote into a log is truncated at the server, so that it never fills the memory of a node. */
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
 import mysql from 'mysql2/promise'
@@ -21,7 +21,7 @@ const EPOCH = 'e'.repeat(22)
 const call = () => ({ signal: new AbortController().signal, deadlineMs: 5000 })
 const START = { epoch: EPOCH, seq: 0 }
 
-/** One feed with a log of two events, in which another writer writes as the tests demand. */
+/** One feed with a log of two events, into which another writer can write. */
 interface Place {
   readonly name: string
   setUp(): Promise<void>
@@ -31,7 +31,7 @@ interface Place {
   spoil(table: 'head' | 'log' | 'snapshots' | 'chunks', column: string): Promise<unknown>
   /** The columns that the database itself keeps short. */
   readonly short: readonly string[]
-  /** How many bytes came from the server so far; `undefined` for a database in this process. */
+  /** The number of bytes received from the server so far; `undefined` for a database in this process. */
   received(): number | undefined
 }
 
@@ -145,7 +145,7 @@ describe.each(places)('in $name, a column of eight megabytes', (place) => {
   beforeAll(place.setUp)
   afterAll(place.tearDown)
 
-  /** Runs the work, and expects that hardly any bytes came from the server for it. */
+  /** Runs the work, and asserts that it received only few bytes from the server. */
   async function briefly<T>(work: () => Promise<T>): Promise<T> {
     const before = place.received() ?? 0
     const result = await work()

@@ -52,7 +52,7 @@ interface Runner {
   readonly it: (name: string, body: () => Promise<void>) => unknown
 }
 
-/** The cases that a contract registers, to be run one by one; those across two instances need no further right. */
+/** The cases that a contract registers, to be run one by one. Cases across two instances need no further right. */
 export function casesOf(register: (runner: Runner) => void): readonly Case[] {
   const cases: Case[] = []
   register({
@@ -62,7 +62,7 @@ export function casesOf(register: (runner: Runner) => void): readonly Case[] {
   return cases.filter(({ title }) => !/^lifecycle\.twin|across two instances/.test(title))
 }
 
-/** Cases that failed without another right: they run first, since they touch a lot. */
+/** Cases that failed without another right. They run first, because they need many rights. */
 const failedBefore = new Map<string, number>()
 
 /** Runs the cases until one fails, and returns its title; `undefined` when all pass. */

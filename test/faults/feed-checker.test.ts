@@ -20,7 +20,7 @@ const QUIET: NodeState = {
   live: true,
   position: 'a/1',
   revocations: 1,
-  owed: 0,
+  pending: 0,
   pushes: { ends: 0, misses: 0 },
   incidents: {},
 }
@@ -85,7 +85,7 @@ describe('the checker', () => {
     ['never refuses', ofB({ revokedAt: 0 }), /^I2 b does not know of 1/],
     ['ends at another position', stateOfB({ position: 'a/2' }), /^I2 .* position: a\/1, a\/2/],
     ['has another number of revocations', stateOfB({ revocations: 2 }), /^I2 .* revocations/],
-    ['has pending revocations', stateOfB({ owed: 1 }), /^I2 .* owed/],
+    ['has pending revocations', stateOfB({ pending: 1 }), /^I2 .* pending/],
     ['accepts again', ofB({ resurrectedAt: 1500 }), /^I3 b accepted 1/],
     ['is live during a silence', { silences: [{ from: 3000, to: 8000, nodes: ['b'] }] }, /^I4 b/],
     ['rejects without a revocation', { attempted: new Set() }, /^I6 a refused 1/],

@@ -1,6 +1,6 @@
 /**
- * No handler runs for a request that was not checked, however the check fails (security.md, H104), and no request
- * is taken for another (G100).
+ * No handler runs for a request that was not checked, regardless of how the check fails, and no request
+ * is taken for another.
  *
  * @module
  */

@@ -29,7 +29,7 @@ const never = () => new Promise<string>(() => {})
 const oops = (): never => {
   throw new Error('oops')
 }
-// By an entry, since the linter reports an object literal with a `then`.
+// Built from an entry, because the linter reports an object literal with a `then`.
 const thenable = (then: unknown) => () => Object.fromEntries([['then', then]]) as object
 const throwing = () => Object.defineProperty({}, 'then', { get: oops })
 

@@ -1,5 +1,5 @@
 /**
- * Specifics of Hono: its exceptions; and Web requests, whose URL is text from the client.
+ * Specifics of Hono: its exceptions, and Web requests, whose URL is controlled by the client.
  *
  * @module
  */
@@ -24,7 +24,7 @@ afterEach(async () => {
 const INPUT = { policy: 'service', subject: 'svc_billing', actor: 'ops', scopes: ['orders:read'] }
 
 describe('a rejection that is thrown in Hono', () => {
-  it('is an HTTPException whose response is that of the guard, however often it is requested', async () => {
+  it('is an HTTPException whose response is that of the guard, each time it is requested', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
     const options = { scopes: ['orders:write'] }
@@ -107,7 +107,7 @@ describe('an absolute request target of the scheme https', () => {
     expect(await successorOver((request) => app.fetch(request), token)).toEqual([200, false])
   })
 
-  it('does not count as TLS outside Node either: the application has to configure it', async () => {
+  it('does not count as TLS outside Node either, unless the application configures it', async () => {
     const { watchword, token } = await dueToken()
     const headers = { authorization: `Bearer ${token}` }
     const ask = async (options: forWeb.TokenOptions<Request>) => {

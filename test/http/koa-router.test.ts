@@ -1,5 +1,6 @@
 /**
- * The position of a guard in a Koa router: the forms that the documentation calls safe, and the one that it warns of.
+ * The position of a guard in a Koa router: the forms that are documented as safe, and the one that the documentation
+ * warns about.
  *
  * @module
  */
@@ -91,7 +92,7 @@ describe.each([
     },
   )
 
-  it('throws from authOf in the handler where the letter case leads around the guard', async () => {
+  it('throws from authOf in the handler when the letter case of the path bypasses the guard', async () => {
     // The prefix of a router is compared case-sensitively for `use` without a path, and case-insensitively for routes.
     const router = new Router({ prefix: '/admin' })
     router.use(guard())

@@ -51,7 +51,7 @@ const servers = await Promise.all(
 const VALUES = {
   true: true,
   text: 'Bearer polluted',
-  // As a thenable it calls back with nothing: one that forges a result would be an attacker's code, which nothing stops.
+  // As a thenable it calls back with nothing. One that forges a result would be an attacker's code in the process.
   function: (callback: unknown) => {
     if (typeof callback === 'function') callback()
   },

@@ -1,5 +1,5 @@
 /**
- * One table of requests, sent byte for byte to every framework (security.md, section H).
+ * One table of requests, sent byte for byte to every framework.
  *
  * @module
  */

@@ -136,7 +136,7 @@ export function table(tokens: Tokens): readonly Row[] {
   row('no header', {}, MISSING)
   values('an empty header', [''], MISSING)
 
-  // H101: only Bearer, in any case, one space, the alphabet of b64token.
+  // The scheme must be Bearer, in any case, followed by one space and a b64token.
   for (const scheme of ['bearer', 'BEARER', 'bEaReR']) values(scheme, [`${scheme} ${good}`], OK)
   for (const name of ['AUTHORIZATION', 'Authorization', 'aUTHORIZATION']) {
     row(`the header is called ${name}`, { headers: [`${name}: Bearer ${good}`] }, OK)
@@ -171,7 +171,7 @@ export function table(tokens: Tokens): readonly Row[] {
   row('a bare CR', { headers: [`authorization: Bearer ${good}\rx: y`] }, byServer(400))
   row('a space before the colon', { headers: [`authorization : Bearer ${good}`] }, byServer(400))
 
-  // H102: one credential.
+  // A request may have only one credential.
   values('the header twice', [`Bearer ${good}`, `Bearer ${good}`], MALFORMED)
   values('two headers, two tokens', [`Bearer ${good}`, `Bearer ${other}`], MALFORMED)
   values('two headers, the second no good', [`Bearer ${good}`, 'Bearer x'], MALFORMED)
@@ -200,7 +200,7 @@ export function table(tokens: Tokens): readonly Row[] {
   })
   row('a token in a form alone', { method: 'POST', headers: form, body }, MISSING)
 
-  // H103: what a rejection reveals.
+  // A rejection reveals only whether the credentials were missing, malformed, invalid or insufficient.
   bearer('no token', 'x', INVALID)
   bearer('a token cut short', good.slice(0, -1), INVALID)
   bearer('a token with one more character', `${good}A`, INVALID)
@@ -233,7 +233,7 @@ export function table(tokens: Tokens): readonly Row[] {
   const namedBad = { ...INVALID, headers: problem(`${named}, error="invalid_token", ${metadata}`) }
   bearer('the metadata beside an error', 'x', namedBad, '/named')
 
-  // H104 and H105: every method, and credentials that are optional.
+  // Guards apply to every method, and credentials may be optional.
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     row(`${method} without a token`, { method }, MISSING)
     row(`${method} with one`, { method, headers: [`authorization: Bearer ${good}`] }, OK)
@@ -254,7 +254,7 @@ export function table(tokens: Tokens): readonly Row[] {
   values('optional, an empty header', [''], MISSING, '/optional')
   values('optional, the scheme alone', ['Bearer'], MALFORMED, '/optional')
 
-  // H106: the client cannot choose its identity.
+  // The client cannot choose its identity.
   const claims = ['x-user-id: root', 'x-auth: root', 'x-subject: root', 'x-forwarded-user: root']
   row(
     'identity in headers, with a token',

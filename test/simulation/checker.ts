@@ -202,7 +202,8 @@ export class Checker {
       throw new Violation(`I2: ${down.name} does not come back to life`)
     const has = this.#holdings()
     for (const process of running) {
-      if (process.follower.owed > 0) throw new Violation(`I5: ${process.name} still owes`)
+      if (process.follower.pending > 0)
+        throw new Violation(`I5: ${process.name} still has pending revocations`)
       this.#stillDenies(process)
       this.#deniesOnly(process, tokens)
     }

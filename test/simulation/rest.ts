@@ -60,7 +60,7 @@ async function settle(world: World): Promise<void> {
 }
 
 const isQuiet = ({ running, checker }: World): boolean =>
-  running.every(({ isFresh, follower }) => isFresh && follower.owed === 0) && checker.isKnown()
+  running.every(({ isFresh, follower }) => isFresh && follower.pending === 0) && checker.isKnown()
 
 // Each node sweeps once a minute, even if its clock is wrong.
 async function sweepAll(world: World): Promise<void> {

@@ -6,9 +6,9 @@
 import type { SealedEvent, SealedHead } from '../feed.js'
 
 /**
- * Records that the log was set back: in messages of the stream before `at`, events above `seq` are overwritten or about
- * to be. Each frame repeats the cuts of the frame before it, because a reader that starts in the middle of the stream
- * has not seen earlier frames.
+ * Records that the head was moved back: in messages of the stream before `at`, events above `seq` are overwritten or
+ * about to be. Each frame repeats the cuts of the frame before it, because a reader that starts in the middle of the
+ * stream has not seen earlier frames.
  */
 export interface Cut {
   readonly at: number

@@ -9,7 +9,7 @@ import type { Cut, Placed } from './frame.js'
 
 /** Concurrent touches of the head and junk messages force retries; their number is bounded. */
 export const MAX_ATTEMPTS = 32
-// A log is set back only for repair.
+// The head is moved back only for repair.
 const MAX_CUTS = 16
 
 /** The end of the stream, as its leader sees it. */

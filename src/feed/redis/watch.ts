@@ -64,7 +64,7 @@ export async function watchLog(options: WatchOptions): Promise<void> {
   for (;;) {
     const found = await next(cursor)
     const isNew = Number(found.no) > Number(cursor.no)
-    // The log was set back or dropped: ids are no longer comparable.
+    // The log was rolled back or dropped: ids are no longer comparable.
     if (!isNew && (found.no !== cursor.no || found.seq < cursor.seq)) return wake()
     if (isNew) {
       // Events of another epoch are not delivered: the core has to pull from that epoch's start.

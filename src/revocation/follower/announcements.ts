@@ -28,7 +28,7 @@ export interface Announcer {
   /** Resolves with a position at which the log has the entries. */
   publish(entries: readonly RevocationEntry[]): Promise<Position>
   /** Whether the entry, or one of the same target, is pending. */
-  owes(entry: RevocationEntry): boolean
+  isPending(entry: RevocationEntry): boolean
   /** The last event of the log that this node has applied. */
   readonly position: Position
 }
@@ -57,7 +57,7 @@ export class Announcements {
     const { index, follower } = this.#options
     if (this.#known(entry) !== undefined) return true
     // The index also has this node's own revocations, which the log may lack.
-    return !this.#pending.has(targetOf(entry)) && !follower.owes(entry) && index.covers(entry)
+    return !this.#pending.has(targetOf(entry)) && !follower.isPending(entry) && index.covers(entry)
   }
 
   /**

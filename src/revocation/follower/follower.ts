@@ -70,13 +70,13 @@ export class Follower implements RevocationLog {
   }
 
   /** The number of this node's revocations that the log has not confirmed. */
-  get owed(): number {
-    return this.#parts.republisher.owed
+  get pending(): number {
+    return this.#parts.republisher.pending
   }
 
   /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
-  owes(entry: RevocationEntry): boolean {
-    return this.#parts.republisher.owes(entry)
+  isPending(entry: RevocationEntry): boolean {
+    return this.#parts.republisher.isPending(entry)
   }
 
   /** The number of events skipped because they are not authentic. */
@@ -223,7 +223,7 @@ export class Follower implements RevocationLog {
     try {
       return await this.#parts.publisher.append(entries)
     } catch (error) {
-      this.#parts.republisher.owe(entries)
+      this.#parts.republisher.keep(entries)
       throw error
     }
   }

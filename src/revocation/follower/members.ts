@@ -173,7 +173,7 @@ export class Members {
     this.#others.delete(life)
   }
 
-  /** Records that another member gave one up: it is no longer waited for, and its entry ends as after a silence. */
+  /** Records that another member stopped waiting for one. Its entry ends as after a silence. */
   givenUp(life: string): void {
     const known = this.#others.get(life)
     if (known !== undefined) known.isGivenUp = true

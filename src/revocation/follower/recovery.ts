@@ -183,7 +183,7 @@ export class Recovery {
     const { replica, epochs, republisher } = this.#options
     if (replica.position.epoch !== '') republisher.compare()
     const started = await epochs.start(current, isTorn)
-    if (started !== 'late') republisher.founded(started === 'incomplete')
+    if (started !== 'late') republisher.created(started === 'incomplete')
   }
 
   async #restoreHead(forged: SealedHead): Promise<void> {

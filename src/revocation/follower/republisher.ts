@@ -30,31 +30,31 @@ export interface RepublisherOptions
 export class Republisher {
   readonly #options: RepublisherOptions
   // Revocations of this node that the log may not have.
-  readonly #owed = new Outbox()
-  #paying = false
+  readonly #outbox = new Outbox()
+  #isFlushing = false
   #repairing = false
   // Whether the log still needs the event that declares it complete, and where it begins.
   #isIncomplete = false
   // Whether this node created the log and therefore republishes first.
-  #isFounder = false
+  #isCreator = false
 
   constructor(options: RepublisherOptions) {
     this.#options = options
   }
 
   /** Keeps entries that the log may not have accepted, to retry them when it responds. */
-  owe(entries: readonly FeedEntry[]): void {
-    this.#owed.add(entries)
+  keep(entries: readonly FeedEntry[]): void {
+    this.#outbox.add(entries)
   }
 
   /** Whether the entry, or one of the same target, is pending. */
-  owes(entry: RevocationEntry): boolean {
-    return this.#owed.has(entry)
+  isPending(entry: RevocationEntry): boolean {
+    return this.#outbox.has(entry)
   }
 
   /** The number of pending entries. */
-  get owed(): number {
-    return this.#owed.size
+  get pending(): number {
+    return this.#outbox.size
   }
 
   /** From here on, all entries that are read are compared with all known entries. */
@@ -69,8 +69,8 @@ export class Republisher {
   }
 
   /** Records that this node has created the log, and whether the log lacks entries of this node. */
-  founded(isIncomplete: boolean): void {
-    this.#isFounder = true
+  created(isIncomplete: boolean): void {
+    this.#isCreator = true
     this.#isIncomplete = isIncomplete
   }
 
@@ -78,19 +78,19 @@ export class Republisher {
   settle(): void {
     const { replica } = this.#options
     if (replica.shadow !== undefined && !this.#repairing) void this.#repair()
-    if (this.#owed.size > 0 && !this.#paying) void this.#pay()
+    if (this.#outbox.size > 0 && !this.#isFlushing) void this.#flush()
   }
 
-  async #pay(): Promise<void> {
-    this.#paying = true
-    const entries = this.#owed.first(GROUP)
+  async #flush(): Promise<void> {
+    this.#isFlushing = true
+    const entries = this.#outbox.first(GROUP)
     try {
       await this.#options.append(entries)
-      this.#owed.settle(entries)
+      this.#outbox.settle(entries)
     } catch {
       // They are retried after the next proof.
     } finally {
-      this.#paying = false
+      this.#isFlushing = false
     }
   }
 
@@ -99,17 +99,17 @@ export class Republisher {
     const { replica, index, clock, onIncident, signal } = this.#options
     this.#repairing = true
     try {
-      if (!this.#isFounder) {
+      if (!this.#isCreator) {
         const delay = Math.floor(this.#options.random() * MAX_DELAY_MS)
         await new Promise<void>((resolve) => void clock.setTimer(resolve, delay))
       }
       const { shadow } = replica
       if (shadow === undefined || signal.aborted) return
-      const repaired = await this.#giveBack(index.missingFrom(shadow))
-      if (this.#isIncomplete) await this.#tellWhole()
+      const repaired = await this.#republish(index.missingFrom(shadow))
+      if (this.#isIncomplete) await this.#declareComplete()
       // Another comparison may have begun in the meantime; the next round handles it.
       if (replica.shadow === shadow) replica.shadow = undefined
-      this.#isFounder = false
+      this.#isCreator = false
       if (repaired > 0) onIncident('restored', repaired)
     } catch {
       // Missing entries are found again after the next proof.
@@ -118,7 +118,7 @@ export class Republisher {
     }
   }
 
-  async #giveBack(missing: Iterable<RevocationEntry>): Promise<number> {
+  async #republish(missing: Iterable<RevocationEntry>): Promise<number> {
     const { append } = this.#options
     let count = 0
     let group: RevocationEntry[] = []
@@ -134,7 +134,7 @@ export class Republisher {
   }
 
   // After republication, the log is complete from the floor that it had when it was compared.
-  async #tellWhole(): Promise<void> {
+  async #declareComplete(): Promise<void> {
     const { feedClient, append, replica, node: value } = this.#options
     const head = await feedClient.head()
     if (head === null || head.epoch !== replica.position.epoch) return

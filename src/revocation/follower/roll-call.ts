@@ -11,7 +11,7 @@ import type { AgreedTime } from './agreed-time.js'
 import { type Member, type Members, memberText } from './members.js'
 import type { Replica } from './replica.js'
 
-/** Replaces the time of a `leave`: another node gave this one up, and it may still be running. */
+/** Replaces the time of a `leave`: another node stopped waiting for this one, which may still be running. */
 export const GIVEN_UP = 0
 
 /** Options of roll calls. */

@@ -24,7 +24,7 @@ export interface RevocationLog {
   /** The last event that this node has applied. */
   readonly position: Position
   /** Whether this node has revoked the entry, or one of the same target, without confirmation from the log. */
-  owes(entry: RevocationEntry): boolean
+  isPending(entry: RevocationEntry): boolean
   /** Pulls for a caller that cannot decide otherwise. Never rejects; the caller checks the lease. */
   confirm(): Promise<void>
   /** Appends entries and asks every running node to confirm that it has applied them. Rejects as an append does. */

@@ -78,7 +78,7 @@ function forgotten({ acknowledged, logs, states }: History): string[] {
     const lost = acknowledged.filter(({ token }) => (sightings[token] ?? NEVER).revokedAt === 0)
     if (lost.length > 0) faults.push(`I2 ${node} does not know of ${lost.length} revocations`)
   }
-  for (const field of ['position', 'revocations', 'live', 'owed'] as const) {
+  for (const field of ['position', 'revocations', 'live', 'pending'] as const) {
     const values = new Set([...states.values()].map((state) => state[field]))
     if (values.size > 1) faults.push(`I2 the nodes differ in ${field}: ${[...values].join(', ')}`)
   }

@@ -38,7 +38,7 @@ export interface NodeState {
   readonly live: boolean
   readonly position: string
   readonly revocations: number
-  readonly owed: number
+  readonly pending: number
   readonly pushes: { readonly ends: number; readonly misses: number }
   readonly incidents: Readonly<Record<string, number>>
 }
@@ -147,7 +147,7 @@ export class Observer {
       live: status === 'live',
       position: `${position.epoch}/${position.seq}`,
       revocations,
-      owed: pendingRevocations,
+      pending: pendingRevocations,
       pushes,
       incidents,
     }

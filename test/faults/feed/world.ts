@@ -280,9 +280,9 @@ export class World {
     const settled = async () => {
       const [first, ...others] = await this.#look()
       const same = others.every(({ position }) => position === first?.position)
-      const paid = [first, ...others].every((state) => state?.owed === 0 && state.live)
+      const isFlushed = [first, ...others].every((state) => state?.pending === 0 && state.live)
       const known = await Promise.all(this.nodes.map((node) => node.hasRefused(tokens)))
-      return same && paid && !known.includes(false)
+      return same && isFlushed && !known.includes(false)
     }
     // The checker reports what is still missing after this.
     await until(settled, PATIENCE_MS)

@@ -27,7 +27,7 @@ function newLog() {
         await log.before()
         return position
       },
-      owes: () => false,
+      isPending: () => false,
       get position() {
         return positionOf(log.epoch)
       },

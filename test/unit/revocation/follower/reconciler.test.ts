@@ -189,7 +189,7 @@ describe('a node that reconnects after its lease ran out', () => {
     await clock.advance(2 * MAX_STALENESS)
     cut(false)
     await clock.advance(5 * SECOND)
-    expect(b.follower.owed).toBe(0)
+    expect(b.follower.pending).toBe(0)
     expect(log.head?.seq).toBeGreaterThan(seq)
     const late = await start({ node: 'late', reconcile: NO_CHANGES })
     expect(denies(late, lost)).toBe(true)
@@ -210,7 +210,7 @@ describe('a node that reconnects after its lease ran out', () => {
     await clock.advance(5 * SECOND)
     for (const { node } of others) {
       expect(denies(node, lost)).toBe(true)
-      expect(node.follower.owed).toBe(0)
+      expect(node.follower.pending).toBe(0)
     }
     const told = (log.head?.seq ?? 0) - before
     expect(told).toBeGreaterThan(0)
@@ -440,7 +440,7 @@ describe('a node whose lease holds', () => {
     node.follower.doubt()
     await clock.advance(2 * SECOND)
     expect(denies(node, entry)).toBe(true)
-    expect(node.follower.owed).toBe(0)
+    expect(node.follower.pending).toBe(0)
     expect(node.incidents).toEqual({ reconciled: 1 })
   })
 })
