@@ -7,6 +7,9 @@
  * @module
  */
 
+import { adapterFor, hasMethods } from '../lib/foreign-client.js'
+import { invalidOption } from '../lib/invalid.js'
+import { describe } from '../lib/quote.js'
 import { withSignals } from '../lib/signals.js'
 import { MAX_EVENT_BYTES, type RevocationFeed, type WatchHint } from './feed.js'
 import type { WakeupChannel } from './wakeups/channel.js'
@@ -29,7 +32,8 @@ const MOST_UNSETTLED = 100
  * Adds a push channel to a feed: each event that this node appends is sent to the other nodes, which otherwise receive
  * it at their next poll. The channel affects only latency. If the feed has its own push channel, both are used.
  *
- * Wrap the feed on every node and use the returned feed in its place. Closing it closes the wrapped feed.
+ * Wrap the feed on every node and use the returned feed in its place. Closing it closes the wrapped feed. Throws
+ * `ERR_INVALID_OPTION` for another object, such as a client without its adapter.
  *
  * @example
  * ```ts
@@ -51,6 +55,8 @@ const MOST_UNSETTLED = 100
  * ```
  */
 export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): RevocationFeed {
+  check('feed', feed, ['open', 'head', 'read', 'append', 'close'])
+  check('push channel', channel, ['publish', 'subscribe'])
   const send = sender(channel)
   const closing = new AbortController()
   return {
@@ -87,6 +93,14 @@ export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): Revoc
     },
     ...optionalMethods(feed),
   }
+}
+
+// A client of Redis or NATS also has `publish` and `subscribe`.
+function check(role: 'feed' | 'push channel', value: unknown, methods: readonly string[]): void {
+  const hint = adapterFor(value, role)
+  if (hint === undefined && hasMethods(value, methods)) return
+  const field = role === 'feed' ? role : 'channel'
+  throw invalidOption(field, hint ?? `expected a ${role}, got ${describe(value)}`)
 }
 
 type Optional = 'touch' | 'trim' | 'peek' | 'snapshot' | 'observe' | 'reset' | 'identity'

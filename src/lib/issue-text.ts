@@ -27,6 +27,14 @@ export interface Checked {
 // Fields that may hold a secret or a claim: messages name only the type.
 const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
 
+// What a field is, where its name and an example do not say it.
+const MEANINGS: ReadonlyMap<PropertyKey | undefined, string> = new Map([
+  [
+    'actor',
+    "; the actor is the person or service that makes the change, such as the operator's user id",
+  ],
+])
+
 /**
  * The message for the issues of a schema, of which there is at least one. Unknown names come first: a misspelt field also makes the schema report the
  * intended field as missing.
@@ -42,10 +50,12 @@ export function issueText(issues: readonly SchemaIssue[], checked: Checked): str
     return `${place}unknown ${noun} ${quote(key)}${allowedNames(key, fieldsAt(schema, path))}`
   }
   const given = valueAt(input, path)
-  const isSaid = message.includes('undefined') || (path.length === 0 && typeof given === 'object')
-  if (isSaid || given === UNREAD) return `${field}: ${message}`
+  const meaning = MEANINGS.get(path[0]) ?? ''
+  const isSaid =
+    /undefined|, got /.test(message) || (path.length === 0 && typeof given === 'object')
+  if (isSaid || given === UNREAD) return `${field}: ${message}${meaning}`
   const isOpaque = path.some((part) => OPAQUE.has(part))
-  return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}`
+  return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}${meaning}`
 }
 
 const UNREAD = Symbol('unread')

@@ -17,6 +17,7 @@ import {
   SECOND,
   YEAR,
 } from '../lib/duration.js'
+import { adapterFor, hasMethods } from '../lib/foreign-client.js'
 import { isName } from '../lib/name.js'
 import { durationText } from '../lib/quote.js'
 import { optional, strict } from '../lib/schema.js'
@@ -59,21 +60,35 @@ const whole = (min: number, max: number) =>
 const oneOf = <T extends string>(...values: T[]) =>
   z.custom<T>((value) => values.includes(value as T), `expected one of '${values.join("', '")}'`)
 
-const hasMethods = (value: unknown, methods: readonly string[]): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+const STORE_METHODS = [
+  ...['open', 'close', 'insertTokens', 'getToken', 'listTokens', 'succeed', 'supersede', 'revoke'],
+  ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
+]
+
+const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
 
 const adapter = <T>(
   kind: string,
   example: string,
   methods: readonly string[],
   rest: (value: T) => boolean = () => true,
+  hint: (value: unknown) => string | undefined = () => undefined,
 ) =>
-  z.custom<T>(
-    (value) => hasMethods(value, methods) && rest(value as T),
-    `expected a ${kind} such as ${example}: an object with ${methods.join(', ')} and the properties that its type names`,
-  )
+  z.custom<T>((value) => hasMethods(value, methods) && rest(value as T), {
+    error: ({ input }) =>
+      hint(input) ??
+      `expected a ${kind} such as ${example}: an object with ${methods.join(', ')} and the properties that its type names`,
+  })
+
+const hintAtStore = (value: unknown): string | undefined =>
+  hasMethods(value, FEED_METHODS)
+    ? 'expected a store, got a feed: pass it as `feed`'
+    : adapterFor(value, 'store')
+
+const hintAtFeed = (value: unknown): string | undefined =>
+  hasMethods(value, STORE_METHODS)
+    ? 'expected a feed, got a store: pass it as `store`'
+    : adapterFor(value, 'feed')
 
 const isMethodIfAny = (method: unknown): boolean =>
   method === undefined || typeof method === 'function'
@@ -173,13 +188,6 @@ export const cacheSchema = strict({
   maxBytes: optional(whole(10_000, 2 ** 36)),
 })
 
-const STORE_METHODS = [
-  ...['open', 'close', 'insertTokens', 'getToken', 'listTokens', 'succeed', 'supersede', 'revoke'],
-  ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
-]
-
-const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
-
 /** The options of an authority. */
 export const optionsSchema = strict(
   {
@@ -190,8 +198,12 @@ export const optionsSchema = strict(
     ),
     rootKey: optional(rootKey),
     previousRootKeys: optional(z.array(rootKey, 'expected a list of root keys')),
-    store: optional(adapter<Store>('store', 'memoryStore()', STORE_METHODS, describesStore)),
-    feed: optional(adapter<RevocationFeed>('feed', 'memoryFeed()', FEED_METHODS, describesFeed)),
+    store: optional(
+      adapter<Store>('store', 'memoryStore()', STORE_METHODS, describesStore, hintAtStore),
+    ),
+    feed: optional(
+      adapter<RevocationFeed>('feed', 'memoryFeed()', FEED_METHODS, describesFeed, hintAtFeed),
+    ),
     policies: z.record(name(64), policySchema, 'expected an object of policies by name'),
     claims: optional(
       z.custom<StandardSchemaV1>(

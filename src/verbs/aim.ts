@@ -57,6 +57,13 @@ const targetSchema = z.union(
 /** A validated target. */
 export type Target = z.output<typeof targetSchema>
 
+const WHOLE_TOKEN =
+  'expected one field, got the whole object of a token: pass { token: issued.token }, or { id: issued.id } or { id: record.id }'
+
+// What `issue`, `verify` and the lists return.
+const isWholeToken = (raw: object, names: readonly string[]): boolean =>
+  names.includes('family') && names.includes('subject') && 'id' in raw
+
 const invalid = (message: string) => invalidArgument('target', message)
 
 /** Validates a target. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix. */
@@ -66,6 +73,7 @@ export function parseTarget(raw: unknown): Target {
   const names = isObject ? Object.keys(raw) : []
   const unknown = names.find((name) => !Object.hasOwn(TARGETS, name))
   if (unknown !== undefined) {
+    if (isWholeToken(raw as object, names)) throw invalid(WHOLE_TOKEN)
     const allowed = allowedNames(unknown, Object.keys(TARGETS))
     throw invalid(`unknown field ${quote(unknown)}${allowed}`)
   }

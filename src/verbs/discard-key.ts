@@ -9,6 +9,7 @@ import { isDiscarded } from '../keys/discarded.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
 import { opens } from '../keys/root-proof.js'
 import { systemClock } from '../lib/clock.js'
+import { adapterFor, hasMethods } from '../lib/foreign-client.js'
 import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
@@ -38,10 +39,9 @@ const text = (max: number) =>
 // The root keys are validated when they are used.
 const optionsSchema = strict(
   {
-    store: z.custom<Store>(
-      (value) => typeof value === 'object' && value !== null,
-      'expected a store',
-    ),
+    store: z.custom<Store>((value) => hasMethods(value, ['open', 'listKeys']), {
+      error: ({ input }) => adapterFor(input, 'store') ?? 'expected a store',
+    }),
     rootKey: z.custom<string | KeyWrapper>((value) => value !== undefined, 'expected the root key'),
     previousRootKeys: optional(
       z.custom<readonly (string | KeyWrapper)[]>(Array.isArray, 'expected a list'),

@@ -50,7 +50,7 @@ const optionsSchema = strict(
     ),
     successors: optional(z.boolean('expected true or false')),
   },
-  'expected an object with at least actor',
+  "expected an object with at least actor, such as { actor: 'ops@acme.example' }",
 )
 
 type Options = z.output<typeof optionsSchema>

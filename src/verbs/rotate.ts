@@ -44,7 +44,7 @@ const optionsSchema = strict(
       z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text'),
     ),
   },
-  'expected an object with at least actor',
+  "expected an object with at least actor, such as { actor: 'ops@acme.example' }",
 )
 
 type Options = z.output<typeof optionsSchema>

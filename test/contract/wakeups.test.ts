@@ -302,6 +302,15 @@ describe.skipIf(natsUrl === undefined)('wake-ups by nats', async () => {
 
   proveOver((subject) => natsWakeups(connection, { subject }))
 
+  it('are asked for in place of the connection itself', () => {
+    expect(() => withWakeups(memoryFeed(), connection as never)).toThrow(
+      "channel: expected a push channel, such as natsWakeups(connection) of 'watchword/feed/wakeups', got a NATS connection",
+    )
+    expect(() => withWakeups(connection as never, openChannel().channel)).toThrow(
+      "feed: expected a feed, such as natsFeed(jetstream(connection)) of 'watchword/feed/nats', got a NATS connection",
+    )
+  })
+
   it('end with the connection', async () => {
     const own = await connect({ servers: natsUrl ?? '' })
     let heard = 0

@@ -231,13 +231,59 @@ describe('the message about an argument', () => {
       'missing options of a revocation',
       (w) => (w.revoke as (target: object) => unknown)({ all: true }),
       'ERR_INVALID_ARGUMENT',
-      ['options: expected an object with at least actor', 'got undefined'],
+      ['options: expected an object with at least actor', "{ actor: '", 'got undefined'],
+    ],
+    [
+      'the whole issued token as a target',
+      async (w) => w.revoke((await w.issue(input)) as never, ACTOR),
+      'ERR_INVALID_ARGUMENT',
+      [
+        'target: expected one field, got the whole object of a token',
+        '{ token: issued.token }',
+        '{ id: issued.id }',
+      ],
+    ],
+    [
+      'the record of a token as a target',
+      async (w) => {
+        const { id } = await w.issue(input)
+        return w.revoke((await w.tokens.get(id)) as never, ACTOR)
+      },
+      'ERR_INVALID_ARGUMENT',
+      ['target: expected one field, got the whole object of a token', '{ id: record.id }'],
+    ],
+    [
+      'a missing actor of an issue',
+      (w) => w.issue({ policy: 'service', subject: 'svc' } as never),
+      'ERR_INVALID_ARGUMENT',
+      [
+        'actor: expected 1 to 256 characters',
+        'got undefined; the actor is the person or service that makes the change',
+      ],
+    ],
+    [
+      'a missing actor of a rotation',
+      async (w) => w.rotate((await w.issue(input)).token, {} as never),
+      'ERR_INVALID_ARGUMENT',
+      [
+        'actor: expected 1 to 256 characters',
+        'the actor is the person or service that makes the change',
+      ],
+    ],
+    [
+      'a missing actor of a revocation',
+      (w) => w.revoke({ all: true }, { reason: 'test' } as never),
+      'ERR_INVALID_ARGUMENT',
+      [
+        'actor: expected 1 to 256 characters',
+        'the actor is the person or service that makes the change',
+      ],
     ],
     [
       'an actor that is undefined',
       (w) => w.issue({ ...input, actor: undefined } as never),
       'ERR_INVALID_ARGUMENT',
-      ['actor: it is undefined', 'it is required'],
+      ['actor: it is undefined', 'it is required; the actor is', "such as the operator's user id"],
     ],
     [
       'a ttl in an unknown unit',
