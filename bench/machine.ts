@@ -1,12 +1,12 @@
 /**
- * Where and when a run took place.
+ * The machine and the time of a run.
  *
  * @module
  */
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 
-/** What a reader has to know to make sense of the numbers. */
+/** The facts that a reader needs to interpret the figures. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number

@@ -1,5 +1,5 @@
 /**
- * The few statistics that the tables are made of.
+ * The statistics of the tables.
  *
  * @module
  */

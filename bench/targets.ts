@@ -1,5 +1,5 @@
 /**
- * What the project wants to reach: a bar that must hold, and a goal beyond it.
+ * The targets of the project: a bar that must be met, and a goal beyond it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the project wants to reach.
+ * The targets of the project.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a run finds out, and what `results.json` holds.
+ * The results of a run, and the content of `results.json`.
  *
  * @module
  */

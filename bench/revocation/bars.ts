@@ -1,5 +1,5 @@
 /**
- * What the project wants to reach, and what a run found.
+ * The targets of the project, and the figures of a run.
  *
  * @module
  */

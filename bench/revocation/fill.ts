@@ -1,5 +1,5 @@
 /**
- * Logs with many revocations in them, to start with.
+ * Creates logs with many revocations.
  *
  * @module
  */
@@ -72,8 +72,8 @@ export async function writeGroups(
 }
 
 /**
- * In an event for each, and then compacts the log. The events are written past the publisher, which would wait for each,
- * or put many into one; the node reads them like any other.
+ * Writes one event per revocation, and then compacts the log. The events bypass the publisher, which would wait for
+ * each one or combine them. The node reads them like any other events.
  */
 export async function writeSingly(
   fleet: Fleet,
@@ -89,7 +89,7 @@ export async function writeSingly(
         position = next
         page = take(tokens, PAGE)
       } else {
-        // The node itself had something to say.
+        // The node itself has appended an event.
         await follower.pull()
         position = follower.position
       }

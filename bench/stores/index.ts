@@ -29,7 +29,7 @@ const settings = values.quick ? QUICK : FULL
 const rows = values.rows === undefined ? settings.rows : Number(values.rows)
 const names = Object.keys(PLACES)
 
-// Whole blocks of a thousand for the batches, and enough for the sizes to differ.
+// A multiple of a thousand for the batches, and enough tokens for the sizes to differ.
 if (!Number.isSafeInteger(rows) || rows < 20_000 || rows % 1000 !== 0)
   throw new TypeError('--rows takes a multiple of 1,000, from 20,000 on')
 if (values.only !== undefined && !names.includes(values.only))
@@ -50,7 +50,7 @@ async function runAll(chosen: readonly string[], pace: Pace): Promise<void> {
   }
   const bars = judge(stores)
   console.log(describeBars(bars))
-  // One store alone would stand beside another run's numbers.
+  // The figures of one store must not be stored beside those of another run.
   if (values.only !== undefined) return
   const file = new URL('results.json', import.meta.url)
   const byName = Object.fromEntries(bars.map(({ what, ...bar }) => [what, bar]))
@@ -83,7 +83,7 @@ async function dropAfterwards<T>(place: Place, work: () => Promise<T>): Promise<
   }
 }
 
-// Further digits would be noise.
+// More digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

@@ -1,5 +1,5 @@
 /**
- * SQLite: a file of its own, through libsql.
+ * SQLite: a separate file, through libsql.
  *
  * @module
  */
