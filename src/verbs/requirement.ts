@@ -113,7 +113,7 @@ export function compileRequirement(requirement: Requirement): CompiledRequiremen
   }
   if (freshness !== undefined && freshness !== 'store')
     throw invalidArgument('freshness', `expected 'store', got ${describe(freshness)}`)
-  const maxStalenessMs = maxStaleness === undefined ? undefined : parseDuration(maxStaleness)
+  const maxStalenessMs = parseDuration(maxStaleness)
   if (maxStaleness !== undefined && maxStalenessMs === undefined) {
     throw invalidArgument(
       'maxStaleness',
@@ -234,8 +234,7 @@ export function missingScopes(
   { allOf, anyOf }: CompiledRequirement,
 ): readonly string[] {
   const missing = uncovered(granted, allOf)
-  if (anyOf.length > 0 && !anyOf.some((scope) => coveredByAny(granted, scope)))
-    missing.push(...anyOf)
+  if (!anyOf.some((scope) => coveredByAny(granted, scope))) missing.push(...anyOf)
   return Object.freeze(missing)
 }
 
