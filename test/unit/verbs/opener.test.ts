@@ -8,7 +8,7 @@ import { ready } from '../../../src/paseto.js'
 import { fixtures } from '../../../src/testkit/store/fixtures.js'
 import { fingerprint, words } from '../../../src/token/fingerprint.js'
 import { generateKey, keyId } from '../../../src/token/paserk.js'
-import { sealBytes, sealText } from '../../../src/token/v4local.js'
+import { plaintextWindow, sealBytes, sealText } from '../../../src/token/v4local.js'
 import {
   FOOTER_TEXT_LENGTH,
   footerOf,
@@ -18,7 +18,15 @@ import {
 } from '../../../src/token/wire.js'
 import type { Entry } from '../../../src/verbs/entry.js'
 import { Opener, type OpenerOptions } from '../../../src/verbs/opener.js'
-import { AUDIENCE, assertionOf, claimsText, HOUR, ISSUER, START } from '../../support/harness.js'
+import {
+  AUDIENCE,
+  assertionOf,
+  claimsText,
+  HOUR,
+  ISSUER,
+  isDeepFrozen,
+  START,
+} from '../../support/harness.js'
 
 beforeAll(() => ready)
 
@@ -129,20 +137,34 @@ describe('an authentic token', () => {
     expect(verdict(token(claimsText({ tenant: 'acmé "x" \u{1f600}' })))).toBe('ok')
   })
 
+  it('is read with any spelling of the footer of its key', () => {
+    const { key, kid, verdict } = setup()
+    const footer = Buffer.from(`{ "kid": "${kid}" }`)
+    const body = sealText(key, claimsText(), footer, assertionOf(ISSUER, AUDIENCE))
+    expect(verdict(writeStandard(body, footer.toString('base64url')))).toBe('ok')
+  })
+
+  it('leaves nothing of its text in memory', () => {
+    const { token, verdict } = setup()
+    expect(verdict(token())).toBe('ok')
+    expect(
+      plaintextWindow()
+        .subarray(0, 100)
+        .every((byte) => byte === 0),
+    ).toBe(true)
+  })
+
   it('has frozen custom claims, also if a schema gets to see them', () => {
-    const seen: unknown[] = []
-    const claims = z.pipe(
+    const copied = z.pipe(
       z.unknown(),
-      z.transform((value) => {
-        seen.push(value)
-        return value
-      }),
+      z.transform((value) => ({ ...(value as object) })),
     )
-    const { opener, token } = setup({ claims })
-    const { custom } = entryOf(opener, token(claimsText({ tenant: { id: 't' } })))
-    expect(seen).toEqual([{ tenant: { id: 't' } }])
-    expect(Object.isFrozen(custom)).toBe(true)
-    expect(Object.isFrozen(custom['tenant'])).toBe(true)
+    for (const claims of [undefined, z.unknown(), copied]) {
+      const { opener, token } = setup({ claims })
+      const { custom, principal } = entryOf(opener, token(claimsText({ tenant: { id: 't' } })))
+      expect(principal.claims).toEqual({ tenant: { id: 't' } })
+      expect([custom, principal].map(isDeepFrozen)).toEqual([true, true])
+    }
   })
 
   it('takes 350 bytes and its claims in the cache, and its claims twice if a schema returns others', () => {
@@ -174,6 +196,15 @@ describe('a token is rejected as', () => {
     const strict = setup({ claims: z.object({ tenant: z.string() }) })
     expect(strict.verdict(strict.token())).toBe('claims_invalid')
     expect(strict.verdict(strict.token(claimsText({ tenant: 'acme' })))).toBe('ok')
+  })
+
+  it('malformed if it is not text, or names no key in a footer of the usual length', () => {
+    const { body, token, verdict } = setup()
+    const text = token()
+    for (const other of [undefined, null, 7, {}, [text], new String(text)])
+      expect(verdict(other)).toBe('malformed')
+    const footer = 'A'.repeat(FOOTER_TEXT_LENGTH)
+    expect(verdict(writeStandard(body(claimsText()), footer))).toBe('malformed')
   })
 
   it('wrong_issuer or wrong_audience if its claims name others than its key', () => {

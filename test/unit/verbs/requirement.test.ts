@@ -261,6 +261,7 @@ describe('the scopes of a token', () => {
   it('satisfy a requirement of all scopes only if each is covered', () => {
     expect(met(['a', 'b'], ['a', 'b'])).toEqual([])
     expect(met(['*'], ['a', 'b'])).toEqual([])
+    expect(met(['c:*'], ['a', 'b'])).toEqual(['a', 'b'])
     expect(met(['a'], ['a', 'b'])).toEqual(['b'])
     expect(met(['b'], ['a', 'b'])).toEqual(['a'])
     expect(met([], ['a', 'b'])).toEqual(['a', 'b'])
@@ -272,6 +273,8 @@ describe('the scopes of a token', () => {
     expect(met(['a'], { anyOf: ['a'] })).toEqual([])
     expect(met(['c'], { anyOf: ['a', 'b'] })).toEqual(['a', 'b'])
     expect(met(['c'], { anyOf: ['a'] })).toEqual(['a'])
+    expect(met(['*'], { anyOf: ['a', 'b'] })).toEqual([])
+    expect(met(['c:*'], { anyOf: ['a', 'b'] })).toEqual(['a', 'b'])
   })
 
   it('satisfy both lists together', () => {
