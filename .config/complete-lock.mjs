@@ -9,7 +9,7 @@ const lock = JSON.parse(readFileSync(path, 'utf8'))
 const OS = /(?:^|[-/])(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-/
 const CPU = /-(arm64|arm|ia32|loong64|mips64el|ppc64|riscv64|s390x|x64)(?:-|$)/
 
-/** The lock entry of a binary that could not be looked up: npm reads these fields to know that it is not for here. */
+/** The lock entry of a binary that could not be looked up: by these fields, npm skips it on other platforms. */
 function entryOf(name, version) {
   const os = OS.exec(name)?.[1]
   const cpu = CPU.exec(name)?.[1]

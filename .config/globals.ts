@@ -1,5 +1,5 @@
 /**
- * What stands for these globals in the built files: environments such as Jest's jsdom do not define them.
+ * The replacements for these globals in the built files: environments such as Jest's jsdom do not define them.
  *
  * @module
  */

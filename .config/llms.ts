@@ -12,7 +12,7 @@ import { entries } from './entries.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(root + path, 'utf8')
 
-/** Where the page is kept. */
+/** The path of the page. */
 export const LLMS_FILE = `${root}llms.txt`
 
 /** The parameters of each verb: the file and the interface that describe them. */
@@ -93,7 +93,7 @@ function guideSections(): string {
   return sections.map((section) => section.trimEnd().replace(/^- .*$/gm, linkLines)).join('\n\n')
 }
 
-/** The whole page, as it must be. */
+/** The complete page. */
 export function llmsPage(): string {
   const { name, description, engines } = JSON.parse(read('package.json')) as {
     readonly name: string

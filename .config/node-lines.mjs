@@ -1,6 +1,6 @@
 // Runs the suites that need no server on the other supported lines of Node, which npx fetches: `node .config/node-lines.mjs`,
 // or with the lines as arguments. A line that cannot be fetched is skipped with a message. The suites run on the build
-// that there is, with a tenth of the runs of the longest properties: the logic is tried on the current line.
+// in `dist`, with a tenth of the runs of the longest properties, because the current line runs all of them.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 

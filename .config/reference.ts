@@ -198,7 +198,7 @@ function tableOf(section: Section): string {
   return [`## ${section.title}`, '', ...intro, ...lines].join('\n')
 }
 
-/** The whole page, as it must be. */
+/** The complete page. */
 export function referencePage(): string {
   const head = [
     '# Reference',
@@ -208,7 +208,7 @@ export function referencePage(): string {
   return `${[head, ...SECTIONS.map(tableOf)].join('\n\n')}\n`
 }
 
-/** Where the page is kept. */
+/** The path of the page. */
 export const REFERENCE_FILE = `${root}.github/REFERENCE.md`
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

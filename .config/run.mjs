@@ -16,7 +16,7 @@ const folder = join(root, '.cache', 'run')
 mkdirSync(folder, { recursive: true })
 const bundle = join(folder, `${entry.replace(/[^\w]+/g, '-')}-${process.pid}.mjs`)
 
-/** Keeps `import.meta.url` what it is in the source: a bench writes its results beside itself. */
+/** Keeps `import.meta.url` as in the source, because a benchmark writes its results next to its own file. */
 const sourceUrls = {
   name: 'source-urls',
   setup({ onLoad }) {

@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // Set by .ci/run, which counts from it; unset, a partial run on a developer's machine leaves the file alone.
 const results = process.env['WATCHWORD_TEST_RESULTS']
 
-/** Contracts of what lives in this process: memory, SQLite, PGlite, the examples, and the kit's own mutants. */
+/** Contracts of adapters that run in this process: memory, SQLite, PGlite, the examples, and the kit's own mutants. */
 const IN_PROCESS = 'test/contract/{custom,memory,sqlite,pglite}-*.test.ts'
 const MUTANTS = 'test/contract/*-mutants.test.ts'
 
