@@ -8,7 +8,8 @@ import { emptyLog, feedOf, headOf } from './memory-log.js'
 
 /**
  * A feed in memory. Authorities that share it apply a revocation before `revoke` resolves. It does not reach other
- * processes, so use it for a single process, tests and trying out the library.
+ * processes and ends with this one (`info.durability` is `'none'`), so use it for a single process, tests and trying out
+ * the library.
  *
  * @example
  * ```ts
@@ -22,8 +23,10 @@ import { emptyLog, feedOf, headOf } from './memory-log.js'
  */
 export function memoryFeed(): RevocationFeed {
   const log = emptyLog()
+  const feed = feedOf(log)
   return {
-    ...feedOf(log),
+    ...feed,
+    info: { ...feed.info, durability: 'none' },
     peek: () => headOf(log),
     reset: async () => void Object.assign(log, emptyLog(), { wakes: log.wakes }),
   }

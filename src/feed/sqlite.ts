@@ -33,7 +33,8 @@ export interface SqliteFeedOptions {
  * never closes it and changes none of its settings. Use a separate handle for the feed, so no other transaction of the
  * program is open on it, and set `PRAGMA journal_mode = WAL`, so readers and the writer do not block one another. If
  * the file is replaced while it is open, the node becomes stale. With `PRAGMA synchronous = FULL` an acknowledged
- * revocation survives a power failure; with another value, `info.durability` is `'process'`.
+ * revocation survives a power failure; with another value, `info.durability` is `'process'`, and without a file
+ * `'none'`.
  *
  * @throws `ERR_INVALID_OPTION` when an option is wrong.
  *
@@ -83,5 +84,6 @@ const FULL = 2
 
 // With NORMAL, a power failure may undo a commit. A database without a file is in memory.
 function durabilityOf(synchronous: number, file: unknown): Durability {
-  return synchronous >= FULL && file !== '' && file !== null ? 'fsync' : 'process'
+  if (file === '' || file === null) return 'none'
+  return synchronous >= FULL ? 'fsync' : 'process'
 }

@@ -1,10 +1,14 @@
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { RevocationFeed } from 'watchword/feed'
 import { memoryFeed } from 'watchword/feed/memory'
 import { type ChaosLog, chaosFeed, chaosLog, feedContract } from 'watchword/testkit'
 
 describe('memoryFeed', () => {
   feedContract({ describe, it, createFeed: async () => memoryFeed() })
+
+  it('reports that its log ends with the process', () => {
+    expect(memoryFeed().info.durability).toBe('none')
+  })
 })
 
 describe.each<[string, (log: ChaosLog) => RevocationFeed]>([
