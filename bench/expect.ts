@@ -5,7 +5,7 @@
  */
 import type { VerifyResult } from '../src/index.js'
 
-/** Asserts that all of these hold. The error names the contender of the first one that fails. */
+/** Demands that every one of these holds, naming the contender that breaks the first one. */
 export function demand(name: string, ...conditions: readonly boolean[]): void {
   const at = conditions.indexOf(false)
   if (at >= 0) throw new Error(`${name}: result ${at + 1} is not the expected one`)
@@ -19,12 +19,12 @@ export function accepts(
   return result.ok && result.subject === subject && result.id === id
 }
 
-/** Whether this is a rejection with this code. */
+/** Whether this is a refusal with this code. */
 export function refuses(result: VerifyResult, code: string): boolean {
   return !result.ok && result.code === code
 }
 
-/** Whether the call throws, which is how the peers reject. */
+/** Whether the call throws, as the peers refuse. */
 export function throws(call: () => unknown): boolean {
   try {
     call()

@@ -16,21 +16,21 @@ import { exportKey, generateKey, type LocalKey, open, ready, unwrapKey } from '.
 export const ISSUER = 'https://auth.acme.example'
 export const AUDIENCE = 'orders-api'
 export const SCOPE = 'orders:read'
-/** The number of different tokens that each contender checks. */
+/** How many different tokens each contender goes through. */
 export const TOKENS = 10_000
-/** The number of revoked tokens, on both sides. */
+/** How many revoked tokens there are to look through, on both sides. */
 const REVOKED = 1000
 
-/** Authorities that share a store, so that each verifies the other's tokens, and their inputs. */
+/** Authorities that share a store, so that each verifies what the other issued, and what went into them. */
 export interface Fixture {
   /** Caches verified tokens: room for all of them, and more. */
   readonly cached: Watchword
-  /** Opens every token on each call. */
+  /** Opens every token anew. */
   readonly uncached: Watchword
   readonly issued: readonly IssuedToken[]
   readonly tokens: readonly string[]
   readonly revoked: readonly IssuedToken[]
-  /** The key that sealed the tokens, for contenders that open the same ones. */
+  /** The key that sealed the tokens, for contenders that open the very same ones. */
   readonly key: LocalKey
   readonly assertion: Uint8Array
   /** The mean size of a token's claims, in bytes. */
@@ -58,7 +58,7 @@ export async function createFixture(): Promise<Fixture> {
   const assertion = PAE([ISSUER, AUDIENCE, ''].map((piece) => Buffer.from(piece)))
   const tokens = issued.map(({ token }) => token)
   const claimBytes = meanClaims(key, tokens, assertion)
-  // They share a store, which the first of them closes. Uses that the other has not yet written are lost.
+  // They share a store, which the first of them closes: the last uses that the other would note there are lost.
   const close = async () => void (await Promise.allSettled([cached.close(), uncached.close()]))
   return { cached, uncached, issued, tokens, revoked, key, assertion, claimBytes, close }
 }
@@ -68,7 +68,7 @@ export const POLICIES = {
   brief: { ttl: '1s', scopes: ['orders:*'] },
 } as const
 
-/** Issues one token to each subject. */
+/** Issues tokens to as many subjects. */
 export async function issueMany(
   watchword: Watchword,
   count: number,

@@ -32,7 +32,7 @@ interface Entrant {
   readonly samples: number[]
 }
 
-/** Runs all contenders, and returns the timings and ratios of a case. The reference is the first by default. */
+/** Runs all contenders, and returns the timings and ratios of a case. The first is the reference, unless told. */
 export async function compete(
   contenders: readonly Contender[],
   settings: Settings,
@@ -63,7 +63,7 @@ function enter(contender: Contender): Entrant {
   }
 }
 
-// Every result is counted and compared with the number of calls, so the compiler can remove none of them.
+// Every result ends up in a count that is compared with the number of calls: the compiler can drop none of them.
 function sink(call: () => number, count: Entrant['count']): () => void {
   return () => {
     count.calls++
@@ -78,12 +78,12 @@ function asyncSink(call: () => Promise<number>, count: Entrant['count']): () => 
   }
 }
 
-// Enough for the slowest contender to be compiled, even in a quick run.
+// Enough for the slowest contender to be compiled, in a quick run too.
 const WARM_UP = { calls: 10_000, ms: 1000 }
 const SAMPLE_MS = 2
 const LARGEST_BATCH = 512
 
-/** Runs once without counting, and determines the number of calls per sample. */
+/** Runs once without counting, and settles how many calls make up one sample. */
 async function warmUp(entrant: Entrant): Promise<void> {
   const { contender, timed, count } = entrant
   await contender.prepare?.()
@@ -102,9 +102,9 @@ async function runFor(timed: Entrant['timed'], limit: typeof WARM_UP): Promise<v
 async function runOnce(entrant: Entrant, sliceMs: number): Promise<void> {
   const { contender, perCall, timed, rounds, samples, count, batch } = entrant
   await contender.prepare?.()
-  // Lets timers run as in a server: leases are renewed and pending writes are flushed.
+  // Timers come round as they do in a server: leases are renewed, pending writes are written.
   await setImmediate()
-  // A collection also discards compiled code, so it comes first, followed by a run that does not count.
+  // A collection throws away some compiled code, too: it comes first, and then a run that does not count.
   globalThis.gc?.()
   await runFor(timed, { calls: WARM_UP.calls, ms: sliceMs })
   const stats = await measure(timed, {
@@ -112,7 +112,7 @@ async function runOnce(entrant: Entrant, sliceMs: number): Promise<void> {
     min_cpu_time: sliceMs * 1e6,
     min_samples: 5,
     batch_samples: batch,
-    // Samples are always batches: a single call would exclude the collections that it causes.
+    // Samples are always batches: a single call would leave out the collections that it causes.
     warmup_threshold: Number.POSITIVE_INFINITY,
     batch_threshold: Number.POSITIVE_INFINITY,
   })

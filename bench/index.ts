@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [--quick] [--only <case>]`: runs the cases, prints the results, and writes `results.json`.
+ * `npm run bench -- [--quick] [--only <case>]`: runs the cases, prints what came out, and writes `results.json`.
  *
- * Each case has a separate process, so that the engine's optimisations of one case do not affect the next.
+ * Each case has a process of its own, so that what the engine has learnt from one does not weigh on the next.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
-    // For child processes: the file for the result of `only`.
+    // For the processes that this one starts: where to write the result of `only`.
     result: { type: 'string' },
   },
 })
@@ -53,7 +53,7 @@ function runAll(chosen: readonly string[]): void {
     })
     const targets = judge(cases)
     console.log(describeTargets(targets))
-    // Partial runs would mix figures of two runs, and quick runs are rough: neither is stored.
+    // Part of a run would stand beside another run's numbers, and quick ones are rough: neither is kept.
     if (values.only !== undefined || values.quick) return
     const file = new URL('results.json', import.meta.url)
     writeFileSync(file, `${JSON.stringify({ machine, settings, targets, cases }, rounded, 2)}\n`)
@@ -74,7 +74,7 @@ function runApart(name: string, file: string): CaseResult {
   return JSON.parse(readFileSync(file, 'utf8')) as CaseResult
 }
 
-// More digits would be noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' ? Number(value.toPrecision(5)) : value
 }

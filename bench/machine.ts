@@ -1,12 +1,12 @@
 /**
- * The machine and the time of a run.
+ * Where and when a run took place.
  *
  * @module
  */
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 
-/** The facts that a reader needs to interpret the figures. */
+/** What a reader has to know to make sense of the numbers. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number

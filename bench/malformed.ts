@@ -1,10 +1,10 @@
 /**
- * The kinds of malformed tokens, each created from real tokens so that no two are alike.
+ * The kinds of text that are no token, each made from real tokens so that no two are alike.
  *
  * @module
  */
 
-/** One kind: its name, the rejection code that our side must return, and the function that creates it. */
+/** One kind: what it is called, how ours must refuse it, and how it is made. */
 export interface Kind {
   readonly name: string
   readonly code: 'malformed' | 'too_long' | 'invalid'

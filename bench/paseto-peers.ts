@@ -1,5 +1,5 @@
 /**
- * The two PASETO packages, with the same tokens and key as ours.
+ * The two PASETO packages, on the very tokens and the very key of ours.
  *
  * @module
  */

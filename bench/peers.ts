@@ -1,5 +1,5 @@
 /**
- * The peers, each in the fastest documented configuration, with the checks added that it does not make itself.
+ * The peers, each set up the fastest way it documents, with the checks by hand that it does not make itself.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { createSigner, createVerifier } from 'fast-jwt'
 import type { IssuedToken } from '../src/index.js'
 import { AUDIENCE, ISSUER, SCOPE } from './fixture.js'
 
-/** The claims of the peers' JSON Web Tokens: the same as ours, with times in the format of RFC 7519. */
+/** What the JSON Web Tokens of the peers say: claim for claim what ours say, times as RFC 7519 writes them. */
 export interface JwtClaims {
   iss: string
   sub: string
@@ -40,7 +40,7 @@ export function jwtClaims(issued: IssuedToken): JwtClaims {
   }
 }
 
-/** One secret in the forms that the peers accept. */
+/** One secret in the forms that the peers take. */
 export interface JwtKeys {
   readonly bytes: Buffer
   readonly keyObject: ReturnType<typeof createSecretKey>
@@ -48,7 +48,7 @@ export interface JwtKeys {
   readonly cryptoKey: webcrypto.CryptoKey
 }
 
-/** Creates a secret for HS256. */
+/** Makes a secret for HS256. */
 export async function jwtKeys(): Promise<JwtKeys> {
   const bytes = Buffer.from(webcrypto.getRandomValues(new Uint8Array(32)))
   const algorithm = { name: 'HMAC', hash: 'SHA-256' }
@@ -80,7 +80,7 @@ export function fastJwt(
   })
 }
 
-/** The checks that a peer leaves to its caller: the scope, and a list of revoked ids. */
+/** The checks that are left to the caller of a peer: the scope, and a list of revoked ids. */
 export function permits(
   { scope, jti }: { readonly scope?: unknown; readonly jti?: unknown },
   denied: ReadonlySet<string>,

@@ -1,8 +1,8 @@
 /**
- * Tokens as bytes, from which each call slices a new string, as an HTTP server does with a header.
+ * Tokens as bytes, from which each call cuts a string of its own, as an HTTP server does with a header.
  *
- * A string that is used twice has a cached hash and is compared by address. A benchmark that reuses strings measures
- * neither, and makes a cache appear ten times as fast as it is.
+ * A string that is used twice has its hash computed once and compares by address: a benchmark that does so times
+ * neither, and makes a cache look ten times as fast as it is.
  *
  * @module
  */
@@ -40,7 +40,7 @@ function* runningLengths(tokens: readonly string[]): Generator<number> {
   }
 }
 
-/** Only slices the strings: the cost of every server that reads tokens from a socket. */
+/** Only cuts the strings: what everyone pays who reads tokens from a socket. */
 export function cutting(tokens: readonly string[]): Contender {
   const next = cutter(tokens)
   return {

@@ -47,7 +47,7 @@ export function describeTargets(outcomes: readonly Outcome[]): string {
     const { unit, better, value, bar, barMet, goal, goalMet } = outcome
     const sign = better === 'more' ? '≥ ' : '≤ '
     const measured = `${number(value)} ${unit}`
-    // A bar of zero requires nothing, so the line has only a goal.
+    // A bar of nought asks for nothing: the line has a goal only.
     const barCells = bar === 0 ? ['', ''] : [sign + number(bar), verdict(barMet)]
     const goalCells = goal === null ? ['', ''] : [sign + number(goal), verdict(goalMet === true)]
     const cells = row(measured, ...barCells, ...goalCells)

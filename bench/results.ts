@@ -16,7 +16,7 @@ export interface Timing {
   readonly mad: number
   /** Nanoseconds: the median of each round, in order. */
   readonly rounds: readonly number[]
-  /** The number of timed operations, all with the expected result. */
+  /** How many operations were timed, every result of which was as expected. */
   readonly checked: number
 }
 
@@ -28,7 +28,7 @@ export interface Figure {
   readonly unit: string
 }
 
-/** The result of one case. */
+/** What one case found out. */
 export interface CaseResult {
   readonly name: string
   readonly title: string

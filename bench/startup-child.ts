@@ -1,5 +1,5 @@
 /**
- * One new process of the start-up case: imports the library, starts an authority, and prints its own age.
+ * One fresh process of the start-up case: imports the library, starts an authority, and says how old it is by then.
  *
  * @module
  */

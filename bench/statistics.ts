@@ -1,5 +1,5 @@
 /**
- * The statistics of the tables.
+ * The few statistics that the tables are made of.
  *
  * @module
  */

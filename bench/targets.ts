@@ -1,5 +1,5 @@
 /**
- * The targets of the project: a bar that must be met, and a goal beyond it.
+ * What the project wants to reach: a bar that must hold, and a goal beyond it.
  *
  * @module
  */

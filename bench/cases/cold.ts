@@ -1,5 +1,5 @@
 /**
- * Cold verify: every token is opened or checked on each call, without a cache.
+ * Cold verify: every token is opened or checked anew, without a cache.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Flood: how long valid, forged and malformed tokens block the event loop.
+ * Flood: how long the event loop is held up while good, forged and malformed tokens pour in.
  *
  * @module
  */
@@ -48,7 +48,7 @@ async function floodOurs({ cached, tokens }: Fixture, count: number): Promise<Fi
   const before = cached.health().cache
   const figures = await drown('watchword', 'ours', count, verify)
   const after = cached.health().cache
-  // Invalid tokens must not evict cached ones.
+  // Strangers must not push anyone out.
   demand('watchword', after.tokens === before.tokens, after.bytes === before.bytes)
   return figures
 }

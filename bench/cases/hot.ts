@@ -1,5 +1,5 @@
 /**
- * Hot verify: cached tokens, each sliced as a new string.
+ * Hot verify: tokens that were seen before, each a fresh string.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export const hot: Case = {
       cutting(fixture.tokens),
     ]
     const outcome = await compete(contenders, settings)
-    // Two tokens may share a slot of the cache, which then keeps one of them.
+    // Two tokens may want the same slot of the cache; then it keeps one.
     demand('cache', fixture.cached.health().cache.tokens >= fixture.tokens.length - 2)
     await fixture.close()
     return {

@@ -134,7 +134,7 @@ function pasetoTsSealer(fixture: Fixture): Contender {
   const one = fixture.issued[0] as IssuedToken
   const token = seal(one)
   demand(name, pasetoTs(fixture)(token)['sub'] === one.subject)
-  // Sealed with the same key and format as ours, so our side must accept it.
+  // Sealed as ours are, under the same key: so ours has to take it, too.
   demand(name, accepts(fixture.uncached.verify(token), one))
   const next = cycle(fixture.issued)
   return { name, kind: 'peer', call: () => (seal(next()).length > 400 ? 1 : 0) }

@@ -1,5 +1,5 @@
 /**
- * Memory: the size of a cached token, measured after a full collection.
+ * Memory: what a cached token takes, measured after a full collection.
  *
  * @module
  */
@@ -44,15 +44,15 @@ async function ours(name: string, claims?: typeof CLAIMS): Promise<Figure[]> {
   const options = { ...shared, issuer: ISSUER, audience: AUDIENCE, policies: POLICIES }
   const next = await tokensOf(options, claims)
   const before = await bytesInUse()
-  // The cache starts empty, so that the memory of the cache itself is counted.
+  // One that starts empty, so that what the cache takes when it is made is counted.
   const cache = { max: TOKENS, maxBytes: 1e9 }
   const verifier = await createWatchword({ ...options, cache })
   for (let i = 0; i < TOKENS; i++) demand(name, verifier.verify(next()).ok)
   const withUses = (await bytesInUse()) - before
   const { tokens, bytes } = verifier.health().cache
-  // Two of the tokens may share a slot of the cache, which then keeps one of them.
+  // Two of so many may want the same slot of the cache; then it keeps one.
   demand(name, tokens >= TOKENS - 10)
-  // Also keeps a reference to the tokens' bytes until here, because they were counted before.
+  // Also keeps the tokens' bytes alive until here: they were counted before.
   demand(name, verifier.verify(next()).ok)
   await verifier.close()
   return [
@@ -61,7 +61,7 @@ async function ours(name: string, claims?: typeof CLAIMS): Promise<Figure[]> {
   ]
 }
 
-// A separate function, so that no object of the first measurement is collected before the second.
+// In a function of its own: by the first measurement nothing may be alive that is gone by the second.
 async function tokensOf(
   options: WatchwordOptions,
   claims: typeof CLAIMS | undefined,
@@ -96,7 +96,7 @@ async function jwtsOf(keys: JwtKeys): Promise<() => string> {
 
 async function bytesInUse(): Promise<number> {
   if (globalThis.gc === undefined) throw new Error('run with --expose-gc')
-  // Settled promises and detached buffers are released between turns of the event loop, in more than one step.
+  // Finished promises and detached buffers are let go of between turns of the loop, in more than one step.
   for (let i = 0; i < 4; i++) {
     globalThis.gc()
     await setTimeout(10)

@@ -1,5 +1,5 @@
 /**
- * Reject: the cost of an invalid token, by the reason of its rejection.
+ * Reject: what a stranger's text costs, by the reason why it is refused.
  *
  * @module
  */

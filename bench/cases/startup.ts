@@ -1,5 +1,5 @@
 /**
- * Start-up: how long a new process takes until it has an authority. For information only, without a target.
+ * Start-up: how long a fresh process takes until it has an authority. For information; no target.
  *
  * @module
  */

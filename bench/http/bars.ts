@@ -1,5 +1,5 @@
 /**
- * The targets of the project.
+ * What the project wants to reach.
  *
  * @module
  */

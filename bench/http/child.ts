@@ -1,5 +1,5 @@
 /**
- * A server in a separate process: the parent's side and the child's.
+ * A server in a process of its own, from both sides.
  *
  * @module
  */

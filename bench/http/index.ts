@@ -21,7 +21,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
-    // For child processes: the server to run.
+    // For the processes that this one starts: whose server to be.
     serve: { type: 'string' },
   },
 })
@@ -44,7 +44,7 @@ async function runAll(frameworks: readonly Framework[], pace: Pace): Promise<voi
   }
   const bars = judge(results)
   console.log(describeBars(bars))
-  // Partial runs would mix figures of two runs, and quick runs are rough: neither is stored.
+  // Part of a run would stand beside another run's numbers, and quick ones are rough: neither is kept.
   if (values.only !== undefined || values.quick) return
   const file = new URL('results.json', import.meta.url)
   const found = { machine, settings: pace, bars, frameworks: results }
@@ -63,7 +63,7 @@ function writeReadme(text: string): void {
   )
 }
 
-// More digits would be noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

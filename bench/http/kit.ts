@@ -1,5 +1,5 @@
 /**
- * The shared parts of the servers, and the type of a contender.
+ * What every server of the bench is made from, and what a contender is.
  *
  * @module
  */
@@ -61,7 +61,7 @@ export async function makeKit(
 }
 
 async function ours({ tokens, revoked }: Fixture): Promise<Tokens> {
-  // The same names and another key, like a token forged by an attacker who uses the library.
+  // The same names and another key: what a thief makes who has the library.
   const stranger = await createWatchword({
     issuer: ISSUER,
     audience: AUDIENCE,

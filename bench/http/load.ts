@@ -23,8 +23,8 @@ export interface Rate {
 }
 
 /**
- * Sends valid tokens in turn. Each connection has its own share of them, and sends its next request when the last one
- * has its response. Rejects if a response is not 200 or does not have the expected length.
+ * Sends good tokens in turn, each connection its own share of them, and the next request of a connection when the last
+ * one has its response. Rejects when a response is not 200, or not as long as expected.
  */
 export async function press(
   url: string,

@@ -1,6 +1,6 @@
 /**
- * The measurements of the index, each in a separate process: optimisations of the engine and the state of its heap
- * after one case would affect the next.
+ * What is measured of the index, each time in a process of its own: what the engine has learnt from one case, and what its
+ * heap is left with, weighs on the next.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Applies events from their bytes, and measures the longest pause of the event loop meanwhile.
+ * Events applied from their bytes, and the longest pause of the event loop meanwhile.
  *
  * @module
  */
@@ -20,8 +20,8 @@ export interface ApplyFigures {
   readonly seconds: number
   readonly entriesPerSecond: number
   /**
-   * The longest time between two turns of the event loop, in milliseconds. Only the CPU time of this process counts,
-   * because other processes may have used the rest.
+   * The longest time between two turns of the event loop, in milliseconds. Of each, no more counts than the process
+   * computed: the rest of it another process had, which the machine was busy with.
    */
   readonly longestStallMs: number
 }
@@ -29,9 +29,9 @@ export interface ApplyFigures {
 const TIMES = 5
 
 /**
- * Applies events of a thousand entries each, with a turn of the event loop after each event: several times, each to a
- * separate index. The rate is the median. The longest pause is the lowest of all runs, because other load only adds to
- * it.
+ * Applies events of a thousand entries each, and lets everybody else have a turn after each: several times, each to an
+ * index of its own. The rate is the median, the longest stall the least of all times: what else the machine did only adds
+ * to it.
  *
  * @param hours - Over how many hours the expiries of the tokens are spread.
  */

@@ -1,5 +1,5 @@
 /**
- * The targets of the project, and the figures of a run.
+ * What the project wants to reach, and what a run found.
  *
  * @module
  */

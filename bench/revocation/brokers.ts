@@ -1,5 +1,5 @@
 /**
- * The measured feeds: each as an adapter, and as its broker alone with a message of the same size.
+ * The feeds under measurement: each as an adapter, and as what its broker does by itself with a message of the same size.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Creates logs with many revocations.
+ * Logs with many revocations in them, to start with.
  *
  * @module
  */
@@ -72,8 +72,8 @@ export async function writeGroups(
 }
 
 /**
- * Writes one event per revocation, and then compacts the log. The events bypass the publisher, which would wait for
- * each one or combine them. The node reads them like any other events.
+ * In an event for each, and then compacts the log. The events are written past the publisher, which would wait for each,
+ * or put many into one; the node reads them like any other.
  */
 export async function writeSingly(
   fleet: Fleet,
@@ -89,7 +89,7 @@ export async function writeSingly(
         position = next
         page = take(tokens, PAGE)
       } else {
-        // The node itself has appended an event.
+        // The node itself had something to say.
         await follower.pull()
         position = follower.position
       }

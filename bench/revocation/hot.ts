@@ -1,5 +1,5 @@
 /**
- * Verifies a cached token on a node without revocations, and on one with millions of them.
+ * Verifying a token that was seen before, by a node that holds nothing revoked and by one that holds millions.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Generated token ids, as words: a separate sequence for each seed, the same in every run.
+ * Made-up token ids, as words: a stream of its own for each seed, the same in every run.
  *
  * @module
  */

@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
-    // For child processes.
+    // For the processes that this one starts.
     follow: { type: 'string' },
     alone: { type: 'string' },
   },
@@ -52,7 +52,7 @@ async function run(): Promise<void> {
   if (chosen('memory')) results.memory = await inOtherProcesses('memory', held)
   const bars = barsOf(results)
   console.log(describeBars(bars))
-  // Partial runs would mix figures of two runs, and quick runs are rough: neither is stored.
+  // Part of a run would stand beside another run's numbers, and quick ones are rough: neither is kept.
   if (only === undefined && !quick) keep(machine, bars, results)
 }
 
@@ -69,7 +69,7 @@ function keep(machine: Machine, bars: readonly Bar[], results: Results): void {
   )
 }
 
-// More digits would be noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

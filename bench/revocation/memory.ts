@@ -33,7 +33,7 @@ const ROUNDS = 15
 const AT_HAND = 200
 
 /**
- * Revokes tokens and looks up some of them.
+ * Revokes tokens and looks for some of them.
  *
  * @param hours - Over how many hours their expiries are spread.
  */
@@ -63,7 +63,7 @@ const READS = 1_000_000
 function read(words: number): number {
   const array = new Int32Array(words)
   const next = numbers(6)
-  // Random and even: they do not change the slot, but the CPU has to wait for them.
+  // Random, and even, so that they add nothing to the place but have to be waited for.
   for (let i = 0; i < array.length; i++) array[i] = next() & ~1
   const rounds: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -112,8 +112,8 @@ function sample(seed: number, tokens: number, hours: number): TokenFacts[] {
 }
 
 /**
- * Nanoseconds of one look-up, in random order. A few tokens at a time are read first, because a token that is looked up
- * was verified a moment ago and is in the CPU cache, unlike its slot in the index.
+ * Nanoseconds of one look-up, in random order. A few tokens at a time are touched first, since a token that is looked
+ * for is one that was verified a moment ago; where the index has it is not.
  */
 function lookUp(index: RevocationIndex, tokens: readonly TokenFacts[], expected: number): number {
   const next = numbers(3)
@@ -138,12 +138,12 @@ function lookUp(index: RevocationIndex, tokens: readonly TokenFacts[], expected:
 
 async function bytesInUse(): Promise<number> {
   if (globalThis.gc === undefined) throw new Error('run with --expose-gc')
-  // Arrays are released between turns of the event loop, in more than one step.
+  // Arrays are let go of between turns of the loop, in more than one step.
   for (let i = 0; i < 4; i++) {
     globalThis.gc()
     await setTimeout(10)
   }
   const { heapUsed, external, arrayBuffers } = process.memoryUsage()
-  // The memory of arrays is already counted as external. If it were not, it would appear here.
+  // The memory of arrays counts as external already; were it not so, it would show here.
   return heapUsed + Math.max(external, arrayBuffers)
 }

@@ -1,5 +1,5 @@
 /**
- * An authority over a broker's feed and a SQLite file, which parent and children start in the same way.
+ * An authority over a broker's feed and a SQLite file: what parent and children start alike.
  *
  * @module
  */

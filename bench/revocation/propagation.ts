@@ -1,6 +1,6 @@
 /**
- * The time from the call of `revoke` to the rejection in eight other processes, compared with the time that the broker
- * alone takes to deliver a message of the same size to them.
+ * From the call of `revoke` to the refusal in eight other processes, beside the time that the broker alone takes to bring
+ * them a message of the same size.
  *
  * @module
  */
@@ -179,8 +179,8 @@ export async function followFeed(text: string): Promise<void> {
 }
 
 /**
- * The feed, with a check of the tokens right after the core has received an event, by a push or, if the push was lost,
- * by a read.
+ * The feed, with a look at the tokens right after the core has heard of something, by a push or, where that was lost, by
+ * reading.
  */
 function stamped(feed: RevocationFeed, look: () => void): RevocationFeed {
   return Object.create(feed, {

@@ -1,5 +1,5 @@
 /**
- * A start with a million revocations in the log: from `createWatchword` to a live node that rejects the tokens.
+ * A start with a million revocations in the log: from `createWatchword` to a node that is live and refuses.
  *
  * @module
  */

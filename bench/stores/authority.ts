@@ -10,7 +10,7 @@ import { AUDIENCE, ISSUER, SCOPE } from '../fixture.js'
 
 const POLICIES = {
   service: { ttl: '30d', scopes: ['orders:*'] },
-  // Never reached: only the counting is timed.
+  // Never reached: what is timed is the counting.
   limited: { ttl: '30d', scopes: ['orders:*'], maxActivePerSubject: 1_000_000 },
 } as const
 
@@ -29,7 +29,7 @@ export async function startAuthority(store: Store): Promise<Watchword> {
     issuer: ISSUER,
     audience: AUDIENCE,
     policies: POLICIES,
-    // On a busy machine a call gives a slow sample instead of a failure.
+    // A machine that is busy with something else is to give a slow sample, not a failure.
     timeout: '30s',
   })
 }

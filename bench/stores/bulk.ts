@@ -1,5 +1,5 @@
 /**
- * A thousand tokens in one step, compared with the same number one by one.
+ * A thousand tokens in one step, beside as many one by one.
  *
  * @module
  */

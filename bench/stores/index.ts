@@ -29,7 +29,7 @@ const settings = values.quick ? QUICK : FULL
 const rows = values.rows === undefined ? settings.rows : Number(values.rows)
 const names = Object.keys(PLACES)
 
-// A multiple of a thousand for the batches, and enough tokens for the sizes to differ.
+// Whole blocks of a thousand for the batches, and enough for the sizes to differ.
 if (!Number.isSafeInteger(rows) || rows < 20_000 || rows % 1000 !== 0)
   throw new TypeError('--rows takes a multiple of 1,000, from 20,000 on')
 if (values.only !== undefined && !names.includes(values.only))
@@ -50,7 +50,7 @@ async function runAll(chosen: readonly string[], pace: Pace): Promise<void> {
   }
   const bars = judge(stores)
   console.log(describeBars(bars))
-  // The figures of one store must not be stored beside those of another run.
+  // One store alone would stand beside another run's numbers.
   if (values.only !== undefined) return
   const file = new URL('results.json', import.meta.url)
   const byName = Object.fromEntries(bars.map(({ what, ...bar }) => [what, bar]))
@@ -83,7 +83,7 @@ async function dropAfterwards<T>(place: Place, work: () => Promise<T>): Promise<
   }
 }
 
-// More digits would be noise.
+// Further digits would be noise.
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value)
     ? Number(value.toPrecision(4))

@@ -1,5 +1,5 @@
 /**
- * Pages of a hundred tokens, from a small and from a large set.
+ * Pages of a hundred tokens, of few and of many.
  *
  * @module
  */

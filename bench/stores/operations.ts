@@ -1,5 +1,5 @@
 /**
- * Issue, get, rotate and revoke, compared with the round trip of the client alone.
+ * Issue, get, rotate and revoke, beside the client's own round trip.
  *
  * @module
  */
@@ -75,7 +75,7 @@ async function check({ authority, records }: Stock): Promise<void> {
 function get(authority: Watchword, records: Records): Contender['call'] {
   let turn = 0
   return async () => {
-    // A stride that does not divide the count visits the whole table.
+    // A stride that is no divisor of the count goes all over the table.
     const id = records.id((turn++ * 7919) % records.count)
     return (await authority.tokens.get(id))?.id === id
   }

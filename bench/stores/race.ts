@@ -1,8 +1,8 @@
 /**
  * Times contenders against each other in interleaved rounds, with every result checked.
  *
- * The harness of the parent folder measures functions that can be called any number of times. Here a call waits for a
- * server, and some calls consume their input, such as a token that can be rotated once. The number of calls is fixed.
+ * The harness beside this folder measures functions that can be called without end. Here a call waits for a server, and
+ * some use up what was prepared for them, such as a token that can be rotated once: so the number of calls is fixed.
  *
  * @module
  */

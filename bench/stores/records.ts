@@ -1,5 +1,5 @@
 /**
- * The records that fill a store. Each is derived from its number, so that the content of every page is known.
+ * Records that a store is filled with: each follows from its number, so that any page of them can be foretold.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class Records {
     this.count = count
     this.subjects = count / PER_SUBJECT
     this.#keyId = keyId
-    // In the past, so that tokens that the benchmark issues come after all of them.
+    // In the past, so that what the bench itself issues comes after all of them.
     this.#start = now - 2 * DAY
   }
 
@@ -85,7 +85,7 @@ export class Records {
     return ids
   }
 
-  // A number from 0 to 255 that looks random: Knuth's multiplicative hash.
+  // A number from 0 to 255 that is spread as chance would: a multiplicative hash, after Knuth.
   #random(number: number): number {
     return Math.imul(number + 1, 2654435761) >>> 24
   }

@@ -1,5 +1,5 @@
 /**
- * The results of a run, and the content of `results.json`. Times are microseconds.
+ * What a run finds out, and what `results.json` holds. Times are microseconds.
  *
  * @module
  */

@@ -65,12 +65,6 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   crashes: crashCases,
 }
 
-/** The names of the rules, in the order of the cases. A case's title starts with the name of its rule. */
-export const STORE_RULES: readonly string[] = [
-  ...new Set(Object.values(AREAS).flatMap((cases) => cases.map(({ rule }) => rule))),
-  'lifecycle.twin',
-]
-
 /**
  * Registers the cases that every store must pass, one or more for each sentence of the contract. Needs no server, no
  * sleeps and no particular runner.

@@ -105,11 +105,6 @@ export function disable(reason: WatchwordError): void {
   handle = undefined
 }
 
-/** Whether the states of {@link prepareState} are the compressed ones. For tests and diagnosis. */
-export function usesMidStates(): boolean {
-  return midStates
-}
-
 /**
  * Reserves zeroed heap memory with room to align it to 64 bytes, as libsodium's states require.
  *

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { FEED_RULES } from '../../src/testkit/feed-contract.js'
 import { appendMutants, refusalMutants } from './feed-mutants-appends.js'
 import { lifecycleMutants } from './feed-mutants-lifecycle.js'
 import { crashMutants, raceMutants } from './feed-mutants-races.js'
@@ -35,9 +34,7 @@ describe('the feed contract', () => {
   it('starts each title with its rule, and has no two cases with the same title', async () => {
     const titles = (await runContract({})).map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
-    expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
-      [...FEED_RULES].sort(),
-    )
+    for (const title of titles) expect(title).toMatch(/^[a-z]+\.[a-z-]+: ./)
   })
 
   it('passes a feed without the optional methods, and reports the cases that do not apply', async () => {
@@ -86,10 +83,9 @@ describe('the feed contract', () => {
     )
   })
 
-  it('has a broken feed for every rule', () => {
-    const proved = new Set(MUTANTS.map(({ rule }) => rule))
-    expect(FEED_RULES.filter((rule) => !proved.has(rule))).toEqual([])
-    expect([...proved].filter((rule) => !FEED_RULES.includes(rule))).toEqual([])
+  it('has a broken feed for every rule', async () => {
+    const rules = new Set((await runContract({})).map(({ title }) => title.split(': ')[0]))
+    expect(new Set(MUTANTS.map(({ rule }) => rule))).toEqual(rules)
   })
 
   it.each(MUTANTS)('catches, by $rule, a feed with a fault: $fault', async (mutant) => {

@@ -1,5 +1,5 @@
 /**
- * Finds the servers that the contract tests need, and skips tests without one.
+ * How the contract tests find the servers that they need, and what happens without one.
  *
  * @module
  */
@@ -44,8 +44,8 @@ const SERVERS = {
 const REPLY_WITHIN_MS = 2000
 
 /**
- * The URL of a server that accepts connections. If there is none, returns `undefined` and prints one line with the
- * skipped tests and the package to install. In CI a missing server is a failure, so that no test is skipped unnoticed.
+ * The URL of a server that accepts connections, or `undefined`, with one line that says what was skipped and how to get
+ * it. In CI a missing server is a failure, so that no test is skipped unnoticed.
  *
  * @example
  * ```ts

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { STORE_RULES } from '../../src/testkit/store-contract.js'
 import { changeMutants, successorMutants } from './store-mutants-changes.js'
 import { crashMutants } from './store-mutants-crashes.js'
 import { lifecycleMutants } from './store-mutants-lifecycle.js'
@@ -39,15 +38,12 @@ describe('the store contract', () => {
   it('starts each title with its rule, and has no two cases with the same title', async () => {
     const titles = (await runContract({})).map(({ title }) => title)
     expect(new Set(titles).size).toBe(titles.length)
-    expect([...new Set(titles.map((title) => title.split(': ')[0]))].sort()).toEqual(
-      [...STORE_RULES].sort(),
-    )
+    for (const title of titles) expect(title).toMatch(/^[a-z]+\.[a-z-]+: ./)
   })
 
-  it('has a broken store for every rule', () => {
-    const proved = new Set(MUTANTS.map(({ rule }) => rule))
-    expect(STORE_RULES.filter((rule) => !proved.has(rule))).toEqual([])
-    expect([...proved].filter((rule) => !STORE_RULES.includes(rule))).toEqual([])
+  it('has a broken store for every rule', async () => {
+    const rules = new Set((await runContract({})).map(({ title }) => title.split(': ')[0]))
+    expect(new Set(MUTANTS.map(({ rule }) => rule))).toEqual(rules)
   })
 
   it.each(MUTANTS)('catches, by $rule, a store with a fault: $fault', async (mutant) => {

@@ -1,5 +1,5 @@
 /**
- * The token headers of an ordinary response: when the token expires, when its rotation is due, and its successor.
+ * What an ordinary response tells the client about its token: when it expires, when a rotation is due, and its successor.
  *
  * @module
  */
@@ -176,7 +176,7 @@ describe('a successor', () => {
     const { watchword, clock, root } = await rig({ policies: POLICIES }, { store })
     const first = await watchword.issue(INPUT)
     await clock.advance(DUE)
-    // Over a separate feed, so that the requested node has not received the rotation.
+    // Over a separate feed, so that the requested node has not learned of it.
     const { watchword: far } = await rig({ policies: POLICIES }, { store, clock, root })
     const second = await far.rotate(first.token, { actor: 'ops' })
     const third = await far.rotate(second.token, { actor: 'ops' })

@@ -1,5 +1,5 @@
 /**
- * A client that sends its input byte for byte, because ordinary clients normalize a request before sending it.
+ * A client that sends its input byte for byte, since ordinary clients fix a request before sending it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The context on the decision channel: the data of the request that carried a token.
+ * What the decision channel publishes about the request that carried a token.
  *
  * @module
  */
@@ -61,7 +61,7 @@ async function told(
   expect(said).toHaveLength(1)
   const [decision] = said as [Decision]
   expect(decision).toMatchObject({ outcome: 'ok', subject: 'svc_billing' })
-  // `Object.isFrozen` also returns `true` for `undefined`.
+  // Also true of none.
   expect(Object.isFrozen(decision.context)).toBe(true)
   return decision
 }

@@ -1,5 +1,5 @@
 /**
- * The token endpoints when a hook, the store or the feed fails, and the data that they never reveal.
+ * How the token endpoints behave when a hook, the store or the feed fails, and what they never reveal.
  *
  * @module
  */
@@ -473,7 +473,7 @@ describe('a revocation', () => {
     }
   })
 
-  it('is made once, regardless of how often the leak of one token is reported', async () => {
+  it('is made once, however often the leak of one token is reported', async () => {
     const { watchword } = await rig()
     const ask = await asking({ authority: watchword })
     const { token } = await watchword.issue(INPUT)
@@ -612,7 +612,7 @@ describe('a rotation', () => {
     expect(headers['www-authenticate']).toContain('realm="orders"')
   })
 
-  it('responds with the code family_ended to the holder of the last token of a family', async () => {
+  it('tells the holder of the last token of a family to ask for a new one', async () => {
     const policies = { service: { ttl: '1d', maxLifetime: '2d', scopes: ['orders:*'] } }
     const { watchword, clock } = await rig({ policies })
     const ask = await asking({ authority: watchword })

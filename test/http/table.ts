@@ -130,7 +130,7 @@ export function table(tokens: Tokens): readonly Row[] {
 
   bearer('a good token', good, OK)
   bearer('a wildcard that covers', tokens.wide, OK)
-  bearer('no requirement but a token', tokens.bare, OK, '/plain')
+  bearer('no demand but a token', tokens.bare, OK, '/plain')
   bearer('a bound token where it is bound to', tokens.bound, OK, '/bound')
   bearer('the store is asked', good, OK, '/stored')
   row('no header', {}, MISSING)

@@ -25,7 +25,7 @@ export const EXPRESS: readonly Contender[] = [
     serve: ({ secret, permits }) =>
       serve(
         (request) => {
-          // Another package also declares the type of `auth`, and the compiler uses that declaration.
+          // Another package declares what `auth` is as well, and the compiler took its word.
           const { payload } = request.auth as unknown as AuthResult
           return permits(payload) ? payload.sub : undefined
         },

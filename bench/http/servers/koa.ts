@@ -31,8 +31,8 @@ export const KOA: readonly Contender[] = [
           return permits(claims) ? claims.sub : undefined
         },
         jwt({
-          // A key that is created once, although the types require text. With text or bytes, jsonwebtoken first tries
-          // to parse a public key on each call, and that failure takes fifty times as long as the check itself.
+          // A key that is made once, though the types want text: of text, and of bytes, jsonwebtoken first tries on each
+          // call to make a public key, and that failure takes fifty times as long as the check itself.
           secret: createSecretKey(Buffer.from(secret)) as unknown as Buffer,
           algorithms: ['HS256'],
           issuer: ISSUER,

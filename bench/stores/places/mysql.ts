@@ -1,5 +1,5 @@
 /**
- * MySQL or MariaDB: a separate database, through a pool of mysql2.
+ * MySQL or MariaDB: a database of its own, through a pool of mysql2.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The interface of a database in the benchmark: its stores, and the round trip of its client alone.
+ * What a bench needs of a place that keeps tokens: stores in it, and its client's own round trip.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * PostgreSQL: a separate schema, through a pool of pg.
+ * PostgreSQL: a schema of its own, through a pool of pg.
  *
  * @module
  */

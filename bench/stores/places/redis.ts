@@ -1,5 +1,5 @@
 /**
- * Redis or Valkey: keys with a separate prefix, through ioredis and node-redis.
+ * Redis or Valkey: keys with a prefix of their own, through ioredis and through node-redis.
  *
  * @module
  */
@@ -48,7 +48,7 @@ function storesOver(client: RedisClient, prefix: string): (shelf: Shelf) => Stor
   return (shelf) => redisStore(client, { prefix: `${prefix}.${shelf}` })
 }
 
-// In small steps, because other clients may be using the server.
+// In small steps, since others may be using the server.
 async function removeAll(io: Redis, prefix: string): Promise<void> {
   let cursor = '0'
   do {

@@ -1,5 +1,5 @@
 /**
- * SQLite: a separate file, through libsql.
+ * SQLite: a file of its own, through libsql.
  *
  * @module
  */

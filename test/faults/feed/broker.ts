@@ -2,28 +2,11 @@
  * The operations of a fault on a broker.
  */
 import type { SealedHead } from 'watchword/feed'
+import type { OwnServer } from '../../support/own-server.js'
 import type { Place } from './connect.js'
 
 /** The server's process and its data. */
-export interface Server {
-  readonly port: number
-  /** `kill -9`, and waits until it is gone. */
-  kill(): Promise<void>
-  /** Starts it again on the same port and data. */
-  start(): Promise<void>
-  /** `SIGSTOP`: the process exists but does not reply. */
-  freeze(): void
-  /** `SIGCONT`. */
-  thaw(): void
-  /** Replaces the data of a killed server by its initial data. */
-  wipe(): void
-  /** Saves a copy of the data of a killed server. */
-  backUp(): void
-  /** Replaces the data of a killed server by the saved copy. */
-  restore(): void
-  /** Ends it and removes its data. */
-  remove(): Promise<void>
-}
+export type Server = Omit<OwnServer, 'url'>
 
 /** A separate server for the test, with the operations of an attacker. They bypass every proxy. */
 export interface Broker {

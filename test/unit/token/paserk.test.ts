@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { ready } from '../../../src/paseto.js'
 import {
+  authenticationState,
   destroyKey,
   exportKey,
   generateKey,
@@ -13,13 +14,19 @@ import {
   unwrapKey,
   wrapKey,
 } from '../../../src/token/paserk.js'
-import { libsodium, usesMidStates } from '../../../src/token/sodium.js'
+import { libsodium, type Sodium } from '../../../src/token/sodium.js'
 import { decryptInto, sealBytes } from '../../../src/token/v4local.js'
 
 const NONE = new Uint8Array(0)
 const invalidKey = expect.objectContaining({ code: 'ERR_INVALID_KEY' })
 
 beforeAll(() => ready)
+
+const DOMAIN_LENGTH = 'paseto-auth-key-for-aead'.length
+
+/** The bytes that libsodium's BLAKE2b state has not compressed yet, of its `buflen`. */
+const bufferedIn = ({ view }: Pick<Sodium, 'view'>, state: number): number =>
+  view.getUint32(state + 352, true)
 
 /** Every text that differs from a valid one in one respect. */
 function spoilt(text: string): string[] {
@@ -123,9 +130,12 @@ describe('the initialization', () => {
     })
     const { generateKey, open, ready, seal } = await startOn(swallow)
     await ready
-    const sodium = await import('../../../src/token/sodium.js')
-    expect(sodium.usesMidStates()).toBe(false)
     const key = generateKey()
+    const fresh = await import('../../../src/token/paserk.js')
+    const sodium = await import('../../../src/token/sodium.js')
+    expect(bufferedIn(sodium.libsodium(), fresh.authenticationState(fresh.keyAddress(key)))).toBe(
+      128 + DOMAIN_LENGTH,
+    )
     expect(open(key, seal(key, Uint8Array.of(7)))?.payload).toEqual(Uint8Array.of(7))
   })
 })
@@ -197,7 +207,8 @@ describe('keys', () => {
   })
 
   it('use the compressed states, which were verified at load', () => {
-    expect(usesMidStates()).toBe(true)
+    const state = authenticationState(keyAddress(generateKey()))
+    expect(bufferedIn(libsodium(), state)).toBe(DOMAIN_LENGTH)
   })
 
   it('do not fill the heap', () => {

@@ -49,7 +49,7 @@ describe('the entries of the log', () => {
     expect(groups(subject(0))).toEqual([false, false, true])
   })
 
-  it('expire with the last revocation among them, whatever nodes say about themselves', () => {
+  it('expire with the last revocation among them, regardless of what nodes say about themselves', () => {
     expect(expiryOf([])).toBe(0)
     expect(expiryOf([join])).toBe(0)
     expect(expiryOf([subject(0, 7), join, { ...token, expiresAt: 9 }, subject(0, 8)])).toBe(9)
