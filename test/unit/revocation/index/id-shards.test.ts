@@ -107,6 +107,14 @@ describe('the shards of a table', () => {
     expect(numbersIn(shards)).toEqual(inSecondHalf)
   })
 
+  it('have one reference each when all of them share the same number of bits', () => {
+    const count = 46_000
+    const shards = filled(count)
+    const tables = tablesOf(shards, count)
+    expect(tables.map(({ shared }) => shared)).toEqual([2, 2, 2, 2])
+    expect(shards.bytes).toBe(tables.reduce((sum, { bytes }) => sum + bytes + 328, 0))
+  })
+
   it('share at most 16 bits of a place, so ids that share more of them stay in one table', () => {
     // Under this placing the first word of an id is its place.
     const first = new Int32Array(placing.length)
