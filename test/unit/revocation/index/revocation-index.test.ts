@@ -227,7 +227,8 @@ describe('an index', () => {
   })
 
   it('has another version after each change, and the same one after anything else', () => {
-    const index = new RevocationIndex({ latest: () => NOW })
+    let latest = NOW
+    const index = new RevocationIndex({ latest: () => latest })
     const seen = new Set([index.version])
     index.touch()
     seen.add(index.version)
@@ -241,6 +242,9 @@ describe('an index', () => {
     index.clampFuture()
     index.forget(NOW - HOUR)
     expect(seen).toContain(index.version)
+    latest = NOW - 1
+    index.clampFuture()
+    expect(seen).not.toContain(index.version)
   })
 
   it('neither changes nor reports anything when no watermark is of the future', () => {
