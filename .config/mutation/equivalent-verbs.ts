@@ -13,6 +13,7 @@ const FAST = 'if (now < entry.deadlineSecond * 1000 && !entry.special) return un
 const SECOND = 'entry.deadlineSecond = Math.floor(Math.max(0, entry.deadline) / 1000)'
 const DEMANDED = 'this.demanded = anyOf.length === 0 ? allOf : Object.freeze([...allOf, ...anyOf])'
 const SPECIAL = 'entry.special = entry.outdated || now < entry.validFrom'
+const PENDING = "const entry = { kind: 'family', value: family, before: 0, expiresAt: 0 } as const"
 const TTL = '(value) => (parseDuration(value) ?? 0) >= 1000,'
 const NO_PRINT = 'const NO_PRINT: Fingerprint = [0, 0, 0, 0]'
 
@@ -113,6 +114,20 @@ export const EQUIVALENT_IN_VERBS: readonly Equivalent[] = [
     ['parseDuration(value) ?? 0', 'parseDuration(value)'],
     ['0', '1', TTL],
     ['0', '-1', TTL],
+  ),
+  ...rotate(
+    'TextEncoder encodes an absent binding like an empty one',
+    ["options.binding ?? ''", 'options.binding', "binding: options.binding ?? '',"],
+    [
+      "options.binding ?? ''",
+      'options.binding',
+      "const input = { record: successor, custom: entry.custom, binding: options.binding ?? '' }",
+    ],
+  ),
+  ...rotate(
+    'a pending family is found by its kind and value alone',
+    ['0', '1', PENDING],
+    ['0', '-1', PENDING],
   ),
   ...rotate(
     'opens the token a second time, with the same result',

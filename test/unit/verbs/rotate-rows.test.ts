@@ -272,6 +272,37 @@ describe('a retry', () => {
     expect(await rotate(node, token)).toEqual(rejected('superseded'))
   })
 
+  it('is revoked if the row of the successor says so, although the log does not', async () => {
+    const { node, edits } = await start()
+    const token = await issueOn(node)
+    const { value } = await rotate(node, token)
+    edits.set(value?.id as string, (row) => ({
+      ...row,
+      revokedAt: row.issuedAt,
+      revokedBy: 'ops',
+    }))
+    expect(await rotate(node, token)).toEqual(rejected('revoked'))
+  })
+
+  it('reads no keys of the store if that of the successor is loaded', async () => {
+    let reads = 0
+    const { node } = await start(
+      {},
+      {
+        listKeys: async (...args) => {
+          reads++
+          return fleet.store.listKeys(...args)
+        },
+      },
+    )
+    const token = await issueOn(node)
+    const { value } = await rotate(node, token)
+    await fleet.clock.advance(30 * SECOND)
+    const before = reads
+    expect((await rotate(node, token)).value?.id).toBe(value?.id)
+    expect(reads).toBe(before)
+  })
+
   it('returns no successor whose row was edited', async () => {
     const { node, edits } = await start()
     const token = await issueOn(node)
