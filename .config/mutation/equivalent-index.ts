@@ -1,26 +1,15 @@
 import type { Equivalent } from './equivalent.js'
+import { inFile } from './in-file.js'
 
-/** The original, the mutated text and, if the file has the same mutant elsewhere, its line. */
-type Change = readonly [original: string, mutated: string, line?: string]
+const inIndex = (name: string) => inFile(`src/revocation/index/${name}.ts`)
 
-const inFile =
-  (name: string) =>
-  (reason: string, ...changes: readonly Change[]): Equivalent[] =>
-    changes.map(([original, mutated, line]) => ({
-      file: `src/revocation/index/${name}.ts`,
-      ...(line === undefined ? {} : { line }),
-      original,
-      mutated,
-      reason,
-    }))
-
-const entries = inFile('entries')
-const families = inFile('families')
-const idShards = inFile('id-shards')
-const idTable = inFile('id-table')
-const index = inFile('revocation-index')
-const ulidCodec = inFile('ulid-codec')
-const watermarks = inFile('watermarks')
+const entries = inIndex('entries')
+const families = inIndex('families')
+const idShards = inIndex('id-shards')
+const idTable = inIndex('id-table')
+const index = inIndex('revocation-index')
+const ulidCodec = inIndex('ulid-codec')
+const watermarks = inIndex('watermarks')
 
 /** The equivalent mutants of the revocation index. */
 export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
