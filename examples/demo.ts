@@ -175,7 +175,7 @@ async function urlOf(child: ChildProcess): Promise<string> {
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit', { signal: AbortSignal.timeout(10_000) })
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(60_000) })
   child.disconnect()
   await ended.catch(() => child.kill('SIGKILL'))
   assert.equal(child.exitCode, 0)

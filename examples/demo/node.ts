@@ -45,6 +45,8 @@ export async function startNode(node: string, shared: Shared, wakeups: WakeupCha
     store,
     feed: withWakeups(feed, wakeups),
     policies: { service: { ttl: '30d', scopes: ['orders:*', 'tokens:*'] } },
+    // On a busy machine, a process may not read the feed for seconds.
+    maxStaleness: '30s',
     node,
   })
 
