@@ -78,6 +78,16 @@ export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
     'index - 1',
     'index + 1',
   ]),
+  ...idTable(
+    'reads beyond the ends of the placing, which changes no bit of the place',
+    ['0', '-1', 'for (let i = 0; i < 4; i++) {'],
+    ['i < 4', 'i <= 4'],
+    ['4', '5', 'for (let i = 0; i < 4; i++) {'],
+  ),
+  ...idTable('saves the full comparison, which fails if the last words differ', [
+    'found === last',
+    'true',
+  ]),
   ...idTable('a table without slots is crowded with no room and with less than none', [
     '0',
     '-1',

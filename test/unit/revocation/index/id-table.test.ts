@@ -20,10 +20,13 @@ for (let byte = 0; byte < 4; byte++)
 
 describe('the place of an id', () => {
   it('depends on each byte of each word, and on nothing before or after the id', () => {
-    const words = Int32Array.of(7, 0x0102_0304, 0x0506_0708, 0x090a_0b0c, 0x0d0e_0f10, 9)
     const bytes = Array.from({ length: 16 }, (_, i) => i + 1)
-    const expected = bytes.reduce((sum, byte, i) => sum ^ (placing[256 * i + byte] as number), 0)
-    expect(placeOf(placing, words, 1)).toBe(expected)
+    const sumOf = (factor: number) =>
+      bytes.reduce((sum, byte, i) => sum ^ (placing[256 * i + factor * byte] as number), 0)
+    const words = Int32Array.of(7, 0x0102_0304, 0x0506_0708, 0x090a_0b0c, 0x0d0e_0f10, 9)
+    expect(placeOf(placing, words, 1)).toBe(sumOf(1))
+    const even = words.map((word) => 2 * word)
+    expect(placeOf(placing, even, 1)).toBe(sumOf(2))
     const all = newPlacing()
     expect(all).toHaveLength(4096)
     expect(new Set(all).size).toBeGreaterThan(4000)
@@ -88,6 +91,13 @@ describe('a table of ids', () => {
         expect([...table.words.slice(found, found + 4)]).toEqual([...each])
       }
     }
+  })
+
+  it('holds colliding ids by their last words, the highest first, so a lookup can stop early', () => {
+    const table = new IdTable({ placing: colliding(0), stride: 4, shared: 0 })
+    for (const last of [2, -2, 1, 3, 0x7fff_ffff, -1]) table.add(id(5, 5, 5, last), 0, 0)
+    const held = Array.from({ length: 6 }, (_, i) => table.words[4 * i + 3])
+    expect(held).toEqual([-1, -2, 0x7fff_ffff, 3, 2, 1])
   })
 
   it('keeps a tenth of its slots free, and grows by 10 to 20 % or eight slots', () => {
