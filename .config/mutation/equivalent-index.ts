@@ -152,8 +152,4 @@ export const EQUIVALENT_IN_INDEX: readonly Equivalent[] = [
     ['this.#tables.key.size > 0', 'this.#tables.key.size >= 0'],
     ['0', '-1', 'return this.#tables.key.size > 0 && this.#tables.key.has(keyId)'],
   ),
-  ...watermarks('equal times were handled before', [
-    'before < mark.claimed',
-    'before <= mark.claimed',
-  ]),
 ]

@@ -13,16 +13,22 @@ const NEVER = -1
 
 interface Watermark {
   before: number
-  /** The latest time that an entry requested, if it was further in the future than the clock skew allows. */
-  claimed: number
+  /**
+   * The times that entries requested further in the future than the clock skew allows. Another such time is another
+   * revocation, even if it is earlier: clocks may be ahead by different amounts.
+   */
+  claimed: readonly number[]
   expiresAt: number
 }
+
+// After more of them for one target, the earliest is extended if it is repeated: tokens are revoked that need not be.
+const MAX_CLAIMED = 16
 
 type WatermarkKind = WatermarkEntry['kind']
 // These targets never become valid again, so the time of issue does not matter.
 const ABSOLUTE: ReadonlySet<WatermarkKind> = new Set(['family', 'key'])
 
-// The size of a Map entry with a key text of about 30 characters.
+// The size of a Map entry with a key text of about 30 characters and no claimed times.
 const ENTRY_BYTES = 168
 
 const TIMED = ['subject', 'audience', 'all'] as const
@@ -33,11 +39,14 @@ export const isTimed = ({ kind }: WatermarkEntry): boolean => !ABSOLUTE.has(kind
 /** Extends the mark to what the entry covers; returns whether that changed it. */
 function raise(mark: Watermark, { kind, before }: WatermarkEntry, latest: number): boolean {
   if (ABSOLUTE.has(kind)) return move(mark, NOT_REVOKED)
-  if (before === mark.claimed) return false
+  if (mark.claimed.includes(before)) return false
   if (before <= latest) return move(mark, before)
-  if (before < mark.claimed) return false
-  mark.claimed = before
+  claim(mark, before)
   return move(mark, latest)
+}
+
+function claim(mark: Watermark, time: number): void {
+  mark.claimed = [...mark.claimed, time].slice(-MAX_CLAIMED)
 }
 
 function move(mark: Watermark, before: number): boolean {
@@ -84,7 +93,7 @@ export class Watermarks {
     const table = this.#tables[kind]
     const known = table.get(value)
     if (known === undefined && !room) return 'refused'
-    const mark = known ?? { before: NEVER, claimed: NEVER, expiresAt }
+    const mark = known ?? { before: NEVER, claimed: [], expiresAt }
     table.set(value, mark)
     mark.expiresAt = Math.max(mark.expiresAt, expiresAt)
     const changed = raise(mark, entry, latest)
@@ -98,7 +107,7 @@ export class Watermarks {
     for (const kind of TIMED) {
       for (const mark of this.#tables[kind].values()) {
         if (mark.before <= latest) continue
-        mark.claimed = Math.max(mark.claimed, mark.before)
+        claim(mark, mark.before)
         mark.before = latest
         clamped++
       }
@@ -148,7 +157,7 @@ export class Watermarks {
   covers({ kind, value, before, expiresAt }: WatermarkEntry): boolean {
     const known = this.#tables[kind].get(value)
     if (known === undefined || known.expiresAt < expiresAt) return false
-    return known.before >= before || known.claimed >= before
+    return known.before >= before || known.claimed.includes(before)
   }
 
   /** All watermarks; `before` is 0 if the time of issue does not matter. */

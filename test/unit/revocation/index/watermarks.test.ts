@@ -145,11 +145,42 @@ describe('the watermarks of a node', () => {
     expect(marks.latest('s', 'a')).toBeLessThanOrEqual(11)
   })
 
-  it('cover an entry of the future that was lowered, and none that is dated further ahead', () => {
+  it('lose no revocation by a clock that is less far ahead than another was', () => {
+    const marks = new Watermarks()
+    marks.apply(mark('subject', 's', 300), true, 10)
+    const later = mark('subject', 's', 30)
+    expect(marks.covers(later)).toBe(false)
+    expect(marks.apply(later, true, 20)).toBe('changed')
+    expect(marks.latest('s', 'a')).toBe(20)
+    expect(marks.covers(later)).toBe(true)
+    // Neither is extended when it is repeated, also after its time has come.
+    expect(marks.apply(later, true, 40)).toBe('known')
+    expect(marks.apply(mark('subject', 's', 300), true, 400)).toBe('known')
+    expect(marks.latest('s', 'a')).toBe(20)
+  })
+
+  it('lose no revocation that is dated ahead after they were lowered', () => {
+    const { marks } = holding(mark('subject', 's', 300))
+    marks.clamp(10)
+    expect(marks.apply(mark('subject', 's', 30), true, 20)).toBe('changed')
+    expect(marks.latest('s', 'a')).toBe(20)
+  })
+
+  it('remember sixteen times of the future for a target, and extend the first after more', () => {
+    const marks = new Watermarks()
+    const repeated = (before: number, latest: number) =>
+      marks.apply(mark('subject', 's', before), true, latest)
+    for (let i = 0; i < 16; i++) repeated(100 + i, 10)
+    expect(repeated(100, 20)).toBe('known')
+    repeated(116, 20)
+    expect([repeated(101, 30), repeated(100, 30)]).toEqual(['known', 'changed'])
+  })
+
+  it('cover an entry of the future that was lowered, and none with another date', () => {
     const marks = new Watermarks()
     marks.apply(mark('subject', 's', 30), true, 10)
     const covers = (before: number) => marks.covers(mark('subject', 's', before))
-    expect([covers(10), covers(30), covers(31)]).toEqual([true, true, false])
+    expect([covers(10), covers(29), covers(30), covers(31)]).toEqual([true, false, true, false])
   })
 
   it('are lowered to the latest time, each once, and then cover what they did before', () => {
