@@ -19,6 +19,7 @@ export type { FailureReason } from './lib/failure-reason.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'
 export type { IncidentKind } from './observe/incident-kind.js'
+export type { Operation, OperationName, OperationResult } from './observe/operations.js'
 export type {
   CacheOptions,
   KeyOptions,

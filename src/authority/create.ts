@@ -13,7 +13,6 @@ import { authenticator } from '../verbs/authenticate.js'
 import { unknownAudience } from '../verbs/core.js'
 import { discardStoredKey } from '../verbs/discard-key.js'
 import type { RevokeOptions } from '../verbs/inputs.js'
-import { issue, issueMany } from '../verbs/issue.js'
 import { getToken, listTokens } from '../verbs/list.js'
 import {
   CompiledRequirement,
@@ -21,13 +20,13 @@ import {
   compileRequirement,
   NO_REQUIREMENT,
 } from '../verbs/requirement.js'
-import { revoke } from '../verbs/revoke.js'
-import { rotate } from '../verbs/rotate.js'
 import type { Verifier } from '../verbs/verify.js'
 import { health } from './health.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import type { NamesOf } from './names.js'
+import { operationsOf } from './operations.js'
 import type { Parts } from './parts.js'
+import { offerTelemetry } from './telemetry.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts } from './wiring.js'
 
@@ -71,15 +70,16 @@ export async function createWatchword<
 
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
-  const revokeKey = (id: string, options: RevokeOptions) => revoke(parts, { key: id }, options)
+  const { issue, issueMany, rotate, revoke } = operationsOf(parts)
+  const revokeKey = (id: string, options: RevokeOptions) => revoke({ key: id }, options)
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
     parts.state.closed
       ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
       : verb()
   const close = () => stopParts(parts)
   const watchword: Watchword = {
-    issue: (input) => open(() => issue(parts, input)),
-    issueMany: (inputs) => open(() => issueMany(parts, inputs)),
+    issue: (input) => open(() => issue(input)),
+    issueMany: (inputs) => open(() => issueMany(inputs)),
     // Counts arguments, since an explicit `undefined` is a misspelt requirement, not a missing one.
     verify: (...args: readonly [token: unknown, requirement?: unknown]) => {
       if (args.length < 2) return verifier.verify(args[0], NO_REQUIREMENT) as VerifyResult
@@ -87,8 +87,8 @@ function facade(parts: Parts): Watchword {
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
     require: (requirement) => compileHere(parts, requirement),
-    rotate: (token, options) => open(() => rotate(parts, token, options)),
-    revoke: (target, options) => open(() => revoke(parts, target, options)),
+    rotate: (token, options) => open(() => rotate(token, options)),
+    revoke: (target, options) => open(() => revoke(target, options)),
     tokens: Object.freeze({
       get: (id: string) => open(() => getToken(parts, id)),
       list: (...query: readonly unknown[]) =>
@@ -107,6 +107,7 @@ function facade(parts: Parts): Watchword {
     close,
     [Symbol.asyncDispose]: close,
   }
+  offerTelemetry(watchword, parts)
   return Object.freeze(watchword)
 }
 

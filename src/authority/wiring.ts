@@ -18,6 +18,7 @@ import { type Deadline, withDeadline } from '../lib/deadline.js'
 import { idMaker } from '../lib/new-id.js'
 import { audit } from '../observe/audit.js'
 import { Failures, type StoreCall } from '../observe/failures.js'
+import type { Probe } from '../observe/probe.js'
 import { UsageRecorder } from '../observe/usage.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { Announcements } from '../revocation/follower/announcements.js'
@@ -48,6 +49,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     callStore(() => store.recordUsage(usages), 'recordUsage'),
   )
   const keys = makeKeys(base)
+  const probe: Probe = { observer: undefined }
   const follower = makeFollower(base, keys)
   base.time.follow(follower.time)
   const known = {
@@ -64,6 +66,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     index,
     follower,
     assertionOf,
+    probe,
     onUse: (id, at) => usage.note(id, at),
     onFirstUse: (token, again) =>
       void retirePredecessor(known, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
@@ -73,6 +76,8 @@ export function buildParts(options: ResolvedOptions): Parts {
     cache,
     usage,
     verifier,
+    probe,
+    messages: new WeakSet(),
     newId: idMaker(),
     state: { closed: false, sweep: undefined, purgeAt: 0 },
   }

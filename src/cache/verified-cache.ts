@@ -31,6 +31,8 @@ const UNSET = undefined as never
 /** A bounded map from fingerprints to entries that evicts the least recently used entry. */
 export class VerifiedCache<E extends Fingerprinted> {
   readonly #entries: LRUCache<number, E> | undefined
+  #hits = 0
+  #misses = 0
   readonly #look = {
     status: UNSET,
     allowStale: false,
@@ -57,13 +59,23 @@ export class VerifiedCache<E extends Fingerprinted> {
     // time, because lru-cache leaves its own status there while its channel has subscribers.
     this.#look.status = UNSET
     const entry = this.#entries?.get(print0, this.#look)
-    return entry !== undefined &&
-      entry.print0 === print0 &&
-      entry.print1 === print1 &&
-      entry.print2 === print2 &&
-      entry.print3 === print3
-      ? entry
-      : undefined
+    if (
+      entry === undefined ||
+      entry.print0 !== print0 ||
+      entry.print1 !== print1 ||
+      entry.print2 !== print2 ||
+      entry.print3 !== print3
+    ) {
+      this.#misses++
+      return undefined
+    }
+    this.#hits++
+    return entry
+  }
+
+  /** How many calls of `get` found an entry, and how many did not. */
+  get lookups(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#hits, misses: this.#misses }
   }
 
   /** Adds an entry, unless it is larger than the whole cache. */

@@ -27,6 +27,8 @@ export interface ResolvedClock {
   now(): number
   /** Like `now`, but returns the last valid reading if the source returns no time. Never throws. For messages. */
   reading(): number
+  /** The last valid reading of the source by `judged` or `reading`, without another one: reading it costs 25 ns. */
+  recent(): number
   /**
    * Wall time for checking expiry: held at its highest value while the source steps back by at most {@link HOLD_MS}.
    */
@@ -85,11 +87,13 @@ export function resolveClock(source: Clock): ResolvedClock {
       if (time < Number.POSITIVE_INFINITY) last = time
       return last
     },
+    recent: () => last,
     monotonic,
     judged() {
       const time = read()
+      if (time === Number.POSITIVE_INFINITY) return time
+      last = time
       if (time >= highest) {
-        if (time === Number.POSITIVE_INFINITY) return time
         highest = left === undefined ? time : (returned(left, time, monotonic()) ?? time)
       } else if (highest - time > HOLD_MS) stepBack(time)
       previous = time

@@ -5,6 +5,7 @@
  */
 
 import type { RequestContext } from '../observe/channels.js'
+import { isTraced, type OperationResult, traced } from '../observe/operations.js'
 import { readToken } from '../store/checked.js'
 import type { Rejected, Requirement, VerifyResult } from '../types.js'
 import { type Core, lookUpKeyOf } from './core.js'
@@ -58,20 +59,41 @@ function check(
   core: Core,
   question: Question,
 ): VerifyResult<unknown> | Promise<VerifyResult<unknown>> {
-  const decision = decideNow(core, question)
+  const decision = isTraced('authenticate')
+    ? traced('authenticate', core, () => decide(core, question), operationResult)
+    : decide(core, question)
+  return decision instanceof Promise ? decision.then(resultOf) : decision.result
+}
+
+const resultOf = ({ result }: Decision) => result
+
+function operationResult({ found, result }: Decision): OperationResult {
+  const outcome = result.ok ? 'ok' : result.code
+  if (!found.ok) return { outcome }
+  const { id, family, generation, policy, audience } = found.principal
+  return { outcome, id, family, generation, policy, audience }
+}
+
+function decide(core: Core, question: Question): Decision | Promise<Decision> {
+  const decision = timedDecision(core, question)
   return core.state.closed || !isOccasion(decision)
     ? told(core, question, decision)
     : ask(core, question, decision).then((final) => told(core, question, final))
 }
 
+function timedDecision(core: Core, question: Question): Decision {
+  const { observer } = core.probe
+  if (observer === undefined) return decideNow(core, question)
+  const began = observer.begin()
+  const decision = decideNow(core, question)
+  if (began > 0) observer.timed(began)
+  return decision
+}
+
 // Published once, for the final decision: a provisional result is not a decision.
-function told(
-  { verifier }: Core,
-  { needs, context }: Question,
-  { found, result }: Decision,
-): VerifyResult<unknown> {
-  verifier.tell(found, result, needs, context)
-  return result
+function told({ verifier }: Core, { needs, context }: Question, decision: Decision): Decision {
+  verifier.tell(decision.found, decision.result, needs, context)
+  return decision
 }
 
 async function ask(core: Core, question: Question, decision: Decision): Promise<Decision> {

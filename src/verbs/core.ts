@@ -12,6 +12,7 @@ import type { ResolvedClock } from '../lib/clock.js'
 import { describe, listed, quote } from '../lib/quote.js'
 import { mistakeIn } from '../lib/warn.js'
 import type { StoreCall } from '../observe/failures.js'
+import type { Probe } from '../observe/probe.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
 import type { Announcements } from '../revocation/follower/announcements.js'
@@ -40,6 +41,10 @@ export interface Core {
   /** Entries that this node recently appended to the log. */
   readonly announcements: Announcements
   readonly verifier: Verifier
+  /** Holds the observer that counts decisions and revocations for metrics. */
+  readonly probe: Probe
+  /** The messages of this authority on tracing channels. */
+  readonly messages: WeakSet<object>
   /** Creates a ULID for this time. ULIDs of one millisecond are monotonic. */
   readonly newId: (time: number) => string
   /** Creates the implicit assertion of a token. */

@@ -8,6 +8,7 @@
  * @module
  */
 import type { ResolvedClock } from '../lib/clock.js'
+import { sharedTable } from '../lib/shared-table.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { VerifyResult } from '../types.js'
 import type { CompiledRequirement } from './requirement.js'
@@ -29,20 +30,7 @@ export interface Direct<Claims> {
   graceMs(policy: string): number
 }
 
-type Ways = WeakMap<object, Direct<unknown>>
-
-// One table for the ESM and the CommonJS copy of the package, which may run in one process.
-const TABLE = Symbol.for('watchword.direct.2')
-const ways: Ways = sharedTable()
-
-function sharedTable(): Ways {
-  const known = Object.getOwnPropertyDescriptor(globalThis, TABLE)?.value as Ways | undefined
-  if (known !== undefined) return known
-  const made: Ways = new WeakMap()
-  // If the global object is frozen, each copy has its own table.
-  Reflect.defineProperty(globalThis, TABLE, { __proto__: null, value: made } as PropertyDescriptor)
-  return made
-}
+const ways = sharedTable<Direct<unknown>>('watchword.direct.2')
 
 /** Registers the direct path of an `authenticate` function of the library. */
 export function registerDirect(authenticate: object, direct: Direct<unknown>): void {

@@ -95,6 +95,7 @@ export async function revoke(
   const matched = await markThen(mark, end)
   if (kind === 'key') await replaceKey(core, value)
   audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
+  core.probe.observer?.revoked(kind)
   const { id, at } = revocation
   return Object.freeze({ id, kind, value, at, matched, ...published })
 }

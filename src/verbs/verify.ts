@@ -16,6 +16,7 @@ import {
   type RequestContext,
   tellable,
 } from '../observe/channels.js'
+import type { Probe } from '../observe/probe.js'
 import { USAGE_INTERVAL_MS } from '../observe/usage.js'
 import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
@@ -42,6 +43,7 @@ export interface VerifierOptions extends OpenerOptions {
   readonly onStale: 'reject' | 'accept'
   readonly index: RevocationIndex
   readonly follower: LeaseHolder
+  readonly probe: Probe
   /** Called with the token's id when a use is due to be reported. */
   readonly onUse: (id: string, at: number) => void
   /**
@@ -50,6 +52,16 @@ export interface VerifierOptions extends OpenerOptions {
    */
   readonly onFirstUse: (token: Verified<unknown>, again: () => void) => void
 }
+
+/** The inputs of a published decision besides the token and the result. */
+interface Publication {
+  readonly requirement: CompiledRequirement
+  readonly at: number
+  readonly context: RequestContext | undefined
+}
+
+const codeOf = (result: VerifyResult<unknown>): Decision['outcome'] =>
+  result.ok ? 'ok' : result.code
 
 // Successors whose predecessors were retired. Beyond the bound, some are retired again, which has no effect.
 const MAX_RETIRED = 10_000
@@ -61,6 +73,7 @@ export class Verifier {
   readonly #clock: ResolvedClock
   readonly #index: RevocationIndex
   readonly #follower: LeaseHolder
+  readonly #probe: Probe
   readonly #retired = new Set<string>()
   /** Whether the feed was never read and tokens are accepted anyway. */
   lenient = false
@@ -71,6 +84,7 @@ export class Verifier {
     this.#clock = options.clock
     this.#index = options.index
     this.#follower = options.follower
+    this.#probe = options.probe
   }
 
   /** Rejects every token as `closed` from now on. */
@@ -80,9 +94,19 @@ export class Verifier {
 
   /** Decides about one token and publishes the decision. Never throws, for any value of `token`. */
   verify(token: unknown, requirement: CompiledRequirement): VerifyResult<unknown> {
+    const { observer } = this.#probe
+    const began = observer === undefined ? 0 : observer.begin()
     const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
-    this.tell(found, result, requirement)
+    if (observer !== undefined) {
+      if (began > 0) observer.timed(began)
+      observer.decided(codeOf(result), found.ok ? found.principal : undefined)
+    }
+    // The decision about an authentic token has just read the clock.
+    if (decisions.hasSubscribers) {
+      const at = found.ok ? this.#clock.recent() : this.#clock.reading()
+      this.#publish(found, result, { requirement, at, context: undefined })
+    }
     return result
   }
 
@@ -196,6 +220,7 @@ export class Verifier {
   /** Rejects a token because of an invalid requirement: publishes why, and warns once for each fault. */
   refuse(invalidRequirement: string): Rejected {
     warnOfRequirement(invalidRequirement)
+    this.#probe.observer?.decided(UNREADABLE.code, undefined)
     if (decisions.hasSubscribers) {
       const { issuer, node } = this.#options
       const at = this.#clock.reading()
@@ -205,22 +230,31 @@ export class Verifier {
     return UNREADABLE
   }
 
-  /** Publishes a decision if there are subscribers; for callers that decide in several steps. */
+  /** Counts and publishes a decision, if they are observed; for callers that decide in several steps. */
   tell(
     found: Entry | Rejected,
     result: VerifyResult<unknown>,
     requirement: CompiledRequirement,
     context?: RequestContext,
   ): void {
+    this.#probe.observer?.decided(codeOf(result), found.ok ? found.principal : undefined)
     if (!decisions.hasSubscribers) return
+    this.#publish(found, result, { requirement, at: this.#clock.reading(), context })
+  }
+
+  #publish(
+    found: Entry | Rejected,
+    result: VerifyResult<unknown>,
+    { requirement, at, context }: Publication,
+  ): void {
     const { issuer, node } = this.#options
     const made: DecisionParts = {
-      at: this.#clock.reading(),
+      at,
       issuer,
       node,
-      outcome: result.ok ? 'ok' : result.code,
+      outcome: codeOf(result),
       required: requirement.demanded,
-      context: tellable(context),
+      context: context === undefined ? undefined : tellable(context),
     }
     decisions.publish(found.ok ? decisionAbout(found.principal, made) : decisionOf(made))
   }

@@ -34,6 +34,16 @@ describe('the cache of verified tokens', () => {
     expect([cache.size, cache.bytes]).toEqual([0, 0])
   })
 
+  it('counts look-ups that found an entry, and those that did not', () => {
+    const cache = new VerifiedCache({ max: 4, maxBytes: 100 })
+    cache.get(1, 2, 3, 4)
+    cache.set(entry(1), 10)
+    cache.get(1, 2, 3, 4)
+    cache.get(1, 2, 3, 4)
+    cache.get(1, 2, 3, 9)
+    expect(cache.lookups).toEqual({ hits: 2, misses: 2 })
+  })
+
   it('evicts the least recently used entry beyond either limit', () => {
     const cache = new VerifiedCache({ max: 2, maxBytes: 100 })
     cache.set(entry(1), 10)

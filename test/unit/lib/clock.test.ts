@@ -116,6 +116,30 @@ describe('a clock', () => {
     },
   )
 
+  it('repeats its last valid reading without another one', () => {
+    let now = 5
+    let readings = 0
+    const clock = resolveClock({
+      now: () => {
+        readings++
+        return now
+      },
+    })
+    clock.judged()
+    now = 7
+    expect([clock.recent(), readings]).toEqual([5, 1])
+    clock.reading()
+    expect(clock.recent()).toBe(7)
+    now = 9
+    clock.judged()
+    now = Number.NaN
+    clock.judged()
+    expect([clock.recent(), readings]).toEqual([9, 4])
+    // A step back within the hold keeps tokens expired, but dates messages by the clock.
+    now = 8
+    expect([clock.judged(), clock.recent()]).toEqual([9, 8])
+  })
+
   it('whose steady clock throws reads as NaN, which no lease includes', async () => {
     let steady = () => 1
     const clock = { now: () => 1_767_225_600_000, monotonic: () => steady() }

@@ -70,6 +70,7 @@ function setup({ keyExpiresAt = START + 2 * HOUR, ...change }: Change = {}) {
       reached: ({ seq }) => seq <= state.position,
     },
     assertionOf: assertion,
+    probe: { observer: undefined },
     onUse: (id, at) => void uses.push([id, at]),
     onFirstUse: ({ id }, again) => void firstUses.push({ id, again }),
     ...change,
@@ -380,7 +381,7 @@ describe('the decisions of a node', () => {
     ])
   })
 
-  it('take no time reading the clock if nobody subscribes', () => {
+  it('read the clock once more only for a subscriber and a token that is not authentic', () => {
     let readings = 0
     const clock = {
       ...resolveClock({ now: () => START }),
@@ -390,13 +391,15 @@ describe('the decisions of a node', () => {
       },
     }
     const { verifier, token, verify } = setup({ clock })
-    verify(token())
-    verifier.refuse('scopes: expected a list')
-    expect(readings).toBe(0)
-    published(() => {
+    const decide = () => {
       verify(token())
+      verify('abc')
       verifier.refuse('scopes: expected a list')
-    })
+    }
+    decide()
+    expect(readings).toBe(0)
+    // The check of an authentic token has read the clock, and dates the decision.
+    expect(published(decide)).toMatchObject([{ at: START }, { at: START }, { at: START }])
     expect(readings).toBe(2)
   })
 
@@ -410,6 +413,7 @@ describe('the decisions of a node', () => {
         node: 'node-1',
         policies: new Map(),
         clock: resolveClock({ now: () => START }),
+        probe: { observer: undefined },
       } as unknown as VerifierOptions)
       const results: unknown[] = []
       const messages = published(() => results.push(verifier.refuse('scopes: expected a list')))

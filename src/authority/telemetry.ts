@@ -1,0 +1,21 @@
+/**
+ * Registers an authority for `instrument` of `watchword/otel`.
+ *
+ * @module
+ */
+import { registerTelemetry } from '../observe/telemetry.js'
+import type { Parts } from './parts.js'
+import type { Watchword } from './watchword.js'
+
+/** Offers the counters and readings of an authority to telemetry. */
+export function offerTelemetry({ authenticate, health }: Watchword, parts: Parts): void {
+  const { options, probe, messages, cache } = parts
+  registerTelemetry(authenticate, {
+    policies: [...options.policies.keys()],
+    audiences: options.audiences,
+    probe,
+    owns: (message) => messages.has(message),
+    readings: () => ({ ...health(), lookups: cache.lookups }),
+    stop: () => {},
+  })
+}
