@@ -10,6 +10,7 @@ import { invalidArgument } from '../lib/invalid.js'
 import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
 import { shown } from './own.js'
+import type { RefusalOutcome } from './refusal.js'
 
 /** The result for a request that may pass. */
 export class Passed<Claims> {
@@ -37,9 +38,11 @@ Object.setPrototypeOf(Passed.prototype, null)
 // A registered symbol, because the ESM and the CommonJS copy of the package may run in one process. No client can send
 // a symbol.
 const AUTH = Symbol.for('watchword.auth')
+const REFUSED = Symbol.for('watchword.refused')
 
 interface Slotted {
   [AUTH]?: Passed<unknown>
+  [REFUSED]?: RefusalOutcome | undefined
 }
 
 /**
@@ -117,7 +120,30 @@ function passedOf<Claims>(
 
 /** Stores the result on the handler's argument and overwrites an earlier one. */
 export function keepAuth(request: object, passed: Passed<unknown>): void {
-  ;(request as Slotted)[AUTH] = passed
+  const slots = request as Slotted
+  slots[AUTH] = passed
+  // Only set if an earlier guard rejected the request and its error handler passed it on.
+  if (slots[REFUSED] !== undefined) slots[REFUSED] = undefined
+}
+
+/** Stores why the request was rejected, for access logs. Never throws. */
+export function keepRefusal(request: unknown, outcome: RefusalOutcome): void {
+  try {
+    ;(request as Slotted)[REFUSED] = outcome
+  } catch {
+    // A frozen request keeps nothing, and is rejected all the same.
+  }
+}
+
+/** What the guards stored on a request: the last rejection, or the last result of a request that passed. */
+export function keptOn(request: unknown): {
+  readonly passed: Passed<unknown> | undefined
+  readonly refused: RefusalOutcome | undefined
+} {
+  if (typeof request !== 'object' || request === null)
+    return { passed: undefined, refused: undefined }
+  const { [AUTH]: passed, [REFUSED]: refused } = request as Slotted
+  return { passed, refused }
 }
 
 /** Stores the result under a name as well, read-only. Throws if the name holds a property that cannot be replaced. */

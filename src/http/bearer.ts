@@ -14,7 +14,7 @@ import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
-import { Passed } from './auth.js'
+import { keepRefusal, Passed } from './auth.js'
 import { checkAuthority, optionsOf } from './authority-check.js'
 import { type AutoRotation, makeAutoRotation } from './auto-rotate.js'
 import { isWellFormed, readBearer, refuseMisuse } from './credentials.js'
@@ -134,9 +134,18 @@ class Check<Request, Claims> {
     outcome: Outcome<Claims>,
     keep: (passed: Passed<Claims>) => void,
   ): Refusal | undefined {
-    if (!outcome.ok) return outcome
+    const refused = outcome.ok ? this.#keepingFault(request, outcome, keep) : outcome
+    if (refused !== undefined) keepRefusal(request, refused.outcome)
+    return refused
+  }
+
+  #keepingFault(
+    request: Request,
+    passed: Passed<Claims>,
+    keep: (passed: Passed<Claims>) => void,
+  ): Refusal | undefined {
     try {
-      keep(outcome)
+      keep(passed)
       return undefined
     } catch (error) {
       return this.#unavailable(request, error)

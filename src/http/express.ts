@@ -17,6 +17,7 @@ export { authOf, optionalAuthOf } from './auth.js'
 export type { ConnectGuard } from './connect.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type * from './framework-types.js'
+export { logFields } from './log-fields.js'
 
 /** The used part of Express's request; both versions have it. */
 const ADAPTER: RequestAdapter<Request> = {

@@ -18,6 +18,7 @@ import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type * from './framework-types.js'
+export { logFields } from './log-fields.js'
 
 /** The used part of Fastify's reply. */
 export interface FastifyReplyLike {

@@ -21,5 +21,6 @@ export type {
   RevocationOptions,
   RotationOptions,
 } from './endpoints/options.js'
+export type { LogFields } from './log-fields.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 export type { RefusalError } from './refusal.js'

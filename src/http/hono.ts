@@ -28,6 +28,7 @@ import {
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type * from './framework-types.js'
+export { logFields } from './log-fields.js'
 
 /** The variables that the guard adds to a context. */
 export interface TokenVariables<Auth> {

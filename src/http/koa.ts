@@ -18,6 +18,7 @@ import type { RequestAdapter } from './request-adapter.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type * from './framework-types.js'
+export { logFields } from './log-fields.js'
 
 /** The used part of Koa's context; both versions have it. */
 export interface KoaContext {

@@ -25,6 +25,7 @@ export { formatChallenge } from './challenge.js'
 export type { ConnectGuard } from './connect.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type * from './framework-types.js'
+export { logFields } from './log-fields.js'
 
 // The requests of a server always have a method and a target; Node's types include the responses of a client.
 const ADAPTER: RequestAdapter<IncomingMessage> = {

@@ -7,6 +7,7 @@
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
 import { bare } from '../lib/fields.js'
 import type { RejectionCode } from '../types.js'
+import { REJECTED } from '../verbs/rejections.js'
 import { formatChallenge } from './challenge.js'
 import { type Answer, problem } from './problem.js'
 
@@ -18,9 +19,14 @@ export interface Refusal extends Answer {
   readonly error?: RefusalCode
   /** Why the token is rejected, if the options allow stating it. */
   readonly reason?: RejectionCode
+  /** Why the request is rejected, for internal use only. */
+  readonly outcome: RefusalOutcome
   /** With 503: the error, for internal use only. */
   readonly cause?: unknown
 }
+
+/** Why a request is rejected: the token's rejection, no credentials, or an outage. */
+export type RefusalOutcome = RejectionCode | 'missing' | 'unavailable'
 
 /** RFC 6750, section 3.1, and for an outage RFC 6749, section 4.1.2.1. */
 export type RefusalCode =
@@ -64,26 +70,38 @@ const RETRY_AFTER_SECONDS = '1'
 /** Creates the rejections of one guard. */
 export function makeRefusals(options: RefusalOptions): Refusals {
   const { reasons, scope } = options
-  const unavailable = refusal(options, 503, { error: 'temporarily_unavailable' })
-  const invalidToken = refusal(options, 401, { error: 'invalid_token' })
-  const stale = reasons ? refusal(options, 503, { ...unavailable, reason: 'stale' }) : unavailable
-  const known = new Map<unknown, Refusal>([
-    ['stale', stale],
-    // Both mean that this node cannot check the token.
-    ['closed', stale],
-    ['insufficient_scope', refusal(options, 403, { error: 'insufficient_scope', scope })],
-  ])
+  const unavailable = refusal(options, 503, {
+    error: 'temporarily_unavailable',
+    outcome: 'unavailable',
+  })
+  const invalidToken = (outcome: RejectionCode, reason?: RejectionCode) =>
+    refusal(options, 401, { error: 'invalid_token', outcome, ...(reason ? { reason } : {}) })
+  const stale = (outcome: RejectionCode) =>
+    refusal(options, 503, {
+      error: 'temporarily_unavailable',
+      outcome,
+      ...(reasons ? { reason: 'stale' } : {}),
+    })
+  const known = new Map<unknown, Refusal>(
+    REJECTION_CODES.map((code) => [code, invalidToken(code, reasons ? code : undefined)]),
+  )
+  known.set('stale', stale('stale'))
+  // Also means that this node cannot check the token.
+  known.set('closed', stale('closed'))
+  known.set(
+    'insufficient_scope',
+    refusal(options, 403, { error: 'insufficient_scope', outcome: 'insufficient_scope', scope }),
+  )
+  const unknown = invalidToken('invalid')
   return {
-    missing: refusal(options, 401, {}),
-    malformed: refusal(options, 400, { error: 'invalid_request' }),
+    missing: refusal(options, 401, { outcome: 'missing' }),
+    malformed: refusal(options, 400, { error: 'invalid_request', outcome: 'malformed' }),
     of(code) {
       const made = known.get(code)
       if (made !== undefined) return made
-      if (!reasons || typeof code !== 'string') return invalidToken
-      const explained = refusal(options, 401, {
-        error: 'invalid_token',
-        reason: code as RejectionCode,
-      })
+      // A wrapper of `authenticate` may have codes of its own.
+      if (!reasons || typeof code !== 'string') return unknown
+      const explained = invalidToken('invalid', code as RejectionCode)
       known.set(code, explained)
       return explained
     },
@@ -91,14 +109,17 @@ export function makeRefusals(options: RefusalOptions): Refusals {
   }
 }
 
+const REJECTION_CODES = Object.values(REJECTED).map(({ code }) => code)
+
 interface Said {
   readonly error?: RefusalCode
   readonly reason?: RejectionCode
   readonly scope?: string
+  readonly outcome: RefusalOutcome
 }
 
 function refusal(options: RefusalOptions, status: Refusal['status'], said: Said): Refusal {
-  const { error, reason, scope } = bare(said)
+  const { error, reason, scope, outcome } = bare(said)
   const why = reason === undefined ? {} : { reason }
   const made: Refusal = bare({
     ok: false,
@@ -113,13 +134,14 @@ function refusal(options: RefusalOptions, status: Refusal['status'], said: Said)
     }),
     ...(error === undefined ? {} : { error }),
     ...why,
+    outcome,
   })
   return Object.freeze(made)
 }
 
 function challenge(
   { realm, resourceMetadata }: RefusalOptions,
-  { error, reason, scope }: { [Field in keyof Said]: Said[Field] | undefined },
+  { error, reason, scope }: { [Field in 'error' | 'reason' | 'scope']: Said[Field] | undefined },
 ): string {
   return formatChallenge({
     realm,

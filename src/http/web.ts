@@ -11,6 +11,8 @@ import type { RequestAdapter } from './request-adapter.js'
 import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
+export type { LogFields } from './log-fields.js'
+export { logFields } from './log-fields.js'
 export type { TokenAuthority, TokenOptions } from './options.js'
 
 /** The other arguments that the adapter passes with each request. */
