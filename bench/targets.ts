@@ -52,6 +52,9 @@ function known(value: number | undefined, name: string): number {
 const HOT = 'watchword, compiled'
 const perSecond = (result: CaseResult) => 1e9 / time('watchword, one by one')(result)
 
+const NOT_OBSERVED = 'not observed'
+const overhead = (name: string) => (result: CaseResult) => 1 / ratio(name, NOT_OBSERVED)(result)
+
 const times = { unit: '×', better: 'more' } as const
 
 const TARGETS: readonly Target[] = [
@@ -64,6 +67,24 @@ const TARGETS: readonly Target[] = [
     read: ratio(HOT, 'fast-jwt, cached'),
   },
   { case: 'hot', what: 'ours', unit: 'ns', better: 'less', bar: 1000, read: time(HOT) },
+  {
+    case: 'observe',
+    what: 'listener / none',
+    unit: '×',
+    better: 'less',
+    bar: 1.3,
+    goal: 1.15,
+    read: overhead('with a listener'),
+  },
+  {
+    case: 'observe',
+    what: 'OpenTelemetry / none',
+    unit: '×',
+    better: 'less',
+    bar: 1.3,
+    goal: 1.15,
+    read: overhead('with OpenTelemetry'),
+  },
   {
     case: 'cold',
     what: 'fast-jwt / ours',

@@ -9,8 +9,19 @@ import { flood } from './flood.js'
 import { hot } from './hot.js'
 import { issue } from './issue.js'
 import { memory } from './memory.js'
+import { observe } from './observe.js'
 import { openAlone } from './open.js'
 import { reject } from './reject.js'
 import { startup } from './startup.js'
 
-export const CASES: readonly Case[] = [hot, cold, openAlone, reject, issue, memory, flood, startup]
+export const CASES: readonly Case[] = [
+  hot,
+  observe,
+  cold,
+  openAlone,
+  reject,
+  issue,
+  memory,
+  flood,
+  startup,
+]
