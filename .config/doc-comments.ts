@@ -135,13 +135,22 @@ function unionRows({ node, source }: Found<ts.TypeNode>): Row[] {
   })
 }
 
+/** The name of a member, without quotes. */
+function memberName(
+  { name }: ts.TypeElement | ts.PropertyAssignment,
+  source: ts.SourceFile,
+): string {
+  if (name === undefined) return ''
+  return ts.isStringLiteral(name) ? name.text : name.getText(source)
+}
+
 function constantRows(initializer: ts.Expression, source: ts.SourceFile): Row[] {
   const object = ts.isAsExpression(initializer) ? initializer.expression : initializer
   if (!ts.isObjectLiteralExpression(object)) throw new Error('expected an object literal')
   return object.properties.filter(ts.isPropertyAssignment).map((property) => {
     const { initializer: value } = property
     const text = ts.isStringLiteralLike(value) ? value.text : value.getText(source)
-    return { name: property.name.getText(source), fallback: '', text }
+    return { name: memberName(property, source), fallback: '', text }
   })
 }
 
@@ -152,7 +161,7 @@ export function rowsOf(file: string, symbol: string): readonly Row[] {
     if (ts.isInterfaceDeclaration(statement) && statement.name.text === symbol) {
       return statement.members.map((member) => {
         const optional = 'questionToken' in member && member.questionToken !== undefined
-        return rowOf(member.name?.getText(source) ?? '', commentOf(member), optional)
+        return rowOf(memberName(member, source), commentOf(member), optional)
       })
     }
     if (ts.isTypeAliasDeclaration(statement) && statement.name.text === symbol)

@@ -123,6 +123,40 @@ const SECTIONS: readonly Section[] = [
     symbol: 'AuditAction',
   },
   {
+    title: 'Traced operations',
+    intro:
+      "Each is a tracing channel of `node:diagnostics_channel`: `tracingChannel('watchword:issue')`, and so on.",
+    file: 'src/observe/operations.ts',
+    symbol: 'OperationName',
+  },
+  {
+    title: 'Fields of a traced operation',
+    intro: 'The message of the tracing channels. It is one object for all events of a call.',
+    file: 'src/observe/operations.ts',
+    symbol: 'Operation',
+  },
+  {
+    title: 'Fields of the `result` of a traced operation',
+    file: 'src/observe/operations.ts',
+    symbol: 'OperationResult',
+  },
+  {
+    title: 'Metrics of `watchword/otel`',
+    intro: 'Names of policies and audiences that are not configured are reported as `other`.',
+    file: 'src/observe/otel/metrics.ts',
+    symbol: 'METRICS',
+  },
+  {
+    title: 'Attributes of the spans of `watchword/otel`',
+    file: 'src/observe/otel/spans.ts',
+    symbol: 'SpanAttributes',
+  },
+  {
+    title: 'Fields of `logFields(request)`',
+    file: 'src/http/log-fields.ts',
+    symbol: 'LogFields',
+  },
+  {
     title: 'Incidents of the feed',
     file: 'src/observe/incident-kind.ts',
     symbol: 'IncidentKind',

@@ -66,6 +66,7 @@ const FRAMEWORKS: Readonly<Record<string, string>> = {
   'http/hono': 'hono',
   'http/koa': 'koa',
   'http/mcp': '@modelcontextprotocol/sdk/server/auth/types.js',
+  'observe/otel': '@opentelemetry/api',
 }
 
 /** What the entry of a framework loads of it; every other entry loads none. */
@@ -228,7 +229,7 @@ describe('the built files', () => {
 
 describe('a TypeScript consumer', () => {
   const needsFramework = (specifier: string) =>
-    specifier.replace(manifest.name, 'http') in FRAMEWORKS
+    ['http', 'observe'].some((room) => specifier.replace(manifest.name, room) in FRAMEWORKS)
 
   /** Compiles a module of either format that imports these subpaths, and returns the compiler's output. */
   function compile(name: string, subpaths: readonly string[], options: object): string {
@@ -304,7 +305,7 @@ describe('a TypeScript consumer', () => {
   })
 
   it('compiles against those of the frameworks that it has', () => {
-    const names = ['fastify', '@modelcontextprotocol', '@types']
+    const names = ['fastify', '@modelcontextprotocol', '@opentelemetry', '@types']
     for (const name of names)
       symlinkSync(`${ROOT}/node_modules/${name}`, join(folder, 'node_modules', name))
     const subpaths = specifiers.filter(needsFramework)
