@@ -7,10 +7,10 @@ import type {
   Changes,
   KeyRecord,
   Matched,
-  Page,
   Revocation,
   Store,
   TokenFilter,
+  TokenListPage,
   TokenRecord,
 } from 'watchword/store'
 
@@ -70,6 +70,13 @@ export function jsonFileStore(file: string): Store {
     getToken: (id) => step((tokens) => tokens.get(id)),
     listTokens: (filter, page) =>
       step((tokens) => pageOf(tokens, page, (row) => matches(row, filter))),
+    countTokens: (filter) =>
+      step((tokens) => [...tokens.values()].filter((row) => matches(row, filter)).length),
+    updateDetails: (id, expected, next) =>
+      step((tokens) => {
+        const row = tokens.get(id)
+        return row?.detailsTag === expected && tokens.set(id, { ...row, ...next }).has(id)
+      }),
     succeed: (id, successor, supersededAt) =>
       step((tokens, _keys, revocations, changes) => {
         const row = tokens.get(id)
@@ -80,6 +87,7 @@ export function jsonFileStore(file: string): Store {
         if ([...revocations.values()].some(covered)) return { outcome: 'revoked' }
         const winner = row.successor === null ? undefined : tokens.get(row.successor)
         if (winner !== undefined) return { outcome: 'already', predecessor: row, successor: winner }
+        if (details(row) !== details(successor)) return { outcome: 'changed', predecessor: row }
         row.successor = successor.id
         if (supersededAt !== null) endAt(row, supersededAt)
         arrive(changes, id)
@@ -158,8 +166,14 @@ export function jsonFileStore(file: string): Store {
 const isHeld = ({ revokedAt, expiresAt, successor }: TokenRecord, at: number) =>
   revokedAt === null && expiresAt > at && successor === null
 
-function matches(row: TokenRecord, { liveAt, supersededAliveAt, ...equal }: TokenFilter): boolean {
+const details = ({ label, owner, purpose, hint }: TokenRecord) =>
+  JSON.stringify([label, owner, purpose, hint])
+
+function matches(row: TokenRecord, filter: TokenFilter): boolean {
+  const { liveAt, supersededAliveAt, revoked, expiresBefore = Infinity, ...equal } = filter
   const { revokedAt, expiresAt, supersededAt } = row
+  if (revoked !== undefined && revoked !== (revokedAt !== null)) return false
+  if (expiresAt >= expiresBefore) return false
   if (expiresAt <= Math.max(liveAt ?? 0, supersededAliveAt ?? 0)) return false
   if (supersededAliveAt !== undefined && supersededAt === null) return false
   const isOver = revokedAt !== null || (supersededAt ?? Infinity) <= (liveAt ?? 0)
@@ -167,10 +181,16 @@ function matches(row: TokenRecord, { liveAt, supersededAliveAt, ...equal }: Toke
   return Object.entries(equal).every(([name, value]) => row[name as keyof TokenRecord] === value)
 }
 
-function pageOf<T>(rows: Map<string, T>, page: Page, fits: (row: T) => boolean): T[] {
-  const after = page.after ?? ''
-  const ids = [...rows.keys()].filter((id) => id > after && fits(rows.get(id) as T)).sort()
-  return ids.slice(0, page.limit).map((id) => rows.get(id) as T)
+function pageOf<T>(rows: Map<string, T>, page: TokenListPage, fits: (row: T) => boolean): T[] {
+  const { after, order, limit } = page
+  const ids = [...rows.keys()].filter((id) => fits(rows.get(id) as T)).sort()
+  if (order === 'newest') ids.reverse()
+  const isBeyond = (id: string) =>
+    after === undefined || (order === 'newest' ? id < after : id > after)
+  return ids
+    .filter(isBeyond)
+    .slice(0, limit)
+    .map((id) => rows.get(id) as T)
 }
 
 /** Ends a token at this time, unless it ends earlier. Returns whether its end changed. */

@@ -22,13 +22,15 @@ export const ERROR_CODES = {
   ERR_UNKNOWN_AUDIENCE: 'This authority does not serve this audience.',
   ERR_SCOPE_NOT_GRANTABLE:
     'A scope is not one that the policy, or the token being rotated, can grant.',
+  ERR_DETAILS_REQUIRED:
+    'The token would have no label, owner or purpose although its policy demands it (`require`).',
   ERR_TTL_TOO_LONG: 'The lifetime asked for is longer than the policy allows.',
   ERR_RESERVED_CLAIM: 'A custom claim uses a reserved name of the library or of PASETO.',
   ERR_CLAIMS_INVALID: 'The custom claims do not satisfy the schema, or cannot be written as JSON.',
   ERR_TOKEN_TOO_LONG: 'The token would be longer than the limit.',
   ERR_LIMIT_REACHED: 'The subject already holds as many live tokens as the policy allows.',
   ERR_TOKEN_REJECTED: 'The token presented to rotate or revoke was rejected; `reason` says why.',
-  ERR_TOKEN_UNKNOWN: 'The token is authentic, but the store has no record of it.',
+  ERR_TOKEN_UNKNOWN: 'The store has no record of the token.',
   ERR_TOKEN_REUSED: 'A token that was already rotated was presented again after its grace.',
   ERR_ROTATION_LIMIT:
     'The family has reached the rotation limit of its policy for now; `retryAt` says when it may be rotated again.',

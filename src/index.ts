@@ -49,9 +49,12 @@ export type {
   RevokeOptions,
   RevokeReceipt,
   RotateOptions,
+  TokenCountQuery,
+  TokenDetailsInput,
   TokenInfo,
   TokenPage,
   TokenQuery,
+  UpdateOptions,
 } from './verbs/inputs.js'
 export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
 export type { CompiledRequirement } from './verbs/requirement.js'

@@ -12,14 +12,15 @@ import type { Requirement, VerifyResult } from '../types.js'
 import { authenticator } from '../verbs/authenticate.js'
 import { unknownAudience } from '../verbs/core.js'
 import { discardStoredKey } from '../verbs/discard-key.js'
-import type { RevokeOptions } from '../verbs/inputs.js'
-import { getToken, listTokens } from '../verbs/list.js'
+import type { RevokeOptions, TokenDetailsInput, UpdateOptions } from '../verbs/inputs.js'
+import { countTokens, getToken, listTokens } from '../verbs/list.js'
 import {
   CompiledRequirement,
   compileInline,
   compileRequirement,
   NO_REQUIREMENT,
 } from '../verbs/requirement.js'
+import { updateToken } from '../verbs/update.js'
 import type { Verifier } from '../verbs/verify.js'
 import { health } from './health.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
@@ -93,6 +94,10 @@ function facade(parts: Parts): Watchword {
       get: (id: string) => open(() => getToken(parts, id)),
       list: (...query: readonly unknown[]) =>
         open(() => listTokens(parts, query.length === 0 ? {} : query[0])),
+      count: (...query: readonly unknown[]) =>
+        open(() => countTokens(parts, query.length === 0 ? {} : query[0])),
+      update: (id: string, details: TokenDetailsInput, options: UpdateOptions) =>
+        open(() => updateToken(parts, id, details, options)),
     }),
     keys: Object.freeze({
       list: () => keyring.list(),

@@ -12,9 +12,12 @@ import type {
   RevokeOptions,
   RevokeReceipt,
   RotateOptions,
+  TokenCountQuery,
+  TokenDetailsInput,
   TokenInfo,
   TokenPage,
   TokenQuery,
+  UpdateOptions,
 } from '../verbs/inputs.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
@@ -39,9 +42,10 @@ export interface Watchword<
 > {
   /**
    * Issues a token and stores its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
-   * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`, `ERR_CLAIMS_INVALID`,
-   * `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`, `ERR_STORE_UNAVAILABLE` or
-   * `ERR_CLOSED`. With the last two, the record may have been written; with every other code, nothing was.
+   * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_DETAILS_REQUIRED`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`,
+   * `ERR_CLAIMS_INVALID`, `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`,
+   * `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`. With the last two, the record may have been written; with every other
+   * code, nothing was.
    */
   issue<
     const P extends string = Names['policy'],
@@ -107,6 +111,20 @@ export interface Watchword<
     /** A page of token records, oldest first. Rejects with `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. */
     list(): Promise<TokenPage>
     list(query: TokenQuery): Promise<TokenPage>
+    /**
+     * The number of token records, including those that `list` omits as corrupt. Rejects with `ERR_INVALID_ARGUMENT` or
+     * `ERR_STORE_UNAVAILABLE`.
+     */
+    count(): Promise<number>
+    count(query: TokenCountQuery): Promise<number>
+    /**
+     * Replaces the given details of a token and of all its successors; `null` removes one. Works for every token that
+     * was not purged, also an expired or revoked one. Resolves with the updated record. Rejects with
+     * `ERR_TOKEN_UNKNOWN` for an unknown id, `ERR_DETAILS_REQUIRED` if the policy demands a detail that the token would
+     * not have, `ERR_STORE_CORRUPT` if its row was edited, `ERR_NO_SIGNING_KEY` if its key was purged,
+     * `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. Retrying is safe.
+     */
+    update(id: string, details: TokenDetailsInput, options: UpdateOptions): Promise<TokenInfo>
   }
   /** The keys. */
   readonly keys: {

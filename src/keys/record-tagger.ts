@@ -6,11 +6,14 @@
 import type { Revocation, TokenRecord } from '../store/store.js'
 import type { LocalKey } from '../token/paserk.js'
 import {
+  areDetailsIntact,
+  type DetailContent,
   isRecordIntact,
   isRevocationIntact,
   keyIdOfTag,
   type RecordContent,
   type RevocationContent,
+  tagOfDetails,
   tagOfRecord,
   tagOfRevocation,
 } from './record-tags.js'
@@ -45,6 +48,18 @@ export class RecordTagger {
   }
 
   /**
+   * Adds the tag to the details of a token, whose key must be loaded; empty if there are none. Throws
+   * `ERR_NO_SIGNING_KEY`.
+   */
+  ofDetails<T extends DetailContent & Pick<TokenRecord, 'keyId'>>(
+    content: T,
+  ): T & { readonly detailsTag: string } {
+    const { keyId } = content
+    const detailsTag = hasDetails(content) ? tagOfDetails(this.#keys.loaded(keyId), content) : ''
+    return { ...content, detailsTag }
+  }
+
+  /**
    * Adds the tag to a revocation. Without a loaded key the tag is empty, because a missing key must not block a
    * revocation.
    */
@@ -56,6 +71,12 @@ export class RecordTagger {
   /** Checks a token record. Loads its key if necessary; never rejects. */
   async checkRecord(record: TokenRecord): Promise<Integrity> {
     return this.#check(record.keyId, (key) => isRecordIntact(key, record))
+  }
+
+  /** Checks the details of a token record. Loads its key if necessary; never rejects. */
+  async checkDetails(record: TokenRecord): Promise<Integrity> {
+    if (record.detailsTag === '') return hasDetails(record) ? 'tampered' : 'intact'
+    return this.#check(record.keyId, (key) => areDetailsIntact(key, record))
   }
 
   /** Checks a revocation. Loads the key that its tag names if necessary; never rejects. */
@@ -74,6 +95,10 @@ export class RecordTagger {
     if (key === undefined) return 'unknown'
     return isIntact(key) ? 'intact' : 'tampered'
   }
+}
+
+function hasDetails({ label, owner, purpose }: DetailContent): boolean {
+  return label !== null || owner !== null || purpose !== null
 }
 
 /** Checks rows that were read and reports those that do not match their tags. Resolves with whether all match. */

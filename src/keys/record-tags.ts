@@ -42,6 +42,15 @@ export const RECORD_FIELDS = [
   'rotatable',
 ] as const satisfies readonly (keyof TokenRecord)[]
 
+/** What the tag of a token's details covers: the fields that may be replaced, the hint, and the token they belong to. */
+const DETAIL_FIELDS = [
+  'id',
+  'label',
+  'owner',
+  'purpose',
+  'hint',
+] as const satisfies readonly (keyof TokenRecord)[]
+
 /** Every immutable field of a key's row, except the wrapped key, which the root key authenticates. */
 const KEY_FIELDS = [
   'id',
@@ -68,6 +77,7 @@ const REVOCATION_FIELDS = [
 ] as const satisfies readonly (keyof Revocation)[]
 
 export type RecordContent = Pick<TokenRecord, (typeof RECORD_FIELDS)[number]>
+export type DetailContent = Pick<TokenRecord, (typeof DETAIL_FIELDS)[number]>
 export type KeyContent = Pick<KeyRecord, (typeof KEY_FIELDS)[number]>
 export type RevocationContent = Pick<Revocation, (typeof REVOCATION_FIELDS)[number]>
 
@@ -79,6 +89,16 @@ export function tagOfRecord(key: LocalKey, record: RecordContent): string {
 /** Whether the record matches its tag. */
 export function isRecordIntact(key: LocalKey, record: TokenRecord): boolean {
   return opens(key, record.tag, EMPTY, assertion('token', record, RECORD_FIELDS))
+}
+
+/** Creates the tag of a token's details. `key`: derived for tags from the key of its `keyId`. */
+export function tagOfDetails(key: LocalKey, record: DetailContent): string {
+  return seal(key, EMPTY, assertion('details', record, DETAIL_FIELDS))
+}
+
+/** Whether the details of a token match their tag. */
+export function areDetailsIntact(key: LocalKey, record: TokenRecord): boolean {
+  return opens(key, record.detailsTag, EMPTY, assertion('details', record, DETAIL_FIELDS))
 }
 
 /** Creates the tag of a key's row. `key`: the key itself. */

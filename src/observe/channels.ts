@@ -63,6 +63,8 @@ export type AuditAction =
   | 'token.issued'
   /** A token was rotated; `id` is the successor. */
   | 'token.rotated'
+  /** The details of a token were replaced; see `label`, `owner` and `purpose`. */
+  | 'token.updated'
   /** A rotated token was presented to `rotate` after its grace. Not published with `reuse: 'observe'`. */
   | 'token.reused'
   /** A rotated token was retired at the first use of its successor, as `retireOn: 'first-use'` requires. */
@@ -104,6 +106,12 @@ export interface AuditEvent {
   readonly predecessor?: string
   /** For a rotation: the scopes of the token that its policy no longer grants. */
   readonly lostScopes?: readonly string[]
+  /** For an issued token: its label, if it has one. For an update: the new label if it changed, `null` if removed. */
+  readonly label?: string | null
+  /** The owner, like `label`. */
+  readonly owner?: string | null
+  /** The purpose, like `label`. */
+  readonly purpose?: string | null
   /** The key that seals the token, or the key that changed. */
   readonly keyId?: string
   /** For a revocation: the kind of its target. For a tampered row: its kind. */

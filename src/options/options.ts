@@ -15,7 +15,7 @@ import { bare } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { issueText } from '../lib/issue-text.js'
 import { durationText } from '../lib/quote.js'
-import type { Policy, ReuseAction } from '../policy/policy.js'
+import type { Detail, Policy, ReuseAction } from '../policy/policy.js'
 import { normaliseScopes } from '../policy/scopes.js'
 import { defaultNodeName } from '../revocation/follower/local-life.js'
 import type { Store } from '../store/store.js'
@@ -41,6 +41,11 @@ export interface PolicyOptions {
   readonly maxLifetime?: Duration
   /** The maximum number of live tokens of this policy per subject. Default: no limit. */
   readonly maxActivePerSubject?: number
+  /**
+   * The details that `issue` must be called with, and that `tokens.update` must not remove: `label`, `owner`, `purpose`.
+   * Tokens issued before are not affected, and can be rotated. Default: none.
+   */
+  readonly require?: readonly Detail[]
   /** The version recorded in each token, from 1. Default: 1. */
   readonly version?: number
   /** Tokens of a lower version are rejected as `outdated`. Default: 1. */
@@ -294,6 +299,7 @@ function resolvePolicy(
     rotations: resolveRotations(given),
     maxLifetimeMs,
     maxActivePerSubject: given.maxActivePerSubject,
+    require: Object.freeze([...(given.require ?? [])]),
     version,
     minVersion,
     reuse: given.reuse ?? 'revoke-family',

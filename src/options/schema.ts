@@ -22,7 +22,7 @@ import { isName } from '../lib/name.js'
 import { durationText } from '../lib/quote.js'
 import { optional, strict } from '../lib/schema.js'
 import { warnOfSeconds } from '../lib/warn.js'
-import type { ReuseAction } from '../policy/policy.js'
+import { DETAILS, type Detail, type ReuseAction } from '../policy/policy.js'
 import { isScope, MAX_SCOPES } from '../policy/scopes.js'
 import type { Store } from '../store/store.js'
 
@@ -63,6 +63,7 @@ const oneOf = <T extends string>(...values: T[]) =>
 const STORE_METHODS = [
   ...['open', 'close', 'insertTokens', 'getToken', 'listTokens', 'succeed', 'supersede', 'revoke'],
   ...['listRevocations', 'insertKey', 'listKeys', 'rewrapKey', 'recordUsage', 'purge'],
+  ...['countTokens', 'updateDetails'],
 ]
 
 const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
@@ -138,6 +139,13 @@ const prefix = z
     ),
   )
 
+// An empty list would look like a demand and demand nothing.
+const isDetails = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  new Set(value).size === value.length &&
+  value.every((each) => DETAILS.includes(each))
+
 const rotations = strict(
   {
     burst: optional(whole(1, 1_000_000)),
@@ -156,6 +164,12 @@ export const policySchema = strict(
     grace: optional(duration(0, HOUR, '60s')),
     maxLifetime: optional(duration(SECOND, 10 * YEAR, '365d')),
     maxActivePerSubject: optional(whole(1, 1_000_000)),
+    require: optional(
+      z.custom<readonly Detail[]>(
+        isDetails,
+        `expected a list of one or more of '${DETAILS.join("', '")}', each once`,
+      ),
+    ),
     version: optional(whole(1, 1_000_000)),
     minVersion: optional(whole(1, 1_000_000)),
     reuse: optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),

@@ -15,6 +15,12 @@ export type ReuseAction =
   /** Revokes the family of the token and publishes `token.reused`. */
   | 'revoke-family'
 
+/** The details of a token that a policy may demand. */
+export const DETAILS = ['label', 'owner', 'purpose'] as const
+
+/** One of {@link DETAILS}. */
+export type Detail = (typeof DETAILS)[number]
+
 /** A policy with every default filled in, times in milliseconds. */
 export interface Policy {
   readonly name: string
@@ -31,6 +37,8 @@ export interface Policy {
   /** The time from a family's first token to the end of the family. */
   readonly maxLifetimeMs: number
   readonly maxActivePerSubject: number | undefined
+  /** The details that its tokens must have. */
+  readonly require: readonly Detail[]
   /** Recorded in new tokens. */
   readonly version: number
   /** Tokens with a lower version are `outdated`. */

@@ -13,6 +13,7 @@ import type {
   Store,
   Succession,
   TokenFilter,
+  TokenListPage,
   TokenRecord,
 } from './store.js'
 
@@ -42,6 +43,11 @@ const tokenSchema = z.object({
   ttl: time,
   rotatable: z.boolean(),
   tag: z.string(),
+  label: maybeText,
+  owner: maybeText,
+  purpose: maybeText,
+  hint: maybeText,
+  detailsTag: z.string(),
   supersededAt: maybeTime,
   revokedAt: maybeTime,
   revokedBy: maybeText,
@@ -109,9 +115,16 @@ export async function readToken(store: Store, id: string): Promise<TokenRecord |
 export async function readTokens(
   store: Store,
   filter: TokenFilter,
-  page: Page,
+  page: TokenListPage,
 ): Promise<CheckedRow<TokenRecord>[]> {
   return checkRows(await store.listTokens(bare(filter), bare(page)), parseToken)
+}
+
+/** Returns the number of matching token records. Rejects with `ERR_STORE_CORRUPT` if the result is not a number. */
+export async function readCount(store: Store, filter: TokenFilter): Promise<number> {
+  const parsed = parseWith<number>(time, await store.countTokens(bare(filter)))
+  if (parsed === undefined) throw corruptRow('count', 'tokens')
+  return parsed
 }
 
 /** Returns the key records. */
@@ -167,10 +180,12 @@ export async function writeSuccession(
   supersededAt: number | null,
 ): Promise<Succession> {
   const result = await store.succeed(predecessorId, successor, supersededAt)
-  if (result.outcome !== 'already') return result
+  if (result.outcome !== 'already' && result.outcome !== 'changed') return result
   const before = parseToken(result.predecessor)
+  if (before?.id !== predecessorId) throw corruptRow('token', predecessorId)
+  if (result.outcome === 'changed') return { outcome: 'changed', predecessor: before }
   const winner = parseToken(result.successor)
-  if (before?.id !== predecessorId || winner === undefined) throw corruptRow('token', predecessorId)
+  if (winner === undefined) throw corruptRow('token', predecessorId)
   return { outcome: 'already', predecessor: before, successor: winner }
 }
 

@@ -16,7 +16,9 @@ export type {
   Store,
   StoreSupport,
   Succession,
+  TokenDetails,
   TokenFilter,
+  TokenListPage,
   TokenRecord,
   Usage,
 } from './store.js'

@@ -3,19 +3,21 @@
  *
  * @module
  */
+import { hasSameDetails } from './details.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import type {
   Changes,
   KeyRecord,
   LiveLimit,
   Matched,
-  Page,
   PurgeBefore,
   Purged,
   Revocation,
   Store,
   Succession,
+  TokenDetails,
   TokenFilter,
+  TokenListPage,
   TokenRecord,
   Usage,
 } from './store.js'
@@ -83,6 +85,9 @@ export function memoryStore(): Store {
     insertTokens: (records, limit) => step((t) => insertTokens(t, records, limit)),
     getToken: (id) => step((t) => copy(t.tokens.get(id))),
     listTokens: (filter, page) => step((t) => listTokens(t, filter, page)),
+    countTokens: (filter) => step((t) => matching(t, filter).length),
+    updateDetails: (id, expected, next) =>
+      step((t) => updateDetails(t.tokens.get(id), expected, next)),
     succeed: (id, successor, at) => step((t) => succeed(t, id, successor, at)),
     supersede: (id, at) => step((t) => supersede(t, t.tokens.get(id), at)),
     revoke: (revocation) => step((t) => revoke(t, revocation)),
@@ -164,10 +169,14 @@ function isLive(row: TokenRecord, at: number): boolean {
   )
 }
 
-function listTokens(t: Tables, filter: TokenFilter, page: Page): TokenRecord[] {
+function listTokens(t: Tables, filter: TokenFilter, page: TokenListPage): TokenRecord[] {
+  return pageOf(matching(t, filter), page).map((row) => ({ ...row }))
+}
+
+function matching(t: Tables, filter: TokenFilter): TokenRecord[] {
   const matches: TokenRecord[] = []
   for (const row of t.tokens.values()) if (matchesFilter(row, filter)) matches.push(row)
-  return pageOf(matches, page).map((row) => ({ ...row }))
+  return matches
 }
 
 function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
@@ -177,17 +186,30 @@ function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
     (filter.policy === undefined || row.policy === filter.policy) &&
     (filter.audience === undefined || row.audience === filter.audience) &&
     (filter.keyId === undefined || row.keyId === filter.keyId) &&
+    (filter.owner === undefined || row.owner === filter.owner) &&
+    (filter.issuedBy === undefined || row.issuedBy === filter.issuedBy) &&
+    (filter.revoked === undefined || (row.revokedAt !== null) === filter.revoked) &&
+    (filter.expiresBefore === undefined || row.expiresAt < filter.expiresBefore) &&
     (filter.liveAt === undefined || isLive(row, filter.liveAt)) &&
     (filter.supersededAliveAt === undefined ||
       (row.supersededAt !== null && row.expiresAt > filter.supersededAliveAt))
   )
 }
 
-function pageOf<T extends { readonly id: string }>(rows: Iterable<T>, page: Page): T[] {
-  const after = page.after
-  const rest = after === undefined ? [...rows] : [...rows].filter((row) => row.id > after)
+function pageOf<T extends { readonly id: string }>(rows: Iterable<T>, page: TokenListPage): T[] {
+  const { after, order, limit } = page
+  const isNewest = order === 'newest'
   // Code units, not the locale's order: ULIDs sort by time in ASCII order only.
-  return rest.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, page.limit)
+  const precedes = (a: string, b: string) => (isNewest ? a > b : a < b)
+  const rest = after === undefined ? [...rows] : [...rows].filter(({ id }) => precedes(after, id))
+  return rest.sort((a, b) => (precedes(a.id, b.id) ? -1 : 1)).slice(0, limit)
+}
+
+function updateDetails(row: Row | undefined, expected: string, next: TokenDetails): boolean {
+  if (row === undefined || row.detailsTag !== expected) return false
+  const { label, owner, purpose, detailsTag } = next
+  Object.assign(row, { label, owner, purpose, detailsTag })
+  return true
 }
 
 function succeed(
@@ -214,6 +236,8 @@ function succeed(
     if (winner === undefined) return { outcome: 'missing' }
     return { outcome: 'already', predecessor: { ...predecessor }, successor: { ...winner } }
   }
+  if (!hasSameDetails(predecessor, successor))
+    return { outcome: 'changed', predecessor: { ...predecessor } }
   predecessor.successor = successor.id
   arrive(t, predecessor.id)
   if (supersededAt !== null) supersede(t, predecessor, supersededAt)

@@ -7,7 +7,7 @@
  * - Times are absolute Unix milliseconds.
  * - Ids are ULIDs (26 ASCII characters), key ids `k4.lid.…` (51 ASCII characters). Other text may contain any character
  *   except U+0000 and lone surrogates. Maximum lengths in UTF-16 units: audience 256, policy 64, actor 256, subject,
- *   reason and the value of a revocation 1024, scopes 64 of 128.
+ *   reason and the value of a revocation 1024, scopes 64 of 128, label 128, owner 256, purpose 512.
  * - A request for a row that cannot exist, such as an id with U+0000, returns that it is missing.
  * - State only moves forward: no method undoes a revocation, a supersession or a succession, or moves a time of last
  *   use back.
@@ -58,6 +58,22 @@ export interface TokenRecord {
    * in a row from before tags existed.
    */
   readonly tag: string
+  /** A name for people, such as the title in a list of tokens. */
+  readonly label: string | null
+  /** The person or team responsible for the token. */
+  readonly owner: string | null
+  /** What the token is used for. */
+  readonly purpose: string | null
+  /**
+   * Four characters from the end of the family's first token, to recognize it in a support case: the last four of a
+   * branded token, the four before the last dot of a standard one. `null` in a row from before hints existed.
+   */
+  readonly hint: string | null
+  /**
+   * A message authentication code over `id`, `label`, `owner`, `purpose` and `hint`, computed by the authority. Stores
+   * keep it unchanged. Empty if the token has no label, owner and purpose.
+   */
+  readonly detailsTag: string
   /** When the token is rejected because it was rotated. Only ever moves earlier. */
   readonly supersededAt: number | null
   /** When the token was revoked. Set once, permanent. */
@@ -144,13 +160,19 @@ export interface LiveLimit {
   readonly now: number
 }
 
-/** Equality on each field that is given. */
+/** Equality on each field that is given, unless its comment says otherwise. */
 export interface TokenFilter {
   readonly subject?: string
   readonly family?: string
   readonly policy?: string
   readonly audience?: string
   readonly keyId?: string
+  readonly owner?: string
+  readonly issuedBy?: string
+  /** `true`: only tokens with a `revokedAt`. `false`: only tokens without. */
+  readonly revoked?: boolean
+  /** Only tokens whose `expiresAt` is before this time. */
+  readonly expiresBefore?: number
   /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
   readonly liveAt?: number
   /** Only tokens with any `supersededAt` that expire after this time. */
@@ -164,6 +186,15 @@ export interface Page {
   /** The maximum number of items to return, at least 1. */
   readonly limit: number
 }
+
+/** One page of a list of tokens in the order of their ids. */
+export interface TokenListPage extends Page {
+  /** `newest`: in descending order of id, with `after` as the upper bound. Default: `oldest`, in ascending order. */
+  readonly order?: 'oldest' | 'newest'
+}
+
+/** The fields of a token record that may be replaced, and the tag that covers them. */
+export type TokenDetails = Pick<TokenRecord, 'label' | 'owner' | 'purpose' | 'detailsTag'>
 
 /** The result of a revocation. */
 export interface Matched {
@@ -193,6 +224,11 @@ export type Succession =
       readonly predecessor: TokenRecord
       readonly successor: TokenRecord
     }
+  /**
+   * The successor's `label`, `owner`, `purpose` or `hint` are no longer those of the predecessor, whose current record
+   * is returned. Nothing was written.
+   */
+  | { readonly outcome: 'changed'; readonly predecessor: TokenRecord }
   /** The predecessor is revoked, directly or through its family, key, subject or audience. Nothing was written. */
   | { readonly outcome: 'revoked' }
   /** The predecessor does not exist. Nothing was written. */
@@ -248,8 +284,17 @@ export interface Store {
   /** Returns the record, or `undefined` if there is none. */
   getToken(id: string): Promise<TokenRecord | undefined>
 
-  /** Returns the page of matching records in ascending order of id. Concurrent inserts may or may not be included. */
-  listTokens(filter: TokenFilter, page: Page): Promise<readonly TokenRecord[]>
+  /** Returns the page of matching records in the page's order. Concurrent inserts may or may not be included. */
+  listTokens(filter: TokenFilter, page: TokenListPage): Promise<readonly TokenRecord[]>
+
+  /** Returns the number of records that `listTokens` returns for the filter on all pages. */
+  countTokens(filter: TokenFilter): Promise<number>
+
+  /**
+   * Replaces a token's details if its `detailsTag` is still `expected`, and changes no other field. Returns whether it
+   * did; `false` for a missing row. Atomicity: compare and set on the row.
+   */
+  updateDetails(id: string, expected: string, next: TokenDetails): Promise<boolean>
 
   /**
    * Links a predecessor to its one successor and inserts the successor.
@@ -261,8 +306,8 @@ export interface Store {
    *
    * `revoked` takes precedence over `already`: it is returned if at that moment the predecessor is revoked, or a stored
    * revocation names it or its key, or covers the successor (family and key: always; a token with a `family`: by
-   * generation; subject, audience and all: if `familyIssuedAt` is not after its `before`). Safe to retry: returns
-   * `already` with the winner.
+   * generation; subject, audience and all: if `familyIssuedAt` is not after its `before`). `already` takes precedence
+   * over `changed`. Safe to retry: returns `already` with the winner.
    */
   succeed(
     predecessorId: string,

@@ -9,7 +9,9 @@ import { checkedOptions } from './contract-options.js'
 import { holds, named, type StoreCase } from './store/case.js'
 import { changeCases } from './store/changes.js'
 import { crashCases } from './store/crashes.js'
+import { detailCases } from './store/details.js'
 import { fixtures } from './store/fixtures.js'
+import { inventoryCases } from './store/inventory.js'
 import { keyCases } from './store/keys.js'
 import { lifecycleCases } from './store/lifecycle.js'
 import { limitCases } from './store/limits.js'
@@ -51,7 +53,8 @@ export interface StoreContractOptions {
 const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   lifecycle: lifecycleCases,
   tokens: tokenCases,
-  lists: [...listCases, ...pageCases],
+  lists: [...listCases, ...pageCases, ...inventoryCases],
+  details: detailCases,
   limits: limitCases,
   succession: [...successionCases, ...refusalCases],
   supersede: supersedeCases,

@@ -61,6 +61,17 @@ export function writeBranded(brand: string, keyId: string, body: string): string
   return text + checksum(text)
 }
 
+const HINT_LENGTH = 4
+
+/**
+ * Four characters by which people recognize a token. The last four of a branded token: a checksum of its text. The last
+ * four of a standard token's payload, because the footer is the same for all tokens of a key.
+ */
+export function hintOf(token: string): string {
+  const end = token.startsWith(HEADER) ? token.lastIndexOf('.') : token.length
+  return token.slice(end - HINT_LENGTH, end)
+}
+
 /** The number of characters that the two writers add to a body. */
 export function overhead(brand: string | undefined, footerText: string): number {
   return brand === undefined

@@ -32,6 +32,15 @@ export interface IssueInput<
   readonly maxLifetime?: Duration
   /** Whether the token may be rotated. If `false`, `rotate` rejects it with `ERR_NOT_ROTATABLE`. Default: `true`. */
   readonly rotatable?: boolean
+  /**
+   * A name for people: 1 to 128 characters. This and the next two are kept in the record only, never in the token, and
+   * successors inherit them. Default: none.
+   */
+  readonly label?: string
+  /** The person or team responsible for the token: 1 to 256 characters. Default: none. */
+  readonly owner?: string
+  /** What the token is used for: 1 to 512 characters. Default: none. */
+  readonly purpose?: string
   /** Not valid before this Unix time in milliseconds. Default: valid immediately. */
   readonly notBefore?: number
   /** The value that the token is bound to; `verify` must be called with the same value. Default: no binding. */
@@ -96,22 +105,51 @@ export interface RevokeReceipt {
 /** The stored metadata of a token; never the token. */
 export type TokenInfo = TokenRecord
 
-/** Filters of `list`. A record must match every given field. */
-export interface TokenQuery {
+/** New details of a token. `null` removes a detail; one that is omitted stays as it is. */
+export interface TokenDetailsInput {
+  /** 1 to 128 characters. */
+  readonly label?: string | null
+  /** 1 to 256 characters. */
+  readonly owner?: string | null
+  /** 1 to 512 characters. */
+  readonly purpose?: string | null
+}
+
+/** The parameters of `tokens.update`. */
+export interface UpdateOptions {
+  /** The actor who requests it, for the audit channel: 1 to 256 characters. */
+  readonly actor: string
+}
+
+/** Filters of `count`. A record must match every given field. */
+export interface TokenCountQuery {
   readonly subject?: string
   readonly family?: string
   readonly policy?: string
   readonly audience?: string
   readonly keyId?: string
+  readonly owner?: string
+  /** The `actor` of `issue` or `rotate`. */
+  readonly issuedBy?: string
+  /** `true`: only tokens that were revoked. `false`: only tokens that were not. Default: both. */
+  readonly revoked?: boolean
+  /** Only tokens that expire before this Unix time in milliseconds, including those that already have. */
+  readonly expiresBefore?: number
   /** Only tokens that are neither expired nor revoked nor superseded. Default: all that were not purged. */
   readonly live?: boolean
+}
+
+/** Filters of `list`, and the page. */
+export interface TokenQuery extends TokenCountQuery {
+  /** The order by time of issue; `after` continues in the same order. Default: `'oldest'` first. */
+  readonly order?: 'oldest' | 'newest'
   /** The page size, 1 to 1000. Default: 100. */
   readonly limit?: number
   /** The `next` of the previous page. */
   readonly after?: string
 }
 
-/** A page of token records, oldest first. */
+/** A page of token records. */
 export interface TokenPage {
   readonly items: readonly TokenInfo[]
   /** Pass as `after` for the next page; absent on the last one. */

@@ -9,7 +9,7 @@
 
 import { WatchwordError } from '../errors.js'
 import type { Keyring } from '../keys/keyring.js'
-import type { RecordTagger } from '../keys/record-tagger.js'
+import type { Integrity, RecordTagger } from '../keys/record-tagger.js'
 import { type AuditSource, audit } from '../observe/audit.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { intersectScopes } from '../policy/scopes.js'
@@ -41,7 +41,15 @@ const CLAIMED = [
 
 /** Checks a row by its tag. Rejects with `ERR_STORE_CORRUPT` and reports the row. */
 async function assertIntact(core: IntegrityCore, record: TokenRecord): Promise<void> {
-  const integrity = await core.tagger.checkRecord(record)
+  assertResult(core, record, await core.tagger.checkRecord(record))
+}
+
+/** Checks the details of a row by their tag. Rejects like {@link assertIntact}. */
+export async function assertDetails(core: IntegrityCore, record: TokenRecord): Promise<void> {
+  assertResult(core, record, await core.tagger.checkDetails(record))
+}
+
+function assertResult(core: IntegrityCore, record: TokenRecord, integrity: Integrity): void {
   if (integrity === 'unknown') {
     throw new WatchwordError(
       'ERR_NO_SIGNING_KEY',
@@ -82,8 +90,8 @@ export function assertClaims(
 const ROWS_A_TURN = 50
 
 /**
- * The ids of rows that do not match their tags. Excludes rows from before tags existed, and rows whose key was purged,
- * which can no longer be checked.
+ * The ids of rows that do not match their tags. Excludes rows from before tags existed unless they have details, and
+ * rows whose key was purged, which can no longer be checked.
  */
 export async function editedRows(
   core: BatchCore,
@@ -93,8 +101,7 @@ export async function editedRows(
   const unknown: TokenRecord[] = []
   let checked = 0
   for (const record of records) {
-    if (record.tag === '') continue
-    const integrity = await core.tagger.checkRecord(record)
+    const integrity = await checkRow(core.tagger, record)
     if (integrity === 'tampered') edited.add(record.id)
     if (integrity === 'unknown') unknown.push(record)
     // A page takes tens of milliseconds, so this yields to requests in between.
@@ -102,6 +109,11 @@ export async function editedRows(
   }
   for (const { id } of await withMadeUpKeys(core, unknown)) edited.add(id)
   return edited
+}
+
+async function checkRow(tagger: RecordTagger, record: TokenRecord): Promise<Integrity> {
+  const details = await tagger.checkDetails(record)
+  return details === 'intact' && record.tag !== '' ? tagger.checkRecord(record) : details
 }
 
 // A key outlives every token that it sealed, so the store still has the key of an unexpired token.

@@ -21,8 +21,10 @@ import type { LiveLimit, TokenRecord } from '../store/store.js'
 import { RESERVED_CLAIMS } from '../token/claims.js'
 import { PAYLOAD_LIMITS, parseJsonObject } from '../token/json.js'
 import { writePlainJson } from '../token/plain-json.js'
+import { hintOf } from '../token/wire.js'
 import { type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
+import { assertRequired, changedDetails, detail } from './details.js'
 import { issueTime } from './issue-time.js'
 import type { IssuedToken } from './issued-token.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
@@ -60,6 +62,9 @@ const inputSchema = strict(
       ),
     ),
     rotatable: optional(z.boolean('expected true or false')),
+    label: optional(detail('label')),
+    owner: optional(detail('owner')),
+    purpose: optional(detail('purpose')),
     notBefore: optional(
       z.custom<number>(
         (value) => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -117,8 +122,10 @@ async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
   const audience = audienceOf(core, input.audience)
   const custom = customClaims(core, input.claims)
   const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
-  const record = newRecord(core, { input, policy, audience, ringKey })
-  const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
+  const draft = newRecord(core, { input, policy, audience, ringKey })
+  const issued = sealToken(core, ringKey, { record: draft, custom, binding: input.binding ?? '' })
+  // Only the text has the hint, and only the hint's tag covers it.
+  const record = core.tagger.ofDetails({ ...draft, hint: hintOf(issued.token) })
   return { policy, record, issued }
 }
 
@@ -152,10 +159,10 @@ function limitOf(core: Core, drafts: readonly IssueDraft[]): LiveLimit | undefin
   return { max: limited.policy.maxActivePerSubject as number, now: core.clock.now() }
 }
 
-function auditIssue(
-  core: Core,
-  { id, subject, audience, policy, family, keyId, issuedBy }: TokenRecord,
-): void {
+const NO_DETAILS = { label: null, owner: null, purpose: null }
+
+function auditIssue(core: Core, record: TokenRecord): void {
+  const { id, subject, audience, policy, family, keyId, issuedBy } = record
   audit(core, {
     action: 'token.issued',
     actor: issuedBy,
@@ -165,6 +172,7 @@ function auditIssue(
     policy,
     family,
     keyId,
+    ...changedDetails(NO_DETAILS, record),
   })
 }
 
@@ -234,6 +242,8 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
       `scopes: policy ${quote(policy.name)} does not grant ${quote(ungrantable[0] as string)} (it grants: ${listed(policy.scopes)})`,
     )
   }
+  const { label = null, owner = null, purpose = null } = input
+  assertRequired(policy, { label, owner, purpose })
   const ttl = lifetime(policy, input.ttl)
   const issuedAt = issueTime(core, input.subject, audience)
   const familyExpiresAt = issuedAt + familyLifetime(policy, input.maxLifetime)
@@ -264,6 +274,11 @@ function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts
     issuedBy: input.actor,
     ttl,
     rotatable: input.rotatable ?? true,
+    label,
+    owner,
+    purpose,
+    hint: null,
+    detailsTag: '',
     supersededAt: null,
     revokedAt: null,
     revokedBy: null,

@@ -7,7 +7,7 @@
 import * as z from 'zod/mini'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
-import { corruptIdsOf, readToken, readTokens, recordsOf } from '../store/checked.js'
+import { corruptIdsOf, readCount, readToken, readTokens, recordsOf } from '../store/checked.js'
 import type { TokenFilter } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import type { Core } from './core.js'
@@ -18,14 +18,37 @@ const text = (max: number) =>
   optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
 const ulid = optional(z.custom<string>(isUlid, 'expected a ULID'))
 
+const flag = optional(z.boolean('expected true or false'))
+
+const filterShape = {
+  subject: text(1024),
+  family: ulid,
+  policy: text(64),
+  audience: text(256),
+  keyId: text(64),
+  owner: text(256),
+  issuedBy: text(256),
+  revoked: flag,
+  expiresBefore: optional(
+    z.custom<number>(
+      (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+      'expected Unix milliseconds, such as date.getTime()',
+    ),
+  ),
+  live: flag,
+}
+
+const countSchema = strict(filterShape, 'expected an object')
+
 const querySchema = strict(
   {
-    subject: text(1024),
-    family: ulid,
-    policy: text(64),
-    audience: text(256),
-    keyId: text(64),
-    live: optional(z.boolean('expected true or false')),
+    ...filterShape,
+    order: optional(
+      z.custom<'oldest' | 'newest'>(
+        (value) => value === 'oldest' || value === 'newest',
+        "expected 'oldest' or 'newest'",
+      ),
+    ),
     limit: optional(
       z.custom<number>(
         (value) =>
@@ -50,15 +73,26 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
   return record
 }
 
+/** The number of matching token records, including those that a list omits as corrupt. */
+export async function countTokens(core: Core, raw: unknown): Promise<number> {
+  const filter = filterOf(core, parseInput(countSchema, raw))
+  return core.callStore(() => readCount(core.store, filter))
+}
+
+function filterOf(core: Core, { live, ...fields }: z.output<typeof countSchema>): TokenFilter {
+  return { ...fields, ...(live === true ? { liveAt: core.clock.now() } : {}) }
+}
+
 /** A page of token records. */
 export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
-  const { live, limit = DEFAULT_LIMIT, after, ...fields } = parseInput(querySchema, raw)
-  const filter: TokenFilter = {
-    ...fields,
-    ...(live === true ? { liveAt: core.clock.now() } : {}),
-  }
+  const { limit = DEFAULT_LIMIT, after, order, ...fields } = parseInput(querySchema, raw)
+  const filter = filterOf(core, fields)
   // One extra record shows whether there is a next page.
-  const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
+  const page = {
+    limit: limit + 1,
+    ...(after === undefined ? {} : { after }),
+    ...(order === undefined ? {} : { order }),
+  }
   const rows = await core.callStore(() => readTokens(core.store, filter, page))
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)

@@ -14,16 +14,22 @@ import { spendRotation } from '../policy/rotation-budget.js'
 import { isScope, normaliseScopes } from '../policy/scopes.js'
 import { NOT_REVOKED, REVOKED } from '../revocation/index/revocation-index.js'
 import { readToken, writeSuccession } from '../store/checked.js'
-import type { TokenRecord } from '../store/store.js'
+import type { Succession, TokenRecord } from '../store/store.js'
 import type { Rejected } from '../types.js'
 import { type Core, lookUpKeyOf, policyOf, rejected, type SealInput, sealToken } from './core.js'
 import type { Entry } from './entry.js'
-import { assertMatches, assertSuccessor, tampered } from './integrity.js'
+import { assertDetails, assertMatches, assertSuccessor, tampered } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
 import { announceRotation } from './retire.js'
 import { revoke } from './revoke.js'
-import { familyEnded, grantedBy, newSuccessor, successorScopes } from './successor.js'
+import {
+  familyEnded,
+  grantedBy,
+  newSuccessor,
+  successorScopes,
+  withDetailsOf,
+} from './successor.js'
 
 const optionsSchema = strict(
   {
@@ -214,6 +220,7 @@ function isFamilyRevoked({ index, follower }: Core, { family }: TokenRecord): bo
 
 async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record, options, entry } = rotation
+  await assertDetails(core, record)
   const policy = policyOf(core, record.policy)
   spendRotation(policy, entry.principal, core.clock.judged())
   if (!core.index.admitsRotation(record.family)) throw revocationsFull(core)
@@ -237,10 +244,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     binding: options.binding ?? '',
   }
   const issued = sealToken(core, ringKey, input, granted.lost)
-  const result = await core.callStore(
-    () => writeSuccession(core.store, record.id, successor, supersededAt),
-    'succeed',
-  )
+  const result = await link(core, rotation, successor, supersededAt)
   if (result.outcome === 'revoked') throw rejected('revoked')
   if (result.outcome === 'missing')
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
@@ -249,6 +253,34 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   await announceRotation(core, record, supersededAt)
   auditRotation(core, record, successor, granted.lost)
   return issued
+}
+
+/** Enough for every process that replaces the details of the token at the same time. */
+const ATTEMPTS = 20
+
+/** Stores the successor. It inherits the details that the token has at that moment. */
+async function link(
+  core: Core,
+  { record, entry }: Pick<Rotation, 'record' | 'entry'>,
+  successor: TokenRecord,
+  supersededAt: number | null,
+): Promise<Exclude<Succession, { readonly outcome: 'changed' }>> {
+  let next = successor
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const result = await core.callStore(
+      () => writeSuccession(core.store, record.id, next, supersededAt),
+      'succeed',
+    )
+    if (result.outcome !== 'changed') return result
+    await assertMatches(core, result.predecessor, entry.principal)
+    await assertDetails(core, result.predecessor)
+    next = withDetailsOf(core, next, result.predecessor)
+  }
+  throw new WatchwordError(
+    'ERR_STORE_UNAVAILABLE',
+    'the details of the token were replaced by other processes at every attempt; try again',
+    { detail: `token ${record.id}` },
+  )
 }
 
 function revocationsFull({ options }: Core): WatchwordError {

@@ -43,7 +43,7 @@ export function newSuccessor(core: Core, parts: SuccessorParts): TokenRecord {
   // A token issued with a short lifetime must not gain a longer one by rotation.
   const ttl = Math.min(lifetime(policy, parts.ttl), record.ttl)
   const expiresAt = Math.min(issuedAt + ttl, end)
-  return core.tagger.ofRecord({
+  const successor = core.tagger.ofRecord({
     ...record,
     id: core.newId(issuedAt),
     generation: record.generation + 1,
@@ -58,6 +58,16 @@ export function newSuccessor(core: Core, parts: SuccessorParts): TokenRecord {
     supersededAt: null,
     lastUsedAt: null,
   })
+  return core.tagger.ofDetails(successor)
+}
+
+/** The successor with the current details of the token, which were replaced since it was made. */
+export function withDetailsOf(
+  core: Core,
+  successor: TokenRecord,
+  { label, owner, purpose, hint }: TokenRecord,
+): TokenRecord {
+  return core.tagger.ofDetails({ ...successor, label, owner, purpose, hint })
 }
 
 /** The scopes of a successor, and those of the token that its policy no longer grants. */

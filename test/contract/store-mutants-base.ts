@@ -8,11 +8,12 @@ import type {
   KeyRecord,
   LiveLimit,
   Matched,
-  Page,
   Revocation,
   Store,
   Succession,
+  TokenDetails,
   TokenFilter,
+  TokenListPage,
   TokenRecord,
   Usage,
 } from '../../src/store/store.js'
@@ -38,6 +39,9 @@ export function plainStore(tables: Tables, changed: Partial<Rules> = {}): Store 
     getToken: (id) => step(() => rules.give(tables.tokens.get(rules.id(id)))),
     listTokens: (filter, page) =>
       step(() => pageOf(t, tables.tokens.values(), page, (row) => matches(rules, row, filter))),
+    countTokens: (filter) =>
+      step(() => [...tables.tokens.values()].filter((row) => matches(rules, row, filter)).length),
+    updateDetails: (id, expected, next) => step(() => updateDetails(t, id, expected, next)),
     succeed: (id, successor, at) => step(() => succeed(t, id, successor, at)),
     supersede: (id, at) => step(() => supersede(t, id, at)),
     revoke: (revocation) => step(() => revoke(t, revocation)),
@@ -94,11 +98,15 @@ async function insertTokens(
 function matches(
   rules: Rules,
   row: TokenRecord,
-  { liveAt, supersededAliveAt, ...fields }: TokenFilter,
+  { liveAt, supersededAliveAt, revoked, expiresBefore, ...fields }: TokenFilter,
 ): boolean {
   const names = Object.keys(fields) as Array<keyof typeof fields>
   return (
-    names.every((name) => rules.text(row[name]) === rules.text(fields[name] ?? '')) &&
+    names.every(
+      (name) => row[name] !== null && rules.text(row[name]) === rules.text(fields[name] ?? ''),
+    ) &&
+    (revoked === undefined || rules.isMarked(row) === revoked) &&
+    (expiresBefore === undefined || rules.expiresBefore(row, expiresBefore)) &&
     (liveAt === undefined || rules.isLive(row, liveAt)) &&
     (supersededAliveAt === undefined || rules.isEnding(row, supersededAliveAt))
   )
@@ -107,12 +115,15 @@ function matches(
 function pageOf<T extends { readonly id: string }>(
   { rules }: Parts,
   rows: Iterable<T>,
-  { after, limit }: Page,
+  { after, limit, order }: TokenListPage,
   isMatch: (row: T) => boolean,
 ): T[] {
+  const isNewest = order === 'newest'
+  const isBeyond = (id: string) =>
+    after === undefined || (isNewest ? rules.isAfter(after, id) : rules.isAfter(id, after))
   return [...rows]
-    .filter((row) => isMatch(row) && (after === undefined || rules.isAfter(row.id, after)))
-    .sort((a, b) => rules.compare(a.id, b.id))
+    .filter((row) => isMatch(row) && isBeyond(row.id))
+    .sort((a, b) => (isNewest ? rules.compare(b.id, a.id) : rules.compare(a.id, b.id)))
     .slice(0, limit)
     .map((row) => rules.give(row))
 }
@@ -132,6 +143,7 @@ async function succeed(
   if (winner !== undefined) {
     return { outcome: 'already', predecessor: rules.give(row), successor: rules.give(winner) }
   }
+  if (!rules.inherits(row, successor)) return { outcome: 'changed', predecessor: rules.give(row) }
   const gap = rules.gap('succeed')
   if (gap !== undefined) await gap
   row.successor = successor.id
@@ -144,6 +156,20 @@ async function succeed(
   }
   tokens.set(successor.id, rules.take(successor))
   return { outcome: 'succeeded' }
+}
+
+async function updateDetails(
+  { tables, rules }: Parts,
+  id: string,
+  expected: string,
+  { label, owner, purpose, detailsTag }: TokenDetails,
+): Promise<boolean> {
+  const row = tables.tokens.get(rules.id(id))
+  if (row === undefined || !rules.expects(row, expected)) return false
+  const gap = rules.gap('details')
+  if (gap !== undefined) await gap
+  Object.assign(row, { label, owner, purpose, detailsTag })
+  return true
 }
 
 async function supersede({ tables, rules }: Parts, id: string, at: number): Promise<void> {

@@ -21,7 +21,16 @@ export interface Tables {
 }
 
 /** Where a mutant may lose its atomicity. */
-export type Gap = 'insert' | 'limit' | 'succeed' | 'revoke' | 'mark' | 'key' | 'rewrap' | 'row'
+export type Gap =
+  | 'insert'
+  | 'limit'
+  | 'succeed'
+  | 'revoke'
+  | 'mark'
+  | 'key'
+  | 'rewrap'
+  | 'row'
+  | 'details'
 
 /** Each is one sentence of the contract, for a mutant to break. */
 export interface Rules {
@@ -36,6 +45,11 @@ export interface Rules {
   isAfter(id: string, after: string): boolean
   isLive(row: TokenRecord, at: number): boolean
   isEnding(row: TokenRecord, at: number): boolean
+  expiresBefore(row: TokenRecord, at: number): boolean
+  /** Whether a successor has the details of its predecessor. */
+  inherits(predecessor: TokenRecord, successor: TokenRecord): boolean
+  /** Whether an update expects the tag of the row. */
+  expects(row: TokenRecord, expected: string): boolean
   counts(row: TokenRecord, like: TokenRecord, now: number): boolean
   isFull(live: number, fresh: number, max: number): boolean
   /** Whether a revocation marks the row. */
@@ -62,6 +76,10 @@ export const GOOD: Rules = {
   isLive: ({ revokedAt, expiresAt, supersededAt }, at) =>
     revokedAt === null && expiresAt > at && (supersededAt === null || supersededAt > at),
   isEnding: ({ supersededAt, expiresAt }, at) => supersededAt !== null && expiresAt > at,
+  expiresBefore: ({ expiresAt }, at) => expiresAt < at,
+  inherits: (a, b) =>
+    a.label === b.label && a.owner === b.owner && a.purpose === b.purpose && a.hint === b.hint,
+  expects: ({ detailsTag }, expected) => detailsTag === expected,
   counts: (row, like, now) =>
     row.subject === like.subject &&
     row.policy === like.policy &&

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { changeMutants, successorMutants } from './store-mutants-changes.js'
 import { crashMutants } from './store-mutants-crashes.js'
+import { detailMutants, inventoryMutants } from './store-mutants-details.js'
 import { lifecycleMutants } from './store-mutants-lifecycle.js'
 import { limitMutants, listMutants } from './store-mutants-lists.js'
 import { revocationMutants, supersedeMutants } from './store-mutants-revocation.js'
@@ -15,6 +16,8 @@ const MUTANTS = [
   ...lifecycleMutants,
   ...tokenMutants,
   ...listMutants,
+  ...inventoryMutants,
+  ...detailMutants,
   ...limitMutants,
   ...successionMutants,
   ...supersedeMutants,

@@ -110,6 +110,8 @@ export function around(store: Store, via: Around = DIRECTLY): Store {
     insertTokens: (...args) => via('insertTokens', () => store.insertTokens(...args)),
     getToken: (...args) => via('getToken', () => store.getToken(...args)),
     listTokens: (...args) => via('listTokens', () => store.listTokens(...args)),
+    countTokens: (...args) => via('countTokens', () => store.countTokens(...args)),
+    updateDetails: (...args) => via('updateDetails', () => store.updateDetails(...args)),
     succeed: (...args) => via('succeed', () => store.succeed(...args)),
     supersede: (...args) => via('supersede', () => store.supersede(...args)),
     revoke: (...args) => via('revoke', () => store.revoke(...args)),

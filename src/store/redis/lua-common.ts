@@ -7,7 +7,7 @@
  * - `schema`: the version of this layout
  * - `token:<id>`, `key:<id>`, `revocation:<id>`: a hash for each record
  * - `tokens`, `keys`, `revocations`: the ids, as sorted sets with equal scores, ordered by their bytes
- * - `tokens-by-<field>:<value>`: the same, of the tokens with that subject, family, policy, audience or keyId
+ * - `tokens-by-<field>:<value>`: the same, of the tokens with that subject, family, policy, audience, keyId or owner
  * - `superseded`: the same, of the tokens that have a `supersededAt`
  * - `held:<length of subject>:<subject><policy>`: ids of tokens that are neither revoked nor rotated, by expiry, to
  *   count a holder's live tokens without reading them
@@ -79,7 +79,7 @@ end
 `
 
 const TOKENS = `
-local FIELDS = { 'subject', 'family', 'policy', 'audience', 'keyId' }
+local FIELDS = { 'subject', 'family', 'policy', 'audience', 'keyId', 'owner' }
 
 local function holder(row)
   local subject = row.subject or ''
@@ -209,7 +209,7 @@ local function insert(row, flat)
   redis.call('HSET', key('token', id), unpack(flat))
   redis.call('ZADD', key('tokens'), 0, id)
   for _, field in ipairs(FIELDS) do
-    redis.call('ZADD', key('tokens-by-' .. field, row[field]), 0, id)
+    if row[field] then redis.call('ZADD', key('tokens-by-' .. field, row[field]), 0, id) end
   end
   redis.call('ZADD', key('expiry-of-tokens'), row.expiresAt, id)
   if row.supersededAt then redis.call('ZADD', key('superseded'), 0, id) end

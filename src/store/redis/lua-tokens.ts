@@ -59,36 +59,46 @@ return { ARGV[1], 'found', flat }
 )
 
 /**
- * Reads part of a page, from at most a batch of rows. Arguments: the id to begin after, the number of rows wanted,
- * `liveAt` and `supersededAliveAt` or nothing, then the names and values of the rest of the filter.
+ * Walks at most a batch of the matching rows. Arguments: where to begin and where to end, as bounds of `BYLEX`, the
+ * number of rows wanted, `liveAt`, `supersededAliveAt`, `expiresBefore` and `revoked` or nothing, then the names and
+ * values of the rest of the filter. Begins at the greater bound for a descending walk.
  *
- * Returns `end` if there are no more rows, else `more`; then the last id examined, and the rows.
+ * Defines `walk`, which calls `found` with each row. Returns `end` if there are no more rows, else `more`; then where to
+ * continue.
  */
-export const LIST_TOKENS = defineScript(
-  vital(`
-local after, want = ARGV[2], tonumber(ARGV[3])
-local liveAt, supersededAliveAt = tonumber(ARGV[4]), tonumber(ARGV[5])
+const WALK = `
+local from, to, want = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local liveAt, supersededAliveAt, expiresBefore = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local revoked, EQUAL = ARGV[8], 9
 
--- Walks the shortest list that contains every match, and applies the rest of the filter to its rows.
+-- Walks the shortest list that contains every match, and applies the rest of the filter to its rows. Rows of older
+-- processes are in no list by their issuer.
+local LISTED = {}
+for _, field in ipairs(FIELDS) do LISTED[field] = true end
 local list, length = key('tokens'), nil
 if supersededAliveAt then
   list = key('superseded')
   length = redis.call('ZCARD', list)
 end
-for i = 6, #ARGV, 2 do
-  local name = key('tokens-by-' .. ARGV[i], ARGV[i + 1])
-  local count = redis.call('ZCARD', name)
-  if length == nil or count < length then list, length = name, count end
+for i = EQUAL, #ARGV, 2 do
+  if LISTED[ARGV[i]] then
+    local name = key('tokens-by-' .. ARGV[i], ARGV[i + 1])
+    local count = redis.call('ZCARD', name)
+    if length == nil or count < length then list, length = name, count end
+  end
 end
 
 local function matches(row)
   -- An unreadable row is returned, so the core reports it.
   if row.broken then return true end
-  for i = 6, #ARGV, 2 do
+  for i = EQUAL, #ARGV, 2 do
     local value = row[ARGV[i]]
-    if value and value ~= ARGV[i + 1] then return false end
+    -- Every row has the other fields.
+    if (value or ARGV[i] == 'owner') and value ~= ARGV[i + 1] then return false end
   end
+  if revoked ~= '' and (row.revokedAt ~= nil) ~= (revoked == '1') then return false end
   local expiresAt = tonumber(row.expiresAt) or math.huge
+  if expiresBefore and expiresAt >= expiresBefore then return false end
   if supersededAliveAt and (not row.supersededAt or expiresAt <= supersededAliveAt) then
     return false
   end
@@ -97,23 +107,74 @@ local function matches(row)
   return math.min(tonumber(row.supersededAt or '') or math.huge, expiresAt) > liveAt
 end
 
-local rows, seen, tag = {}, 0, 'more'
-while #rows < want and seen < ${BATCH} do
-  local size = math.min(math.max(want - #rows, 50), ${BATCH} - seen)
-  local ids = redis.call('ZRANGE', list, '(' .. after, '+', 'BYLEX', 'LIMIT', 0, size)
-  for _, id in ipairs(ids) do
-    if #rows == want then break end
-    local row, flat = token(id)
-    if row and matches(row) then rows[#rows + 1] = flat end
-    after = id
-    seen = seen + 1
+local function page(size)
+  if to == '-' then return redis.call('ZRANGE', list, from, to, 'BYLEX', 'REV', 'LIMIT', 0, size) end
+  return redis.call('ZRANGE', list, from, to, 'BYLEX', 'LIMIT', 0, size)
+end
+
+local function walk(found)
+  local matched, seen = 0, 0
+  while matched < want and seen < ${BATCH} do
+    local size = math.min(math.max(want - matched, 50), ${BATCH} - seen)
+    local ids = page(size)
+    for _, id in ipairs(ids) do
+      if matched == want then break end
+      local row, flat = token(id)
+      if row and matches(row) then
+        matched = matched + 1
+        found(flat)
+      end
+      from = '(' .. id
+      seen = seen + 1
+    end
+    if #ids < size then return 'end', from end
   end
-  if #ids < size then
-    tag = 'end'
-    break
+  return 'more', from
+end
+`
+
+/** Reads part of a page. Arguments: those of a walk. Returns `end` or `more`, where to continue, and the rows. */
+export const LIST_TOKENS = defineScript(
+  vital(`
+${WALK}
+local rows = {}
+local tag, place = walk(function(flat) rows[#rows + 1] = flat end)
+return { ARGV[1], tag, place, unpack(rows) }
+`),
+)
+
+/** Counts part of a list. Arguments: those of a walk. Returns `end` or `more`, where to continue, and the number. */
+export const COUNT_TOKENS = defineScript(
+  vital(`
+${WALK}
+if #ARGV < EQUAL and not liveAt and not supersededAliveAt and not expiresBefore and revoked == '' then
+  return { ARGV[1], 'end', from, redis.call('ZCARD', list) }
+end
+local count = 0
+local tag, place = walk(function() count = count + 1 end)
+return { ARGV[1], tag, place, count }
+`),
+)
+
+/**
+ * Replaces a token's details. Arguments: its id, the expected `detailsTag`, the details. Returns `done`, or `other` if
+ * the row is missing or has another tag.
+ */
+export const UPDATE_DETAILS = defineScript(
+  growing(`
+local row = storedToken(ARGV[2])
+if row == nil or row.broken or (row.detailsTag or '') ~= ARGV[3] then return { ARGV[1], 'other' } end
+local details = pairsAt(4)
+for _, field in ipairs({ 'label', 'owner', 'purpose', 'detailsTag' }) do
+  if details[field] then
+    redis.call('HSET', key('token', row.id), field, details[field])
+  else
+    redis.call('HDEL', key('token', row.id), field)
   end
 end
-return { ARGV[1], tag, after, unpack(rows) }
+if row.owner then redis.call('ZREM', key('tokens-by-owner', row.owner), row.id) end
+if details.owner then redis.call('ZADD', key('tokens-by-owner', details.owner), 0, row.id) end
+return { ARGV[1], 'done' }
 `),
 )
 
@@ -133,6 +194,9 @@ if row.successor then
   local _, winner = token(row.successor)
   if winner == nil then return { ARGV[1], 'missing' } end
   return { ARGV[1], 'already', flat, winner }
+end
+for _, field in ipairs({ 'label', 'owner', 'purpose', 'hint' }) do
+  if row[field] ~= successor[field] then return { ARGV[1], 'changed', flat } end
 end
 redis.call('HSET', key('token', row.id), 'successor', successor.id)
 redis.call('ZREM', holder(row), row.id)

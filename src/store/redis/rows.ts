@@ -10,14 +10,22 @@
 
 import { textOf } from '../../clients/redis/script.js'
 import { listJson } from '../../lib/plain.js'
-import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
+import type { KeyRecord, Revocation, TokenDetails, TokenRecord } from '../store.js'
 
 type Kind = 'text' | 'integer' | 'texts' | 'flag'
 
 /** The encoding of each property, with `null` beside it if it may be null. */
 type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
 
+const DETAILS: Columns<TokenDetails> = {
+  label: ['text', null],
+  owner: ['text', null],
+  purpose: ['text', null],
+  detailsTag: 'text',
+}
+
 const TOKEN: Columns<TokenRecord> = {
+  ...DETAILS,
   id: 'text',
   family: 'text',
   generation: 'integer',
@@ -43,6 +51,7 @@ const TOKEN: Columns<TokenRecord> = {
   ttl: 'integer',
   rotatable: 'flag',
   tag: 'text',
+  hint: ['text', null],
 }
 
 const KEY: Columns<KeyRecord> = {
@@ -79,12 +88,14 @@ type Missing<T> = { readonly [K in keyof T]?: (record: T) => unknown }
 const NO_TAG = { tag: () => '' }
 const TOKEN_MISSING: Missing<TokenRecord> = {
   ...NO_TAG,
+  detailsTag: () => '',
   ttl: ({ issuedAt, expiresAt }) => expiresAt - issuedAt,
   rotatable: () => true,
 }
 
 /** A record as script arguments: the number of elements, then alternating names and values. */
 export const tokenArgs = (record: TokenRecord): string[] => argsOf(TOKEN, record)
+export const detailArgs = (details: TokenDetails): string[] => argsOf(DETAILS, details)
 export const keyArgs = (record: KeyRecord): string[] => argsOf(KEY, record)
 export const revocationArgs = (record: Revocation): string[] => argsOf(REVOCATION, record)
 

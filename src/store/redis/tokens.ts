@@ -6,16 +6,31 @@
 
 import { BATCH, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
-import type { Page, Store, Succession, TokenFilter, TokenRecord } from '../store.js'
+import type { Store, Succession, TokenFilter, TokenListPage, TokenRecord } from '../store.js'
 import * as lua from './lua-tokens.js'
-import { tokenArgs, tokenOf } from './rows.js'
+import { detailArgs, tokenArgs, tokenOf } from './rows.js'
 
 type TokenMethods = Pick<
   Store,
-  'insertTokens' | 'getToken' | 'listTokens' | 'succeed' | 'supersede' | 'recordUsage'
+  | 'insertTokens'
+  | 'getToken'
+  | 'listTokens'
+  | 'countTokens'
+  | 'updateDetails'
+  | 'succeed'
+  | 'supersede'
+  | 'recordUsage'
 >
 
-const FILTERS = ['subject', 'family', 'policy', 'audience', 'keyId'] as const
+const EQUALITIES = [
+  'subject',
+  'family',
+  'policy',
+  'audience',
+  'keyId',
+  'owner',
+  'issuedBy',
+] as const
 
 /** The methods for tokens. */
 export function tokenMethods(run: Run): TokenMethods {
@@ -31,6 +46,13 @@ export function tokenMethods(run: Run): TokenMethods {
     },
     getToken: (id) => getToken(run, id),
     listTokens: (filter, page) => listTokens(run, filter, page),
+    countTokens: (filter) => countTokens(run, filter),
+    async updateDetails(id, expected, next) {
+      // A lone surrogate is sent as a replacement character, and could match stored text with that.
+      if (!id.isWellFormed() || !expected.isWellFormed()) return false
+      const { tag } = await run(lua.UPDATE_DETAILS, id, expected, ...detailArgs(next))
+      return tag === 'done'
+    },
     succeed: (id, successor, at) => succeed(run, id, successor, at),
     async supersede(id, at) {
       await run(lua.SUPERSEDE, id, String(at))
@@ -62,22 +84,49 @@ function corrupt(id: string): WatchwordError {
   })
 }
 
-async function listTokens(run: Run, filter: TokenFilter, page: Page): Promise<TokenRecord[]> {
-  const equal = FILTERS.flatMap((name) => {
+/** A filter as arguments, or `undefined` if no stored row can match. */
+function filterArgs(filter: TokenFilter): readonly string[] | undefined {
+  const equal = EQUALITIES.flatMap((name) => {
     const value = filter[name]
     return value === undefined ? [] : [name, value]
   })
-  const times = [filter.liveAt, filter.supersededAliveAt].map((at) => String(at ?? ''))
+  if (!equal.every((text) => text.isWellFormed())) return undefined
+  const { liveAt, supersededAliveAt, expiresBefore, revoked } = filter
+  const flag = revoked === undefined ? '' : String(Number(revoked))
+  const times = [liveAt, supersededAliveAt, expiresBefore].map((at) => String(at ?? ''))
+  return [...times, flag, ...equal]
+}
+
+async function listTokens(
+  run: Run,
+  filter: TokenFilter,
+  { after, limit, order }: TokenListPage,
+): Promise<TokenRecord[]> {
+  const args = filterArgs(filter)
+  if (args === undefined) return []
+  const isNewest = order === 'newest'
+  const start = isNewest ? '+' : '-'
+  let from = after === undefined ? start : `(${after}`
   const records: TokenRecord[] = []
-  let after = page.after ?? ''
   for (;;) {
-    const want = String(Math.min(page.limit - records.length, BATCH))
-    const { tag, rest } = await run(lua.LIST_TOKENS, after, want, ...times, ...equal)
+    const want = String(Math.min(limit - records.length, BATCH))
+    const { tag, rest } = await run(lua.LIST_TOKENS, from, isNewest ? '-' : '+', want, ...args)
     records.push(...rest.slice(1).map(tokenOf))
-    if (tag === 'end' || records.length >= page.limit) break
-    after = textOf(rest[0])
+    if (tag === 'end' || records.length >= limit) return records
+    from = textOf(rest[0])
   }
-  return equal.every((text) => text.isWellFormed()) ? records : []
+}
+
+async function countTokens(run: Run, filter: TokenFilter): Promise<number> {
+  const args = filterArgs(filter)
+  if (args === undefined) return 0
+  let count = 0
+  for (let from = '-'; ; ) {
+    const { tag, rest } = await run(lua.COUNT_TOKENS, from, '+', String(BATCH), ...args)
+    count += Number(textOf(rest[1]))
+    if (tag === 'end') return count
+    from = textOf(rest[0])
+  }
 }
 
 async function succeed(
@@ -92,6 +141,7 @@ async function succeed(
   if (tag === 'succeeded' || tag === 'revoked') return { outcome: tag }
   if (tag === 'missing') return { outcome: tag }
   const predecessor = expectId(tokenOf(rest[0]), id)
+  if (tag === 'changed') return { outcome: tag, predecessor }
   return {
     outcome: 'already',
     predecessor,

@@ -16,7 +16,7 @@ export interface Column<T> {
   readonly type: number | 'json' | 'number'
   readonly nullable: boolean
   /** The version of the schema that added the column. Default: the first. */
-  readonly since?: 2
+  readonly since?: 2 | 3
   /** Whether the number represents `true` (1) or `false` (0). */
   readonly flag?: true
   /** The value of rows written before the column existed. Default: `null`. */
@@ -55,6 +55,11 @@ const added = <T>(
   more: Pick<Column<T>, 'flag' | 'missing'> = {},
 ): Column<T> => ({ ...optional(name, field, type), since: 2, ...more })
 
+const detail = (name: string, field: Field<TokenRecord>, length: number): Column<TokenRecord> => ({
+  ...optional(name, field, length),
+  since: 3,
+})
+
 const TAG = 512
 const noTag = { missing: () => '' }
 
@@ -90,6 +95,11 @@ export const TOKEN_COLUMNS: readonly Column<TokenRecord>[] = [
   added('ttl', 'ttl', 'number', { missing: ({ issuedAt, expiresAt }) => expiresAt - issuedAt }),
   added('rotatable', 'rotatable', 'number', { flag: true, missing: () => true }),
   added('tag', 'tag', TAG, noTag),
+  detail('label', 'label', 128 * 3),
+  detail('owner', 'owner', 256 * 3),
+  detail('purpose', 'purpose', 512 * 3),
+  detail('hint', 'hint', 16),
+  { ...detail('details_tag', 'detailsTag', TAG), ...noTag },
 ]
 
 export const KEY_COLUMNS: readonly Column<KeyRecord>[] = [

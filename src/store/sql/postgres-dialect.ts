@@ -11,7 +11,13 @@ import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect } from './dialect.js'
-import { additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
+import {
+  type Addition,
+  additionsOfVersion2,
+  additionsOfVersion3,
+  tablesOf,
+  tablesOfVersion1,
+} from './schema.js'
 
 const BATCH = 1000
 
@@ -60,17 +66,24 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_superseded ON ${tokens.text} (id) WHERE superseded_at IS NOT NULL`,
       ],
       [
-        ...additionsOfVersion2(tables).flatMap((addition) => [
-          `ALTER TABLE ${addition.table} ${addition.columns
-            .map((column) => `ADD COLUMN IF NOT EXISTS ${definitionOf(column, DECLARATIONS)}`)
-            .join(', ')}`,
-          ...createAddedIndexes(addition),
-        ]),
+        ...additionsOfVersion2(tables).flatMap(alterTable),
         createArrivals(arrivals, 'SMALLINT', 'BIGINT', ''),
         `INSERT INTO ${arrivals.text} (id, n) VALUES ${STRIPE_ROWS} ON CONFLICT DO NOTHING`,
       ],
+      [
+        ...additionsOfVersion3(tables).flatMap(alterTable),
+        // Listing the revoked tokens walks only those.
+        `CREATE INDEX IF NOT EXISTS ${prefix}tokens_revoked ON ${tokens.text} (id) WHERE revoked_at IS NOT NULL`,
+      ],
     ],
   }
+}
+
+function alterTable(addition: Addition): string[] {
+  const columns = addition.columns.map(
+    (column) => `ADD COLUMN IF NOT EXISTS ${definitionOf(column, DECLARATIONS)}`,
+  )
+  return [`ALTER TABLE ${addition.table} ${columns.join(', ')}`, ...createAddedIndexes(addition)]
 }
 
 /** One statement for any number of records, with an array for each column, so its text never changes. */

@@ -44,22 +44,33 @@ export interface Addition {
   readonly indexes: Readonly<Record<string, string>>
 }
 
-const addedIn2 = <T>(columns: readonly Column<T>[]) =>
-  columns.filter(({ since }) => since === 2) as readonly Column<never>[]
+const addedIn = <T>(version: 2 | 3, columns: readonly Column<T>[]) =>
+  columns.filter(({ since }) => since === version) as readonly Column<never>[]
 
 /** Added in version 2: integrity tags, family limits, the reach of revocations, and the order of changes. */
 export function additionsOfVersion2({ tokens, keys, revocations }: Tables): Addition[] {
   return [
     {
       table: tokens.text,
-      columns: [...addedIn2(TOKEN_COLUMNS), CHANGED],
+      columns: [...addedIn(2, TOKEN_COLUMNS), CHANGED],
       indexes: { changed: 'changed' },
     },
-    { table: keys.text, columns: addedIn2(KEY_COLUMNS), indexes: {} },
+    { table: keys.text, columns: addedIn(2, KEY_COLUMNS), indexes: {} },
     {
       table: revocations.text,
-      columns: [...addedIn2(REVOCATION_COLUMNS), MATCHED, CHANGED],
+      columns: [...addedIn(2, REVOCATION_COLUMNS), MATCHED, CHANGED],
       indexes: { family: 'family, generation', changed: 'changed' },
+    },
+  ]
+}
+
+/** Added in version 3: the details of tokens, and the indexes of the filters that came with them. */
+export function additionsOfVersion3({ tokens }: Tables): Addition[] {
+  return [
+    {
+      table: tokens.text,
+      columns: addedIn(3, TOKEN_COLUMNS),
+      indexes: { owner: 'owner, id', issuer: 'issued_by, id' },
     },
   ]
 }

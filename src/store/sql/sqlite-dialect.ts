@@ -12,7 +12,13 @@ import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect } from './dialect.js'
-import { type Addition, additionsOfVersion2, tablesOf, tablesOfVersion1 } from './schema.js'
+import {
+  type Addition,
+  additionsOfVersion2,
+  additionsOfVersion3,
+  tablesOf,
+  tablesOfVersion1,
+} from './schema.js'
 
 const BATCH = 500
 
@@ -66,6 +72,14 @@ export function sqliteDialect(prefix: string): Dialect {
         ]),
         createArrivals(arrivals, 'INTEGER', 'INTEGER', ' STRICT'),
         `INSERT OR IGNORE INTO ${arrivals.text} (id, n) VALUES ${STRIPE_ROWS}`,
+      ],
+      [
+        ...additionsOfVersion3(tables).flatMap((addition) => [
+          ...addColumns(addition),
+          ...createAddedIndexes(addition),
+        ]),
+        // Listing the revoked tokens walks only those.
+        `CREATE INDEX IF NOT EXISTS ${tokens.text}_revoked ON ${tokens.text} (id) WHERE revoked_at IS NOT NULL`,
       ],
     ],
   }

@@ -12,6 +12,7 @@ import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } 
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import {
+  countTokens,
   insertLimited,
   insertTokens,
   latestOf,
@@ -20,6 +21,7 @@ import {
   selectToken,
   succeed,
   supersede,
+  updateDetails,
 } from './tokens.js'
 
 /** A store with its own schema. */
@@ -66,6 +68,17 @@ export function sqlStore(engine: Engine): SqlStore {
         const statement = listTokens(dialect, filter, page)
         const rows = statement === undefined ? [] : (await engine.run(statement)).rows
         return rows.map((row) => toRecord(TOKEN_COLUMNS, row))
+      }),
+    countTokens: (filter) =>
+      step(async () => {
+        const statement = countTokens(dialect, filter)
+        if (statement === undefined) return 0
+        return Number((await engine.run(statement)).rows[0]?.['found'])
+      }),
+    updateDetails: (id, expected, next) =>
+      step(async () => {
+        if (!isStorable(id) || !isStorable(expected)) return false
+        return (await engine.run(updateDetails(dialect, id, expected, next))).changes > 0
       }),
     succeed: (id, successor, at) =>
       step(async () => {

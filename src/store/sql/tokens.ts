@@ -5,7 +5,16 @@
  */
 
 import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
-import type { LiveLimit, Page, Succession, TokenFilter, TokenRecord, Usage } from '../store.js'
+import { hasSameDetails } from '../details.js'
+import type {
+  LiveLimit,
+  Succession,
+  TokenDetails,
+  TokenFilter,
+  TokenListPage,
+  TokenRecord,
+  Usage,
+} from '../store.js'
 import { takenNumber } from './arrivals.js'
 import {
   type Column,
@@ -55,40 +64,89 @@ export function* insertTokens(dialect: Dialect, records: readonly TokenRecord[])
 }
 
 /** One page of a list, or `undefined` if no stored row can match. */
-export function listTokens(dialect: Dialect, filter: TokenFilter, page: Page): Sql | undefined {
-  const { subject, family, policy, audience, keyId, liveAt, supersededAliveAt } = filter
-  const texts = [subject, family, policy, audience, keyId].filter((text) => text !== undefined)
-  if (!texts.every(isStorable)) return undefined
+export function listTokens(
+  dialect: Dialect,
+  filter: TokenFilter,
+  page: TokenListPage,
+): Sql | undefined {
+  const conditions = conditionsOf(filter)
+  if (conditions === undefined) return undefined
+  return pageOf(dialect, { table: dialect.tables.tokens, columns: TOKEN_COLUMNS, conditions, page })
+}
+
+/** Counts the rows of a list, as `found`, or `undefined` if no stored row can match. */
+export function countTokens({ tables }: Dialect, filter: TokenFilter): Sql | undefined {
+  const conditions = conditionsOf(filter)
+  if (conditions === undefined) return undefined
+  return sql`SELECT COUNT(*) AS found FROM ${tables.tokens}${whereOf(conditions)}`
+}
+
+/** The conditions of a filter, or `undefined` if no stored row can match. */
+function conditionsOf(filter: TokenFilter): Sql[] | undefined {
+  const { subject, family, policy, audience, keyId, owner, issuedBy } = filter
+  const { revoked, expiresBefore, liveAt, supersededAliveAt } = filter
+  const texts = [subject, family, policy, audience, keyId, owner, issuedBy]
+  if (!texts.every((text) => text === undefined || isStorable(text))) return undefined
   const conditions: Sql[] = []
   if (subject !== undefined) conditions.push(sql`subject_hash = ${hashOf(subject)}`)
   if (family !== undefined) conditions.push(sql`family = ${family}`)
   if (policy !== undefined) conditions.push(sql`policy = ${policy}`)
   if (audience !== undefined) conditions.push(sql`audience = ${audience}`)
   if (keyId !== undefined) conditions.push(sql`key_id = ${keyId}`)
+  if (owner !== undefined) conditions.push(sql`owner = ${owner}`)
+  if (issuedBy !== undefined) conditions.push(sql`issued_by = ${issuedBy}`)
+  if (revoked !== undefined)
+    conditions.push(raw(revoked ? 'revoked_at IS NOT NULL' : 'revoked_at IS NULL'))
+  if (expiresBefore !== undefined) conditions.push(sql`expires_at < ${expiresBefore}`)
   if (liveAt !== undefined)
     conditions.push(
       sql`revoked_at IS NULL AND expires_at > ${liveAt} AND (superseded_at IS NULL OR superseded_at > ${liveAt})`,
     )
   if (supersededAliveAt !== undefined)
     conditions.push(sql`superseded_at IS NOT NULL AND expires_at > ${supersededAliveAt}`)
-  return pageOf(dialect, { table: dialect.tables.tokens, columns: TOKEN_COLUMNS, conditions, page })
+  return conditions
+}
+
+/** Replaces the details of a row that still has the tag. */
+export function updateDetails(
+  { tables }: Dialect,
+  id: string,
+  expected: string,
+  { label, owner, purpose, detailsTag }: TokenDetails,
+): Sql {
+  return sql`UPDATE ${tables.tokens} SET label = ${label}, owner = ${owner}, purpose = ${purpose},
+      details_tag = ${detailsTag}
+    WHERE id = ${id} AND COALESCE(details_tag, '') = ${expected}`
 }
 
 interface Listing<T> {
   readonly table: Sql
   readonly columns: readonly Column<T>[]
   readonly conditions: readonly Sql[]
-  readonly page: Page
+  readonly page: TokenListPage
 }
 
 /** A page by keyset: its cost does not grow with its position. */
 export function pageOf<T>(
   dialect: Dialect,
-  { table, columns, conditions, page: { after, limit } }: Listing<T>,
+  { table, columns, conditions, page: { after, limit, order } }: Listing<T>,
 ): Sql {
-  const all = after === undefined ? conditions : [...conditions, sql`id > ${bound(after)}`]
-  const where = all.length === 0 ? raw('') : sql` WHERE ${joined(all, ' AND ')}`
-  return sql`SELECT ${fieldsOf(columns)} FROM ${table}${where} ORDER BY id ${dialect.limit(limit)}`
+  const isNewest = order === 'newest'
+  const all =
+    after === undefined
+      ? conditions
+      : [...conditions, isNewest ? before(after) : sql`id > ${bound(after)}`]
+  const end = sql`ORDER BY id${raw(isNewest ? ' DESC' : '')} ${dialect.limit(limit)}`
+  return sql`SELECT ${fieldsOf(columns)} FROM ${table}${whereOf(all)} ${end}`
+}
+
+function whereOf(conditions: readonly Sql[]): Sql {
+  return conditions.length === 0 ? raw('') : sql` WHERE ${joined(conditions, ' AND ')}`
+}
+
+function before(after: string): Sql {
+  // The text before U+0000 is less than the whole.
+  return sql`id ${raw(after.includes('\0') ? '<=' : '<')} ${bound(after)}`
 }
 
 // No id contains U+0000, so comparing with the text before it gives the same result.
@@ -117,6 +175,7 @@ export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession
     if (winner === undefined) return { outcome: 'missing' }
     return { outcome: 'already', predecessor, successor: toRecord(TOKEN_COLUMNS, winner) }
   }
+  if (!hasSameDetails(predecessor, rotation.successor)) return { outcome: 'changed', predecessor }
   for (const statement of dialect.together(link(dialect, predecessor, rotation))) yield statement
   return { outcome: 'succeeded' }
 }

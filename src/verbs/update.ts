@@ -1,0 +1,107 @@
+/**
+ * Replacing the details of a token.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
+import { invalidArgument } from '../lib/invalid.js'
+import { isName } from '../lib/name.js'
+import { optional, parseInput, strict } from '../lib/schema.js'
+import { audit } from '../observe/audit.js'
+import { readToken } from '../store/checked.js'
+import type { TokenRecord } from '../store/store.js'
+import { isUlid } from '../token/claims.js'
+import type { Core } from './core.js'
+import { assertRequired, changedDetails, type Details, detail } from './details.js'
+import type { TokenInfo } from './inputs.js'
+import { editedRows, tampered } from './integrity.js'
+
+const patchSchema = strict(
+  {
+    label: optional(z.nullable(detail('label'))),
+    owner: optional(z.nullable(detail('owner'))),
+    purpose: optional(z.nullable(detail('purpose'))),
+  },
+  'expected an object with label, owner or purpose',
+)
+
+const optionsSchema = strict(
+  { actor: z.custom<string>((value) => isName(value, 256), 'expected 1 to 256 characters') },
+  'expected an object with actor',
+)
+
+interface Update {
+  readonly patch: Partial<Details>
+  readonly actor: string
+  /** Whether the caller named this token, as opposed to one of its predecessors. */
+  readonly isNamed: boolean
+}
+
+/** Replaces the details of a token and of its successors, which were issued with those of the token. */
+export async function updateToken(
+  core: Core,
+  id: unknown,
+  details: unknown,
+  options: unknown,
+): Promise<TokenInfo> {
+  const patch = parseInput(patchSchema, details, 'details')
+  const { actor } = parseInput(optionsSchema, options, 'options')
+  if (Object.keys(patch).length === 0) {
+    throw invalidArgument('details', 'expected at least one of label, owner and purpose')
+  }
+  const updated = isUlid(id)
+    ? await updateOne(core, id, { patch, actor, isNamed: true })
+    : undefined
+  if (updated === undefined) {
+    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store has no record of a token with this id')
+  }
+  let latest: TokenRecord | undefined = updated
+  while (latest !== undefined && latest.successor !== null)
+    latest = await updateOne(core, latest.successor, { patch, actor, isNamed: false })
+  return updated
+}
+
+/** Enough for every other process that updates or rotates the token at the same time. */
+const ATTEMPTS = 20
+
+/** Replaces the details of one record. Resolves with the record as it is afterwards, or `undefined` if there is none. */
+async function updateOne(
+  core: Core,
+  id: string,
+  { patch, actor, isNamed }: Update,
+): Promise<TokenRecord | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const record = await core.callStore(() => readToken(core.store, id))
+    if (record === undefined) return undefined
+    if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
+    const next = { ...record, ...patch }
+    const changes = changedDetails(record, next)
+    if (Object.keys(changes).length === 0) return record
+    const policy = core.options.policies.get(record.policy)
+    if (policy !== undefined && isNamed) assertRequired(policy, next)
+    const { label, owner, purpose, detailsTag } = core.tagger.ofDetails(next)
+    const isDone = await core.callStore(
+      () => core.store.updateDetails(id, record.detailsTag, { label, owner, purpose, detailsTag }),
+      'updateDetails',
+    )
+    if (!isDone) continue
+    auditUpdate(core, actor, record, changes)
+    // A rotation between the read and the write used the earlier details.
+    return core.callStore(() => readToken(core.store, id))
+  }
+  throw new WatchwordError(
+    'ERR_STORE_UNAVAILABLE',
+    'the details of the token were replaced by other processes at every attempt; try again',
+    { detail: `token ${id}` },
+  )
+}
+
+function auditUpdate(
+  core: Core,
+  actor: string,
+  { id, subject, audience, policy, family }: TokenRecord,
+  changes: Partial<Details>,
+): void {
+  audit(core, { action: 'token.updated', actor, id, subject, audience, policy, family, ...changes })
+}
