@@ -75,18 +75,19 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
 
 /** The number of matching token records, including those that a list omits as corrupt. */
 export async function countTokens(core: Core, raw: unknown): Promise<number> {
-  const filter = filterOf(core, parseInput(countSchema, raw))
+  const { live, ...fields } = parseInput(countSchema, raw)
+  const filter = filterOf(core, fields, live)
   return core.callStore(() => readCount(core.store, filter))
 }
 
-function filterOf(core: Core, { live, ...fields }: z.output<typeof countSchema>): TokenFilter {
+function filterOf(core: Core, fields: TokenFilter, live: boolean | undefined): TokenFilter {
   return { ...fields, ...(live === true ? { liveAt: core.clock.now() } : {}) }
 }
 
 /** A page of token records. */
 export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
-  const { limit = DEFAULT_LIMIT, after, order, ...fields } = parseInput(querySchema, raw)
-  const filter = filterOf(core, fields)
+  const { limit = DEFAULT_LIMIT, after, order, live, ...fields } = parseInput(querySchema, raw)
+  const filter = filterOf(core, fields, live)
   // One extra record shows whether there is a next page.
   const page = {
     limit: limit + 1,

@@ -45,12 +45,14 @@ export function definitionOf(column: Column<never>, { type }: Declarations): str
   return `${column.name} ${type(column.type)}`
 }
 
-/** Creates the missing indexes of an addition, over the rows that have the column. */
-export function createAddedIndexes({ table, indexes }: Addition): string[] {
-  return Object.entries(indexes).map(
-    ([end, columns]) =>
-      `CREATE INDEX IF NOT EXISTS ${unqualified(table)}_${end} ON ${table} (${columns}) WHERE ${columns.split(',')[0]} IS NOT NULL`,
-  )
+/** Creates the missing indexes of an addition; those of an added column over the rows that have it. */
+export function createAddedIndexes({ table, columns, indexes }: Addition): string[] {
+  return Object.entries(indexes).map(([end, names]) => {
+    const [first] = names.split(',')
+    const isAdded = columns.some(({ name }) => name === first)
+    const where = isAdded ? ` WHERE ${first} IS NOT NULL` : ''
+    return `CREATE INDEX IF NOT EXISTS ${unqualified(table)}_${end} ON ${table} (${names})${where}`
+  })
 }
 
 // An index is always in the schema of its table and must not be qualified.

@@ -26,6 +26,7 @@ const NAMES = [
   ...['from', 'loose', 'id', 'token', 'all', 'key', 'family', 'live', 'limit', 'after', 'policy'],
   ...['nbf', 'scope', 'kid', 'wpk', 'claims', 'notBefore', 'waitFor', 'timeout', 'retireOn'],
   ...['method', 'route', 'generation', 'allowStale', 'issues', 'actor', 'prefix'],
+  ...['label', 'owner', 'purpose', 'hint', 'order', 'revoked', 'expiresBefore', 'issuedBy'],
 ]
 
 const VALUES: readonly unknown[] = [true, 'x', {}, Number.MAX_SAFE_INTEGER]
@@ -60,6 +61,9 @@ async function scenario({ watchword }: Rig, prepared: Prepared): Promise<string[
   results.push(rotated.ok && [rotated.generation, rotated.claims])
   results.push((await watchword.tokens.list({ subject: 'new' })).items.length)
   results.push((await watchword.tokens.list()).items.length)
+  results.push(await watchword.tokens.count({ subject: 'new' }), await watchword.tokens.count())
+  const updated = await watchword.tokens.update(next.id, { owner: 'team' }, { actor: 'a' })
+  results.push([updated.label, updated.owner, updated.purpose])
   const receipt = await watchword.revoke({ id: next.id }, { actor: 'a' })
   results.push([receipt.kind, watchword.verify(next.token)])
   await watchword.revoke({ subject: 'new' }, { actor: 'a' })

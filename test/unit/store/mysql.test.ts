@@ -145,6 +145,9 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
       audience: `a${index % 5}`,
       policy: `p${index % 5}`,
       keyId: keys[index % 5] ?? '',
+      owner: `o${index % 5}`,
+      issuedBy: `i${index % 5}`,
+      ...(index % 100 === 0 ? { revokedAt: NOW, revokedBy: 'x' } : {}),
     }))
     for (let index = 0; index < tokens.length; index += 1000)
       await recording.insertTokens(tokens.slice(index, index + 1000))
@@ -152,15 +155,17 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     const filters: TokenFilter[] = [
       ...[{}, { subject: 's1' }, { family: tokens[1]?.family ?? '' }, { policy: 'p1' }],
       ...[{ audience: 'a1' }, { keyId: keys[1] ?? '' }, { subject: 's1', liveAt: NOW }],
+      ...[{ owner: 'o1' }, { issuedBy: 'i1' }],
     ]
     sent.length = 0
     const after = tokens[2500]?.id ?? ''
     for (const filter of filters) {
       const first = await recording.listTokens(filter, { limit: 50 })
       const next = await recording.listTokens(filter, { after, limit: 50 })
-      expect(first.length + next.length).toBeGreaterThan(0)
+      const newest = await recording.listTokens(filter, { after, limit: 50, order: 'newest' })
+      expect(first.length + next.length + newest.length).toBeGreaterThan(0)
     }
-    expect(sent).toHaveLength(14)
+    expect(sent).toHaveLength(27)
     for (const [{ sql }, values] of sent) {
       const [rows] = (await admin.query(`EXPLAIN ${sql}`, values)) as never as [
         Array<{ type: string | null; key: string | null; Extra: string | null }>,
@@ -170,6 +175,17 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
         expect(key, sql).not.toBe(null)
         expect(Extra ?? '', sql).not.toMatch(/filesort|temporary/)
       }
+    }
+    // Reads only the revoked rows, and sorts those.
+    sent.length = 0
+    const revoked = await recording.listTokens({ revoked: true }, { limit: 99 })
+    expect(revoked.filter(({ owner }) => owner === 'o0')).toHaveLength(50)
+    expect(await recording.countTokens({ revoked: true })).toBe(revoked.length)
+    for (const [{ sql }, values] of sent) {
+      const [rows] = (await admin.query(`EXPLAIN ${sql}`, values)) as never as [
+        Array<{ key: string | null }>,
+      ]
+      expect(rows[0]?.key, sql).toBe('watchword_tokens_revoked')
     }
   })
 })

@@ -230,6 +230,9 @@ describe.skipIf(url === undefined)('postgresStore', () => {
       policy: `p${index % 5}`,
       keyId: keys[index % 5] ?? '',
       family: tokensFamily(index),
+      owner: `o${index % 5}`,
+      issuedBy: `i${index % 5}`,
+      ...(index % 100 === 0 ? { revokedAt: NOW, revokedBy: 'x' } : {}),
       expiresAt: NOW + index,
     }))
     for (let index = 0; index < tokens.length; index += 1000)
@@ -245,16 +248,22 @@ describe.skipIf(url === undefined)('postgresStore', () => {
       { keyId: keys[1] ?? '' },
       { subject: 's1', liveAt: NOW },
       { supersededAliveAt: NOW },
+      { owner: 'o1' },
+      { issuedBy: 'i1' },
+      { revoked: true },
     ]
     sent.length = 0
     for (const filter of filters) {
       await recording.listTokens(filter, { limit: 50 })
       await recording.listTokens(filter, { after, limit: 50 })
+      await recording.listTokens(filter, { after, limit: 50, order: 'newest' })
     }
+    for (const filter of [{ revoked: true }, { expiresBefore: NOW + 20 }])
+      await recording.countTokens(filter)
     await recording.getToken(after)
     await recording.purge({ tokens: NOW + 10, keys: NOW, revocations: NOW })
     const plans = sent.filter(({ text }) => text.includes('plans_tokens'))
-    expect(plans.length).toBeGreaterThan(16)
+    expect(plans.length).toBeGreaterThan(35)
     for (const { text, values = [] } of plans) {
       const { rows } = await admin.query(`EXPLAIN ${text}`, values)
       const plan = rows.map((row) => row['QUERY PLAN']).join('\n')

@@ -106,13 +106,20 @@ describe('sqliteStore', () => {
     const store = sqliteStore(database)
     await store.migrate()
     sent.length = 0
-    const names = ['subject', 'family', 'policy', 'audience', 'keyId'] as const
+    const names = [
+      ...(['subject', 'family', 'policy', 'audience', 'keyId'] as const),
+      ...(['owner', 'issuedBy'] as const),
+    ]
     const filters: TokenFilter[] = [{}, ...names.map((name) => ({ [name]: 'x' }))]
-    for (const filter of [...filters, { subject: 'x', liveAt: NOW }, { supersededAliveAt: NOW }]) {
-      await store.listTokens(filter, { limit: 9 })
-      await store.listTokens(filter, { after: 'x', limit: 9 })
+    filters.push({ subject: 'x', liveAt: NOW }, { supersededAliveAt: NOW }, { revoked: true })
+    for (const filter of filters) {
+      for (const order of ['oldest', 'newest'] as const) {
+        await store.listTokens(filter, { limit: 9, order })
+        await store.listTokens(filter, { after: 'x', limit: 9, order })
+      }
+      await store.countTokens(filter)
     }
-    expect(sent).toHaveLength(16)
+    expect(sent).toHaveLength(55)
     for (const text of sent) {
       const rows = handle.prepare(`EXPLAIN QUERY PLAN ${text}`).all(
         ...Array(9)
