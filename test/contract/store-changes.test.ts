@@ -1,99 +1,14 @@
 /** Cases that the contract kit cannot force: an open transaction, an older schema, and the server's own messages. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import Libsql from 'libsql'
-import mysql from 'mysql2/promise'
-import pg from 'pg'
 import { afterAll, describe, expect, it } from 'vitest'
-import { mysqlStore } from '../../src/store/mysql.js'
-import { postgresStore } from '../../src/store/postgres.js'
 import { redisStore } from '../../src/store/redis.js'
-import { mysqlDialect } from '../../src/store/sql/mysql-dialect.js'
-import { postgresDialect } from '../../src/store/sql/postgres-dialect.js'
-import { sqliteDialect } from '../../src/store/sql/sqlite-dialect.js'
-import { type SqlStore, sqliteStore } from '../../src/store/sqlite.js'
+import { sqliteStore } from '../../src/store/sqlite.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
 import { serverUrl, uniqueName } from './servers.js'
+import { type Place, places } from './sql-places.js'
 
-const [postgresUrl, mysqlUrl, redisUrl] = await Promise.all([
-  serverUrl('postgres'),
-  serverUrl('mysql'),
-  serverUrl('redis'),
-])
-
-/** An empty database, a connection for statements by hand, and the statements of version 1 of the schema. */
-interface Place {
-  readonly store: SqlStore
-  readonly other: SqlStore
-  run(statement: string): Promise<unknown>
-  readonly versionOne: readonly string[]
-  remove(): Promise<unknown>
-}
-
-const textsOf = (statements: readonly (string | { readonly text: string })[]) =>
-  statements.map((statement) => (typeof statement === 'string' ? statement : statement.text))
-
-async function sqlitePlace(): Promise<Place> {
-  const folder = mkdtempSync(join(tmpdir(), 'watchword-changes-'))
-  const open = () => new Libsql(join(folder, 'a.db'))
-  const own = open()
-  const dialect = sqliteDialect('watchword_')
-  return {
-    store: sqliteStore(open()),
-    other: sqliteStore(open()),
-    run: async (statement) => own.exec(statement),
-    versionOne: [...dialect.createVersions, ...textsOf(dialect.migrations[0] ?? [])],
-    remove: async () => rmSync(folder, { recursive: true, force: true }),
-  }
-}
-
-async function postgresPlace(url: string): Promise<Place> {
-  const schema = uniqueName()
-  const pool = new pg.Pool({ connectionString: url, max: 4 })
-  pool.on('error', () => {})
-  const client = await pool.connect()
-  await client.query(`CREATE SCHEMA ${schema}; SET search_path TO ${schema}`)
-  const dialect = postgresDialect('watchword_', schema)
-  return {
-    store: postgresStore(pool, { schema }),
-    other: postgresStore(pool, { schema }),
-    run: (statement) => client.query(statement),
-    versionOne: [...dialect.createVersions, ...textsOf(dialect.migrations[0] ?? [])],
-    async remove() {
-      await client.query(`DROP SCHEMA ${schema} CASCADE`)
-      client.release()
-      await pool.end()
-    },
-  }
-}
-
-async function mysqlPlace(url: string): Promise<Place> {
-  const database = uniqueName()
-  const uri = new URL(url)
-  uri.pathname = database
-  const admin = await mysql.createConnection({ uri: url })
-  await admin.query(`CREATE DATABASE ${database}`)
-  await admin.query(`USE ${database}`)
-  const pool = mysql.createPool({ uri: uri.href, connectionLimit: 4 })
-  const dialect = mysqlDialect('watchword_')
-  return {
-    store: mysqlStore(pool),
-    other: mysqlStore(pool),
-    run: (statement) => admin.query(statement),
-    versionOne: [...dialect.createVersions, ...textsOf(dialect.migrations[0] ?? [])],
-    async remove() {
-      await pool.end()
-      await admin.query(`DROP DATABASE ${database}`)
-      await admin.end()
-    },
-  }
-}
-
-const places: Array<[string, () => Promise<Place>]> = [['sqlite', sqlitePlace]]
-if (postgresUrl !== undefined) places.push(['postgres', () => postgresPlace(postgresUrl)])
-if (mysqlUrl !== undefined) places.push(['mysql', () => mysqlPlace(mysqlUrl)])
+const redisUrl = await serverUrl('redis')
 
 const made: Place[] = []
 const placeOf = async (make: () => Promise<Place>): Promise<Place> => {

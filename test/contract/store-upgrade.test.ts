@@ -1,0 +1,125 @@
+/** Version 3 of the schema beside processes of version 2: their statements are frozen in the fixture. */
+import { Redis } from 'ioredis'
+import { afterAll, describe, expect, it } from 'vitest'
+import { redisStore } from '../../src/store/redis.js'
+import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
+import { insertOf, oldRecordOf, revocationOf, rotationOf } from '../support/version-two.js'
+import { serverUrl, uniqueName } from './servers.js'
+import { type Place, places } from './sql-places.js'
+
+const redisUrl = await serverUrl('redis')
+const DETAILS = { label: 'a', owner: 'team', purpose: 'b', detailsTag: 'v4.local.x' }
+const NO_DETAILS = { label: null, owner: null, purpose: null, hint: null, detailsTag: '' }
+
+const made: Place[] = []
+afterAll(async () => {
+  for (const { remove } of made) await remove()
+})
+
+describe.each(places)('%s, migrated while a process of version 2 runs', (name, makePlace) => {
+  async function migrated() {
+    const place = await makePlace()
+    made.push(place)
+    const { store, run, versionTwo } = place
+    for (const statement of versionTwo) await run(statement)
+    const make = fixtures(`upgrade ${name}`)
+    const early = make.token()
+    await run(insertOf(oldRecordOf(early)))
+    await store.migrate()
+    await store.open()
+    return { store, run, make, early }
+  }
+
+  it('reads the rows from before the migration as tokens without details', async () => {
+    const { store, early } = await migrated()
+    expect(await store.getToken(early.id)).toEqual({ ...early, ...NO_DETAILS })
+    expect(await store.listTokens({ owner: 'team' }, { limit: 9 })).toEqual([])
+    expect(await store.countTokens({ issuedBy: early.issuedBy })).toBe(1)
+  })
+
+  it('accepts what the old process goes on writing', async () => {
+    const { store, run, make, early } = await migrated()
+    const late = make.token()
+    await run(insertOf(oldRecordOf(late)))
+    const successor = make.successor(early)
+    for (const statement of rotationOf(early.id, oldRecordOf(successor), NOW + HOUR / 2))
+      await run(statement)
+    const linked = { ...early, successor: successor.id, supersededAt: NOW + HOUR / 2 }
+    const newest = await store.listTokens({}, { limit: 9, order: 'newest' })
+    expect(newest).toEqual([successor, late, linked])
+    expect(await store.succeed(early.id, make.successor(early), NOW)).toEqual({
+      outcome: 'already',
+      predecessor: linked,
+      successor,
+    })
+    expect(await store.succeed(late.id, make.successor(late), NOW)).toEqual({
+      outcome: 'succeeded',
+    })
+    await run(revocationOf(early.family, NOW))
+    expect(await store.countTokens({ revoked: true })).toBe(2)
+  })
+
+  it('gives a row of the old process details, which the old process keeps', async () => {
+    const { store, run, make, early } = await migrated()
+    expect(await store.updateDetails(early.id, 'another', DETAILS)).toBe(false)
+    expect(await store.updateDetails(early.id, '', DETAILS)).toBe(true)
+    const next = make.successor({ ...early, ...DETAILS })
+    for (const statement of rotationOf(early.id, oldRecordOf(next), NOW)) await run(statement)
+    await run(revocationOf(early.family, NOW))
+    expect(await store.getToken(early.id)).toMatchObject({ ...DETAILS, revokedBy: 'old' })
+    // It knows no details, so its successor has none until they are set again.
+    expect(await store.getToken(next.id)).toMatchObject(NO_DETAILS)
+    expect(await store.updateDetails(next.id, '', DETAILS)).toBe(true)
+    expect(await store.countTokens({ owner: 'team' })).toBe(2)
+  })
+})
+
+describe.skipIf(redisUrl === undefined)('redis beside a process that knows no details', () => {
+  it('reads, lists, counts, rotates and updates rows that it wrote', async () => {
+    const prefix = uniqueName()
+    const client = new Redis(redisUrl ?? '')
+    const key = (name: string) => `{${prefix}}:${name}`
+    try {
+      const make = fixtures('redis upgrade')
+      const store = redisStore(client, { prefix })
+      await store.open()
+      const [one, two] = [make.token(), make.token()]
+      for (const record of [one, two]) {
+        const { scopes, rotatable, ...rest } = oldRecordOf(record)
+        const fields = Object.entries(rest).flatMap(([field, value]) =>
+          value === null ? [] : [field, String(value)],
+        )
+        await client.hset(key(`token:${record.id}`), ...fields, 'scopes', JSON.stringify(scopes))
+        await client.hset(key(`token:${record.id}`), 'rotatable', Number(rotatable))
+        await client.zadd(key('tokens'), 0, record.id)
+        for (const field of ['subject', 'family', 'policy', 'audience', 'keyId'] as const)
+          await client.zadd(key(`tokens-by-${field}:${record[field]}`), 0, record.id)
+        await client.zadd(key('expiry-of-tokens'), record.expiresAt, record.id)
+      }
+      expect(await client.get(key('schema'))).toBe('2')
+      expect(await store.listTokens({}, { limit: 9 })).toEqual([one, two])
+      expect(await store.countTokens({ issuedBy: one.issuedBy, subject: one.subject })).toBe(2)
+      expect(await store.countTokens({ owner: 'team' })).toBe(0)
+      expect(await store.updateDetails(one.id, '', DETAILS)).toBe(true)
+      const updated = { ...one, ...DETAILS }
+      expect(await store.listTokens({ owner: 'team' }, { limit: 9 })).toEqual([updated])
+      expect(await store.succeed(one.id, make.successor(one), NOW)).toEqual({
+        outcome: 'changed',
+        predecessor: updated,
+      })
+      expect(await store.succeed(two.id, make.successor(two), NOW)).toEqual({
+        outcome: 'succeeded',
+      })
+      // The old process removes a row from the lists that it knows.
+      for (const list of ['tokens', 'expiry-of-tokens', `tokens-by-subject:${one.subject}`])
+        await client.zrem(key(list), one.id)
+      await client.del(key(`token:${one.id}`))
+      expect(await store.listTokens({ owner: 'team' }, { limit: 9 })).toEqual([])
+      expect(await store.countTokens({ owner: 'team' })).toBe(0)
+    } finally {
+      const keys = await client.keys(key('*'))
+      if (keys.length > 0) await client.del(...keys)
+      client.disconnect()
+    }
+  })
+})
