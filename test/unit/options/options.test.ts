@@ -85,6 +85,10 @@ const TABLE: ReadonlyArray<readonly [field: string, bad: readonly unknown[]]> = 
   ['policies.job.grace', durations('61m')],
   ['policies.job.maxLifetime', durations(0, '29d', '3651d')],
   ['policies.job.maxActivePerSubject', [...NEVER_A_NUMBER, 0, 1_000_001, '1']],
+  [
+    'policies.job.require',
+    [0, null, 'owner', {}, [], undefined, ['id'], ['owner', 'owner'], [undefined], [1]],
+  ],
   ['policies.job.version', [...NEVER_A_NUMBER, 0, '1']],
   ['policies.job.minVersion', [...NEVER_A_NUMBER, 0, 2]],
   ['policies.job.reuse', [0, null, '', 'revoke', 'OBSERVE', true]],
