@@ -24,11 +24,14 @@ const issued = await watchword.issue({
   policy: 'service',
   subject: 'svc_billing',
   scopes: ['orders:read'],
+  label: 'Invoice export',
+  owner: 'team:billing',
   actor,
 })
 watchword.verify(issued.token, { scopes: ['orders:read'] })
 watchword.verify(issued.token, { scopes: ['orders:write'] })
 watchword.verify('not a token')
+await watchword.tokens.update(issued.id, { owner: 'team:finance' }, { actor })
 await watchword.revoke({ subject: 'svc_billing' }, { actor, reason: 'left the company' })
 watchword.verify(issued.token)
 
@@ -43,14 +46,15 @@ assert.deepEqual(Object.fromEntries(outcomes), {
 for (const event of trail) console.log(`audit     ${event.action} by ${event.actor}`)
 assert.deepEqual(
   trail.map((event) => event.action),
-  ['key.created', 'token.issued', 'revoked'],
+  ['key.created', 'token.issued', 'token.updated', 'revoked'],
 )
 
-// The inventory lists every token with its subject and expiry, but never its text.
-const { items } = await watchword.tokens.list({ subject: 'svc_billing' })
+// The inventory lists every token with its subject, owner and expiry, but never its text.
+const { items } = await watchword.tokens.list({ owner: 'team:finance', order: 'newest' })
 const [record] = items
 assert.equal(record?.revokedReason, 'left the company')
-console.log(`inventory ${record?.id}: ${record?.subject}, revoked by ${record?.revokedBy}`)
+console.log(`inventory ${record?.label} (…${record?.hint}), revoked by ${record?.revokedBy}`)
+assert.equal(await watchword.tokens.count({ revoked: true }), 1)
 
 // Printing an issued token shows its id.
 assert.ok(!`${issued} ${JSON.stringify(issued)}`.includes(issued.token))

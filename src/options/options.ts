@@ -15,7 +15,7 @@ import { bare } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { issueText } from '../lib/issue-text.js'
 import { durationText } from '../lib/quote.js'
-import type { Detail, Policy, ReuseAction } from '../policy/policy.js'
+import type { Policy, ReuseAction } from '../policy/policy.js'
 import { normaliseScopes } from '../policy/scopes.js'
 import { defaultNodeName } from '../revocation/follower/local-life.js'
 import type { Store } from '../store/store.js'
@@ -45,7 +45,7 @@ export interface PolicyOptions {
    * The details that `issue` must be called with, and that `tokens.update` must not remove: `label`, `owner`, `purpose`.
    * Tokens issued before are not affected, and can be rotated. Default: none.
    */
-  readonly require?: readonly Detail[]
+  readonly require?: readonly ('label' | 'owner' | 'purpose')[]
   /** The version recorded in each token, from 1. Default: 1. */
   readonly version?: number
   /** Tokens of a lower version are rejected as `outdated`. Default: 1. */

@@ -17,6 +17,7 @@ const policyOf = (change: Partial<Policy> = {}): Policy => ({
   rotations: { burst: 10, everyMs: HOUR },
   maxLifetimeMs: 24 * HOUR,
   maxActivePerSubject: undefined,
+  require: [],
   version: 1,
   minVersion: 1,
   reuse: 'alert',

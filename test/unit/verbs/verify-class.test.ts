@@ -286,6 +286,7 @@ const FIRST_USE: Change = {
         rotations: { burst: 10, everyMs: HOUR },
         maxLifetimeMs: 24 * HOUR,
         maxActivePerSubject: undefined,
+        require: [],
         version: 1,
         minVersion: 1,
         reuse: 'alert',
