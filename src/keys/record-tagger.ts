@@ -47,16 +47,9 @@ export class RecordTagger {
     return { ...content, tag: tagOfRecord(this.#keys.loaded(content.keyId), content) }
   }
 
-  /**
-   * Adds the tag to the details of a token, whose key must be loaded; empty if there are none. Throws
-   * `ERR_NO_SIGNING_KEY`.
-   */
-  ofDetails<T extends DetailContent & Pick<TokenRecord, 'keyId'>>(
-    content: T,
-  ): T & { readonly detailsTag: string } {
-    const { keyId } = content
-    const detailsTag = hasDetails(content) ? tagOfDetails(this.#keys.loaded(keyId), content) : ''
-    return { ...content, detailsTag }
+  /** The tag of a token's details, whose key must be loaded; empty if there are none. Throws `ERR_NO_SIGNING_KEY`. */
+  ofDetails(content: DetailContent & Pick<TokenRecord, 'keyId'>): string {
+    return hasDetails(content) ? tagOfDetails(this.#keys.loaded(content.keyId), content) : ''
   }
 
   /**

@@ -122,10 +122,11 @@ async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
   const audience = audienceOf(core, input.audience)
   const custom = customClaims(core, input.claims)
   const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
-  const draft = newRecord(core, { input, policy, audience, ringKey })
-  const issued = sealToken(core, ringKey, { record: draft, custom, binding: input.binding ?? '' })
-  // Only the text has the hint, and only the hint's tag covers it.
-  const record = core.tagger.ofDetails({ ...draft, hint: hintOf(issued.token) })
+  const record = newRecord(core, { input, policy, audience, ringKey })
+  const issued = sealToken(core, ringKey, { record, custom, binding: input.binding ?? '' })
+  // Known only now, and not covered by the tag of the record.
+  record.hint = hintOf(issued.token)
+  record.detailsTag = core.tagger.ofDetails(record)
   return { policy, record, issued }
 }
 
@@ -233,7 +234,13 @@ interface RecordParts {
   readonly ringKey: RingKey
 }
 
-function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts): TokenRecord {
+/** A record whose hint and tag of the details are set after sealing. */
+type Draft = Omit<TokenRecord, 'hint' | 'detailsTag'> & {
+  hint: string | null
+  detailsTag: string
+}
+
+function newRecord(core: Core, { input, policy, audience, ringKey }: RecordParts): Draft {
   const scopes = normaliseScopes(input.scopes ?? [])
   const ungrantable = uncovered(policy.scopes, scopes)
   if (ungrantable.length > 0) {

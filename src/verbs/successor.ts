@@ -58,7 +58,7 @@ export function newSuccessor(core: Core, parts: SuccessorParts): TokenRecord {
     supersededAt: null,
     lastUsedAt: null,
   })
-  return core.tagger.ofDetails(successor)
+  return { ...successor, detailsTag: core.tagger.ofDetails(successor) }
 }
 
 /** The successor with the current details of the token, which were replaced since it was made. */
@@ -67,7 +67,8 @@ export function withDetailsOf(
   successor: TokenRecord,
   { label, owner, purpose, hint }: TokenRecord,
 ): TokenRecord {
-  return core.tagger.ofDetails({ ...successor, label, owner, purpose, hint })
+  const next = { ...successor, label, owner, purpose, hint }
+  return { ...next, detailsTag: core.tagger.ofDetails(next) }
 }
 
 /** The scopes of a successor, and those of the token that its policy no longer grants. */

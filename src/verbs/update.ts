@@ -80,7 +80,8 @@ async function updateOne(
     if (Object.keys(changes).length === 0) return record
     const policy = core.options.policies.get(record.policy)
     if (policy !== undefined && isNamed) assertRequired(policy, next)
-    const { label, owner, purpose, detailsTag } = core.tagger.ofDetails(next)
+    const { label, owner, purpose } = next
+    const detailsTag = core.tagger.ofDetails(next)
     const isDone = await core.callStore(
       () => core.store.updateDetails(id, record.detailsTag, { label, owner, purpose, detailsTag }),
       'updateDetails',
