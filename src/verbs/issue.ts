@@ -173,7 +173,7 @@ function auditIssue(core: Core, record: TokenRecord): void {
     policy,
     family,
     keyId,
-    ...changedDetails(NO_DETAILS, record),
+    ...(record.detailsTag === '' ? {} : changedDetails(NO_DETAILS, record)),
   })
 }
 
