@@ -5,6 +5,7 @@
  */
 import { hasSameDetails } from './details.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
+import { isLive, matchesFilter, pageOf } from './memory/lists.js'
 import type {
   Changes,
   KeyRecord,
@@ -161,14 +162,6 @@ function holdsPlace(row: TokenRecord, now: number): boolean {
   return row.successor === null && row.revokedAt === null && row.expiresAt > now
 }
 
-function isLive(row: TokenRecord, at: number): boolean {
-  return (
-    row.revokedAt === null &&
-    row.expiresAt > at &&
-    (row.supersededAt === null || row.supersededAt > at)
-  )
-}
-
 function listTokens(t: Tables, filter: TokenFilter, page: TokenListPage): TokenRecord[] {
   return pageOf(matching(t, filter), page).map((row) => ({ ...row }))
 }
@@ -177,32 +170,6 @@ function matching(t: Tables, filter: TokenFilter): TokenRecord[] {
   const matches: TokenRecord[] = []
   for (const row of t.tokens.values()) if (matchesFilter(row, filter)) matches.push(row)
   return matches
-}
-
-function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
-  return (
-    (filter.subject === undefined || row.subject === filter.subject) &&
-    (filter.family === undefined || row.family === filter.family) &&
-    (filter.policy === undefined || row.policy === filter.policy) &&
-    (filter.audience === undefined || row.audience === filter.audience) &&
-    (filter.keyId === undefined || row.keyId === filter.keyId) &&
-    (filter.owner === undefined || row.owner === filter.owner) &&
-    (filter.issuedBy === undefined || row.issuedBy === filter.issuedBy) &&
-    (filter.revoked === undefined || (row.revokedAt !== null) === filter.revoked) &&
-    (filter.expiresBefore === undefined || row.expiresAt < filter.expiresBefore) &&
-    (filter.liveAt === undefined || isLive(row, filter.liveAt)) &&
-    (filter.supersededAliveAt === undefined ||
-      (row.supersededAt !== null && row.expiresAt > filter.supersededAliveAt))
-  )
-}
-
-function pageOf<T extends { readonly id: string }>(rows: Iterable<T>, page: TokenListPage): T[] {
-  const { after, order, limit } = page
-  const isNewest = order === 'newest'
-  // Code units, not the locale's order: ULIDs sort by time in ASCII order only.
-  const precedes = (a: string, b: string) => (isNewest ? a > b : a < b)
-  const rest = after === undefined ? [...rows] : [...rows].filter(({ id }) => precedes(after, id))
-  return rest.sort((a, b) => (precedes(a.id, b.id) ? -1 : 1)).slice(0, limit)
 }
 
 function updateDetails(row: Row | undefined, expected: string, next: TokenDetails): boolean {

@@ -18,6 +18,10 @@
  * @module
  */
 
+import type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
+
+export type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
+
 /** The stored metadata of one token: never the token itself, nor data from which a token could be created. */
 export interface TokenRecord {
   /** ULID, the token's `jti`. Primary key. */
@@ -151,46 +155,6 @@ export interface KeyRecord {
    * A message authentication code over the id, the audience, the generation and the times. Stores keep it unchanged.
    */
   readonly tag: string
-}
-
-/** A limit of live tokens, counted by subject and policy. */
-export interface LiveLimit {
-  readonly max: number
-  /** A token is live when it expires after this time, is not revoked and has no successor. */
-  readonly now: number
-}
-
-/** Equality on each field that is given, unless its comment says otherwise. */
-export interface TokenFilter {
-  readonly subject?: string
-  readonly family?: string
-  readonly policy?: string
-  readonly audience?: string
-  readonly keyId?: string
-  readonly owner?: string
-  readonly issuedBy?: string
-  /** `true`: only tokens with a `revokedAt`. `false`: only tokens without. */
-  readonly revoked?: boolean
-  /** Only tokens whose `expiresAt` is before this time. */
-  readonly expiresBefore?: number
-  /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
-  readonly liveAt?: number
-  /** Only tokens with any `supersededAt` that expire after this time. */
-  readonly supersededAliveAt?: number
-}
-
-/** One page of a list in ascending order of id. */
-export interface Page {
-  /** Only ids greater than this one. */
-  readonly after?: string
-  /** The maximum number of items to return, at least 1. */
-  readonly limit: number
-}
-
-/** One page of a list of tokens in the order of their ids. */
-export interface TokenListPage extends Page {
-  /** `newest`: in descending order of id, with `after` as the upper bound. Default: `oldest`, in ascending order. */
-  readonly order?: 'oldest' | 'newest'
 }
 
 /** The fields of a token record that may be replaced, and the tag that covers them. */
