@@ -47,6 +47,13 @@ export class RecordTagger {
     return { ...content, tag: tagOfRecord(this.#keys.loaded(content.keyId), content) }
   }
 
+  /** Adds the hint and both tags to a new record, whose key must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
+  ofNewRecord(content: TokenRecord, hint: string): TokenRecord {
+    const key = this.#keys.loaded(content.keyId)
+    const detailsTag = hasDetails(content) ? tagOfDetails(key, { ...content, hint }) : ''
+    return { ...content, hint, tag: tagOfRecord(key, content), detailsTag }
+  }
+
   /** The tag of a token's details, whose key must be loaded; empty if there are none. Throws `ERR_NO_SIGNING_KEY`. */
   ofDetails(content: DetailContent & Pick<TokenRecord, 'keyId'>): string {
     return hasDetails(content) ? tagOfDetails(this.#keys.loaded(content.keyId), content) : ''
@@ -90,7 +97,7 @@ export class RecordTagger {
   }
 }
 
-function hasDetails({ label, owner, purpose }: DetailContent): boolean {
+function hasDetails({ label, owner, purpose }: Omit<DetailContent, 'id' | 'hint'>): boolean {
   return label !== null || owner !== null || purpose !== null
 }
 
