@@ -91,9 +91,10 @@ export class Opener {
   find(token: unknown, binding: string): Entry | Rejected {
     if (typeof token !== 'string') return malformed(token)
     if (token.length > this.#maxLength) return REJECTED.tooLong
-    if (!this.#cache.enabled || token.length < MIN_TOKEN_LENGTH)
-      return this.#meet(token, binding, NO_PRINT)
+    if (token.length < MIN_TOKEN_LENGTH) return this.#meet(token, binding, NO_PRINT)
+    // Also without a cache, so that both find the same fault.
     if (!fingerprint(token)) return malformed(token)
+    if (!this.#cache.enabled) return this.#meet(token, binding, NO_PRINT)
     // Copied before any other code runs: a nested call overwrites the shared words.
     const print0 = words[0]
     const print1 = words[1]

@@ -196,6 +196,26 @@ describe('a hook that fails', () => {
     expect(verdict(watchword.verify(token))).toBe('ok')
   })
 
+  it.each([
+    ['is empty', ''],
+    ['is too long', 'x'.repeat(1025)],
+    ['has a control character', 'thumb\u0000print'],
+    ['has half a character', 'thumb\ud800print'],
+  ])('refuses a request with 400 when the binding %s', async (_, binding) => {
+    const { watchword } = await rig()
+    const errors: unknown[] = []
+    const shared = { binding: () => binding, onError: (error: unknown) => void errors.push(error) }
+    const ask = await asking({ authority: watchword, shared })
+    const { token } = await watchword.issue(INPUT)
+    for (const name of NAMES) {
+      const { status, body } = await ask(name, token)
+      expect([name, status]).toEqual([name, 400])
+      expect(JSON.parse(body)).toMatchObject({ code: 'invalid_request' })
+    }
+    expect(errors).toEqual([])
+    expect(verdict(watchword.verify(token))).toBe('ok')
+  })
+
   it('closes the introspection when the claims cannot be read', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)

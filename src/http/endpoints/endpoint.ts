@@ -13,6 +13,7 @@ import { bare, fieldsOf } from '../../lib/fields.js'
 import { invalidArgument } from '../../lib/invalid.js'
 import { isName } from '../../lib/name.js'
 import { directOf } from '../../verbs/direct.js'
+import { MAX_BINDING_LENGTH } from '../../verbs/requirement.js'
 import type { Answer } from '../problem.js'
 import { ignoreRejection } from '../promises.js'
 import type { RequestAdapter } from '../request-adapter.js'
@@ -28,7 +29,15 @@ import {
   type ReadCall,
   type ResolvedEndpointsOptions,
 } from './options.js'
-import { NO_BODY, NOT_POST, TOO_LONG, tooMany, UNAVAILABLE, unknownCaller } from './responses.js'
+import {
+  BAD_BINDING,
+  NO_BODY,
+  NOT_POST,
+  TOO_LONG,
+  tooMany,
+  UNAVAILABLE,
+  unknownCaller,
+} from './responses.js'
 
 /** Reads a framework's request, including its body. */
 export interface EndpointAdapter<Request> extends RequestAdapter<Request> {
@@ -200,14 +209,20 @@ export async function authorized<Request>(
   }
 }
 
-/** The token's binding as an option of the verbs. */
+/**
+ * The token's binding as an option of the verbs. A hook may return text of the client, so text that is no binding is
+ * the client's fault.
+ */
 export async function bindingOf<Request, Claims>(
   { options }: Shared<Request, Claims>,
   call: ReadCall,
   request: Request,
-): Promise<{ readonly binding?: string }> {
-  const binding = await options.binding?.(call, request)
-  return binding === undefined || binding === null ? {} : { binding }
+): Promise<Step<{ readonly binding?: string }>> {
+  const binding: unknown = await options.binding?.(call, request)
+  if (binding === undefined || binding === null) return { ok: true, value: {} }
+  if (typeof binding !== 'string') throw wrong('binding', 'text, or undefined')
+  if (!isName(binding, MAX_BINDING_LENGTH)) return { ok: false, response: BAD_BINDING }
+  return { ok: true, value: { binding } }
 }
 
 /** The call with the fields of its form, without the token, which no hook needs. */

@@ -29,7 +29,8 @@ export function introspection<Request, Claims>(
       const waitMs = visit.meter.token(token)
       if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, read, visit.request)
-      const result = await shared.authority.authenticate(token, bound, visit.call)
+      if (!bound.ok) return bound.response
+      const result = await shared.authority.authenticate(token, bound.value, visit.call)
       if (result.ok !== true)
         return ['stale', 'closed'].includes(result.code) ? UNAVAILABLE : INACTIVE
       // Callers on other services need a definite result, regardless of `onStale`.

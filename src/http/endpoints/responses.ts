@@ -22,6 +22,11 @@ export const DONE: Answer = Object.freeze(bare({ status: 200, headers: NO_STORE,
 export const invalidRequest = (detail: string): Answer =>
   problem({ status: 400, code: 'invalid_request', detail })
 
+/** The value that the token is said to be bound to is not one. */
+export const BAD_BINDING: Answer = invalidRequest(
+  'The value that the token is bound to must be well-formed text without control characters, and not too long.',
+)
+
 /** The body has an unsupported content type. */
 export const unsupportedType = (types: string): Answer =>
   problem({ status: 415, code: 'invalid_request', detail: `Send a body of type ${types}.` })

@@ -34,7 +34,8 @@ export function revocation<Request, Claims>(
       if (!form.ok) return form.response
       const { token, caller, read } = form.value
       const bound = await bindingOf(shared, read, visit.request)
-      await kill(shared, { token, ...bound }, { actor: caller.actor })
+      if (!bound.ok) return bound.response
+      await kill(shared, { token, ...bound.value }, { actor: caller.actor })
       return DONE
     },
   }
@@ -77,8 +78,10 @@ export function leak<Request, Claims>(
       const waitMs = Math.max(...tokens.map((token) => meter.token(token)))
       if (waitMs > 0) return tooMany(waitMs)
       const bound = await bindingOf(shared, readCall(call, fields), request)
+      if (!bound.ok) return bound.response
+      const { value: known } = bound
       // Concurrent: this node rejects all of them from this tick on, and the log receives them together.
-      const results = await Promise.allSettled(tokens.map((token) => report({ token, ...bound })))
+      const results = await Promise.allSettled(tokens.map((token) => report({ token, ...known })))
       for (const result of results) if (result.status === 'rejected') throw result.reason
       return DONE
     },

@@ -68,12 +68,13 @@ export function rotation<Request, Claims>(
       const form = isForm(contentType) ? readForm(body) : {}
       if (form === undefined) return MALFORMED
       const bound = await bindingOf(shared, readCall(call, form), request)
+      if (!bound.ok) return bound.response
       const token = readBearer(presented, { request, form }, refusals)
       if (token === undefined) return refusals.missing
       if (typeof token !== 'string') return token
       const waitMs = meter.token(token)
       if (waitMs > 0) return tooMany(waitMs)
-      const exchanged = exchange(shared, { token, ...bound }, { refusals, ended })
+      const exchanged = exchange(shared, { token, ...bound.value }, { refusals, ended })
       return inTime(clock, timeoutMs, exchanged, () => late(timeoutMs))
     },
   }

@@ -121,6 +121,16 @@ describe('an authentic token', () => {
     expect(opener.find(text, '')).toEqual(entry)
   })
 
+  it.each([
+    ['a', new VerifiedCache<Entry>(LIMITS)],
+    ['no', new VerifiedCache<Entry>(undefined)],
+  ])('with a character outside ASCII is malformed with %s cache', (_, cache) => {
+    const { token, verdict } = setup({ cache })
+    const text = token()
+    for (const at of [0, 20, text.length - 1])
+      expect(verdict(`${text.slice(0, at)}é${text.slice(at + 1)}`), `${at}`).toBe('malformed')
+  })
+
   it('is accepted with its binding only, from the cache or not', () => {
     const { token, verdict } = setup()
     const text = token(claimsText(), 'thumbprint')
