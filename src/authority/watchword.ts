@@ -97,8 +97,9 @@ export interface Watchword<
   rotate(token: string, options: RotateOptions): Promise<IssuedToken>
   /**
    * Revokes one token, or every token of a family, subject, key or audience, or all tokens. Rejects with
-   * `ERR_INVALID_ARGUMENT`, `ERR_TOKEN_REJECTED`, `ERR_REVOCATION_UNCERTAIN`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`;
-   * retrying is safe.
+   * `ERR_INVALID_ARGUMENT`, `ERR_TOKEN_REJECTED`, `ERR_REVOCATION_UNCERTAIN`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`.
+   * With the second and third last, the tokens may be revoked already, also on other nodes: call again until it
+   * resolves, so that the store records it. Retrying is safe.
    */
   revoke(target: RevokeTarget, options: RevokeOptions): Promise<RevokeReceipt>
   /** The token inventory. */

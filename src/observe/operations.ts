@@ -2,7 +2,7 @@
  * Tracing channels of the operations that may do I/O: `issue`, `rotate`, `revoke` and `authenticate`.
  *
  * A message is created only if the channel has subscribers. No message contains a token, a key, a subject or a custom
- * claim.
+ * claim, except that the `cause` of an `error` is the error of a driver, which may quote a row.
  *
  * @module
  */
@@ -17,7 +17,10 @@ export interface Operation {
   readonly node: string
   /** The result, once the call has ended without an error. */
   readonly result: OperationResult | undefined
-  /** The error, once the call has failed: in most cases a `WatchwordError`. */
+  /**
+   * The error, once the call has failed: in most cases a `WatchwordError`. Its `cause` may be the error of a driver that
+   * quotes a row: do not export it.
+   */
   readonly error: unknown
 }
 
@@ -116,7 +119,7 @@ function publishing<T>(call: Call<Awaited<T>>, run: () => T): T {
   try {
     const value = run()
     if (value instanceof Promise) return awaited(call, value) as T
-    message.result = Object.freeze(describe(value as Awaited<T>))
+    set(message, 'result', () => Object.freeze(describe(value as Awaited<T>)))
     return value
   } catch (error) {
     fail(call, error)
@@ -134,7 +137,7 @@ function awaited<Value>(call: Call<Value>, promise: Promise<Value>): Promise<Val
   }
   return promise.then(
     (value) => {
-      message.result = Object.freeze(describe(value))
+      set(message, 'result', () => Object.freeze(describe(value)))
       resume()
       return value
     },
@@ -147,6 +150,19 @@ function awaited<Value>(call: Call<Value>, promise: Promise<Value>): Promise<Val
 }
 
 function fail<Value>({ channel, message }: Call<Value>, error: unknown): void {
-  message.error = error
+  set(message, 'error', () => error)
   channel.error.publish(message)
+}
+
+// A subscriber may have frozen the message, which must not turn a completed operation into a failed one.
+function set<Field extends 'result' | 'error'>(
+  message: Call<never>['message'],
+  field: Field,
+  read: () => Operation[Field],
+): void {
+  try {
+    message[field] = read()
+  } catch {
+    // The subscriber does without.
+  }
 }

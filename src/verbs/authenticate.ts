@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hintAtMistake } from '../lib/warn.js'
 import type { RequestContext } from '../observe/channels.js'
 import { isTraced, type OperationResult, traced } from '../observe/operations.js'
 import { readToken } from '../store/checked.js'
@@ -29,7 +30,10 @@ export function authenticator(core: Core) {
   ): Promise<VerifyResult<unknown>> => {
     const [token, requirement, context] = args
     const needs = args.length < 2 ? NO_REQUIREMENT : needsOf(requirement)
-    return check(core, { token, needs, context })
+    const result = check(core, { token, needs, context })
+    // Not for a guard: there the mistake is a client's.
+    if (result === REJECTED.malformed) hintAtMistake(token)
+    return result
   }
   const direct: Direct<unknown> = {
     check: (token, needs, context) => check(core, { token, needs, context }),

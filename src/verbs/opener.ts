@@ -9,7 +9,6 @@ import type { RingKey } from '../keys/ring.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { deepFreeze } from '../lib/freeze.js'
 import { decodeUtf8 } from '../lib/utf8.js'
-import { hintAtMistake } from '../lib/warn.js'
 import type { Policy } from '../policy/policy.js'
 import { readClaims, type TokenClaims } from '../token/claims.js'
 import { ClaimsReader } from '../token/claims-reader.js'
@@ -89,11 +88,11 @@ export class Opener {
 
   /** Authenticates the token from the cache or by opening it. Does not check whether it is still valid. */
   find(token: unknown, binding: string): Entry | Rejected {
-    if (typeof token !== 'string') return malformed(token)
+    if (typeof token !== 'string') return REJECTED.malformed
     if (token.length > this.#maxLength) return REJECTED.tooLong
     if (token.length < MIN_TOKEN_LENGTH) return this.#meet(token, binding, NO_PRINT)
     // Also without a cache, so that both find the same fault.
-    if (!fingerprint(token)) return malformed(token)
+    if (!fingerprint(token)) return REJECTED.malformed
     if (!this.#cache.enabled) return this.#meet(token, binding, NO_PRINT)
     // Copied before any other code runs: a nested call overwrites the shared words.
     const print0 = words[0]
@@ -120,12 +119,12 @@ export class Opener {
   }
 
   #shapeFault(token: string): Rejected | undefined {
-    if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : malformed(token)
+    if (!token.startsWith(HEADER)) return looksBranded(token) ? undefined : REJECTED.malformed
     const dot = token.indexOf('.', HEADER.length)
-    if (dot < 0) return malformed(token)
+    if (dot < 0) return REJECTED.malformed
     // All footers of this library have one length. The content is checked when the token is opened.
     if (token.length - dot - 1 === FOOTER_TEXT_LENGTH) return undefined
-    return readParts(token, NO_KEYS, this.#brands) === undefined ? malformed(token) : undefined
+    return readParts(token, NO_KEYS, this.#brands) === undefined ? REJECTED.malformed : undefined
   }
 
   // A later call may find the key; the rate limit keeps invented keys from loading the store.
@@ -140,7 +139,7 @@ export class Opener {
     const now = this.#clock.judged()
     const keyring = this.#keyring
     const parts = readParts(token, keyring, this.#brands)
-    if (parts === undefined) return malformed(token)
+    if (parts === undefined) return REJECTED.malformed
     const ringKey = keyring.get(parts.keyId)
     if (ringKey === undefined) return this.#unknownKey(parts.keyId)
     if (now >= ringKey.record.expiresAt) return REJECTED.unknownKey
@@ -192,9 +191,4 @@ export class Opener {
       ? { ok: true, value: claims.custom }
       : validateClaims(schema, claims.custom)
   }
-}
-
-function malformed(token: unknown): Rejected {
-  hintAtMistake(token)
-  return REJECTED.malformed
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import * as z from 'zod/mini'
+import { WatchwordError } from '../errors.js'
 import type { Position } from '../feed/feed.js'
 import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
 import { has } from '../lib/fields.js'
@@ -84,20 +86,37 @@ export async function revoke(
   const unknown = entries.filter((entry) => !known.includes(entry))
   const mark = () => core.callStore(() => writeRevocation(core.store, revocation), 'revoke')
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
-  const published = await publish(core, { entries, unknown, options }).catch(
-    async (uncertain: unknown) => {
-      // The store is updated anyway, so the token cannot evade the revocation by rotation.
-      await mark().catch(() => undefined)
-      await end().catch(() => undefined)
-      throw uncertain
-    },
+  try {
+    const published = await publish(core, { entries, unknown, options }).catch(
+      async (uncertain: unknown) => {
+        // The store is updated anyway, so the token cannot evade the revocation by rotation.
+        await mark().catch(() => undefined)
+        await end().catch(() => undefined)
+        throw uncertain
+      },
+    )
+    const matched = await markThen(mark, end).catch((error: unknown) => {
+      throw notRecorded(error)
+    })
+    if (kind === 'key') await replaceKey(core, value)
+    const { id, at } = revocation
+    return Object.freeze({ id, kind, value, at, matched, ...published })
+  } finally {
+    // Also after a failure: this node rejects the token, and the log has the revocation or will have it.
+    audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
+    core.probe.observer?.revoked(kind)
+  }
+}
+
+// The log has the revocation by then.
+function notRecorded(error: unknown): unknown {
+  if (!(error instanceof WatchwordError) || error.code !== 'ERR_STORE_UNAVAILABLE') return error
+  const { message, detail, cause } = error
+  return new WatchwordError(
+    error.code,
+    `${message}; the revocation is in effect on every node, but the store may have no record of it: call revoke again`,
+    { cause, ...(detail === undefined ? {} : { detail }) },
   )
-  const matched = await markThen(mark, end)
-  if (kind === 'key') await replaceKey(core, value)
-  audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
-  core.probe.observer?.revoked(kind)
-  const { id, at } = revocation
-  return Object.freeze({ id, kind, value, at, matched, ...published })
 }
 
 // Successors end even if the store fails: it may have committed the revocation.

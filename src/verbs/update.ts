@@ -7,9 +7,10 @@ import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
+import { describe } from '../lib/quote.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { audit } from '../observe/audit.js'
-import { readToken } from '../store/checked.js'
+import { corruptRow, readToken, readTokens } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import type { Core } from './core.js'
@@ -50,36 +51,77 @@ export async function updateToken(
   if (Object.keys(patch).length === 0) {
     throw invalidArgument('details', 'expected at least one of label, owner and purpose')
   }
-  const updated = isUlid(id)
-    ? await updateOne(core, id, { patch, actor, isNamed: true })
-    : undefined
-  if (updated === undefined) {
-    throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store has no record of a token with this id')
+  if (!isUlid(id))
+    throw invalidArgument('id', `expected a ULID, such as issued.id, got ${shown(id)}`)
+  const named = await updateOne(core, id, { patch, actor, isNamed: true })
+  if (named === undefined) {
+    throw new WatchwordError(
+      'ERR_TOKEN_UNKNOWN',
+      `the store has no record of a token with the id ${id}`,
+    )
   }
-  let latest: TokenRecord | undefined = updated
-  while (latest !== undefined && latest.successor !== null)
-    latest = await updateOne(core, latest.successor, { patch, actor, isNamed: false })
-  return updated
+  for (let pass = 0; pass < ATTEMPTS; pass++)
+    if (!(await updateSuccessors(core, named.record, { patch, actor, isNamed: false })))
+      return named.record
+  throw contended(id)
 }
+
+const shown = (id: unknown): string =>
+  typeof id === 'object' && id !== null && 'id' in id
+    ? 'an object: pass its field id'
+    : describe(id)
 
 /** Enough for every other process that updates or rotates the token at the same time. */
 const ATTEMPTS = 20
 
-/** Replaces the details of one record. Resolves with the record as it is afterwards, or `undefined` if there is none. */
+const PAGE = 500
+
+/**
+ * Replaces the details of every later token of the family. Resolves with whether it changed any. The rows name each
+ * other's successors, but no tag covers those names, and a row between two tokens may have been purged.
+ */
+async function updateSuccessors(
+  core: Core,
+  { family, generation }: TokenRecord,
+  update: Update,
+): Promise<boolean> {
+  let isChanged = false
+  let after: string | undefined
+  for (;;) {
+    const page = after === undefined ? { limit: PAGE } : { limit: PAGE, after }
+    const rows = await core.callStore(() => readTokens(core.store, { family }, page))
+    for (const { id, record } of rows) {
+      if (record === undefined) throw corruptRow('token', id)
+      if (record.generation <= generation) continue
+      const updated = await updateOne(core, id, update)
+      isChanged ||= updated?.isChanged === true
+    }
+    after = rows.at(-1)?.id
+    if (rows.length < PAGE || after === undefined) return isChanged
+  }
+}
+
+interface Updated {
+  /** The record as it is afterwards. */
+  readonly record: TokenRecord
+  readonly isChanged: boolean
+}
+
+/** Replaces the details of one record. Resolves with `undefined` if there is none. */
 async function updateOne(
   core: Core,
   id: string,
   { patch, actor, isNamed }: Update,
-): Promise<TokenRecord | undefined> {
+): Promise<Updated | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const record = await core.callStore(() => readToken(core.store, id))
     if (record === undefined) return undefined
     if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
     const next = { ...record, ...patch }
-    const changes = changedDetails(record, next)
-    if (Object.keys(changes).length === 0) return record
     const policy = core.options.policies.get(record.policy)
     if (policy !== undefined && isNamed) assertRequired(policy, next)
+    const changes = changedDetails(record, next)
+    if (Object.keys(changes).length === 0) return { record, isChanged: false }
     const { label, owner, purpose } = next
     const detailsTag = core.tagger.ofDetails(next)
     const isDone = await core.callStore(
@@ -88,10 +130,14 @@ async function updateOne(
     )
     if (!isDone) continue
     auditUpdate(core, actor, record, changes)
-    // A rotation between the read and the write used the earlier details.
-    return core.callStore(() => readToken(core.store, id))
+    const updated = await core.callStore(() => readToken(core.store, id))
+    return updated && { record: updated, isChanged: true }
   }
-  throw new WatchwordError(
+  throw contended(id)
+}
+
+function contended(id: string): WatchwordError {
+  return new WatchwordError(
     'ERR_STORE_UNAVAILABLE',
     'the details of the token were replaced by other processes at every attempt; try again',
     { detail: `token ${id}` },

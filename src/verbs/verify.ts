@@ -7,6 +7,7 @@
  * @module
  */
 import type { ResolvedClock } from '../lib/clock.js'
+import { hintAtMistake } from '../lib/warn.js'
 import {
   type Decision,
   type DecisionParts,
@@ -98,6 +99,7 @@ export class Verifier {
     const began = observer === undefined ? 0 : observer.begin()
     const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
+    if (result === REJECTED.malformed) hintAtMistake(token)
     if (observer !== undefined) {
       if (began > 0) observer.timed(began)
       observer.decided(codeOf(result), found.ok ? found.principal : undefined)

@@ -81,6 +81,34 @@ describe('the details of a row', () => {
     await expect(watchword.tokens.get(id)).rejects.toMatchObject(CORRUPT)
   })
 
+  it('are not those of another token, if an editor of the database wrote its id as the successor', async () => {
+    const { watchword, write } = await attack()
+    const mine = await watchword.issue(INPUT)
+    const victim = await watchword.issue({ ...INPUT, subject: 'alice', ...DETAILS })
+    write(`successor = '${victim.id}'`, mine.id)
+    await watchword.tokens.update(mine.id, { owner: 'mallory' }, ACTOR)
+    expect(await watchword.tokens.get(victim.id)).toMatchObject(DETAILS)
+  })
+
+  it('are updated once if an editor of the database wrote a cycle of successors', async () => {
+    const { watchword, write } = await attack()
+    const first = await watchword.issue({ ...INPUT, ...DETAILS })
+    const second = await watchword.rotate(first.token, ACTOR)
+    write(`successor = '${first.id}'`, second.id)
+    await watchword.tokens.update(first.id, { owner: 'b' }, ACTOR)
+    expect(await watchword.tokens.get(second.id)).toMatchObject({ owner: 'b' })
+    expect(audited.filter(({ action }) => action === 'token.updated')).toHaveLength(2)
+  })
+
+  it('of a row that was moved to another family are not updated', async () => {
+    const { watchword, write } = await attack()
+    const mine = await watchword.issue(INPUT)
+    const victim = await watchword.issue({ ...INPUT, subject: 'alice', ...DETAILS })
+    write(`family = '${mine.id}', generation = 1`, victim.id)
+    const update = watchword.tokens.update(mine.id, { owner: 'mallory' }, ACTOR)
+    await expect(update).rejects.toMatchObject(CORRUPT)
+  })
+
   it('can be erased as a whole, which leaves a token without an owner', async () => {
     const { watchword, write } = await attack()
     const { id } = await watchword.issue({ ...INPUT, ...DETAILS })

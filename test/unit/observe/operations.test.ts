@@ -67,6 +67,24 @@ describe('the tracing channels', () => {
     expect(Object.isFrozen(heard[0]?.message.result)).toBe(true)
   })
 
+  it.each(['issue', 'rotate', 'revoke', 'authenticate'] as const)(
+    'do not let a subscriber that freezes the message of %s change what the operation does',
+    async (verb) => {
+      const { watchword } = await rig()
+      const { id, token } = await watchword.issue(INPUT)
+      const freeze = (message: unknown) => void Object.freeze(message)
+      subscribe(`tracing:watchword:${verb}:start`, freeze)
+      undo.push(() => void unsubscribe(`tracing:watchword:${verb}:start`, freeze))
+      const calls = {
+        issue: () => watchword.issue(INPUT),
+        authenticate: () => watchword.authenticate(token),
+        rotate: () => watchword.rotate(token, { actor: 'cron' }),
+        revoke: () => watchword.revoke({ id }, { actor: 'ops' }),
+      }
+      await expect(calls[verb]()).resolves.toBeDefined()
+    },
+  )
+
   it('publish an error before the end of the call', async () => {
     const { watchword } = await rig()
     const heard = listen('rotate')

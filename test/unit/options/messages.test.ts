@@ -499,6 +499,28 @@ describe('a warning', () => {
     for (const [, message] of warnings) expect(message).not.toContain('v4.local')
   })
 
+  it('names a mistake that is passed to authenticate, and none that a client sends to a guard', async () => {
+    const check = async (mistake: (fresh: typeof import('watchword')) => Promise<unknown>) =>
+      (await warned(async (fresh) => void (await mistake(fresh)))).map(([code]) => code)
+    const guarded = await check(async (fresh) => {
+      const { protect } = await import('watchword/web')
+      const watchword = await fresh.createWatchword(BASE)
+      const handle = protect(watchword, () => new Response('ok'))
+      for (const authorization of ['Bearer Bearer x', 'Bearer  x', 'Bearer x ']) {
+        const request = new Request('https://a.example/', { headers: { authorization } })
+        expect([400, 401]).toContain((await handle(request)).status)
+      }
+      await watchword.close()
+    })
+    expect(guarded).toEqual([])
+    const direct = await check(async (fresh) => {
+      const watchword = await fresh.createWatchword(BASE)
+      expect(await watchword.authenticate('Bearer x')).toMatchObject({ code: 'malformed' })
+      await watchword.close()
+    })
+    expect(direct).toEqual(['WATCHWORD_BEARER'])
+  })
+
   it('about tokens is not emitted in production', async () => {
     const warnings = await warned(
       async (fresh) => {

@@ -211,14 +211,32 @@ describe('tokens.update', () => {
     expect(watchword.verify(expired.token)).toMatchObject({ code: 'expired' })
   })
 
-  it.each([UNKNOWN, 'x', '', anyOf(undefined), anyOf(null)])(
-    'rejects the unknown id %s',
+  it('rejects an unknown id', async () => {
+    const { watchword } = await rig()
+    const error = await errorOf(() => watchword.tokens.update(UNKNOWN, { owner: 'b' }, ACTOR))
+    expect(error.code).toBe('ERR_TOKEN_UNKNOWN')
+    expect(error.message).toContain(UNKNOWN)
+  })
+
+  it.each(['x', '', anyOf(undefined), anyOf(null), anyOf({ id: UNKNOWN })])(
+    'rejects %j, which is no id',
     async (id) => {
       const { watchword } = await rig()
       const { code } = await errorOf(() => watchword.tokens.update(id, { owner: 'b' }, ACTOR))
-      expect(code).toBe('ERR_TOKEN_UNKNOWN')
+      expect(code).toBe('ERR_INVALID_ARGUMENT')
     },
   )
+
+  it('reaches a successor behind a token that was purged', async () => {
+    const { watchword, store } = await rig()
+    const first = await watchword.issue({ ...INPUT, ...DETAILS })
+    const second = await watchword.rotate(first.token, { ...ACTOR, ttl: '1m' })
+    const third = await watchword.rotate(second.token, ACTOR)
+    await store.purge({ tokens: second.expiresAt + 1, keys: 0, revocations: 0 })
+    expect(await watchword.tokens.get(second.id)).toBeUndefined()
+    await watchword.tokens.update(first.id, { owner: 'b' }, ACTOR)
+    expect(await watchword.tokens.get(third.id)).toMatchObject({ owner: 'b' })
+  })
 
   it('rejects details and options that are invalid, missing, empty or undefined', async () => {
     const { watchword } = await rig()
@@ -244,8 +262,10 @@ describe('tokens.update', () => {
       () => update(full.id, { owner: null }, ACTOR),
       () => update(bare.id, { label: 'x' }, ACTOR),
       () => update(bare.id, { owner: 'x' }, ACTOR),
+      // Nothing changes in this token, but something would in its successors.
+      () => update(bare.id, { owner: null }, ACTOR),
     ].map(async (call) => (await errorOf(call)).code)
-    expect(await Promise.all(codes)).toEqual(Array(3).fill('ERR_DETAILS_REQUIRED'))
+    expect(await Promise.all(codes)).toEqual(Array(4).fill('ERR_DETAILS_REQUIRED'))
     expect(await update(full.id, { owner: 'b' }, ACTOR)).toMatchObject({ owner: 'b' })
     expect(await update(bare.id, { owner: 'b', purpose: 'c' }, ACTOR)).toMatchObject({ owner: 'b' })
   })

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { VerifiedCache } from '../../../src/cache/verified-cache.js'
 import { Ring } from '../../../src/keys/ring.js'
@@ -338,27 +338,6 @@ describe('the key that a token names', () => {
       const id = `k4.lid.a_${'A'.repeat(42)}`
       for (const brand of ['acme_live_', 'acme_'])
         expect(opener.keyIdOf(writeBranded(brand, id, body(claimsText())))).toBe(id)
-    }
-  })
-})
-
-describe('a common mistake in a malformed token', () => {
-  it('is pointed out in a warning', async () => {
-    vi.resetModules()
-    const { Opener } = await import('../../../src/verbs/opener.js')
-    const emit = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
-    try {
-      const opener = new Opener({
-        policies: new Map(),
-        maxTokenLength: 4096,
-        cache: new VerifiedCache<Entry>(undefined),
-      } as unknown as OpenerOptions)
-      expect(opener.find('Bearer abc', '')).toEqual({ ok: false, code: 'malformed' })
-      expect(emit.mock.calls.map(([message]) => message)).toEqual([
-        expect.stringMatching(/^the token begins with 'Bearer '/),
-      ])
-    } finally {
-      emit.mockRestore()
     }
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { IssuedToken, RevokeTarget, Watchword } from 'watchword'
+import type { IssuedToken, RevokeTarget, Watchword, WatchwordError } from 'watchword'
 import {
   ACTOR,
   around,
@@ -272,8 +272,12 @@ describe('a failure of the feed', () => {
     })
     const [a, b] = [await fleet.start({ feed }), await fleet.start()]
     const token = await issueOn(a)
-    const error = await errorOf(a.revoke({ id: token.id }, ACTOR))
-    expect(error.code).toBe('ERR_REVOCATION_UNCERTAIN')
+    let error: WatchwordError | undefined
+    const events = await auditOf(async () => {
+      error = await errorOf(a.revoke({ id: token.id }, ACTOR))
+    })
+    expect(error?.code).toBe('ERR_REVOCATION_UNCERTAIN')
+    expect(events).toMatchObject([{ action: 'revoked', actor: 'ops', id: token.id }])
     expect(await verdicts([a], token.token)).toEqual(only('revoked'))
     expect(verdict(b.verify(token.token))).toBe('ok')
     expect(await codeOf(b.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
@@ -325,7 +329,15 @@ describe('a failure of the store after the feed took a revocation', () => {
     const a = await fleet.start({ store })
     const b = await fleet.start()
     const token = await issueOn(a)
-    expect(await codeOf(a.revoke(targetOf(kind, token), ACTOR))).toBe('ERR_STORE_UNAVAILABLE')
+    let error: WatchwordError | undefined
+    const events = await auditOf(async () => {
+      error = await errorOf(a.revoke(targetOf(kind, token), ACTOR))
+    })
+    expect(error).toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: expect.stringMatching(/in effect on every node.*call revoke again$/),
+    })
+    expect(events).toMatchObject([{ action: 'revoked', actor: 'ops' }])
     expect(await verdicts([a, b], token.token)).toEqual(only('revoked'))
     expect(await codeOf(b.rotate(token.token, ACTOR))).toBe('ERR_TOKEN_REJECTED')
     broken = false
