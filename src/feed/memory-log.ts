@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { closedError } from '../lib/closed-adapter.js'
 import {
   type Appended,
   type Position,
@@ -97,7 +98,7 @@ export function feedOf(log: MemoryLog): RevocationFeed {
 
   // Async, so it rejects instead of throwing, also after close.
   async function step<T>(work: () => T | Promise<T>): Promise<T> {
-    if (closed) throw new Error('the memory feed is closed')
+    if (closed) throw closedError('the memory feed')
     return await work()
   }
 

@@ -10,6 +10,7 @@
 
 import type { JetStreamClient } from '../clients/nats/client.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { closedError } from '../lib/closed-adapter.js'
 import { invalidOption } from '../lib/invalid.js'
 import { withSignals } from '../lib/signals.js'
 import type { Appended, Position, RevocationFeed, SealedEvent, SealedHead } from './feed.js'
@@ -79,7 +80,7 @@ export function natsFeed(
     opened ??= { log, reader: new Reader(log) }
   }
   function rejectClosed(): void {
-    if (closing.signal.aborted) throw new Error('the nats feed is closed')
+    if (closing.signal.aborted) throw closedError('the nats feed')
   }
   async function parts(): Promise<{ readonly log: Log; readonly reader: Reader }> {
     rejectClosed()

@@ -20,6 +20,7 @@ import { redisIdentity } from '../clients/redis/server.js'
 import { Standby } from '../clients/redis/standby.js'
 import { WatchwordError } from '../errors.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { closedError } from '../lib/closed-adapter.js'
 import { withReason } from '../lib/failure-reason.js'
 import { bare } from '../lib/fields.js'
 import { withSignals } from '../lib/signals.js'
@@ -102,7 +103,7 @@ export function redisFeed(
   const { command } = standby
   const run = feedRunner(
     callRunner(command, key, () => {
-      if (closing.signal.aborted) throw new Error('the redis feed is closed')
+      if (closing.signal.aborted) throw closedError('the redis feed')
     }),
     incidents,
   )

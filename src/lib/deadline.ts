@@ -61,5 +61,10 @@ function startCall<T>(call: () => Promise<T>): Promise<T> {
 }
 
 function outage({ code, name }: Deadline, cause: unknown): WatchwordError {
-  return cause instanceof WatchwordError ? cause : failure(code, name, cause)
+  try {
+    return cause instanceof WatchwordError ? cause : failure(code, name, cause)
+  } catch {
+    // Inspecting a foreign value may throw, such as a proxy. The call must settle regardless.
+    return new WatchwordError(code, `${name} failed`, { cause })
+  }
 }

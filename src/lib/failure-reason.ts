@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { fieldOf, isError, ownFieldOf, textFieldOf } from './foreign-value.js'
+
 /** Why an adapter fails, for programs. */
 export type FailureReason =
   /** There is no connection, or the server is starting, shutting down or failing over. */
@@ -152,13 +154,6 @@ const TEXTS: readonly (readonly [RegExp, Known])[] = [
   [/connection timeout|timeout exceeded when trying to connect/i, 'timeout'],
 ]
 
-interface Clue {
-  readonly code?: unknown
-  readonly errno?: unknown
-  readonly errcode?: unknown
-  readonly sqlState?: unknown
-}
-
 // A registered symbol, because the ESM and the CommonJS copy of the package may run in one process.
 const REASON = Symbol.for('watchword.failure')
 const MAX_CAUSES = 5
@@ -171,7 +166,7 @@ export function withReason<E extends Error>(error: E, reason: Known): E {
 /** An error and its causes, at most five of them: causes may be circular. */
 export function causesOf(error: unknown): readonly Error[] {
   const causes: Error[] = []
-  for (let each = error; each instanceof Error && causes.length < MAX_CAUSES; each = each.cause)
+  for (let each = error; isError(each) && causes.length < MAX_CAUSES; each = fieldOf(each, 'cause'))
     causes.push(each)
   return causes
 }
@@ -186,21 +181,23 @@ export function reasonOf(error: unknown): FailureReason {
 }
 
 function ownReason(error: Error): Known | undefined {
-  return Object.hasOwn(error, REASON) ? (error as { readonly [REASON]?: Known })[REASON] : undefined
+  const reason = ownFieldOf(error, REASON)
+  return typeof reason === 'string' ? (reason as Known) : undefined
 }
 
-function reasonOfOne(error: Error & Clue): Known | undefined {
+function reasonOfOne(error: Error): Known | undefined {
   return (
     reasonOfCode(error) ??
     REDIS_CODES.get(firstWord(error)) ??
-    NAMES.get(error.name) ??
+    NAMES.get(textFieldOf(error, 'name')) ??
     // node-redis leaves the `name` of its error classes at `Error`.
-    NAMES.get(error.constructor.name) ??
-    TEXTS.find(([pattern]) => pattern.test(error.message))?.[1]
+    NAMES.get(textFieldOf(fieldOf(error, 'constructor'), 'name')) ??
+    TEXTS.find(([pattern]) => pattern.test(textFieldOf(error, 'message')))?.[1]
   )
 }
 
-const firstWord = ({ message }: Error): string => /^[A-Z]+\b/.exec(message)?.[0] ?? ''
+const firstWord = (error: Error): string =>
+  /^[A-Z]+\b/.exec(textFieldOf(error, 'message'))?.[0] ?? ''
 
 /** The code of an error reply of Redis, if it is one of those above. */
 export function redisCodeOf(error: Error): string | undefined {
@@ -208,8 +205,10 @@ export function redisCodeOf(error: Error): string | undefined {
   return REDIS_CODES.has(word) ? word : undefined
 }
 
-function reasonOfCode({ code, errno, errcode, sqlState }: Clue): Known | undefined {
-  if (typeof sqlState === 'string' && typeof errno === 'number') return MYSQL_NUMBERS.get(errno)
+function reasonOfCode(error: Error): Known | undefined {
+  const [code, errno, errcode] = ['code', 'errno', 'errcode'].map((name) => fieldOf(error, name))
+  if (typeof errno === 'number' && textFieldOf(error, 'sqlState') !== '')
+    return MYSQL_NUMBERS.get(errno)
   // The low byte is the primary code.
   if (typeof errcode === 'number') return SQLITE_NUMBERS.get(errcode & 0xff)
   if (typeof code === 'number') return NATS_NUMBERS.get(code)

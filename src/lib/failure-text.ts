@@ -4,7 +4,9 @@
  * @module
  */
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
+import { isClosedError } from './closed-adapter.js'
 import { causesOf, type FailureReason, reasonOf, redisCodeOf } from './failure-reason.js'
+import { fieldOf, isError, ownFieldOf, textFieldOf } from './foreign-value.js'
 import { isQuotable } from './quote.js'
 
 const FIXES: Readonly<Record<FailureReason, string>> = {
@@ -19,13 +21,10 @@ const FIXES: Readonly<Record<FailureReason, string>> = {
   unknown: 'see `cause`',
 }
 
-interface Clues {
-  readonly code?: unknown
-  readonly address?: unknown
-  readonly hostname?: unknown
-  readonly port?: unknown
-  readonly errors?: unknown
-}
+const CLOSED = 'it was closed, by its authority or a call to close(); create a new one'
+
+// Above it, MySQL and MariaDB use the same numbers for different errors, and mysql2 knows only the names of MySQL.
+const LAST_SHARED_ERRNO = 1899
 
 // A registered symbol, because the ESM and the CommonJS copy of the package may run in one process.
 const SHORT = Symbol.for('watchword.failure.short')
@@ -39,20 +38,25 @@ export function failure<C extends WatchwordErrorCode>(
   name: string,
   cause: unknown,
 ): WatchwordError<C> {
-  const reason = reasonOf(cause)
-  const clue = clueOf(cause)
-  const fix = code === 'ERR_ROOT_KEY' ? FIXES.unknown : FIXES[reason]
   const short = `${name} failed`
-  const message = `${short}: ${reason}${clue === '' ? '' : ` (${clue})`}; ${fix}`
+  const message = `${short}: ${explanationOf(code, cause)}`
   return Object.defineProperty(new WatchwordError(code, message, { cause }), SHORT, {
     value: short,
   })
 }
 
+function explanationOf(code: WatchwordErrorCode, cause: unknown): string {
+  if (causesOf(cause).some(isClosedError)) return CLOSED
+  const reason = reasonOf(cause)
+  const clue = clueOf(cause)
+  const fix = code === 'ERR_ROOT_KEY' ? FIXES.unknown : FIXES[reason]
+  return `${reason}${clue === '' ? '' : ` (${clue})`}; ${fix}`
+}
+
 /** The message of an error; for one of {@link failure}, without what its cause says in more detail. */
 export function shortMessage(error: Error): string {
-  const short: unknown = Object.hasOwn(error, SHORT) ? Reflect.get(error, SHORT) : undefined
-  return typeof short === 'string' ? short : error.message
+  const short = ownFieldOf(error, SHORT)
+  return typeof short === 'string' ? short : textFieldOf(error, 'message')
 }
 
 /** The code and the address of the first cause that has a code, or the name of the first that has one. */
@@ -65,24 +69,28 @@ function clueOf(cause: unknown): string {
   return causes.map(nameOf).find((name) => name !== undefined) ?? ''
 }
 
-function codeOf(error: Error & Clues): string | undefined {
-  const { code } = error
+function codeOf(error: Error): string | undefined {
+  const [code, errno] = ['code', 'errno'].map((name) => fieldOf(error, name))
+  const state = textFieldOf(error, 'sqlState')
+  if (typeof errno === 'number' && errno > LAST_SHARED_ERRNO && /^[0-9A-Z]{5}$/.test(state))
+    return `errno ${errno}, SQLSTATE ${state}`
   if (typeof code === 'number') return String(code)
   if (typeof code === 'string' && /^[A-Z0-9_]{3,40}$/.test(code) && isQuotable(code)) return code
   return redisCodeOf(error)
 }
 
-function addressOf(error: Error & Clues): string[] {
+function addressOf(error: Error): string[] {
   // Node tries every address of a host name, and reports all failures in one error.
-  const first: unknown = Array.isArray(error.errors) ? error.errors[0] : undefined
-  const { address, hostname, port } = (first instanceof Error ? first : error) as Clues
-  const host = address ?? hostname
-  if (typeof host !== 'string' || !/^[\w.:/-]{1,100}$/.test(host)) return []
+  const first = fieldOf(fieldOf(error, 'errors'), 0)
+  const failed = isError(first) ? first : error
+  const host = textFieldOf(failed, 'address') || textFieldOf(failed, 'hostname')
+  const port = fieldOf(failed, 'port')
+  if (!/^[\w.:/-]{1,100}$/.test(host)) return []
   return [typeof port === 'number' ? `${host}:${port}` : host]
 }
 
 // The name of a class says more than `Error`. node-redis leaves the `name` of its error classes at `Error`.
 function nameOf(error: Error): string | undefined {
-  const names = [error.name, error.constructor.name]
+  const names = [error, fieldOf(error, 'constructor')].map((each) => textFieldOf(each, 'name'))
   return names.find((name) => name !== 'Error' && /^[A-Z][A-Za-z]{3,39}$/.test(name))
 }

@@ -8,6 +8,7 @@ import type { RevocationFeed } from '../feed/feed.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { type FailureReason, reasonOf } from '../lib/failure-reason.js'
 import { shortMessage } from '../lib/failure-text.js'
+import { fieldOf, isError } from '../lib/foreign-value.js'
 import type { Store } from '../store/store.js'
 
 /** A persistent failure. */
@@ -88,15 +89,20 @@ export class Failures {
 // The cause is more specific than the library's own error.
 function textOf(error: unknown): string {
   const texts: string[] = []
-  for (let each = error, depth = 0; each instanceof Error && depth < 3; depth++) {
+  for (let each = error, depth = 0; isError(each) && depth < 3; depth++) {
     // The error for a connection that was tried at several addresses has no message.
     const message = shortMessage(each)
-    const text = message === '' ? String((each as { code?: unknown }).code ?? '') : message
+    const text = message === '' ? codeTextOf(each) : message
     if (text !== '') texts.push(text)
-    each = each.cause
+    each = fieldOf(each, 'cause')
   }
   const text = withoutCredentials(texts.join(': ').slice(0, MAX_READ))
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
+}
+
+function codeTextOf(error: Error): string {
+  const code = fieldOf(error, 'code')
+  return typeof code === 'string' || typeof code === 'number' ? String(code) : ''
 }
 
 // Some clients include the address in a message, and some the password. Redis repeats the arguments of AUTH and HELLO

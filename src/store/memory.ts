@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { closedError } from '../lib/closed-adapter.js'
 import { hasSameDetails } from './details.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import { isLive, matchesFilter, pageOf } from './memory/lists.js'
@@ -73,7 +74,7 @@ export function memoryStore(): Store {
   let closed = false
   // Async, so it rejects instead of throwing, also after close.
   async function step<T>(work: (tables: Tables) => T): Promise<T> {
-    if (closed) throw new Error('the memory store is closed')
+    if (closed) throw closedError('the memory store')
     return work(tables)
   }
   return {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { WatchwordError } from '../../errors.js'
+import { closedError } from '../../lib/closed-adapter.js'
 import type { Command } from './client.js'
 
 /** A script and the hash by which the server caches it. */
@@ -41,7 +43,7 @@ export function scriptRunner(command: Command, prefix: string, isClosed: () => b
   // The braces put all keys of the prefix into one slot of a cluster. Scripts derive the names of the other keys from
   // this one, which includes a `keyPrefix` of the client.
   const run = callRunner(command, `{${prefix}}:schema`, () => {
-    if (isClosed()) throw new Error('the redis store is closed')
+    if (isClosed()) throw closedError('the redis store')
   })
   return async (script, ...args) => {
     const reply = await run(script, ...args)

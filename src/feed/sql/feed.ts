@@ -6,6 +6,7 @@
 
 import { checkVersion, migrate, migrationSql } from '../../clients/sql/migrations.js'
 import type { Row } from '../../clients/sql/statement.js'
+import { closedError } from '../../lib/closed-adapter.js'
 import { withReason } from '../../lib/failure-reason.js'
 import type {
   CallOptions,
@@ -52,7 +53,7 @@ export function sqlFeed(engine: FeedEngine): SqlFeed {
   const place = `${name} tables ${[headTable, log, snapshots, chunks].map(({ text }) => text).join(', ')}, rows of feed '${feed}'`
   let durability: Durability = 'unknown'
   const ensureOpen = (): void => {
-    if (closing.signal.aborted) throw new Error(`the ${name} feed is closed`)
+    if (closing.signal.aborted) throw closedError(`the ${name} feed`)
   }
   // Async, so it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -6,6 +6,7 @@
 
 import { checkVersion, migrate, migrationSql } from '../../clients/sql/migrations.js'
 import { awaitSteps, type Sql, type SqlResult } from '../../clients/sql/statement.js'
+import { closedError } from '../../lib/closed-adapter.js'
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
 import { anyStripe, readChanges } from './arrivals.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
@@ -40,7 +41,7 @@ export function sqlStore(engine: Engine): SqlStore {
   const { name, dialect } = engine
   let closed = false
   const ensureOpen = (): void => {
-    if (closed) throw new Error(`the ${name} store is closed`)
+    if (closed) throw closedError(`the ${name} store`)
   }
   // Async, so it rejects instead of throwing, also after close.
   const step = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -75,6 +75,23 @@ describe('the message of a failed adapter', () => {
     expect(failed(coded(fields))).toBe(`store "postgres" failed: ${text}`)
   })
 
+  it('gives the numbers of MariaDB, which mysql2 names with the table of MySQL', () => {
+    const check = {
+      code: 'ER_INNODB_AUTOEXTEND_SIZE_OUT_OF_RANGE',
+      errno: 4025,
+      sqlState: '23000',
+    }
+    expect(failed(coded(check))).toBe(
+      'store "postgres" failed: unknown (errno 4025, SQLSTATE 23000); see `cause`',
+    )
+    const denied = { code: 'ER_WRONG_NAME', errno: 4151, sqlState: '42000' }
+    expect(failed(coded(denied))).toContain('failed: denied (errno 4151, SQLSTATE 42000);')
+    const shared = { code: 'ER_TABLEACCESS_DENIED_ERROR', errno: 1142, sqlState: '42000' }
+    expect(failed(coded(shared))).toContain('failed: denied (ER_TABLEACCESS_DENIED_ERROR);')
+    const strange = { code: 'ER_ODD', errno: 4025, sqlState: 'pw=hunter2' }
+    expect(failed(coded(strange))).toContain('failed: unknown (ER_ODD);')
+  })
+
   it('names the reply of Redis by its first word', () => {
     const text = failed(new Error("READONLY You can't write against a read only replica."))
     expect(text).toContain('failed: read_only (READONLY);')
