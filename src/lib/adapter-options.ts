@@ -6,7 +6,7 @@
 import { WatchwordError } from '../errors.js'
 import { fieldsOf } from './fields.js'
 import { invalidOption } from './invalid.js'
-import { allowedNames, describe, quote } from './quote.js'
+import { allowedNames, describeKind, quote } from './quote.js'
 import { EXPLICIT_UNDEFINED } from './undefined.js'
 
 /**
@@ -21,7 +21,7 @@ export function adapterOptions<T extends object>(
 ): T {
   const [options] = given
   if (given.length > 0 && (typeof options !== 'object' || Array.isArray(options ?? [])))
-    throw invalidOption('options', `expected an object, got ${describe(options)}`)
+    throw invalidOption('options', `expected an object, got ${describeKind(options)}`)
   // Without a prototype, so a polluted one sets no option.
   const fields = fieldsOf(options ?? {}, names)
   for (const [name, value] of Object.entries(fields)) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { allowedNames, describe, describeKind, pathText, quote } from './quote.js'
+import { allowedNames, describe, describeKind, isQuotable, pathText, quote } from './quote.js'
 
 /** The part of a schema's issue that the message uses. */
 interface SchemaIssue {
@@ -25,7 +25,11 @@ export interface Checked {
 }
 
 // Fields that may hold a secret or a claim: messages name only the type.
-const OPAQUE = new Set<PropertyKey>(['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'])
+const OPAQUE = new Set<PropertyKey>([
+  ...['claims', 'token', 'binding', 'rootKey', 'previousRootKeys'],
+  // Adapters: a connection string in place of one may have a password.
+  ...['store', 'feed'],
+])
 
 // What a field is, where its name and an example do not say it.
 const MEANINGS: ReadonlyMap<PropertyKey | undefined, string> = new Map([
@@ -54,7 +58,9 @@ export function issueText(issues: readonly SchemaIssue[], checked: Checked): str
   const isSaid =
     /undefined|, got /.test(message) || (path.length === 0 && typeof given === 'object')
   if (isSaid || given === UNREAD) return `${field}: ${message}${meaning}`
-  const isOpaque = path.some((part) => OPAQUE.has(part))
+  // Text in place of all options may be the value of any of them, and looks like a name even if it is a secret.
+  const isLoose = path.length === 0 && typeof given === 'string' && isQuotable(given)
+  const isOpaque = isLoose || path.some((part) => OPAQUE.has(part))
   return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}${meaning}`
 }
 

@@ -9,6 +9,8 @@ const MAX_QUOTED = 64
 const PRINTABLE = /^[\p{L}\p{N}\p{P}\p{S} ]+$/u
 // The headers of PASETO and PASERK, of JWTs and of PEM, anywhere in a text.
 const SECRET_HEADER = /(?:^|[^a-z0-9])[vk]\d\.[a-z]|eyJ|-----|bearer /i
+// A URL with a user name, and possibly a password, before its host.
+const USER_INFO = /:\/\/.*@/
 const HEX = /[0-9a-f]{16}/i
 // A capital that begins a word has two small letters after it.
 const BROKEN_WORD = /\p{Lu}(?!\p{Ll}{2})/gu
@@ -19,7 +21,7 @@ const BROKEN_WORD = /\p{Lu}(?!\p{Ll}{2})/gu
  */
 export function isQuotable(text: string): boolean {
   if (text.length > MAX_QUOTED || !PRINTABLE.test(text) || !text.isWellFormed()) return false
-  if (SECRET_HEADER.test(text) || HEX.test(text)) return false
+  if (SECRET_HEADER.test(text) || USER_INFO.test(text) || HEX.test(text)) return false
   if (text.length < 16) return true
   if (/\p{Ll}/u.test(text) && /\p{Lu}/u.test(text)) {
     if (/\p{N}/u.test(text) || (text.match(BROKEN_WORD)?.length ?? 0) > 1) return false

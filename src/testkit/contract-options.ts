@@ -5,7 +5,7 @@
  * @module
  */
 import { invalidOption } from '../lib/invalid.js'
-import { describe } from '../lib/quote.js'
+import { describeKind } from '../lib/quote.js'
 
 /** Returns the options if `describe`, `it` and the maker are functions. Otherwise throws `ERR_INVALID_OPTION`. */
 export function checkedOptions<T extends object>(options: T, maker: keyof T & string): T {
@@ -14,7 +14,7 @@ export function checkedOptions<T extends object>(options: T, maker: keyof T & st
     if (typeof given === 'function') continue
     throw invalidOption(
       name,
-      `expected a function, got ${describe(given)}; pass { describe, it, ${maker} }`,
+      `expected a function, got ${describeKind(given)}; pass { describe, it, ${maker} }`,
     )
   }
   return options

@@ -429,6 +429,17 @@ describe('a quoted name', () => {
     'k8s',
   ])('is shown unchanged: %s', (name) => expect(isQuotable(name)).toBe(true))
 
+  it.each([
+    'redis://:hunter2@cache:6379',
+    'nats://user:pw@mq',
+    'https://token@host',
+    'a://b@c@d',
+    'db=postgres://app:p/w@db',
+    'postgres://app:p?w#@db',
+  ])('is no address with a user or a password: %s', (text) => {
+    expect(isQuotable(text)).toBe(false)
+  })
+
   it('is no text whose capitals end its words, as in one of a million random texts', () => {
     expect(isQuotable('uoZrdqyvCsqpHgbG-chrwrSmcD_faHyL')).toBe(false)
   })
