@@ -23,8 +23,8 @@ import {
   sql,
 } from '../clients/sql/statement.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { describeClient } from '../lib/foreign-client.js'
 import { invalidOption } from '../lib/invalid.js'
-import { describeKind } from '../lib/quote.js'
 import type { Durability, RevocationFeed } from './feed.js'
 import { Incidents } from './incidents.js'
 import type { Append, FeedDialect, FeedEngine } from './sql/dialect.js'
@@ -127,7 +127,7 @@ export function postgresFeed(
   if (isPool(pool)) return sqlFeed(engineOf(pool, parts, prepare, listenerOf(pool, options.listen)))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlFeed(pgliteEngine(pool, parts, options.listen))
-  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`)
+  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeClient(pool)}`)
 }
 
 type Listen = PostgresFeedOptions['listen']

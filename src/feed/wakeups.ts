@@ -9,7 +9,7 @@
 
 import { adapterFor, hasMethods } from '../lib/foreign-client.js'
 import { invalidOption } from '../lib/invalid.js'
-import { describe } from '../lib/quote.js'
+import { describeKind } from '../lib/quote.js'
 import { withSignals } from '../lib/signals.js'
 import { MAX_EVENT_BYTES, type RevocationFeed, type WatchHint } from './feed.js'
 import type { WakeupChannel } from './wakeups/channel.js'
@@ -95,12 +95,14 @@ export function withWakeups(feed: RevocationFeed, channel: WakeupChannel): Revoc
   }
 }
 
-// A client of Redis or NATS also has `publish` and `subscribe`.
 function check(role: 'feed' | 'push channel', value: unknown, methods: readonly string[]): void {
+  const isWhole = hasMethods(value, methods)
+  // A client of Redis or NATS also has `publish` and `subscribe`, but none has the methods of a feed.
+  if (isWhole && role === 'feed') return
   const hint = adapterFor(value, role)
-  if (hint === undefined && hasMethods(value, methods)) return
+  if (isWhole && hint === undefined) return
   const field = role === 'feed' ? role : 'channel'
-  throw invalidOption(field, hint ?? `expected a ${role}, got ${describe(value)}`)
+  throw invalidOption(field, hint ?? `expected a ${role}, got ${describeKind(value)}`)
 }
 
 type Optional = 'touch' | 'trim' | 'peek' | 'snapshot' | 'observe' | 'reset' | 'identity'

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { describeKind } from './quote.js'
+
 /** The part of an authority that an adapter is. */
 export type Role = 'store' | 'feed' | 'push channel'
 
@@ -16,10 +18,12 @@ interface ForeignClient {
 
 const of = (call: string, subpath: string) => `${call} of 'watchword/${subpath}'`
 
+const REDIS = 'a Redis client'
+
 // The first that matches counts: a client of mysql2 also has `query`.
 const CLIENTS: readonly ForeignClient[] = [
   {
-    name: 'a Redis client',
+    name: REDIS,
     methods: ['sendCommand', 'duplicate'],
     adapters: {
       store: of('redisStore(client)', 'store/redis'),
@@ -66,7 +70,8 @@ const CLIENTS: readonly ForeignClient[] = [
   },
   {
     name: 'a NATS connection',
-    methods: ['publish', 'subscribe', 'drain'],
+    // A push channel of the caller may also have `drain`.
+    methods: ['publish', 'subscribe', 'drain', 'flush', 'rtt'],
     adapters: {
       feed: of('natsFeed(jetstream(connection))', 'feed/nats'),
       'push channel': of('natsWakeups(connection)', 'feed/wakeups'),
@@ -80,9 +85,20 @@ export const hasMethods = (value: unknown, methods: readonly string[]): boolean 
   value !== null &&
   methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
 
+const clientOf = (value: unknown): ForeignClient | undefined =>
+  CLIENTS.find(({ methods }) => hasMethods(value, methods))
+
+/** A value in place of the client that an adapter takes, for a message: its package if it is another client. */
+export const describeClient = (value: unknown): string =>
+  clientOf(value)?.name ?? describeKind(value)
+
+/** Whether it is a client of `ioredis` or `redis`. */
+export const isRedisClient = (value: unknown): boolean =>
+  clientOf(value)?.name === REDIS && !hasMethods(value, ['query'])
+
 /** The adapter for a client that was passed in its place, for a message; `undefined` for any other value. */
 export function adapterFor(value: unknown, role: Role): string | undefined {
-  const client = CLIENTS.find(({ methods }) => hasMethods(value, methods))
+  const client = clientOf(value)
   const adapter = client?.adapters[role]
   return adapter === undefined
     ? undefined

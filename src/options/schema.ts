@@ -77,7 +77,7 @@ const adapter = <T>(
 ) =>
   z.custom<T>((value) => hasMethods(value, methods) && rest(value as T), {
     error: ({ input }) =>
-      hint(input) ??
+      (hasMethods(input, methods) ? undefined : hint(input)) ??
       `expected a ${kind} such as ${example}: an object with ${methods.join(', ')} and the properties that its type names`,
   })
 

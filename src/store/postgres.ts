@@ -17,8 +17,8 @@ import { postgresIdentity } from '../clients/sql/server.js'
 import { awaitSteps, type Sql, type SqlResult, type Steps } from '../clients/sql/statement.js'
 import { limited, STATEMENT_MS, TRANSACTION_MS } from '../clients/sql/with-connection.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { describeClient } from '../lib/foreign-client.js'
 import { invalidOption } from '../lib/invalid.js'
-import { describeKind } from '../lib/quote.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, postgresDialect } from './sql/postgres-dialect.js'
@@ -81,7 +81,7 @@ export function postgresStore(
   if (isPool(pool)) return sqlStore(engineOf(pool, dialect, prepare))
   if (typeof (pool as Partial<PgliteDatabase> | undefined)?.transaction === 'function')
     return sqlStore(pgliteEngine(pool, dialect))
-  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeKind(pool)}`)
+  throw invalidOption('pool', `expected a Pool of pg, or a PGlite, got ${describeClient(pool)}`)
 }
 
 type Begin = (locks: Locks) => string

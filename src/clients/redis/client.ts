@@ -4,8 +4,8 @@
  * @module
  */
 
+import { describeClient } from '../../lib/foreign-client.js'
 import { invalidOption } from '../../lib/invalid.js'
-import { describeKind } from '../../lib/quote.js'
 
 /** An `ioredis` client, 5 or 6: `new Redis()` or `new Redis.Cluster()`. */
 export interface IoRedisClient {
@@ -58,7 +58,7 @@ export function commandOf(client: RedisClient): Command {
   }
   throw invalidOption(
     'client',
-    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
+    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeClient(client)}`,
   )
 }
 

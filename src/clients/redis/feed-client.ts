@@ -5,8 +5,8 @@
  * @module
  */
 
+import { describeClient } from '../../lib/foreign-client.js'
 import { invalidOption } from '../../lib/invalid.js'
-import { describeKind } from '../../lib/quote.js'
 import { type Command, has, isSentinel } from './client.js'
 import { canDuplicate, duplicate, isIoRedis } from './own-client.js'
 
@@ -98,7 +98,7 @@ export function binaryCommandOf(client: RedisFeedClient): BinaryCommand {
   }
   throw invalidOption(
     'client',
-    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeKind(client)}`,
+    `expected a client of the package ioredis or redis, such as new Redis(), got ${describeClient(client)}`,
   )
 }
 

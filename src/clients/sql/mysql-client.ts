@@ -4,8 +4,8 @@
  * @module
  */
 
+import { describeClient } from '../../lib/foreign-client.js'
 import { invalidOption } from '../../lib/invalid.js'
-import { describeKind } from '../../lib/quote.js'
 import {
   awaitSteps,
   once,
@@ -60,7 +60,7 @@ export function checkedPool(pool: MysqlPool | MysqlCallbackPool): MysqlPool {
   if (has(promises, 'getConnection') && has(promises, 'execute')) return promises as MysqlPool
   throw invalidOption(
     'pool',
-    `expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeKind(pool)}`,
+    `expected a pool of mysql2/promise, such as createPool(uri), rather than a connection or another package, got ${describeClient(pool)}`,
   )
 }
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import { createHash } from 'node:crypto'
+import { isRedisClient } from '../../lib/foreign-client.js'
 import { PARSERS, type PostgresParsers } from './postgres-values.js'
 import type { Row, Sql, SqlResult } from './statement.js'
 import { type PoolAdapter, withPooledConnection } from './with-connection.js'
@@ -53,7 +55,11 @@ export interface PgliteResult {
 
 /** Whether it is a pool of `pg`, and not a PGlite. */
 export function isPool(pool: PostgresPool | PgliteDatabase): pool is PostgresPool {
-  return typeof (pool as Partial<PostgresPool> | undefined)?.connect === 'function'
+  // A Redis client also has `connect`, and would fail only at the first call.
+  return (
+    typeof (pool as Partial<PostgresPool> | undefined)?.connect === 'function' &&
+    !isRedisClient(pool)
+  )
 }
 
 /**

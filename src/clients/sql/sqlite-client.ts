@@ -4,8 +4,8 @@
  * @module
  */
 
+import { describeClient } from '../../lib/foreign-client.js'
 import { invalidOption } from '../../lib/invalid.js'
-import { describeKind } from '../../lib/quote.js'
 import { fileGuard, type SqliteUse } from './sqlite-file.js'
 import {
   type Row,
@@ -40,7 +40,7 @@ export function sqliteClient(database: SqliteDatabase, use: SqliteUse): SqliteCl
   if (typeof database?.exec !== 'function' || typeof database.prepare !== 'function') {
     throw invalidOption(
       'database',
-      `expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeKind(database)}`,
+      `expected a handle of better-sqlite3, libsql or node:sqlite, got ${describeClient(database)}`,
     )
   }
   const run = runner(database)
