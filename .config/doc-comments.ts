@@ -10,7 +10,7 @@ import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** One member of an interface, a union or a constant, and its comment. */
+/** One member of an interface, a class, a union or a constant, and its comment. */
 export interface Row {
   readonly name: string
   /** The default of an optional member; `required` for any other. */
@@ -154,7 +154,16 @@ function constantRows(initializer: ts.Expression, source: ts.SourceFile): Row[] 
   })
 }
 
-/** The members of an interface, a union or a constant of a file. */
+/** The public properties and getters of a class; not its methods. */
+function classRows({ members }: ts.ClassDeclaration, source: ts.SourceFile): Row[] {
+  return members.flatMap((member) => {
+    const isField = ts.isPropertyDeclaration(member) || ts.isGetAccessor(member)
+    if (!isField || !ts.isIdentifier(member.name)) return []
+    return [rowOf(member.name.getText(source), commentOf(member), false)]
+  })
+}
+
+/** The members of an interface, a class, a union or a constant of a file. */
 export function rowsOf(file: string, symbol: string): readonly Row[] {
   const source = sourceOf(file)
   for (const statement of source.statements) {
@@ -164,6 +173,8 @@ export function rowsOf(file: string, symbol: string): readonly Row[] {
         return rowOf(memberName(member, source), commentOf(member), optional)
       })
     }
+    if (ts.isClassDeclaration(statement) && statement.name?.text === symbol)
+      return classRows(statement, source)
     if (ts.isTypeAliasDeclaration(statement) && statement.name.text === symbol)
       return unionRows({ node: statement.type, source })
     if (!ts.isVariableStatement(statement)) continue

@@ -18,7 +18,7 @@ interface Section {
   readonly title: string
   readonly intro?: string
   readonly file: string
-  /** The interface, union or constant whose members are listed. */
+  /** The interface, class, union or constant whose members are listed. */
   readonly symbol: string
   /** Whether the members have defaults worth a column. */
   readonly defaults?: boolean
@@ -68,6 +68,48 @@ const SECTIONS: readonly Section[] = [
     file: 'src/verbs/inputs.ts',
     symbol: 'RevokeOptions',
     defaults: true,
+  },
+  {
+    title: 'Fields of an issued token',
+    intro: 'What `issue` and `rotate` return.',
+    file: 'src/verbs/issued-token.ts',
+    symbol: 'IssuedToken',
+  },
+  {
+    title: 'Fields of a receipt',
+    intro: 'What `revoke` returns.',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'RevokeReceipt',
+  },
+  {
+    title: 'Filters of `tokens.list` and `tokens.count`',
+    intro: 'A record must match every given field.',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'TokenCountQuery',
+    defaults: true,
+  },
+  {
+    title: 'Further options of `tokens.list`',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'TokenQuery',
+    defaults: true,
+  },
+  {
+    title: 'Fields of a page of `tokens.list`',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'TokenPage',
+  },
+  {
+    title: 'Fields of a token record (`TokenInfo`)',
+    intro: 'Times are Unix milliseconds. A field that does not apply is `null`.',
+    file: 'src/store/store.ts',
+    symbol: 'TokenRecord',
+  },
+  {
+    title: 'Details for `tokens.update`',
+    intro: 'An omitted field stays as it is, and `null` removes it.',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'TokenDetailsInput',
   },
   {
     title: 'Options of a guard',

@@ -82,7 +82,7 @@ export type RejectionCode =
   | 'too_long'
   /** No loaded key has its key id, or the key has expired. */
   | 'unknown_key'
-  /** Not authentic: sealed with another key, modified, or for another audience or binding. */
+  /** Not authentic: sealed with another key, modified, or for another issuer, audience or binding. */
   | 'invalid'
   /** Authentic, but its claims do not parse, or the schema rejects them. */
   | 'claims_invalid'
@@ -90,7 +90,7 @@ export type RejectionCode =
   | 'expired'
   /** Before its `notBefore`, or issued in the future. */
   | 'not_yet_valid'
-  /** Issued by another issuer. */
+  /** Authentic for this issuer, but its `iss` claim names another. Only other code that has the key can create it. */
   | 'wrong_issuer'
   /** Not for the required audience. */
   | 'wrong_audience'

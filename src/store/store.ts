@@ -34,15 +34,23 @@ export interface TokenRecord {
   readonly predecessor: string | null
   /** The id of the token that replaced this one by rotation. Set once. */
   readonly successor: string | null
+  /** The subject of the token. */
   readonly subject: string
+  /** The audience of the token. */
   readonly audience: string
+  /** The name of the policy. */
   readonly policy: string
+  /** The version of the policy when the token was issued. */
   readonly policyVersion: number
+  /** The scopes of the token. */
   readonly scopes: readonly string[]
   /** `k4.lid.…` of the key that first sealed the token. */
   readonly keyId: string
+  /** When the token was issued. */
   readonly issuedAt: number
+  /** When the token starts to be valid; `null` if immediately. */
   readonly notBefore: number | null
+  /** When the token expires. */
   readonly expiresAt: number
   /** When the family's first token was issued. */
   readonly familyIssuedAt: number
@@ -82,7 +90,9 @@ export interface TokenRecord {
   readonly supersededAt: number | null
   /** When the token was revoked. Set once, permanent. */
   readonly revokedAt: number | null
+  /** The actor that revoked the token. */
   readonly revokedBy: string | null
+  /** The reason that the actor gave. */
   readonly revokedReason: string | null
   /** The latest reported use. Only ever moves forward. */
   readonly lastUsedAt: number | null
@@ -151,9 +161,7 @@ export interface KeyRecord {
   readonly expiresAt: number
   /** When the key was revoked. Set once, permanent. */
   readonly revokedAt: number | null
-  /**
-   * A message authentication code over the id, the audience, the generation and the times. Stores keep it unchanged.
-   */
+  /** A message authentication code over id, audience, generation and times. Stores keep it unchanged. */
   readonly tag: string
 }
 
@@ -279,10 +287,7 @@ export interface Store {
     supersededAt: number | null,
   ): Promise<Succession>
 
-  /**
-   * Moves a token's `supersededAt` to the earlier of its current value and `at`. A missing row changes nothing.
-   * Idempotent.
-   */
+  /** Moves a token's `supersededAt` to the earlier of its value and `at`. Skips a missing row. Idempotent. */
   supersede(id: string, at: number): Promise<void>
 
   /**

@@ -86,10 +86,11 @@ export interface RevokeOptions {
 export interface RevokeReceipt {
   /** The ULID of the stored revocation. */
   readonly id: string
+  /** The kind of the target. */
   readonly kind: RevocationKind
   /** The token id, family id, subject, key id or audience; empty for `all`. */
   readonly value: string
-  /** Unix milliseconds. */
+  /** The time of the revocation, in Unix milliseconds. */
   readonly at: number
   /** How many valid stored tokens it covered; 0 if the target is unknown. */
   readonly matched: number
@@ -107,11 +108,11 @@ export type TokenInfo = TokenRecord
 
 /** New details of a token. `null` removes a detail; one that is omitted stays as it is. */
 export interface TokenDetailsInput {
-  /** 1 to 128 characters. */
+  /** A name for people: 1 to 128 characters. */
   readonly label?: string | null
-  /** 1 to 256 characters. */
+  /** The person or team responsible for the token: 1 to 256 characters. */
   readonly owner?: string | null
-  /** 1 to 512 characters. */
+  /** What the token is used for: 1 to 512 characters. */
   readonly purpose?: string | null
 }
 
@@ -123,11 +124,17 @@ export interface UpdateOptions {
 
 /** Filters of `count`. A record must match every given field. */
 export interface TokenCountQuery {
+  /** The subject of the token. */
   readonly subject?: string
+  /** The id of the family's first token. */
   readonly family?: string
+  /** The name of the policy. */
   readonly policy?: string
+  /** The audience of the token. */
   readonly audience?: string
+  /** The id of the key that first sealed the token: `k4.lid.…`. */
   readonly keyId?: string
+  /** The person or team responsible for the token. */
   readonly owner?: string
   /** The `actor` of `issue` or `rotate`. */
   readonly issuedBy?: string
@@ -151,6 +158,7 @@ export interface TokenQuery extends TokenCountQuery {
 
 /** A page of token records. */
 export interface TokenPage {
+  /** The records, in the requested order. */
   readonly items: readonly TokenInfo[]
   /** Pass as `after` for the next page; absent on the last one. */
   readonly next?: string

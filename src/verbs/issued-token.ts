@@ -20,19 +20,27 @@ type Sealing = Pick<IssuedTokenInfo, 'rotateAt' | 'keyId' | 'lostScopes'>
  */
 export class IssuedToken {
   readonly #token: string
+  /** The ULID of the token, its `jti`. */
   readonly id: string
+  /** The id of the family's first token. */
   readonly family: string
+  /** 0 for the family's first token, incremented by each rotation. */
   readonly generation: number
+  /** The subject of the token. */
   readonly subject: string
+  /** The audience of the token. */
   readonly audience: string
+  /** The name of the policy. */
   readonly policy: string
+  /** The scopes of the token. */
   readonly scopes: readonly string[]
-  /** Unix milliseconds. */
+  /** When the token was issued, in Unix milliseconds. */
   readonly issuedAt: number
-  /** Unix milliseconds. */
+  /** When the token expires, in Unix milliseconds. */
   readonly expiresAt: number
   /** Unix milliseconds; the token should be rotated from then on. */
   readonly rotateAt: number
+  /** The id of the key that sealed the token: `k4.lid.…`. */
   readonly keyId: string
   /** After a rotation: the scopes of the old token that its policy no longer grants. Otherwise empty. */
   readonly lostScopes: readonly string[]
