@@ -38,10 +38,10 @@ app.delete('/tokens/:id', manage, async (request, response) => {
   const { subject: actor } = authOf(request)
   try {
     await watchword.revoke({ id: String(request.params['id']) }, { actor, waitFor: 'all' })
-    response.sendStatus(204)
+    response.sendStatus(204) // also for an id that no token has
   } catch (error) {
     if (!(error instanceof WatchwordError)) throw error
-    const status = error.code === 'ERR_INVALID_ARGUMENT' ? 400 : 503 // a wrong id, or an outage
+    const status = error.code === 'ERR_INVALID_ARGUMENT' ? 400 : 503 // not an id, or an outage
     response.status(status).type('application/problem+json').json({ status, code: error.code })
   }
 })
