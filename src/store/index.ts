@@ -22,3 +22,14 @@ export type {
   TokenRecord,
   Usage,
 } from './store.js'
+export type {
+  CallerUse,
+  ScopeUse,
+  UsageGap,
+  UsageLife,
+  UsagePage,
+  UsagePurge,
+  UsageQuery,
+  UsageRow,
+  UsageStore,
+} from './usage.js'

@@ -19,6 +19,7 @@
  */
 
 import type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
+import type { UsageStore } from './usage.js'
 
 export type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
 
@@ -347,4 +348,7 @@ export interface Store {
    * same server returns the same id; a copy or a promoted replica returns another one. Needs no special rights.
    */
   identity?(): Promise<string | undefined>
+
+  /** Keeps how tokens are used. Absent in a store that does not. */
+  readonly usage?: UsageStore
 }
