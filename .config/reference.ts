@@ -102,7 +102,7 @@ const SECTIONS: readonly Section[] = [
   {
     title: 'Fields of a token record (`TokenInfo`)',
     intro: 'Times are Unix milliseconds. A field that does not apply is `null`.',
-    file: 'src/store/store.ts',
+    file: 'src/store/records.ts',
     symbol: 'TokenRecord',
   },
   {
@@ -234,7 +234,7 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Kinds of revocations',
-    file: 'src/store/store.ts',
+    file: 'src/store/records.ts',
     symbol: 'RevocationKind',
   },
   {

@@ -70,7 +70,7 @@ describe('the offset index', () => {
     })
     fc.assert(
       fc.property(streams, fc.nat(400), (stream, wanted) => {
-        const trail = new OffsetIndex('', '')
+        const index = new OffsetIndex('', '')
         stream.forEach((entry, i) => {
           const [last, more] = entry ?? [0, 0]
           const events = Array.from({ length: entry === null ? 0 : more + 1 }, (_, at) => ({
@@ -78,25 +78,25 @@ describe('the offset index', () => {
             bytes: new Uint8Array(),
           }))
           const head = { seq: last } as Frame['head']
-          trail.pass(i + 1, { head, events, cuts: [] }, 400)
+          index.pass(i + 1, { head, events, cuts: [] }, 400)
         })
-        const start = trail.startFor(wanted)
+        const start = index.startFor(wanted)
         const missed = stream.slice(0, start - 1).filter((entry) => (entry?.[0] ?? 0) > wanted)
         expect(missed).toEqual([])
-        expect(trail.passedTo).toBe(stream.length)
+        expect(index.passedTo).toBe(stream.length)
       }),
     )
   })
 
   it('leads to a position near the requested event', () => {
-    const trail = new OffsetIndex('', '')
+    const index = new OffsetIndex('', '')
     for (let seq = 1; seq <= 10_000; seq++) {
       const head = { seq } as Frame['head']
-      trail.pass(seq, { head, events: [{ seq, bytes: new Uint8Array() }], cuts: [] }, seq)
+      index.pass(seq, { head, events: [{ seq, bytes: new Uint8Array() }], cuts: [] }, seq)
     }
     for (const wanted of [0, 63, 64, 5000, 9999, 10_000]) {
-      expect(trail.startFor(wanted)).toBeLessThanOrEqual(wanted + 1)
-      expect(trail.startFor(wanted)).toBeGreaterThan(wanted - 65)
+      expect(index.startFor(wanted)).toBeLessThanOrEqual(wanted + 1)
+      expect(index.startFor(wanted)).toBeGreaterThan(wanted - 65)
     }
   })
 })

@@ -44,7 +44,7 @@ interface Found {
 /** Reads the log for one node. */
 export class Reader {
   readonly #log: Log
-  #trail = new OffsetIndex('', '')
+  #offsets = new OffsetIndex('', '')
   #asked: Place = { epoch: '', seq: 0 }
 
   constructor(log: Log) {
@@ -68,50 +68,55 @@ export class Reader {
 
   async #find(range: Range): Promise<readonly SealedEvent[]> {
     const { first, end, tail, thorough } = range
-    const trail = this.#follow(tail)
-    const { events } = thorough ? { events: [] } : await this.#collect(range, trail)
+    const offsets = this.#follow(tail)
+    const { events } = thorough ? { events: [] } : await this.#collect(range, offsets)
     if (!thorough && (events[0]?.seq === first || first > end.frame.head.seq)) return events
     // The offset index does not lead there: the stream was recreated since the index was built.
-    this.#trail = new OffsetIndex(trail.created, trail.epoch)
-    const found = await this.#collect(range, this.#trail)
+    this.#offsets = new OffsetIndex(offsets.created, offsets.epoch)
+    const found = await this.#collect(range, this.#offsets)
     if (found.events.length > 0 || found.beyond === Number.POSITIVE_INFINITY) return found.events
-    return (await this.#collect({ ...range, first: found.beyond }, this.#trail)).events
+    return (await this.#collect({ ...range, first: found.beyond }, this.#offsets)).events
   }
 
   /** Drops everything before the first event above `upTo`, as far as it gets before the signal aborts. */
   async drop(tail: Tail, upTo: number, signal: AbortSignal): Promise<void> {
-    const trail = this.#follow(tail)
+    const offsets = this.#follow(tail)
     const newest = tail.newest?.at ?? 0
-    if (trail.highest <= upTo && trail.passedTo < newest)
-      await this.#walk({ tail, signal }, trail, trail.passedTo + 1, () => trail.highest > upTo)
-    await this.#log.dropBefore(Math.min(trail.startFor(upTo), newest), tail)
+    if (offsets.highest <= upTo && offsets.passedTo < newest)
+      await this.#walk(
+        { tail, signal },
+        offsets,
+        offsets.passedTo + 1,
+        () => offsets.highest > upTo,
+      )
+    await this.#log.dropBefore(Math.min(offsets.startFor(upTo), newest), tail)
   }
 
   /** Records a message delivered by a consumer that has delivered every message since `previous`. */
   saw(previous: number, at: number, frame: Frame): void {
     const { epoch, seq } = frame.head
-    const trail = this.#trail
-    if (trail.epoch === epoch && trail.passedTo >= previous) trail.pass(at, frame, seq)
+    const offsets = this.#offsets
+    if (offsets.epoch === epoch && offsets.passedTo >= previous) offsets.pass(at, frame, seq)
   }
 
   #follow({ created, newest, lastSeq }: Tail): OffsetIndex {
     const { epoch = '', seq = 0 } = newest?.frame.head ?? {}
-    const { passedTo, highest } = this.#trail
-    const isSame = this.#trail.created === created && this.#trail.epoch === epoch
+    const { passedTo, highest } = this.#offsets
+    const isSame = this.#offsets.created === created && this.#offsets.epoch === epoch
     // A stream that ends earlier than before, or a head that went back, was restored from a backup.
     if (!isSame || lastSeq < passedTo || seq < highest)
-      this.#trail = new OffsetIndex(created, epoch)
-    return this.#trail
+      this.#offsets = new OffsetIndex(created, epoch)
+    return this.#offsets
   }
 
   /** Returns the events from `first` on, and the lowest `seq` that is too far away to be included. */
-  async #collect(range: Range, trail: OffsetIndex) {
+  async #collect(range: Range, offsets: OffsetIndex) {
     const { end, first, limit, thorough } = range
     const { head, cuts } = end.frame
     const found = new Map<number, Found>()
     let live = 0
     let beyond = Number.POSITIVE_INFINITY
-    await this.#walk(range, trail, trail.startFor(first - 1), (frame, at) => {
+    await this.#walk(range, offsets, offsets.startFor(first - 1), (frame, at) => {
       for (const event of frame.head.epoch === head.epoch ? frame.events : []) {
         if (event.seq >= first + limit) beyond = Math.min(beyond, event.seq)
         else if (event.seq >= first) {
@@ -128,7 +133,7 @@ export class Reader {
 
   async #walk(
     { tail, limit, signal }: Pick<Range, 'tail' | 'signal'> & Partial<Range>,
-    trail: OffsetIndex,
+    offsets: OffsetIndex,
     from: number,
     isEnough: (frame: Frame, at: number) => boolean,
   ): Promise<void> {
@@ -138,7 +143,7 @@ export class Reader {
     if (start > end.at) return
     const visit = (at: number, frame: Frame | undefined): boolean => {
       const own = frame?.head.epoch === end.frame.head.epoch ? frame : undefined
-      trail.pass(at, own, end.frame.head.seq)
+      offsets.pass(at, own, end.frame.head.seq)
       return (frame !== undefined && isEnough(frame, at)) || at >= end.at
     }
     // Usually only the newest frame is new.

@@ -13,7 +13,12 @@ import {
 } from 'watchword'
 import { requireToken } from 'watchword/node'
 import type * as z from 'zod/mini'
-import { optionsSchema, policySchema } from '../../../src/options/schema.js'
+import {
+  cacheSchema,
+  keysSchema,
+  optionsSchema,
+  policySchema,
+} from '../../../src/options/schema.js'
 import { ready } from '../../../src/paseto.js'
 import { activeKey, closeAll, codeOf, failureOf, rig, verdict } from '../../support/harness.js'
 
@@ -53,12 +58,8 @@ describe('an explicit undefined', () => {
   )
 
   it.each([
-    ['keys', 'rotateEvery'],
-    ['keys', 'publishAhead'],
-    ['keys', 'refreshEvery'],
-    ['keys', 'coolDown'],
-    ['cache', 'max'],
-    ['cache', 'maxBytes'],
+    ...fieldsOfSchema(keysSchema).map((field) => ['keys', field] as const),
+    ...fieldsOfSchema(cacheSchema).map((field) => ['cache', field] as const),
   ])('as %s.%s is rejected', async (group, field) => {
     const given = { ...OPTIONS, [group]: { [field]: undefined } } as unknown as WatchwordOptions
     expect(await codeOf(() => createWatchword(given))).toBe('ERR_INVALID_OPTION')
