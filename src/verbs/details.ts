@@ -43,3 +43,15 @@ export function changedDetails(before: Details, after: Details): Partial<Details
   const changed = DETAILS.filter((name) => before[name] !== after[name])
   return Object.fromEntries(changed.map((name) => [name, after[name]]))
 }
+
+/** How often a change of the details is tried: enough for every process that changes the same token at that time. */
+export const DETAILS_ATTEMPTS = 20
+
+/** The error if the details changed during each of these attempts. */
+export function detailsContended(id: string): WatchwordError {
+  return new WatchwordError(
+    'ERR_STORE_UNAVAILABLE',
+    'the details of the token were replaced by other processes at every attempt; try again',
+    { detail: `token ${id}` },
+  )
+}

@@ -17,6 +17,7 @@ import { readToken, writeSuccession } from '../store/checked.js'
 import type { Succession, TokenRecord } from '../store/store.js'
 import type { Rejected } from '../types.js'
 import { type Core, lookUpKeyOf, policyOf, rejected, type SealInput, sealToken } from './core.js'
+import { DETAILS_ATTEMPTS, detailsContended } from './details.js'
 import type { Entry } from './entry.js'
 import { assertDetails, assertMatches, assertSuccessor, tampered } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
@@ -255,9 +256,6 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   return issued
 }
 
-/** Enough for every process that replaces the details of the token at the same time. */
-const ATTEMPTS = 20
-
 /** Stores the successor. It inherits the details that the token has at that moment. */
 async function link(
   core: Core,
@@ -266,7 +264,7 @@ async function link(
   supersededAt: number | null,
 ): Promise<Exclude<Succession, { readonly outcome: 'changed' }>> {
   let next = successor
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < DETAILS_ATTEMPTS; attempt++) {
     const result = await core.callStore(
       () => writeSuccession(core.store, record.id, next, supersededAt),
       'succeed',
@@ -276,11 +274,7 @@ async function link(
     await assertDetails(core, result.predecessor)
     next = withDetailsOf(core, next, result.predecessor)
   }
-  throw new WatchwordError(
-    'ERR_STORE_UNAVAILABLE',
-    'the details of the token were replaced by other processes at every attempt; try again',
-    { detail: `token ${record.id}` },
-  )
+  throw detailsContended(record.id)
 }
 
 function revocationsFull({ options }: Core): WatchwordError {

@@ -14,7 +14,14 @@ import { corruptRow, readToken, readTokens } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import type { Core } from './core.js'
-import { assertRequired, changedDetails, type Details, detail } from './details.js'
+import {
+  assertRequired,
+  changedDetails,
+  DETAILS_ATTEMPTS,
+  type Details,
+  detail,
+  detailsContended,
+} from './details.js'
 import type { TokenInfo } from './inputs.js'
 import { editedRows, tampered } from './integrity.js'
 
@@ -60,19 +67,16 @@ export async function updateToken(
       `the store has no record of a token with the id ${id}`,
     )
   }
-  for (let pass = 0; pass < ATTEMPTS; pass++)
+  for (let pass = 0; pass < DETAILS_ATTEMPTS; pass++)
     if (!(await updateSuccessors(core, named.record, { patch, actor, isNamed: false })))
       return named.record
-  throw contended(id)
+  throw detailsContended(id)
 }
 
 const shown = (id: unknown): string =>
   typeof id === 'object' && id !== null && 'id' in id
     ? 'an object: pass its field id'
     : describe(id)
-
-/** Enough for every other process that updates or rotates the token at the same time. */
-const ATTEMPTS = 20
 
 const PAGE = 500
 
@@ -113,7 +117,7 @@ async function updateOne(
   id: string,
   { patch, actor, isNamed }: Update,
 ): Promise<Updated | undefined> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < DETAILS_ATTEMPTS; attempt++) {
     const record = await core.callStore(() => readToken(core.store, id))
     if (record === undefined) return undefined
     if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
@@ -133,15 +137,7 @@ async function updateOne(
     const updated = await core.callStore(() => readToken(core.store, id))
     return updated && { record: updated, isChanged: true }
   }
-  throw contended(id)
-}
-
-function contended(id: string): WatchwordError {
-  return new WatchwordError(
-    'ERR_STORE_UNAVAILABLE',
-    'the details of the token were replaced by other processes at every attempt; try again',
-    { detail: `token ${id}` },
-  )
+  throw detailsContended(id)
 }
 
 function auditUpdate(
