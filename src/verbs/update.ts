@@ -60,16 +60,9 @@ export async function updateToken(
   }
   if (!isUlid(id))
     throw invalidArgument('id', `expected a ULID, such as issued.id, got ${shown(id)}`)
-  const named = await updateOne(core, id, { patch, actor, isNamed: true })
-  if (named === undefined) {
-    throw new WatchwordError(
-      'ERR_TOKEN_UNKNOWN',
-      `the store has no record of a token with the id ${id}`,
-    )
-  }
+  const named = await updateNamed(core, id, { patch, actor, isNamed: true })
   for (let pass = 0; pass < DETAILS_ATTEMPTS; pass++)
-    if (!(await updateSuccessors(core, named.record, { patch, actor, isNamed: false })))
-      return named.record
+    if (!(await updateSuccessors(core, named, { patch, actor, isNamed: false }))) return named
   throw detailsContended(id)
 }
 
@@ -77,6 +70,22 @@ const shown = (id: unknown): string =>
   typeof id === 'object' && id !== null && 'id' in id
     ? 'an object: pass its field id'
     : describe(id)
+
+/** Replaces the details of the named token. Resolves with its record as it is afterwards. */
+async function updateNamed(core: Core, id: string, update: Update): Promise<TokenRecord> {
+  const found = await recordOf(core, id)
+  const updated = found && (await updateOne(core, found, update))
+  const record = updated?.isChanged ? await recordOf(core, id) : updated?.record
+  if (record !== undefined) return record
+  throw new WatchwordError(
+    'ERR_TOKEN_UNKNOWN',
+    `the store has no record of a token with the id ${id}`,
+  )
+}
+
+function recordOf(core: Core, id: string): Promise<TokenRecord | undefined> {
+  return core.callStore(() => readToken(core.store, id))
+}
 
 const PAGE = 500
 
@@ -97,7 +106,7 @@ async function updateSuccessors(
     for (const { id, record } of rows) {
       if (record === undefined) throw corruptRow('token', id)
       if (record.generation <= generation) continue
-      const updated = await updateOne(core, id, update)
+      const updated = await updateOne(core, record, update)
       isChanged ||= updated?.isChanged === true
     }
     after = rows.at(-1)?.id
@@ -106,22 +115,25 @@ async function updateSuccessors(
 }
 
 interface Updated {
-  /** The record as it is afterwards. */
+  /** The record from which the change was made. */
   readonly record: TokenRecord
   readonly isChanged: boolean
 }
 
-/** Replaces the details of one record. Resolves with `undefined` if there is none. */
+/**
+ * Replaces the details of one record, which is read again only if they changed since it was read. Resolves with
+ * `undefined` if it was purged by then.
+ */
 async function updateOne(
   core: Core,
-  id: string,
+  found: TokenRecord,
   { patch, actor, isNamed }: Update,
 ): Promise<Updated | undefined> {
+  let record = found
   for (let attempt = 0; attempt < DETAILS_ATTEMPTS; attempt++) {
-    const record = await core.callStore(() => readToken(core.store, id))
-    if (record === undefined) return undefined
+    const { id, detailsTag: before } = record
     if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
-    const next = { ...record, ...patch }
+    const next: TokenRecord = { ...record, ...patch }
     const policy = core.options.policies.get(record.policy)
     if (policy !== undefined && isNamed) assertRequired(policy, next)
     const changes = changedDetails(record, next)
@@ -129,15 +141,18 @@ async function updateOne(
     const { label, owner, purpose } = next
     const detailsTag = core.tagger.ofDetails(next)
     const isDone = await core.callStore(
-      () => core.store.updateDetails(id, record.detailsTag, { label, owner, purpose, detailsTag }),
+      () => core.store.updateDetails(id, before, { label, owner, purpose, detailsTag }),
       'updateDetails',
     )
-    if (!isDone) continue
-    auditUpdate(core, actor, record, changes)
-    const updated = await core.callStore(() => readToken(core.store, id))
-    return updated && { record: updated, isChanged: true }
+    if (isDone) {
+      auditUpdate(core, actor, record, changes)
+      return { record, isChanged: true }
+    }
+    const current = await recordOf(core, id)
+    if (current === undefined) return undefined
+    record = current
   }
-  throw detailsContended(id)
+  throw detailsContended(found.id)
 }
 
 function auditUpdate(

@@ -198,6 +198,65 @@ describe('tokens.update', () => {
     expect(await Promise.all(owners)).toEqual([DETAILS.owner, 'b', 'b'])
   })
 
+  it('reads one row before and after its change, and its successors only in pages', async () => {
+    let reads = 0
+    const inner = memoryStore()
+    const store: Store = {
+      ...inner,
+      getToken: (id) => {
+        reads++
+        return inner.getToken(id)
+      },
+    }
+    const { watchword } = await rig({}, { store })
+    const first = await watchword.issue({ ...INPUT, ...DETAILS })
+    const second = await watchword.rotate(first.token, ACTOR)
+    await watchword.rotate(second.token, ACTOR)
+    reads = 0
+    await watchword.tokens.update(first.id, { owner: 'b' }, ACTOR)
+    expect(reads).toBe(2)
+    expect((await watchword.tokens.list({ owner: 'b' })).items).toHaveLength(3)
+  })
+
+  it('reads a successor again whose details changed since its page was read', async () => {
+    let isRaced = false
+    const inner = memoryStore()
+    const store: Store = {
+      ...inner,
+      async updateDetails(id, ...change) {
+        if (id === second.id && !isRaced) {
+          isRaced = true
+          await watchword.tokens.update(id, { label: 'Raced' }, ACTOR)
+        }
+        return inner.updateDetails(id, ...change)
+      },
+    }
+    const { watchword } = await rig({}, { store })
+    const first = await watchword.issue({ ...INPUT, ...DETAILS })
+    const second = await watchword.rotate(first.token, ACTOR)
+    await watchword.tokens.update(first.id, { owner: 'b' }, ACTOR)
+    expect(await watchword.tokens.get(second.id)).toMatchObject({ label: 'Raced', owner: 'b' })
+  })
+
+  it.each([
+    ['before', 0],
+    ['after', 1],
+  ] as const)('rejects a token that is purged %s its change', async (_, writes) => {
+    const inner = memoryStore()
+    const store: Store = {
+      ...inner,
+      async updateDetails(...change) {
+        const isDone = writes > 0 && (await inner.updateDetails(...change))
+        await inner.purge({ tokens: Number.MAX_SAFE_INTEGER, keys: 0, revocations: 0 })
+        return isDone
+      },
+    }
+    const { watchword } = await rig({}, { store })
+    const { id } = await watchword.issue(INPUT)
+    const { code } = await errorOf(() => watchword.tokens.update(id, { owner: 'b' }, ACTOR))
+    expect(code).toBe('ERR_TOKEN_UNKNOWN')
+  })
+
   it('works for a revoked and for an expired token', async () => {
     const { watchword, clock } = await rig({ policies: { service: { ttl: '1h', scopes: [] } } })
     const expired = await watchword.issue(INPUT)
