@@ -176,7 +176,7 @@ export default class MutantRunner extends TestRunner {
 
   override onAfterRunFiles(): void {
     super.onAfterRunFiles()
-    // Whatever it is that ends the process earlier, the mutant named there is to blame.
+    // If anything ends the process earlier, the mutant named there is to blame.
     writeFileSync(`${folder}/${name}.current`, 'done')
     if (!isDry) return
     for (const id of takeReached()) this.#outside.add(id)

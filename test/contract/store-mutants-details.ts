@@ -119,7 +119,7 @@ export const inventoryMutants: readonly Mutant[] = [
   },
   {
     rule: 'lists.count',
-    fault: 'counts all, whatever the filter',
+    fault: 'counts every token and ignores the filter',
     methods: (_, good) => ({ countTokens: () => good.countTokens({}) }),
   },
 ]

@@ -69,7 +69,7 @@ export class Tally implements Observer {
     try {
       this.#onTimed(seconds)
     } catch {
-      // `verify` never throws, whatever the meter does.
+      // `verify` does not throw if the meter does.
     }
   }
 

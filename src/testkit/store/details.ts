@@ -168,7 +168,7 @@ export const detailCases: readonly StoreCase[] = [
   },
   {
     rule: 'details.succession',
-    title: 'reports a revoked token as revoked, whatever the details of the successor',
+    title: 'reports a revoked token as revoked, even if the details of the successor are outdated',
     async run({ store, make }) {
       const token = make.token(ONE)
       await store.insertTokens([token])

@@ -1,5 +1,5 @@
 /**
- * Errors of adapters that cannot be inspected: a call always settles with the code of the outage, whatever the adapter
+ * Errors of adapters that cannot be inspected: a call settles with the code of the outage for every value that an adapter
  * throws.
  *
  * @module

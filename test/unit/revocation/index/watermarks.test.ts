@@ -44,7 +44,7 @@ describe('the watermarks of a node', () => {
     expect(marks.latest('s', 'a')).toBe(6)
   })
 
-  it.each(['family', 'key'] as const)('revoke a %s once, whatever the time', (kind) => {
+  it.each(['family', 'key'] as const)('revoke a %s once, even at different times', (kind) => {
     const { marks, outcomes } = holding(mark(kind, 'a', 5), mark(kind, 'a', 9), mark(kind, 'a', 0))
     expect(outcomes).toEqual(['added', 'known', 'known'])
     expect([...marks.entries()]).toEqual([mark(kind, 'a', 0)])
