@@ -102,6 +102,12 @@ const ROTATED = {
   expiresAt: START + HOUR,
 } as const
 
+/** Revokes other subjects until the index rejects one. */
+function fill(index: RevocationIndex): void {
+  for (let i = 0; !index.full; i++)
+    index.apply({ kind: 'subject', value: `s${i}`, before: START - HOUR, expiresAt: START + HOUR })
+}
+
 describe('an overdue token', () => {
   it('is expired from the exact end of its lifetime on', () => {
     const { state, token, verify } = setup()
@@ -206,13 +212,7 @@ describe('a token on a node that may have missed a revocation', () => {
 
   it('is stale once the index had to reject a revocation', () => {
     const { index, token, verify } = setup()
-    for (let i = 0; !index.full; i++)
-      index.apply({
-        kind: 'subject',
-        value: `s${i}`,
-        before: START - HOUR,
-        expiresAt: START + HOUR,
-      })
+    fill(index)
     expect(verify(token())).toBe('stale')
   })
 
@@ -225,13 +225,7 @@ describe('a token on a node that may have missed a revocation', () => {
     expect(verify(token(), { maxStaleness: 0 })).toBe('ok')
     expect(verify(token(), { freshness: 'store' })).toBe('stale')
     expect(verify(token(), { minPosition: { epoch: EPOCH, seq: 11 } })).toBe('stale')
-    for (let i = 0; !index.full; i++)
-      index.apply({
-        kind: 'subject',
-        value: `s${i}`,
-        before: START - HOUR,
-        expiresAt: START + HOUR,
-      })
+    fill(index)
     expect(verify(token())).toBe('stale')
   })
 

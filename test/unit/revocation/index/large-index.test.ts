@@ -6,31 +6,11 @@ import {
   REVOKED,
   RevocationIndex,
   SUPERSEDED,
-  type TokenFacts,
 } from '../../../../src/revocation/index/revocation-index.js'
 import { writeUlid } from '../../../../src/revocation/index/ulid-codec.js'
 import { generator } from '../../../../src/testkit/random.js'
-
-const NOW = 1_735_689_600_000
-const HOUR = 3_600_000
-const ID = '01JGFJJZ00ABCDEFGHJKMNPQRS'
-
-const factsOf = (id: string, expiresAt = NOW): TokenFacts => ({
-  id,
-  family: ID,
-  generation: 0,
-  subject: 's',
-  audience: 'a',
-  keyId: 'k',
-  issuedAt: NOW,
-  expiresAt,
-})
-
-const token = (value: string, expiresAt = NOW): RevocationEntry => ({
-  kind: 'token',
-  value,
-  expiresAt,
-})
+import { HOUR } from '../../../support/constants.js'
+import { factsOf, ID, NOW, token } from '../../../support/index-entries.js'
 
 /** Made-up ids, four words each: always the same ones for a name. */
 const idsOf = (name: string, count: number): Int32Array =>

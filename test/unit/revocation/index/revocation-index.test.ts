@@ -5,31 +5,12 @@ import {
   REVOKED,
   RevocationIndex,
   SUPERSEDED,
-  type TokenFacts,
 } from '../../../../src/revocation/index/revocation-index.js'
+import { HOUR } from '../../../support/constants.js'
+import { factsOf, ID, NOW, token } from '../../../support/index-entries.js'
 
-const NOW = 1_735_689_600_000
-const HOUR = 3_600_000
-const ID = '01JGFJJZ00ABCDEFGHJKMNPQRS'
 const OTHER = '01JGFJJZ00ABCDEFGHJKMNPQRT'
 const NO_ID = '0'.repeat(26)
-
-const factsOf = (id: string, expiresAt = NOW): TokenFacts => ({
-  id,
-  family: ID,
-  generation: 0,
-  subject: 's',
-  audience: 'a',
-  keyId: 'k',
-  issuedAt: NOW,
-  expiresAt,
-})
-
-const token = (value: string, expiresAt = NOW): RevocationEntry => ({
-  kind: 'token',
-  value,
-  expiresAt,
-})
 
 /** Every kind of entry. Except for the second rotation, each concerns the token `factsOf(ID)`. */
 const ONE_OF_EACH: readonly RevocationEntry[] = [
