@@ -7,6 +7,7 @@ import { closedError } from '../lib/closed-adapter.js'
 import { hasSameDetails } from './details.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import { isLive, matchesFilter, pageOf } from './memory/lists.js'
+import { memoryUsage } from './memory/usage.js'
 import type {
   Changes,
   KeyRecord,
@@ -107,6 +108,7 @@ export function memoryStore(): Store {
       }),
     recordUsage: (usages) => step((t) => recordUsage(t, usages)),
     purge: (before) => step((t) => purge(t, before)),
+    usage: memoryUsage((work) => step(() => work())),
   }
 }
 

@@ -64,7 +64,7 @@ export interface UsageLife {
   readonly to: number
   /** When it stopped counting, by its own report or by another process that knows that it has ended. Set once. */
   readonly endedAt: number | null
-  /** Intervals of which it lost some counts, in ascending order; at most 64, joined beyond that. */
+  /** Intervals of which it lost some counts, in ascending order and apart from each other; at most 64. */
   readonly gaps: readonly UsageGap[]
 }
 
@@ -101,19 +101,23 @@ export interface UsagePurge {
 /** The part of a store that keeps usage. */
 export interface UsageStore {
   /**
-   * Inserts or replaces rows, all or none of one call. A stored row is replaced only by one with at least as many
-   * requests, accepted and rejected together, so a repeated or late write never counts twice and never takes a count
-   * back. A row whose hour was folded or removed is skipped. At most 1,000 rows, in any order; the last of several for
-   * one key that count the most wins.
+   * Inserts or replaces rows of hours, all or none of one call. A stored row is replaced only by one with at least as
+   * many requests, accepted and rejected together, so a repeated or late write never counts twice and never takes a
+   * count back. At most 1,000 rows, in any order; of several for one key, the last of those with the most requests
+   * counts.
+   *
+   * A row is skipped if its hour ends at or before the latest time of any `purge`: the hour was folded or removed.
+   * Returns that time, 0 if there was none. A caller whose rows were skipped has lost these counts and reports a gap.
    */
-  mergeRows(rows: readonly UsageRow[]): Promise<void>
+  mergeRows(rows: readonly UsageRow[]): Promise<number>
 
   /** Returns the page of rows. A row that cannot exist is missing. */
   listRows(query: UsageQuery, page: UsagePage): Promise<readonly UsageRow[]>
 
   /**
-   * Inserts or updates a life: keeps `node` and `from`, moves `to` forward, sets `endedAt` once, and adds the gaps that
-   * it does not have. Idempotent.
+   * Inserts or updates a life: keeps `node` and `from`, moves `to` forward, sets `endedAt` once, and adds the gaps.
+   * Gaps that overlap or touch are joined and, as long as there are more than 64, the two with the least time between
+   * them. Idempotent.
    */
   mergeLife(life: UsageLife): Promise<void>
 
@@ -121,8 +125,10 @@ export interface UsageStore {
   listLives(since: number): Promise<readonly UsageLife[]>
 
   /**
-   * Folds hours and removes rows and lives. Folding adds up all counts, keeps the earliest and latest times, every
-   * scope, and the 8 callers with the most requests. Safe to interrupt and to repeat: no row is counted twice or lost.
+   * Folds hours, then removes rows and lives. Folding adds up all counts, keeps the earliest and latest times, every
+   * scope and code, and the 8 callers with the most requests in the summed rows; the requests of the rest are added to
+   * `others`. Safe to interrupt, to repeat and to call from several processes at once: no row is ever counted twice or
+   * lost. Changes nothing else in the store.
    */
   purge(until: UsagePurge): Promise<void>
 }

@@ -28,14 +28,22 @@ import { supersedeCases } from './store/supersede.js'
 import { textCases } from './store/text.js'
 import { tokenCases } from './store/tokens.js'
 import { usageCases } from './store/usage.js'
+import { usageFoldCases } from './store/usage-folds.js'
+import { usageListCases } from './store/usage-lists.js'
+import { usageLifeCases } from './store/usage-lives.js'
+import { usageRaceCases } from './store/usage-races.js'
+import { usageRowCases } from './store/usage-rows.js'
 import { writeRaceCases } from './store/write-races.js'
 
 /** A test runner, and functions that create stores. */
 export interface StoreContractOptions {
   /** The runner's `describe`. */
   readonly describe: (name: string, body: () => void) => unknown
-  /** The runner's `it` or `test`, which must await the promise. */
-  readonly it: (name: string, body: () => Promise<void>) => unknown
+  /**
+   * The runner's `it` or `test`, which must await the promise. If its context has a `skip`, as in node:test and vitest,
+   * the cases of an optional part that the store lacks are skipped with a reason.
+   */
+  readonly it: (name: string, body: (...context: unknown[]) => Promise<void>) => unknown
   /**
    * Creates a new store, isolated from every other and not yet opened. Called for each case, which opens and closes it.
    */
@@ -66,6 +74,13 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
   text: textCases,
   races: [...raceCases, ...revokeRaceCases, ...writeRaceCases],
   crashes: crashCases,
+  'the optional part for usage': [
+    ...usageRowCases,
+    ...usageListCases,
+    ...usageFoldCases,
+    ...usageLifeCases,
+    ...usageRaceCases,
+  ],
 }
 
 /**
@@ -88,16 +103,20 @@ export function storeContract(options: StoreContractOptions): void {
       describe(area, () => {
         for (const storeCase of cases) {
           const { rule, title, across } = storeCase
-          if (across !== 'only') it(`${rule}: ${title}`, () => runCase(options, storeCase))
+          const test = (name: string, twin?: StoreContractOptions['createTwin']) =>
+            it(name, async (...context) => {
+              const lacking = await runCase(options, storeCase, twin)
+              if (lacking !== undefined) skip(context, lacking)
+            })
+          if (across !== 'only') test(`${rule}: ${title}`)
           if (across !== undefined && createTwin !== undefined) {
-            it(`${rule}: ${title}, across two instances`, () =>
-              runCase(options, storeCase, createTwin))
+            test(`${rule}: ${title}, across two instances`, createTwin)
           }
         }
       })
     }
-    it('lifecycle.twin: a durable store is tested across two instances', () =>
-      runCase(options, {
+    it('lifecycle.twin: a durable store is tested across two instances', async () => {
+      await runCase(options, {
         rule: 'lifecycle.twin',
         title: '',
         async run({ store }) {
@@ -106,15 +125,22 @@ export function storeContract(options: StoreContractOptions): void {
             'the store is durable: pass createTwin, or its cases prove nothing',
           )
         },
-      }))
+      })
+    })
   })
 }
 
+function skip([context]: readonly unknown[], lacking: string): void {
+  const runner = context as { skip?: (reason: string) => void } | undefined
+  runner?.skip?.(`not applicable: the store has no ${lacking}`)
+}
+
+/** Runs one case. Resolves with an optional part that the case needs and the store lacks, if any. */
 async function runCase(
   options: StoreContractOptions,
-  { rule, title, run }: StoreCase,
-  createTwin?: (store: Store) => Promise<Store>,
-): Promise<void> {
+  { rule, title, needs, run }: StoreCase,
+  createTwin?: StoreContractOptions['createTwin'],
+): Promise<StoreCase['needs']> {
   const opened: Store[] = []
   const store = await options.createStore()
   const instance = async (): Promise<Store> => {
@@ -124,17 +150,21 @@ async function runCase(
     await twin.open()
     return twin
   }
+  const lacking = needs !== undefined && store[needs] === undefined ? needs : undefined
   try {
     opened.push(store)
     await store.open()
-    const other = await instance()
-    await run({ store, other, reopen: instance, make: fixtures(rule + title) })
+    if (lacking === undefined) {
+      const other = await instance()
+      await run({ store, other, reopen: instance, make: fixtures(rule + title) })
+    }
   } catch (error) {
     // The reported error must name the rule, so an error while closing must not replace it.
     await closeAll(options, opened).catch(() => undefined)
     throw named(rule, error)
   }
   await closeAll(options, opened)
+  return lacking
 }
 
 async function closeAll(options: StoreContractOptions, opened: readonly Store[]): Promise<void> {

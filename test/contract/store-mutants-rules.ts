@@ -4,6 +4,7 @@
  * @module
  */
 import type { KeyRecord, Revocation, TokenRecord } from '../../src/store/store.js'
+import type { UsageTables } from './store-mutants-usage-base.js'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 export type Row = Writable<TokenRecord>
@@ -18,6 +19,7 @@ export interface Tables {
   readonly matched: Map<string, number>
   /** Ids of what changed, in the order of the commits. */
   readonly arrivals: string[]
+  readonly usage: UsageTables
 }
 
 /** Where a mutant may lose its atomicity. */
@@ -117,5 +119,6 @@ export function emptyTables(): Tables {
     revocations: new Map(),
     matched: new Map(),
     arrivals: [],
+    usage: { entries: [], lives: new Map(), closedUntil: 0 },
   }
 }

@@ -10,6 +10,10 @@ import { runContract } from './store-mutants-runner.js'
 import { successionMutants } from './store-mutants-succession.js'
 import { raceMutants, textMutants } from './store-mutants-text.js'
 import { tokenMutants } from './store-mutants-tokens.js'
+import { foldMutants } from './store-mutants-usage-folds.js'
+import { usageListMutants } from './store-mutants-usage-lists.js'
+import { lifeMutants } from './store-mutants-usage-lives.js'
+import { usageRowMutants } from './store-mutants-usage-rows.js'
 
 const MUTANTS = [
   ...crashMutants,
@@ -29,6 +33,10 @@ const MUTANTS = [
   ...purgeMutants,
   ...textMutants,
   ...raceMutants,
+  ...usageRowMutants,
+  ...usageListMutants,
+  ...foldMutants,
+  ...lifeMutants,
 ]
 
 describe('the store contract', () => {
@@ -36,6 +44,19 @@ describe('the store contract', () => {
     const results = await runContract({})
     expect(results.length).toBeGreaterThan(100)
     expect(results.filter(({ error }) => error !== undefined)).toEqual([])
+  })
+
+  it('skips, with a reason, the cases of the part that a store lacks', async () => {
+    const results = await runContract({ keepsUsage: false })
+    expect(results.filter(({ error }) => error !== undefined)).toEqual([])
+    const skipped = results.filter((result) => result.skipped !== undefined)
+    expect(new Set(skipped.map(({ title }) => title.split('.')[0]))).toEqual(
+      new Set(['counters', 'folds', 'lives']),
+    )
+    for (const result of skipped)
+      expect(result.skipped).toBe('not applicable: the store has no usage')
+    const complete = await runContract({})
+    expect(complete.filter((result) => result.skipped !== undefined)).toEqual([])
   })
 
   it('starts each title with its rule, and has no two cases with the same title', async () => {

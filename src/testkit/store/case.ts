@@ -27,6 +27,8 @@ export interface StoreCase {
   readonly title: string
   /** `also`: once on one instance and once across two. `only`: needs two. Default: one instance. */
   readonly across?: 'also' | 'only'
+  /** The optional part that the case needs. Default: none. */
+  readonly needs?: 'usage'
   run(context: CaseContext): Promise<void>
 }
 

@@ -8,8 +8,8 @@ import type { Store } from '../../store/store.js'
 import { holds, present, type StoreCase, same } from './case.js'
 import { HOUR, NOW } from './fixtures.js'
 
-// The number of event loop turns before the write is interrupted: from none to more than it needs.
-const CUTS = [0, 1, 2, 3, 5, 8, 13] as const
+/** The number of event loop turns before a write is interrupted: from none to more than it needs. */
+export const CUTS = [0, 1, 2, 3, 5, 8, 13] as const
 
 /** A write, and what must hold at any time. */
 interface Attempt {
@@ -17,10 +17,11 @@ interface Attempt {
   readonly look: (store: Store) => Promise<void>
 }
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+/** Lets the event loop turn once. */
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-// Observes while the write runs, and closes the writer's instance after the given number of turns.
-async function cutOff(
+/** Observes while the write runs, and closes the writer's instance after the given number of turns. */
+export async function cutOff(
   { store, other, reopen }: { store: Store; other: Store; reopen: () => Promise<Store> },
   turns: number,
   { write, look }: Attempt,
