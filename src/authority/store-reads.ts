@@ -35,8 +35,7 @@ export function storeReads(
     // An in-process log cannot be rolled back by another process.
     reconcile: durable && feed.peek === undefined ? reconcileReads(options) : undefined,
     storeTime: storeTimeOf(store, call),
-    storeIdentity:
-      store.identity === undefined ? undefined : () => call(async () => store.identity?.()),
+    storeIdentity: storeIdentityOf(store, call),
   }
 }
 
@@ -56,6 +55,14 @@ function reconcileReads(options: StoreReadOptions): NonNullable<FollowerOptions[
 }
 
 function storeTimeOf(store: Store, call: StoreCall): (() => Promise<number>) | undefined {
-  if (store.now === undefined) return undefined
-  return () => call(async () => store.now?.() ?? Number.NaN)
+  const { now } = store
+  return now && (() => call(async () => now.call(store)))
+}
+
+function storeIdentityOf(
+  store: Store,
+  call: StoreCall,
+): (() => Promise<string | undefined>) | undefined {
+  const { identity } = store
+  return identity && (() => call(async () => identity.call(store)))
 }
