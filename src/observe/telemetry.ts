@@ -14,7 +14,7 @@ export interface Readings {
   /** Infinite if freshness was never proved. */
   readonly freshnessMs: number
   readonly lag: number
-  readonly incidents: Readonly<Partial<Record<string, number>>>
+  readonly incidents: Readonly<Record<string, number>>
   readonly cache: { readonly tokens: number }
   /** Look-ups in the cache of verified tokens since the authority was created. */
   readonly lookups: { readonly hits: number; readonly misses: number }

@@ -44,9 +44,8 @@ export async function openFeed(
       new WatchwordError('ERR_FEED_UNAVAILABLE', 'client: expected the primary, not a replica'),
       'read_only',
     )
-  const [policy, appendOnly] = rest.map(textOf)
-  if (!allowEviction) checkEviction(policy ?? '', AT_STAKE)
-  return appendOnly === '0' ? 'process' : await durabilityOf(command, key)
+  if (!allowEviction) checkEviction(textOf(rest[0]), AT_STAKE)
+  return textOf(rest[1]) === '0' ? 'process' : await durabilityOf(command, key)
 }
 
 // Only `always` writes to the disk before a write is acknowledged.

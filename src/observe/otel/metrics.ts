@@ -83,7 +83,7 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
       result: 'miss',
     })
     for (const [kind, total] of Object.entries(incidents))
-      if (total !== undefined) result.observe(observed['watchword.feed.incidents'], total, { kind })
+      result.observe(observed['watchword.feed.incidents'], total, { kind })
     // The counters of a closed authority are final. It has no state, and its staleness would only raise an alarm.
     if (status === 'closed') return
     result.observe(observed['watchword.tokens.cached'], cache.tokens)

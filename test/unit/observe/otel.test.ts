@@ -192,6 +192,19 @@ describe('metrics', () => {
     feed.cut = false
   })
 
+  it('show no staleness until the node has read the log once', async () => {
+    const feed = cuttableFeed()
+    feed.cut = true
+    const { watchword, clock } = await rig({ onStart: 'reject' }, { feed })
+    watch(watchword)
+    expect(watchword.health().freshnessMs).toBe(Number.POSITIVE_INFINITY)
+    expect(await points('watchword.feed.staleness')).toEqual([])
+    expect(await points('watchword.feed.lag')).toEqual([[{}, 0]])
+    feed.cut = false
+    await clock.advance(10 * SECOND)
+    expect(await points('watchword.feed.staleness')).toHaveLength(1)
+  })
+
   it('show only the counters of a closed authority', async () => {
     const { watchword } = await rig()
     const { token } = await watchword.issue(INPUT)
