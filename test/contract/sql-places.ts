@@ -28,6 +28,10 @@ export interface Place {
   readonly versionOne: readonly string[]
   /** Creates the tables of version 2. */
   readonly versionTwo: readonly string[]
+  /** Creates the tables of version 3. */
+  readonly versionThree: readonly string[]
+  /** What version 4 adds. */
+  readonly versionFour: readonly string[]
   remove(): Promise<unknown>
 }
 
@@ -37,10 +41,12 @@ const textsOf = (statements: readonly (string | { readonly text: string })[]) =>
   statements.map((statement) => (typeof statement === 'string' ? statement : statement.text))
 
 function versionsOf({ createVersions, migrations }: Schema) {
-  const [first = [], second = []] = migrations
+  const [first = [], second = [], third = [], fourth = []] = migrations
   const versionOne = [...createVersions, ...textsOf(first)]
-  const versionTwo = [...versionOne, ...textsOf(second), `${INSERT_VERSION} (1), (2)`]
-  return { versionOne, versionTwo }
+  const two = [...versionOne, ...textsOf(second)]
+  const versionTwo = [...two, `${INSERT_VERSION} (1), (2)`]
+  const versionThree = [...two, ...textsOf(third), `${INSERT_VERSION} (1), (2), (3)`]
+  return { versionOne, versionTwo, versionThree, versionFour: textsOf(fourth) }
 }
 
 async function sqlitePlace(): Promise<Place> {

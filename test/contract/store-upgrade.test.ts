@@ -1,8 +1,10 @@
-/** Version 3 of the schema beside processes of version 2: their statements are frozen in the fixture. */
+/** Newer versions of the schema beside processes of older ones, whose statements are frozen in the fixtures. */
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { redisStore } from '../../src/store/redis.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
+import { rowsOf, usageLife, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
+import { detailsOf, listOf, purgeOf } from '../support/version-three.js'
 import { insertOf, oldRecordOf, revocationOf, rotationOf } from '../support/version-two.js'
 import { serverUrl, uniqueName } from './servers.js'
 import { type Place, places } from './sql-places.js'
@@ -71,6 +73,49 @@ describe.each(places)('%s, migrated while a process of version 2 runs', (name, m
     expect(await store.getToken(next.id)).toMatchObject(NO_DETAILS)
     expect(await store.updateDetails(next.id, '', DETAILS)).toBe(true)
     expect(await store.countTokens({ owner: 'team' })).toBe(2)
+  })
+})
+
+describe.each(places)('%s, migrated while a process of version 3 runs', (name, makePlace) => {
+  it('keeps usage, while the old process goes on writing, listing and purging tokens', async () => {
+    const place = await makePlace()
+    made.push(place)
+    const { store, run, versionThree } = place
+    for (const statement of versionThree) await run(statement)
+    const make = fixtures(`usage beside version 3, ${name}`)
+    const [early, late, past] = [make.token(), make.token(), make.token({ expiresAt: NOW })]
+    for (const record of [early, past]) await run(insertOf(oldRecordOf(record)))
+    await store.migrate()
+    await store.open()
+    const rows = [early, past].map(({ id }) => usageRow(id, make.id()))
+    const life = usageLife(make.id())
+    await usageOf(store).mergeRows(rows)
+    await usageOf(store).mergeLife(life)
+    await run(insertOf(oldRecordOf(late)))
+    await run(detailsOf(early.id, 'team', 'v4.local.x'))
+    await run(listOf('team'))
+    await run(purgeOf(NOW))
+    const details = { ...early, owner: 'team', detailsTag: 'v4.local.x' }
+    expect(await store.listTokens({}, { limit: 9 })).toEqual([details, late])
+    expect(await store.listTokens({ owner: 'team' }, { limit: 9 })).toEqual([details])
+    const ids = rows.map(({ id }) => id)
+    expect(await rowsOf(store, ids)).toEqual(rows)
+    await usageOf(store).purge({ foldUntil: NOW + HOUR, removeUntil: 0 })
+    expect(await rowsOf(store, ids)).toEqual(rows)
+    expect(await usageOf(store).listLives(0)).toEqual([life])
+    expect(await store.succeed(late.id, make.successor(late), NOW)).toEqual({
+      outcome: 'succeeded',
+    })
+  })
+
+  it('adds tables of its own, and changes none of the others', async () => {
+    const place = await makePlace()
+    made.push(place)
+    expect(place.versionFour.length).toBeGreaterThan(3)
+    for (const statement of place.versionFour)
+      expect(statement).toMatch(
+        /^(CREATE TABLE IF NOT EXISTS|CREATE INDEX IF NOT EXISTS \w+ ON|INSERT (IGNORE |OR IGNORE )?INTO) (\S+\.)?watchword_usage/,
+      )
   })
 })
 

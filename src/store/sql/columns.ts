@@ -12,8 +12,11 @@ import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
 /** One column. */
 export interface Column<T> {
   readonly name: string
-  /** The maximum length of text in bytes of UTF-8, `json` for a list of texts, or `number`. */
-  readonly type: number | 'json' | 'number'
+  /**
+   * The maximum length of text in bytes of UTF-8, `json` for a list of texts, `long` for more than 64 KiB of text, or
+   * `number`.
+   */
+  readonly type: number | 'json' | 'long' | 'number'
   readonly nullable: boolean
   /** The version of the schema that added the column. Default: the first. */
   readonly since?: 2 | 3
@@ -176,7 +179,8 @@ function flagOf(content: number): unknown {
   return content === 0 || content === 1 ? content === 1 : content
 }
 
-function textOf(content: unknown): unknown {
+/** Text as a string, which some drivers return as bytes. */
+export function textOf(content: unknown): unknown {
   return content instanceof Uint8Array ? Buffer.from(content).toString('utf8') : content
 }
 

@@ -26,7 +26,7 @@ export function createTable(model: TableModel, declarations: Declarations): stri
     ...model.columns.map(
       (column) => `${column.name} ${type(column.type)}${column.nullable ? '' : ' NOT NULL'}`,
     ),
-    'PRIMARY KEY (id)',
+    `PRIMARY KEY (${model.key ?? 'id'})`,
     ...model.unique.map((columns) => `UNIQUE (${columns})`),
     ...(indexesWithin ? indexes.map(({ name, columns }) => `KEY ${name} (${columns})`) : []),
   ]

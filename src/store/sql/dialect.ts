@@ -15,6 +15,10 @@ export interface Tables {
   readonly revocations: Sql
   /** The numbers of the last changes, a row for each of the stripes of {@link STRIPES}. */
   readonly arrivals: Sql
+  readonly usage: Sql
+  readonly lives: Sql
+  /** One row: the time up to which hours of usage are closed. */
+  readonly states: Sql
   /** The versions of the schema that were applied. */
   readonly versions: Sql
 }
@@ -24,6 +28,8 @@ export interface Dialect extends Schema {
   readonly tables: Tables
   /** Ends a SELECT whose rows are about to be written. */
   readonly forUpdate: Sql
+  /** Ends a SELECT whose rows must not change until the transaction ends. */
+  readonly forShare: Sql
   limit(count: number): Sql
   /** Whether the column is one of the values. */
   among(column: Sql, values: readonly string[]): Sql
@@ -35,6 +41,10 @@ export interface Dialect extends Schema {
   together(statements: readonly Sql[]): readonly Sql[]
   /** Moves each `last_used_at` forward. Takes one report for each id, in the order in which rows must be locked. */
   recordUsage(usages: readonly Usage[]): readonly Sql[]
+  /** Inserts rows of usage, and replaces those that have no more requests. The keys differ and are in ascending order. */
+  upsertUsage(rows: readonly (readonly SqlScalar[])[]): readonly Sql[]
+  /** Removes a batch of the hours (0) or days (1) of usage that end by a time. */
+  removeUsage(isFolded: number, until: number): Sql
   /** Marks rows. Locks them before the update, in an order that all writers share, if the database supports it. */
   markRevoked(set: Sql, where: Sql): Sql
   /** The server's wall clock in Unix milliseconds, as `now`. */

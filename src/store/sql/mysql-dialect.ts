@@ -16,9 +16,12 @@ import {
   type Addition,
   additionsOfVersion2,
   additionsOfVersion3,
+  STATE_ROWS,
   tablesOf,
   tablesOfVersion1,
+  tablesOfVersion4,
 } from './schema.js'
+import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
 const BATCH = 500
 
@@ -26,6 +29,7 @@ const BATCH = 500
 const DECLARATIONS: Declarations = {
   type(type) {
     if (type === 'number') return 'BIGINT'
+    if (type === 'long') return 'MEDIUMBLOB'
     return type === 'json' ? 'BLOB' : `VARBINARY(${type})`
   },
   tableEnd: ' ENGINE = InnoDB ROW_FORMAT = DYNAMIC',
@@ -39,12 +43,13 @@ const HOLDERS = 64
 /** The dialect over tables with this prefix. */
 export function mysqlDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, arrivals, versions } = tables
+  const { tokens, arrivals, usage, states, versions } = tables
   const locks = locksOf(prefix).text
   const rows = Array.from({ length: HOLDERS + 1 }, (_, row) => `(${row})`)
   return {
     tables,
     forUpdate: raw(' FOR UPDATE'),
+    forShare: raw(' LOCK IN SHARE MODE'),
     // A bound number is sent as a float, which LIMIT rejects.
     limit: (count) => raw(`LIMIT ${Math.trunc(count)}`),
     among: (column, values) => {
@@ -70,6 +75,17 @@ export function mysqlDialect(prefix: string): Dialect {
           AND (last_used_at IS NULL OR last_used_at < ${newest}) ORDER BY id DESC`
       return [once(update)]
     },
+    upsertUsage: (rows) => {
+      const values = rows.map((row) => sql`(${listed(row)})`)
+      const isLarger = 'VALUES(total) >= total'
+      const sets = REPLACED.map((name) => `${name} = IF(${isLarger}, VALUES(${name}), ${name})`)
+      const upsert = sql`INSERT INTO ${usage} (${namesOf(USAGE_COLUMNS)}) VALUES ${joined(values, ', ')}
+        ON DUPLICATE KEY UPDATE ${raw(sets.join(', '))}`
+      return [rows.length > 1 ? once(upsert) : upsert]
+    },
+    removeUsage: (isFolded, until) =>
+      sql`DELETE FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}
+        ORDER BY ends_at LIMIT ${raw(String(BATCH))}`,
     // The limit is never reached: a session with sql_safe_updates rejects an update that has neither a key nor a limit.
     markRevoked: (set, where) =>
       sql`UPDATE ${tokens} SET ${set} WHERE ${where} LIMIT ${raw(String(2n ** 63n - 1n))}`,
@@ -94,6 +110,10 @@ export function mysqlDialect(prefix: string): Dialect {
         // There is no partial index: this one lets a list of the revoked tokens read only those.
         alterTable({ ...addition, indexes: { ...addition.indexes, revoked: 'revoked_at, id' } }),
       ),
+      [
+        ...tablesOfVersion4(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        `INSERT IGNORE INTO ${states.text} (id, n) VALUES ${STATE_ROWS}`,
+      ],
     ],
   }
 }

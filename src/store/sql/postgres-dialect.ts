@@ -4,7 +4,7 @@
  * @module
  */
 
-import { listed, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import { listed, raw, type Sql, type SqlScalar, sql } from '../../clients/sql/statement.js'
 import { postgresVersions } from '../../clients/sql/versions.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
@@ -15,9 +15,12 @@ import {
   type Addition,
   additionsOfVersion2,
   additionsOfVersion3,
+  STATE_ROWS,
   tablesOf,
   tablesOfVersion1,
+  tablesOfVersion4,
 } from './schema.js'
+import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
 const BATCH = 1000
 
@@ -31,10 +34,11 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix, in the given schema or the first of the search path. */
 export function postgresDialect(prefix: string, schema: string | undefined): Dialect {
   const tables = tablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
-  const { tokens, arrivals, versions } = tables
+  const { tokens, arrivals, usage, states, versions } = tables
   return {
     tables,
     forUpdate: raw(' FOR UPDATE'),
+    forShare: raw(' FOR SHARE'),
     limit: (count) => sql`LIMIT ${count}`,
     among: (column, values) => sql`${column} = ANY(${values}::text[])`,
     insertTokens: (records) => [insertFrom(tokens, raw(''), records)],
@@ -49,6 +53,17 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ORDER BY o.id DESC FOR UPDATE OF o
       ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
     ],
+    upsertUsage: (rows) => [
+      sql`INSERT INTO ${usage} AS old (${namesOf(USAGE_COLUMNS)})
+        SELECT v.* FROM unnest(${arraysOf(USAGE_COLUMNS, rows)}) AS v
+        ON CONFLICT (id, from_at, life) DO UPDATE SET ${raw(
+          REPLACED.map((name) => `${name} = excluded.${name}`).join(', '),
+        )} WHERE excluded.total >= old.total`,
+    ],
+    removeUsage: (isFolded, until) =>
+      sql`DELETE FROM ${usage} WHERE (id, from_at, life) IN (
+        SELECT id, from_at, life FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}
+        ORDER BY ends_at LIMIT ${raw(String(BATCH))} FOR UPDATE)`,
     // Rows are locked in the same order as by rotations and use reports, which prevents deadlocks.
     markRevoked: (set, where) =>
       sql`WITH hit AS (SELECT id FROM ${tokens} WHERE ${where} ORDER BY id DESC FOR UPDATE)
@@ -75,6 +90,10 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         // Listing the revoked tokens walks only those.
         `CREATE INDEX IF NOT EXISTS ${prefix}tokens_revoked ON ${tokens.text} (id) WHERE revoked_at IS NOT NULL`,
       ],
+      [
+        ...tablesOfVersion4(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        `INSERT INTO ${states.text} (id, n) VALUES ${STATE_ROWS} ON CONFLICT DO NOTHING`,
+      ],
     ],
   }
 }
@@ -89,15 +108,18 @@ function alterTable(addition: Addition): string[] {
 /** One statement for any number of records, with an array for each column, so its text never changes. */
 function insertFrom(tokens: Sql, lock: Sql, records: readonly TokenRecord[]): Sql {
   const rows = records.map((record) => toValues(TOKEN_COLUMNS, record))
-  const arrays = TOKEN_COLUMNS.map(
-    (column, index) => sql`${rows.map((row) => row[index] ?? null)}::${arrayOf(column)}`,
-  )
-  const unnested = arrays.reduce((all, next) => sql`${all}, ${next}`)
   return sql`INSERT INTO ${tokens} (${namesOf(TOKEN_COLUMNS)})
-    SELECT v.* FROM ${lock}unnest(${unnested}) AS v ON CONFLICT (id) DO NOTHING`
+    SELECT v.* FROM ${lock}unnest(${arraysOf(TOKEN_COLUMNS, rows)}) AS v ON CONFLICT (id) DO NOTHING`
 }
 
-function arrayOf({ type }: Column<TokenRecord>): Sql {
+/** An array for each column. */
+function arraysOf<T>(columns: readonly Column<T>[], rows: readonly (readonly SqlScalar[])[]): Sql {
+  return columns
+    .map((column, index) => sql`${rows.map((row) => row[index] ?? null)}::${arrayOf(column)}`)
+    .reduce((all, next) => sql`${all}, ${next}`)
+}
+
+function arrayOf<T>({ type }: Column<T>): Sql {
   return raw(type === 'number' ? 'bigint[]' : 'text[]')
 }
 

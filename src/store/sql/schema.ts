@@ -14,12 +14,15 @@ import {
   TOKEN_COLUMNS,
 } from './columns.js'
 import type { Tables } from './dialect.js'
+import { LIFE_COLUMNS, STATE_COLUMNS, USAGE_COLUMNS } from './usage-columns.js'
 
 /** A table of one version of the schema. */
 export interface TableModel {
   readonly name: string
   readonly columns: readonly Column<never>[]
-  /** The unique lists of columns, in addition to the primary key `id`. */
+  /** The columns of the primary key. Default: `id`. */
+  readonly key?: string
+  /** The unique lists of columns, in addition to the primary key. */
   readonly unique: readonly string[]
   /** The lists of columns, by the suffix of the index's name. */
   readonly indexes: Readonly<Record<string, string>>
@@ -75,6 +78,30 @@ export function additionsOfVersion3({ tokens }: Tables): Addition[] {
   ]
 }
 
+/** The tables that version 4 adds: usage, what was reported of it, and up to when its hours are closed. */
+export function tablesOfVersion4({ usage, lives, states }: Tables): TableModel[] {
+  return [
+    {
+      name: usage.text,
+      columns: USAGE_COLUMNS,
+      key: 'id, from_at, life',
+      unique: [],
+      indexes: { due: 'folded, ends_at, id' },
+    },
+    {
+      name: lives.text,
+      columns: LIFE_COLUMNS,
+      key: 'life',
+      unique: [],
+      indexes: { ended: 'ended_at' },
+    },
+    { name: states.text, columns: STATE_COLUMNS, unique: [], indexes: {} },
+  ]
+}
+
+/** The rows of the table of states. */
+export const STATE_ROWS = '(0, 0)'
+
 /** The tables of version 1. Later versions only add tables and nullable columns; this never changes. */
 export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
   return [
@@ -105,6 +132,9 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
     keys: table('keys'),
     revocations: table('revocations'),
     arrivals: table('arrivals'),
+    usage: table('usage'),
+    lives: table('usage_lives'),
+    states: table('usage_state'),
     versions: table('schema'),
   }
 }

@@ -16,9 +16,12 @@ import {
   type Addition,
   additionsOfVersion2,
   additionsOfVersion3,
+  STATE_ROWS,
   tablesOf,
   tablesOfVersion1,
+  tablesOfVersion4,
 } from './schema.js'
+import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
 const BATCH = 500
 
@@ -32,11 +35,12 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix. */
 export function sqliteDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, arrivals, versions } = tables
+  const { tokens, arrivals, usage, states, versions } = tables
   const columns = namesOf(TOKEN_COLUMNS)
   return {
     tables,
     forUpdate: raw(''),
+    forShare: raw(''),
     limit: (count) => sql`LIMIT ${count}`,
     among: (column, values) => sql`${column} IN (SELECT value FROM json_each(${listJson(values)}))`,
     insertTokens: (records) =>
@@ -54,6 +58,17 @@ export function sqliteDialect(prefix: string): Dialect {
         ({ id, at }) => sql`UPDATE ${tokens} SET last_used_at = ${at}
           WHERE id = ${id} AND (last_used_at IS NULL OR last_used_at < ${at})`,
       ),
+    upsertUsage: (rows) =>
+      rows.map(
+        (row) => sql`INSERT INTO ${usage} (${namesOf(USAGE_COLUMNS)}) VALUES (${listed(row)})
+          ON CONFLICT (id, from_at, life) DO UPDATE SET ${raw(
+            REPLACED.map((name) => `${name} = excluded.${name}`).join(', '),
+          )} WHERE excluded.total >= ${usage}.total`,
+      ),
+    removeUsage: (isFolded, until) =>
+      sql`DELETE FROM ${usage} WHERE rowid IN (
+        SELECT rowid FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}
+        ORDER BY ends_at LIMIT ${BATCH})`,
     markRevoked: (set, where) => sql`UPDATE ${tokens} SET ${set} WHERE ${where}`,
     now: sql`SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) AS now`,
     purgeBatch: (table, before) => sql`DELETE FROM ${table} WHERE id IN (
@@ -80,6 +95,10 @@ export function sqliteDialect(prefix: string): Dialect {
         ]),
         // Listing the revoked tokens walks only those.
         `CREATE INDEX IF NOT EXISTS ${tokens.text}_revoked ON ${tokens.text} (id) WHERE revoked_at IS NOT NULL`,
+      ],
+      [
+        ...tablesOfVersion4(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        `INSERT OR IGNORE INTO ${states.text} (id, n) VALUES ${STATE_ROWS}`,
       ],
     ],
   }

@@ -24,6 +24,7 @@ import {
   supersede,
   updateDetails,
 } from './tokens.js'
+import { sqlUsage } from './usage.js'
 
 /** A store with its own schema. */
 export interface SqlStore extends Store {
@@ -125,6 +126,7 @@ export function sqlStore(engine: Engine): SqlStore {
       }),
     recordUsage: (usages) => step(() => recordUsage(engine, latestOf(usages))),
     purge: (before) => step(() => purge(engine, before, ensureOpen)),
+    usage: sqlUsage(engine, step),
   }
 }
 
