@@ -115,7 +115,7 @@ export function llmsPage(): string {
     'Options of `createWatchword`:',
     optionLines('src/options/options.ts', 'WatchwordOptions').join('\n'),
     'Fields of a policy:',
-    optionLines('src/options/options.ts', 'PolicyOptions').join('\n'),
+    optionLines('src/options/policy-options.ts', 'PolicyOptions').join('\n'),
     'Codes of a rejection, the `code` of a result that is not `ok`:',
     codeLines(rowsOf('src/types.ts', 'RejectionCode')).join('\n'),
     'Codes of a `WatchwordError`:',

@@ -51,7 +51,7 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Options of a policy',
-    file: 'src/options/options.ts',
+    file: 'src/options/policy-options.ts',
     symbol: 'PolicyOptions',
     defaults: true,
   },
@@ -236,6 +236,12 @@ const SECTIONS: readonly Section[] = [
     title: 'Kinds of revocations',
     file: 'src/store/records.ts',
     symbol: 'RevocationKind',
+  },
+  {
+    title: 'Faults of the audit',
+    intro: 'What `audit.verify` reports about the first row that is not as the authority wrote it.',
+    file: 'src/observe/audit/verify.ts',
+    symbol: 'AuditFaultKind',
   },
   {
     title: 'Durability of a feed',

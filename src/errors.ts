@@ -49,6 +49,8 @@ export const ERROR_CODES = {
     'The store did not respond in time, or failed; the message names the reason.',
   ERR_STORE_CORRUPT:
     'The store returned a row that does not parse, or that does not match its integrity tag; `detail` names it.',
+  ERR_AUDIT_NOT_KEPT:
+    'The audit is not kept, because the store does not keep one or it is switched off; the policy requires it, or it was asked for.',
   ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
   ERR_FEED_UNAVAILABLE:
     'The revocation feed did not respond in time, or failed; the message names the reason.',

@@ -16,11 +16,22 @@ export type { KeyState } from './keys/rotation.js'
 export type { Clock, Timer } from './lib/clock.js'
 export type { Duration } from './lib/duration.js'
 export type { FailureReason } from './lib/failure-reason.js'
+export type { AuditCheckpoint } from './observe/audit/checkpoint.js'
+export type {
+  AuditListQuery,
+  AuditPage,
+  AuditReadQuery,
+  AuditRecord,
+} from './observe/audit/log.js'
+export type { OcsfEvent } from './observe/audit/ocsf.js'
+export { toJsonLines, toOcsf } from './observe/audit/ocsf.js'
+export type { AuditFault, AuditFaultKind, AuditReport } from './observe/audit/verify.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'
 export type { IncidentKind } from './observe/incident-kind.js'
 export type { Operation, OperationName, OperationResult } from './observe/operations.js'
 export type {
+  AuditOptions,
   CacheOptions,
   KeyOptions,
   PolicyOptions,

@@ -22,11 +22,13 @@ import {
 } from '../verbs/requirement.js'
 import { updateToken } from '../verbs/update.js'
 import type { Verifier } from '../verbs/verify.js'
+import { auditReads } from './audit-reads.js'
 import { health } from './health.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import type { NamesOf } from './names.js'
 import { operationsOf } from './operations.js'
 import type { Parts } from './parts.js'
+import { given, Refusals } from './refusals.js'
 import { offerTelemetry } from './telemetry.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts } from './wiring.js'
@@ -71,7 +73,8 @@ export async function createWatchword<
 
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
-  const { issue, issueMany, rotate, revoke } = operationsOf(parts)
+  const refusals = new Refusals(parts)
+  const { issue, issueMany, rotate, revoke } = operationsOf(parts, refusals)
   const revokeKey = (id: string, options: RevokeOptions) => revoke({ key: id }, options)
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
     parts.state.closed
@@ -97,7 +100,13 @@ function facade(parts: Parts): Watchword {
       count: (...query: readonly unknown[]) =>
         open(() => countTokens(parts, query.length === 0 ? {} : query[0])),
       update: (id: string, details: TokenDetailsInput, options: UpdateOptions) =>
-        open(() => updateToken(parts, id, details, options)),
+        open(() =>
+          refusals.follow(
+            'tokens.update',
+            () => updateToken(parts, id, details, options),
+            () => ({ actor: given(options, 'actor'), id }),
+          ),
+        ),
     }),
     keys: Object.freeze({
       list: () => keyring.list(),
@@ -108,6 +117,7 @@ function facade(parts: Parts): Watchword {
       rewrap: () => open(() => keyring.rewrap()),
       refresh: () => open(() => keyring.refresh()),
     }),
+    audit: auditReads(parts),
     health: () => health(parts),
     close,
     [Symbol.asyncDispose]: close,

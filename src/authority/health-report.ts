@@ -64,6 +64,17 @@ export interface Health extends Standing {
   })[]
   /** The number of stored keys that none of the root keys can unwrap. */
   readonly unreadableKeys: number
+  /** The audit. */
+  readonly audit: {
+    /** `not kept`: the store does not keep one. `off`: the option `audit` is `false`. */
+    readonly status: 'kept' | 'not kept' | 'off'
+    /** The number of rows in the tree, when this node last read or extended it. */
+    readonly size: number
+    /** The number of rows that wait in memory, because the store did not accept them. */
+    readonly waiting: number
+    /** The number of rows that were lost, because too many waited. */
+    readonly lost: number
+  }
   /** The number of cached tokens and their size in bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
 }

@@ -9,7 +9,7 @@ import type { Parts } from './parts.js'
 /** Collects the health of every part. */
 export function health(parts: Parts): Health {
   const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
-  const { storeFailures } = parts
+  const { storeFailures, trail, auditing } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.reading()
@@ -36,6 +36,12 @@ export function health(parts: Parts): Health {
     feed: follower.name,
     keys: keyring.list().map((key) => ({ ...key, ageMs: now - key.createdAt })),
     unreadableKeys: keyring.unreadable,
+    audit: {
+      status: auditing !== undefined ? 'kept' : options.audit === undefined ? 'off' : 'not kept',
+      size: auditing?.sequencer.size ?? 0,
+      waiting: trail.waiting,
+      lost: trail.lost,
+    },
     cache: { tokens: cache.size, bytes: cache.bytes },
   }
 }

@@ -11,7 +11,7 @@ const SWEEP_EVERY_MS = 60_000
 
 /** Starts the parts in order of their dependencies. */
 export async function startParts(parts: Parts): Promise<void> {
-  const { options, store, callStore, keyring, follower, verifier } = parts
+  const { options, store, callStore, keyring, follower, verifier, auditing, trail } = parts
   holdAdapter(store)
   follower.hold()
   await callStore(() => store.open())
@@ -29,6 +29,9 @@ export async function startParts(parts: Parts): Promise<void> {
       () => undefined,
     )
   }
+  auditing?.sequencer.start()
+  // Events from before the keys were loaded.
+  void trail.flush()
   scheduleSweep(parts)
 }
 
@@ -44,9 +47,9 @@ function scheduleSweep(parts: Parts): void {
 
 /** Stops the parts and releases all resources. Idempotent. */
 export async function stopParts(parts: Parts): Promise<void> {
-  const { follower, usage, store, callStore } = parts
+  const { follower, usage, store, callStore, trail } = parts
   if (!halt(parts)) return
-  const results = await Promise.allSettled([follower.stop(), usage.flush()])
+  const results = await Promise.allSettled([follower.stop(), usage.flush(), trail.flush()])
   if (releaseAdapter(store)) await callStore(() => store.close())
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
@@ -61,10 +64,11 @@ export function abandonParts(parts: Parts): void {
   releaseAdapter(parts.store)
 }
 
-function halt({ state, verifier, keyring, feedKeyring, tagKeyring }: Parts): boolean {
+function halt({ state, verifier, keyring, feedKeyring, tagKeyring, auditing }: Parts): boolean {
   if (state.closed) return false
   state.closed = true
   state.sweep?.cancel()
+  auditing?.sequencer.stop()
   verifier.close()
   keyring.stop()
   feedKeyring.stop()

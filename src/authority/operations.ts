@@ -10,20 +10,41 @@ import type { IssuedToken } from '../verbs/issued-token.js'
 import { revoke } from '../verbs/revoke.js'
 import { rotate } from '../verbs/rotate.js'
 import type { Parts } from './parts.js'
+import { given, type Refusals } from './refusals.js'
 
 /** `issue`, `issueMany`, `rotate` and `revoke` of one authority. */
-export function operationsOf(parts: Parts) {
+export function operationsOf(parts: Parts, refusals: Refusals) {
   return {
     issue: (input: unknown): Promise<IssuedToken> =>
-      traced('issue', parts, () => issue(parts, input), ofIssued),
+      refusals.follow(
+        'issue',
+        () => traced('issue', parts, () => issue(parts, input), ofIssued),
+        () => ofInput(input),
+      ),
     issueMany: (inputs: unknown): Promise<readonly IssuedToken[]> =>
-      traced('issue', parts, () => issueMany(parts, inputs), ofBatch),
+      refusals.follow(
+        'issueMany',
+        () => traced('issue', parts, () => issueMany(parts, inputs), ofBatch),
+        () => ofInput(given(inputs, '0')),
+      ),
     rotate: (token: unknown, options: unknown): Promise<IssuedToken> =>
       traced('rotate', parts, () => rotate(parts, token, options), ofIssued),
     revoke: (target: unknown, options: unknown): Promise<RevokeReceipt> =>
-      traced('revoke', parts, () => revoke(parts, target, options), ofReceipt),
+      refusals.follow(
+        'revoke',
+        () => traced('revoke', parts, () => revoke(parts, target, options), ofReceipt),
+        // Not the token: a refused one may be valid elsewhere.
+        () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
+      ),
   }
 }
+
+const ofInput = (input: unknown) => ({
+  actor: given(input, 'actor'),
+  subject: given(input, 'subject'),
+  policy: given(input, 'policy'),
+  audience: given(input, 'audience'),
+})
 
 const ofIssued = ({ id, family, generation, policy, audience }: IssuedToken): OperationResult => ({
   id,

@@ -11,6 +11,7 @@ import type { UsageRecorder } from '../observe/usage.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { Core } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
+import type { AuditParts } from './audit-parts.js'
 import type { IncidentCounter } from './incident-counter.js'
 
 /** The parts of one authority and its state. */
@@ -23,6 +24,8 @@ export interface Parts extends Core {
   /** Why the store fails, for reads or for writes. */
   readonly storeFailures: Failures
   readonly usage: UsageRecorder
+  /** What keeps the audit; `undefined` if it is not kept. */
+  readonly auditing: AuditParts | undefined
   readonly cache: VerifiedCache<Entry>
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
 }

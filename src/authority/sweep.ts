@@ -5,6 +5,7 @@
  * @module
  */
 import { MAX_SKEW_MS } from '../keys/rotation.js'
+import type { AuditTrail } from '../observe/audit/trail.js'
 import type { StoreCall } from '../observe/failures.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
@@ -19,9 +20,11 @@ const PURGE_EVERY_MS = 3_600_000
 export interface SweepParts {
   readonly index: RevocationIndex
   readonly follower: Follower
-  readonly store: Pick<Store, 'purge'>
+  readonly store: Pick<Store, 'purge' | 'audit'>
+  readonly trail: Pick<AuditTrail, 'note'>
   readonly callStore: StoreCall
   readonly options: {
+    readonly audit: { readonly keepMs: number } | undefined
     readonly keys: { readonly rotateEveryMs: number; readonly publishAheadMs: number }
   }
   /** State of the node: whether it has stopped, and when it purges the store next. */
@@ -43,12 +46,21 @@ export async function sweep(parts: SweepParts): Promise<void> {
   if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
 }
 
-async function purge({ store, callStore, state, options }: SweepParts, now: number): Promise<void> {
+async function purge(
+  { store, callStore, state, options, trail }: SweepParts,
+  now: number,
+): Promise<void> {
   const past = now - MAX_SKEW_MS
   // Events sealed with a key may concern tokens of its successor, which was published before the key retired.
   const keys = past - 2 * (options.keys.rotateEveryMs + options.keys.publishAheadMs)
   const before = { tokens: past - KEEP_RECORDS_MS, keys, revocations: past }
-  await callStore(() => store.purge(before), 'purge')
+  const purged = await callStore(() => store.purge(before), 'purge')
+  const count = purged.tokens + purged.keys + purged.revocations
+  if (count > 0) trail.note({ action: 'store.purged', actor: 'system', count })
+  const { audit } = store
+  const keepMs = options.audit?.keepMs
+  if (audit !== undefined && keepMs !== undefined)
+    await callStore(() => audit.purge(past - keepMs), 'purge')
   // Each node has a random time within the hour.
   state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
 }

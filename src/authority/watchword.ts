@@ -5,6 +5,14 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { KeyInfo } from '../keys/key-info.js'
+import type { AuditCheckpoint } from '../observe/audit/checkpoint.js'
+import type {
+  AuditListQuery,
+  AuditPage,
+  AuditReadQuery,
+  AuditRecord,
+} from '../observe/audit/log.js'
+import type { AuditReport } from '../observe/audit/verify.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { AnyClaims, Requirement, RevokeTarget, VerifyResult } from '../types.js'
 import type {
@@ -150,6 +158,27 @@ export interface Watchword<
     rewrap(): Promise<number>
     /** Reads the store for new keys without waiting for the next poll. */
     refresh(): Promise<void>
+  }
+  /**
+   * The audit: every change, in the order of a Merkle tree (RFC 6962) that shows whether a row was edited, moved, inserted
+   * or removed. Every call rejects with `ERR_AUDIT_NOT_KEPT` if the store keeps none, with `ERR_STORE_UNAVAILABLE`, and
+   * with `ERR_INVALID_ARGUMENT`.
+   */
+  readonly audit: {
+    /** A page of events, oldest first by default. */
+    list(): Promise<AuditPage>
+    list(query: AuditListQuery): Promise<AuditPage>
+    /** Every matching event, oldest first. Throws `ERR_STORE_CORRUPT` at a row that the authority did not write. */
+    read(): AsyncGenerator<AuditRecord, void>
+    read(query: AuditReadQuery): AsyncGenerator<AuditRecord, void>
+    /** Appends every event so far to the tree, and resolves with its checkpoint. */
+    checkpoint(): Promise<AuditCheckpoint>
+    /**
+     * Reads and verifies every row, and compares the tree with each checkpoint that this node remembers and with the
+     * one that is passed, as text. Memory is bounded; a million rows take about half a minute.
+     */
+    verify(): Promise<AuditReport>
+    verify(options: { readonly checkpoint?: string }): Promise<AuditReport>
   }
   /** The health of this authority. */
   health(): Health

@@ -8,6 +8,7 @@ import { PAE } from 'paseto'
 import { VerifiedCache } from '../cache/verified-cache.js'
 import type { RevocationFeed } from '../feed/feed.js'
 import { memoryFeed } from '../feed/memory.js'
+import { AuditTagger } from '../keys/audit-tagger.js'
 import { FeedKeyring } from '../keys/feed-keyring.js'
 import { Keyring } from '../keys/keyring.js'
 import { RecordTagger, rowInspector } from '../keys/record-tagger.js'
@@ -16,6 +17,8 @@ import { MAX_SKEW_MS } from '../keys/rotation.js'
 import { type ResolvedClock, resolveClock, systemClock } from '../lib/clock.js'
 import { type Deadline, withDeadline } from '../lib/deadline.js'
 import { idMaker } from '../lib/new-id.js'
+import { AuditTrail } from '../observe/audit/trail.js'
+import { AuditWitness } from '../observe/audit/witness.js'
 import { audit } from '../observe/audit.js'
 import { Failures, type StoreCall } from '../observe/failures.js'
 import type { Probe } from '../observe/probe.js'
@@ -30,6 +33,7 @@ import type { Store } from '../store/store.js'
 import type { Entry } from '../verbs/entry.js'
 import { retirePredecessor } from '../verbs/retire.js'
 import { Verifier } from '../verbs/verify.js'
+import { makeAuditParts } from './audit-parts.js'
 import { FleetTime, latestWatermark } from './fleet-time.js'
 import { IncidentCounter } from './incident-counter.js'
 import type { Parts } from './parts.js'
@@ -58,6 +62,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     follower,
     announcements: new Announcements({ follower, index }),
   }
+  const auditing = makeAuditing(base, keys)
   const verifier = new Verifier({
     ...options,
     clock,
@@ -75,10 +80,10 @@ export function buildParts(options: ResolvedOptions): Parts {
     ...known,
     cache,
     usage,
+    auditing,
     verifier,
     probe,
     messages: new WeakSet(),
-    newId: idMaker(),
     state: { closed: false, sweep: undefined, purgeAt: 0 },
   }
 }
@@ -94,6 +99,9 @@ interface Base {
   readonly storeFailures: Failures
   readonly callStore: StoreCall
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
+  /** Creates a ULID for this time. */
+  readonly newId: (time: number) => string
+  readonly trail: AuditTrail
   readonly time: FleetTime
   readonly incidents: IncidentCounter
   readonly index: RevocationIndex
@@ -116,11 +124,26 @@ function makeBase(options: ResolvedOptions): Base {
     storeFailures.follow(withDeadline(deadline, call), operation)
   const assertionOf = assertionMaker(options.issuer)
   const time = new FleetTime()
+  const newId = idMaker()
+  const trail = new AuditTrail({
+    clock,
+    issuer: options.issuer,
+    store: options.audit === undefined ? undefined : store.audit,
+    call: callStore,
+    newId,
+  })
   const incidents = new IncidentCounter(clock, (kind, count) =>
-    audit({ clock, options }, { action: `feed.${kind}`, actor: 'system', count }),
+    audit({ clock, trail }, { action: `feed.${kind}`, actor: 'system', count }),
   )
   const own = { options, clock, store, feed, deadline, storeFailures, callStore, assertionOf }
-  return { ...own, time, incidents, index: makeIndex({ options, clock, time, incidents }) }
+  return {
+    ...own,
+    newId,
+    trail,
+    time,
+    incidents,
+    index: makeIndex({ options, clock, time, incidents }),
+  }
 }
 
 function makeIndex({
@@ -146,7 +169,7 @@ function makeIndex({
 type Keys = Pick<Parts, 'keyring' | 'feedKeyring' | 'tagKeyring' | 'tagger'>
 
 function makeKeys(base: Base): Keys {
-  const { options, clock, store, callStore, index, time, assertionOf } = base
+  const { options, clock, store, callStore, index, time, assertionOf, trail } = base
   const roots = resolveRoots(options, store, clock)
   const isRevoked = (id: string) => index.isKeyRevoked(id)
   const keyring = new Keyring({
@@ -166,6 +189,9 @@ function makeKeys(base: Base): Keys {
       index.apply({ kind: 'key', value: id, before: 0, expiresAt: expiresAt + MAX_SKEW_MS }),
     onEvent: (action, { id, audience }) =>
       audit(base, { action, actor: 'system', keyId: id, audience }),
+    draft: (action, { id, audience }) =>
+      trail.draft({ action, actor: 'system', keyId: id, audience }),
+    written: (draft) => trail.written(draft),
   })
   const derived = { keyring, roots, clock, isRevoked }
   const feedKeyring = new FeedKeyring(derived)
@@ -173,10 +199,21 @@ function makeKeys(base: Base): Keys {
   return { keyring, feedKeyring, tagKeyring, tagger: new RecordTagger(tagKeyring) }
 }
 
+function makeAuditing(base: Base, { tagKeyring }: Keys): Parts['auditing'] {
+  const seals = new AuditTagger(tagKeyring)
+  base.trail.sealWith((id, body) => seals.tag(id, body))
+  return makeAuditParts({
+    ...base,
+    seals,
+    witness: new AuditWitness(),
+    announce: async () => undefined,
+  })
+}
+
 function makeFollower(base: Base, { keyring, feedKeyring, tagger }: Keys): Follower {
   const { options, feed, index, clock, incidents } = base
   const inspect = rowInspector(tagger, (target, id) =>
-    audit(base, { action: 'store.tampered', actor: 'system', target, id }),
+    base.trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target, id }),
   )
   const horizon = () =>
     Math.min(Math.max(...keyring.stored.map(({ expiresAt }) => expiresAt)) + MAX_SKEW_MS, MAX_TIME)

@@ -5,6 +5,7 @@
  */
 import { ulid } from 'ulid'
 import type { StoreCall } from '../observe/failures.js'
+import type { AuditRow } from '../store/audit.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { DISCARDED } from './discarded.js'
 import { MAX_SKEW_MS } from './rotation.js'
@@ -14,6 +15,8 @@ export interface Discard {
   readonly actor: string
   readonly at: number
   readonly reason: string | null
+  /** The rows of the audit. */
+  readonly rows?: readonly AuditRow[] | undefined
 }
 
 /**
@@ -23,7 +26,7 @@ export interface Discard {
 export async function discardRow(
   store: Store,
   { id, wrapped, expiresAt }: KeyRecord,
-  { actor, at, reason }: Discard,
+  { actor, at, reason, rows }: Discard,
   call: StoreCall,
 ): Promise<void> {
   const revocation = {
@@ -41,5 +44,5 @@ export async function discardRow(
   } as const
   await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }), 'revoke')
   const marked = { wrapped: DISCARDED, wrappedBy: DISCARDED }
-  await call(() => store.rewrapKey(id, wrapped, marked), 'rewrapKey')
+  await call(() => store.rewrapKey(id, wrapped, marked, rows), 'rewrapKey')
 }

@@ -8,6 +8,7 @@
 import { WatchwordError } from '../errors.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { quote } from '../lib/quote.js'
+import type { AuditDraft } from '../observe/audit/trail.js'
 import type { StoreCall } from '../observe/failures.js'
 import type { KeyRecord, Store } from '../store/store.js'
 import { destroyKey, generateKey, keyId, type LocalKey } from '../token/paserk.js'
@@ -28,11 +29,15 @@ export interface KeyMakerOptions {
   readonly duty: () => KeyDuty
   /** Runs a call to the store under the authority's deadline. */
   readonly call: StoreCall
-  /** Called with each key that this node created, and each that it cannot open. */
-  readonly onEvent: (
-    event: 'key.created' | 'key.unreadable' | 'store.tampered',
+  /** Called with each key that this node cannot open, and each row that was edited. */
+  readonly onEvent: (event: 'key.unreadable' | 'store.tampered', record: KeyRecord) => void
+  /** Makes the row of the audit for a change of a key. */
+  readonly draft: (
+    action: 'key.created' | 'key.rewrapped' | 'key.discarded',
     record: KeyRecord,
-  ) => void
+  ) => AuditDraft
+  /** Called when the change was written. */
+  readonly written: (draft: AuditDraft) => void
 }
 
 /** The keyring as used by the key maker. */
@@ -83,10 +88,10 @@ export class KeyMaker {
     const isFirst = !known.ofAudience(audience).some(({ id }) => known.isOpen(id))
     if (isFirst) await this.#prove()
     for (let race = 0; race < MAX_RACES; race++) {
-      const { record, inserted } = await this.#tryNext(audience, at)
-      if (inserted) {
+      const { record, event } = await this.#tryNext(audience, at)
+      if (event !== undefined) {
         if (isFirst) await this.#yieldToOtherRoots(record)
-        this.#options.onEvent('key.created', record)
+        this.#options.written(event)
         return record
       }
       await known.refresh()
@@ -104,19 +109,20 @@ export class KeyMaker {
     )
   }
 
-  /** Inserts the next key unless another node was first. */
+  /** Inserts the next key unless another node was first: then there is no event. */
   async #tryNext(
     audience: string,
     at: 'due' | 'soon',
-  ): Promise<{ readonly record: KeyRecord; readonly inserted: boolean }> {
-    const { store, call } = this.#options
+  ): Promise<{ readonly record: KeyRecord; readonly event: AuditDraft | undefined }> {
+    const { store, call, draft } = this.#options
     const key = generateKey()
     let inserted = false
     try {
       const record = await this.#plan(audience, key, at)
-      inserted = await call(() => store.insertKey(record), 'insertKey')
+      const event = draft('key.created', record)
+      inserted = await call(() => store.insertKey(record, event.rows), 'insertKey')
       if (inserted) this.#known.add(record, key)
-      return { record, inserted }
+      return { record, event: inserted ? event : undefined }
     } finally {
       // Retries during an outage must not leave a key in memory each time.
       if (!inserted) destroyKey(key)
@@ -143,10 +149,27 @@ export class KeyMaker {
     try {
       await this.#prove()
     } catch (error) {
-      const { store, clock, call } = this.#options
+      const { store, clock, call, draft, written } = this.#options
       const reason = 'the store has keys of another root key'
-      await discardRow(store, made, { actor: 'system', at: clock.now(), reason }, call)
+      const event = draft('key.discarded', made)
+      const discard = { actor: 'system', at: clock.now(), reason, rows: event.rows }
+      await discardRow(store, made, discard, call)
+      written(event)
       throw error
     }
   }
+}
+
+/** Wraps a key with the current root key. Resolves with whether its row was still the same. */
+export async function rewrapRow(
+  { store, call, draft, written, roots: [root] }: KeyMakerOptions,
+  record: KeyRecord,
+  key: LocalKey,
+): Promise<boolean> {
+  const { id, wrapped } = record
+  const next = { wrapped: await root.seal(key), wrappedBy: root.id }
+  const event = draft('key.rewrapped', record)
+  const isDone = await call(() => store.rewrapKey(id, wrapped, next, event.rows), 'rewrapKey')
+  if (isDone) written(event)
+  return isDone
 }

@@ -14,7 +14,7 @@ import { isDiscarded, isOver } from './discarded.js'
 import { openIntactKey } from './intact-key.js'
 import type { KeyInfo } from './key-info.js'
 import { KeyLookup } from './key-lookup.js'
-import { KeyMaker, type KeyMakerOptions } from './key-maker.js'
+import { KeyMaker, type KeyMakerOptions, rewrapRow } from './key-maker.js'
 import { ProvedRows } from './proved-rows.js'
 import { Ring, type RingKey } from './ring.js'
 import type { RootKey } from './root-key.js'
@@ -212,10 +212,7 @@ export class Keyring {
     for (const record of this.#records) {
       const ringKey = this.#ring.get(record.id)
       if (record.wrappedBy === root.id || ringKey === undefined || isDiscarded(record)) continue
-      const next = { wrapped: await root.seal(ringKey.key), wrappedBy: root.id }
-      const { store, call } = this.#options
-      const done = await call(() => store.rewrapKey(record.id, record.wrapped, next), 'rewrapKey')
-      if (done) count++
+      if (await rewrapRow(this.#options, record, ringKey.key)) count++
     }
     await this.refresh()
     return count

@@ -1,22 +1,18 @@
 /**
- * Publishes changes on the audit channel.
+ * Reports events that are not written together with a change.
  *
  * @module
  */
 import type { ResolvedClock } from '../lib/clock.js'
-import { type AuditEvent, audits } from './channels.js'
+import type { AuditContent, AuditTrail } from './audit/trail.js'
 
 /** The authority that an event is published for. */
 export interface AuditSource {
   readonly clock: ResolvedClock
-  readonly options: { readonly issuer: string }
+  readonly trail: AuditTrail
 }
 
-/** Publishes on the audit channel if it has subscribers. */
-export function audit(
-  { clock, options }: AuditSource,
-  event: Omit<AuditEvent, 'v' | 'at' | 'issuer'>,
-): void {
-  if (!audits.hasSubscribers) return
-  audits.publish({ v: 1, at: clock.reading(), issuer: options.issuer, ...event })
+/** Publishes an event that no change of the store belongs to, and keeps it. */
+export function audit({ trail }: AuditSource, content: AuditContent): void {
+  trail.note(content)
 }

@@ -75,6 +75,17 @@ export type AuditAction =
   | 'key.created'
   /** None of the root keys can unwrap a stored key. */
   | 'key.unreadable'
+  /** A key was wrapped with the current root key. */
+  | 'key.rewrapped'
+  /** The wrapping of a key was destroyed, because no root key opens it. */
+  | 'key.discarded'
+  /**
+   * A call by an administrator was rejected; see `operation` and `code`. Only in the kept audit, not on the channel, and
+   * at most 100 a minute and node.
+   */
+  | 'refused'
+  /** Expired rows were removed from the store; see `count`. */
+  | 'store.purged'
   /** A stored row does not match its integrity tag. */
   | 'store.tampered'
   /** An incident of the feed, detected by this node. */
@@ -118,8 +129,15 @@ export interface AuditEvent {
   readonly target?: string
   /** For a revocation: the given reason, or `null`. */
   readonly reason?: string | null
-  /** For a feed incident: the number of events or entries. */
+  /**
+   * For a feed incident: the number of events or entries. For a purge: the number of rows. For a refused call: the
+   * number of calls that were not reported before it, if there are any.
+   */
   readonly count?: number
+  /** For a refused call: its name, such as `issue` or `tokens.update`. */
+  readonly operation?: string
+  /** For a refused call: the error code. */
+  readonly code?: string
 }
 
 /** Carries a {@link Decision} for each call of `verify`. */

@@ -10,63 +10,17 @@ import { WatchwordError } from '../errors.js'
 import type { RevocationFeed } from '../feed/feed.js'
 import { type KeyWrapper, type RootKey, resolveRootKey } from '../keys/root-key.js'
 import type { Clock } from '../lib/clock.js'
-import { DAY, type Duration, MINUTE, parseShare, SECOND, YEAR } from '../lib/duration.js'
+import { DAY, type Duration, MINUTE, SECOND } from '../lib/duration.js'
 import { bare } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { issueText } from '../lib/issue-text.js'
-import { durationText } from '../lib/quote.js'
-import type { Policy, ReuseAction } from '../policy/policy.js'
-import { normaliseScopes } from '../policy/scopes.js'
+import type { Policy } from '../policy/policy.js'
 import { defaultNodeName } from '../revocation/follower/local-life.js'
 import type { Store } from '../store/store.js'
-import { type cacheSchema, type keysSchema, optionsSchema, type policySchema } from './schema.js'
+import { type PolicyOptions, resolvePolicy } from './policy-options.js'
+import { type auditSchema, type cacheSchema, type keysSchema, optionsSchema } from './schema.js'
 
-/** The rules of one class of tokens. */
-export interface PolicyOptions {
-  /** The lifetime of a token. Required: every token expires. At most ten years. */
-  readonly ttl: Duration
-  /** The scopes that its tokens may have, in the scope language: `orders:read`, `orders:*`. */
-  readonly scopes: readonly string[]
-  /** When a token is due for rotation: a share of its lifetime, or a time after issue. Default: `'70%'`. */
-  readonly rotateAfter?: Duration
-  /** How long a rotated token remains valid, at most an hour. Default: `'60s'`. */
-  readonly grace?: Duration
-  /**
-   * How often a family may rotate: `burst` times, plus once for each `every` since its first token. `every` is a share
-   * of `ttl` or a duration. Beyond that, `rotate` rejects with `ERR_ROTATION_LIMIT`. Default: `{ burst: 10, every:
-   * '1%' }`.
-   */
-  readonly rotations?: RotationsOptions
-  /** How long rotation can extend a family. Default: ten times `ttl`, at most ten years. */
-  readonly maxLifetime?: Duration
-  /** The maximum number of live tokens of this policy per subject. Default: no limit. */
-  readonly maxActivePerSubject?: number
-  /**
-   * The details that `issue` must be called with, and that `tokens.update` must not remove: `label`, `owner`, `purpose`.
-   * Tokens issued before are not affected, and can be rotated. Default: none.
-   */
-  readonly require?: readonly ('label' | 'owner' | 'purpose')[]
-  /** The version recorded in each token, from 1. Default: 1. */
-  readonly version?: number
-  /** Tokens of a lower version are rejected as `outdated`. Default: 1. */
-  readonly minVersion?: number
-  /** The reaction to a rotated token that is presented to `rotate` after its grace. Default: `'revoke-family'`. */
-  readonly reuse?: ReuseAction
-  /**
-   * When a rotated token stops being valid: after its grace, or as soon as its successor is used. Default: `'grace'`.
-   */
-  readonly retireOn?: 'grace' | 'first-use'
-  /** Prefix of this policy's tokens, such as `acme_test`. Default: the authority's `prefix`. */
-  readonly prefix?: string
-}
-
-/** How often a family may rotate. */
-export interface RotationsOptions {
-  /** From 1 to 1,000,000. Default: 10. */
-  readonly burst?: number
-  /** A share of `ttl` such as `'1%'`, or a duration of at least a millisecond. Default: `'1%'`. */
-  readonly every?: Duration
-}
+export type { PolicyOptions, RotationsOptions } from './policy-options.js'
 
 /** The lifecycle of an authority's keys. */
 export interface KeyOptions {
@@ -86,6 +40,23 @@ export interface CacheOptions {
   readonly max?: number
   /** The maximum estimated size in bytes. Default: 64 MiB. */
   readonly maxBytes?: number
+}
+
+/** How the audit is kept. */
+export interface AuditOptions {
+  /** How often a node appends new rows to the tree and makes a checkpoint, from a second to a day. Default: `'1m'`. */
+  readonly checkpointEvery?: Duration
+  /**
+   * Called with the text of each checkpoint that this node makes, in the format of C2SP tlog-checkpoint. Keep it where
+   * the administrators of the database cannot change it: `audit.verify({ checkpoint })` proves that every row up to
+   * there is unchanged.
+   */
+  readonly onCheckpoint?: (text: string) => unknown
+  /**
+   * How long the content of rows is kept, at least a day. Afterwards their hashes remain, so `audit.verify` can still
+   * check the tree. Default: `'400d'`.
+   */
+  readonly keep?: Duration
 }
 
 /** The options of {@link createWatchword}. */
@@ -150,6 +121,11 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
    * dropping a revocation. Default: 20,000,000 (about 400 MB).
    */
   readonly maxRevocations?: number
+  /**
+   * How the audit is kept, or `false` for none. Kept only by a store that supports it; `health()` says whether. Default:
+   * a checkpoint every minute, content for 400 days.
+   */
+  readonly audit?: AuditOptions | false
   /** The source of time. Default: the machine's clocks. */
   readonly clock?: Clock
 }
@@ -176,6 +152,14 @@ export interface ResolvedOptions {
     readonly publishAheadMs: number
     readonly refreshEveryMs: number
   }
+  /** `undefined`: no audit. */
+  readonly audit:
+    | {
+        readonly everyMs: number
+        readonly keepMs: number
+        readonly onCheckpoint: ((text: string) => unknown) | undefined
+      }
+    | undefined
   readonly timeoutMs: number
   readonly node: string
   readonly maxRevocations: number
@@ -184,11 +168,6 @@ export interface ResolvedOptions {
 
 /** All defaults. */
 const DEFAULTS = {
-  rotateAfter: '70%',
-  graceMs: MINUTE,
-  rotations: { burst: 10, every: '1%' },
-  lifetimes: 10,
-  maxLifetimeMs: 10 * YEAR,
   cache: { max: 50_000, maxBytes: 64 * 1024 * 1024 },
   maxStalenessMs: 5 * SECOND,
   clockToleranceMs: 5 * SECOND,
@@ -198,6 +177,7 @@ const DEFAULTS = {
     publishAheadMs: 5 * MINUTE,
     refreshEveryMs: MINUTE,
   },
+  audit: { everyMs: MINUTE, keepMs: 400 * DAY },
   timeoutMs: 2 * SECOND,
   maxRevocations: 20_000_000,
 } as const
@@ -235,6 +215,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     clockToleranceMs: data.clockTolerance ?? DEFAULTS.clockToleranceMs,
     maxTokenLength: data.maxTokenLength ?? DEFAULTS.maxTokenLength,
     keys: resolveKeys(data.keys ?? bare({})),
+    audit: resolveAudit(data.audit),
     timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
     node: data.node ?? defaultNodeName(),
     maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
@@ -246,6 +227,15 @@ type Limits = { readonly max: number; readonly maxBytes: number }
 
 function withDefaults(defaults: Limits, given: z.output<typeof cacheSchema> = bare({})): Limits {
   return { max: given.max ?? defaults.max, maxBytes: given.maxBytes ?? defaults.maxBytes }
+}
+
+function resolveAudit(given: z.output<typeof auditSchema> | false = bare({})) {
+  if (given === false) return undefined
+  return {
+    everyMs: given.checkpointEvery ?? DEFAULTS.audit.everyMs,
+    keepMs: given.keep ?? DEFAULTS.audit.keepMs,
+    onCheckpoint: given.onCheckpoint,
+  }
 }
 
 function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'] {
@@ -264,56 +254,4 @@ function resolveKeys(given: z.output<typeof keysSchema>): ResolvedOptions['keys'
     throw invalidOption('keys.rotateEvery', 'expected more than four times keys.publishAhead')
   }
   return keys
-}
-
-function resolvePolicy(
-  policyName: string,
-  given: z.output<typeof policySchema>,
-  authorityPrefix: string | undefined,
-): Policy {
-  const field = `policies.${policyName}`
-  const ttlMs = given.ttl
-  const maxLifetimeMs =
-    given.maxLifetime ?? Math.min(ttlMs * DEFAULTS.lifetimes, DEFAULTS.maxLifetimeMs)
-  if (maxLifetimeMs < ttlMs) {
-    throw invalidOption(
-      `${field}.maxLifetime`,
-      `expected at least ttl, which is ${durationText(ttlMs)}, got ${durationText(maxLifetimeMs)}`,
-    )
-  }
-  const version = given.version ?? 1
-  const minVersion = given.minVersion ?? 1
-  if (minVersion > version)
-    throw invalidOption(
-      `${field}.minVersion`,
-      'expected at most version, or new tokens would be rejected',
-    )
-  const prefix = given.prefix ?? authorityPrefix
-  return {
-    name: policyName,
-    brand: prefix === undefined ? undefined : `${prefix}_`,
-    ttlMs,
-    scopes: Object.freeze(normaliseScopes(given.scopes)),
-    rotateAfter: given.rotateAfter ?? { share: parseShare(DEFAULTS.rotateAfter) as number },
-    graceMs: given.grace ?? DEFAULTS.graceMs,
-    rotations: resolveRotations(given),
-    maxLifetimeMs,
-    maxActivePerSubject: given.maxActivePerSubject,
-    require: Object.freeze([...(given.require ?? [])]),
-    version,
-    minVersion,
-    reuse: given.reuse ?? 'revoke-family',
-    retireOn: given.retireOn ?? 'grace',
-  }
-}
-
-function resolveRotations({
-  ttl,
-  rotations = bare({}),
-}: z.output<typeof policySchema>): Policy['rotations'] {
-  const { share, ms } = rotations.every ?? { share: parseShare(DEFAULTS.rotations.every) }
-  return {
-    burst: rotations.burst ?? DEFAULTS.rotations.burst,
-    everyMs: ms ?? Math.max(1, Math.ceil(ttl * (share as number))),
-  }
 }

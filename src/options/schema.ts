@@ -174,6 +174,9 @@ export const policySchema = strict(
     minVersion: optional(whole(1, 1_000_000)),
     reuse: optional(oneOf<ReuseAction>('observe', 'alert', 'revoke-family')),
     retireOn: optional(oneOf('grace', 'first-use')),
+    audit: optional(
+      strict({ required: z.boolean('expected true or false') }, 'expected { required }'),
+    ),
     prefix: optional(prefix),
   },
   'expected a policy: an object with at least `ttl` and `scopes`',
@@ -201,6 +204,21 @@ export const cacheSchema = strict({
   max: optional(whole(1, 10_000_000)),
   maxBytes: optional(whole(10_000, 2 ** 36)),
 })
+
+/** How the audit is kept. */
+export const auditSchema = strict(
+  {
+    checkpointEvery: optional(duration(SECOND, 24 * HOUR, '1m')),
+    onCheckpoint: optional(
+      z.custom<(text: string) => unknown>(
+        (value) => typeof value === 'function',
+        'expected a function of the text of a checkpoint',
+      ),
+    ),
+    keep: optional(duration(24 * HOUR, 100 * YEAR, '400d')),
+  },
+  'expected { checkpointEvery, onCheckpoint, keep }',
+)
 
 /** The options of an authority. */
 export const optionsSchema = strict(
@@ -231,6 +249,12 @@ export const optionsSchema = strict(
       z.union(
         [z.literal(false), cacheSchema],
         'expected false, or { max, maxBytes } with whole numbers of at least 1 and 10,000',
+      ),
+    ),
+    audit: optional(
+      z.union(
+        [z.literal(false), auditSchema],
+        "expected false, or { checkpointEvery, onCheckpoint, keep }: durations such as '1m' (from 1s to 1d) and '400d' (at least 1d), and a function",
       ),
     ),
     maxStaleness: optional(duration(10, HOUR, '5s')),

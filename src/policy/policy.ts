@@ -39,6 +39,8 @@ export interface Policy {
   readonly maxActivePerSubject: number | undefined
   /** The details that its tokens must have. */
   readonly require: readonly Detail[]
+  /** Whether its tokens are only issued and rotated if the audit is kept. */
+  readonly auditRequired: boolean
   /** Recorded in new tokens. */
   readonly version: number
   /** Tokens with a lower version are `outdated`. */

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import { bare } from '../lib/fields.js'
+import type { AuditRow } from './audit.js'
 import type {
   KeyRecord,
   Page,
@@ -165,8 +166,12 @@ export async function readChanges(
 }
 
 /** Writes a revocation and returns the number of live records it matched. */
-export async function writeRevocation(store: Store, revocation: Revocation): Promise<number> {
-  const result: unknown = await store.revoke(revocation)
+export async function writeRevocation(
+  store: Store,
+  revocation: Revocation,
+  audit?: readonly AuditRow[],
+): Promise<number> {
+  const result: unknown = await store.revoke(revocation, audit)
   const parsed = parseWith<{ matched: number }>(matchedSchema, result)
   if (parsed === undefined) throw corruptRow('result of the revocation', revocation.id)
   return parsed.matched
@@ -178,8 +183,9 @@ export async function writeSuccession(
   predecessorId: string,
   successor: TokenRecord,
   supersededAt: number | null,
+  audit?: readonly AuditRow[],
 ): Promise<Succession> {
-  const result = await store.succeed(predecessorId, successor, supersededAt)
+  const result = await store.succeed(predecessorId, successor, supersededAt, audit)
   if (result.outcome !== 'already' && result.outcome !== 'changed') return result
   const before = parseToken(result.predecessor)
   if (before?.id !== predecessorId) throw corruptRow('token', predecessorId)

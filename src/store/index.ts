@@ -4,6 +4,15 @@
  * @module
  */
 export type {
+  AuditEntry,
+  AuditFilter,
+  AuditHead,
+  AuditLeaf,
+  AuditListPage,
+  AuditRow,
+  AuditStore,
+} from './audit.js'
+export type {
   Changes,
   KeyRecord,
   LiveLimit,

@@ -4,7 +4,9 @@
  * @module
  */
 import { closedError } from '../lib/closed-adapter.js'
+import type { AuditRow } from './audit.js'
 import { hasSameDetails } from './details.js'
+import { AuditTable } from './memory/audit.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import { isLive, matchesFilter, pageOf } from './memory/lists.js'
 import { memoryUsage } from './memory/usage.js'
@@ -44,6 +46,7 @@ interface Tables {
   readonly held: Map<string, Set<string>>
   /** Ids by family. */
   readonly families: Map<string, Set<string>>
+  readonly audit: AuditTable
 }
 
 /**
@@ -71,6 +74,7 @@ export function memoryStore(): Store {
     arrived: 0,
     held: new Map(),
     families: new Map(),
+    audit: new AuditTable(),
   }
   let closed = false
   // Async, so it rejects instead of throwing, also after close.
@@ -85,31 +89,48 @@ export function memoryStore(): Store {
     close: async () => {
       closed = true
     },
-    insertTokens: (records, limit) => step((t) => insertTokens(t, records, limit)),
+    insertTokens: (records, limit, audit) => step((t) => insertTokens(t, records, limit, audit)),
     getToken: (id) => step((t) => copy(t.tokens.get(id))),
     listTokens: (filter, page) => step((t) => listTokens(t, filter, page)),
     countTokens: (filter) => step((t) => matching(t, filter).length),
-    updateDetails: (id, expected, next) =>
-      step((t) => updateDetails(t.tokens.get(id), expected, next)),
-    succeed: (id, successor, at) => step((t) => succeed(t, id, successor, at)),
-    supersede: (id, at) => step((t) => supersede(t, t.tokens.get(id), at)),
-    revoke: (revocation) => step((t) => revoke(t, revocation)),
+    updateDetails: (id, expected, next, audit) =>
+      step((t) => audited(t, updateDetails(t.tokens.get(id), expected, next), audit)),
+    succeed: (id, successor, at, audit) =>
+      step((t) => {
+        const result = succeed(t, id, successor, at)
+        audited(t, result.outcome === 'succeeded', audit)
+        return result
+      }),
+    supersede: (id, at, audit) =>
+      step((t) => void audited(t, supersede(t, t.tokens.get(id), at), audit)),
+    revoke: (revocation, audit) =>
+      step((t) => {
+        audited(t, !t.revocations.has(revocation.id), audit)
+        return revoke(t, revocation)
+      }),
     listRevocations: (page) =>
       step((t) => pageOf(t.revocations.values(), page).map((row) => ({ ...row }))),
     changes: (after, limit) => step((t) => changes(t, after, limit)),
-    insertKey: (record) => step((t) => insertKey(t, record)),
+    insertKey: (record, audit) => step((t) => audited(t, insertKey(t, record), audit)),
     listKeys: () => step((t) => [...t.keys.values()].map((row) => ({ ...row }))),
-    rewrapKey: (id, expected, next) =>
+    rewrapKey: (id, expected, next, audit) =>
       step((t) => {
         const row = t.keys.get(id)
         if (row === undefined || row.wrapped !== expected) return false
         Object.assign(row, next)
-        return true
+        return audited(t, true, audit)
       }),
     recordUsage: (usages) => step((t) => recordUsage(t, usages)),
     purge: (before) => step((t) => purge(t, before)),
     usage: memoryUsage((work) => step(() => work())),
+    audit: tables.audit.part((work) => step(work)),
   }
+}
+
+/** Writes the rows if there was a change. Returns whether there was. */
+function audited(t: Tables, isChange: boolean, rows: readonly AuditRow[] | undefined): boolean {
+  if (isChange) t.audit.write(rows)
+  return isChange
 }
 
 function copy(row: Row | undefined): TokenRecord | undefined {
@@ -123,6 +144,7 @@ function insertTokens(
   t: Tables,
   records: readonly TokenRecord[],
   limit?: LiveLimit,
+  audit?: readonly AuditRow[],
 ): 'inserted' | 'limit' {
   const fresh = records.filter((record) => !t.tokens.has(record.id))
   const first = fresh[0]
@@ -130,6 +152,7 @@ function insertTokens(
   if (limit !== undefined && countLive(t, first, limit.now) + fresh.length > limit.max)
     return 'limit'
   for (const record of fresh) put(t, record)
+  t.audit.write(audit)
   return 'inserted'
 }
 
@@ -217,10 +240,11 @@ function succeed(
   return { outcome: 'succeeded' }
 }
 
-function supersede(t: Tables, row: Row | undefined, at: number): void {
-  if (row === undefined || (row.supersededAt !== null && at >= row.supersededAt)) return
+function supersede(t: Tables, row: Row | undefined, at: number): boolean {
+  if (row === undefined || (row.supersededAt !== null && at >= row.supersededAt)) return false
   row.supersededAt = at
   arrive(t, row.id)
+  return true
 }
 
 /** Numbers a change. The map keeps insertion order, so the latest change comes last. */

@@ -12,12 +12,15 @@
  * - State only moves forward: no method undoes a revocation, a supersession or a succession, or moves a time of last
  *   use back.
  * - Reads go to the primary.
+ * - A method that changes something takes the rows of the audit as its last argument. A store with the part `audit` writes
+ *   them in the same step as the change and only with it; any other store ignores them. See {@link AuditStore}.
  * - A method rejects with the driver's own error when the database fails; the core wraps it. It never returns "missing"
  *   unless it has read the database.
  *
  * @module
  */
 
+import type { AuditRow, AuditStore } from './audit.js'
 import type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
 import type { KeyRecord, Revocation, TokenDetails, TokenRecord } from './records.js'
 import type { UsageStore } from './usage.js'
@@ -108,7 +111,11 @@ export interface Store {
    * step, so concurrent calls never exceed the limit together. Returns `limit` when the valid tokens would exceed it,
    * with nothing written. A retry with the same ids returns `inserted` again and changes nothing.
    */
-  insertTokens(records: readonly TokenRecord[], limit?: LiveLimit): Promise<'inserted' | 'limit'>
+  insertTokens(
+    records: readonly TokenRecord[],
+    limit?: LiveLimit,
+    audit?: readonly AuditRow[],
+  ): Promise<'inserted' | 'limit'>
 
   /** Returns the record, or `undefined` if there is none. */
   getToken(id: string): Promise<TokenRecord | undefined>
@@ -123,7 +130,12 @@ export interface Store {
    * Replaces a token's details if its `detailsTag` is still `expected`, and changes no other field. Returns whether it
    * did; `false` for a missing row. Atomicity: compare and set on the row.
    */
-  updateDetails(id: string, expected: string, next: TokenDetails): Promise<boolean>
+  updateDetails(
+    id: string,
+    expected: string,
+    next: TokenDetails,
+    audit?: readonly AuditRow[],
+  ): Promise<boolean>
 
   /**
    * Links a predecessor to its one successor and inserts the successor.
@@ -142,10 +154,11 @@ export interface Store {
     predecessorId: string,
     successor: TokenRecord,
     supersededAt: number | null,
+    audit?: readonly AuditRow[],
   ): Promise<Succession>
 
   /** Moves a token's `supersededAt` to the earlier of its value and `at`. Skips a missing row. Idempotent. */
-  supersede(id: string, at: number): Promise<void>
+  supersede(id: string, at: number, audit?: readonly AuditRow[]): Promise<void>
 
   /**
    * Stores the revocation and marks every record that it covers with its `at`, `actor` and `reason`, unless already
@@ -157,7 +170,7 @@ export interface Store {
    * marked as a whole, or was inserted afterwards. Idempotent by the revocation's id: a repeated call changes nothing
    * and returns the count of the first.
    */
-  revoke(revocation: Revocation): Promise<Matched>
+  revoke(revocation: Revocation, audit?: readonly AuditRow[]): Promise<Matched>
 
   /**
    * Returns the revocations stored and the token records superseded since the call that returned the cursor `after`:
@@ -175,7 +188,7 @@ export interface Store {
   listRevocations(page: Page): Promise<readonly Revocation[]>
 
   /** Inserts a key. Returns `false`, and writes nothing, if its audience already has that generation. */
-  insertKey(record: KeyRecord): Promise<boolean>
+  insertKey(record: KeyRecord, audit?: readonly AuditRow[]): Promise<boolean>
 
   /** Returns every key record. */
   listKeys(): Promise<readonly KeyRecord[]>
@@ -188,6 +201,7 @@ export interface Store {
     id: string,
     expected: string,
     next: { readonly wrapped: string; readonly wrappedBy: string },
+    audit?: readonly AuditRow[],
   ): Promise<boolean>
 
   /** Moves `lastUsedAt` forward, never back. Skips missing rows. Idempotent. */
@@ -207,4 +221,7 @@ export interface Store {
 
   /** Keeps how tokens are used. Absent in a store that does not. */
   readonly usage?: UsageStore
+
+  /** Keeps the audit. Absent in a store that does not. */
+  readonly audit?: AuditStore
 }

@@ -11,6 +11,7 @@ import type { RingKey } from '../keys/ring.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { describe, listed, quote } from '../lib/quote.js'
 import { mistakeIn } from '../lib/warn.js'
+import type { AuditTrail } from '../observe/audit/trail.js'
 import type { StoreCall } from '../observe/failures.js'
 import type { Probe } from '../observe/probe.js'
 import type { ResolvedOptions } from '../options/options.js'
@@ -36,6 +37,8 @@ export interface Core {
   readonly keyring: Keyring
   /** Creates and checks the integrity tags of rows. */
   readonly tagger: RecordTagger
+  /** Makes the rows of the audit that are written with changes. */
+  readonly trail: AuditTrail
   readonly index: RevocationIndex
   readonly follower: RevocationLog
   /** Entries that this node recently appended to the log. */
@@ -50,6 +53,30 @@ export interface Core {
   /** Creates the implicit assertion of a token. */
   readonly assertionOf: (audience: string, binding: string) => Uint8Array
   readonly state: { readonly closed: boolean }
+}
+
+/** Throws `ERR_AUDIT_NOT_KEPT` if the policy requires the audit and it is not kept. */
+export function assertAudited({ trail, store, options }: Core, policy: Policy): void {
+  if (!policy.auditRequired || trail.isKept) return
+  throw auditNotKept(
+    store.name,
+    options.audit === undefined,
+    `policy ${quote(policy.name)} requires the audit, but `,
+  )
+}
+
+/** The error for an audit that is not kept, with the remedy. */
+export function auditNotKept(
+  store: string,
+  isOff: boolean,
+  why = '',
+): WatchwordError<'ERR_AUDIT_NOT_KEPT'> {
+  return new WatchwordError(
+    'ERR_AUDIT_NOT_KEPT',
+    isOff
+      ? `${why}the option \`audit\` is false; leave it out, or pass { keep: '400d' }`
+      : `${why}the store "${store}" keeps no audit; use a store that has the part \`audit\`, such as memoryStore()`,
+  )
 }
 
 /** The policy of this name. Throws `ERR_UNKNOWN_POLICY`. */

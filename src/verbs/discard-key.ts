@@ -104,7 +104,10 @@ export async function discardStoredKey(
   const receipt = await revokeKey()
   if (record !== undefined) {
     const { actor, reason = null } = options
-    await discardRow(store, record, { actor, reason, at: clock.now() }, callStore)
+    const { id: keyId, audience } = record
+    const event = core.trail.draft({ action: 'key.discarded', actor, keyId, audience, reason })
+    await discardRow(store, record, { actor, reason, at: clock.now(), rows: event.rows }, callStore)
+    core.trail.written(event)
     await keyring.refresh()
   }
   return receipt

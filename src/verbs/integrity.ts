@@ -10,7 +10,7 @@
 import { WatchwordError } from '../errors.js'
 import type { Keyring } from '../keys/keyring.js'
 import type { Integrity, RecordTagger } from '../keys/record-tagger.js'
-import { type AuditSource, audit } from '../observe/audit.js'
+import type { AuditSource } from '../observe/audit.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { intersectScopes } from '../policy/scopes.js'
 import type { TokenRecord } from '../store/store.js'
@@ -169,7 +169,7 @@ export async function isSuccession(
 
 /** Reports a row that contradicts proved data. */
 export function reportTampered(core: IntegrityCore, { id }: TokenRecord): void {
-  audit(core, { action: 'store.tampered', actor: 'system', target: 'token', id })
+  core.trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'token', id })
 }
 
 /** Reports a row that contradicts proved data, and creates the error for it. */

@@ -13,7 +13,7 @@ import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { describe, listed, quote } from '../lib/quote.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
-import { audit } from '../observe/audit.js'
+import { type AuditDraft, rowsOf } from '../observe/audit/trail.js'
 import { familyLifetime, lifetime } from '../policy/lifetime.js'
 import { DETAILS, type Policy } from '../policy/policy.js'
 import { isScope, MAX_SCOPES, normaliseScopes, uncovered } from '../policy/scopes.js'
@@ -22,7 +22,7 @@ import { RESERVED_CLAIMS } from '../token/claims.js'
 import { PAYLOAD_LIMITS, parseJsonObject } from '../token/json.js'
 import { writePlainJson } from '../token/plain-json.js'
 import { hintOf } from '../token/wire.js'
-import { type Core, policyOf, sealToken, unknownAudience } from './core.js'
+import { assertAudited, type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
 import { assertRequired, changedDetails, detail } from './details.js'
 import { issueTime } from './issue-time.js'
@@ -136,6 +136,7 @@ interface IssueDraft {
 async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
   const input = parseIssue(raw)
   const policy = policyOf(core, input.policy)
+  assertAudited(core, policy)
   const audience = audienceOf(core, input.audience)
   const custom = customClaims(core, input.claims)
   const ringKey = core.keyring.issuingNow(audience) ?? (await core.keyring.issuing(audience))
@@ -148,8 +149,10 @@ async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
 async function insertDrafts(core: Core, drafts: readonly IssueDraft[]): Promise<void> {
   const records = drafts.map(({ record }) => record)
   const limit = limitOf(core, drafts)
+  const events = records.map((record) => issuedEvent(core, record))
+  const rows = rowsOf(events)
   const outcome = await core.callStore(
-    () => core.store.insertTokens(records, limit),
+    () => core.store.insertTokens(records, limit, rows),
     'insertTokens',
   )
   if (outcome === 'limit') {
@@ -158,7 +161,7 @@ async function insertDrafts(core: Core, drafts: readonly IssueDraft[]): Promise<
       `the subject would hold more than ${limit?.max} valid tokens of policy ${quote(records[0]?.policy ?? '')} (its maxActivePerSubject)`,
     )
   }
-  for (const record of records) auditIssue(core, record)
+  for (const event of events) core.trail.written(event)
 }
 
 // A store counts for one holder at a time: not every store can count for several holders and insert atomically.
@@ -177,9 +180,9 @@ function limitOf(core: Core, drafts: readonly IssueDraft[]): LiveLimit | undefin
 
 const NO_DETAILS = { label: null, owner: null, purpose: null }
 
-function auditIssue(core: Core, record: TokenRecord): void {
+function issuedEvent(core: Core, record: TokenRecord): AuditDraft {
   const { id, subject, audience, policy, family, keyId, issuedBy } = record
-  audit(core, {
+  return core.trail.draft({
     action: 'token.issued',
     actor: issuedBy,
     id,

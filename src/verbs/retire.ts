@@ -4,7 +4,6 @@
  * @module
  */
 
-import { audit } from '../observe/audit.js'
 import type { RotatedEntry } from '../revocation/index/entries.js'
 import { readToken } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
@@ -52,10 +51,7 @@ export async function retirePredecessor(
   // An edited row must not end another holder's token. It is reported and not retried.
   if (!(await isSuccession(core, predecessor, record, principal))) return
   const { subject, audience, policy, family } = predecessor
-  // The store is written last: it marks the work as done, so the nodes must have been notified by then.
-  await core.announcements.announce(rotatedEntry(predecessor, now))
-  await core.callStore(() => core.store.supersede(predecessorId, now), 'supersede')
-  audit(core, {
+  const event = core.trail.draft({
     action: 'token.superseded',
     actor: 'system',
     id: predecessorId,
@@ -64,4 +60,8 @@ export async function retirePredecessor(
     policy,
     family,
   })
+  // The store is written last: it marks the work as done, so the nodes must have been notified by then.
+  await core.announcements.announce(rotatedEntry(predecessor, now))
+  await core.callStore(() => core.store.supersede(predecessorId, now, event.rows), 'supersede')
+  core.trail.written(event)
 }

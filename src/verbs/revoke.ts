@@ -8,11 +8,12 @@ import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import type { Position } from '../feed/feed.js'
 import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
+import { reasonOf } from '../lib/failure-reason.js'
 import { has } from '../lib/fields.js'
 import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
-import { audit } from '../observe/audit.js'
+import type { AuditDraft } from '../observe/audit/trail.js'
 import type { RevocationEntry } from '../revocation/index/entries.js'
 import { readToken, writeRevocation } from '../store/checked.js'
 import type { Revocation } from '../store/store.js'
@@ -84,7 +85,8 @@ export async function revoke(
   for (const entry of entries) core.index.apply(entry)
   const revocation = revocationOf(core, { aim, options, before, ended: entries.length > 1 })
   const unknown = entries.filter((entry) => !known.includes(entry))
-  const mark = () => core.callStore(() => writeRevocation(core.store, revocation), 'revoke')
+  const event = core.trail.draft({ action: 'revoked', actor, target: kind, id: value, reason })
+  const mark = () => record(core, revocation, event)
   const end = async () => entries.length > 1 || endSuccessors(core, aim, options)
   try {
     const published = await publish(core, { entries, unknown, options }).catch(
@@ -103,8 +105,29 @@ export async function revoke(
     return Object.freeze({ id, kind, value, at, matched, ...published })
   } finally {
     // Also after a failure: this node rejects the token, and the log has the revocation or will have it.
-    audit(core, { action: 'revoked', actor, target: kind, id: value, reason })
+    core.trail.written(event)
     core.probe.observer?.revoked(kind)
+  }
+}
+
+/** Stores the revocation. The audit never holds it up: if it cannot be written with its row, it is written without. */
+async function record(
+  { store, callStore, trail }: Core,
+  revocation: Revocation,
+  event: AuditDraft,
+): Promise<number> {
+  const { rows } = event
+  try {
+    return await callStore(() => writeRevocation(store, revocation, rows), 'revoke')
+  } catch (error) {
+    if (rows === undefined) throw error
+    // The row may have been written: writing it again changes nothing.
+    trail.keep(event)
+    const again = callStore(() => writeRevocation(store, revocation), 'revoke')
+    if (reasonOf(error) !== 'timeout') return await again
+    // The caller has waited for the whole deadline. This attempt may still succeed.
+    again.catch(() => undefined)
+    throw error
   }
 }
 

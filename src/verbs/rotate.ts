@@ -9,14 +9,22 @@ import { WatchwordError } from '../errors.js'
 import { type Duration, parseDuration } from '../lib/duration.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
-import { audit } from '../observe/audit.js'
+import type { AuditDraft } from '../observe/audit/trail.js'
 import { spendRotation } from '../policy/rotation-budget.js'
 import { isScope, normaliseScopes } from '../policy/scopes.js'
 import { NOT_REVOKED, REVOKED } from '../revocation/index/revocation-index.js'
 import { readToken, writeSuccession } from '../store/checked.js'
 import type { Succession, TokenRecord } from '../store/store.js'
 import type { Rejected } from '../types.js'
-import { type Core, lookUpKeyOf, policyOf, rejected, type SealInput, sealToken } from './core.js'
+import {
+  assertAudited,
+  type Core,
+  lookUpKeyOf,
+  policyOf,
+  rejected,
+  type SealInput,
+  sealToken,
+} from './core.js'
 import { DETAILS_ATTEMPTS, detailsContended } from './details.js'
 import type { Entry } from './entry.js'
 import { assertDetails, assertMatches, assertSuccessor, tampered } from './integrity.js'
@@ -196,7 +204,7 @@ async function reused(core: Core, { record, options }: Rotation): Promise<never>
     )
   }
   if (action !== 'observe') {
-    audit(core, {
+    core.trail.noteOnce(id, {
       action: 'token.reused',
       actor: options.actor,
       id,
@@ -223,6 +231,7 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   const { record, options, entry } = rotation
   await assertDetails(core, record)
   const policy = policyOf(core, record.policy)
+  assertAudited(core, policy)
   spendRotation(policy, entry.principal, core.clock.judged())
   if (!core.index.admitsRotation(record.family)) throw revocationsFull(core)
   const granted = successorScopes(record, policy, options.scopes)
@@ -245,28 +254,33 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     binding: options.binding ?? '',
   }
   const issued = sealToken(core, ringKey, input, granted.lost)
-  const result = await link(core, rotation, successor, supersededAt)
+  const event = rotatedEvent(core, record, successor, granted.lost)
+  const result = await link(core, rotation, { successor, supersededAt, event })
   if (result.outcome === 'revoked') throw rejected('revoked')
   if (result.outcome === 'missing')
     throw new WatchwordError('ERR_TOKEN_UNKNOWN', 'the store lost the record of the token')
   // Another process rotated the token between the read and the write: its successor is used.
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
-  await announceRotation(core, record, supersededAt)
-  auditRotation(core, record, successor, granted.lost)
+  await announceRotation(core, record, supersededAt).finally(() => core.trail.written(event))
   return issued
+}
+
+interface Link {
+  readonly successor: TokenRecord
+  readonly supersededAt: number | null
+  readonly event: AuditDraft
 }
 
 /** Stores the successor. It inherits the details that the token has at that moment. */
 async function link(
   core: Core,
   { record, entry }: Pick<Rotation, 'record' | 'entry'>,
-  successor: TokenRecord,
-  supersededAt: number | null,
+  { successor, supersededAt, event }: Link,
 ): Promise<Exclude<Succession, { readonly outcome: 'changed' }>> {
   let next = successor
   for (let attempt = 0; attempt < DETAILS_ATTEMPTS; attempt++) {
     const result = await core.callStore(
-      () => writeSuccession(core.store, record.id, next, supersededAt),
+      () => writeSuccession(core.store, record.id, next, supersededAt, event.rows),
       'succeed',
     )
     if (result.outcome !== 'changed') return result
@@ -284,14 +298,14 @@ function revocationsFull({ options }: Core): WatchwordError {
   )
 }
 
-function auditRotation(
+function rotatedEvent(
   core: Core,
   record: TokenRecord,
   successor: TokenRecord,
   lostScopes: readonly string[],
-): void {
+): AuditDraft {
   const { id, subject, audience, policy, family, keyId, issuedBy } = successor
-  audit(core, {
+  return core.trail.draft({
     action: 'token.rotated',
     actor: issuedBy,
     id,

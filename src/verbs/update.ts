@@ -9,7 +9,7 @@ import { invalidArgument } from '../lib/invalid.js'
 import { isName } from '../lib/name.js'
 import { describe } from '../lib/quote.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
-import { audit } from '../observe/audit.js'
+import type { AuditDraft } from '../observe/audit/trail.js'
 import { corruptRow, readToken, readTokens } from '../store/checked.js'
 import type { TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
@@ -140,12 +140,14 @@ async function updateOne(
     if (Object.keys(changes).length === 0) return { record, isChanged: false }
     const { label, owner, purpose } = next
     const detailsTag = core.tagger.ofDetails(next)
+    const event = updatedEvent(core, actor, record, changes)
+    const details = { label, owner, purpose, detailsTag }
     const isDone = await core.callStore(
-      () => core.store.updateDetails(id, before, { label, owner, purpose, detailsTag }),
+      () => core.store.updateDetails(id, before, details, event.rows),
       'updateDetails',
     )
     if (isDone) {
-      auditUpdate(core, actor, record, changes)
+      core.trail.written(event)
       return { record, isChanged: true }
     }
     const current = await recordOf(core, id)
@@ -155,11 +157,20 @@ async function updateOne(
   throw detailsContended(found.id)
 }
 
-function auditUpdate(
+function updatedEvent(
   core: Core,
   actor: string,
   { id, subject, audience, policy, family }: TokenRecord,
   changes: Partial<Details>,
-): void {
-  audit(core, { action: 'token.updated', actor, id, subject, audience, policy, family, ...changes })
+): AuditDraft {
+  return core.trail.draft({
+    action: 'token.updated',
+    actor,
+    id,
+    subject,
+    audience,
+    policy,
+    family,
+    ...changes,
+  })
 }

@@ -12,6 +12,8 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
     'discardKey',
     'memoryFeed',
     'memoryStore',
+    'toJsonLines',
+    'toOcsf',
   ],
   'watchword/paseto': [
     'exportKey',

@@ -232,7 +232,8 @@ export class Process {
       follower: this.follower,
       store: { purge: (before) => this.#purge(before) },
       callStore: (call) => call(),
-      options: { keys: { rotateEveryMs: 0, publishAheadMs: 0 } },
+      trail: { note: () => {} },
+      options: { audit: undefined, keys: { rotateEveryMs: 0, publishAheadMs: 0 } },
       // Each sweep also purges.
       state: { closed: this.owner.dead, purgeAt: Number.NEGATIVE_INFINITY },
     })

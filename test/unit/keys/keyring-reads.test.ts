@@ -60,6 +60,12 @@ async function newKeyring(change: Partial<KeyringOptions> = {}, shared: Partial<
     onRevoked: () => undefined,
     call: (call) => call(),
     onEvent: (event) => events.push(event),
+    draft: (action) => ({
+      id: '',
+      event: { v: 1, at: 0, issuer: '', action, actor: 'system' },
+      rows: undefined,
+    }),
+    written: (event) => events.push(event.event.action),
     ...change,
   })
   return { source, store: inner, reads, events, keyring }

@@ -117,6 +117,12 @@ describe('keys', () => {
       onRevoked: () => undefined,
       call: (call) => call(),
       onEvent: () => undefined,
+      draft: (action) => ({
+        id: '',
+        event: { v: 1, at: 0, issuer: '', action, actor: 'system' },
+        rows: undefined,
+      }),
+      written: () => undefined,
     })
     await keyring.start()
     const [first] = keyring.list() as [KeyInfo]

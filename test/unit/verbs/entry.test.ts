@@ -18,6 +18,7 @@ const policyOf = (change: Partial<Policy> = {}): Policy => ({
   maxLifetimeMs: 24 * HOUR,
   maxActivePerSubject: undefined,
   require: [],
+  auditRequired: false,
   version: 1,
   minVersion: 1,
   reuse: 'alert',

@@ -67,7 +67,8 @@ describe('the claims of a token and its row', () => {
       {
         clock: { reading: () => START },
         options: { issuer: ISSUER, policies },
-      } as Parameters<typeof assertClaims>[0],
+        trail: { noteOnce: () => undefined },
+      } as unknown as Parameters<typeof assertClaims>[0],
       row,
       principal,
     )

@@ -281,6 +281,7 @@ const FIRST_USE: Change = {
         maxLifetimeMs: 24 * HOUR,
         maxActivePerSubject: undefined,
         require: [],
+        auditRequired: false,
         version: 1,
         minVersion: 1,
         reuse: 'alert',

@@ -1,0 +1,218 @@
+/**
+ * The audit of one authority, as operators read it.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { WatchwordError } from '../../errors.js'
+import type { ResolvedClock } from '../../lib/clock.js'
+import { bare } from '../../lib/fields.js'
+import { invalidArgument } from '../../lib/invalid.js'
+import { isName } from '../../lib/name.js'
+import { optional, parseInput, strict } from '../../lib/schema.js'
+import type { AuditStore } from '../../store/audit.js'
+import type { AuditEvent } from '../channels.js'
+import type { StoreCall } from '../failures.js'
+import { type AuditCheckpoint, parseCheckpoint } from './checkpoint.js'
+import { parseEntry } from './entries.js'
+import { eventOf } from './event.js'
+import { type AuditSeals, checkRow, type Sequencer } from './sequencer.js'
+import { type AuditReport, verifyAudit } from './verify.js'
+import type { AuditWitness } from './witness.js'
+
+/** One event of the audit. */
+export interface AuditRecord {
+  /** The id of its row: a ULID, in the order of time. */
+  readonly id: string
+  /** Its index in the tree, from 0; `null` until a node has appended it, within `checkpointEvery`. */
+  readonly index: number | null
+  readonly event: AuditEvent
+}
+
+/** A filter of events: equality on each field, unless its comment says otherwise. Default: all events. */
+export interface AuditReadQuery {
+  /** The change, such as `'token.issued'`. */
+  readonly action?: string
+  readonly actor?: string
+  readonly subject?: string
+  /** The id of a token. */
+  readonly token?: string
+  readonly family?: string
+  /** Only events at or after this time, in Unix milliseconds. */
+  readonly since?: number
+  /** Only events before this time, in Unix milliseconds. */
+  readonly until?: number
+}
+
+/** A filter and a page of events. */
+export interface AuditListQuery extends AuditReadQuery {
+  /** Default: `'oldest'` first. */
+  readonly order?: 'oldest' | 'newest'
+  /** The maximum number of events, from 1 to 1000. Default: 100. */
+  readonly limit?: number
+  /** `next` of the previous page. */
+  readonly after?: string
+}
+
+/** A page of events. */
+export interface AuditPage {
+  readonly items: readonly AuditRecord[]
+  /** The `after` of the next page; absent on the last page. */
+  readonly next?: string
+  /** The ids of rows that the authority did not write as they are; absent if there are none. */
+  readonly corrupt?: readonly string[]
+}
+
+const text = (max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
+
+const time = z.custom<number>(
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  'expected Unix milliseconds, such as Date.UTC(2026, 0, 1)',
+)
+
+const filterShape = {
+  action: optional(text(64)),
+  actor: optional(text(256)),
+  subject: optional(text(1024)),
+  token: optional(text(64)),
+  family: optional(text(64)),
+  since: optional(time),
+  until: optional(time),
+}
+
+const readSchema = strict(filterShape)
+
+const listSchema = strict({
+  ...filterShape,
+  order: optional(
+    z.custom<'oldest' | 'newest'>(
+      (value) => value === 'oldest' || value === 'newest',
+      "expected 'oldest' or 'newest'",
+    ),
+  ),
+  limit: optional(
+    z.custom<number>(
+      (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
+      'expected a whole number from 1 to 1000',
+    ),
+  ),
+  after: optional(text(64)),
+})
+
+const verifySchema = strict({ checkpoint: optional(z.string('expected the text of a checkpoint')) })
+
+/** Options of the log. */
+export interface AuditLogOptions {
+  readonly store: AuditStore
+  readonly call: StoreCall
+  readonly clock: ResolvedClock
+  readonly seals: AuditSeals
+  readonly witness: AuditWitness
+  readonly sequencer: Sequencer
+  readonly origin: string
+  readonly keepMs: number
+}
+
+const DEFAULT_LIMIT = 100
+const READ_PAGE = 500
+
+/** The audit of one authority. */
+export class AuditLog {
+  readonly #options: AuditLogOptions
+
+  constructor(options: AuditLogOptions) {
+    this.#options = options
+  }
+
+  /** A page of events. */
+  async list(raw: unknown): Promise<AuditPage> {
+    const { limit = DEFAULT_LIMIT, after, order, ...filter } = parseInput(listSchema, raw, 'query')
+    return this.#page(filter, {
+      limit,
+      ...(after === undefined ? {} : { after }),
+      ...(order === undefined ? {} : { order }),
+    })
+  }
+
+  /** All matching events, oldest first. Throws `ERR_STORE_CORRUPT` at a row that was edited or inserted. */
+  read(raw: unknown): AsyncGenerator<AuditRecord, void> {
+    return this.#read(parseInput(readSchema, raw, 'query'))
+  }
+
+  async *#read(filter: AuditReadQuery): AsyncGenerator<AuditRecord, void> {
+    let after: string | undefined
+    do {
+      const page = after === undefined ? { limit: READ_PAGE } : { limit: READ_PAGE, after }
+      const { items, next, corrupt } = await this.#page(filter, page)
+      if (corrupt !== undefined) {
+        throw new WatchwordError(
+          'ERR_STORE_CORRUPT',
+          'a row of the audit is not one that the authority wrote; call audit.verify()',
+          { detail: `audit ${corrupt[0]}` },
+        )
+      }
+      yield* items
+      after = next
+    } while (after !== undefined)
+  }
+
+  async #page(
+    filter: AuditReadQuery,
+    page: { readonly limit: number; readonly after?: string; readonly order?: 'oldest' | 'newest' },
+  ): Promise<AuditPage> {
+    const { store, call, seals } = this.#options
+    // One extra entry shows whether there is a next page.
+    const asked = { ...page, limit: page.limit + 1 }
+    const found = await call(() => store.list(bare(filter), bare(asked)))
+    const items: AuditRecord[] = []
+    const corrupt: string[] = []
+    for (const value of found.slice(0, page.limit)) {
+      const { id = '?', index = null, row = null } = parseEntry(value) ?? {}
+      const isIntact = row?.id === id && (await checkRow(seals, row)) !== 'tampered'
+      const event = isIntact ? eventOf(id, row.body) : undefined
+      if (event === undefined) corrupt.push(id)
+      else items.push(Object.freeze({ id, index, event }))
+    }
+    const last = found[page.limit - 1]
+    return {
+      items,
+      ...(found.length > page.limit && last !== undefined ? { next: last.id } : {}),
+      ...(corrupt.length > 0 ? { corrupt } : {}),
+    }
+  }
+
+  /** Appends every event that was written so far, and resolves with the checkpoint of the tree. */
+  checkpoint(): Promise<AuditCheckpoint> {
+    return this.#options.sequencer.run()
+  }
+
+  /** Verifies every row, against the known checkpoints and the given one. */
+  async verify(raw: unknown): Promise<AuditReport> {
+    const { checkpoint } = parseInput(verifySchema, raw, 'options')
+    const { store, call, seals, witness, clock, keepMs } = this.#options
+    const given = checkpoint === undefined ? [] : [this.#given(checkpoint)]
+    const anchors = [...witness.seen, ...given].sort((a, b) => a.size - b.size)
+    const purgedUntil = clock.now() - keepMs + SLACK_MS
+    return verifyAudit({ store, call, seals, anchors, purgedUntil })
+  }
+
+  #given(text: string): AuditCheckpoint {
+    const checkpoint = parseCheckpoint(text)
+    const { origin } = this.#options
+    if (checkpoint === undefined) {
+      throw invalidArgument(
+        'options.checkpoint',
+        'expected the text of a checkpoint: the issuer, the size and the root in base64, each on a line',
+      )
+    }
+    if (checkpoint.origin === origin) return checkpoint
+    throw invalidArgument(
+      'options.checkpoint',
+      `expected a checkpoint of ${JSON.stringify(origin)}, the issuer of this authority, got one of another`,
+    )
+  }
+}
+
+// The node that purged may have read another clock.
+const SLACK_MS = 300_000

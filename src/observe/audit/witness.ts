@@ -1,0 +1,58 @@
+/**
+ * The checkpoints that a node has seen: the evidence against a tree that was cut, rolled back or replaced.
+ *
+ * @module
+ */
+
+/** The size and root of a tree. */
+export interface SeenCheckpoint {
+  readonly size: number
+  /** 64 hexadecimal digits. */
+  readonly root: string
+}
+
+// Thinned beyond this number. The largest one, and each that the tree was once smaller than, always stay.
+const MAX_RECENT = 64
+const MAX_PINNED = 64
+
+/** The checkpoints that one node has seen. */
+export class AuditWitness {
+  readonly #pinned = new Map<string, SeenCheckpoint>()
+  #recent: SeenCheckpoint[] = []
+  #largest: SeenCheckpoint = { size: 0, root: '' }
+
+  /** The largest checkpoint; of size 0 if there is none. */
+  get largest(): SeenCheckpoint {
+    return this.#largest
+  }
+
+  /** Every remembered checkpoint, by ascending size. */
+  get seen(): readonly SeenCheckpoint[] {
+    return [...this.#recent, ...this.#pinned.values()].sort((a, b) => a.size - b.size)
+  }
+
+  /** Remembers a checkpoint. */
+  see({ size, root }: SeenCheckpoint): void {
+    if (size === 0 || this.#recent.some((known) => known.size === size && known.root === root))
+      return
+    // Nodes publish in any order, so a smaller checkpoint proves nothing yet. But the tree may have been cut, and may
+    // soon be larger again, with other rows.
+    const known = this.#recent.find((each) => each.size === size)
+    if (size < this.#largest.size) this.#pin(this.#largest)
+    if (known !== undefined) this.#pin(known)
+    this.#recent.push({ size, root })
+    if (size > this.#largest.size) this.#largest = { size, root }
+    if (this.#recent.length > MAX_RECENT) this.#thin()
+  }
+
+  #pin(checkpoint: SeenCheckpoint): void {
+    if (this.#pinned.size < MAX_PINNED)
+      this.#pinned.set(`${checkpoint.size} ${checkpoint.root}`, checkpoint)
+  }
+
+  // Every second one of the older half goes, so old ones are ever further apart.
+  #thin(): void {
+    this.#recent.sort((a, b) => a.size - b.size)
+    this.#recent = this.#recent.filter((_, i) => i >= MAX_RECENT / 2 || i % 2 === 0)
+  }
+}
