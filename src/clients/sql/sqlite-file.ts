@@ -30,15 +30,15 @@ export function fileGuard(database: Queryable, { code, onReplaced }: SqliteUse):
   let opened: string | undefined
   let isKnown = false
   const look = (): void => {
-    isKnown = true
     path = pathOf(database)
     opened = path === undefined ? undefined : identityOf(path)
+    // Last: a look that failed must be repeated.
+    isKnown = true
   }
   try {
     look()
   } catch {
     // The handle is not open yet, or busy: checked at the first use.
-    isKnown = false
   }
   return () => {
     if (!isKnown) look()
