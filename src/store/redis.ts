@@ -12,7 +12,7 @@
 
 import { commandOf, type RedisClient } from '../clients/redis/client.js'
 import { checkKeyOptions } from '../clients/redis/options.js'
-import { canDuplicate, duplicate } from '../clients/redis/own-client.js'
+import { duplicator } from '../clients/redis/own-client.js'
 import { scriptRunner } from '../clients/redis/script.js'
 import { redisIdentity, redisNow } from '../clients/redis/server.js'
 import { Standby } from '../clients/redis/standby.js'
@@ -64,7 +64,7 @@ export function redisStore(
   let closed = false
   const standby = new Standby<RedisClient, string>({
     command: commandOf(client),
-    create: canDuplicate(client) ? () => duplicate(client) : undefined,
+    create: duplicator(client),
     commandOf,
     onSilence: () => undefined,
   })

@@ -49,6 +49,11 @@ export function duplicate<C extends object>(client: C): C {
   })
 }
 
+/** How to create clients for the same server; `undefined` if the client cannot duplicate itself. */
+export function duplicator<C extends object>(client: C): (() => C) | undefined {
+  return canDuplicate(client) ? () => duplicate(client) : undefined
+}
+
 /** Whether it is a client of ioredis. */
 export function isIoRedis(client: object): boolean {
   return has(client, 'callBuffer')

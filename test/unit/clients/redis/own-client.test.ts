@@ -6,6 +6,7 @@ import {
   canDuplicate,
   discard,
   duplicate,
+  duplicator,
   hasEnded,
   mute,
   SILENCE_MS,
@@ -77,6 +78,11 @@ describe('a duplicate', () => {
 
   it('is possible for clients of both packages, and not for a plain object', () => {
     expect([ioredis(), createClient(), {}].map(canDuplicate)).toEqual([true, true, false])
+    const client = ioredis()
+    const own = duplicator(client)?.()
+    if (own !== undefined) made.push(own)
+    expect([own?.status, own === client]).toEqual(['wait', false])
+    expect(duplicator({})).toBeUndefined()
   })
 })
 
