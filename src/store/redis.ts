@@ -20,6 +20,7 @@ import { adapterOptions } from '../lib/adapter-options.js'
 import { openStore } from './redis/open.js'
 import { otherMethods } from './redis/revocations.js'
 import { tokenMethods } from './redis/tokens.js'
+import { usageMethods } from './redis/usage.js'
 import type { Store } from './store.js'
 
 export type {
@@ -79,6 +80,7 @@ export function redisStore(
     },
     ...tokenMethods(run),
     ...otherMethods(run),
+    usage: usageMethods(run),
     now: () => redisNow(run),
     identity: () => redisIdentity(run),
   }

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { listJson } from '../lib/plain.js'
 import type { CallerUse, ScopeUse, UsageGap, UsageLife, UsageRow } from './usage.js'
 
 /** The lists of a row, as they are stored. */
@@ -15,25 +14,34 @@ export interface RowTexts {
   readonly callers: string
 }
 
-/** The lists of a row as JSON. */
+/** The lists of a row as JSON. Written by hand: a flush encodes a hundred thousand of them. */
 export function rowTexts({ refused, scopes, callers }: UsageRow): RowTexts {
   return {
-    refused: listJson(Object.entries(refused)),
-    scopes: listJson(scopes.map(({ scope, uses, lastUsedAt }) => [scope, uses, lastUsedAt])),
-    callers: listJson(
-      callers.map(({ address, route, userAgent, requests }) => [
-        address,
-        route,
-        userAgent,
-        requests,
-      ]),
+    refused: listText(Object.entries(refused), ([code, count]) => `${quoted(code)},${count}`),
+    scopes: listText(
+      scopes,
+      ({ scope, uses, lastUsedAt }) => `${quoted(scope)},${uses},${lastUsedAt}`,
+    ),
+    callers: listText(
+      callers,
+      ({ address, route, userAgent, requests }) =>
+        `${quoted(address)},${quoted(route)},${quoted(userAgent)},${requests}`,
     ),
   }
 }
 
 /** The gaps of a life as JSON. */
 export function gapsText({ gaps }: Pick<UsageLife, 'gaps'>): string {
-  return listJson(gaps.map(({ from, to }) => [from, to]))
+  return listText(gaps, ({ from, to }) => `${from},${to}`)
+}
+
+// For text, `JSON.stringify` calls no `toJSON` of a polluted prototype.
+const quoted = (text: string) => JSON.stringify(text)
+
+function listText<T>(items: readonly T[], textOf: (item: T) => string): string {
+  let text = ''
+  for (const item of items) text += `${text === '' ? '[' : ',['}${textOf(item)}]`
+  return `[${text}]`
 }
 
 /** The lists of a stored row. */
@@ -70,19 +78,25 @@ export function gapsOf(text: unknown): UsageGap[] {
   )
 }
 
-/** A row that can be summed: unreadable lists are empty, so that one broken row does not stop all folding. */
+/** A row that can be summed: what is unreadable counts as nothing, so that one broken row does not stop all folding. */
 export function summable(row: UsageRow): UsageRow {
+  const count = (value: unknown) => (typeof value === 'number' ? value : 0)
+  const time = (value: unknown) => (typeof value === 'number' ? value : null)
   return {
     ...row,
+    requests: count(row.requests),
     refused: typeof row.refused === 'object' && row.refused !== null ? row.refused : {},
+    firstUsedAt: time(row.firstUsedAt),
+    lastUsedAt: time(row.lastUsedAt),
     scopes: Array.isArray(row.scopes) ? row.scopes : [],
     callers: Array.isArray(row.callers) ? row.callers : [],
+    others: count(row.others),
   }
 }
 
 function parsed<T>(text: unknown, read: (list: unknown[]) => T): T {
   try {
-    return read(JSON.parse(text as string) as unknown[])
+    return read((typeof text === 'string' ? JSON.parse(text) : text) as unknown[])
   } catch {
     return text as T
   }

@@ -19,6 +19,7 @@
  * - `changes`: `r:` and the id of each stored revocation, `t:` and the id of each token that was superseded or
  *   succeeded, by the number of its last change; `change`: the highest number
  * - `pending`: ids of stored revocations with rows left to mark, oldest first
+ * - the keys of usage: see `lua-usage.ts`
  *
  * @module
  */
@@ -223,6 +224,9 @@ end
 
 /** A script that reads and writes no token. */
 export const plain = (body: string): string => `${HEAD_WHEN_FULL}${COMMON}${body}`
+
+/** A script that writes no token, and is refused when memory is full. */
+export const bulky = (body: string): string => `${HEAD}${COMMON}${body}`
 
 /** A script that reads and writes tokens, and is refused when memory is full. */
 export const growing = (body: string): string => `${HEAD}${COMMON}${TOKENS}${body}`

@@ -7,7 +7,14 @@
  *
  * @module
  */
-import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
+import {
+  joined,
+  raw,
+  type Sql,
+  type SqlScalar,
+  type Steps,
+  sql,
+} from '../../clients/sql/statement.js'
 import type {
   UsageLife,
   UsagePage,
@@ -31,8 +38,8 @@ import {
 
 // The tokens whose hours one transaction sums: up to 24 rows for each, from each process that used it.
 const FOLDED_TOKENS = 25
-// The length of the lists of one statement, below the limits of servers for the size of a packet.
-const STATEMENT_LENGTH = 2 ** 20
+// The length of the values of one statement, also far below the size of a packet that servers accept.
+const STATEMENT_LENGTH = 2 ** 17
 // Excludes other purges. No holder begins with a letter.
 const PURGE = { holder: 'purge of usage' }
 
@@ -69,27 +76,23 @@ function* mergeRows(dialect: Dialect, rows: readonly UsageRow[]): Steps<number> 
   const closedUntil = Number(state['n'])
   // In one order, so that two merges of the same rows do not wait for each other.
   const sorted = largestOf(rows, closedUntil).sort((a, b) => (rowKey(a) < rowKey(b) ? -1 : 1))
-  yield* upsert(
-    dialect,
-    sorted.map((row) => usageValues(row)),
-  )
+  yield* upsert(dialect, sorted)
   return closedUntil
 }
 
-type Values = ReturnType<typeof usageValues>
-
-function* upsert(dialect: Dialect, values: readonly Values[]): Steps<void> {
-  let batch: Values[] = []
+/** In small statements: what encodes one of them holds the event loop. */
+function* upsert(dialect: Dialect, rows: readonly UsageRow[], isDay = false): Steps<void> {
+  let batch: SqlScalar[][] = []
   let length = 0
-  for (const row of values) {
-    for (const value of row) length += typeof value === 'string' ? value.length : 0
-    batch.push(row)
-    if (length < STATEMENT_LENGTH) continue
+  for (const [index, row] of rows.entries()) {
+    const values = usageValues(row, isDay)
+    for (const value of values) length += typeof value === 'string' ? value.length : 8
+    batch.push(values)
+    if (length < STATEMENT_LENGTH && index + 1 < rows.length) continue
     for (const statement of dialect.upsertUsage(batch)) yield statement
     batch = []
     length = 0
   }
-  if (batch.length > 0) for (const statement of dialect.upsertUsage(batch)) yield statement
 }
 
 function selectRows(
@@ -173,9 +176,6 @@ function* foldBatch(dialect: Dialect, until: number): Steps<boolean> {
     groups.set(key, [...(groups.get(key) ?? []), summable(row)])
   }
   yield sql`DELETE FROM ${usage} WHERE ${ofDay} AND ${due}`
-  yield* upsert(
-    dialect,
-    [...groups.values()].map((group) => usageValues(folded(group), true)),
-  )
+  yield* upsert(dialect, [...groups.values()].map(folded), true)
   return true
 }
