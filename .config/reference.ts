@@ -50,6 +50,13 @@ const SECTIONS: readonly Section[] = [
     prefix: 'cache.',
   },
   {
+    title: 'Options of `usage`',
+    file: 'src/options/usage.ts',
+    symbol: 'UsageOptions',
+    defaults: true,
+    prefix: 'usage.',
+  },
+  {
     title: 'Options of a policy',
     file: 'src/options/policy-options.ts',
     symbol: 'PolicyOptions',
@@ -104,6 +111,11 @@ const SECTIONS: readonly Section[] = [
     intro: 'Times are Unix milliseconds. A field that does not apply is `null`.',
     file: 'src/store/records.ts',
     symbol: 'TokenRecord',
+  },
+  {
+    title: 'Fields of a report of `tokens.usage`',
+    file: 'src/verbs/usage.ts',
+    symbol: 'TokenUsage',
   },
   {
     title: 'Details for `tokens.update`',

@@ -38,6 +38,7 @@ export type {
   RotationsOptions,
   WatchwordOptions,
 } from './options/options.js'
+export type { UsageOptions } from './options/usage.js'
 export type { ReuseAction } from './policy/policy.js'
 export type { WitnessKind } from './revocation/follower/witness.js'
 export { memoryStore } from './store/memory.js'
@@ -69,3 +70,11 @@ export type {
 } from './verbs/inputs.js'
 export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
 export type { CompiledRequirement } from './verbs/requirement.js'
+export type {
+  TokenUsage,
+  TokenUsageOptions,
+  UsageCoverage,
+  UsageNotKept,
+  UsageTarget,
+} from './verbs/usage.js'
+export type { CoverageGap } from './verbs/usage-coverage.js'

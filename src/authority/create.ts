@@ -21,6 +21,7 @@ import {
   NO_REQUIREMENT,
 } from '../verbs/requirement.js'
 import { updateToken } from '../verbs/update.js'
+import { tokenUsage } from '../verbs/usage.js'
 import type { Verifier } from '../verbs/verify.js'
 import { auditReads } from './audit-reads.js'
 import { health } from './health.js'
@@ -30,6 +31,7 @@ import { operationsOf } from './operations.js'
 import type { Parts } from './parts.js'
 import { given, Refusals } from './refusals.js'
 import { offerTelemetry } from './telemetry.js'
+import { ownUsage } from './usage.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts } from './wiring.js'
 
@@ -81,6 +83,7 @@ function facade(parts: Parts): Watchword {
       ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
       : verb()
   const close = () => stopParts(parts)
+  const own = ownUsage(parts.usage, parts.follower)
   const watchword: Watchword = {
     issue: (input) => open(() => issue(input)),
     issueMany: (inputs) => open(() => issueMany(inputs)),
@@ -107,6 +110,8 @@ function facade(parts: Parts): Watchword {
             () => ({ actor: given(options, 'actor'), id }),
           ),
         ),
+      usage: (...[target, ...options]: readonly unknown[]) =>
+        open(() => tokenUsage(parts, own, target, options.length === 0 ? {} : options[0])),
     }),
     keys: Object.freeze({
       list: () => keyring.list(),

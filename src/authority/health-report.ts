@@ -7,6 +7,7 @@ import type { KeyInfo } from '../keys/key-info.js'
 import type { Failure } from '../observe/failures.js'
 import type { IncidentKind } from '../observe/incident-kind.js'
 import type { Standing } from '../revocation/follower/standing.js'
+import type { UsageGap } from '../store/usage.js'
 
 /** The health of an authority. */
 export interface Health extends Standing {
@@ -77,4 +78,16 @@ export interface Health extends Standing {
   }
   /** The number of cached tokens and their size in bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
+  /**
+   * What this node counts about the use of tokens: the time up to which the store has all counts, the number of counters
+   * in memory, and the intervals of which counts were lost. `not kept` if the store keeps no usage, or with the option
+   * `usage: false`.
+   */
+  readonly usage:
+    | {
+        readonly coveredTo: number
+        readonly counters: number
+        readonly gaps: readonly UsageGap[]
+      }
+    | 'not kept'
 }

@@ -43,5 +43,12 @@ export function health(parts: Parts): Health {
       lost: trail.lost,
     },
     cache: { tokens: cache.size, bytes: cache.bytes },
+    usage: usageHealth(parts),
   }
+}
+
+function usageHealth({ usage }: Parts): Health['usage'] {
+  if (usage?.recorder === undefined) return 'not kept'
+  const { current } = usage.lives
+  return { coveredTo: current.to, counters: usage.recorder.size, gaps: current.gaps }
 }

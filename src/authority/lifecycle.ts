@@ -32,6 +32,8 @@ export async function startParts(parts: Parts): Promise<void> {
   auditing?.sequencer.start()
   // Events from before the keys were loaded.
   void trail.flush()
+  // Last, so nothing is announced by an authority that fails to start.
+  await parts.usage?.keeper.start()
   scheduleSweep(parts)
 }
 
@@ -47,9 +49,14 @@ function scheduleSweep(parts: Parts): void {
 
 /** Stops the parts and releases all resources. Idempotent. */
 export async function stopParts(parts: Parts): Promise<void> {
-  const { follower, usage, store, callStore, trail } = parts
+  const { follower, lastUse, usage, store, callStore, trail } = parts
   if (!halt(parts)) return
-  const results = await Promise.allSettled([follower.stop(), usage.flush(), trail.flush()])
+  const results = await Promise.allSettled([
+    follower.stop(),
+    lastUse.flush(),
+    usage?.keeper.close(),
+    trail.flush(),
+  ])
   if (releaseAdapter(store)) await callStore(() => store.close())
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
@@ -60,6 +67,7 @@ export async function stopParts(parts: Parts): Promise<void> {
  */
 export function abandonParts(parts: Parts): void {
   halt(parts)
+  parts.usage?.keeper.stop()
   parts.follower.abandon()
   releaseAdapter(parts.store)
 }

@@ -7,14 +7,25 @@
 import { MAX_SKEW_MS } from '../keys/rotation.js'
 import type { AuditTrail } from '../observe/audit/trail.js'
 import type { StoreCall } from '../observe/failures.js'
+import { MAX_ROW_AGE_MS } from '../observe/usage/keeper.js'
+import type { LostLives } from '../observe/usage/lost-lives.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { Store } from '../store/store.js'
+import type { UsageStore } from '../store/usage.js'
 
 // Records of expired tokens are kept for a month for inspection; keys and revocations only as long as tokens may depend
 // on them.
 const KEEP_RECORDS_MS = 30 * 86_400_000
 const PURGE_EVERY_MS = 3_600_000
+// A node sends no rows for hours older than this, and has an hour for those that are on the way.
+const FOLD_AFTER_MS = MAX_ROW_AGE_MS + 3_600_000
+
+/** The parts of usage that a sweep needs. */
+interface SweptUsage {
+  readonly part: Pick<UsageStore, 'purge'>
+  readonly lostLives: Pick<LostLives, 'check'>
+}
 
 /** Options of a sweep. */
 export interface SweepParts {
@@ -26,7 +37,10 @@ export interface SweepParts {
   readonly options: {
     readonly audit: { readonly keepMs: number } | undefined
     readonly keys: { readonly rotateEveryMs: number; readonly publishAheadMs: number }
+    readonly usage: { readonly keepMs: number }
   }
+  /** `undefined` for a store that keeps no usage. */
+  readonly usage: SweptUsage | undefined
   /** State of the node: whether it has stopped, and when it purges the store next. */
   readonly state: { readonly closed: boolean; purgeAt: number }
 }
@@ -42,14 +56,13 @@ export async function sweep(parts: SweepParts): Promise<void> {
   // No node's clock is behind by more than the skew, so nothing is dropped that a node would still accept.
   index.forget(now - MAX_SKEW_MS)
   void follower.compact(now - MAX_SKEW_MS)
+  void parts.usage?.lostLives.check(now).catch(() => undefined)
   // An outage only defers it to the next sweep.
   if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
 }
 
-async function purge(
-  { store, callStore, state, options, trail }: SweepParts,
-  now: number,
-): Promise<void> {
+async function purge(parts: SweepParts, now: number): Promise<void> {
+  const { store, callStore, state, options, trail, usage } = parts
   const past = now - MAX_SKEW_MS
   // Events sealed with a key may concern tokens of its successor, which was published before the key retired.
   const keys = past - 2 * (options.keys.rotateEveryMs + options.keys.publishAheadMs)
@@ -61,6 +74,10 @@ async function purge(
   const keepMs = options.audit?.keepMs
   if (audit !== undefined && keepMs !== undefined)
     await callStore(() => audit.purge(past - keepMs), 'purge')
+  if (usage !== undefined) {
+    const until = { foldUntil: past - FOLD_AFTER_MS, removeUntil: past - options.usage.keepMs }
+    await callStore(() => usage.part.purge(until), 'usage')
+  }
   // Each node has a random time within the hour.
   state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
 }

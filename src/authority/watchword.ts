@@ -29,6 +29,7 @@ import type {
 } from '../verbs/inputs.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
+import type { TokenUsage, TokenUsageOptions, UsageNotKept, UsageTarget } from '../verbs/usage.js'
 import type { Health } from './health-report.js'
 import type { KnownNames, NameOf } from './names.js'
 
@@ -134,6 +135,13 @@ export interface Watchword<
      * `ERR_INVALID_ARGUMENT` or `ERR_STORE_UNAVAILABLE`. Retrying is safe.
      */
     update(id: string, details: TokenDetailsInput, options: UpdateOptions): Promise<TokenInfo>
+    /**
+     * How a token or a family was used, on all nodes: requests, refusals, scopes and callers. Check `coverage` before
+     * you treat a token as unused: `complete` is `false` if any count may be missing. `kept` is `false` with a store
+     * that keeps no usage. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_STORE_UNAVAILABLE` or `ERR_STORE_CORRUPT`.
+     */
+    usage(target: UsageTarget): Promise<TokenUsage | UsageNotKept>
+    usage(target: UsageTarget, options: TokenUsageOptions): Promise<TokenUsage | UsageNotKept>
   }
   /** The keys. */
   readonly keys: {

@@ -22,7 +22,7 @@ import { AuditWitness } from '../observe/audit/witness.js'
 import { audit } from '../observe/audit.js'
 import { Failures, type StoreCall } from '../observe/failures.js'
 import type { Probe } from '../observe/probe.js'
-import { UsageRecorder } from '../observe/usage.js'
+import { LastUseRecorder } from '../observe/usage/last-use.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { Announcements } from '../revocation/follower/announcements.js'
 import { Follower } from '../revocation/follower/follower.js'
@@ -40,6 +40,7 @@ import type { Parts } from './parts.js'
 import { resolveRoots } from './roots.js'
 import { refuseLostKeys, warnOfMemory } from './start-checks.js'
 import { storeReads } from './store-reads.js'
+import { makeUsage } from './usage.js'
 
 // Limits the retry rate in an outage, so a busy token does not load a store that is down.
 const RETIRE_AGAIN_MS = 1000
@@ -48,14 +49,19 @@ const RETIRE_AGAIN_MS = 1000
 export function buildParts(options: ResolvedOptions): Parts {
   const base = makeBase(options)
   const { clock, store, callStore, index, assertionOf } = base
-  const cache = new VerifiedCache<Entry>(options.cache)
-  const usage = new UsageRecorder(clock, (usages) =>
+  const lastUse = new LastUseRecorder(clock, (usages) =>
     callStore(() => store.recordUsage(usages), 'recordUsage'),
   )
   const keys = makeKeys(base)
   const probe: Probe = { observer: undefined }
   const follower = makeFollower(base, keys)
   base.time.follow(follower.time)
+  const usage = makeUsage({ ...base, follower, isShared: base.feed.peek === undefined })
+  const recorder = usage?.recorder
+  const cache = new VerifiedCache<Entry>(
+    options.cache,
+    recorder === undefined ? undefined : (entry) => recorder.release(entry, clock.recent()),
+  )
   const known = {
     ...base,
     ...keys,
@@ -72,13 +78,15 @@ export function buildParts(options: ResolvedOptions): Parts {
     follower,
     assertionOf,
     probe,
-    onUse: (id, at) => usage.note(id, at),
+    onUse: (id, at) => lastUse.note(id, at),
+    usage: recorder,
     onFirstUse: (token, again) =>
       void retirePredecessor(known, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
   })
   return {
     ...known,
     cache,
+    lastUse,
     usage,
     auditing,
     verifier,

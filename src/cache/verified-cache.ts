@@ -40,11 +40,15 @@ export class VerifiedCache<E extends Fingerprinted> {
     noDeleteOnStaleGet: false,
   }
 
-  constructor(limits: CacheLimits | undefined) {
-    this.#entries =
-      limits === undefined
-        ? undefined
-        : new LRUCache<number, E>(bare({ max: limits.max, maxSize: limits.maxBytes }))
+  /**
+   * @param onLeave - Called with each entry that leaves the cache. Must not use the cache.
+   */
+  constructor(limits: CacheLimits | undefined, onLeave?: (entry: E) => void) {
+    if (limits === undefined) return
+    const bounds = { max: limits.max, maxSize: limits.maxBytes }
+    this.#entries = new LRUCache<number, E>(
+      bare(onLeave === undefined ? bounds : { ...bounds, dispose: onLeave }),
+    )
   }
 
   /** Whether caching is enabled. */

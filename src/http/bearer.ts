@@ -187,7 +187,8 @@ class Check<Request, Claims> {
 
   #ask(request: Request, token: string): Outcome<Claims> | Promise<Outcome<Claims>> {
     const { authority, authenticate, direct, needs } = this.#parts
-    const context = decisions.hasSubscribers ? this.#contextOf(request) : undefined
+    const isWanted = decisions.hasSubscribers || direct?.keepsCallers === true
+    const context = isWanted ? this.#contextOf(request) : undefined
     // Checked by identity on every call: a wrapper or replacement of the library's function is never bypassed.
     if (direct === undefined || authority.authenticate !== authenticate) {
       return this.#askAuthority(request, token, context)

@@ -9,7 +9,7 @@ import { type ConnectGuard, connectGuard } from './connect.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/request-adapters.js'
-import { authorizationOf, formOf, requestIdOf } from './incoming.js'
+import { authorizationOf, formOf, requestIdOf, userAgentOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RequestAdapter } from './request-adapter.js'
 
@@ -32,6 +32,7 @@ const ADAPTER: RequestAdapter<Request> = {
       method,
       ...(typeof pattern === 'string' ? { route: pattern } : {}),
       ...(ip === undefined ? {} : { address: ip }),
+      ...userAgentOf(request),
       ...requestIdOf(request as { id?: unknown }),
     }
   },

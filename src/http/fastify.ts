@@ -11,7 +11,14 @@ import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { nodeReading } from './endpoints/request-adapters.js'
 import { closeIfUnread } from './endpoints/unread.js'
-import { authorizationOf, carriesToken, formOf, neverCached, requestIdOf } from './incoming.js'
+import {
+  authorizationOf,
+  carriesToken,
+  formOf,
+  neverCached,
+  requestIdOf,
+  userAgentOf,
+} from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import { refusalError } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
@@ -60,6 +67,7 @@ const ADAPTER: RequestAdapter<FastifyRequest> = {
       method,
       address: ip,
       ...(route === undefined ? {} : { route }),
+      ...userAgentOf(request.raw as IncomingMessage),
       ...requestIdOf(request),
     }
   },

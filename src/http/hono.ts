@@ -51,10 +51,12 @@ const ADAPTER: RequestAdapter<Context> = {
   context: (c) => {
     const requestId: unknown = c.get('requestId')
     const { routePath } = c.req
+    const userAgent = c.req.header('user-agent')
     return {
       method: c.req.method,
       // This is the pattern of the guard; a guard for many routes does not know the pattern of the route.
       ...(routePath.endsWith('*') ? {} : { route: routePath }),
+      ...(userAgent === undefined ? {} : { userAgent }),
       ...(typeof requestId === 'string' ? { requestId } : {}),
     }
   },

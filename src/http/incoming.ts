@@ -58,6 +58,14 @@ export function formOf({ headers }: { readonly headers: object }, body: unknown)
     : undefined
 }
 
+/** The `User-Agent` header, for the context of a request. */
+export function userAgentOf({ headers }: { readonly headers: object }): {
+  readonly userAgent?: string
+} {
+  const userAgent = headerOf(headers, 'user-agent')
+  return userAgent === undefined ? {} : { userAgent }
+}
+
 /** A name set by the application or middleware; header values are client input. */
 export function requestIdOf({ id }: { readonly id?: unknown }): { readonly requestId?: string } {
   if (typeof id === 'string') return { requestId: id }

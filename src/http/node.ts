@@ -14,7 +14,7 @@ import { type ConnectGuard, connectGuard } from './connect.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { type ConnectEndpoint, connectEndpoint, nodeReading } from './endpoints/request-adapters.js'
-import { authorizationOf, formOf, isEncrypted, requestIdOf, send } from './incoming.js'
+import { authorizationOf, formOf, isEncrypted, requestIdOf, send, userAgentOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RefusalError } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
@@ -39,6 +39,7 @@ const ADAPTER: RequestAdapter<IncomingMessage> = {
       method: method as string,
       // The peer of the connection: `node:http` has no setting for trusted proxies.
       ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
+      ...userAgentOf(request),
       ...requestIdOf(request as { id?: unknown }),
     }
   },

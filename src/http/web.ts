@@ -24,7 +24,10 @@ const ADAPTER: RequestAdapter<Request> = {
   // The body of a Web request is parsed only when the handler reads it.
   form: () => undefined,
   isSecure: (request) => isEncryptedIn(environments.get(request)),
-  context: ({ method }) => ({ method }),
+  context: ({ method, headers }) => {
+    const userAgent = headers.get('user-agent')
+    return userAgent === null ? { method } : { method, userAgent }
+  },
 }
 
 /**

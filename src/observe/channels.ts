@@ -55,6 +55,8 @@ export interface RequestContext {
   readonly requestId?: string
   /** The client's address, as far as the framework trusts it. */
   readonly address?: string
+  /** The `User-Agent` of the request, which the client controls. */
+  readonly userAgent?: string
 }
 
 /** The kinds of changes. */
@@ -145,7 +147,7 @@ export const decisions = channel('watchword:decision')
 /** Carries an {@link AuditEvent} for each change. */
 export const audits = channel('watchword:audit')
 
-const CONTEXT_FIELDS = ['method', 'route', 'requestId', 'address'] as const
+const CONTEXT_FIELDS = ['method', 'route', 'requestId', 'address', 'userAgent'] as const
 const MAX_CONTEXT_LENGTH = 256
 
 /** The common fields of every decision. */

@@ -28,7 +28,7 @@ export interface Failure {
 export type Operation =
   | 'read'
   | Extract<keyof Store, 'insertTokens' | 'succeed' | 'supersede' | 'revoke' | 'recordUsage'>
-  | Extract<keyof Store, 'insertKey' | 'rewrapKey' | 'purge' | 'updateDetails' | 'audit'>
+  | Extract<keyof Store, 'insertKey' | 'rewrapKey' | 'purge' | 'updateDetails' | 'audit' | 'usage'>
   | Extract<keyof RevocationFeed, 'append' | 'touch'>
 
 /** Runs a call to the store under a deadline. Default: a read. */

@@ -19,6 +19,7 @@ import { defaultNodeName } from '../revocation/follower/local-life.js'
 import type { Store } from '../store/store.js'
 import { type PolicyOptions, resolvePolicy } from './policy-options.js'
 import { type auditSchema, type cacheSchema, type keysSchema, optionsSchema } from './schema.js'
+import { type ResolvedUsage, resolveUsage, type UsageOptions } from './usage.js'
 
 export type { PolicyOptions, RotationsOptions } from './policy-options.js'
 
@@ -126,6 +127,11 @@ export interface WatchwordOptions<Schema extends StandardSchemaV1 | undefined = 
    * a checkpoint every minute, content for 400 days.
    */
   readonly audit?: AuditOptions | false
+  /**
+   * Counts how tokens are used, for `tokens.usage`, if the store keeps usage; `false` counts nothing, and reports say
+   * that they know nothing about this node. Default: everything, for 180 days.
+   */
+  readonly usage?: UsageOptions | false
   /** The source of time. Default: the machine's clocks. */
   readonly clock?: Clock
 }
@@ -163,6 +169,7 @@ export interface ResolvedOptions {
   readonly timeoutMs: number
   readonly node: string
   readonly maxRevocations: number
+  readonly usage: ResolvedUsage
   readonly clock: Clock | undefined
 }
 
@@ -219,6 +226,7 @@ export function resolveOptions(input: unknown): ResolvedOptions {
     timeoutMs: data.timeout ?? DEFAULTS.timeoutMs,
     node: data.node ?? defaultNodeName(),
     maxRevocations: data.maxRevocations ?? DEFAULTS.maxRevocations,
+    usage: resolveUsage(data.usage),
     clock: data.clock,
   }
 }

@@ -66,6 +66,8 @@ const STORE_METHODS = [
   ...['countTokens', 'updateDetails'],
 ]
 
+const USAGE_METHODS = ['mergeRows', 'listRows', 'mergeLife', 'listLives', 'purge']
+
 const FEED_METHODS = ['open', 'head', 'read', 'append', 'close']
 
 const adapter = <T>(
@@ -95,8 +97,10 @@ const isMethodIfAny = (method: unknown): boolean =>
   method === undefined || typeof method === 'function'
 
 // Adapters written in JavaScript have no compiler that reports a missing method.
-const describesStore = ({ name, supports }: Partial<Store>): boolean =>
-  typeof name === 'string' && typeof supports?.durable === 'boolean'
+const describesStore = ({ name, supports, usage }: Partial<Store>): boolean =>
+  typeof name === 'string' &&
+  typeof supports?.durable === 'boolean' &&
+  (usage === undefined || hasMethods(usage, USAGE_METHODS))
 
 const describesFeed = (feed: Partial<RevocationFeed>): boolean => {
   const { info, watch, touch, trim, peek } = feed
@@ -220,6 +224,16 @@ export const auditSchema = strict(
   'expected { checkpointEvery, onCheckpoint, keep }',
 )
 
+const flag = z.boolean('expected true or false')
+
+/** What is kept about the use of tokens. */
+export const usageSchema = strict({
+  scopes: optional(flag),
+  callers: optional(flag),
+  keep: optional(duration(7 * 24 * HOUR, 10 * YEAR, '180d')),
+  flushEvery: optional(duration(SECOND, 10 * MINUTE, '1m')),
+})
+
 /** The options of an authority. */
 export const optionsSchema = strict(
   {
@@ -266,6 +280,12 @@ export const optionsSchema = strict(
     timeout: optional(duration(10, 10 * MINUTE, '2s')),
     node: optional(name(128)),
     maxRevocations: optional(whole(1000, 100_000_000)),
+    usage: optional(
+      z.union(
+        [z.literal(false), usageSchema],
+        'expected false, or { scopes, callers, keep, flushEvery } with flags and durations',
+      ),
+    ),
     clock: optional(adapter<Clock>('clock', 'manualClock()', ['now'], isWholeClock)),
   },
   'expected an object of options',

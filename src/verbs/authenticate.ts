@@ -38,6 +38,7 @@ export function authenticator(core: Core) {
   const direct: Direct<unknown> = {
     check: (token, needs, context) => check(core, { token, needs, context }),
     accepts: (needs) => needs instanceof CompiledRequirement,
+    keepsCallers: core.verifier.keepsCallers,
     clock: core.clock,
     timeoutMs: core.options.timeoutMs,
     graceMs: (policy) => graceMsOf(core, policy),

@@ -23,6 +23,8 @@ export interface Direct<Claims> {
   ): VerifyResult<Claims> | Promise<VerifyResult<Claims>>
   /** Whether the requirement was compiled by this copy of the library. */
   accepts(needs: unknown): boolean
+  /** Whether the context of each request is counted. */
+  readonly keepsCallers: boolean
   readonly clock: ResolvedClock
   /** The timeout of one call to the store, in milliseconds. */
   readonly timeoutMs: number

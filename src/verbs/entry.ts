@@ -4,6 +4,7 @@
  * @module
  */
 import type { Fingerprint, Fingerprinted } from '../cache/verified-cache.js'
+import type { Counted } from '../observe/usage/counted.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
 import { intersectScopes } from '../policy/scopes.js'
 import type { KeyRecord } from '../store/store.js'
@@ -12,7 +13,7 @@ import type { Verified } from '../types.js'
 import type { CompiledRequirement } from './requirement.js'
 
 /** The authenticated claims of one token, with cached results. */
-export interface Entry extends Fingerprinted {
+export interface Entry extends Fingerprinted, Counted {
   /** Marks an authentic token. A dedicated field is safe against a polluted `Object.prototype`. */
   readonly ok: true
   // The fields of the hot path are small integers and pointers, so a check reads one or two cache lines.
@@ -24,6 +25,8 @@ export interface Entry extends Fingerprinted {
   special: boolean
   /** The requirement that the token met last. Both are immutable, so the result stays valid. */
   met: CompiledRequirement | undefined
+  /** The accepted requests that are not added to `hour` yet. */
+  uses: number
   /** The minute in which its use was last reported. */
   reportedMinute: number
   readonly principal: Verified<unknown>
@@ -83,7 +86,10 @@ export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
     deadlineSecond: 0,
     special: false,
     met: undefined,
-    reportedMinute: 0,
+    uses: 0,
+    reportedMinute: -1,
+    hour: undefined,
+    slot: 0,
     binding,
     principal,
     retiresPredecessor: claims.generation > 0 && policy?.retireOn === 'first-use',

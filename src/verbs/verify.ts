@@ -18,7 +18,8 @@ import {
   tellable,
 } from '../observe/channels.js'
 import type { Probe } from '../observe/probe.js'
-import { USAGE_INTERVAL_MS } from '../observe/usage.js'
+import { MINUTE_MS } from '../observe/usage/hour.js'
+import type { UsageRecorder } from '../observe/usage/recorder.js'
 import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
@@ -47,6 +48,8 @@ export interface VerifierOptions extends OpenerOptions {
   readonly probe: Probe
   /** Called with the token's id when a use is due to be reported. */
   readonly onUse: (id: string, at: number) => void
+  /** Counts uses; `undefined` if none are counted. */
+  readonly usage: UsageRecorder | undefined
   /**
    * Called on the first use of each successor that this node sees, if its policy retires the predecessor on first use,
    * and on the next use after `again` was called.
@@ -75,6 +78,7 @@ export class Verifier {
   readonly #index: RevocationIndex
   readonly #follower: LeaseHolder
   readonly #probe: Probe
+  readonly #usage: UsageRecorder | undefined
   readonly #retired = new Set<string>()
   /** Whether the feed was never read and tokens are accepted anyway. */
   lenient = false
@@ -86,6 +90,12 @@ export class Verifier {
     this.#index = options.index
     this.#follower = options.follower
     this.#probe = options.probe
+    this.#usage = options.usage
+  }
+
+  /** Whether the context of each accepted request is counted. */
+  get keepsCallers(): boolean {
+    return this.#usage?.keepsCallers === true
   }
 
   /** Rejects every token as `closed` from now on. */
@@ -99,6 +109,7 @@ export class Verifier {
     const began = observer === undefined ? 0 : observer.begin()
     const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
+    if (found.ok && result !== found.principal) this.#count(found, result)
     if (result === REJECTED.malformed) hintAtMistake(token)
     if (observer !== undefined) {
       if (began > 0) observer.timed(began)
@@ -124,7 +135,7 @@ export class Verifier {
 
   /**
    * Decides about an authentic token. Everything that can change is checked here, on a cache hit and a cache miss
-   * alike.
+   * alike. Counts an acceptance, but no other result, since the caller may decide again.
    *
    * @param proven - Whether the caller has just read the store, so the lease does not matter.
    */
@@ -135,14 +146,19 @@ export class Verifier {
     if (entry.met !== requirement) {
       const unmet = unmetBy(entry.principal, requirement)
       if (unmet !== undefined) return unmet
+      // The requests so far belong to the former requirement.
+      if (entry.uses !== 0) this.#usage?.turn(entry, now)
       entry.met = requirement
     }
-    const result =
-      proven || this.#fresh(requirement, now)
-        ? entry.principal
-        : this.#stale(entry.principal, requirement)
-    if (result.ok) this.#use(entry, now)
-    return result
+    if (!proven && !this.#fresh(requirement, now)) return this.#stale(entry.principal, requirement)
+    this.#use(entry, now)
+    return entry.principal
+  }
+
+  /** Counts a final decision that `decide` did not count: a rejection, or an acceptance on a stale node. */
+  #count(entry: Entry, result: VerifyResult<unknown>): void {
+    if (result.ok) this.#use(entry, this.#clock.judged())
+    else this.#usage?.refuse(entry, result.code, this.#clock.judged())
   }
 
   /** Why an authentic token is not valid; `undefined` if it is valid. */
@@ -196,14 +212,21 @@ export class Verifier {
   }
 
   #use(entry: Entry, now: number): void {
-    const minute = Math.floor(now / USAGE_INTERVAL_MS)
-    if (entry.reportedMinute !== minute) {
-      entry.reportedMinute = minute
-      this.#options.onUse(entry.principal.id, now)
-    }
+    const minute = Math.floor(now / MINUTE_MS)
+    if (entry.reportedMinute !== minute) this.#report(entry, minute, now)
+    entry.uses++
     if (entry.retiresPredecessor) {
       entry.retiresPredecessor = false
       this.#retire(entry)
+    }
+  }
+
+  #report(entry: Entry, minute: number, now: number): void {
+    this.#options.onUse(entry.principal.id, now)
+    if (this.#usage !== undefined) this.#usage.report(entry, minute, now)
+    else {
+      entry.reportedMinute = minute
+      entry.uses = 0
     }
   }
 
@@ -232,13 +255,17 @@ export class Verifier {
     return UNREADABLE
   }
 
-  /** Counts and publishes a decision, if they are observed; for callers that decide in several steps. */
+  /** Counts and publishes a final decision, for callers that decide in several steps. */
   tell(
     found: Entry | Rejected,
     result: VerifyResult<unknown>,
     requirement: CompiledRequirement,
     context?: RequestContext,
   ): void {
+    if (found.ok) {
+      if (result !== found.principal) this.#count(found, result)
+      if (result.ok && context !== undefined) this.#usage?.call(found, context, this.#clock)
+    }
     this.#probe.observer?.decided(codeOf(result), found.ok ? found.principal : undefined)
     if (!decisions.hasSubscribers) return
     this.#publish(found, result, { requirement, at: this.#clock.reading(), context })

@@ -233,7 +233,12 @@ export class Process {
       store: { purge: (before) => this.#purge(before) },
       callStore: (call) => call(),
       trail: { note: () => {} },
-      options: { audit: undefined, keys: { rotateEveryMs: 0, publishAheadMs: 0 } },
+      options: {
+        audit: undefined,
+        keys: { rotateEveryMs: 0, publishAheadMs: 0 },
+        usage: { keepMs: 0 },
+      },
+      usage: undefined,
       // Each sweep also purges.
       state: { closed: this.owner.dead, purgeAt: Number.NEGATIVE_INFINITY },
     })

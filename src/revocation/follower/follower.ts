@@ -15,6 +15,7 @@ import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
 import { assemble, type FollowerParts } from './follower-parts.js'
 import type { Freshness } from './freshness.js'
+import type { Member } from './members.js'
 import { type Standing, standingOf } from './standing.js'
 import { Watcher } from './watcher.js'
 
@@ -131,6 +132,16 @@ export class Follower implements RevocationLog {
   /** The other nodes, and the evidence that this node shares their log. */
   get standing(): Standing {
     return standingOf(this.#parts.membership.members, this.#parts.witness, this.time)
+  }
+
+  /** The id of this node as a member of the feed. */
+  get member(): string {
+    return this.#parts.membership.life
+  }
+
+  /** The other members of the feed whose entries have not ended. */
+  get others(): readonly Member[] {
+    return this.#parts.membership.members.others()
   }
 
   /** Stops following. The lease ends immediately. */

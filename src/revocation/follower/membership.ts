@@ -255,6 +255,11 @@ export class Membership {
     return this.#rollCalls.call(publish, timeoutMs)
   }
 
+  /** The instance of this process. */
+  get life(): string {
+    return this.#me.life
+  }
+
   /** The name of this node in the log. */
   get text(): string {
     return memberText(this.#me)

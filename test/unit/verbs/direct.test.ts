@@ -5,6 +5,7 @@ const newDirect = (): Direct<unknown> => ({
   check: () => {
     throw new Error('not called')
   },
+  keepsCallers: false,
   accepts: () => false,
   clock: {} as Direct<unknown>['clock'],
   timeoutMs: 1000,

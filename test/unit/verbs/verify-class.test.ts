@@ -72,6 +72,7 @@ function setup({ keyExpiresAt = START + 2 * HOUR, ...change }: Change = {}) {
     assertionOf: assertion,
     probe: { observer: undefined },
     onUse: (id, at) => void uses.push([id, at]),
+    usage: undefined,
     onFirstUse: ({ id }, again) => void firstUses.push({ id, again }),
     ...change,
   })

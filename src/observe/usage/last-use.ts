@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ResolvedClock, Timer } from '../lib/clock.js'
-import type { Usage } from '../store/store.js'
+import type { ResolvedClock, Timer } from '../../lib/clock.js'
+import type { Usage } from '../../store/store.js'
 
 /** The minimum interval between two reports of one token, in milliseconds. */
 export const USAGE_INTERVAL_MS = 60_000
@@ -12,7 +12,7 @@ const MAX_PENDING = 100_000
 const BATCH = 1000
 
 /** Collects uses of one authority. */
-export class UsageRecorder {
+export class LastUseRecorder {
   readonly #pending = new Map<string, number>()
   readonly #clock: ResolvedClock
   readonly #write: (usages: readonly Usage[]) => Promise<void>

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Usage } from 'watchword/store'
 import { manualClock } from 'watchword/testkit'
-import { resolveClock } from '../../../src/lib/clock.js'
-import { USAGE_INTERVAL_MS, UsageRecorder } from '../../../src/observe/usage.js'
+import { resolveClock } from '../../../../src/lib/clock.js'
+import { LastUseRecorder, USAGE_INTERVAL_MS } from '../../../../src/observe/usage/last-use.js'
 
 const MAX_PENDING = 100_000
 
@@ -10,10 +10,10 @@ function newRecorder(write?: (usages: readonly Usage[]) => Promise<void>) {
   const clock = manualClock()
   const written: (readonly Usage[])[] = []
   const keep = async (usages: readonly Usage[]) => void written.push(usages)
-  return { clock, written, recorder: new UsageRecorder(resolveClock(clock), write ?? keep) }
+  return { clock, written, recorder: new LastUseRecorder(resolveClock(clock), write ?? keep) }
 }
 
-describe('the usage recorder', () => {
+describe('the recorder of last uses', () => {
   it('writes the latest use of each token once per interval', async () => {
     const { clock, written, recorder } = newRecorder()
     recorder.note('a', 1)

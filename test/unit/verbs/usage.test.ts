@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { TokenUsage, UsageNotKept } from 'watchword'
+import { closeAll, HOUR, MINUTE, rig, SECOND, START, sharedStore } from '../../support/harness.js'
+
+afterEach(closeAll)
+
+const INPUT = {
+  policy: 'service',
+  subject: 'svc_billing',
+  scopes: ['orders:*', 'stock:read'],
+  actor: 'ops',
+} as const
+
+function kept(usage: TokenUsage | UsageNotKept): TokenUsage {
+  if (!usage.kept) throw new Error('the store keeps no usage')
+  return usage
+}
+
+describe('tokens.usage', () => {
+  it('counts requests, refusals and scopes of this process without a wait', async () => {
+    const { watchword, clock } = await rig()
+    const { token, id } = await watchword.issue(INPUT)
+    await clock.advance(10 * SECOND)
+    for (let i = 0; i < 3; i++) watchword.verify(token, { scopes: ['orders:read'] })
+    watchword.verify(token, { scopes: ['orders:write'] })
+    watchword.verify(token)
+    watchword.verify(token, { scopes: ['users:read'] })
+    await watchword.authenticate(token, { scopes: ['users:read'] })
+    await clock.advance(SECOND)
+    const at = START + 10 * SECOND
+    expect(await watchword.tokens.usage({ id })).toEqual({
+      kept: true,
+      from: START,
+      to: START + 11 * SECOND,
+      requests: 5,
+      refused: { insufficient_scope: 2 },
+      firstUsedAt: at,
+      lastUsedAt: START + 11 * SECOND,
+      scopes: [
+        { scope: 'orders:read', uses: 3, lastUsedAt: at },
+        { scope: 'orders:write', uses: 1, lastUsedAt: at },
+      ],
+      callers: [],
+      others: 0,
+      coverage: { complete: true, gaps: [] },
+    })
+  })
+
+  it('adds up hours, days and families', async () => {
+    const { watchword, clock } = await rig()
+    const first = await watchword.issue(INPUT)
+    watchword.verify(first.token)
+    await clock.advance(2 * HOUR)
+    watchword.verify(first.token)
+    const second = await watchword.rotate(first.token, { actor: 'ops' })
+    watchword.verify(second.token)
+    const { id, family } = second
+    expect(kept(await watchword.tokens.usage({ id })).requests).toBe(1)
+    expect(kept(await watchword.tokens.usage({ id: first.id })).requests).toBe(2)
+    expect(kept(await watchword.tokens.usage({ family })).requests).toBe(3)
+    const recent = await watchword.tokens.usage({ family }, { since: '30m' })
+    expect(kept(recent)).toMatchObject({ requests: 2, firstUsedAt: START + 2 * HOUR })
+    await clock.advance(72 * HOUR)
+    const later = kept(await watchword.tokens.usage({ family }))
+    expect(later).toMatchObject({ requests: 3, coverage: { complete: true } })
+  })
+
+  it('counts every scope of anyOf that the token has, and none that it lacks', async () => {
+    const { watchword } = await rig()
+    const { token, id } = await watchword.issue(INPUT)
+    const needs = watchword.require({
+      scopes: { allOf: ['orders:read'], anyOf: ['stock:read', 'orders:write', 'users:read'] },
+    })
+    watchword.verify(token, needs)
+    const { scopes } = kept(await watchword.tokens.usage({ id }))
+    expect(scopes.map(({ scope, uses }) => [scope, uses])).toEqual([
+      ['orders:read', 1],
+      ['orders:write', 1],
+      ['stock:read', 1],
+    ])
+  })
+
+  it('lists up to eight callers of a token and counts the others', async () => {
+    const { watchword } = await rig()
+    const { token, id } = await watchword.issue(INPUT)
+    for (let i = 0; i < 10; i++)
+      for (let n = 0; n <= i; n++)
+        await watchword.authenticate(token, {}, { address: `10.0.0.${i}`, route: '/orders' })
+    await watchword.authenticate(token)
+    const { callers, others, requests } = kept(await watchword.tokens.usage({ id }))
+    expect(requests).toBe(56)
+    expect(others).toBe(9 + 10)
+    expect(callers).toHaveLength(8)
+    expect(callers[0]).toEqual({
+      address: '10.0.0.7',
+      route: '/orders',
+      userAgent: '',
+      requests: 8,
+    })
+  })
+
+  it('keeps the last minute of another node as a gap until that node has written it', async () => {
+    const one = await rig({ node: 'one' })
+    const two = await rig({ node: 'two' }, one)
+    const { token, id } = await one.watchword.issue(INPUT)
+    two.watchword.verify(token)
+    await one.clock.advance(30 * SECOND)
+    const usage = kept(await one.watchword.tokens.usage({ id }))
+    expect(usage).toMatchObject({ requests: expect.any(Number) })
+    const later = async () => kept(await one.watchword.tokens.usage({ id }))
+    await two.watchword.close()
+    expect(await later()).toMatchObject({ requests: 1, coverage: { complete: true, gaps: [] } })
+  })
+
+  it('says that a store without the part keeps nothing', async () => {
+    const { usage: _, ...store } = sharedStore()
+    const { watchword } = await rig({}, { store })
+    const { token, id } = await watchword.issue(INPUT)
+    watchword.verify(token)
+    expect(await watchword.tokens.usage({ id })).toEqual({
+      kept: false,
+      from: START,
+      to: START,
+      coverage: { complete: false, gaps: [{ node: null, from: START, to: START }] },
+    })
+    expect(watchword.health().usage).toBe('not kept')
+  })
+
+  it('knows nothing about a node that does not count', async () => {
+    const one = await rig({ node: 'one' })
+    const { watchword: two } = await rig({ node: 'two', usage: false }, one)
+    const { id, token } = await one.watchword.issue(INPUT)
+    two.verify(token)
+    await one.clock.advance(5 * MINUTE)
+    expect(kept(await one.watchword.tokens.usage({ id }))).toMatchObject({
+      requests: 0,
+      coverage: { complete: false, gaps: [{ node: 'two', from: START, to: START + 5 * MINUTE }] },
+    })
+    expect(two.health().usage).toBe('not kept')
+    await two.close()
+    await one.clock.advance(5 * MINUTE)
+    expect(kept(await one.watchword.tokens.usage({ id })).coverage.gaps).toEqual([
+      { node: 'two', from: START, to: START + 5 * MINUTE },
+    ])
+  })
+})
