@@ -46,7 +46,7 @@ async function start(parts: Parts): Promise<Watchword> {
     policies: { job: { ttl: '1h', scopes: ['a'] } },
     rootKey: newRootKey(),
     maxStaleness: '1s',
-    timeout: '500ms',
+    timeout: '5s',
     feed: memoryFeed(),
     ...parts,
   })) as Watchword
@@ -62,7 +62,7 @@ type Failing = 'feedFailure' | 'storeFailure'
 /** The adapter's entry in `health()` as soon as it shows a failure; calls `work` until then. */
 async function failure(watchword: Watchword, of: Failing, work?: () => Promise<unknown>) {
   let shown: Health[Failing] = null
-  for (let left = 80; shown === null && left > 0; left--) {
+  for (let left = 300; shown === null && left > 0; left--) {
     await work?.().catch(() => undefined)
     shown = watchword.health()[of]
     await sleep(100)
@@ -300,7 +300,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     expect((await failure(watchword, 'feedFailure'))?.reason).toBe('timeout')
     server.thaw()
     await server.kill()
-    for (let left = 80; left > 0; left--) {
+    for (let left = 300; left > 0; left--) {
       if (watchword.health().feedFailure?.reason === 'unreachable') break
       await sleep(100)
     }
