@@ -170,10 +170,11 @@ const details = ({ label, owner, purpose, hint }: TokenRecord) =>
   JSON.stringify([label, owner, purpose, hint])
 
 function matches(row: TokenRecord, filter: TokenFilter): boolean {
-  const { liveAt, supersededAliveAt, revoked, expiresBefore = Infinity, ...equal } = filter
-  const { revokedAt, expiresAt, supersededAt } = row
+  const { liveAt, supersededAliveAt, revoked, expiresBefore, unusedBefore, ...equal } = filter
+  const { revokedAt, issuedAt, expiresAt, supersededAt, lastUsedAt } = row
   if (revoked !== undefined && revoked !== (revokedAt !== null)) return false
-  if (expiresAt >= expiresBefore) return false
+  if (expiresAt >= (expiresBefore ?? Infinity)) return false
+  if (Math.max(issuedAt, lastUsedAt ?? 0) >= (unusedBefore ?? Infinity)) return false
   if (expiresAt <= Math.max(liveAt ?? 0, supersededAliveAt ?? 0)) return false
   if (supersededAliveAt !== undefined && supersededAt === null) return false
   const isOver = revokedAt !== null || (supersededAt ?? Infinity) <= (liveAt ?? 0)

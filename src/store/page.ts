@@ -24,6 +24,8 @@ export interface TokenFilter {
   readonly revoked?: boolean
   /** Only tokens whose `expiresAt` is before this time. */
   readonly expiresBefore?: number
+  /** Only tokens that were issued before this time, and whose `lastUsedAt` is `null` or before it. */
+  readonly unusedBefore?: number
   /** Only tokens that are live at this time: not expired, not revoked, not superseded by then. */
   readonly liveAt?: number
   /** Only tokens with any `supersededAt` that expire after this time. */

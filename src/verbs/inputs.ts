@@ -142,6 +142,13 @@ export interface TokenCountQuery {
   readonly revoked?: boolean
   /** Only tokens that expire before this Unix time in milliseconds, including those that already have. */
   readonly expiresBefore?: number
+  /**
+   * Only tokens that were issued before this time, and not used since: a duration back from now, such as `'90d'`, or an
+   * ISO date in UTC, such as `'2026-03-01T00:00:00Z'`. Goes by the reported `lastUsedAt`, which is up to a minute behind
+   * and misses the uses that a process could not report:
+   * `tokens.usage` tells which intervals are not known.
+   */
+  readonly unusedSince?: Duration
   /** Only tokens that are neither expired nor revoked nor superseded. Default: all that were not purged. */
   readonly live?: boolean
 }

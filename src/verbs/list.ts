@@ -5,6 +5,7 @@
  */
 
 import * as z from 'zod/mini'
+import { type Duration, parseDuration } from '../lib/duration.js'
 import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { corruptIdsOf, readCount, readToken, readTokens, recordsOf } from '../store/checked.js'
@@ -35,7 +36,20 @@ const filterShape = {
       'expected Unix milliseconds, such as date.getTime()',
     ),
   ),
+  unusedSince: optional(
+    z.custom<Duration>(
+      (value) => parseDuration(value) !== undefined || isoTimeOf(value) !== undefined,
+      "expected a duration such as '90d', or a date such as '2026-03-01T00:00:00Z'",
+    ),
+  ),
   live: flag,
+}
+
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/
+
+function isoTimeOf(value: unknown): number | undefined {
+  const time = typeof value === 'string' && ISO_TIME.test(value) ? Date.parse(value) : Number.NaN
+  return time >= 0 ? time : undefined
 }
 
 const countSchema = strict(filterShape, 'expected an object')
@@ -75,19 +89,33 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
 
 /** The number of matching token records, including those that a list omits as corrupt. */
 export async function countTokens(core: Core, raw: unknown): Promise<number> {
-  const { live, ...fields } = parseInput(countSchema, raw)
-  const filter = filterOf(core, fields, live)
+  const { live, unusedSince, ...fields } = parseInput(countSchema, raw)
+  const filter = filterOf(core, fields, { live, unusedSince })
   return core.callStore(() => readCount(core.store, filter))
 }
 
-function filterOf(core: Core, fields: TokenFilter, live: boolean | undefined): TokenFilter {
-  return { ...fields, ...(live === true ? { liveAt: core.clock.now() } : {}) }
+/** The fields of a query that depend on the clock. Taken from the parsed query alone, which inherits nothing. */
+interface Relative {
+  readonly live: boolean | undefined
+  readonly unusedSince: Duration | undefined
+}
+
+function filterOf(core: Core, fields: TokenFilter, { live, unusedSince }: Relative): TokenFilter {
+  const now = core.clock.now()
+  const ago = parseDuration(unusedSince)
+  const unusedBefore = ago === undefined ? isoTimeOf(unusedSince) : Math.max(0, now - ago)
+  return {
+    ...fields,
+    ...(live === true ? { liveAt: now } : {}),
+    ...(unusedBefore === undefined ? {} : { unusedBefore }),
+  }
 }
 
 /** A page of token records. */
 export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
-  const { limit = DEFAULT_LIMIT, after, order, live, ...fields } = parseInput(querySchema, raw)
-  const filter = filterOf(core, fields, live)
+  const query = parseInput(querySchema, raw)
+  const { limit = DEFAULT_LIMIT, after, order, live, unusedSince, ...fields } = query
+  const filter = filterOf(core, fields, { live, unusedSince })
   // One extra record shows whether there is a next page.
   const page = {
     limit: limit + 1,

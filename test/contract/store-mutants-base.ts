@@ -98,7 +98,7 @@ async function insertTokens(
 function matches(
   rules: Rules,
   row: TokenRecord,
-  { liveAt, supersededAliveAt, revoked, expiresBefore, ...fields }: TokenFilter,
+  { liveAt, supersededAliveAt, revoked, expiresBefore, unusedBefore, ...fields }: TokenFilter,
 ): boolean {
   const names = Object.keys(fields) as Array<keyof typeof fields>
   return (
@@ -107,6 +107,7 @@ function matches(
     ) &&
     (revoked === undefined || rules.isMarked(row) === revoked) &&
     (expiresBefore === undefined || rules.expiresBefore(row, expiresBefore)) &&
+    (unusedBefore === undefined || rules.isUnused(row, unusedBefore)) &&
     (liveAt === undefined || rules.isLive(row, liveAt)) &&
     (supersededAliveAt === undefined || rules.isEnding(row, supersededAliveAt))
   )

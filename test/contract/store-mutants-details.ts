@@ -74,6 +74,42 @@ export const inventoryMutants: readonly Mutant[] = [
     rules: { expiresBefore: ({ expiresAt }, at) => expiresAt <= at },
   },
   {
+    rule: 'lists.unused',
+    fault: 'ignores the filter for unused tokens',
+    methods: filtersBy(({ unusedBefore: _, ...rest }) => rest),
+  },
+  {
+    rule: 'lists.unused',
+    fault: 'finds only tokens that were never used',
+    rules: { isUnused: (row, before) => row.lastUsedAt === null && GOOD.isUnused(row, before) },
+  },
+  {
+    rule: 'lists.unused',
+    fault: 'finds no token that was never used',
+    rules: { isUnused: (row, before) => row.lastUsedAt !== null && GOOD.isUnused(row, before) },
+  },
+  {
+    rule: 'lists.unused',
+    fault: 'finds tokens that were issued later',
+    rules: { isUnused: ({ lastUsedAt }, before) => (lastUsedAt ?? 0) < before },
+  },
+  {
+    rule: 'lists.unused',
+    fault: 'finds tokens that were used at the very time',
+    rules: {
+      isUnused: ({ issuedAt, lastUsedAt }, before) =>
+        issuedAt < before && (lastUsedAt ?? 0) <= before,
+    },
+  },
+  {
+    rule: 'lists.unused',
+    fault: 'finds tokens that were issued at the very time',
+    rules: {
+      isUnused: ({ issuedAt, lastUsedAt }, before) =>
+        issuedAt <= before && (lastUsedAt ?? 0) < before,
+    },
+  },
+  {
     rule: 'lists.newest',
     fault: 'ignores the order',
     methods: (_, good) => ({

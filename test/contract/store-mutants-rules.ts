@@ -48,6 +48,7 @@ export interface Rules {
   isLive(row: TokenRecord, at: number): boolean
   isEnding(row: TokenRecord, at: number): boolean
   expiresBefore(row: TokenRecord, at: number): boolean
+  isUnused(row: TokenRecord, before: number): boolean
   /** Whether a successor has the details of its predecessor. */
   inherits(predecessor: TokenRecord, successor: TokenRecord): boolean
   /** Whether an update expects the tag of the row. */
@@ -79,6 +80,8 @@ export const GOOD: Rules = {
     revokedAt === null && expiresAt > at && (supersededAt === null || supersededAt > at),
   isEnding: ({ supersededAt, expiresAt }, at) => supersededAt !== null && expiresAt > at,
   expiresBefore: ({ expiresAt }, at) => expiresAt < at,
+  isUnused: ({ issuedAt, lastUsedAt }, before) =>
+    issuedAt < before && (lastUsedAt ?? issuedAt) < before,
   inherits: (a, b) =>
     a.label === b.label && a.owner === b.owner && a.purpose === b.purpose && a.hint === b.hint,
   expects: ({ detailsTag }, expected) => detailsTag === expected,

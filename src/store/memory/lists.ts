@@ -14,6 +14,10 @@ export function isLive(row: TokenRecord, at: number): boolean {
   )
 }
 
+function isUnused({ issuedAt, lastUsedAt }: TokenRecord, before: number): boolean {
+  return issuedAt < before && (lastUsedAt === null || lastUsedAt < before)
+}
+
 /** Whether a token matches every field of the filter. */
 export function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
   return (
@@ -26,6 +30,7 @@ export function matchesFilter(row: TokenRecord, filter: TokenFilter): boolean {
     (filter.issuedBy === undefined || row.issuedBy === filter.issuedBy) &&
     (filter.revoked === undefined || (row.revokedAt !== null) === filter.revoked) &&
     (filter.expiresBefore === undefined || row.expiresAt < filter.expiresBefore) &&
+    (filter.unusedBefore === undefined || isUnused(row, filter.unusedBefore)) &&
     (filter.liveAt === undefined || isLive(row, filter.liveAt)) &&
     (filter.supersededAliveAt === undefined ||
       (row.supersededAt !== null && row.expiresAt > filter.supersededAliveAt))

@@ -60,8 +60,8 @@ return { ARGV[1], 'found', flat }
 
 /**
  * Walks at most a batch of the matching rows. Arguments: where to begin and where to end, as bounds of `BYLEX`, the
- * number of rows wanted, `liveAt`, `supersededAliveAt`, `expiresBefore` and `revoked` or nothing, then the names and
- * values of the rest of the filter. Begins at the greater bound for a descending walk.
+ * number of rows wanted, `liveAt`, `supersededAliveAt`, `expiresBefore`, `unusedBefore` and `revoked` or nothing, then
+ * the names and values of the rest of the filter. Begins at the greater bound for a descending walk.
  *
  * Defines `walk`, which calls `found` with each row. Returns `end` if there are no more rows, else `more`; then where to
  * continue.
@@ -69,7 +69,7 @@ return { ARGV[1], 'found', flat }
 const WALK = `
 local from, to, want = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local liveAt, supersededAliveAt, expiresBefore = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local revoked, EQUAL = ARGV[8], 9
+local unusedBefore, revoked, EQUAL = tonumber(ARGV[8]), ARGV[9], 10
 
 -- Walks the shortest list that contains every match, and applies the rest of the filter to its rows. Rows of older
 -- processes are in no list by their issuer.
@@ -99,6 +99,10 @@ local function matches(row)
   if revoked ~= '' and (row.revokedAt ~= nil) ~= (revoked == '1') then return false end
   local expiresAt = tonumber(row.expiresAt) or math.huge
   if expiresBefore and expiresAt >= expiresBefore then return false end
+  if unusedBefore then
+    local latest = math.max(tonumber(row.issuedAt) or 0, tonumber(row.lastUsedAt or '') or 0)
+    if latest >= unusedBefore then return false end
+  end
   if supersededAliveAt and (not row.supersededAt or expiresAt <= supersededAliveAt) then
     return false
   end
@@ -147,7 +151,8 @@ return { ARGV[1], tag, place, unpack(rows) }
 export const COUNT_TOKENS = defineScript(
   vital(`
 ${WALK}
-if #ARGV < EQUAL and not liveAt and not supersededAliveAt and not expiresBefore and revoked == '' then
+if #ARGV < EQUAL and not liveAt and not supersededAliveAt and not expiresBefore and not unusedBefore
+  and revoked == '' then
   return { ARGV[1], 'end', from, redis.call('ZCARD', list) }
 end
 local count = 0

@@ -91,9 +91,10 @@ function filterArgs(filter: TokenFilter): readonly string[] | undefined {
     return value === undefined ? [] : [name, value]
   })
   if (!equal.every((text) => text.isWellFormed())) return undefined
-  const { liveAt, supersededAliveAt, expiresBefore, revoked } = filter
+  const { liveAt, supersededAliveAt, expiresBefore, unusedBefore, revoked } = filter
   const flag = revoked === undefined ? '' : String(Number(revoked))
-  const times = [liveAt, supersededAliveAt, expiresBefore].map((at) => String(at ?? ''))
+  const given = [liveAt, supersededAliveAt, expiresBefore, unusedBefore]
+  const times = given.map((at) => String(at ?? ''))
   return [...times, flag, ...equal]
 }
 

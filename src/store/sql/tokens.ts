@@ -84,7 +84,7 @@ export function countTokens({ tables }: Dialect, filter: TokenFilter): Sql | und
 /** The conditions of a filter, or `undefined` if no stored row can match. */
 function conditionsOf(filter: TokenFilter): Sql[] | undefined {
   const { subject, family, policy, audience, keyId, owner, issuedBy } = filter
-  const { revoked, expiresBefore, liveAt, supersededAliveAt } = filter
+  const { revoked, expiresBefore, unusedBefore, liveAt, supersededAliveAt } = filter
   const texts = [subject, family, policy, audience, keyId, owner, issuedBy]
   if (!texts.every((text) => text === undefined || isStorable(text))) return undefined
   const conditions: Sql[] = []
@@ -98,6 +98,10 @@ function conditionsOf(filter: TokenFilter): Sql[] | undefined {
   if (revoked !== undefined)
     conditions.push(raw(revoked ? 'revoked_at IS NOT NULL' : 'revoked_at IS NULL'))
   if (expiresBefore !== undefined) conditions.push(sql`expires_at < ${expiresBefore}`)
+  if (unusedBefore !== undefined)
+    conditions.push(
+      sql`issued_at < ${unusedBefore} AND (last_used_at IS NULL OR last_used_at < ${unusedBefore})`,
+    )
   if (liveAt !== undefined)
     conditions.push(
       sql`revoked_at IS NULL AND expires_at > ${liveAt} AND (superseded_at IS NULL OR superseded_at > ${liveAt})`,

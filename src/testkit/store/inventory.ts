@@ -140,6 +140,38 @@ export const inventoryCases: readonly StoreCase[] = [
     },
   },
   {
+    rule: 'lists.unused',
+    title:
+      'lists and counts the tokens issued before a time and not used since, to the millisecond',
+    async run({ store, make }) {
+      const records = [
+        make.token({ issuedAt: NOW - 5 }),
+        make.token({ issuedAt: NOW - 5, lastUsedAt: NOW - 1 }),
+        make.token({ issuedAt: NOW - 5, lastUsedAt: NOW }),
+        make.token({ issuedAt: NOW - 5, lastUsedAt: NOW + 1 }),
+        make.token({ issuedAt: NOW - 1 }),
+        make.token({ issuedAt: NOW }),
+        make.token({ issuedAt: NOW + 1 }),
+        make.token({ issuedAt: NOW + 1, lastUsedAt: 0 }),
+        make.token({ ...REVOKED, issuedAt: 0, lastUsedAt: 0, owner: 'alice' }),
+      ]
+      await store.insertTokens(make.shuffled(records))
+      await expectFiltered(store, records, [
+        [{ unusedBefore: 0 }, []],
+        [{ unusedBefore: 1 }, [8]],
+        [{ unusedBefore: NOW }, [0, 1, 4, 8]],
+        [{ unusedBefore: NOW + 1 }, [0, 1, 2, 4, 5, 8]],
+        [{ unusedBefore: NOW + HOUR }, [0, 1, 2, 3, 4, 5, 6, 7, 8]],
+        [{ unusedBefore: NOW, revoked: false }, [0, 1, 4]],
+        [{ unusedBefore: NOW, liveAt: NOW, subject: 'user:1' }, [0, 1, 4]],
+        [{ unusedBefore: NOW, owner: 'alice' }, [8]],
+        [{ unusedBefore: NOW, subject: 'user:2' }, []],
+      ])
+      await store.recordUsage([{ id: present(records[0], 'a token').id, at: NOW }])
+      same(await store.countTokens({ unusedBefore: NOW }), 3, 'the number after one was used')
+    },
+  },
+  {
     rule: 'lists.newest',
     title: 'returns the newest tokens first in pages of any length',
     async run({ store, make }) {

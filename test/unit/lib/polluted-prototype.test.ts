@@ -26,7 +26,18 @@ const NAMES = [
   ...['from', 'loose', 'id', 'token', 'all', 'key', 'family', 'live', 'limit', 'after', 'policy'],
   ...['nbf', 'scope', 'kid', 'wpk', 'claims', 'notBefore', 'waitFor', 'timeout', 'retireOn'],
   ...['method', 'route', 'generation', 'allowStale', 'issues', 'actor', 'prefix'],
-  ...['label', 'owner', 'purpose', 'hint', 'order', 'revoked', 'expiresBefore', 'issuedBy'],
+  ...[
+    'label',
+    'owner',
+    'purpose',
+    'hint',
+    'order',
+    'revoked',
+    'expiresBefore',
+    'issuedBy',
+    'unusedSince',
+    'unusedBefore',
+  ],
 ]
 
 const VALUES: readonly unknown[] = [true, 'x', {}, Number.MAX_SAFE_INTEGER]

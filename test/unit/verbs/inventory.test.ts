@@ -33,6 +33,33 @@ describe('tokens.list and tokens.count', () => {
     expect(await watchword.tokens.count()).toBe(3)
   })
 
+  it('filter by the last reported use', async () => {
+    const { watchword, clock } = await rig()
+    const DAY = 24 * HOUR
+    const used = await watchword.issue(INPUT)
+    const unused = await watchword.issue(INPUT)
+    await clock.advance(2 * DAY)
+    const late = await watchword.issue(INPUT)
+    expect(watchword.verify(used.token).ok).toBe(true)
+    await clock.advance(2 * 60_000)
+    const iso = (time: number) => new Date(time).toISOString()
+    const queries = [
+      [{ unusedSince: '1d' }, [unused]],
+      [{ unusedSince: DAY }, [unused]],
+      [{ unusedSince: '5d' }, []],
+      [{ unusedSince: 0 }, [used, unused, late]],
+      [{ unusedSince: iso(START + 1) }, [unused]],
+      [{ unusedSince: iso(START) }, []],
+      [{ unusedSince: iso(START + 9 * DAY).slice(0, 10) }, [used, unused, late]],
+      [{ unusedSince: '1d', subject: 'other' }, []],
+    ] as const
+    for (const [query, expected] of queries) {
+      const { items } = await watchword.tokens.list(query)
+      expect(items.map(({ id }) => id)).toEqual(expected.map(({ id }) => id))
+      expect(await watchword.tokens.count(query)).toBe(expected.length)
+    }
+  })
+
   it('list the newest first, in pages that inserts do not move', async () => {
     const { watchword } = await rig()
     const ids: string[] = []
@@ -55,7 +82,10 @@ describe('tokens.list and tokens.count', () => {
     ...[{ owner: '' }, { owner: 'x'.repeat(257) }, { issuedBy: '' }, { revoked: 'yes' }],
     ...[{ expiresBefore: -1 }, { expiresBefore: '1h' }, { expiresBefore: Number.NaN }],
     ...[{ owner: undefined }, { issuedBy: undefined }, { revoked: undefined }],
-    ...[{ expiresBefore: undefined }, { unknown: 1 }],
+    ...[{ expiresBefore: undefined }, { unknown: 1 }, { unusedSince: undefined }],
+    ...[{ unusedSince: -1 }, { unusedSince: 'soon' }, { unusedSince: 1.7e12 }, { unusedSince: '' }],
+    ...[{ unusedSince: '2026-13-01' }, { unusedSince: '2026-03-01T00:00:00' }],
+    ...[{ unusedSince: '1969-12-31' }, { unusedBefore: 1 }],
   ])('reject %o', async (query) => {
     const { watchword } = await rig()
     for (const call of [watchword.tokens.list, watchword.tokens.count])
