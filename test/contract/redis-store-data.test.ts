@@ -3,7 +3,8 @@ import { createClient } from 'redis'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { readKeys, readRevocations, readToken, readTokens } from '../../src/store/checked.js'
 import { redisStore } from '../../src/store/redis.js'
-import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
+import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
+import { rowsOf, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
 import { hasRedisServer, ownServer } from './redis-server.js'
 
 const PAGE = { limit: 100 }
@@ -41,6 +42,30 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     await expect(redisStore(client).open()).rejects.toMatchObject(refused)
     await expect(store.insertTokens([make.token()])).rejects.toMatchObject(refused)
     expect(await client.keys('*')).toEqual([key('schema')])
+  })
+
+  it('folds usage beside rows that are unreadable or lost, and ends', async () => {
+    const [life, until] = [make.id(), { foldUntil: NOW + 2 * HOUR, removeUntil: 0 }]
+    const rows = [0, 1, 2, 3].map(() => usageRow(make.id(), life))
+    const [good, broken, lost, doubled] = rows.map(({ id }) => id) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    await usageOf(store).mergeRows(rows)
+    await client.hset(key(`usage:${broken}`), `${NOW}:${life}`, 'broken')
+    await client.del(key(`usage:${lost}`))
+    await client.hset(key(`usage:${doubled}`), `${NOW}:${life}`, 'd3:[[3,1,1,1],[],[],[]]')
+    await usageOf(store).purge(until)
+    expect(await rowsOf(store, [good])).toEqual([rows[0]])
+    const [row] = await rowsOf(store, [broken])
+    expect([row?.requests, row?.others]).toEqual([0, 0])
+    expect(await rowsOf(store, [lost])).toEqual([])
+    expect((await rowsOf(store, [doubled]))[0]?.requests).toBe(3)
+    expect(await client.keys(key('usage-of-hour:*'))).toEqual([])
+    await usageOf(store).purge({ ...until, removeUntil: NOW + 48 * HOUR })
+    expect(await rowsOf(store, [good, broken])).toEqual([])
   })
 
   it('that was deleted since the start is not taken for an empty store', async () => {
