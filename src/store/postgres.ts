@@ -21,7 +21,7 @@ import { describeClient } from '../lib/foreign-client.js'
 import { invalidOption } from '../lib/invalid.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
-import { guardedInsert, postgresDialect } from './sql/postgres-dialect.js'
+import { guardedInsert, guardedInsertWithAudit, postgresDialect } from './sql/postgres-dialect.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
 export type {
@@ -111,6 +111,7 @@ function beginner({ tables }: Dialect): Begin {
 function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engine {
   const { tokens } = dialect.tables
   const table = tokens.text
+  const key = lockKey('watchword', table)
   const { run, transact, migrate } = postgresRunner({
     pool,
     prepare,
@@ -125,7 +126,9 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
     transaction: (locks, steps) =>
       limited(TRANSACTION_MS, (signal) => transact(begin(locks), steps, signal)),
     identity: () => postgresIdentity(run),
-    insertTokens: (records) => run(guardedInsert(tokens, lockKey('watchword', table), records)),
+    insertTokens: (records) => run(guardedInsert(tokens, key, records)),
+    insertWithAudit: (records, rows) =>
+      run(guardedInsertWithAudit(dialect.tables, key, records, rows)),
     migrate,
   }
 }

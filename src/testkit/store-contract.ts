@@ -6,6 +6,7 @@
 
 import type { Store } from '../store/store.js'
 import { checkedOptions } from './contract-options.js'
+import { auditCases } from './store/audit.js'
 import { holds, named, type StoreCase } from './store/case.js'
 import { changeCases } from './store/changes.js'
 import { crashCases } from './store/crashes.js'
@@ -81,6 +82,7 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
     ...usageLifeCases,
     ...usageRaceCases,
   ],
+  'the optional part for the audit': auditCases,
 }
 
 /**

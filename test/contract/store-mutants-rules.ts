@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { AuditTable } from '../../src/store/memory/audit.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../../src/store/store.js'
 import type { UsageTables } from './store-mutants-usage-base.js'
 
@@ -20,6 +22,7 @@ export interface Tables {
   /** Ids of what changed, in the order of the commits. */
   readonly arrivals: string[]
   readonly usage: UsageTables
+  readonly audit: AuditTable
 }
 
 /** Where a mutant may lose its atomicity. */
@@ -123,5 +126,6 @@ export function emptyTables(): Tables {
     matched: new Map(),
     arrivals: [],
     usage: { entries: [], lives: new Map(), closedUntil: 0 },
+    audit: new AuditTable(),
   }
 }

@@ -6,6 +6,7 @@
 import type { Store } from '../../src/store/store.js'
 import type { UsageStore } from '../../src/store/usage.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
+import { withAudit } from './store-mutants-audit.js'
 import { plainStore } from './store-mutants-base.js'
 import { emptyTables, type Rules, type Tables } from './store-mutants-rules.js'
 import { plainUsage, type UsageRules, type UsageTables } from './store-mutants-usage-base.js'
@@ -25,6 +26,8 @@ export interface Mutant {
   readonly usage?: (tables: UsageTables, good: UsageStore) => Partial<UsageStore>
   /** Whether the store has the part that keeps usage. Default: true. */
   readonly keepsUsage?: boolean
+  /** Whether the store has the part that keeps the audit. Default: true. */
+  readonly keepsAudit?: boolean
   /** Default: true. */
   readonly hasTwin?: boolean
 }
@@ -44,6 +47,7 @@ export async function runContract(
     usageRules,
     usage,
     keepsUsage = true,
+    keepsAudit = true,
     hasTwin = true,
   }: Omit<Mutant, 'rule' | 'fault'>,
   rule = '',
@@ -54,7 +58,8 @@ export async function runContract(
     const plain = plainStore(kept, rules)
     const part = plainUsage(kept.usage, plain.open, usageRules)
     const usagePart = { ...part, ...usage?.(kept.usage, part) }
-    const good: Store = keepsUsage ? { ...plain, usage: usagePart } : plain
+    const withUsage: Store = keepsUsage ? { ...plain, usage: usagePart } : plain
+    const good = keepsAudit ? withAudit(withUsage, kept, kept.audit) : withUsage
     const store = { ...good, ...methods?.(kept, good) }
     data.set(store, kept)
     return store

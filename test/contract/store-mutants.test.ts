@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { auditMutants } from './store-mutants-audit.js'
 import { changeMutants, successorMutants } from './store-mutants-changes.js'
 import { crashMutants } from './store-mutants-crashes.js'
 import { detailMutants, inventoryMutants } from './store-mutants-details.js'
@@ -37,6 +38,7 @@ const MUTANTS = [
   ...usageListMutants,
   ...foldMutants,
   ...lifeMutants,
+  ...auditMutants,
 ]
 
 describe('the store contract', () => {
@@ -55,6 +57,11 @@ describe('the store contract', () => {
     )
     for (const result of skipped)
       expect(result.skipped).toBe('not applicable: the store has no usage')
+    const without = await runContract({ keepsAudit: false }, 'audits.purge')
+    expect(without.map(({ error, skipped: reason }) => [error, reason])).toEqual([
+      [undefined, 'not applicable: the store has no audit'],
+      [undefined, 'not applicable: the store has no audit'],
+    ])
     const complete = await runContract({})
     expect(complete.filter((result) => result.skipped !== undefined)).toEqual([])
   })

@@ -6,6 +6,7 @@
 
 import type { Schema, SchemaEngine } from '../../clients/sql/migrations.js'
 import type { Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
+import type { AuditRow } from '../audit.js'
 import type { TokenRecord, Usage } from '../store.js'
 
 /** The tables of one store, as SQL. */
@@ -19,6 +20,9 @@ export interface Tables {
   readonly lives: Sql
   /** One row: the time up to which hours of usage are closed. */
   readonly states: Sql
+  readonly audit: Sql
+  /** One row: the size and the state of the tree of the audit. */
+  readonly heads: Sql
   /** The versions of the schema that were applied. */
   readonly versions: Sql
 }
@@ -78,4 +82,6 @@ export interface Engine extends SchemaEngine {
   identity(): Promise<string | undefined>
   /** Inserts without a limit, if the database can do it in one statement. */
   insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
+  /** Inserts without a limit, with rows of the audit, if the database can do it in one statement. */
+  insertWithAudit?(records: readonly TokenRecord[], rows: readonly AuditRow[]): Promise<unknown>
 }

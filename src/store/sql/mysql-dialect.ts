@@ -16,10 +16,12 @@ import {
   type Addition,
   additionsOfVersion2,
   additionsOfVersion3,
+  HEAD_ROWS,
   STATE_ROWS,
   tablesOf,
   tablesOfVersion1,
   tablesOfVersion4,
+  tablesOfVersion5,
 } from './schema.js'
 import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
@@ -113,6 +115,10 @@ export function mysqlDialect(prefix: string): Dialect {
       [
         ...tablesOfVersion4(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         `INSERT IGNORE INTO ${states.text} (id, n) VALUES ${STATE_ROWS}`,
+      ],
+      [
+        ...tablesOfVersion5(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        `INSERT IGNORE INTO ${tables.heads.text} (id, n, state) VALUES ${HEAD_ROWS}`,
       ],
     ],
   }

@@ -6,19 +6,23 @@
 
 import { listed, raw, type Sql, type SqlScalar, sql } from '../../clients/sql/statement.js'
 import { postgresVersions } from '../../clients/sql/versions.js'
+import type { AuditRow } from '../audit.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
+import { AUDIT_COLUMNS, auditValues } from './audit-columns.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
-import type { Dialect } from './dialect.js'
+import type { Dialect, Tables } from './dialect.js'
 import {
   type Addition,
   additionsOfVersion2,
   additionsOfVersion3,
+  HEAD_ROWS,
   STATE_ROWS,
   tablesOf,
   tablesOfVersion1,
   tablesOfVersion4,
+  tablesOfVersion5,
 } from './schema.js'
 import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
@@ -94,6 +98,10 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ...tablesOfVersion4(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         `INSERT INTO ${states.text} (id, n) VALUES ${STATE_ROWS} ON CONFLICT DO NOTHING`,
       ],
+      [
+        ...tablesOfVersion5(tables).flatMap((table) => createTable(table, DECLARATIONS)),
+        `INSERT INTO ${tables.heads.text} (id, n, state) VALUES ${HEAD_ROWS} ON CONFLICT DO NOTHING`,
+      ],
     ],
   }
 }
@@ -135,6 +143,21 @@ export function guardedInsert(tokens: Sql, key: bigint, records: readonly TokenR
     ${text}`,
     values,
   }
+}
+
+/** The same with rows of the audit, which are inserted only if a record is. */
+export function guardedInsertWithAudit(
+  { tokens, audit }: Pick<Tables, 'tokens' | 'audit'>,
+  key: bigint,
+  records: readonly TokenRecord[],
+  rows: readonly AuditRow[],
+): Sql {
+  const made = insertFrom(tokens, raw('making, '), records)
+  const arrays = arraysOf(AUDIT_COLUMNS, rows.map(auditValues))
+  return sql`WITH making AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(${raw(String(key))}) AS held),
+    made AS (${made} RETURNING id)
+    INSERT INTO ${audit} (${namesOf(AUDIT_COLUMNS)})
+    SELECT v.* FROM unnest(${arrays}) AS v WHERE EXISTS (SELECT 1 FROM made) ON CONFLICT (id) DO NOTHING`
 }
 
 // Parts of one statement see the same snapshot and must touch different rows, as these do.

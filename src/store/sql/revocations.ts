@@ -5,8 +5,10 @@
  */
 
 import { type Sql, type Steps, sql } from '../../clients/sql/statement.js'
+import type { AuditRow } from '../audit.js'
 import type { KeyRecord, Matched, Revocation } from '../store.js'
 import { takenNumber } from './arrivals.js'
+import { writeAudit } from './audit.js'
 import { fieldsOf, hashOf, KEY_COLUMNS, namesOf, REVOCATION_COLUMNS, toValues } from './columns.js'
 import type { Dialect } from './dialect.js'
 
@@ -14,7 +16,12 @@ import type { Dialect } from './dialect.js'
  * Stores a revocation and marks the tokens that it covers. Must run under the exclusive lock for creating tokens and
  * the lock of the stripe.
  */
-export function* revoke(dialect: Dialect, revocation: Revocation, stripe: number): Steps<Matched> {
+export function* revoke(
+  dialect: Dialect,
+  revocation: Revocation,
+  stripe: number,
+  audit?: readonly AuditRow[],
+): Steps<Matched> {
   const { tokens, keys, revocations } = dialect.tables
   const { id, kind, value, at, actor, reason } = revocation
   const columns = namesOf(REVOCATION_COLUMNS)
@@ -24,6 +31,7 @@ export function* revoke(dialect: Dialect, revocation: Revocation, stripe: number
     const { rows } = yield sql`SELECT matched FROM ${revocations} WHERE id = ${id}`
     return { matched: Number(rows[0]?.['matched'] ?? 0) }
   }
+  yield* writeAudit(dialect, audit)
   const covered = sql`revoked_at IS NULL AND ${coverage(revocation)}`
   const { rows } = yield sql`SELECT COUNT(*) AS matched FROM ${tokens} WHERE ${covered}
     AND expires_at > ${at} AND (superseded_at IS NULL OR superseded_at > ${at})`

@@ -5,6 +5,7 @@
  */
 
 import { raw } from '../../clients/sql/statement.js'
+import { AUDIT_COLUMNS, HEAD_COLUMNS } from './audit-columns.js'
 import {
   CHANGED,
   type Column,
@@ -102,6 +103,23 @@ export function tablesOfVersion4({ usage, lives, states }: Tables): TableModel[]
 /** The rows of the table of states. */
 export const STATE_ROWS = '(0, 0)'
 
+/** The tables that version 5 adds: the audit, and the head of its tree. */
+export function tablesOfVersion5({ audit, heads }: Tables): TableModel[] {
+  return [
+    {
+      name: audit.text,
+      columns: AUDIT_COLUMNS,
+      unique: [],
+      // Few, because every change writes a row.
+      indexes: { place: 'idx, id', token: 'token, id', subject: 'subject_hash, id' },
+    },
+    { name: heads.text, columns: HEAD_COLUMNS, unique: [], indexes: {} },
+  ]
+}
+
+/** The rows of the table of heads. */
+export const HEAD_ROWS = "(0, 0, '')"
+
 /** The tables of version 1. Later versions only add tables and nullable columns; this never changes. */
 export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
   return [
@@ -135,6 +153,8 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
     usage: table('usage'),
     lives: table('usage_lives'),
     states: table('usage_state'),
+    audit: table('audit'),
+    heads: table('audit_head'),
     versions: table('schema'),
   }
 }

@@ -7,13 +7,16 @@
 import { checkVersion, migrate, migrationSql } from '../../clients/sql/migrations.js'
 import { awaitSteps, type Sql, type SqlResult } from '../../clients/sql/statement.js'
 import { closedError } from '../../lib/closed-adapter.js'
+import type { AuditRow } from '../audit.js'
 import type { PurgeBefore, Store, TokenRecord, Usage } from '../store.js'
 import { anyStripe, readChanges } from './arrivals.js'
+import { changeWith, sqlAudit, writeAudit } from './audit.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import {
   countTokens,
+  insertAudited,
   insertLimited,
   insertTokens,
   latestOf,
@@ -59,7 +62,7 @@ export function sqlStore(engine: Engine): SqlStore {
     },
     migrate: () => step(() => migrate(engine)),
     migrationSql: () => migrationSql(dialect),
-    insertTokens: (records, limit) => step(() => insert(engine, records, limit)),
+    insertTokens: (records, limit, audit) => step(() => insert(engine, records, limit, audit)),
     getToken: (id) =>
       step(async () => {
         const [row] = isStorable(id) ? (await engine.run(selectToken(dialect, id))).rows : []
@@ -77,32 +80,33 @@ export function sqlStore(engine: Engine): SqlStore {
         if (statement === undefined) return 0
         return Number((await engine.run(statement)).rows[0]?.['found'])
       }),
-    updateDetails: (id, expected, next) =>
+    updateDetails: (id, expected, next, audit) =>
       step(async () => {
         if (!isStorable(id) || !isStorable(expected)) return false
-        return (await engine.run(updateDetails(dialect, id, expected, next))).changes > 0
+        return await changeWith(engine, updateDetails(dialect, id, expected, next), audit)
       }),
-    succeed: (id, successor, at) =>
+    succeed: (id, successor, at, audit) =>
       step(async () => {
         if (!isStorable(id)) return { outcome: 'missing' }
         const stripe = anyStripe()
         return await engine.transaction({ making: 'shared', stripe }, () =>
-          succeed(dialect, { id, successor, at, stripe }),
+          succeed(dialect, { id, successor, at, stripe, audit }),
         )
       }),
-    supersede: (id, at) =>
+    supersede: (id, at, audit) =>
       step(async () => {
         if (!isStorable(id)) return
         const stripe = anyStripe()
         await engine.transaction({ stripe }, function* () {
-          yield supersede(dialect, { id, at, stripe })
+          const { changes } = yield supersede(dialect, { id, at, stripe })
+          if (changes > 0) yield* writeAudit(dialect, audit)
         })
       }),
-    revoke: (revocation) =>
+    revoke: (revocation, audit) =>
       step(() => {
         const stripe = anyStripe()
         return engine.transaction({ making: 'exclusive', stripe }, () =>
-          revoke(dialect, revocation, stripe),
+          revoke(dialect, revocation, stripe, audit),
         )
       }),
     changes: (after, limit) =>
@@ -116,17 +120,18 @@ export function sqlStore(engine: Engine): SqlStore {
       const { rows } = await run(pageOf(dialect, { table: dialect.tables.revocations, ...listing }))
       return rows.map((row) => toRecord(REVOCATION_COLUMNS, row))
     },
-    insertKey: async (record) => (await run(insertKey(dialect, record))).changes > 0,
+    insertKey: (record, audit) => step(() => changeWith(engine, insertKey(dialect, record), audit)),
     listKeys: async () =>
       (await run(selectKeys(dialect))).rows.map((row) => toRecord(KEY_COLUMNS, row)),
-    rewrapKey: (id, expected, next) =>
+    rewrapKey: (id, expected, next, audit) =>
       step(async () => {
         if (!isStorable(id) || !isStorable(expected)) return false
-        return (await engine.run(rewrapKey(dialect, id, expected, next))).changes > 0
+        return await changeWith(engine, rewrapKey(dialect, id, expected, next), audit)
       }),
     recordUsage: (usages) => step(() => recordUsage(engine, latestOf(usages))),
     purge: (before) => step(() => purge(engine, before, ensureOpen)),
     usage: sqlUsage(engine, step),
+    audit: sqlAudit(engine, step),
   }
 }
 
@@ -134,6 +139,7 @@ async function insert(
   engine: Engine,
   records: readonly TokenRecord[],
   limit: Parameters<Store['insertTokens']>[1],
+  audit: readonly AuditRow[] = [],
 ): Promise<'inserted' | 'limit'> {
   const [first] = records
   if (first === undefined) return 'inserted'
@@ -142,10 +148,14 @@ async function insert(
     // The length prefix makes the separator unambiguous.
     const holder = `${first.subject.length}:${first.subject}${first.policy}`
     return await engine.transaction({ making: 'shared', holder }, () =>
-      insertLimited(dialect, records, limit),
+      insertLimited(dialect, records, limit, audit),
     )
   }
-  if (engine.insertTokens !== undefined) await engine.insertTokens(records)
+  if (audit.length > 0) {
+    if (engine.insertWithAudit !== undefined) await engine.insertWithAudit(records, audit)
+    else
+      await engine.transaction({ making: 'shared' }, () => insertAudited(dialect, records, audit))
+  } else if (engine.insertTokens !== undefined) await engine.insertTokens(records)
   else await engine.transaction({ making: 'shared' }, () => insertTokens(dialect, records))
   return 'inserted'
 }

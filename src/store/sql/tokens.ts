@@ -5,6 +5,7 @@
  */
 
 import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
+import type { AuditRow } from '../audit.js'
 import { hasSameDetails } from '../details.js'
 import type {
   LiveLimit,
@@ -16,6 +17,7 @@ import type {
   Usage,
 } from '../store.js'
 import { takenNumber } from './arrivals.js'
+import { writeAudit } from './audit.js'
 import {
   type Column,
   fieldsOf,
@@ -40,6 +42,7 @@ export function* insertLimited(
   dialect: Dialect,
   records: readonly TokenRecord[],
   { max, now }: LiveLimit,
+  audit?: readonly AuditRow[],
 ): Steps<'inserted' | 'limit'> {
   const { tokens } = dialect.tables
   const { subject, policy } = records[0] as TokenRecord
@@ -55,7 +58,22 @@ export function* insertLimited(
   if (fresh === 0) return 'inserted'
   if (Number(rows[0]?.['live']) + fresh > max) return 'limit'
   yield* insertTokens(dialect, records)
+  yield* writeAudit(dialect, audit)
   return 'inserted'
+}
+
+/** Inserts records whose ids do not exist, and the rows of the audit if there are any such records. */
+export function* insertAudited(
+  dialect: Dialect,
+  records: readonly TokenRecord[],
+  audit: readonly AuditRow[],
+): Steps<void> {
+  const ids = records.map(({ id }) => id)
+  const { rows } = yield sql`SELECT COUNT(*) AS present FROM ${dialect.tables.tokens}
+    WHERE ${dialect.among(raw('id'), ids)}`
+  if (Number(rows[0]?.['present']) === ids.length) return
+  yield* insertTokens(dialect, records)
+  yield* writeAudit(dialect, audit)
 }
 
 /** Inserts records whose ids do not exist. */
@@ -164,6 +182,7 @@ interface Rotation {
   readonly successor: TokenRecord
   readonly at: number | null
   readonly stripe: number
+  readonly audit: readonly AuditRow[] | undefined
 }
 
 /**
@@ -181,6 +200,7 @@ export function* succeed(dialect: Dialect, rotation: Rotation): Steps<Succession
   }
   if (!hasSameDetails(predecessor, rotation.successor)) return { outcome: 'changed', predecessor }
   for (const statement of dialect.together(link(dialect, predecessor, rotation))) yield statement
+  yield* writeAudit(dialect, rotation.audit)
   return { outcome: 'succeeded' }
 }
 

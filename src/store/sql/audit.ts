@@ -1,0 +1,131 @@
+/**
+ * The audit in any relational database.
+ *
+ * Rows are written in the transaction of the change. The table of heads has one row: the size of the tree and its state.
+ * An append locks it, so the size decides which of several appends wins.
+ *
+ * @module
+ */
+import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
+import type { AuditFilter, AuditLeaf, AuditListPage, AuditRow, AuditStore } from '../audit.js'
+import { AUDIT_COLUMNS, auditEntryOf, auditRowOf, auditValues, PURGED } from './audit-columns.js'
+import { fieldsOf, hashOf, isStorable, namesOf } from './columns.js'
+import type { Dialect, Engine } from './dialect.js'
+
+const FIELDS = fieldsOf(AUDIT_COLUMNS)
+const NAMES = namesOf(AUDIT_COLUMNS)
+
+/** Writes rows whose ids are new, within the transaction of a change. */
+export function* writeAudit(dialect: Dialect, rows: readonly AuditRow[] = []): Steps<void> {
+  for (const row of rows)
+    yield dialect.insertUnlessThere(dialect.tables.audit, NAMES, auditValues(row))
+}
+
+/** Runs a statement, and writes the rows with it if it changed something. Resolves with whether it did. */
+export async function changeWith(
+  engine: Engine,
+  statement: Sql,
+  rows: readonly AuditRow[] = [],
+): Promise<boolean> {
+  if (rows.length === 0) return (await engine.run(statement)).changes > 0
+  return await engine.transaction({}, function* () {
+    if ((yield statement).changes === 0) return false
+    yield* writeAudit(engine.dialect, rows)
+    return true
+  })
+}
+
+/** The part of a store, whose calls all go through `step`. */
+export function sqlAudit(
+  engine: Engine,
+  step: <T>(work: () => Promise<T>) => Promise<T>,
+): AuditStore {
+  const { dialect } = engine
+  const { audit, heads } = dialect.tables
+  return {
+    write: (rows) => step(() => engine.transaction({}, () => writeAudit(dialect, rows))),
+    listPending: ({ after, limit }) =>
+      step(async () => {
+        const rest = after === undefined ? raw('') : sql` AND id > ${after}`
+        const { rows } = await engine.run(sql`SELECT ${FIELDS} FROM ${audit}
+          WHERE idx IS NULL${rest} ORDER BY id ${dialect.limit(limit)}`)
+        return rows.map(auditRowOf)
+      }),
+    head: () =>
+      step(async () => {
+        const [row] = (await engine.run(sql`SELECT n, state FROM ${heads} WHERE id = 0`)).rows
+        if (row === undefined) throw new Error('the row of the head of the audit is missing')
+        const { n, state } = row
+        return {
+          size: Number(n),
+          state: state instanceof Uint8Array ? Buffer.from(state).toString() : String(state),
+        }
+      }),
+    append: (size, leaves, state) =>
+      step(() => engine.transaction({}, () => append(dialect, size, leaves, state))),
+    read: (from, limit) =>
+      step(async () => {
+        const { rows } = await engine.run(sql`SELECT ${FIELDS} FROM ${audit}
+          WHERE idx >= ${from} ORDER BY idx ${dialect.limit(limit)}`)
+        return rows.map(auditEntryOf)
+      }),
+    list: (filter, page) =>
+      step(async () => {
+        const statement = listAudit(dialect, filter, page)
+        return statement === undefined ? [] : (await engine.run(statement)).rows.map(auditEntryOf)
+      }),
+    purge: (until) =>
+      step(async () => {
+        const set = joined(
+          PURGED.map((name) => raw(`${name} = NULL`)),
+          ', ',
+        )
+        const done = await engine.run(sql`UPDATE ${audit} SET ${set}
+          WHERE written_at <= ${until} AND idx IS NOT NULL AND body IS NOT NULL`)
+        return done.changes
+      }),
+  }
+}
+
+function* append(
+  { tables: { audit, heads }, forUpdate, among }: Dialect,
+  size: number,
+  leaves: readonly AuditLeaf[],
+  state: string,
+): Steps<boolean> {
+  const [head] = (yield sql`SELECT n FROM ${heads} WHERE id = 0${forUpdate}`).rows
+  const ids = leaves.map(({ id }) => id)
+  if (head === undefined || Number(head['n']) !== size || new Set(ids).size < ids.length)
+    return false
+  const { rows } = yield sql`SELECT COUNT(*) AS found FROM ${audit}
+    WHERE idx IS NULL AND ${among(raw('id'), ids)}`
+  if (Number(rows[0]?.['found']) !== ids.length) return false
+  let index = size
+  for (const { id, hash, place } of leaves)
+    yield sql`UPDATE ${audit} SET idx = ${index++}, hash = ${hash}, place = ${place}
+      WHERE id = ${id}`
+  yield sql`UPDATE ${heads} SET n = ${index}, state = ${state} WHERE id = 0`
+  return true
+}
+
+function listAudit(
+  dialect: Dialect,
+  filter: AuditFilter,
+  { after, limit, order }: AuditListPage,
+): Sql | undefined {
+  const { action, actor, subject, token, family, since, until } = filter
+  const texts = [action, actor, subject, token, family, after]
+  if (!texts.every((text) => text === undefined || isStorable(text))) return undefined
+  const isNewest = order === 'newest'
+  const conditions = [raw('body IS NOT NULL')]
+  if (action !== undefined) conditions.push(sql`action = ${action}`)
+  if (actor !== undefined) conditions.push(sql`actor = ${actor}`)
+  if (subject !== undefined) conditions.push(sql`subject_hash = ${hashOf(subject)}`)
+  if (token !== undefined) conditions.push(sql`token = ${token}`)
+  if (family !== undefined) conditions.push(sql`family = ${family}`)
+  if (since !== undefined) conditions.push(sql`written_at >= ${since}`)
+  if (until !== undefined) conditions.push(sql`written_at < ${until}`)
+  if (after !== undefined) conditions.push(isNewest ? sql`id < ${after}` : sql`id > ${after}`)
+  return sql`SELECT ${FIELDS} FROM ${dialect.tables.audit} WHERE ${joined(conditions, ' AND ')}
+    ORDER BY id${raw(isNewest ? ' DESC' : '')} ${dialect.limit(limit)}`
+}
