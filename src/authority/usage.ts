@@ -72,6 +72,7 @@ export function makeUsage(base: UsageBase): UsageParts | undefined {
         callers,
         caches: options.cache !== undefined,
         life: () => lives.current.life,
+        onTime: (now) => lives.compare(now),
         onLost: (at) => lives.lose(at, at + 1),
       })
     : undefined

@@ -55,6 +55,7 @@ export class Lives {
   #reading: number
   #steady: number
   #writtenAt: number
+  #hasStrayed = false
 
   constructor(options: LivesOptions) {
     this.#options = options
@@ -101,6 +102,12 @@ export class Lives {
     if (to > from) this.#current.gaps = joined([...this.#current.gaps, { from, to }])
   }
 
+  /** Compares a time that dates a use: a step may be undone before the counts are written. */
+  compare(now: number): void {
+    const expected = this.#reading + (this.#options.clock.monotonic() - this.#steady)
+    if (!(Math.abs(now - expected) <= STEP_MS)) this.#hasStrayed = true
+  }
+
   /** Compares the clocks before counts are written. Returns whether a new life began. */
   look(): boolean {
     const { clock, isCertain } = this.#options
@@ -110,10 +117,14 @@ export class Lives {
     const expected = this.#reading + elapsed
     this.#reading = reading
     this.#steady = steady
-    if (Math.abs(reading - expected) <= STEP_MS) return false
+    const hasStrayed = this.#hasStrayed
+    this.#hasStrayed = false
+    const isSteady = Math.abs(reading - expected) <= STEP_MS
+    if (isSteady && !hasStrayed) return false
     const { from, to } = this.#current
-    if (reading < expected) {
+    if (!isSteady && reading < expected) {
       this.#replace(reading - elapsed, expected)
+      if (hasStrayed) this.lose(this.#current.from, reading)
       return true
     }
     // Without a store clock, this one may have been behind since the life began. A monotonic clock that fails proves

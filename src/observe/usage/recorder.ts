@@ -31,6 +31,8 @@ export interface RecorderOptions {
   readonly max?: number
   /** The life that counts. */
   readonly life: () => string
+  /** Called with the time of the first use of a token in a minute. */
+  readonly onTime: (now: number) => void
   /** Called with the time of a use that could not be counted. */
   readonly onLost: (at: number) => void
 }
@@ -74,6 +76,7 @@ export class UsageRecorder {
   /** Starts to count a token that was not used in this minute yet. Called before `uses` is incremented. */
   report(token: Counted, minute: number, now: number): void {
     const { hour: before } = token
+    this.#options.onTime(now)
     const hour = this.#hourOf(now)
     if (before === hour) {
       hour.collect(token, now)
