@@ -250,6 +250,18 @@ const SECTIONS: readonly Section[] = [
     symbol: 'RevocationKind',
   },
   {
+    title: 'Findings of a report',
+    intro: 'The values of `kind` in the findings of `sprawl`.',
+    file: 'src/report/types.ts',
+    symbol: 'FindingKind',
+  },
+  {
+    title: 'Urgency of a finding',
+    intro: 'The values of `risk` in the findings of `sprawl`.',
+    file: 'src/report/types.ts',
+    symbol: 'Risk',
+  },
+  {
     title: 'Faults of the audit',
     intro: 'What `audit.verify` reports about the first row that is not as the authority wrote it.',
     file: 'src/observe/audit/verify.ts',

@@ -32,7 +32,7 @@ const GROUPS: Readonly<
   http: { include: ['test/http/**/*.test.ts'] },
   package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
   'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
-  'full:faults': { include: ['test/faults/**/*.test.ts', 'test/processes/**/*.test.ts'] },
+  'full:faults': { include: ['test/{faults,processes,pages}/**/*.test.ts'] },
   'full:thorough': { include: THOROUGH },
   'full:simulation': { include: ['test/simulation/**/*.test.ts', 'test/heap/**/*.test.ts'] },
 }

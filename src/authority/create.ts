@@ -30,6 +30,7 @@ import type { NamesOf } from './names.js'
 import { operationsOf } from './operations.js'
 import type { Parts } from './parts.js'
 import { given, Refusals } from './refusals.js'
+import { offerReports } from './report-source.js'
 import { offerTelemetry } from './telemetry.js'
 import { ownUsage } from './usage.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
@@ -128,6 +129,7 @@ function facade(parts: Parts): Watchword {
     [Symbol.asyncDispose]: close,
   }
   offerTelemetry(watchword, parts)
+  offerReports(watchword, parts)
   return Object.freeze(watchword)
 }
 

@@ -140,7 +140,8 @@ export async function tokenUsage(
   }
 }
 
-async function readGaps(
+/** Reads the gaps of an interval. Must run before the rows are read, which then have everything that the lives cover. */
+export async function readGaps(
   core: Core,
   { part, life, members }: OwnUsage,
   from: number,

@@ -42,6 +42,7 @@ const ROOMS = [
   'revocation/follower',
   'options',
   'verbs',
+  'report',
   'http',
   'authority',
   'entry',

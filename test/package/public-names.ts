@@ -63,5 +63,6 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
   ],
   'watchword/web': ['authOf', 'logFields', 'optionalAuthOf', 'protect'],
   'watchword/otel': ['instrument'],
+  'watchword/report': ['impact', 'minimise', 'renderHtml', 'sprawl'],
   'watchword/testkit': ['chaosFeed', 'chaosLog', 'feedContract', 'manualClock', 'storeContract'],
 }
