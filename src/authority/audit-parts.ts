@@ -29,8 +29,6 @@ export interface AuditPartsOptions {
   readonly trail: AuditTrail
   readonly seals: AuditTagger
   readonly witness: AuditWitness
-  /** How long after an announcement the newest checkpoint is announced again. */
-  readonly announceAgainMs: number
   readonly announce: (checkpoint: SeenCheckpoint) => Promise<unknown>
 }
 
@@ -43,7 +41,6 @@ export function makeAuditParts({
   trail,
   seals,
   witness,
-  announceAgainMs,
   announce,
 }: AuditPartsOptions): AuditParts | undefined {
   if (options.audit === undefined || store === undefined) return undefined
@@ -51,14 +48,6 @@ export function makeAuditParts({
   const common = { store, call, clock, seals, witness, origin: options.issuer }
   const onForged = (id: string) =>
     trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'audit', id })
-  const sequencer = new Sequencer({
-    ...common,
-    trail,
-    everyMs,
-    announceAgainMs,
-    onCheckpoint,
-    announce,
-    onForged,
-  })
+  const sequencer = new Sequencer({ ...common, trail, everyMs, onCheckpoint, announce, onForged })
   return { witness, sequencer, log: new AuditLog({ ...common, sequencer, keepMs }) }
 }

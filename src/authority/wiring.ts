@@ -26,7 +26,6 @@ import { LastUseRecorder } from '../observe/usage/last-use.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { Announcements } from '../revocation/follower/announcements.js'
 import { Follower } from '../revocation/follower/follower.js'
-import { checkpointEntry } from '../revocation/index/checkpoint-entry.js'
 import { RevocationIndex } from '../revocation/index/revocation-index.js'
 import { MAX_TIME } from '../revocation/log/event-layout.js'
 import { memoryStore } from '../store/memory.js'
@@ -69,7 +68,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     follower,
     announcements: new Announcements({ follower, index }),
   }
-  const auditing = makeAuditing(base, keys, follower)
+  const auditing = makeAuditing(base, keys)
   const verifier = new Verifier({
     ...options,
     clock,
@@ -114,8 +113,6 @@ interface Base {
   readonly time: FleetTime
   readonly incidents: IncidentCounter
   readonly index: RevocationIndex
-  /** The checkpoints of the audit that this node has seen. */
-  readonly witness: AuditWitness
 }
 
 function makeBase(options: ResolvedOptions): Base {
@@ -147,9 +144,14 @@ function makeBase(options: ResolvedOptions): Base {
     audit({ clock, trail }, { action: `feed.${kind}`, actor: 'system', count }),
   )
   const own = { options, clock, store, feed, deadline, storeFailures, callStore, assertionOf }
-  const witness = new AuditWitness()
-  const index = makeIndex({ options, clock, time, incidents, witness })
-  return { ...own, newId, trail, time, incidents, witness, index }
+  return {
+    ...own,
+    newId,
+    trail,
+    time,
+    incidents,
+    index: makeIndex({ options, clock, time, incidents }),
+  }
 }
 
 function makeIndex({
@@ -157,14 +159,12 @@ function makeIndex({
   clock,
   time,
   incidents,
-  witness,
-}: Pick<Base, 'options' | 'clock' | 'time' | 'incidents' | 'witness'>): RevocationIndex {
+}: Pick<Base, 'options' | 'clock' | 'time' | 'incidents'>): RevocationIndex {
   const index = new RevocationIndex({
     max: options.maxRevocations,
     // A revocation dated by a clock that was ahead must not cover tokens that are issued later.
     latest: () => latestWatermark(clock, time),
     onFuture: (count) => incidents.note('clock', count),
-    onCheckpoint: (checkpoint) => witness.see(checkpoint),
   })
   clock.onStepBack = () => {
     index.clampFuture()
@@ -207,20 +207,14 @@ function makeKeys(base: Base): Keys {
   return { keyring, feedKeyring, tagKeyring, tagger: new RecordTagger(tagKeyring) }
 }
 
-// Longer than a fleet is down for maintenance; a node announces the newest one again in half of that time.
-const CHECKPOINT_LIFE_MS = 86_400_000
-
-function makeAuditing(base: Base, { tagKeyring }: Keys, follower: Follower): Parts['auditing'] {
+function makeAuditing(base: Base, { tagKeyring }: Keys): Parts['auditing'] {
   const seals = new AuditTagger(tagKeyring)
   base.trail.sealWith((id, body) => seals.tag(id, body))
   return makeAuditParts({
     ...base,
     seals,
-    announceAgainMs: CHECKPOINT_LIFE_MS / 2,
-    announce: (checkpoint) => {
-      const expiresAt = follower.time.stamp() + CHECKPOINT_LIFE_MS
-      return follower.offer([checkpointEntry(checkpoint, expiresAt)])
-    },
+    witness: new AuditWitness(),
+    announce: async () => undefined,
   })
 }
 

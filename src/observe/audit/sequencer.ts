@@ -47,8 +47,6 @@ export interface SequencerOptions {
   /** The origin line of checkpoints. */
   readonly origin: string
   readonly everyMs: number
-  /** How long after an announcement the newest checkpoint is announced again, in milliseconds. */
-  readonly announceAgainMs: number
   /** Publishes a checkpoint to the other nodes. Rejects if it is not certain that they will receive it. */
   readonly announce: (checkpoint: SeenCheckpoint) => Promise<unknown>
   /** Called with the text of each checkpoint that this node makes. */
@@ -65,10 +63,6 @@ export class Sequencer {
   readonly #options: SequencerOptions
   readonly #forged = new Set<string>()
   #range = new CompactRange()
-  // On the monotonic clock.
-  #announcedAt = Number.NEGATIVE_INFINITY
-  /** Whether the newest checkpoint may not have reached the log. */
-  #isOwed = false
   #running: Promise<AuditCheckpoint> | undefined
   #timer: Timer | undefined
   #stopped = false
@@ -125,37 +119,21 @@ export class Sequencer {
     await this.#catchUp(await this.#head())
     const isMade = await this.#appendPending()
     const checkpoint = checkpointOf(origin, this.#range.size, this.#range.root())
-    const isKnown = witness.largest.size >= checkpoint.size
+    const { largest } = witness
+    const isNews = checkpoint.size > largest.size
     witness.see(checkpoint)
-    if (isMade || !isKnown) this.#handOver(checkpoint)
-    await this.#announce(checkpoint, isMade || !isKnown)
+    if (isMade || isNews) await this.#publish(checkpoint)
     return checkpoint
   }
 
-  #handOver({ text }: AuditCheckpoint): void {
+  async #publish(checkpoint: AuditCheckpoint): Promise<void> {
+    const { announce, onCheckpoint } = this.#options
     try {
-      this.#options.onCheckpoint?.(text)
+      onCheckpoint?.(checkpoint.text)
     } catch {
       // The error of a listener must not keep the checkpoint from the other nodes.
     }
-  }
-
-  async #announce(checkpoint: AuditCheckpoint, isNew: boolean): Promise<void> {
-    const { announce, announceAgainMs, clock } = this.#options
-    const now = clock.monotonic()
-    // Another node announced the one that this node has only read.
-    if (this.#announcedAt === Number.NEGATIVE_INFINITY && !isNew && !this.#isOwed)
-      this.#announcedAt = now
-    if (
-      checkpoint.size === 0 ||
-      (!isNew && !this.#isOwed && now - this.#announcedAt < announceAgainMs)
-    )
-      return
-    this.#isOwed = true
-    await announce(checkpoint).then(() => {
-      this.#isOwed = false
-      this.#announcedAt = now
-    }, noop)
+    await announce(checkpoint).catch(noop)
   }
 
   #head(): Promise<AuditHead> {

@@ -239,11 +239,6 @@ export class Follower implements RevocationLog {
     }
   }
 
-  /** Appends entries like `publish`, but without retrying them later. */
-  offer(entries: readonly FeedEntry[]): Promise<Position> {
-    return this.#parts.publisher.append(entries)
-  }
-
   /** Appends entries like `publish`, and asks every running node to confirm that it has applied them. */
   rollCall(entries: readonly FeedEntry[], timeoutMs: number): Promise<RollCall> {
     return this.#parts.membership.call((call) => this.publish([...entries, call]), timeoutMs)

@@ -9,7 +9,6 @@
  */
 import { invalidArgument } from '../../lib/invalid.js'
 import type { RevocationKind } from '../../store/store.js'
-import { type CheckpointFacts, checkpointIn } from './checkpoint-entry.js'
 import {
   type EntrySink,
   type FamilyEntry,
@@ -52,8 +51,6 @@ export interface IndexOptions {
   readonly latest?: () => number
   /** Called with the number of watermarks that were lowered. */
   readonly onFuture?: (count: number) => void
-  /** Called with each checkpoint of the audit, also a known one. Calls no foreign code. */
-  readonly onCheckpoint?: (checkpoint: CheckpointFacts) => void
   /** @internal For tests that need colliding ids. */
   readonly placing?: Placing
 }
@@ -73,7 +70,6 @@ export class RevocationIndex implements EntrySink {
   readonly #max: number
   readonly #latest: () => number
   readonly #onFuture: (count: number) => void
-  readonly #onCheckpoint: (checkpoint: CheckpointFacts) => void
   readonly #tokens: TokenBuckets
   readonly #families: Families
   readonly #loose = new UnknownExpiry()
@@ -85,13 +81,11 @@ export class RevocationIndex implements EntrySink {
     max = MAX_ENTRIES_HELD,
     latest = () => NOT_REVOKED,
     onFuture = () => undefined,
-    onCheckpoint = () => undefined,
     placing = newPlacing(),
   }: IndexOptions = {}) {
     this.#max = max
     this.#latest = latest
     this.#onFuture = onFuture
-    this.#onCheckpoint = onCheckpoint
     this.#tokens = new TokenBuckets(placing)
     this.#families = new Families(placing)
   }
@@ -145,8 +139,6 @@ export class RevocationIndex implements EntrySink {
   }
 
   #applyWatermark(entry: WatermarkEntry): boolean {
-    const checkpoint = checkpointIn(entry)
-    if (checkpoint !== undefined) this.#onCheckpoint(checkpoint)
     if (this.#isPast(entry.expiresAt)) return true
     const latest = this.#latest()
     const outcome = this.#watermarks.apply(entry, this.#room, latest)
