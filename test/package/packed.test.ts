@@ -74,7 +74,8 @@ const LOADED_BY: Readonly<Record<string, string>> = { 'http/hono': 'hono/http-ex
 
 /** Every module a file of dist loads or takes types from. */
 function loaded(text: string): string[] {
-  const forms = /(?:\bfrom\s*|\bimport\s*|\b(?:require|import)\(\s*)(['"])([^'"\n]+)\1/g
+  // A quoted 'from' is the name of a field.
+  const forms = /(?:(?<!['"])\bfrom\s*|\bimport\s*|\b(?:require|import)\(\s*)(['"])([^'"\n]+)\1/g
   return [...text.matchAll(forms)].map(([, , specifier]) => specifier ?? '')
 }
 
