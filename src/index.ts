@@ -43,6 +43,7 @@ export type { ReuseAction } from './policy/policy.js'
 export type { WitnessKind } from './revocation/follower/witness.js'
 export { memoryStore } from './store/memory.js'
 export type { RevocationKind } from './store/store.js'
+export type { CallerUse, ScopeUse } from './store/usage.js'
 export type {
   AnyClaims,
   LogPosition,
