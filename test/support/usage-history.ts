@@ -5,6 +5,7 @@
  * @module
  */
 import { encodeTime } from 'ulid'
+import { expect } from 'vitest'
 import { type ResolvedClock, resolveClock } from '../../src/lib/clock.js'
 import type { StoreCall } from '../../src/observe/failures.js'
 import type { Counted } from '../../src/observe/usage/counted.js'
@@ -51,10 +52,13 @@ class World {
   readonly members = new Map<string, Member>()
   readonly tokens: readonly string[]
   nodes: Process[] = []
+  /** Decides what happens during a call of the store, and which processes do not count; `undefined` for never. */
+  readonly odd: Dice | undefined
   #count = 0
 
-  constructor(dice: Dice) {
+  constructor(dice: Dice, odd: Dice | undefined) {
     this.dice = dice
+    this.odd = odd
     // Many, so that most have few uses and none of them can stand for another.
     const ends = Array.from({ length: 60 }, (_, i) => `${i}`.padStart(16, '0'))
     this.tokens = ends.map((end) => encodeTime(START, 10) + end)
@@ -62,6 +66,16 @@ class World {
 
   below(max: number): number {
     return Math.floor(this.dice() * max)
+  }
+
+  /** Whether an odd event with this chance happens. */
+  happens(chance: number): boolean {
+    return this.odd !== undefined && this.odd() < chance
+  }
+
+  /** A token for an odd use. */
+  oddToken(): string {
+    return this.tokens[Math.floor((this.odd?.() ?? 0) * this.tokens.length)] as string
   }
 
   pick<T>(values: readonly T[]): T {
@@ -97,9 +111,11 @@ class Process {
   readonly keeper: UsageKeeper
   readonly lost: LostLives
   readonly acceptsStale: boolean
+  readonly counts: boolean
   readonly entries = new Map<string, Counted>()
   offset = 0
   isDead = false
+  isClosing = false
   hasStore = true
   hasFeed = true
   freshAt: number
@@ -110,6 +126,7 @@ class Process {
     this.member = Buffer.alloc(16, `${number}:member`).toString('base64url')
     this.freshAt = world.now
     this.acceptsStale = world.below(30) === 0
+    this.counts = !world.happens(0.1)
     if (world.below(25) === 0) this.offset = world.pick([-3 * DAY, -2 * HOUR, 2 * HOUR, 3 * DAY])
     this.clock = resolveClock({
       now: () => world.now + this.offset,
@@ -138,8 +155,8 @@ class Process {
       onLost: (at) => lives.lose(at, at + 1),
     })
     const { recorder } = this
-    const keeping = { clock, part, call, lives, recorder, flushEveryMs: MINUTE }
-    this.keeper = new UsageKeeper({ ...keeping, random: world.dice })
+    const keeping = { clock, part, call, lives, flushEveryMs: MINUTE, random: world.dice }
+    this.keeper = new UsageKeeper({ ...keeping, recorder: this.counts ? recorder : undefined })
     this.lost = new LostLives({
       clock,
       part,
@@ -158,6 +175,8 @@ class Process {
     if (fate === 0) this.isDead = true
     if (this.isDead || !this.hasStore || fate < 3) throw new Error('the store is out of reach')
     const result = await work()
+    if (this.world.happens(0.002)) this.offset = this.offset === 0 ? -2 * HOUR : 0
+    if (this.world.happens(0.01)) this.use(this.world.oddToken())
     if (fate < 5) throw new Error('the response was lost')
     return result
   }
@@ -179,7 +198,9 @@ class Process {
   use(token: string): void {
     const { world, clock, recorder } = this
     const isFresh = this.hasFeed || world.now - this.freshAt <= STALE_MS
-    if (this.isDead || (!isFresh && !this.acceptsStale)) return
+    if (this.isDead || this.isClosing || (!isFresh && !this.acceptsStale)) return
+    world.uses.push({ token, at: world.now })
+    if (!this.counts) return
     const entry: Counted = this.entries.get(token) ?? {
       principal: { id: token, scopes: ['orders:*'] },
       met: { allOf: ['orders:read'], anyOf: [] },
@@ -193,7 +214,6 @@ class Process {
     const minute = Math.floor(now / MINUTE)
     if (entry.reportedMinute !== minute) recorder.report(entry, minute, now)
     entry.uses++
-    world.uses.push({ token, at: world.now })
     if (world.below(8) === 0) {
       // It leaves the cache.
       this.entries.delete(token)
@@ -202,6 +222,8 @@ class Process {
   }
 
   async close(): Promise<void> {
+    // As an authority, which refuses every token before it writes its last counts.
+    this.isClosing = true
     await this.keeper.close().catch(() => undefined)
     if (this.hasFeed) this.world.members.delete(this.member)
     this.isDead = true
@@ -241,6 +263,7 @@ class Process {
   }
 }
 
+/** One step of a history; every eighth history has odd events too. */
 async function step(world: World): Promise<void> {
   const node = world.nodes.length === 0 ? undefined : world.pick(world.nodes)
   const dice = world.below(100)
@@ -270,7 +293,9 @@ export async function playHistory(seed: number): Promise<{
   readonly reports: number
 }> {
   const next = generator(`usage ${seed}`)
-  const world = new World(() => next() / 2 ** 32)
+  const odd = generator(`odd usage ${seed}`)
+  const isOdd = seed % 8 === 7
+  const world = new World(() => next() / 2 ** 32, isOdd ? () => odd() / 2 ** 32 : undefined)
   let reports = 0
   await world.start()
   for (let i = 0; i < 60; i++) {
@@ -284,4 +309,15 @@ export async function playHistory(seed: number): Promise<{
     }
   }
   return { fault: undefined, reports }
+}
+
+/** Plays every `step`th history from `first` to `last`, all without a fault. Returns the number of reports. */
+export async function expectNoFault(first: number, last: number, step = 1): Promise<number> {
+  let reports = 0
+  for (let seed = first; seed <= last; seed += step) {
+    const history = await playHistory(seed)
+    expect({ seed, fault: history.fault }).toEqual({ seed, fault: undefined })
+    reports += history.reports
+  }
+  return reports
 }

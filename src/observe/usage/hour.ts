@@ -112,7 +112,9 @@ export class Hour implements Counters {
     const i = slot & IN_BLOCK
     const before = block.requests[i] as number
     // The time of each use is not recorded, only its minute. Reporting the end of it never makes a token look idle.
-    const end = Math.min(now, (token.reportedMinute + 1) * MINUTE_MS - 1)
+    // The clock may have stepped back since.
+    const start = token.reportedMinute * MINUTE_MS
+    const end = Math.max(start, Math.min(now, start + MINUTE_MS - 1))
     const since = { uses: before, lastUsedAt: this.from + (block.last[i] as number) }
     block.requests[i] = Math.min(before + uses, MAX_COUNT)
     block.last[i] = Math.max(block.last[i] as number, block.first[i] as number, end - this.from)

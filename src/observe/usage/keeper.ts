@@ -121,14 +121,12 @@ export class UsageKeeper {
     if (lives.look()) recorder?.turnLife(clock.judged())
     await this.#announce()
     const at = clock.reading()
-    if (recorder === undefined) {
-      await this.#writeLives()
-      return at
+    if (recorder !== undefined) {
+      await this.#writeHours(recorder, at)
+      lives.cover(at)
     }
-    await this.#writeHours(recorder, at)
-    lives.cover(at)
-    if (lives.renewIfLate(at)) {
-      recorder.turnLife(clock.judged())
+    if (lives.renew(at)) {
+      recorder?.turnLife(clock.judged())
       await this.#announce()
     }
     await this.#writeLives()

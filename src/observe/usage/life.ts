@@ -7,10 +7,12 @@
  *   open until it reports more.
  * - It moves `to` forward only after every row with the counts before `to` was written, and it names what it dropped.
  *   A crash, a lost write or an outage therefore leaves an interval that no life covers.
- * - Times are those of the clock that dates the counts. While that clock is known to be wrong, `to` does not move. After
- *   a step forward, the time since the clock was last known to be right is a gap, because uses in it may be dated
- *   earlier. After a step back a new life begins, since the old one may cover a time that is still to come.
- * - A process that was silent for long enough that another one may have ended its life starts a new one.
+ * - Times are those of the clock that dates the counts. While that clock is known to be wrong, `to` moves only together
+ *   with a gap, and a life ends at the corrected time if that is later. After a step forward, the time since the clock
+ *   was last known to be right is a gap, because uses in it may be dated earlier. After a step back a new life begins,
+ *   since the old one may cover a time that is still to come. A step takes no time: its millisecond is always lost.
+ * - Other processes see that a life continues only by its `to`. If that did not move for long enough that another process
+ *   may have ended the life, a new one begins. A process that covers nothing therefore moves `to` with a gap.
  * - Only `lost-lives.ts` ends the life of another process, and the interval from `to` to that end stays open for ever.
  *
  * Clocks that agree may differ by the tolerance of the fleet, and so may the ends of an interval.
@@ -54,26 +56,28 @@ export class Lives {
   // The readings of both clocks at the last comparison.
   #reading: number
   #steady: number
-  #writtenAt: number
-  #hasStrayed = false
+  // The `to` of the current life that the store knows, and since when: other processes see no other sign of life.
+  #shown = 0
+  #shownAt = 0
+  /** The time since which uses may be dated wrongly, by a step that is perhaps undone. */
+  #strayedFrom: number | undefined
+  /** Whether the last write covered every count of the current life. */
+  #isCovered = false
 
   constructor(options: LivesOptions) {
     this.#options = options
     const { clock } = options
     this.#reading = clock.reading()
     this.#steady = clock.monotonic()
-    this.#writtenAt = this.#steady
     this.#current = this.#begin(this.#reading)
   }
 
   /** Begins the first life, before anything is counted. */
   start(): void {
-    const { clock, stamp } = this.#options
+    const { clock } = this.#options
     this.#reading = clock.reading()
     this.#steady = clock.monotonic()
-    this.#writtenAt = this.#steady
-    // With a clock that is ahead, the life would begin after its first uses.
-    this.#current = this.#begin(Math.min(this.#reading, stamp()))
+    this.#current = this.#begin(this.#reading)
   }
 
   /** The current life. */
@@ -92,9 +96,30 @@ export class Lives {
   }
 
   #begin(at: number): Writable<UsageLife> {
-    const from = Math.max(0, Math.floor(at))
+    // With a clock that is ahead, the life would begin after its first uses.
+    const from = Math.max(0, Math.floor(Math.min(at, this.#stamp())))
+    this.#isCovered = false
+    this.#shown = from
+    this.#shownAt = this.#options.clock.monotonic()
     const life = this.#options.newLife(from)
     return { life, node: this.#options.node, from, to: from, endedAt: null, gaps: [] }
+  }
+
+  /** The current time, corrected if possible. Never throws. */
+  #stamp(): number {
+    try {
+      return this.#options.stamp()
+    } catch {
+      return this.#options.clock.reading()
+    }
+  }
+
+  /**
+   * The end of a life that has uncovered uses until this time of the own clock. If that clock is behind, the uses were
+   * made later than it says. The last millisecond may have uses too.
+   */
+  #endOf(at: number): number {
+    return Math.floor(Math.max(this.#current.to, at, this.#stamp())) + 1
   }
 
   /** Records that some counts between these times are lost. */
@@ -105,7 +130,7 @@ export class Lives {
   /** Compares a time that dates a use: a step may be undone before the counts are written. */
   compare(now: number): void {
     const expected = this.#reading + (this.#options.clock.monotonic() - this.#steady)
-    if (!(Math.abs(now - expected) <= STEP_MS)) this.#hasStrayed = true
+    if (!(Math.abs(now - expected) <= STEP_MS)) this.#strayedFrom ??= this.#current.to
   }
 
   /** Compares the clocks before counts are written. Returns whether a new life began. */
@@ -117,25 +142,26 @@ export class Lives {
     const expected = this.#reading + elapsed
     this.#reading = reading
     this.#steady = steady
-    const hasStrayed = this.#hasStrayed
-    this.#hasStrayed = false
+    const strayedFrom = this.#strayedFrom
+    this.#strayedFrom = undefined
     const isSteady = Math.abs(reading - expected) <= STEP_MS
-    if (isSteady && !hasStrayed) return false
-    const { from, to } = this.#current
+    if (isSteady && strayedFrom === undefined) return false
+    // A step takes no time, so the millisecond of this reading is part of what is lost.
+    const end = reading + 1
     if (!isSteady && reading < expected) {
-      this.#replace(reading - elapsed, expected)
-      if (hasStrayed) this.lose(this.#current.from, reading)
+      this.#replace(reading - elapsed, this.#endOf(expected))
+      if (strayedFrom !== undefined) this.lose(Math.min(this.#current.from, strayedFrom), end)
       return true
     }
     // Without a store clock, this one may have been behind since the life began. A monotonic clock that fails proves
     // nothing either.
-    this.lose(isCertain ? Math.min(to, reading) : from, reading)
+    const { from, to } = this.#current
+    this.lose(isCertain ? Math.min(to, reading, strayedFrom ?? to) : from, end)
     return false
   }
 
   #replace(from: number, endedAt: number): void {
-    const { to } = this.#current
-    this.#former.push({ ...this.#current, endedAt: Math.max(to, Math.ceil(endedAt)) })
+    this.#former.push({ ...this.#current, endedAt })
     this.#current = this.#begin(from)
     this.#isAnnounced = false
   }
@@ -152,21 +178,33 @@ export class Lives {
 
   /** Moves `to` forward to a time before which all counts are in the store. */
   cover(at: number): void {
-    if (this.#options.agrees()) this.#current.to = Math.max(this.#current.to, at)
+    this.#isCovered = this.#options.agrees()
+    if (this.#isCovered) this.#current.to = Math.max(this.#current.to, at)
   }
 
-  /** Starts a new life at this time if the current one was silent for too long. Returns whether it did. */
-  renewIfLate(at: number): boolean {
+  /**
+   * Keeps the current life from looking like one that was lost: a life that covers nothing for long gives up the time
+   * since `to`, and one that was silent for too long is replaced at this time. Returns whether a new life began.
+   */
+  renew(at: number): boolean {
     const { clock, maxSilenceMs } = this.#options
-    if (clock.monotonic() - this.#writtenAt <= maxSilenceMs) return false
-    this.#replace(at, at)
-    this.#writtenAt = clock.monotonic()
+    const silentMs = clock.monotonic() - this.#shownAt
+    if (!this.#isCovered && silentMs > maxSilenceMs / 3) this.#giveUp()
+    if (silentMs <= maxSilenceMs) return false
+    this.#replace(at, this.#isCovered ? Math.max(this.#current.to, at) : this.#endOf(at))
     return true
   }
 
-  /** Ends the current life. */
+  #giveUp(): void {
+    const { to } = this.#current
+    const now = Math.floor(this.#stamp())
+    this.lose(to, now)
+    this.#current.to = Math.max(to, now)
+  }
+
+  /** Ends the current life. What it did not cover stays a gap, even if it lasted for less than a millisecond. */
   end(at: number): void {
-    this.#current.endedAt = Math.max(this.#current.to, at)
+    this.#current.endedAt = this.#isCovered ? Math.max(this.#current.to, at) : this.#endOf(at)
   }
 
   /** The lives to write after the rows: former ones, then the current one. */
@@ -176,7 +214,10 @@ export class Lives {
 
   /** Records that a life was written as it was returned by `pending`. */
   written(life: UsageLife): void {
-    if (life.life === this.#current.life) this.#writtenAt = this.#options.clock.monotonic()
+    if (life.life === this.#current.life && life.to > this.#shown) {
+      this.#shown = life.to
+      this.#shownAt = this.#options.clock.monotonic()
+    }
     this.#former = this.#former.filter((each) => each !== life)
   }
 }

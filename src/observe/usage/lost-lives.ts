@@ -5,7 +5,7 @@
  * uses after that end. Another process ends it only if, for a whole hour,
  * - the ending process read the feed to its head, at every check, with proof that it is not one side of a split,
  * - the feed had no entry of the process, although a running one renews it about twice a minute,
- * - the process wrote nothing to the store, although a running one writes every minute,
+ * - the life's `to` did not move, although a running process that reaches the store moves it within half of that time,
  * and if the process stops accepting tokens at the latest an hour after it lost the feed: with `onStale: 'reject'`,
  * `onStart` other than `'accept'`, and a feed that other processes share. No requirement may then extend `maxStaleness`
  * beyond an hour. What remains is a process that for an hour can read the feed and write neither to the feed nor to the

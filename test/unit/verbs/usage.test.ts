@@ -140,7 +140,8 @@ describe('tokens.usage', () => {
     await two.close()
     await one.clock.advance(5 * MINUTE)
     expect(kept(await one.watchword.tokens.usage({ id })).coverage.gaps).toEqual([
-      { node: 'two', from: START, to: START + 5 * MINUTE },
+      // Uncounted uses may have been made in the very millisecond in which it was closed.
+      { node: 'two', from: START, to: START + 5 * MINUTE + 1 },
     ])
   })
 })
