@@ -183,7 +183,7 @@ export interface Watchword<
     checkpoint(): Promise<AuditCheckpoint>
     /**
      * Reads and verifies every row, and compares the tree with each checkpoint that this node remembers and with the
-     * one that is passed, as text. Memory is bounded; a million rows take about half a minute.
+     * one that is passed, as text. Memory is bounded: one page of rows at a time.
      */
     verify(): Promise<AuditReport>
     verify(options: { readonly checkpoint?: string }): Promise<AuditReport>
