@@ -8,7 +8,7 @@
  */
 import { DAY } from '../lib/duration.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
-import { coveredByAny, covers } from '../policy/scopes.js'
+import { covers } from '../policy/scopes.js'
 import type { TokenInfo } from '../verbs/inputs.js'
 import { date, days, interval, minute } from './text.js'
 import type { Coverage, Finding, FindingKind, Interval, Risk } from './types.js'
@@ -119,12 +119,9 @@ function overScoped(use: TokenUse, { window, coverage }: Facts) {
 }
 
 /** The granted scopes that cover none of the required ones. */
-export function unneededOf(granted: readonly string[], exercised: readonly string[]): string[] {
+function unneededOf(granted: readonly string[], exercised: readonly string[]): string[] {
   return granted.filter((scope) => !exercised.some((used) => covers(scope, used)))
 }
-
-/** Whether the granted scopes cover a required one. */
-export const isGranted = coveredByAny
 
 function longLived(token: TokenInfo, { longLivedMs }: Facts): Finding | undefined {
   const ms = token.expiresAt - token.issuedAt

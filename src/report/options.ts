@@ -4,7 +4,7 @@
  * @module
  */
 import * as z from 'zod/mini'
-import { DAY, type Duration, parseDuration } from '../lib/duration.js'
+import { DAY, type Duration, HOUR, parseDuration } from '../lib/duration.js'
 import { optional, strict } from '../lib/schema.js'
 
 /** Progress of a report. */
@@ -33,8 +33,6 @@ export interface SprawlOptions extends ReportOptions {
   readonly tooMany?: number
 }
 
-const HOUR_MS = DAY / 24
-
 const duration = (least: number, most: number, message: string) =>
   optional(
     z.custom<Duration>((value) => {
@@ -53,7 +51,7 @@ const count = (max: number) =>
 
 const shape = {
   window: duration(
-    HOUR_MS,
+    HOUR,
     365 * DAY,
     "expected a duration from 1h to 365d, such as '30d' (ms, s, m, h, d or w)",
   ),
