@@ -76,22 +76,39 @@ return { ARGV[1], 'merged', string.format('%d', closed) }
 )
 
 /**
- * Reads all rows of tokens that end after a time. Arguments: the time, the ids. Returns, for each token, starts and
- * lives, and contents, alternating.
+ * Reads rows of tokens that end after a time, up to a number of them. Arguments: the time, the number, the start from
+ * which to read the rows of the first token, the ids. Returns, for each token, starts and lives, and contents,
+ * alternating, in ascending order of the starts. Rows of one start are never divided, and those of the first start are
+ * not counted: the caller may have them already.
  */
 export const LIST_ROWS = defineScript(
   plain(`${USAGE}
-local since, lists = tonumber(ARGV[2]), {}
-for i = 3, #ARGV do
-  local flat, rows = redis.call('HGETALL', key('usage', ARGV[i])), {}
-  for at = 1, #flat, 2 do
-    local from = tonumber(string.match(flat[at], '^%d+') or '0')
-    local length = headOf(flat[at + 1]) == 'd' and DAY or HOUR
-    if from + length > since then
-      rows[#rows + 1] = flat[at]
-      rows[#rows + 1] = flat[at + 1]
+local since, left, first, lists = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), {}
+for i = 5, #ARGV do
+  local name, starts, places, rows = key('usage', ARGV[i]), {}, {}, {}
+  for _, place in ipairs(left > 0 and redis.call('HKEYS', name) or {}) do
+    local from = tonumber(string.match(place, '^%d+') or '0')
+    if from >= first and from + DAY > since then
+      if not places[from] then
+        places[from] = {}
+        starts[#starts + 1] = from
+      end
+      table.insert(places[from], place)
     end
   end
+  table.sort(starts)
+  for _, from in ipairs(starts) do
+    if left <= 0 then break end
+    for _, place in ipairs(places[from]) do
+      local text = redis.call('HGET', name, place)
+      if from + (headOf(text) == 'd' and DAY or HOUR) > since then
+        rows[#rows + 1] = place
+        rows[#rows + 1] = text
+        if from > first then left = left - 1 end
+      end
+    end
+  end
+  first = -1
   lists[#lists + 1] = rows
 end
 return { ARGV[1], 'rows', unpack(lists) }

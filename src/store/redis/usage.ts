@@ -57,7 +57,9 @@ async function listRows(
   const rows: UsageRow[] = []
   for (let at = 0; at < from.length && rows.length < limit; at += LISTED_TOKENS) {
     const some = from.slice(at, at + LISTED_TOKENS)
-    const { rest } = await run(lua.LIST_ROWS, String(since), ...some)
+    const start = after !== undefined && some[0] === after.id ? after.from : -1
+    const numbers = [since, limit - rows.length, start].map(String)
+    const { rest } = await run(lua.LIST_ROWS, ...numbers, ...some)
     for (const [index, id] of some.entries()) {
       const found = rowsOf(id, rest[index]).map(({ row }) => row)
       rows.push(...found.filter((row) => after === undefined || compare(row, after) > 0))
