@@ -97,9 +97,10 @@ async function readPage(
   const after = last && bare({ id: last.id, from: last.from, life: last.life })
   const page = bare({ limit: PAGE, ...(after === undefined ? {} : { after }) })
   const rows: readonly unknown[] = await part.listRows(bare({ ids, since }), page)
+  const asked = new Set(ids)
   return rows.map((row) => {
     const parsed = rowSchema.safeParse(row)
-    if (!parsed.success || !ids.includes(parsed.data.id)) throw corruptRow('usage of', ids.join())
+    if (!parsed.success || !asked.has(parsed.data.id)) throw corruptRow('usage of', ids.join())
     return parsed.data
   })
 }
