@@ -14,7 +14,7 @@ import { describeMachine } from '../machine.js'
 import { PLACES } from './places/index.js'
 
 const HOUR = 3_600_000
-const CALL = 1000
+const CALL = 200
 const BAR_MS = 5000
 const BAR_HELD_MS = 15
 

@@ -22,6 +22,7 @@ import { invalidOption } from '../lib/invalid.js'
 import { numbered, takeNumber } from './sql/arrivals.js'
 import type { Dialect, Engine, Locks } from './sql/dialect.js'
 import { guardedInsert, guardedInsertWithAudit, postgresDialect } from './sql/postgres-dialect.js'
+import { mergeUsage } from './sql/postgres-usage.js'
 import { type SqlStore, sqlStore } from './sql/store.js'
 
 export type {
@@ -129,6 +130,7 @@ function engineOf(pool: PostgresPool, dialect: Dialect, prepare: boolean): Engin
     insertTokens: (records) => run(guardedInsert(tokens, key, records)),
     insertWithAudit: (records, rows) =>
       run(guardedInsertWithAudit(dialect.tables, key, records, rows)),
+    mergeUsage: (rows) => run(mergeUsage(dialect.tables, rows)),
     migrate,
   }
 }

@@ -27,7 +27,7 @@ export function rowKey({ id, from, life }: Pick<UsageRow, 'id' | 'from' | 'life'
   return `${id} ${from} ${life}`
 }
 
-/** One row for each key that is not skipped: the last of those with the most requests. */
+/** One row for each key that is not skipped: the last of those with the most requests. In ascending order of keys. */
 export function largestOf(rows: readonly UsageRow[], closedUntil: number): UsageRow[] {
   const largest = new Map<string, UsageRow>()
   for (const row of rows) {
@@ -36,7 +36,7 @@ export function largestOf(rows: readonly UsageRow[], closedUntil: number): Usage
     const other = largest.get(key)
     if (other === undefined || totalOf(row) >= totalOf(other)) largest.set(key, row)
   }
-  return [...largest.values()]
+  return [...largest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
 }
 
 /** The row of a day: the sum of rows of one token and life. */

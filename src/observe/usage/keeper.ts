@@ -9,7 +9,7 @@
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { UsageRow, UsageStore } from '../../store/usage.js'
 import type { StoreCall } from '../failures.js'
-import type { Counted } from './counted.js'
+import { changedRows, turn } from './changed-rows.js'
 import { HOUR_MS, type Hour } from './hour.js'
 import type { Lives } from './life.js'
 import type { UsageRecorder } from './recorder.js'
@@ -17,9 +17,8 @@ import type { UsageRecorder } from './recorder.js'
 /** Rows of older hours are not sent: the store sums them into days. */
 export const MAX_ROW_AGE_MS = 48 * HOUR_MS
 
-const BATCH = 1000
-/** Places to look at before other work of the process gets its turn: far less than a millisecond. */
-const STRIDE = 4000
+/** The calls in progress at once: while the store works on one, the next is encoded. */
+const IN_FLIGHT = 2
 /** A flush starts at a random time of this share of the interval. */
 const JITTER = 0.2
 
@@ -163,20 +162,20 @@ export class UsageKeeper {
   }
 
   async #writeHour(hour: Hour, isCurrent: boolean): Promise<void> {
-    const { clock } = this.#options
-    let rows: UsageRow[] = []
-    let seen = 0
-    for (const [id, slot] of hour.slots) {
-      const token = hour.openAt(slot)
-      if (token !== undefined) settle(hour, token, isCurrent, clock.judged())
-      if (hour.isChanged(slot)) rows.push(hour.take(id, slot))
-      if (rows.length >= BATCH) {
-        await this.#send(hour, rows)
-        rows = []
+    const sending: Promise<void>[] = []
+    try {
+      for await (const rows of changedRows(hour, isCurrent, this.#options.clock)) {
+        const sent = this.#send(hour, rows)
+        // Rejects where it is awaited, which may be later.
+        sent.catch(() => undefined)
+        sending.push(sent)
+        // Before the next rows are taken: no row is taken that is not sent.
+        if (sending.length === IN_FLIGHT) await sending.shift()
       }
-      if (++seen % STRIDE === 0) await turn()
+      for (const sent of sending) await sent
+    } finally {
+      await Promise.allSettled(sending)
     }
-    if (rows.length > 0) await this.#send(hour, rows)
   }
 
   async #send(hour: Hour, rows: readonly UsageRow[]): Promise<void> {
@@ -192,12 +191,3 @@ export class UsageKeeper {
     }
   }
 }
-
-/** Collects the uses of a cached token. One that was not used since the last time is reported again on its next use. */
-function settle(hour: Hour, token: Counted, isCurrent: boolean, now: number): void {
-  if (token.uses > 0 && isCurrent) hour.collect(token, now)
-  else hour.close(token, now)
-}
-
-/** Lets other work of the process run. */
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))

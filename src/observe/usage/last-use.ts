@@ -9,11 +9,12 @@ import type { Usage } from '../../store/store.js'
 /** The minimum interval between two reports of one token, in milliseconds. */
 export const USAGE_INTERVAL_MS = 60_000
 const MAX_PENDING = 100_000
-const BATCH = 1000
+// Small: what encodes a batch holds the event loop, and SQLite writes it without yielding.
+const BATCH = 250
 
 /** Collects uses of one authority. */
 export class LastUseRecorder {
-  readonly #pending = new Map<string, number>()
+  #pending = new Map<string, number>()
   readonly #clock: ResolvedClock
   readonly #write: (usages: readonly Usage[]) => Promise<void>
   #timer: Timer | undefined
@@ -38,8 +39,16 @@ export class LastUseRecorder {
   async flush(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
-    const usages = [...this.#pending].map(([id, at]) => ({ id, at }))
-    this.#pending.clear()
-    for (let i = 0; i < usages.length; i += BATCH) await this.#write(usages.slice(i, i + BATCH))
+    const pending = this.#pending
+    this.#pending = new Map()
+    let usages: Usage[] = []
+    for (const [id, at] of pending) {
+      usages.push({ id, at })
+      if (usages.length < BATCH) continue
+      await this.#write(usages)
+      await new Promise(setImmediate)
+      usages = []
+    }
+    if (usages.length > 0) await this.#write(usages)
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Schema, SchemaEngine } from '../../clients/sql/migrations.js'
-import type { Sql, SqlScalar, Steps } from '../../clients/sql/statement.js'
+import type { Sql, SqlResult, SqlScalar, Steps } from '../../clients/sql/statement.js'
 import type { AuditRow } from '../audit.js'
 import type { TokenRecord, Usage } from '../store.js'
 
@@ -84,4 +84,9 @@ export interface Engine extends SchemaEngine {
   insertTokens?(records: readonly TokenRecord[]): Promise<unknown>
   /** Inserts without a limit, with rows of the audit, if the database can do it in one statement. */
   insertWithAudit?(records: readonly TokenRecord[], rows: readonly AuditRow[]): Promise<unknown>
+  /**
+   * Merges rows of hours of usage under the same rules as `upsertUsage`, except those of closed hours, if the database
+   * can do it in one statement. Returns the time up to which hours are closed, as `n`.
+   */
+  mergeUsage?(rows: readonly (readonly SqlScalar[])[]): Promise<SqlResult>
 }

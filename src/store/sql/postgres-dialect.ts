@@ -13,6 +13,7 @@ import { AUDIT_COLUMNS, auditValues } from './audit-columns.js'
 import { type Column, namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
 import { createAddedIndexes, createTable, type Declarations, definitionOf } from './ddl.js'
 import type { Dialect, Tables } from './dialect.js'
+import { upsertUsage } from './postgres-usage.js'
 import {
   type Addition,
   additionsOfVersion2,
@@ -24,7 +25,6 @@ import {
   tablesOfVersion4,
   tablesOfVersion5,
 } from './schema.js'
-import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
 const BATCH = 1000
 
@@ -57,13 +57,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ORDER BY o.id DESC FOR UPDATE OF o
       ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
     ],
-    upsertUsage: (rows) => [
-      sql`INSERT INTO ${usage} AS old (${namesOf(USAGE_COLUMNS)})
-        SELECT v.* FROM unnest(${arraysOf(USAGE_COLUMNS, rows)}) AS v
-        ON CONFLICT (id, from_at, life) DO UPDATE SET ${raw(
-          REPLACED.map((name) => `${name} = excluded.${name}`).join(', '),
-        )} WHERE excluded.total >= old.total`,
-    ],
+    upsertUsage: (rows) => [upsertUsage(tables, rows)],
     removeUsage: (isFolded, until) =>
       sql`DELETE FROM ${usage} WHERE (id, from_at, life) IN (
         SELECT id, from_at, life FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}

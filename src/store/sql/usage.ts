@@ -11,6 +11,7 @@ import {
   joined,
   raw,
   type Sql,
+  type SqlResult,
   type SqlScalar,
   type Steps,
   sql,
@@ -50,7 +51,7 @@ export function sqlUsage(
 ): UsageStore {
   const { dialect } = engine
   return {
-    mergeRows: (rows) => step(() => engine.transaction({}, () => mergeRows(dialect, rows))),
+    mergeRows: (rows) => step(() => mergeRows(engine, rows)),
     listRows: (query, page) =>
       step(async () => {
         const ids = [...new Set(query.ids)].filter(isStorable)
@@ -69,19 +70,38 @@ export function sqlUsage(
   }
 }
 
-function* mergeRows(dialect: Dialect, rows: readonly UsageRow[]): Steps<number> {
+async function mergeRows(engine: Engine, rows: readonly UsageRow[]): Promise<number> {
+  if (engine.mergeUsage !== undefined) {
+    const batches = batchesOf(largestOf(rows, 0))
+    const { value: batch } = batches.next()
+    if (batch !== undefined && batches.next().done === true)
+      return closedUntilOf(engine.dialect, await engine.mergeUsage(batch))
+  }
+  return await engine.transaction({}, () => mergeSteps(engine.dialect, rows))
+}
+
+function* mergeSteps(dialect: Dialect, rows: readonly UsageRow[]): Steps<number> {
   const { states } = dialect.tables
-  const state = (yield sql`SELECT n FROM ${states} WHERE id = 0${dialect.forShare}`).rows[0]
-  if (state === undefined) throw new Error(`a row of ${states.text} is missing`)
-  const closedUntil = Number(state['n'])
-  // In one order, so that two merges of the same rows do not wait for each other.
-  const sorted = largestOf(rows, closedUntil).sort((a, b) => (rowKey(a) < rowKey(b) ? -1 : 1))
-  yield* upsert(dialect, sorted)
+  const state = yield sql`SELECT n FROM ${states} WHERE id = 0${dialect.forShare}`
+  const closedUntil = closedUntilOf(dialect, state)
+  yield* upsert(dialect, largestOf(rows, closedUntil))
   return closedUntil
 }
 
-/** In small statements: what encodes one of them holds the event loop. */
+function closedUntilOf({ tables }: Dialect, { rows: [state] }: SqlResult): number {
+  if (state === undefined) throw new Error(`a row of ${tables.states.text} is missing`)
+  return Number(state['n'])
+}
+
 function* upsert(dialect: Dialect, rows: readonly UsageRow[], isDay = false): Steps<void> {
+  for (const batch of batchesOf(rows, isDay)) yield* dialect.upsertUsage(batch)
+}
+
+/**
+ * The values of each statement, in the same order for every caller: two merges of the same rows do not wait for each
+ * other. Statements are small, because what encodes one of them holds the event loop.
+ */
+function* batchesOf(rows: readonly UsageRow[], isDay = false): Generator<SqlScalar[][], void> {
   let batch: SqlScalar[][] = []
   let length = 0
   for (const [index, row] of rows.entries()) {
@@ -89,7 +109,7 @@ function* upsert(dialect: Dialect, rows: readonly UsageRow[], isDay = false): St
     for (const value of values) length += typeof value === 'string' ? value.length : 8
     batch.push(values)
     if (length < STATEMENT_LENGTH && index + 1 < rows.length) continue
-    for (const statement of dialect.upsertUsage(batch)) yield statement
+    yield batch
     batch = []
     length = 0
   }
