@@ -215,6 +215,12 @@ const SECTIONS: readonly Section[] = [
     file: 'src/observe/incident-kind.ts',
     symbol: 'IncidentKind',
   },
+  {
+    title: 'Incidents of the audit',
+    intro: 'Counted as `audit.<kind>` in `health().incidents`.',
+    file: 'src/observe/incident-kind.ts',
+    symbol: 'AuditIncidentKind',
+  },
   { title: 'Fields of `health()`', file: 'src/authority/health-report.ts', symbol: 'Health' },
   {
     title: 'Fields of `health()` about the fleet',
@@ -264,7 +270,7 @@ const SECTIONS: readonly Section[] = [
   {
     title: 'Faults of the audit',
     intro: 'What `audit.verify` reports about the first row that is not as the authority wrote it.',
-    file: 'src/observe/audit/verify.ts',
+    file: 'src/observe/audit/fault.ts',
     symbol: 'AuditFaultKind',
   },
   {

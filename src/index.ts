@@ -17,6 +17,7 @@ export type { Clock, Timer } from './lib/clock.js'
 export type { Duration } from './lib/duration.js'
 export type { FailureReason } from './lib/failure-reason.js'
 export type { AuditCheckpoint } from './observe/audit/checkpoint.js'
+export type { AuditFault, AuditFaultKind } from './observe/audit/fault.js'
 export type {
   AuditListQuery,
   AuditPage,
@@ -25,10 +26,10 @@ export type {
 } from './observe/audit/log.js'
 export type { OcsfEvent } from './observe/audit/ocsf.js'
 export { toJsonLines, toOcsf } from './observe/audit/ocsf.js'
-export type { AuditFault, AuditFaultKind, AuditReport } from './observe/audit/verify.js'
+export type { AuditReport } from './observe/audit/verify.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'
-export type { IncidentKind } from './observe/incident-kind.js'
+export type { AuditIncidentKind, IncidentKind } from './observe/incident-kind.js'
 export type { Operation, OperationName, OperationResult } from './observe/operations.js'
 export type {
   AuditOptions,

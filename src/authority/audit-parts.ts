@@ -6,16 +6,17 @@
 import type { AuditTagger } from '../keys/audit-tagger.js'
 import type { ResolvedClock } from '../lib/clock.js'
 import { AuditLog } from '../observe/audit/log.js'
+import { NewestCheckpoint } from '../observe/audit/newest.js'
 import { Sequencer } from '../observe/audit/sequencer.js'
 import type { AuditTrail } from '../observe/audit/trail.js'
-import type { AuditWitness, SeenCheckpoint } from '../observe/audit/witness.js'
+import { AuditWitness } from '../observe/audit/witness.js'
 import type { StoreCall } from '../observe/failures.js'
+import type { AuditIncidentKind } from '../observe/incident-kind.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { Store } from '../store/store.js'
 
 /** What the audit is made of. */
 export interface AuditParts {
-  readonly witness: AuditWitness
   readonly sequencer: Sequencer
   readonly log: AuditLog
 }
@@ -28,8 +29,7 @@ export interface AuditPartsOptions {
   readonly clock: ResolvedClock
   readonly trail: AuditTrail
   readonly seals: AuditTagger
-  readonly witness: AuditWitness
-  readonly announce: (checkpoint: SeenCheckpoint) => Promise<unknown>
+  readonly onIncident: (kind: AuditIncidentKind, count: number) => void
 }
 
 /** Creates the parts; `undefined` if the audit is not kept. */
@@ -40,14 +40,22 @@ export function makeAuditParts({
   clock,
   trail,
   seals,
-  witness,
-  announce,
+  onIncident,
 }: AuditPartsOptions): AuditParts | undefined {
   if (options.audit === undefined || store === undefined) return undefined
   const { everyMs, keepMs, onCheckpoint } = options.audit
-  const common = { store, call, clock, seals, witness, origin: options.issuer }
-  const onForged = (id: string) =>
-    trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'audit', id })
-  const sequencer = new Sequencer({ ...common, trail, everyMs, onCheckpoint, announce, onForged })
-  return { witness, sequencer, log: new AuditLog({ ...common, sequencer, keepMs }) }
+  const witness = new AuditWitness()
+  const newest = new NewestCheckpoint({
+    ...{ store, call, seals, witness },
+    onIncident: (kind) => onIncident(kind, 1),
+  })
+  const own = trail.own
+  const common = { store, call, clock, seals, witness, newest, own, origin: options.issuer }
+  const sequencer = new Sequencer({
+    ...{ ...common, trail, everyMs, onCheckpoint },
+    onForged: (id) =>
+      trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'audit', id }),
+    onDeleted: (count) => onIncident('deleted', count),
+  })
+  return { sequencer, log: new AuditLog({ ...common, sequencer, keepMs }) }
 }

@@ -1,10 +1,10 @@
 /**
- * Counts the incidents of the revocation log, and reports them at a limited rate.
+ * Counts the incidents of the revocation log and of the audit, and reports them at a limited rate.
  *
  * @module
  */
 import type { ResolvedClock } from '../lib/clock.js'
-import type { IncidentKind } from '../observe/incident-kind.js'
+import type { CountedIncident } from '../observe/incident-kind.js'
 
 const REPORT_EVERY_MS = 10_000
 
@@ -17,32 +17,32 @@ interface Unreported {
 /** The incidents of one authority. */
 export class IncidentCounter {
   readonly #clock: ResolvedClock
-  readonly #report: (kind: IncidentKind, count: number) => void
-  readonly #counts = new Map<IncidentKind, number>()
-  readonly #times = new Map<IncidentKind, number>()
-  readonly #unreported = new Map<IncidentKind, Unreported>()
+  readonly #report: (kind: CountedIncident, count: number) => void
+  readonly #counts = new Map<CountedIncident, number>()
+  readonly #times = new Map<CountedIncident, number>()
+  readonly #unreported = new Map<CountedIncident, Unreported>()
 
   /**
    * @param report - Called with the number of incidents since the last report of the kind, so a flood of incidents is
    * not a flood of reports.
    */
-  constructor(clock: ResolvedClock, report: (kind: IncidentKind, count: number) => void) {
+  constructor(clock: ResolvedClock, report: (kind: CountedIncident, count: number) => void) {
     this.#clock = clock
     this.#report = report
   }
 
   /** The number of incidents of each kind. */
-  get counts(): ReadonlyMap<IncidentKind, number> {
+  get counts(): ReadonlyMap<CountedIncident, number> {
     return this.#counts
   }
 
   /** When each kind was last detected, in Unix milliseconds. */
-  get times(): ReadonlyMap<IncidentKind, number> {
+  get times(): ReadonlyMap<CountedIncident, number> {
     return this.#times
   }
 
   /** Counts incidents. */
-  note(kind: IncidentKind, count: number): void {
+  note(kind: CountedIncident, count: number): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + count)
     this.#times.set(kind, this.#clock.reading())
     const known = this.#unreported.get(kind) ?? { count: 0, quietUntil: Number.NEGATIVE_INFINITY }

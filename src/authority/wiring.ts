@@ -18,9 +18,10 @@ import { type ResolvedClock, resolveClock, systemClock } from '../lib/clock.js'
 import { type Deadline, withDeadline } from '../lib/deadline.js'
 import { idMaker } from '../lib/new-id.js'
 import { AuditTrail } from '../observe/audit/trail.js'
-import { AuditWitness } from '../observe/audit/witness.js'
 import { audit } from '../observe/audit.js'
+import type { AuditAction } from '../observe/channels.js'
 import { Failures, type StoreCall } from '../observe/failures.js'
+import type { CountedIncident } from '../observe/incident-kind.js'
 import type { Probe } from '../observe/probe.js'
 import { LastUseRecorder } from '../observe/usage/last-use.js'
 import type { ResolvedOptions } from '../options/options.js'
@@ -96,6 +97,11 @@ export function buildParts(options: ResolvedOptions): Parts {
   }
 }
 
+const actionOf = (kind: CountedIncident): AuditAction => (isOfAudit(kind) ? kind : `feed.${kind}`)
+
+const isOfAudit = (kind: CountedIncident): kind is Extract<CountedIncident, `audit.${string}`> =>
+  kind.startsWith('audit.')
+
 /** The parts that depend on the options alone. */
 interface Base {
   readonly options: ResolvedOptions
@@ -141,7 +147,7 @@ function makeBase(options: ResolvedOptions): Base {
     newId,
   })
   const incidents = new IncidentCounter(clock, (kind, count) =>
-    audit({ clock, trail }, { action: `feed.${kind}`, actor: 'system', count }),
+    audit({ clock, trail }, { action: actionOf(kind), actor: 'system', count }),
   )
   const own = { options, clock, store, feed, deadline, storeFailures, callStore, assertionOf }
   return {
@@ -199,7 +205,7 @@ function makeKeys(base: Base): Keys {
       audit(base, { action, actor: 'system', keyId: id, audience }),
     draft: (action, { id, audience }) =>
       trail.draft({ action, actor: 'system', keyId: id, audience }),
-    written: (draft) => trail.written(draft),
+    written: (draft, isCertain) => trail.written(draft, isCertain),
   })
   const derived = { keyring, roots, clock, isRevoked }
   const feedKeyring = new FeedKeyring(derived)
@@ -213,8 +219,7 @@ function makeAuditing(base: Base, { tagKeyring }: Keys): Parts['auditing'] {
   return makeAuditParts({
     ...base,
     seals,
-    witness: new AuditWitness(),
-    announce: async () => undefined,
+    onIncident: (kind, count) => base.incidents.note(`audit.${kind}`, count),
   })
 }
 

@@ -2,12 +2,14 @@
  * The seals of the audit, made and opened with the keys of one authority.
  *
  * Each is a PASETO v4.local token under a key that is derived for tags, whose footer names the key it was derived from.
- * The tag of a row covers its id and body. The place of a row contains its index, time and leaf hash, so that a row that
- * was edited or moved is recognized, and the state of the tree contains its compact range.
+ * The tag of a row covers its id and body. The place of a row contains its index, time, leaf hash and a hash of its tag,
+ * so that a row that was edited or moved is recognized, and the state of the tree contains its compact range.
  *
  * @module
  */
+import { hash } from 'node:crypto'
 import { PAE } from 'paseto'
+import type { AuditPlace, AuditSeals, AuditState, Unsealed } from '../observe/audit/seals.js'
 import { copyPlaintext, decryptInto, sealBytes, wipePlaintext } from '../token/v4local.js'
 import { footerOf } from '../token/wire.js'
 import type { TagKeys } from './record-tagger.js'
@@ -20,28 +22,22 @@ const PLACE = Buffer.from('watchword-audit-place-v1')
 const STATE = Buffer.from('watchword-audit-state-v1')
 const NUMBER_BYTES = 6
 const HASH_BYTES = 32
+const TAG_HASH_BYTES = 16
+const PLACE_BYTES = 2 * NUMBER_BYTES + HASH_BYTES + TAG_HASH_BYTES
+// A search through more of them would take longer than reading the id.
+const MAX_ENDINGS = 8
 
-/** What the place of a row contains. */
-export interface AuditPlace {
-  readonly index: number
-  /** When the row was written. */
-  readonly at: number
-  /** The leaf hash, in hexadecimal. */
-  readonly hash: string
+/** What every seal of one key ends with. */
+interface Ending {
+  readonly footer: Uint8Array
+  readonly text: string
 }
-
-/** What the state of the tree contains: its compact range. */
-export interface AuditState {
-  readonly size: number
-  readonly hashes: readonly Uint8Array[]
-}
-
-/** Why a seal was not opened: made without the keys of the authority, or with a key that cannot be loaded any more. */
-export type Unsealed = 'tampered' | 'unknown'
 
 /** The seals of one authority. */
-export class AuditTagger {
+export class AuditTagger implements AuditSeals {
   readonly #keys: TagKeys
+  /** By the id of a key that is or was loaded. */
+  readonly #endings = new Map<string, Ending>()
 
   constructor(keys: TagKeys) {
     this.#keys = keys
@@ -52,45 +48,61 @@ export class AuditTagger {
     return this.#seal(EMPTY, [ROW, Buffer.from(id), Buffer.from(body)])
   }
 
-  /** Checks the tag of a row. Never rejects. */
-  async check(id: string, body: string, tag: string): Promise<'intact' | Unsealed> {
-    const opened = await this.#open(tag, [ROW, Buffer.from(id), Buffer.from(body)])
+  /** Loads the keys of these seals. Never rejects. Until then, seals of keys that are not loaded are `unknown`. */
+  async load(seals: readonly string[]): Promise<void> {
+    const isMissing = (seal: string) => {
+      const id = this.#keyOf(seal)
+      return id !== undefined && this.#keys.opening(id) === undefined
+    }
+    if (seals.some(isMissing)) await this.#keys.refresh()
+  }
+
+  /** Checks the tag of a row. */
+  check(id: string, body: string, tag: string): 'intact' | Unsealed {
+    const opened = this.#open(tag, [ROW, Buffer.from(id), Buffer.from(body)])
     return typeof opened === 'string' ? opened : 'intact'
   }
 
   /** Seals the place of a row; `undefined` while no key is loaded. */
-  place(id: string, { index, at, hash }: AuditPlace): string | undefined {
-    const payload = Buffer.alloc(2 * NUMBER_BYTES + HASH_BYTES)
+  place(id: string, { index, at, hash: leaf, tagHash }: AuditPlace): string | undefined {
+    const payload = Buffer.alloc(PLACE_BYTES)
     payload.writeUIntBE(index, 0, NUMBER_BYTES)
     payload.writeUIntBE(at, NUMBER_BYTES, NUMBER_BYTES)
-    payload.write(hash, 2 * NUMBER_BYTES, 'hex')
+    payload.write(leaf, 2 * NUMBER_BYTES, 'hex')
+    payload.write(tagHash, PLACE_BYTES - TAG_HASH_BYTES, 'hex')
     return this.#seal(payload, [PLACE, Buffer.from(id)])
   }
 
-  /** Opens the place of a row. Never rejects. */
-  async openPlace(id: string, place: string): Promise<AuditPlace | Unsealed> {
-    const opened = await this.#open(place, [PLACE, Buffer.from(id)])
+  /** Opens the place of a row. */
+  openPlace(id: string, place: string): AuditPlace | Unsealed {
+    const opened = this.#open(place, [PLACE, Buffer.from(id)])
     if (typeof opened === 'string') return opened
     return {
       index: opened.readUIntBE(0, NUMBER_BYTES),
       at: opened.readUIntBE(NUMBER_BYTES, NUMBER_BYTES),
-      hash: opened.toString('hex', 2 * NUMBER_BYTES),
+      hash: opened.toString('hex', 2 * NUMBER_BYTES, 2 * NUMBER_BYTES + HASH_BYTES),
+      tagHash: opened.toString('hex', PLACE_BYTES - TAG_HASH_BYTES),
     }
+  }
+
+  /** The hash of a tag that a place contains. */
+  tagHash(tag: string): string {
+    return hash('sha256', tag, 'hex').slice(0, 2 * TAG_HASH_BYTES)
   }
 
   /** Seals the state of the tree; `undefined` while no key is loaded. */
   state({ size, hashes }: AuditState): string | undefined {
     const payload = Buffer.alloc(NUMBER_BYTES + hashes.length * HASH_BYTES)
     payload.writeUIntBE(size, 0, NUMBER_BYTES)
-    hashes.forEach((hash, i) => {
-      payload.set(hash, NUMBER_BYTES + i * HASH_BYTES)
+    hashes.forEach((each, i) => {
+      payload.set(each, NUMBER_BYTES + i * HASH_BYTES)
     })
     return this.#seal(payload, [STATE])
   }
 
-  /** Opens the state of the tree. Never rejects. */
-  async openState(state: string): Promise<AuditState | Unsealed> {
-    const opened = await this.#open(state, [STATE])
+  /** Opens the state of the tree. */
+  openState(state: string): AuditState | Unsealed {
+    const opened = this.#open(state, [STATE])
     if (typeof opened === 'string') return opened
     const hashes: Uint8Array[] = []
     for (let at = NUMBER_BYTES; at < opened.length; at += HASH_BYTES)
@@ -101,29 +113,37 @@ export class AuditTagger {
   #seal(payload: Uint8Array, covered: readonly Uint8Array[]): string | undefined {
     const sealing = this.#keys.sealingIfAny()
     if (sealing === undefined) return undefined
-    const footer = footerOf(sealing.id)
-    const body = sealBytes(sealing.key, payload, footer, PAE([...covered]))
-    return `${HEADER}${body}.${Buffer.from(footer).toString('base64url')}`
+    const { footer, text } = this.#endingOf(sealing.id)
+    return `${HEADER}${sealBytes(sealing.key, payload, footer, PAE([...covered]))}${text}`
   }
 
-  async #open(text: string, covered: readonly Uint8Array[]): Promise<Buffer | Unsealed> {
-    const id = keyIdOfTag(text)
-    if (id === undefined || !text.startsWith(HEADER)) return 'tampered'
-    if (this.#keys.opening(id) === undefined) await this.#keys.refresh()
+  #open(seal: string, covered: readonly Uint8Array[]): Buffer | Unsealed {
+    const id = this.#keyOf(seal)
+    if (id === undefined || !seal.startsWith(HEADER)) return 'tampered'
     const key = this.#keys.opening(id)
     if (key === undefined) return 'unknown'
-    const footer = footerOf(id)
-    const end = `.${Buffer.from(footer).toString('base64url')}`
-    if (!text.endsWith(end)) return 'tampered'
-    const length = decryptInto(
-      key,
-      text.slice(HEADER.length, -end.length),
-      footer,
-      PAE([...covered]),
-    )
+    const { footer, text } = this.#endingOf(id)
+    if (!seal.endsWith(text)) return 'tampered'
+    const body = seal.slice(HEADER.length, -text.length)
+    const length = decryptInto(key, body, footer, PAE([...covered]))
     if (length < 0) return 'tampered'
     const payload = Buffer.from(copyPlaintext(length))
     wipePlaintext()
     return payload
+  }
+
+  /** The id of the key that a seal names. Compared with the known endings first, because most seals have one of them. */
+  #keyOf(seal: string): string | undefined {
+    for (const [id, { text }] of this.#endings) if (seal.endsWith(text)) return id
+    return keyIdOfTag(seal)
+  }
+
+  #endingOf(id: string): Ending {
+    const known = this.#endings.get(id)
+    if (known !== undefined) return known
+    const footer = footerOf(id)
+    const ending = { footer, text: `.${Buffer.from(footer).toString('base64url')}` }
+    if (this.#endings.size < MAX_ENDINGS) this.#endings.set(id, ending)
+    return ending
   }
 }

@@ -21,14 +21,14 @@ export interface Discard {
 
 /**
  * Revokes the key in the store, then overwrites its wrapping, so no node tries to open it again. Safe to repeat after
- * an outage.
+ * an outage. Resolves with whether it was overwritten, and not by another node before.
  */
 export async function discardRow(
   store: Store,
   { id, wrapped, expiresAt }: KeyRecord,
   { actor, at, reason, rows }: Discard,
   call: StoreCall,
-): Promise<void> {
+): Promise<boolean> {
   const revocation = {
     id: ulid(at),
     kind: 'key',
@@ -44,5 +44,5 @@ export async function discardRow(
   } as const
   await call(() => store.revoke({ ...revocation, expiresAt: expiresAt + MAX_SKEW_MS }), 'revoke')
   const marked = { wrapped: DISCARDED, wrappedBy: DISCARDED }
-  await call(() => store.rewrapKey(id, wrapped, marked, rows), 'rewrapKey')
+  return await call(() => store.rewrapKey(id, wrapped, marked, rows), 'rewrapKey')
 }

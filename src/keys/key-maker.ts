@@ -37,7 +37,7 @@ export interface KeyMakerOptions {
     record: KeyRecord,
   ) => AuditDraft
   /** Called when the change was written. */
-  readonly written: (draft: AuditDraft) => void
+  readonly written: (draft: AuditDraft, isCertain?: boolean) => void
 }
 
 /** The keyring as used by the key maker. */
@@ -153,8 +153,7 @@ export class KeyMaker {
       const reason = 'the store has keys of another root key'
       const event = draft('key.discarded', made)
       const discard = { actor: 'system', at: clock.now(), reason, rows: event.rows }
-      await discardRow(store, made, discard, call)
-      written(event)
+      written(event, await discardRow(store, made, discard, call))
       throw error
     }
   }

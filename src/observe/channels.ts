@@ -9,7 +9,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { readField } from '../lib/fields.js'
 import type { RejectionCode, Verified } from '../types.js'
-import type { IncidentKind } from './incident-kind.js'
+import type { AuditIncidentKind, IncidentKind } from './incident-kind.js'
 
 /** One decision about one presented token. */
 export interface Decision {
@@ -92,6 +92,8 @@ export type AuditAction =
   | 'store.tampered'
   /** An incident of the feed, detected by this node. */
   | `feed.${IncidentKind}`
+  /** An incident of the audit, detected by this node. */
+  | `audit.${AuditIncidentKind}`
 
 /** One change, as a flat, versioned object. */
 export interface AuditEvent {
@@ -132,7 +134,7 @@ export interface AuditEvent {
   /** For a revocation: the given reason, or `null`. */
   readonly reason?: string | null
   /**
-   * For a feed incident: the number of events or entries. For a purge: the number of rows. For a refused call: the
+   * For an incident: the number of events, entries or rows. For a purge: the number of rows. For a refused call: the
    * number of calls that were not reported before it, if there are any.
    */
   readonly count?: number

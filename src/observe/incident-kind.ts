@@ -1,5 +1,5 @@
 /**
- * The kinds of incidents of the revocation log.
+ * The kinds of incidents of the revocation log and of the audit.
  *
  * @module
  */
@@ -37,3 +37,21 @@ export type IncidentKind =
   | 'reconciled'
   /** The clock of this node differs from that of the store or another node by more than a minute. */
   | 'clock'
+
+/** The incidents of the audit, as counted in `health().incidents` and published as `audit.…` on the audit channel. */
+export type AuditIncidentKind =
+  /** The tree has fewer rows than before: the last rows were removed, or an older copy of the database was restored. */
+  | 'rollback'
+  /** The tree has other rows than before: it was replaced. */
+  | 'fork'
+  /** The checkpoint was removed. */
+  | 'missing'
+  /** The authority did not seal the checkpoint. */
+  | 'tampered'
+  /** The checkpoint is sealed with a key that cannot be loaded. */
+  | 'unreadable'
+  /** Rows that this node wrote were deleted before a node appended them to the tree. */
+  | 'deleted'
+
+/** Every incident that is counted in `health().incidents`. */
+export type CountedIncident = IncidentKind | `audit.${AuditIncidentKind}`

@@ -99,7 +99,7 @@ export interface AuditStore {
     readonly limit: number
   }): Promise<readonly AuditRow[]>
 
-  /** Returns the head of the tree. */
+  /** Returns the head of the tree: that of the empty tree if it was removed. */
   head(): Promise<AuditHead>
 
   /**
@@ -111,6 +111,9 @@ export interface AuditStore {
 
   /** Returns up to `limit` entries of the tree in ascending order of index, from this index on, purged ones included. */
   read(from: number, limit: number): Promise<readonly AuditEntry[]>
+
+  /** Returns the id and the index of each of these rows that is stored, purged ones included, in any order. At most 1,000. */
+  locate(ids: readonly string[]): Promise<readonly Pick<AuditEntry, 'id' | 'index'>[]>
 
   /** Returns the page of matching entries in the page's order of ids: pending ones included, purged ones not. */
   list(filter: AuditFilter, page: AuditListPage): Promise<readonly AuditEntry[]>

@@ -106,8 +106,8 @@ export async function discardStoredKey(
     const { actor, reason = null } = options
     const { id: keyId, audience } = record
     const event = core.trail.draft({ action: 'key.discarded', actor, keyId, audience, reason })
-    await discardRow(store, record, { actor, reason, at: clock.now(), rows: event.rows }, callStore)
-    core.trail.written(event)
+    const discard = { actor, reason, at: clock.now(), rows: event.rows }
+    core.trail.written(event, await discardRow(store, record, discard, callStore))
     await keyring.refresh()
   }
   return receipt

@@ -63,5 +63,6 @@ export async function retirePredecessor(
   // The store is written last: it marks the work as done, so the nodes must have been notified by then.
   await core.announcements.announce(rotatedEntry(predecessor, now))
   await core.callStore(() => core.store.supersede(predecessorId, now, event.rows), 'supersede')
-  core.trail.written(event)
+  // Another node may have been first.
+  core.trail.written(event, false)
 }

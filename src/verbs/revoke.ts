@@ -105,7 +105,7 @@ export async function revoke(
     return Object.freeze({ id, kind, value, at, matched, ...published })
   } finally {
     // Also after a failure: this node rejects the token, and the log has the revocation or will have it.
-    core.trail.written(event)
+    core.trail.written(event, false)
     core.probe.observer?.revoked(kind)
   }
 }
@@ -118,7 +118,9 @@ async function record(
 ): Promise<number> {
   const { rows } = event
   try {
-    return await callStore(() => writeRevocation(store, revocation, rows), 'revoke')
+    const matched = await callStore(() => writeRevocation(store, revocation, rows), 'revoke')
+    if (rows !== undefined) trail.own.add(event.id)
+    return matched
   } catch (error) {
     if (rows === undefined) throw error
     // The row may have been written: writing it again changes nothing.

@@ -142,6 +142,18 @@ export const auditMutants: readonly Mutant[] = [
     })),
   },
   {
+    rule: 'audits.locate',
+    fault: 'finds only rows of the tree',
+    methods: part((good) => ({
+      locate: async (ids) => (await good.locate(ids)).filter(({ index }) => index !== null),
+    })),
+  },
+  {
+    rule: 'audits.locate',
+    fault: 'finds rows that were never written',
+    methods: part(() => ({ locate: async (ids) => ids.map((id) => ({ id, index: null })) })),
+  },
+  {
     rule: 'audits.list',
     fault: 'ignores a filter',
     methods: part((good) => ({

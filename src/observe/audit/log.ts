@@ -16,7 +16,10 @@ import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, parseCheckpoint } from './checkpoint.js'
 import { parseEntry } from './entries.js'
 import { eventOf } from './event.js'
-import { type AuditSeals, checkRow, type Sequencer } from './sequencer.js'
+import type { NewestCheckpoint } from './newest.js'
+import type { OwnRows } from './own-rows.js'
+import { type AuditSeals, checkRow } from './seals.js'
+import type { Sequencer } from './sequencer.js'
 import { type AuditReport, verifyAudit } from './verify.js'
 import type { AuditWitness } from './witness.js'
 
@@ -109,6 +112,8 @@ export interface AuditLogOptions {
   readonly clock: ResolvedClock
   readonly seals: AuditSeals
   readonly witness: AuditWitness
+  readonly newest: NewestCheckpoint
+  readonly own: OwnRows
   readonly sequencer: Sequencer
   readonly origin: string
   readonly keepMs: number
@@ -167,9 +172,10 @@ export class AuditLog {
     const found = await call(() => store.list(bare(filter), bare(asked)))
     const items: AuditRecord[] = []
     const corrupt: string[] = []
+    await seals.load(found.flatMap((value) => parseEntry(value)?.row?.tag ?? []))
     for (const value of found.slice(0, page.limit)) {
       const { id = '?', index = null, row = null } = parseEntry(value) ?? {}
-      const isIntact = row?.id === id && (await checkRow(seals, row)) !== 'tampered'
+      const isIntact = row?.id === id && checkRow(seals, row) !== 'tampered'
       const event = isIntact ? eventOf(id, row.body) : undefined
       if (event === undefined) corrupt.push(id)
       else items.push(Object.freeze({ id, index, event }))
@@ -190,11 +196,11 @@ export class AuditLog {
   /** Verifies every row, against the known checkpoints and the given one. */
   async verify(raw: unknown): Promise<AuditReport> {
     const { checkpoint } = parseInput(verifySchema, raw, 'options')
-    const { store, call, seals, witness, clock, keepMs } = this.#options
+    const { witness, clock, keepMs } = this.#options
     const given = checkpoint === undefined ? [] : [this.#given(checkpoint)]
-    const anchors = [...witness.seen, ...given].sort((a, b) => a.size - b.size)
+    const anchors = () => [...witness.seen, ...given].sort((a, b) => a.size - b.size)
     const purgedUntil = clock.now() - keepMs + SLACK_MS
-    return verifyAudit({ store, call, seals, anchors, purgedUntil })
+    return verifyAudit({ ...this.#options, anchors, purgedUntil })
   }
 
   #given(text: string): AuditCheckpoint {

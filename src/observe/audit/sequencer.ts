@@ -6,35 +6,15 @@
  */
 import { randomInt } from 'node:crypto'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
-import type { AuditHead, AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
+import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
-import { agrees, eventOf } from './event.js'
+import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
+import type { OwnRows } from './own-rows.js'
+import { type AuditSeals, checkRow } from './seals.js'
 import type { AuditTrail } from './trail.js'
-import { CompactRange, hashesOf, leafHash } from './tree.js'
-import type { AuditWitness, SeenCheckpoint } from './witness.js'
-
-type Unsealed = 'tampered' | 'unknown'
-
-/** The seals of the audit, see `keys/audit-tagger.ts`. */
-export interface AuditSeals {
-  check(id: string, body: string, tag: string): Promise<'intact' | Unsealed>
-  place(
-    id: string,
-    place: { readonly index: number; readonly at: number; readonly hash: string },
-  ): string | undefined
-  openPlace(
-    id: string,
-    place: string,
-  ): Promise<{ readonly index: number; readonly at: number; readonly hash: string } | Unsealed>
-  state(range: {
-    readonly size: number
-    readonly hashes: readonly Uint8Array[]
-  }): string | undefined
-  openState(
-    state: string,
-  ): Promise<{ readonly size: number; readonly hashes: readonly Uint8Array[] } | Unsealed>
-}
+import { CompactRange, leafHash } from './tree.js'
+import type { AuditWitness } from './witness.js'
 
 /** Options of the sequencer. */
 export interface SequencerOptions {
@@ -44,15 +24,17 @@ export interface SequencerOptions {
   readonly trail: AuditTrail
   readonly seals: AuditSeals
   readonly witness: AuditWitness
+  readonly newest: NewestCheckpoint
+  readonly own: OwnRows
   /** The origin line of checkpoints. */
   readonly origin: string
   readonly everyMs: number
-  /** Publishes a checkpoint to the other nodes. Rejects if it is not certain that they will receive it. */
-  readonly announce: (checkpoint: SeenCheckpoint) => Promise<unknown>
   /** Called with the text of each checkpoint that this node makes. */
   readonly onCheckpoint: ((text: string) => unknown) | undefined
   /** Called with the id of each pending row that the authority has not written. */
   readonly onForged: (id: string) => void
+  /** Called with the number of pending rows of this node that were deleted. */
+  readonly onDeleted: (count: number) => void
 }
 
 const PAGE = 500
@@ -76,18 +58,23 @@ export class Sequencer {
     return this.#range.size
   }
 
-  /** Appends at the interval from now on. */
+  /** Appends at the interval from now on. Reads the newest checkpoint at once, so that this node can witness it. */
   start(): void {
+    this.#schedule()
+    void this.#options.newest.read().catch(noop)
+  }
+
+  #schedule(): void {
     const { clock, everyMs } = this.#options
     if (this.#stopped) return
     // Spread, so that the nodes of a fleet do not append at once.
-    const delay = Math.max(1, Math.round((everyMs * randomInt(900, 1001)) / 1000))
+    const delay = Math.max(1, Math.round((everyMs * randomInt(900, 1000)) / 1000))
     this.#timer = clock.setTimer(() => {
       if (this.#stopped) return
       // An outage only defers it to the next run.
       void this.run()
-        .catch(() => undefined)
-        .finally(() => this.start())
+        .catch(noop)
+        .finally(() => this.#schedule())
     }, delay)
   }
 
@@ -114,46 +101,32 @@ export class Sequencer {
   }
 
   async #run(): Promise<AuditCheckpoint> {
-    const { trail, witness, origin } = this.#options
+    const { trail, witness, newest, origin, own } = this.#options
     await trail.flush()
-    await this.#catchUp(await this.#head())
+    const { largest } = witness
+    await this.#catchUp(await newest.read())
+    const written = own.ids
     const isMade = await this.#appendPending()
     const checkpoint = checkpointOf(origin, this.#range.size, this.#range.root())
-    const { largest } = witness
-    const isNews = checkpoint.size > largest.size
     witness.see(checkpoint)
-    if (isMade || isNews) await this.#publish(checkpoint)
+    if (isMade || checkpoint.size > largest.size) this.#handOver(checkpoint)
+    const deleted = await own.look(written)
+    if (deleted > 0) this.#options.onDeleted(deleted)
     return checkpoint
   }
 
-  async #publish(checkpoint: AuditCheckpoint): Promise<void> {
-    const { announce, onCheckpoint } = this.#options
+  #handOver({ text }: AuditCheckpoint): void {
     try {
-      onCheckpoint?.(checkpoint.text)
+      this.#options.onCheckpoint?.(text)
     } catch {
-      // The error of a listener must not keep the checkpoint from the other nodes.
+      // The error of a listener must not end the run.
     }
-    await announce(checkpoint).catch(noop)
   }
 
-  #head(): Promise<AuditHead> {
-    const { store, call } = this.#options
-    return call(() => store.head())
-  }
-
-  /** Brings the compact range to the head of the store. */
-  async #catchUp({ size, state }: AuditHead): Promise<void> {
-    if (size === this.#range.size) return
-    const opened = await this.#options.seals.openState(state)
-    if (
-      typeof opened !== 'string' &&
-      opened.size === size &&
-      opened.hashes.length === hashesOf(size)
-    ) {
-      this.#range = new CompactRange(size, opened.hashes)
-      return
-    }
-    this.#range = await this.#recompute(size)
+  /** Brings the compact range to the newest checkpoint. */
+  async #catchUp({ size, range }: ReadCheckpoint): Promise<void> {
+    if (range !== undefined) this.#range = range.copy()
+    else if (size !== this.#range.size) this.#range = await this.#recompute(size)
   }
 
   // The state was edited, or sealed with a key that is no longer stored.
@@ -183,7 +156,7 @@ export class Sequencer {
         if (isDone === undefined) break
         if (!isDone) {
           races++
-          await this.#catchUp(await this.#head())
+          await this.#catchUp(await this.#options.newest.read())
           continue
         }
         isMade = true
@@ -202,13 +175,15 @@ export class Sequencer {
   }
 
   async #genuine(rows: readonly AuditRow[]): Promise<readonly AuditRow[]> {
+    const { seals, onForged } = this.#options
+    await seals.load(rows.map(({ tag }) => tag))
     const genuine: AuditRow[] = []
     for (const row of rows) {
-      const integrity = await checkRow(this.#options.seals, row)
+      const integrity = checkRow(seals, row)
       if (integrity === 'intact') genuine.push(row)
       else if (integrity === 'tampered' && !this.#forged.has(row.id)) {
         this.#forged.add(row.id)
-        this.#options.onForged(row.id)
+        onForged(row.id)
       }
     }
     return genuine
@@ -216,13 +191,13 @@ export class Sequencer {
 
   /** Appends rows. Resolves with whether the tree still had the expected size; `undefined` if no key is loaded. */
   async #append(rows: readonly AuditRow[]): Promise<boolean | undefined> {
-    const { store, call, seals } = this.#options
+    const { store, call, seals, newest, own } = this.#options
     const range = this.#range.copy()
     const leaves: AuditLeaf[] = []
-    for (const { id, at, body } of rows) {
+    for (const { id, at, body, tag } of rows) {
       const leaf = leafHash(body)
       const hash = leaf.toString('hex')
-      const place = seals.place(id, { index: range.size, at, hash })
+      const place = seals.place(id, { index: range.size, at, hash, tagHash: seals.tagHash(tag) })
       if (place === undefined) return undefined
       leaves.push({ id, hash, place })
       range.append(leaf)
@@ -232,18 +207,10 @@ export class Sequencer {
     const { size } = this.#range
     if (!(await call(() => store.append(size, leaves, state), 'audit'))) return false
     this.#range = range
+    newest.made(state, range)
+    own.placed(leaves.map(({ id }) => id))
     return true
   }
-}
-
-/** Whether the authority wrote this row as it is. */
-export async function checkRow(
-  seals: Pick<AuditSeals, 'check'>,
-  row: AuditRow,
-): Promise<'intact' | Unsealed> {
-  const event = eventOf(row.id, row.body)
-  if (event === undefined || !agrees(row, event)) return 'tampered'
-  return seals.check(row.id, row.body, row.tag)
 }
 
 function noop(): void {}

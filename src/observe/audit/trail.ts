@@ -10,6 +10,7 @@ import type { AuditRow, AuditStore } from '../../store/audit.js'
 import { type AuditEvent, audits } from '../channels.js'
 import type { StoreCall } from '../failures.js'
 import { bodyOf, columnsOf } from './event.js'
+import { OwnRows } from './own-rows.js'
 
 /** An event as the caller describes it. */
 export type AuditContent = Omit<AuditEvent, 'v' | 'at' | 'issuer'>
@@ -52,6 +53,8 @@ const BATCH = 500
 
 /** The audit trail of one authority. */
 export class AuditTrail {
+  /** The rows that this node has written. */
+  readonly own: OwnRows
   readonly #options: AuditTrailOptions
   #tag: TagMaker = () => undefined
   readonly #waiting = new Map<string, Waiting>()
@@ -60,6 +63,8 @@ export class AuditTrail {
   #lost = 0
 
   constructor(options: AuditTrailOptions) {
+    const { store, call } = options
+    this.own = new OwnRows(store && ((ids) => call(() => store.locate(ids))))
     this.#options = options
   }
 
@@ -94,9 +99,14 @@ export class AuditTrail {
     return { id, event, rows: row === undefined ? undefined : [row] }
   }
 
-  /** Publishes the event of a change that was written. Keeps its row, if that could not be written with it. */
-  written(draft: AuditDraft): void {
+  /**
+   * Publishes the event of a change that was written. Keeps its row, if that could not be written with it.
+   *
+   * @param isCertain - Whether the store is known to have written the row, because the change did change something.
+   */
+  written(draft: AuditDraft, isCertain = true): void {
     if (draft.rows === undefined) this.keep(draft)
+    else if (isCertain) this.own.add(draft.id)
     this.publish(draft)
   }
 
@@ -154,7 +164,10 @@ export class AuditTrail {
       const rows = waiting.flatMap(([id, { event, row }]) => row ?? this.#rowOf(id, event) ?? [])
       if (rows.length === 0) return
       await call(() => store.write(rows), 'audit')
-      for (const { id } of rows) this.#waiting.delete(id)
+      for (const { id } of rows) {
+        this.#waiting.delete(id)
+        this.own.add(id)
+      }
     }
   }
 

@@ -35,6 +35,13 @@ export class AuditTable {
       head: () => step(() => ({ size: this.#leaves.length, state: this.#state })),
       append: (size, leaves, state) => step(() => this.#append(size, leaves, state)),
       read: (from, limit) => step(() => this.#read(from, limit)),
+      locate: (ids) =>
+        step(() =>
+          ids.flatMap((id) => {
+            const entry = this.#rows.get(id)
+            return entry === undefined ? [] : [{ id, index: entry.index }]
+          }),
+        ),
       list: (filter, page) =>
         step(() => {
           const matches = [...this.#rows.values()].filter((entry) => isMatch(entry, filter))

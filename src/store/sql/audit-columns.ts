@@ -54,6 +54,8 @@ const COLUMNS: readonly Column<Flat>[] = [
   nullable('place', 'place', 512),
 ]
 
+const PLACE_COLUMNS = COLUMNS.filter(({ name }) => name === 'id' || name === 'idx')
+
 export const AUDIT_COLUMNS = COLUMNS as readonly Column<never>[]
 
 /** The columns that a purge empties. */
@@ -82,4 +84,10 @@ export function auditRowOf(row: Row): AuditRow {
 export function auditEntryOf(row: Row): AuditEntry {
   const { id, at, index, hash, place, body } = toRecord(COLUMNS, row)
   return { id, at, index, hash, place, row: body === null ? null : auditRowOf(row) }
+}
+
+/** The id and the index of a row. */
+export function auditPlaceOf(row: Row): Pick<AuditEntry, 'id' | 'index'> {
+  const { id, index } = toRecord(PLACE_COLUMNS, row)
+  return { id, index }
 }

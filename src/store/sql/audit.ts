@@ -8,7 +8,14 @@
  */
 import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { AuditFilter, AuditLeaf, AuditListPage, AuditRow, AuditStore } from '../audit.js'
-import { AUDIT_COLUMNS, auditEntryOf, auditRowOf, auditValues, PURGED } from './audit-columns.js'
+import {
+  AUDIT_COLUMNS,
+  auditEntryOf,
+  auditPlaceOf,
+  auditRowOf,
+  auditValues,
+  PURGED,
+} from './audit-columns.js'
 import { fieldsOf, hashOf, isStorable, namesOf } from './columns.js'
 import type { Dialect, Engine } from './dialect.js'
 
@@ -54,7 +61,7 @@ export function sqlAudit(
     head: () =>
       step(async () => {
         const [row] = (await engine.run(sql`SELECT n, state FROM ${heads} WHERE id = 0`)).rows
-        if (row === undefined) throw new Error('the row of the head of the audit is missing')
+        if (row === undefined) return { size: 0, state: '' }
         const { n, state } = row
         return {
           size: Number(n),
@@ -68,6 +75,15 @@ export function sqlAudit(
         const { rows } = await engine.run(sql`SELECT ${FIELDS} FROM ${audit}
           WHERE idx >= ${from} ORDER BY idx ${dialect.limit(limit)}`)
         return rows.map(auditEntryOf)
+      }),
+    locate: (ids) =>
+      step(async () => {
+        const storable = ids.filter(isStorable)
+        if (storable.length === 0) return []
+        const { rows } = await engine.run(
+          sql`SELECT id, idx FROM ${audit} WHERE ${dialect.among(raw('id'), storable)}`,
+        )
+        return rows.map(auditPlaceOf)
       }),
     list: (filter, page) =>
       step(async () => {

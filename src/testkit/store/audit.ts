@@ -191,6 +191,33 @@ export const auditCases: readonly StoreCase[] = [
     },
   },
   {
+    rule: 'audits.locate',
+    title: 'says of each id whether the row is stored, and where in the tree',
+    across: 'also',
+    needs,
+    async run({ store, other, make }) {
+      const rows = Array.from({ length: 5 }, () => rowOf(make))
+      await auditOf(store).write(rows)
+      await grow(store, rows.slice(0, 2))
+      await auditOf(store).purge(NOW)
+      const ids = rows.map(({ id }) => id)
+      const found = await auditOf(other).locate([make.id(), ...make.shuffled(ids), 'x\0'])
+      same(
+        [...found].sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id)),
+        ids.map((id, i) => ({ id, index: i < 2 ? i : null })),
+        'the places of the rows',
+      )
+      same(await auditOf(other).locate([]), [], 'the places of no rows')
+      // As many as a node asks for at once.
+      const many = Array.from({ length: 999 }, () => make.id())
+      same(
+        await auditOf(store).locate([...many, ids[4] as string]),
+        [{ id: ids[4], index: null }],
+        'the places of a thousand ids',
+      )
+    },
+  },
+  {
     rule: 'audits.list',
     title: 'lists by each filter in both orders, pending rows included',
     across: 'also',

@@ -39,7 +39,7 @@ function editable() {
   }
   const entries = async () => {
     const { size } = await part.head()
-    return state.edit(await part.read(0, size))
+    return state.edit((await part.read(0, size)).slice(0, state.size))
   }
   const audit: AuditStore = {
     ...part,
@@ -317,6 +317,7 @@ describe('the verification', () => {
     const first = await setup()
     await first.issue(2)
     const { root, clock } = first
+    const head = await first.part.head()
     const { text } = await first.issue(4)
     // An older copy of the store, with the same keys.
     const copy = sharedStore()
@@ -324,7 +325,7 @@ describe('the verification', () => {
     const kept = await first.part.read(0, 3)
     await copy.audit?.write(kept.map(({ row: each }) => each as AuditRow))
     const leaves = kept.map(({ id, hash, place }) => ({ id, hash, place }) as never)
-    await copy.audit?.append(0, leaves, '')
+    await copy.audit?.append(0, leaves, head.state)
     const { watchword } = await rig({}, { store: copy, root, clock })
     expect((await watchword.audit.verify()).ok).toBe(true)
     const fault = { ok: false, first: { index: 3, what: 'missing' } }

@@ -1,0 +1,98 @@
+/**
+ * The newest checkpoint of the store, as one node reads it: authenticated, compared with every checkpoint that the node
+ * knows, and remembered. This makes each running node a witness of the audit.
+ *
+ * @module
+ */
+import type { AuditHead, AuditStore } from '../../store/audit.js'
+import type { StoreCall } from '../failures.js'
+import type { AuditIncidentKind } from '../incident-kind.js'
+import type { AuditSeals } from './seals.js'
+import { CompactRange, hashesOf } from './tree.js'
+import type { AuditWitness, SeenCheckpoint } from './witness.js'
+
+/** Options of the reader. */
+export interface NewestOptions {
+  readonly store: AuditStore
+  readonly call: StoreCall
+  readonly seals: Pick<AuditSeals, 'load' | 'openState'>
+  readonly witness: AuditWitness
+  /** Called once for each newest checkpoint that contradicts what this node knows. */
+  readonly onIncident: (kind: AuditIncidentKind) => void
+}
+
+/** The newest checkpoint as it was read. */
+export interface ReadCheckpoint {
+  /** The size that the store states. */
+  readonly size: number
+  /** The tree; `undefined` if the authority did not seal it, or with a key that is lost. */
+  readonly range: CompactRange | undefined
+}
+
+/** Reads the newest checkpoint. */
+export class NewestCheckpoint {
+  readonly #options: NewestOptions
+  #last: Last = { head: { size: 0, state: '' }, range: new CompactRange(), size: 0 }
+
+  constructor(options: NewestOptions) {
+    this.#options = options
+  }
+
+  /** Reads the newest checkpoint, remembers it, and reports it if it contradicts what was known before. */
+  async read(): Promise<ReadCheckpoint> {
+    const { store, call, witness } = this.#options
+    // Taken before the read: the node may learn of a later checkpoint in the meantime.
+    const [known, last] = [witness.seen, this.#last]
+    const head = await call(() => store.head())
+    const { size, state } = head
+    if (size === last.head.size && state === last.head.state) return { size, range: last.range }
+    const opened = await this.#open(head)
+    const [range, fault] =
+      typeof opened === 'string' ? [undefined, opened] : [opened, faultOf(opened, last, known)]
+    if (this.#last === last) this.#last = { head, range, size: range?.size ?? last.size }
+    if (range !== undefined) witness.see({ size, root: range.root() })
+    if (fault !== undefined) this.#options.onIncident(fault)
+    return { size, range }
+  }
+
+  /** Remembers a checkpoint that this node has made. */
+  made(state: string, made: CompactRange): void {
+    const { size } = made
+    const range = made.copy()
+    this.#last = { head: { size, state }, range, size }
+    this.#options.witness.see({ size, root: range.root() })
+  }
+
+  async #open({ size, state }: AuditHead): Promise<CompactRange | AuditIncidentKind> {
+    if (size === 0 && state === '') return new CompactRange()
+    const { seals } = this.#options
+    await seals.load([state])
+    const opened = seals.openState(state)
+    if (opened === 'unknown') return 'unreadable'
+    if (opened === 'tampered' || opened.size !== size) return 'tampered'
+    return opened.hashes.length === hashesOf(size)
+      ? new CompactRange(size, opened.hashes)
+      : 'tampered'
+  }
+}
+
+/** The last checkpoint that was read or made. */
+interface Last {
+  readonly head: AuditHead
+  readonly range: CompactRange | undefined
+  /** The size of the last one that was authentic. */
+  readonly size: number
+}
+
+// After a rollback the tree grows again. Only the step back is reported, not each checkpoint after it.
+function faultOf(
+  range: CompactRange,
+  last: Last,
+  known: readonly SeenCheckpoint[],
+): AuditIncidentKind | undefined {
+  const { size } = range
+  if (size < last.size) return size === 0 ? 'missing' : 'rollback'
+  const root = range.root()
+  const isFork = known.some((each) => each.size === size && each.root !== root)
+  return isFork ? 'fork' : undefined
+}

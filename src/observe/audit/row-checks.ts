@@ -1,0 +1,91 @@
+/**
+ * The check of one row of the tree, by its own seals.
+ *
+ * @module
+ */
+import type { AuditEntry, AuditRow } from '../../store/audit.js'
+import { agrees, eventOf } from './event.js'
+import type { AuditFaultKind } from './fault.js'
+import type { AuditPlace, AuditSeals } from './seals.js'
+import { leafHash } from './tree.js'
+
+/** Options of the checks. */
+export interface RowCheckOptions {
+  readonly seals: AuditSeals
+  /** Content of rows up to this time may have been purged. */
+  readonly purgedUntil: number
+}
+
+/** What a check has found: a fault, or that a key is lost, so that only a checkpoint can prove the row. */
+export type RowFinding = Exclude<AuditFaultKind, 'checkpoint'> | 'unproved' | undefined
+
+/** Checks rows, each by itself. */
+export class RowChecks {
+  readonly #options: RowCheckOptions
+
+  constructor(options: RowCheckOptions) {
+    this.#options = options
+  }
+
+  /** Loads the keys that the checks of these entries need. */
+  load(page: readonly Partial<AuditEntry | null>[]): Promise<void> {
+    const texts = page.flatMap((entry) => [entry?.place, entry?.row?.tag])
+    return this.#options.seals.load(texts.filter((text) => typeof text === 'string'))
+  }
+
+  /** Checks an entry that is expected at this index. */
+  check(entry: AuditEntry, expected: number): RowFinding {
+    const { id, index, place, row } = entry
+    if (index === null || index < expected) return 'inserted'
+    if (index > expected) return 'missing'
+    const sealed = this.#options.seals.openPlace(id, place as string)
+    if (sealed === 'unknown') return this.#unproved(entry)
+    if (sealed === 'tampered') return this.#displaced(entry)
+    if (sealed.index !== index) return 'moved'
+    if (sealed.hash !== entry.hash || sealed.at !== entry.at) return 'edited'
+    if (row === null) return this.#purged(entry)
+    return this.#isWhole(entry, row) && this.#isTagOf(row, sealed) ? undefined : 'edited'
+  }
+
+  #purged({ at }: AuditEntry): RowFinding {
+    return at > this.#options.purgedUntil ? 'edited' : undefined
+  }
+
+  /** Whether the content of a row has the leaf hash of its entry, and its fields are those of its event. */
+  #isWhole({ id, at, hash }: AuditEntry, row: AuditRow): boolean {
+    if (row.id !== id || row.at !== at || leafHash(row.body).toString('hex') !== hash) return false
+    const event = eventOf(id, row.body)
+    return event !== undefined && agrees(row, event)
+  }
+
+  #isTagOf({ tag }: AuditRow, { tagHash }: AuditPlace): boolean {
+    return this.#options.seals.tagHash(tag) === tagHash
+  }
+
+  // The key of the place is lost.
+  #unproved(entry: AuditEntry): RowFinding {
+    const { id, row } = entry
+    if (row === null) return this.#purged(entry) ?? 'unproved'
+    const tag = this.#options.seals.check(id, row.body, row.tag)
+    return tag !== 'tampered' && this.#isWhole(entry, row) ? 'unproved' : 'edited'
+  }
+
+  // The authority did not seal the place.
+  #displaced({ id, place, row }: AuditEntry): RowFinding {
+    const { seals } = this.#options
+    if (row === null) return 'inserted'
+    if (seals.check(id, row.body, row.tag) === 'intact') return 'moved'
+    // A row whose id was edited is still sealed under the id of its body.
+    const named = rowIdOf(row.body)
+    return typeof seals.openPlace(named, place as string) === 'object' ? 'edited' : 'inserted'
+  }
+}
+
+function rowIdOf(body: string): string {
+  try {
+    const { row } = JSON.parse(body) as { readonly row?: unknown }
+    return String(row)
+  } catch {
+    return ''
+  }
+}

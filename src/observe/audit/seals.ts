@@ -1,0 +1,46 @@
+/**
+ * The seals of the audit, as its other parts use them, and the check of one row.
+ *
+ * @module
+ */
+import type { AuditRow } from '../../store/audit.js'
+import { agrees, eventOf } from './event.js'
+
+/** Why a seal was not opened: made without the keys of the authority, or with a key that cannot be loaded any more. */
+export type Unsealed = 'tampered' | 'unknown'
+
+/** What the place of a row contains. */
+export interface AuditPlace {
+  readonly index: number
+  /** When the row was written. */
+  readonly at: number
+  /** The leaf hash, in hexadecimal. */
+  readonly hash: string
+  /** A hash of its tag, in hexadecimal. */
+  readonly tagHash: string
+}
+
+/** What the state of the tree contains: its compact range. */
+export interface AuditState {
+  readonly size: number
+  readonly hashes: readonly Uint8Array[]
+}
+
+/** The seals of the audit, see `keys/audit-tagger.ts`. */
+export interface AuditSeals {
+  /** Loads the keys of these seals. Never rejects. */
+  load(seals: readonly string[]): Promise<void>
+  check(id: string, body: string, tag: string): 'intact' | Unsealed
+  place(id: string, place: AuditPlace): string | undefined
+  openPlace(id: string, place: string): AuditPlace | Unsealed
+  tagHash(tag: string): string
+  state(range: AuditState): string | undefined
+  openState(state: string): AuditState | Unsealed
+}
+
+/** Whether the authority wrote this row as it is. */
+export function checkRow(seals: Pick<AuditSeals, 'check'>, row: AuditRow): 'intact' | Unsealed {
+  const event = eventOf(row.id, row.body)
+  if (event === undefined || !agrees(row, event)) return 'tampered'
+  return seals.check(row.id, row.body, row.tag)
+}

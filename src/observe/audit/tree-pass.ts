@@ -1,0 +1,123 @@
+/**
+ * One pass over the tree of the audit, from its first row to its last: recomputes the tree and finds the first fault.
+ *
+ * @module
+ */
+import type { AuditEntry, AuditStore } from '../../store/audit.js'
+import type { StoreCall } from '../failures.js'
+import { parseEntry } from './entries.js'
+import type { AuditFault } from './fault.js'
+import { RowChecks } from './row-checks.js'
+import type { AuditSeals } from './seals.js'
+import { CompactRange } from './tree.js'
+import type { SeenCheckpoint } from './witness.js'
+
+/** Options of a pass. */
+export interface TreePassOptions {
+  readonly store: AuditStore
+  readonly call: StoreCall
+  readonly seals: AuditSeals
+  /** The known checkpoints, by ascending size. */
+  readonly anchors: readonly SeenCheckpoint[]
+  /** The number of rows that the store states. */
+  readonly size: number
+  /** Content of rows up to this time may have been purged. */
+  readonly purgedUntil: number
+}
+
+const PAGE = 1000
+// Checks take a few microseconds a row, so that the event loop is held for a few milliseconds at most.
+const ROWS_A_TURN = 200
+
+/** One pass over the tree. */
+export class TreePass {
+  readonly #options: TreePassOptions
+  readonly #checks: RowChecks
+  readonly #range = new CompactRange()
+  readonly #anchors: SeenCheckpoint[]
+  /** The first row since the last checkpoint whose seals cannot be opened: only a checkpoint proves it. */
+  #unproved: AuditFault | undefined
+  /** The number of rows that a checkpoint proves. */
+  anchoredTo = 0
+
+  constructor(options: TreePassOptions) {
+    this.#options = options
+    this.#checks = new RowChecks(options)
+    this.#anchors = options.anchors.filter(({ size }) => size > 0)
+  }
+
+  /** The number of rows of the tree that were read. */
+  get size(): number {
+    return this.#range.size
+  }
+
+  /** Reads all rows. Resolves with the first fault. */
+  async run(): Promise<AuditFault | undefined> {
+    let next = this.#read(0)
+    for (;;) {
+      const page = await next
+      const isLast = page.length < PAGE || this.#range.size > this.#options.size
+      // Read during the checks, which need no database.
+      if (!isLast) next = this.#read(this.#range.size + PAGE)
+      const fault = await this.#page(page)
+      if (fault !== undefined) {
+        // Nobody waits for the next page any more.
+        next.catch(() => undefined)
+        return fault
+      }
+      if (isLast) break
+    }
+    // A checkpoint of a larger tree: the last rows were cut off, or an older copy was restored.
+    return this.#anchors.length === 0 ? undefined : this.#missing(this.#range.size)
+  }
+
+  #read(from: number): Promise<readonly AuditEntry[]> {
+    const { store, call } = this.#options
+    return call(() => store.read(from, PAGE))
+  }
+
+  async #page(page: readonly AuditEntry[]): Promise<AuditFault | undefined> {
+    await this.#checks.load(page)
+    let turn = 0
+    for (const value of page) {
+      const fault = this.#entry(value) ?? this.#anchor()
+      if (fault !== undefined) return fault
+      if (++turn % ROWS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    return undefined
+  }
+
+  #entry(value: unknown): AuditFault | undefined {
+    const index = this.#range.size
+    const entry = parseEntry(value)
+    if (entry === undefined) {
+      const id: unknown = (value as { readonly id?: unknown } | null)?.id
+      return { index, id: typeof id === 'string' ? id : null, what: 'edited' }
+    }
+    const { id, hash } = entry
+    const found = this.#checks.check(entry, index)
+    if (found === 'unproved') this.#unproved ??= { index, id, what: 'edited' }
+    else if (found !== undefined)
+      return found === 'missing' ? this.#missing(index) : { index, id, what: found }
+    this.#range.append(Buffer.from(hash as string, 'hex'))
+    return undefined
+  }
+
+  /** Compares the tree with the checkpoints of its present size. */
+  #anchor(): AuditFault | undefined {
+    const { size } = this.#range
+    while (this.#anchors[0]?.size === size) {
+      const anchor = this.#anchors.shift() as SeenCheckpoint
+      // If every row is genuine, these are not the rows that were here: those were removed, and others appended.
+      if (anchor.root !== this.#range.root())
+        return this.#unproved ?? this.#missing(this.anchoredTo)
+      this.anchoredTo = size
+      this.#unproved = undefined
+    }
+    return undefined
+  }
+
+  #missing(index: number): AuditFault {
+    return { index, id: null, what: 'missing' }
+  }
+}
