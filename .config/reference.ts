@@ -77,6 +77,12 @@ const SECTIONS: readonly Section[] = [
     defaults: true,
   },
   {
+    title: 'Further options of `revoke`',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'DryRunOptions',
+    defaults: true,
+  },
+  {
     title: 'Fields of an issued token',
     intro: 'What `issue` and `rotate` return.',
     file: 'src/verbs/issued-token.ts',
@@ -87,6 +93,12 @@ const SECTIONS: readonly Section[] = [
     intro: 'What `revoke` returns.',
     file: 'src/verbs/inputs.ts',
     symbol: 'RevokeReceipt',
+  },
+  {
+    title: 'Fields of a dry run',
+    intro: 'What `revoke` with `dryRun: true` returns.',
+    file: 'src/verbs/inputs.ts',
+    symbol: 'RevokePreview',
   },
   {
     title: 'Filters of `tokens.list` and `tokens.count`',
@@ -114,7 +126,7 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: 'Fields of a report of `tokens.usage`',
-    file: 'src/verbs/usage.ts',
+    file: 'src/verbs/usage-report.ts',
     symbol: 'TokenUsage',
   },
   {

@@ -59,12 +59,15 @@ export type {
 export type { DiscardKeyOptions } from './verbs/discard-key.js'
 export { discardKey } from './verbs/discard-key.js'
 export type {
+  DryRunOptions,
   IssueInput,
   RevokeOptions,
+  RevokePreview,
   RevokeReceipt,
   RotateOptions,
   TokenCountQuery,
   TokenDetailsInput,
+  TokenGroup,
   TokenInfo,
   TokenPage,
   TokenQuery,
@@ -72,11 +75,6 @@ export type {
 } from './verbs/inputs.js'
 export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
 export type { CompiledRequirement } from './verbs/requirement.js'
-export type {
-  TokenUsage,
-  TokenUsageOptions,
-  UsageCoverage,
-  UsageNotKept,
-  UsageTarget,
-} from './verbs/usage.js'
+export type { TokenUsageOptions, UsageTarget } from './verbs/usage.js'
 export type { CoverageGap } from './verbs/usage-coverage.js'
+export type { TokenUsage, UsageCoverage, UsageNotKept } from './verbs/usage-report.js'

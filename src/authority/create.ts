@@ -32,7 +32,6 @@ import type { Parts } from './parts.js'
 import { given, Refusals } from './refusals.js'
 import { offerReports } from './report-source.js'
 import { offerTelemetry } from './telemetry.js'
-import { ownUsage } from './usage.js'
 import type { ClaimsInputOf, ClaimsOf, Watchword } from './watchword.js'
 import { buildParts } from './wiring.js'
 
@@ -77,14 +76,13 @@ export async function createWatchword<
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
   const refusals = new Refusals(parts)
-  const { issue, issueMany, rotate, revoke } = operationsOf(parts, refusals)
+  const { issue, issueMany, rotate, revoke, revokeOrPreview } = operationsOf(parts, refusals)
   const revokeKey = (id: string, options: RevokeOptions) => revoke({ key: id }, options)
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
     parts.state.closed
       ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
       : verb()
   const close = () => stopParts(parts)
-  const own = ownUsage(parts.usage, parts.follower)
   const watchword: Watchword = {
     issue: (input) => open(() => issue(input)),
     issueMany: (inputs) => open(() => issueMany(inputs)),
@@ -96,7 +94,8 @@ function facade(parts: Parts): Watchword {
     authenticate: authenticator(parts) as Watchword['authenticate'],
     require: (requirement) => compileHere(parts, requirement),
     rotate: (token, options) => open(() => rotate(token, options)),
-    revoke: (target, options) => open(() => revoke(target, options)),
+    revoke: ((target: unknown, options: unknown) =>
+      open(() => revokeOrPreview(target, options))) as Watchword['revoke'],
     tokens: Object.freeze({
       get: (id: string) => open(() => getToken(parts, id)),
       list: (...query: readonly unknown[]) =>
@@ -112,7 +111,9 @@ function facade(parts: Parts): Watchword {
           ),
         ),
       usage: (...[target, ...options]: readonly unknown[]) =>
-        open(() => tokenUsage(parts, own, target, options.length === 0 ? {} : options[0])),
+        open(() =>
+          tokenUsage(parts, parts.usage?.own, target, options.length === 0 ? {} : options[0]),
+        ),
     }),
     keys: Object.freeze({
       list: () => keyring.list(),

@@ -4,16 +4,24 @@
  * @module
  */
 import { type OperationResult, traced } from '../observe/operations.js'
-import type { RevokeReceipt } from '../verbs/inputs.js'
+import type { RevokePreview, RevokeReceipt } from '../verbs/inputs.js'
 import { issue, issueMany } from '../verbs/issue.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
 import { revoke } from '../verbs/revoke.js'
+import { previewRevocation } from '../verbs/revoke-preview.js'
 import { rotate } from '../verbs/rotate.js'
 import type { Parts } from './parts.js'
 import { given, type Refusals } from './refusals.js'
 
 /** `issue`, `issueMany`, `rotate` and `revoke` of one authority. */
 export function operationsOf(parts: Parts, refusals: Refusals) {
+  const revokeNow = (target: unknown, options: unknown): Promise<RevokeReceipt> =>
+    refusals.follow(
+      'revoke',
+      () => traced('revoke', parts, () => revoke(parts, target, options), ofReceipt),
+      // Not the token: a refused one may be valid elsewhere.
+      () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
+    )
   return {
     issue: (input: unknown): Promise<IssuedToken> =>
       refusals.follow(
@@ -29,13 +37,21 @@ export function operationsOf(parts: Parts, refusals: Refusals) {
       ),
     rotate: (token: unknown, options: unknown): Promise<IssuedToken> =>
       traced('rotate', parts, () => rotate(parts, token, options), ofIssued),
-    revoke: (target: unknown, options: unknown): Promise<RevokeReceipt> =>
-      refusals.follow(
-        'revoke',
-        () => traced('revoke', parts, () => revoke(parts, target, options), ofReceipt),
-        // Not the token: a refused one may be valid elsewhere.
-        () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
-      ),
+    revoke: revokeNow,
+    // A dry run changes nothing, so neither the tracing channel nor the audit has it.
+    revokeOrPreview: (target: unknown, options: unknown): Promise<RevokeReceipt | RevokePreview> =>
+      isDryRun(options)
+        ? previewRevocation(parts, parts.usage?.own, target, options)
+        : revokeNow(target, options),
+  }
+}
+
+// A getter that throws is reported by the revocation itself.
+function isDryRun(options: unknown): boolean {
+  try {
+    return given(options, 'dryRun') === true
+  } catch {
+    return false
   }
 }
 

@@ -4,12 +4,10 @@
  * @module
  */
 import { MAX_SKEW_MS } from '../keys/rotation.js'
-import { MINUTE } from '../lib/duration.js'
 import { registerReportSource, type UseSource } from '../report/source.js'
-import { readLives, readUsageRows } from '../store/checked-usage.js'
-import { type OwnUsage, readGaps } from '../verbs/usage.js'
+import { readUsageRows } from '../store/checked-usage.js'
+import { type OwnUsage, readWindow } from '../verbs/usage-gaps.js'
 import type { Parts } from './parts.js'
-import { ownUsage } from './usage.js'
 import type { Watchword } from './watchword.js'
 
 /** Offers the inventory and the readings of an authority to reports. */
@@ -18,7 +16,7 @@ export function offerReports(
   parts: Parts,
 ): void {
   const { options, clock } = parts
-  const own = ownUsage(parts.usage, parts.follower)
+  const own = parts.usage?.own
   registerReportSource(authenticate, {
     issuer: options.issuer,
     now: () => clock.now(),
@@ -34,19 +32,7 @@ export function offerReports(
 
 function useSource(parts: Parts, own: OwnUsage): UseSource {
   return {
-    flush: () => settledTime(parts, own),
+    window: (lengthMs) => readWindow(parts, own, lengthMs),
     rows: (ids, since) => parts.callStore(() => readUsageRows(own.part, ids, since - MAX_SKEW_MS)),
-    gaps: ({ from, to }) => readGaps(parts, own, from, to),
   }
-}
-
-// A running node writes once a minute. One that is behind for longer is a gap.
-const SETTLED_WITHIN_MS = 5 * MINUTE
-
-/** The time up to which this node and every other running one have written their counts. */
-async function settledTime(parts: Parts, own: OwnUsage): Promise<number> {
-  const to = await own.flush()
-  const lives = await parts.callStore(() => readLives(own.part, to - SETTLED_WITHIN_MS))
-  const running = lives.filter((life) => life.endedAt === null && life.to > to - SETTLED_WITHIN_MS)
-  return Math.min(to, ...running.map((life) => life.to))
 }

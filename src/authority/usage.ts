@@ -14,7 +14,7 @@ import { UsageRecorder } from '../observe/usage/recorder.js'
 import type { ResolvedOptions } from '../options/options.js'
 import type { Store } from '../store/store.js'
 import type { UsageStore } from '../store/usage.js'
-import type { OwnUsage } from '../verbs/usage.js'
+import type { OwnUsage } from '../verbs/usage-gaps.js'
 
 /** The precision of the jitter. */
 const PARTS = 1_000_000
@@ -27,6 +27,8 @@ export interface UsageParts {
   /** `undefined` if this node does not count. */
   readonly recorder: UsageRecorder | undefined
   readonly keeper: UsageKeeper
+  /** The usage of this process, for reports. */
+  readonly own: OwnUsage
 }
 
 /** What usage needs to know about the feed. */
@@ -95,17 +97,11 @@ export function makeUsage(base: UsageBase): UsageParts | undefined {
         ? follower.others.map(({ life }) => life)
         : undefined,
   })
-  return { part, lives, lostLives, recorder, keeper }
-}
-
-/** The usage of this process, for its reports. */
-export function ownUsage(usage: UsageParts | undefined, follower: Fleet): OwnUsage | undefined {
-  if (usage === undefined) return undefined
-  const { part, lives, keeper } = usage
-  return {
+  const own: OwnUsage = {
     part,
     life: () => lives.current,
     flush: () => keeper.flush(),
     members: () => follower.others,
   }
+  return { part, lives, lostLives, recorder, keeper, own }
 }

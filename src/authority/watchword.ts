@@ -16,8 +16,10 @@ import type { AuditReport } from '../observe/audit/verify.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { AnyClaims, Requirement, RevokeTarget, VerifyResult } from '../types.js'
 import type {
+  DryRunOptions,
   IssueInput,
   RevokeOptions,
+  RevokePreview,
   RevokeReceipt,
   RotateOptions,
   TokenCountQuery,
@@ -29,7 +31,8 @@ import type {
 } from '../verbs/inputs.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
-import type { TokenUsage, TokenUsageOptions, UsageNotKept, UsageTarget } from '../verbs/usage.js'
+import type { TokenUsageOptions, UsageTarget } from '../verbs/usage.js'
+import type { TokenUsage, UsageNotKept } from '../verbs/usage-report.js'
 import type { Health } from './health-report.js'
 import type { KnownNames, NameOf } from './names.js'
 
@@ -109,8 +112,19 @@ export interface Watchword<
    * `ERR_INVALID_ARGUMENT`, `ERR_TOKEN_REJECTED`, `ERR_REVOCATION_UNCERTAIN`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`.
    * With the second and third last, the tokens may be revoked already, also on other nodes: call again until it
    * resolves, so that the store records it. Retrying is safe.
+   *
+   * With `dryRun: true`, revokes nothing and resolves with what the revocation would do: nothing is published or
+   * audited. Rejects like the revocation of the same target and options.
    */
-  revoke(target: RevokeTarget, options: RevokeOptions): Promise<RevokeReceipt>
+  revoke(target: RevokeTarget, options: DryRunOptions): Promise<RevokePreview>
+  revoke(
+    target: RevokeTarget,
+    options: RevokeOptions & { readonly dryRun?: false },
+  ): Promise<RevokeReceipt>
+  revoke(
+    target: RevokeTarget,
+    options: RevokeOptions & { readonly dryRun?: boolean },
+  ): Promise<RevokeReceipt | RevokePreview>
   /** The token inventory. */
   readonly tokens: {
     /**

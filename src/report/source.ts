@@ -13,8 +13,7 @@ import type { Policy } from '../policy/policy.js'
 import type { UsageRow } from '../store/usage.js'
 import type { VerifyResult } from '../types.js'
 import type { TokenCountQuery, TokenInfo, TokenPage, TokenQuery } from '../verbs/inputs.js'
-import type { CoverageGap } from '../verbs/usage-coverage.js'
-import type { Interval } from './types.js'
+import type { UsageWindow } from '../verbs/usage-coverage.js'
 
 /** The methods of an authority by which a report recognizes it. The result of `createWatchword` has them. */
 export interface ReportedAuthority {
@@ -23,12 +22,13 @@ export interface ReportedAuthority {
 
 /** The recorded use of tokens. */
 export interface UseSource {
-  /** Writes what this process has counted. Resolves with the time up to which all running nodes have written theirs. */
-  flush(): Promise<number>
+  /**
+   * Writes what this process has counted. Resolves with a window of this length that ends when all running nodes had
+   * written theirs, and with its gaps.
+   */
+  window(lengthMs: number): Promise<UsageWindow>
   /** The rows of up to 1,000 tokens whose hour or day ends after this time. */
   rows(ids: readonly string[], since: number): Promise<readonly UsageRow[]>
-  /** The gaps within an interval. */
-  gaps(within: Interval): Promise<readonly CoverageGap[]>
 }
 
 /** The freshness of a node. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { KeyInfo } from '../keys/key-info.js'
+import { Counts } from '../lib/counts.js'
 import { DAY, parseDuration } from '../lib/duration.js'
 import { parseInput } from '../lib/schema.js'
 import type { TokenInfo } from '../verbs/inputs.js'
@@ -13,7 +14,7 @@ import { type Facts, finding, judge, RISKS } from './judge.js'
 import { resolved, type SprawlOptions, sprawlSchema } from './options.js'
 import { type ReportedAuthority, type ReportSource, sourceOf } from './source.js'
 import { whole } from './text.js'
-import { Counts } from './top.js'
+import { barsOf } from './top.js'
 import type { Finding, FindingKind, Interval, Risk, SprawlReport } from './types.js'
 import { Days, readUse, spanOf } from './use.js'
 
@@ -156,8 +157,8 @@ class Survey {
       tokens: { stored, live: this.live, corrupt: this.corrupt },
       counts: this.#counts,
       findings: this.#findings.sort(byUrgency),
-      policies: this.#policies.bars(MAX_OWNERS, 'other policies'),
-      owners: this.#owners.bars(MAX_OWNERS, 'other owners'),
+      policies: barsOf(this.#policies, MAX_OWNERS, 'other policies'),
+      owners: barsOf(this.#owners, MAX_OWNERS, 'other owners'),
       ages: this.#ages.bars(),
       expiries: this.#expiries.bars(),
       days: this.#dayUse(facts.window),

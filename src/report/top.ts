@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Counts } from '../lib/counts.js'
 import type { Bar } from './types.js'
 
 /** Keeps the items with the highest rank. */
@@ -28,25 +29,9 @@ export class Top<T> {
   }
 }
 
-// Names beyond this number are counted as one.
-const MAX_NAMES = 10_000
-
-/** Counts by name, in bounded memory. */
-export class Counts {
-  readonly #counts = new Map<string, number>()
-  #others = 0
-
-  add(name: string, count = 1): void {
-    const known = this.#counts.get(name)
-    if (known === undefined && this.#counts.size >= MAX_NAMES) this.#others += count
-    else this.#counts.set(name, (known ?? 0) + count)
-  }
-
-  /** The names with the highest counts, and the sum of all others as a last bar with the label `others`. */
-  bars(max: number, others: string): readonly Bar[] {
-    const sorted = [...this.#counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
-    const rest = sorted.slice(max).reduce((sum, [, count]) => sum + count, this.#others)
-    const bars = sorted.slice(0, max).map(([label, count]) => ({ label, count }))
-    return rest === 0 ? bars : [...bars, { label: others, count: rest }]
-  }
+/** The names with the highest counts, and the sum of all others as a last bar with the label `others`. */
+export function barsOf(counts: Counts, max: number, others: string): readonly Bar[] {
+  const { named, rest } = counts.largest(max)
+  const bars = named.map(([label, count]) => ({ label, count }))
+  return rest === 0 ? bars : [...bars, { label: others, count: rest }]
 }

@@ -34,11 +34,8 @@ export async function spanOf({ usage, now }: ReportSource, windowMs: number): Pr
     const window = { from: at - windowMs, to: at }
     return { at, window, coverage: { complete: false, gaps: [], kept: false } }
   }
-  // If the counts of this process cannot be written, the gaps say so.
-  const to = await usage.flush().catch(() => at)
-  const window = { from: to - windowMs, to }
-  const gaps = await usage.gaps(window)
-  return { at, window, coverage: { complete: gaps.length === 0, gaps, kept: true } }
+  const { from, to, gaps } = await usage.window(windowMs)
+  return { at, window: { from, to }, coverage: { complete: gaps.length === 0, gaps, kept: true } }
 }
 
 /** The first gap within an interval; `undefined` if there is none. */

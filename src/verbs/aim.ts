@@ -1,5 +1,5 @@
 /**
- * The aim of a revocation: its target, its expiry, and the latest time of issue that it covers.
+ * The aim of a revocation: its target and its expiry.
  *
  * @module
  */
@@ -16,7 +16,6 @@ import { readToken } from '../store/checked.js'
 import type { RevocationKind, TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import { type Core, lookUpKeyOf, rejected } from './core.js'
-import { maxAheadMs } from './issue-time.js'
 
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
@@ -81,21 +80,6 @@ export function parseTarget(raw: unknown): Target {
   const [field] = names as (keyof typeof TARGETS)[]
   const member: z.ZodMiniType<Target> = field === undefined ? targetSchema : TARGETS[field]
   return parseInput(member, raw, 'target')
-}
-
-/**
- * The latest time of issue that a revocation covers. A node whose clock is ahead has issued tokens with future times,
- * so this reaches past the local clock by half of the skew tolerance; a node that knows of the revocation issues tokens
- * with later times. The rest of the tolerance is for nodes whose clocks are behind and that must accept such a token at
- * once.
- */
-export function reach(core: Core, { kind, value }: Aim): number {
-  const { clock, index, options } = core
-  // The highest time that this clock has shown: after a step back, earlier tokens must still be covered.
-  const lived = Math.max(clock.now(), clock.judged())
-  const ahead = kind === 'token' ? 0 : Math.floor(options.clockToleranceMs / 2)
-  // Tokens are issued after the last watermark, so one issued in this millisecond may carry the next one.
-  return Math.max(lived + ahead, index.latestAround(kind, value, lived + maxAheadMs(core)) + 1)
 }
 
 /** A position in a family: the token itself and all of its successors. */

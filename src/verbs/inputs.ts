@@ -6,6 +6,7 @@
 import type { Duration } from '../lib/duration.js'
 import type { RevocationKind, TokenRecord } from '../store/store.js'
 import type { LogPosition } from '../types.js'
+import type { TokenUsage, UsageNotKept } from './usage-report.js'
 
 /** The parameters of `issue`. */
 export interface IssueInput<
@@ -80,6 +81,52 @@ export interface RevokeOptions {
    * `false`: revokes only the named token and not its successors. Only with `{ id }` or `{ token }`. Default: `true`.
    */
   readonly successors?: boolean
+}
+
+/** Parameters of `revoke` for a dry run: the same as for the revocation. */
+export interface DryRunOptions extends RevokeOptions {
+  /** `true`: reports what the revocation would do, and revokes nothing. Default: `false`. */
+  readonly dryRun: true
+}
+
+/** A part of the tokens of a dry run. */
+export interface TokenGroup {
+  /** The name that they have in common; `null` for all tokens with none of the listed names. */
+  readonly name: string | null
+  readonly tokens: number
+}
+
+/** What a revocation would do, as reported by a dry run. */
+export interface RevokePreview {
+  /** Always `true`: nothing was revoked. */
+  readonly dryRun: true
+  /** The kind of the target. */
+  readonly kind: RevocationKind
+  /** The token id, family id, subject, key id or audience; empty for `all`. */
+  readonly value: string
+  /** The time of the dry run, in Unix milliseconds. Tokens issued later are not included. */
+  readonly at: number
+  /** How many stored tokens it would reject: those that are not yet expired, revoked or superseded. */
+  readonly matched: number
+  /** The ids of up to 1,000 of these tokens, oldest first. */
+  readonly ids: readonly string[]
+  /** These tokens by policy, largest number first: up to 100 policies, and the rest as one. */
+  readonly policies: readonly TokenGroup[]
+  /** These tokens by subject, largest number first: up to 100 subjects, and the rest as one. */
+  readonly subjects: readonly TokenGroup[]
+  /** These tokens by audience, largest number first: up to 100 audiences, and the rest as one. */
+  readonly audiences: readonly TokenGroup[]
+  /** How many of these tokens were accepted within the last 30 days, as far as it is known. */
+  readonly used: number
+  /** The last accepted request with any of these tokens, in Unix milliseconds; `null` if none is known. */
+  readonly lastUsedAt: number | null
+  /** How these tokens were used within the last 30 days, with up to 100 callers. */
+  readonly usage: TokenUsage | UsageNotKept
+  /**
+   * The ids of up to 1,000 stored records that do not parse or were edited in the database; absent if there are none.
+   * The revocation may reject these tokens too.
+   */
+  readonly corrupt?: readonly string[]
 }
 
 /** The receipt of a revocation. */

@@ -4,59 +4,25 @@
  * @module
  */
 
-import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import type { Position } from '../feed/feed.js'
-import { type Duration, HOUR, parseDuration, SECOND } from '../lib/duration.js'
+import { parseDuration, SECOND } from '../lib/duration.js'
 import { reasonOf } from '../lib/failure-reason.js'
-import { has } from '../lib/fields.js'
-import { invalidArgument } from '../lib/invalid.js'
-import { isName } from '../lib/name.js'
-import { optional, parseInput, strict } from '../lib/schema.js'
+import { parseInput } from '../lib/schema.js'
 import type { AuditDraft } from '../observe/audit/trail.js'
 import type { RevocationEntry } from '../revocation/index/entries.js'
 import { readToken, writeRevocation } from '../store/checked.js'
 import type { Revocation } from '../store/store.js'
 import type { LogPosition } from '../types.js'
-import {
-  type Aim,
-  aimAt,
-  aimAtRecord,
-  entryOf,
-  parseTarget,
-  reach,
-  successorsEntry,
-  type Target,
-} from './aim.js'
+import { type Aim, aimAt, aimAtRecord, entryOf, parseTarget, successorsEntry } from './aim.js'
 import type { Core } from './core.js'
 import type { RevokeReceipt } from './inputs.js'
-
-const text = (max: number) =>
-  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
-
-const optionsSchema = strict(
-  {
-    actor: text(256),
-    reason: optional(text(1024)),
-    binding: optional(text(1024)),
-    waitFor: optional(
-      z.custom<'local' | 'all'>(
-        (value) => value === 'local' || value === 'all',
-        "expected 'local' or 'all'",
-      ),
-    ),
-    timeout: optional(
-      z.custom<Duration>((value) => {
-        const ms = parseDuration(value)
-        return ms !== undefined && ms <= HOUR
-      }, "expected a duration of at most 1h, such as '5s' (ms, s, m, h, d or w)"),
-    ),
-    successors: optional(z.boolean('expected true or false')),
-  },
-  "expected an object with at least actor, such as { actor: 'ops@acme.example' }",
-)
-
-type Options = z.output<typeof optionsSchema>
+import { corrected, isOff, reach } from './reach.js'
+import {
+  type RevokeSettings as Options,
+  refuseSuccessorsOption,
+  revokeSchema,
+} from './revoke-options.js'
 
 /**
  * Revokes. Once it resolves, this node rejects every covered token, and every other node does within `maxStaleness`.
@@ -66,7 +32,7 @@ export async function revoke(
   rawTarget: unknown,
   rawOptions: unknown,
 ): Promise<RevokeReceipt> {
-  const options = parseInput(optionsSchema, rawOptions, 'options')
+  const options = parseInput(revokeSchema, rawOptions, 'options')
   const target = parseTarget(rawTarget)
   refuseSuccessorsOption(target, options)
   // Apart from reading the record, nothing is awaited before the index is updated: cached tokens are rejected in the
@@ -151,26 +117,6 @@ async function markThen(mark: () => Promise<number>, end: () => Promise<unknown>
   } finally {
     await end()
   }
-}
-
-const clockError = ({ clock, follower }: Core): number => clock.now() - follower.time.stamp()
-
-/** Whether the store's clock has shown this node's clock to be wrong. */
-const isOff = (core: Core): boolean => clockError(core) !== 0
-
-// Dates the revocation for other nodes and the store by the store's time, which is read once more: a clock that stopped
-// with its machine is then corrected.
-async function corrected(core: Core, before: number): Promise<number> {
-  await core.follower.time.look()
-  return Math.max(0, before - clockError(core))
-}
-
-function refuseSuccessorsOption(target: Target, { successors }: Options): void {
-  if (successors !== false || has(target, 'id') || has(target, 'token')) return
-  throw invalidArgument(
-    'successors',
-    'expected only with { id } or { token }; every other target is more than one token',
-  )
 }
 
 interface RevocationParts {

@@ -19,6 +19,13 @@ export interface CoverageGap {
   readonly to: number
 }
 
+/** An interval in Unix milliseconds, and what is not known about it. */
+export interface UsageWindow {
+  readonly from: number
+  readonly to: number
+  readonly gaps: readonly CoverageGap[]
+}
+
 /** What is known about the lives. */
 export interface LivesKnown {
   /** The interval of the report. */

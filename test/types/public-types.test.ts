@@ -4,6 +4,8 @@ import {
   type IssuedToken,
   type Rejected,
   type RejectionCode,
+  type RevokePreview,
+  type RevokeReceipt,
   type Verified,
   type VerifyResult,
   type Watchword,
@@ -45,6 +47,21 @@ describe('the public types', () => {
     type Scoped = Extract<Rejected, { code: 'insufficient_scope' }>
     expectTypeOf<Scoped['missing']>().toEqualTypeOf<readonly string[]>()
     expectTypeOf<Rejected['code']>().toEqualTypeOf<RejectionCode>()
+  })
+
+  it('tell a dry run from a revocation by the option', () => {
+    // Never called: what is inside is only compiled.
+    const revoke = async (watchword: Watchword, dryRun: boolean) => ({
+      real: await watchword.revoke({ all: true }, { actor: 'ops' }),
+      explicit: await watchword.revoke({ all: true }, { actor: 'ops', dryRun: false }),
+      dry: await watchword.revoke({ all: true }, { actor: 'ops', dryRun: true }),
+      either: await watchword.revoke({ all: true }, { actor: 'ops', dryRun }),
+    })
+    type Results = Awaited<ReturnType<typeof revoke>>
+    expectTypeOf<Results['real']>().toEqualTypeOf<RevokeReceipt>()
+    expectTypeOf<Results['explicit']>().toEqualTypeOf<RevokeReceipt>()
+    expectTypeOf<Results['dry']>().toEqualTypeOf<RevokePreview>()
+    expectTypeOf<Results['either']>().toEqualTypeOf<RevokeReceipt | RevokePreview>()
   })
 
   it('close the list of error codes', () => {

@@ -5,8 +5,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Counts } from '../../../src/lib/counts.js'
 import { Crowds } from '../../../src/report/crowds.js'
-import { Counts, Top } from '../../../src/report/top.js'
+import { barsOf, Top } from '../../../src/report/top.js'
 import type { TokenInfo } from '../../../src/verbs/inputs.js'
 import { runs } from '../../support/runs.js'
 
@@ -28,7 +29,7 @@ describe('the lists of a report', () => {
       fc.property(names, fc.integer({ min: 1, max: 6 }), (given, max) => {
         const counts = new Counts()
         for (const name of given) counts.add(name)
-        const bars = counts.bars(max, 'others')
+        const bars = barsOf(counts, max, 'others')
         expect(bars.reduce((sum, { count }) => sum + count, 0)).toBe(given.length)
         expect(bars.length).toBeLessThanOrEqual(max + 1)
         for (const { label, count } of bars)
@@ -41,7 +42,7 @@ describe('the lists of a report', () => {
   it('count names beyond ten thousand as one', () => {
     const counts = new Counts()
     for (let i = 0; i < 10_050; i++) counts.add(`name ${i}`)
-    expect(counts.bars(10_000, 'others').at(-1)).toEqual({ label: 'others', count: 50 })
+    expect(barsOf(counts, 10_000, 'others').at(-1)).toEqual({ label: 'others', count: 50 })
   })
 
   it('miss no subject with more tokens than the limit', () => {

@@ -1,0 +1,73 @@
+/**
+ * The options of `revoke`.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { type Duration, HOUR, parseDuration } from '../lib/duration.js'
+import { has } from '../lib/fields.js'
+import { invalidArgument } from '../lib/invalid.js'
+import { isName } from '../lib/name.js'
+import { optional, strict } from '../lib/schema.js'
+
+const text = (max: number) =>
+  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
+
+const shape = {
+  actor: text(256),
+  reason: optional(text(1024)),
+  binding: optional(text(1024)),
+  waitFor: optional(
+    z.custom<'local' | 'all'>(
+      (value) => value === 'local' || value === 'all',
+      "expected 'local' or 'all'",
+    ),
+  ),
+  timeout: optional(
+    z.custom<Duration>((value) => {
+      const ms = parseDuration(value)
+      return ms !== undefined && ms <= HOUR
+    }, "expected a duration of at most 1h, such as '5s' (ms, s, m, h, d or w)"),
+  ),
+  successors: optional(z.boolean('expected true or false')),
+}
+
+const ACTOR = "expected an object with at least actor, such as { actor: 'ops@acme.example' }"
+
+const literal = (value: boolean, message: string) =>
+  z.custom<boolean>((given) => given === value, message)
+
+/**
+ * The options of a revocation. A getter that returned `true` when the kind of call was chosen and `false` now, or the
+ * other way round, is refused.
+ */
+export const revokeSchema = strict(
+  {
+    ...shape,
+    dryRun: optional(
+      literal(
+        false,
+        'expected true or false; keys.revoke and keys.discard have no dry run: use revoke({ key }, { dryRun: true })',
+      ),
+    ),
+  },
+  ACTOR,
+)
+
+/** The options of a dry run. */
+export const dryRunSchema = strict(
+  { ...shape, dryRun: literal(true, 'expected true or false') },
+  ACTOR,
+)
+
+/** Validated options. */
+export type RevokeSettings = Omit<z.output<typeof dryRunSchema>, 'dryRun'>
+
+/** Throws `ERR_INVALID_ARGUMENT` if one token without its successors was asked for, and the target is not one token. */
+export function refuseSuccessorsOption(target: object, { successors }: RevokeSettings): void {
+  if (successors !== false || has(target, 'id') || has(target, 'token')) return
+  throw invalidArgument(
+    'successors',
+    'expected only with { id } or { token }; every other target is more than one token',
+  )
+}
