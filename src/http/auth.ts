@@ -7,9 +7,9 @@
 import type { WatchwordError } from '../errors.js'
 import { bare } from '../lib/fields.js'
 import { invalidArgument } from '../lib/invalid.js'
+import { describe } from '../lib/quote.js'
 import type { AnyClaims, Verified } from '../types.js'
 import type { TokenAuthority } from './options.js'
-import { shown } from './own.js'
 import type { RefusalOutcome } from './refusal.js'
 
 /** The result for a request that may pass. */
@@ -103,7 +103,7 @@ function passedOf<Claims>(
 ): Passed<Claims> {
   if (typeof request !== 'object' || request === null) {
     throw misuse(
-      `${caller} expects what the framework passes to the handler (in Koa and Hono the context), got ${shown(request)}`,
+      `${caller} expects what the framework passes to the handler (in Koa and Hono the context), got ${describe(request)}`,
     )
   }
   const passed = (request as Slotted)[AUTH]

@@ -4,7 +4,8 @@
  * @module
  */
 import { invalidArgument } from '../lib/invalid.js'
-import { shown } from './own.js'
+import { describe } from '../lib/quote.js'
+import { isPromise } from './promises.js'
 
 const GUARD_METHODS = ['authenticate', 'require'] as const
 const ENDPOINT_METHODS = [...GUARD_METHODS, 'rotate', 'revoke'] as const
@@ -23,13 +24,14 @@ function check(authority: unknown, caller: string, methods: readonly string[]): 
   if (typeof authority !== 'object' || authority === null) {
     throw invalidArgument(
       'authority',
-      `${caller} expects an authority as its first argument, got ${shown(authority)}; pass the result of await createWatchword(…)`,
+      `${caller} expects an authority as its first argument, got ${describe(authority)}; pass the result of await createWatchword(…)`,
     )
   }
   const members = authority as Readonly<Record<string, unknown>>
   const missing = methods.filter((name) => typeof members[name] !== 'function')
   if (missing.length === 0) return
-  if (typeof members['then'] === 'function') {
+  // A Fastify instance, to which `register(tokenPlugin)` passes itself, is a thenable as well.
+  if (isPromise(authority)) {
     throw invalidArgument(
       'authority',
       `${caller} expects an authority, got a promise; createWatchword is asynchronous: write const watchword = await createWatchword(…)`,
@@ -37,7 +39,7 @@ function check(authority: unknown, caller: string, methods: readonly string[]): 
   }
   throw invalidArgument(
     'authority',
-    `${caller} expects an authority, got an object without ${missing.join('() and ')}(); pass the result of await createWatchword(…)`,
+    `${caller} expects an authority, got an object without ${missing.join('() and ')}(); call ${caller}(watchword) with the result of await createWatchword(…)`,
   )
 }
 
@@ -46,7 +48,7 @@ export function checkHandler(handler: unknown): void {
   if (typeof handler === 'function') return
   throw invalidArgument(
     'handler',
-    `protect expects a function as its second argument, got ${shown(handler)}; write protect(watchword, handler, options)`,
+    `protect expects a function as its second argument, got ${describe(handler)}; write protect(watchword, handler, options)`,
   )
 }
 

@@ -10,6 +10,7 @@ import { WatchwordError } from '../errors.js'
 import { type ResolvedClock, SYSTEM_CLOCK } from '../lib/clock.js'
 import { bare } from '../lib/fields.js'
 import { invalidArgument } from '../lib/invalid.js'
+import { describe } from '../lib/quote.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
@@ -24,7 +25,7 @@ import {
   type TokenAuthority,
   type TokenOptions,
 } from './options.js'
-import { own, shown } from './own.js'
+import { own } from './own.js'
 import { ignoreRejection, inTime, isPromise } from './promises.js'
 import { makeRefusals, type Refusal, type Refusals } from './refusal.js'
 import { isSecure, type RequestAdapter } from './request-adapter.js'
@@ -217,7 +218,7 @@ class Check<Request, Claims> {
     if (result === undefined || result === null) {
       throw invalidArgument(
         'authority',
-        `authenticate resolved with ${shown(result)}; expected the result of a check`,
+        `authenticate resolved with ${describe(result)}; expected the result of a check`,
       )
     }
     if (own(result, 'ok') !== true) {

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keepAuth, keepNamed } from './auth.js'
 import type { Guard, Outcome } from './bearer.js'
+import { hasFunctions, wrongCaller } from './framework-check.js'
 import { send, setHeaders } from './incoming.js'
 import { refusalError } from './refusal.js'
 
@@ -19,12 +20,18 @@ export type ConnectGuard = (
   next: (error?: unknown) => void,
 ) => void
 
-/** Adapts a guard to Connect. Never throws and never rejects, because Express 4 would not catch either. */
+/**
+ * Adapts a guard to Connect. With a response of `node:http` it never throws and never rejects, because `node:http` does
+ * not catch the one, and Express 4 not the other.
+ */
 export function connectGuard<Request extends IncomingMessage, Claims>(
   guard: Guard<Request, Claims>,
+  subpath: 'express' | 'node',
 ): ConnectGuard {
   const { property, throwErrors } = guard.options
   return function requireToken(request, response, next) {
+    if (!hasFunctions(response, 'setHeader'))
+      throw wrongCaller(subpath, 'a response of node:http', response)
     const settle = (outcome: Outcome<Claims>): void => {
       const refused = guard.admit(request as Request, outcome, (passed) => {
         keepAuth(request, passed)

@@ -4,7 +4,7 @@
  * @module
  */
 import { WatchwordError } from '../errors.js'
-import { shown } from './own.js'
+import { describe } from '../lib/quote.js'
 import type { Refusal, Refusals } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
 
@@ -48,7 +48,7 @@ export function refuseMisuse(source: unknown): void {
   if (!isThenable && !['function', 'symbol', 'bigint'].includes(typeof source)) return
   throw new WatchwordError(
     'ERR_INVALID_ARGUMENT',
-    `getToken: expected a string, undefined or a native promise, got ${isThenable ? 'another thenable' : shown(source)}; ` +
+    `getToken: expected a string, undefined or a native promise, got ${isThenable ? 'another thenable' : describe(source)}; ` +
       'make it an async function, or wrap the value in Promise.resolve()',
   )
 }

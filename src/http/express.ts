@@ -58,7 +58,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<Request>]
 ): ConnectGuard {
-  return connectGuard(makeGuard(authority, options, ADAPTER))
+  return connectGuard(makeGuard(authority, options, ADAPTER), 'express')
 }
 
 const ENDPOINT_ADAPTER = {

@@ -11,6 +11,7 @@ import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { nodeReading } from './endpoints/request-adapters.js'
 import { closeIfUnread } from './endpoints/unread.js'
+import { hasFunctions, wrongCaller } from './framework-check.js'
 import {
   authorizationOf,
   carriesToken,
@@ -95,9 +96,19 @@ export function requireToken<Claims>(
   return guardHook(makeGuard<FastifyRequest, Claims>(authority, options, ADAPTER))
 }
 
+const USE_AS_HOOK =
+  'pass it as the onRequest hook of a route, or register tokenPlugin(watchword) to guard every route'
+
 function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
   const { property, throwErrors } = guard.options
   return function requireToken(request, reply, done) {
+    if (!hasFunctions(reply, 'code', 'send')) {
+      const error = wrongCaller('fastify', 'a Fastify reply', reply, USE_AS_HOOK)
+      // Fastify does not catch what a plugin throws.
+      if (typeof done !== 'function') throw error
+      done(error)
+      return
+    }
     const settle = (outcome: Outcome<Claims>): void => {
       const refused = guard.admit(request as FastifyRequest, outcome, (passed) => {
         keepAuth(request, passed)

@@ -13,6 +13,7 @@ import type { EndpointAdapter } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { closeIfUnread } from './endpoints/unread.js'
+import { hasFunctions, wrongCaller } from './framework-check.js'
 import { authorizationOf } from './incoming.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { Answer } from './problem.js'
@@ -95,6 +96,7 @@ export function requireToken<Claims>(
   const guard = makeGuard(authority, options, ADAPTER)
   const { property, throwErrors } = guard.options
   return async function requireToken(c: GuardedContext<Claims>, next: Next) {
+    if (!hasFunctions(c.req, 'header')) throw wrongCaller('hono', 'a Hono context', c)
     let headers: Readonly<Record<string, string>> = {}
     const refused = guard.admit(c, await guard.check(c), (passed) => {
       keepAuth(c, passed)

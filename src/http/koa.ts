@@ -11,6 +11,7 @@ import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { nodeReading } from './endpoints/request-adapters.js'
 import { closeIfUnread } from './endpoints/unread.js'
+import { hasFunctions, wrongCaller } from './framework-check.js'
 import {
   authorizationOf,
   carriesToken,
@@ -94,6 +95,9 @@ export function requireToken<Claims>(
   const guard = makeGuard<Context, Claims>(authority, options, ADAPTER)
   const { property, throwErrors } = guard.options
   return async function requireToken(context, next) {
+    // A context of Hono has `set` as well, but no `state`.
+    if (!hasFunctions(context, 'set') || typeof context.state !== 'object')
+      throw wrongCaller('koa', 'a Koa context', context)
     const koa = context as Context
     const refused = guard.admit(koa, await guard.check(koa), (passed) => {
       keepAuth(context, passed)

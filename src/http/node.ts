@@ -64,7 +64,7 @@ export function requireToken<Claims>(
   authority: TokenAuthority<Claims>,
   ...options: [options?: TokenOptions<IncomingMessage>]
 ): ConnectGuard {
-  return connectGuard(makeGuard(authority, options, ADAPTER))
+  return connectGuard(makeGuard(authority, options, ADAPTER), 'node')
 }
 
 /**
@@ -88,7 +88,7 @@ export function protect<Claims>(
   ...options: [options?: TokenOptions<IncomingMessage>]
 ): (request: IncomingMessage, response: ServerResponse) => void {
   checkHandler(handler)
-  const guard = connectGuard(makeGuard(authority, options, ADAPTER, 'protect'))
+  const guard = connectGuard(makeGuard(authority, options, ADAPTER, 'protect'), 'node')
   return (request, response) => {
     guard(request, response, (error) => {
       if (error === undefined) handler(request, response)

@@ -8,11 +8,12 @@ import type { WatchwordError } from '../errors.js'
 import { type Duration, MINUTE, parseDuration, SECOND } from '../lib/duration.js'
 import { bare, fieldsOf } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
+import { describe } from '../lib/quote.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
-import { isPlain, shown } from './own.js'
+import { isPlain } from './own.js'
 
 /** The methods of an authority that a guard calls. The result of `createWatchword` has them. */
 export interface TokenAuthority<Claims = AnyClaims> {
@@ -175,7 +176,10 @@ export function resolveTokenOptions<Request>(
 /** The own fields of an options object. Throws `ERR_INVALID_OPTION` for any other value. */
 export function optionFields(options: unknown): Readonly<Record<string, unknown>> {
   if (isPlain(options)) return fieldsOf(options, [])
-  throw invalidOption('options', `expected a plain object of options, got ${shown(options)}`)
+  throw invalidOption(
+    'options',
+    `expected an object such as { scopes: ['orders:read'] }, got ${describe(options)}`,
+  )
 }
 
 /** Throws `ERR_INVALID_OPTION` for a field that is present without a value. */
@@ -194,7 +198,7 @@ function invalidField(
   const name = String(issue?.path[0] ?? 'options')
   return invalidOption(
     name,
-    `${issue?.message ?? 'expected another value'}, got ${shown(fields[name])}`,
+    `${issue?.message ?? 'expected another value'}, got ${describe(fields[name])}`,
   )
 }
 

@@ -17,20 +17,3 @@ export function isPlain(value: unknown): value is object {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
-
-const MAX_SHOWN = 40
-// Text may be a token or a key, so only its type is named.
-const SECRET = /v\d\.|k\d\.|\s|^[\w+/=-]{24,}$/
-
-/** Describes a value for an error message, never showing a token or a key. */
-export function shown(value: unknown): string {
-  if (typeof value === 'string') {
-    const isSafe = value.length <= MAX_SHOWN && !SECRET.test(value)
-    return isSafe ? JSON.stringify(value) : `a string of ${value.length} characters`
-  }
-  if (value === null || ['undefined', 'boolean', 'number'].includes(typeof value)) {
-    return String(value)
-  }
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}

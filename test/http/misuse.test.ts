@@ -46,7 +46,7 @@ describe('a guard', () => {
       for (const [given, shown] of [
         [undefined, 'undefined'],
         [null, 'null'],
-        ['orders:read', '"orders:read"'],
+        ['orders:read', "'orders:read'"],
         [handler, 'a function'],
       ] as const) {
         expect(await refusal(() => make(given))).toEqual([
@@ -70,7 +70,7 @@ describe('a guard', () => {
     for (const [name, make] of GUARDS) {
       expect(await refusal(() => make({ scopes: ['orders:read'] }))).toEqual([
         'ERR_INVALID_ARGUMENT',
-        `authority: ${name} expects an authority, got an object without authenticate() and require(); pass the result of await createWatchword(…)`,
+        `authority: ${name} expects an authority, got an object without authenticate() and require(); call ${name}(watchword) with the result of await createWatchword(…)`,
       ])
     }
   })
@@ -118,17 +118,35 @@ describe('a guard', () => {
     const make = (options: object) => forNode.requireToken(watchword, options)
     expect(await refusal(() => make({ optional: 'yes' }))).toEqual([
       'ERR_INVALID_OPTION',
-      'optional: expected true or false, got "yes"',
+      "optional: expected true or false, got 'yes'",
     ])
     expect(await refusal(() => make({ timeout: '11m' }))).toEqual([
       'ERR_INVALID_OPTION',
-      'timeout: expected a duration such as \'10s\', from 10 ms to 10 minutes, got "11m"',
+      "timeout: expected a duration such as '10s', from 10 ms to 10 minutes, got '11m'",
     ])
     const secret = `v4.local.${'A'.repeat(20)}`
     expect(await refusal(() => make({ getToken: secret }))).toEqual([
       'ERR_INVALID_OPTION',
-      'getToken: expected a function, got a string of 29 characters',
+      'getToken: expected a function, got a token of 29 characters',
     ])
+  })
+
+  it('with text in place of options names an object of options', async () => {
+    for (const [, make] of GUARDS) {
+      expect(await refusal(() => make(watchword, 'orders:read'))).toEqual([
+        'ERR_INVALID_OPTION',
+        "options: expected an object such as { scopes: ['orders:read'] }, got 'orders:read'",
+      ])
+    }
+  })
+
+  it('that a framework calls in place of its result names the call', async () => {
+    expect((await refusal(() => (forFastify.tokenPlugin as Make)(fastify(), {})))[1]).toMatch(
+      /got an object .*; call tokenPlugin\(watchword\)/,
+    )
+    expect((await refusal(() => (forKoa.requireToken as Make)({}, handler)))[1]).toMatch(
+      /got an object .*; call requireToken\(watchword\)/,
+    )
   })
 
   it('from protect reports a missing handler', async () => {

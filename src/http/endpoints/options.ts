@@ -182,9 +182,7 @@ const hook = z.custom<(...args: never[]) => unknown>(
 )
 const flag = z.optional(z.boolean('expected true or false'))
 const text = (max: number) =>
-  z.optional(
-    z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters of text`),
-  )
+  z.optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
 const line = z.optional(
   z
     .string('expected one line of printable ASCII')
