@@ -80,7 +80,7 @@ const LENGTH = 'k4.local.'.length + 43
 function mistakeIn(text: string): string {
   const wanted = `expected the text of a 'k4.local.…' key, or { id, wrap, unwrap }, got`
   if (text === '')
-    return `${wanted} an empty text; is the environment variable set? Otherwise ${MAKE_A_KEY}`
+    return `${wanted} an empty string; is the environment variable set? Otherwise ${MAKE_A_KEY}`
   if (text.trim() !== text && text.trim().startsWith('k4.local.'))
     return `${wanted} one with white space around it, such as the line break at the end of a file; pass text.trim()`
   if (/^(?:[0-9a-f]{2})+$/i.test(text))
@@ -89,7 +89,7 @@ function mistakeIn(text: string): string {
   if (kind !== undefined && kind !== 'k4.local.') return `${wanted} a '${kind}…' one; ${MAKE_A_KEY}`
   if (kind !== undefined && text.length !== LENGTH)
     return `${wanted} one of ${text.length} instead of ${LENGTH} characters; is it cut short?`
-  return `${wanted} text of ${text.length} characters that is not a key; ${MAKE_A_KEY}`
+  return `${wanted} a string of ${text.length} characters that is not a key; ${MAKE_A_KEY}`
 }
 
 /** A root key for the lifetime of the process, for an in-memory store. */

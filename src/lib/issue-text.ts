@@ -55,14 +55,16 @@ export function issueText(issues: readonly SchemaIssue[], checked: Checked): str
   }
   const given = valueAt(input, path)
   const meaning = MEANINGS.get(path[0]) ?? ''
-  const isSaid =
-    /undefined|, got /.test(message) || (path.length === 0 && typeof given === 'object')
+  const isSaid = /undefined|, got /.test(message) || (path.length === 0 && isObject(given))
   if (isSaid || given === UNREAD) return `${field}: ${message}${meaning}`
   // Text in place of all options may be the value of any of them, and looks like a name even if it is a secret.
   const isLoose = path.length === 0 && typeof given === 'string' && isQuotable(given)
   const isOpaque = isLoose || path.some((part) => OPAQUE.has(part))
   return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}${meaning}`
 }
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const UNREAD = Symbol('unread')
 

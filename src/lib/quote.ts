@@ -38,12 +38,12 @@ export function quote(text: string): string {
 function kindOf(text: string): string {
   if (/^k\d\./.test(text)) return 'a key'
   if (/^(?:bearer )?(?:v\d\.|[a-z0-9_]+_[\w-]{90})/i.test(text)) return 'a token'
-  return 'text'
+  return 'a string'
 }
 
 /** Any value for a message. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return value === '' ? 'an empty text' : quote(value)
+  if (typeof value === 'string') return value === '' ? 'an empty string' : quote(value)
   if (typeof value === 'number' || typeof value === 'boolean' || value == null) return String(value)
   if (Array.isArray(value)) return `a list of ${value.length}`
   return strangenessOf(value) ?? (typeof value === 'object' ? 'an object' : `a ${typeof value}`)
@@ -51,7 +51,7 @@ export function describe(value: unknown): string {
 
 /** The type of a value that may hold a secret, such as a connection string with a password. */
 export function describeKind(value: unknown): string {
-  return typeof value === 'string' ? `text of length ${value.length}` : describe(value)
+  return typeof value === 'string' ? `a string of ${value.length} characters` : describe(value)
 }
 
 /** A path into an input, such as `policies.service.ttl`. */
@@ -73,13 +73,28 @@ export function listed(names: readonly string[]): string {
   return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
-/** A suggestion if one name is similar, ` (did you mean 'rootKey'?)`, otherwise all names: ` (allowed: …)`. */
+/**
+ * A suggestion if one name is similar or begins alike, ` (did you mean 'rootKey'?)`, otherwise all names: ` (allowed:
+ * …)`.
+ */
 export function allowedNames(given: string, names: readonly string[]): string {
   if (names.length === 0) return ''
   return suggestion(given, names) || ` (allowed: ${listed(names)})`
 }
 
 function suggestion(given: string, names: readonly string[]): string {
+  const best = closest(given, names) ?? continued(given, names)
+  return best === undefined ? '' : ` (did you mean '${best}'?)`
+}
+
+// The only name that begins with the given one, except for its last letter: `subject` for `sub`, `policies` for `policy`.
+function continued(given: string, names: readonly string[]): string | undefined {
+  const start = given.toLowerCase().slice(0, Math.max(3, given.length - 1))
+  const found = names.filter((name) => name.toLowerCase().startsWith(start))
+  return found.length === 1 ? found[0] : undefined
+}
+
+function closest(given: string, names: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(given.length / 4))
   let best: string | undefined
   let least = limit + 1
@@ -87,7 +102,7 @@ function suggestion(given: string, names: readonly string[]): string {
     const distance = given.length > MAX_QUOTED ? least : distanceOf(given, name)
     if (distance < least) [best, least] = [name, distance]
   }
-  return best === undefined ? '' : ` (did you mean '${best}'?)`
+  return best
 }
 
 // The Levenshtein distance, ignoring case, for text of a few dozen characters.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { types } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import * as z from 'zod/mini'
 import type { RevocationFeed } from '../feed/feed.js'
@@ -28,7 +29,7 @@ import type { Store } from '../store/store.js'
 
 const name = (maxLength: number) =>
   z
-    .string(`expected text`)
+    .string('expected a string')
     .check(
       z.refine(
         (value) => isName(value, maxLength),
@@ -86,12 +87,18 @@ const adapter = <T>(
 const hintAtStore = (value: unknown): string | undefined =>
   hasMethods(value, FEED_METHODS)
     ? 'expected a store, got a feed: pass it as `feed`'
-    : adapterFor(value, 'store')
+    : (adapterFor(value, 'store') ?? hintAtUnfinished(value, 'store'))
 
 const hintAtFeed = (value: unknown): string | undefined =>
   hasMethods(value, STORE_METHODS)
     ? 'expected a feed, got a store: pass it as `store`'
-    : adapterFor(value, 'feed')
+    : (adapterFor(value, 'feed') ?? hintAtUnfinished(value, 'feed'))
+
+function hintAtUnfinished(value: unknown, kind: 'store' | 'feed'): string | undefined {
+  if (typeof value === 'function')
+    return `expected a ${kind}, got a function: call it, as in memory${kind === 'store' ? 'Store' : 'Feed'}()`
+  return types.isPromise(value) ? `expected a ${kind}, got a promise: await it` : undefined
+}
 
 const isMethodIfAny = (method: unknown): boolean =>
   method === undefined || typeof method === 'function'

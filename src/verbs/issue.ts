@@ -25,6 +25,7 @@ import { hintOf } from '../token/wire.js'
 import { assertAudited, type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
 import { assertRequired, changedDetails, detail } from './details.js'
+import { throwAtInput } from './input-place.js'
 import { issueTime } from './issue-time.js'
 import type { IssuedToken } from './issued-token.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
@@ -121,7 +122,9 @@ export async function issueMany(core: Core, raws: unknown): Promise<readonly Iss
     )
   }
   const drafts: IssueDraft[] = []
-  for (const raw of raws) drafts.push(await draftToken(core, raw))
+  for (const [index, raw] of raws.entries()) {
+    drafts.push(await draftToken(core, raw).catch((error) => throwAtInput(index, error)))
+  }
   if (drafts.length > 0) await insertDrafts(core, drafts)
   return drafts.map(({ issued }) => issued)
 }

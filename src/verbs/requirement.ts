@@ -261,6 +261,15 @@ function unknownField(place: string, field: string, names: readonly string[]): W
   return invalidArgument(place, `unknown field ${quote(field)}${allowedNames(field, names)}`)
 }
 
+/** Warns that `verify` was called with `freshness: 'store'`, so that every token is rejected as `stale`. */
+export function warnOfStoreFreshness(): void {
+  warnOnce(
+    'WATCHWORD_REQUIREMENT',
+    "a requirement with freshness: 'store' was passed to verify, which does no I/O, so every token is rejected as stale: call await authenticate(token, requirement)",
+    { about: 'freshness' },
+  )
+}
+
 /** Warns about an invalid requirement, which no token meets: once for each field and kind of fault. */
 export function warnOfRequirement(fault: string): void {
   const [about = ''] = fault.split(', got ', 1)

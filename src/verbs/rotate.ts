@@ -56,7 +56,7 @@ const optionsSchema = strict(
       ),
     ),
     binding: optional(
-      z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected text'),
+      z.custom<string>((value) => isName(value, MAX_BINDING_LENGTH), 'expected a string'),
     ),
   },
   "expected an object with at least actor, such as { actor: 'ops@acme.example' }",

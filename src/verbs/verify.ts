@@ -26,7 +26,12 @@ import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
 import type { Entry } from './entry.js'
 import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
-import { type CompiledRequirement, unmetBy, warnOfRequirement } from './requirement.js'
+import {
+  type CompiledRequirement,
+  unmetBy,
+  warnOfRequirement,
+  warnOfStoreFreshness,
+} from './requirement.js'
 
 /** Whether this node knows every revocation; a follower implements it. */
 export interface LeaseHolder {
@@ -111,6 +116,7 @@ export class Verifier {
     const result = found.ok ? this.decide(found, requirement) : found
     if (found.ok && result !== found.principal) this.#count(found, result)
     if (result === REJECTED.malformed) hintAtMistake(token)
+    else if (result === REJECTED.stale && requirement.fromStore) warnOfStoreFreshness()
     if (observer !== undefined) {
       if (began > 0) observer.timed(began)
       observer.decided(codeOf(result), found.ok ? found.principal : undefined)

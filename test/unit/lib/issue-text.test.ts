@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { issueText } from '../../../src/lib/issue-text.js'
 
 const schema = z.strictObject({
-  policy: z.string('expected text'),
+  policy: z.string('expected a string'),
   claims: z.optional(z.object({ level: z.number('expected a number') }, 'expected an object')),
 })
 
@@ -15,7 +15,7 @@ function textFor(input: unknown): string {
 
 describe('the message for an invalid input', () => {
   it('names the field, what is allowed, and the value', () => {
-    expect(textFor({ policy: 7 })).toBe('policy: expected text, got 7')
+    expect(textFor({ policy: 7 })).toBe('policy: expected a string, got 7')
   })
 
   it('names an unknown field before the one that is missing', () => {
@@ -24,7 +24,7 @@ describe('the message for an invalid input', () => {
 
   it('states only the type of a value within the claims', () => {
     const message = textFor({ policy: 'job', claims: { level: 'canary' } })
-    expect(message).toBe('claims.level: expected a number, got text of length 6')
+    expect(message).toBe('claims.level: expected a number, got a string of 6 characters')
   })
 
   it('omits the value of a getter, which would run a second time', () => {
@@ -35,7 +35,7 @@ describe('the message for an invalid input', () => {
         return 7
       },
     }
-    expect(textFor(input)).toBe('policy: expected text')
+    expect(textFor(input)).toBe('policy: expected a string')
     expect(reads).toBe(1)
   })
 

@@ -121,30 +121,32 @@ describe('a connection string in place of', () => {
     const { code, message } = await errorOf(createWatchword(options as never))
     expect(code).toBe('ERR_INVALID_OPTION')
     expect(message).toMatch(new RegExp(`^${option}: expected a ${option} such as `))
-    expect(message).toMatch(/, got text of length 19$/)
+    expect(message).toMatch(/, got a string of 19 characters$/)
   })
 
   it('the store of discardKey is described by its length', async () => {
     const options = { store: 'secret-host.example', rootKey: newRootKey(), actor: 'ops' }
     await expect(discardKey('k4.lid.x', options as never)).rejects.toMatchObject({
-      message: expect.stringContaining('store: expected a store, got text of length 19'),
+      message: expect.stringContaining('store: expected a store, got a string of 19 characters'),
     })
   })
 
   it('a feed or a push channel is described by its length', () => {
     const text = 'secret-host.example' as never
-    expect(() => withWakeups(text, CHANNEL)).toThrow('feed: expected a feed, got text of length 19')
+    expect(() => withWakeups(text, CHANNEL)).toThrow(
+      'feed: expected a feed, got a string of 19 characters',
+    )
     expect(() => withWakeups(memoryFeed(), text)).toThrow(
-      'channel: expected a push channel, got text of length 19',
+      'channel: expected a push channel, got a string of 19 characters',
     )
   })
 
   it('the options of a call or an adapter is described by its length', async () => {
     expect((await errorOf(createWatchword('secret-host.example' as never))).message).toBe(
-      'options: expected an object of options, got text of length 19',
+      'options: expected an object of options, got a string of 19 characters',
     )
     expect(() => natsWakeups({} as never, 'secret-host.example' as never)).toThrow(
-      'options: expected an object, got text of length 19',
+      'options: expected an object, got a string of 19 characters',
     )
   })
 })

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Watchword, WatchwordOptions } from 'watchword'
-import { createWatchword, memoryFeed, WatchwordError } from 'watchword'
+import { createWatchword, memoryFeed, memoryStore, WatchwordError } from 'watchword'
 import { exportKey, generateKey, importKey, keyId, ready } from 'watchword/paseto'
 import { isQuotable } from '../../../src/lib/quote.js'
 import {
@@ -33,7 +33,7 @@ describe('the message about an option', () => {
     [
       'an unset root key',
       () => ({ rootKey: '' }),
-      ['rootKey', 'an empty text', 'environment variable', MAKE],
+      ['rootKey', 'an empty string', 'environment variable', MAKE],
     ],
     [
       'a hexadecimal root key',
@@ -58,7 +58,7 @@ describe('the message about an option', () => {
     [
       'a root key that is a password',
       () => ({ rootKey: 'changeme' }),
-      ['text of 8 characters', MAKE],
+      ['a string of 8 characters', MAKE],
     ],
     [
       'a duration with a word',
@@ -98,7 +98,27 @@ describe('the message about an option', () => {
     [
       'a store that was not awaited',
       () => ({ store: Promise.resolve() }),
-      ['store: expected a store', 'got a Promise'],
+      ['store: expected a store', 'got a promise', 'await it'],
+    ],
+    [
+      'a feed that was not awaited',
+      () => ({ feed: Promise.resolve() }),
+      ['feed: expected a feed', 'got a promise', 'await it'],
+    ],
+    [
+      'a store that was not called',
+      () => ({ store: memoryStore }),
+      ['store: expected a store', 'got a function', 'memoryStore()'],
+    ],
+    [
+      'a feed that was not called',
+      () => ({ feed: memoryFeed }),
+      ['feed: expected a feed', 'got a function', 'memoryFeed()'],
+    ],
+    [
+      'a singular in place of a plural',
+      () => ({ policy: { ttl: '1d', scopes: [] } }),
+      ["unknown option 'policy'", "did you mean 'policies'?"],
     ],
     [
       'a policy option far from any known one',
@@ -189,7 +209,7 @@ describe('the message about an argument', () => {
       'an empty actor',
       (w) => w.issue({ ...input, actor: '' }),
       'ERR_INVALID_ARGUMENT',
-      ['actor', '1 to 256', 'got an empty text'],
+      ['actor', '1 to 256', 'got an empty string'],
     ],
     [
       'an id that is no ULID',
@@ -296,6 +316,24 @@ describe('the message about an argument', () => {
       (w) => w.issue({ ...input, notBefore: new Date() } as never),
       'ERR_INVALID_ARGUMENT',
       ['notBefore', 'Unix milliseconds', 'date.getTime()', 'got a Date'],
+    ],
+    [
+      'a claim name in place of a field',
+      (w) => w.issue({ policy: 'service', sub: 'svc', actor: 'ops' } as never),
+      'ERR_INVALID_ARGUMENT',
+      ["unknown field 'sub'", "did you mean 'subject'?"],
+    ],
+    [
+      'an unknown policy among several inputs',
+      (w) => w.issueMany([input, { ...input, policy: 'servce' }]),
+      'ERR_UNKNOWN_POLICY',
+      ["inputs.1: policy: 'servce' is not configured", 'configured: '],
+    ],
+    [
+      'an unknown field among several inputs',
+      (w) => w.issueMany([input, input, { ...input, scope: ['a'] }] as never),
+      'ERR_INVALID_ARGUMENT',
+      ["inputs.2: unknown field 'scope'", "did you mean 'scopes'?"],
     ],
     [
       'one input in place of a list',
@@ -560,6 +598,21 @@ describe('a warning', () => {
       ['WATCHWORD_REQUIREMENT', expect.stringContaining('requirement: expected an object')],
       ['WATCHWORD_REQUIREMENT', expect.stringContaining("unknown field 'scope'")],
       ['WATCHWORD_REQUIREMENT', expect.stringContaining('scopes: expected at least one scope')],
+    ])
+  })
+
+  it('names authenticate, once, if verify was called with a freshness that requires the store', async () => {
+    const warnings = await warned(async (fresh) => {
+      const watchword = await fresh.createWatchword(BASE)
+      const { token } = await watchword.issue(input)
+      const fromStore = { freshness: 'store' } as const
+      for (let i = 0; i < 2; i++)
+        expect(watchword.verify(token, fromStore)).toEqual({ ok: false, code: 'stale' })
+      expect((await watchword.authenticate(token, fromStore)).ok).toBe(true)
+      await watchword.close()
+    })
+    expect(warnings).toEqual([
+      ['WATCHWORD_REQUIREMENT', expect.stringContaining('call await authenticate')],
     ])
   })
 

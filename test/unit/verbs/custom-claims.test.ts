@@ -43,13 +43,13 @@ describe('custom claims', () => {
 describe('the fault of rejected claims', () => {
   it('names the path of each issue, in every form of its steps', () => {
     const issues = [
-      issue('expected text', 'tenant', { key: 'roles' }, 0),
-      issue('expected text', 'tenant', 'roles', '12'),
+      issue('expected a string', 'tenant', { key: 'roles' }, 0),
+      issue('expected a string', 'tenant', 'roles', '12'),
       { message: 'expected an object' },
     ]
     expect(outcomeOf({ issues })).toEqual(
       refused(
-        'claims.tenant.roles[0]: expected text; claims.tenant.roles[12]: expected text; claims: expected an object (from your schema)',
+        'claims.tenant.roles[0]: expected a string; claims.tenant.roles[12]: expected a string; claims: expected an object (from your schema)',
       ),
     )
   })
