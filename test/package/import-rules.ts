@@ -1,6 +1,6 @@
 /**
- * The direction of the house's imports, as a pure function over texts: an import may point down or stay in its room,
- * never up, types included. No chain of imports comes back to its start, and none is longer than it has to be.
+ * The rules for imports, as a pure function over source texts: an import points to the same layer or a lower one,
+ * including imports of types. There are no cycles, and no chain of imports is longer than `LONGEST_CHAIN`.
  *
  * @module
  */
@@ -15,19 +15,19 @@ interface Import {
   readonly typeOnly: boolean
 }
 
-/** What the checker knows beside the sources. */
+/** What the checker knows besides the sources. */
 export interface Packages {
   /** Loaded at run time. */
   readonly dependencies: readonly string[]
-  /** Frameworks, clients and type packages: present at the user's or not at all, so only their types may be named. */
+  /** Frameworks, clients and type packages, which the user may not have installed, so only their types are imported. */
   readonly typesOnly: readonly string[]
 }
 
 /**
- * The rooms of the house, from the ground up. An import points to a room below, or stays in its own. `errors.ts` and
- * `types.ts` are on the ground floor. The other files directly in src, every `index.ts` and the testkit are entries.
+ * The layers of `src`, from the lowest. `errors.ts` and `types.ts` belong to the lowest layer. The other files directly
+ * in `src`, every `index.ts` and the testkit are entries.
  */
-const ROOMS = [
+const LAYERS = [
   'lib',
   'policy',
   'token',
@@ -47,20 +47,20 @@ const ROOMS = [
   'authority',
   'entry',
 ] as const
-type Room = (typeof ROOMS)[number]
+type Layer = (typeof LAYERS)[number]
 
-const GROUND: ReadonlySet<string> = new Set(['src/errors.ts', 'src/types.ts'])
+const LOWEST: ReadonlySet<string> = new Set(['src/errors.ts', 'src/types.ts'])
 const ENTRIES: ReadonlySet<string> = new Set(['src/index.ts', 'src/paseto.ts'])
 
-/** The longest chain of imports, types included: who reads the first file has to know no more than these. */
+/** The longest chain of imports, including types: a reader of the first file has to know no more files than these. */
 export const LONGEST_CHAIN = 15
 
-/** The room of a source file; `undefined` where the plan has none. */
-function roomOf(path: string): Room | undefined {
-  if (GROUND.has(path)) return 'lib'
+/** The layer of a source file; `undefined` if its folder has none. */
+function layerOf(path: string): Layer | undefined {
+  if (LOWEST.has(path)) return 'lib'
   if (ENTRIES.has(path) || path.startsWith('src/testkit/')) return 'entry'
   if (path.endsWith('/index.ts')) return 'entry'
-  return ROOMS.find((room) => path.startsWith(`src/${room}/`))
+  return LAYERS.find((layer) => path.startsWith(`src/${layer}/`))
 }
 
 /** Every import of a file, found in the syntax tree: comments and strings do not count. */
@@ -93,9 +93,9 @@ function importsOf(path: string, text: string): Import[] {
   return found
 }
 
-/** Modules of a framework that the entry for it may load: who imports the entry has the framework. */
+/** Modules of a framework that its entry may load: a user who imports the entry has installed the framework. */
 const LOADED_BY: Readonly<Record<string, readonly string[]>> = {
-  // Its error handlers tell errors of its own by their class.
+  // Hono's error handlers recognize its errors by their class.
   'src/http/hono.ts': ['hono/http-exception'],
 }
 
@@ -121,15 +121,15 @@ function packageFault(
 
 /** What is wrong with an import of another source file, if anything. */
 function directionFault(path: string, target: string): string | undefined {
-  const from = roomOf(path)
-  const to = roomOf(target)
+  const from = layerOf(path)
+  const to = layerOf(target)
   if (!from || !to) return undefined
   if (to === 'entry') {
     const siblings = path.startsWith('src/testkit/') && target.startsWith('src/testkit/')
     return siblings ? undefined : 'an entry is for users; import the file behind it'
   }
-  if (ROOMS.indexOf(to) <= ROOMS.indexOf(from)) return undefined
-  return `the room ${from} may not reach up into the room ${to}`
+  if (LAYERS.indexOf(to) <= LAYERS.indexOf(from)) return undefined
+  return `the layer ${from} may not import from the higher layer ${to}`
 }
 
 /** The first cycle that can be walked, as a list of paths that ends where it began. */
@@ -169,7 +169,7 @@ function longestChain(graph: ReadonlyMap<string, readonly string[]>): readonly s
 }
 
 /**
- * Every import that breaks a rule, one sentence each; none for a clean house.
+ * Every import that breaks a rule, one sentence each; none if all follow the rules.
  *
  * @param files path below the root, with forward slashes → text
  */
@@ -177,7 +177,7 @@ export function importFaults(files: ReadonlyMap<string, string>, packages: Packa
   const faults: string[] = []
   const graph = new Map<string, string[]>()
   for (const [path, text] of files) {
-    if (!roomOf(path)) faults.push(`${path}: belongs to no room; add its folder to the rules`)
+    if (!layerOf(path)) faults.push(`${path}: belongs to no layer; add its folder to LAYERS`)
     const targets: string[] = []
     for (const imported of importsOf(path, text)) {
       const { specifier } = imported

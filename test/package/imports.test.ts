@@ -23,7 +23,7 @@ describe('the checker of imports', () => {
   const check = (files: Readonly<Record<string, string>>): string[] =>
     importFaults(new Map(Object.entries(files)), known)
 
-  it('accepts a house in order', () => {
+  it('accepts sources that follow the rules', () => {
     const faults = check({
       'src/index.ts': `export { createWatchword } from './authority/create.js'`,
       'src/authority/create.ts': `import { issue } from '../verbs/issue.js'\nimport { check } from '../verbs/verify.js'`,
@@ -62,7 +62,7 @@ describe('the checker of imports', () => {
         'src/store/memory.ts': `import { issue } from '../verbs/issue.js'`,
         'src/verbs/issue.ts': '',
       },
-      /src\/store\/memory\.ts imports .*issue\.js: the room store may not reach up into the room verbs/,
+      /src\/store\/memory\.ts imports .*issue\.js: the layer store may not import from the higher layer verbs/,
     ],
     [
       'a feed that names even a type of the authority',
@@ -70,7 +70,7 @@ describe('the checker of imports', () => {
         'src/feed/nats.ts': `import type { A } from '../authority/create.js'`,
         'src/authority/create.ts': '',
       },
-      /may not reach up into the room authority/,
+      /may not import from the higher layer authority/,
     ],
     [
       'middleware that reaches into the authority',
@@ -78,7 +78,7 @@ describe('the checker of imports', () => {
         'src/http/bearer.ts': `export { v } from '../authority/create.js'`,
         'src/authority/create.ts': '',
       },
-      /may not reach up into the room authority/,
+      /may not import from the higher layer authority/,
     ],
     [
       'a verb that reaches into the authority by a dynamic import',
@@ -86,12 +86,12 @@ describe('the checker of imports', () => {
         'src/verbs/rotate.ts': `await import('../authority/create.js')`,
         'src/authority/create.ts': '',
       },
-      /the room verbs may not reach up/,
+      /the layer verbs may not import/,
     ],
     [
-      'a helper that loads a room above',
+      'a helper that imports a higher layer',
       { 'src/errors.ts': `import { p } from './policy/policy.js'`, 'src/policy/policy.ts': '' },
-      /the room lib may not reach up into the room policy/,
+      /the layer lib may not import from the higher layer policy/,
     ],
     [
       'a cache that loads the options',
@@ -99,7 +99,7 @@ describe('the checker of imports', () => {
         'src/cache/c.ts': `import { defaults } from '../options/options.js'`,
         'src/options/options.ts': '',
       },
-      /the room cache may not reach up into the room options/,
+      /the layer cache may not import from the higher layer options/,
     ],
     [
       'an import of the index',
@@ -170,7 +170,7 @@ describe('the checker of imports', () => {
       { 'src/lib/clock.ts': `import './gone.js'` },
       /no such source file/,
     ],
-    ['a folder outside the plan', { 'src/utils/x.ts': '' }, /belongs to no room/],
+    ['a folder without a layer', { 'src/utils/x.ts': '' }, /belongs to no layer/],
   ])('refuses %s', (_name, files, expected) => {
     const faults = check(files)
     expect(faults).toHaveLength(1)
