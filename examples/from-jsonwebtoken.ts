@@ -48,13 +48,17 @@ function requireEither(scope: string) {
     const [, text] =
       /^Bearer (eyJ[\w-]*\.[\w-]+\.[\w-]+)$/i.exec(request.get('authorization') ?? '') ?? []
     const caller = text === undefined ? undefined : readJwt(text)
-    // An invalid JWT goes to the guard, which rejects it like every invalid token.
-    if (caller?.scopes.includes(scope)) {
+    if (caller !== undefined) {
       jwtRequests++
       callers.set(request, caller)
-      next()
+      if (caller.scopes.includes(scope)) next()
+      else {
+        const challenge = `Bearer realm="api", error="insufficient_scope", scope="${scope}"`
+        response.set('www-authenticate', challenge).sendStatus(403)
+      }
       return
     }
+    // An invalid JWT goes to the guard, which rejects it like every invalid token.
     guard(request, response, (error) => {
       if (error === undefined) {
         const { subject, scopes } = authOf(request)
@@ -94,6 +98,8 @@ const claims = { sub: 'svc_billing', scope: 'orders:read' }
 const old = jwt.sign(claims, JWT_SECRET, { issuer, audience, expiresIn: '30d' })
 const forged = jwt.sign(claims, 'a guess', { issuer, audience, expiresIn: '30d' })
 const endless = jwt.sign(claims, JWT_SECRET, { issuer, audience })
+const other = { sub: 'svc_mail', scope: 'mail:read' }
+const narrow = jwt.sign(other, JWT_SECRET, { issuer, audience, expiresIn: '30d' })
 
 const before = await send('/orders', old)
 console.log(`with the JWT: ${before.status} ${await before.text()}`)
@@ -103,6 +109,8 @@ const after = await send('/orders', token)
 console.log(`with its successor: ${after.status} ${await after.text()}`)
 const refused = [await send('/orders', forged), await send('/orders', endless)]
 console.log(`a forged JWT, and one that never expires: ${refused.map(({ status }) => status)}`)
+const lacking = await send('/orders', narrow)
+console.log(`a JWT without the scope: ${lacking.status}`)
 await watchword.revoke({ token }, { actor: 'ops@acme.example', reason: 'leaked' })
 const revoked = await send('/orders', token)
 console.log(`the successor, revoked: ${revoked.status}. The JWT could not be revoked.`)
@@ -110,8 +118,8 @@ console.log(`the successor, revoked: ${revoked.status}. The JWT could not be rev
 console.log(`requests with a JWT so far: ${jwtRequests}`)
 
 assert.deepEqual(
-  [before.status, exchanged.status, after.status, revoked.status],
-  [200, 200, 200, 401],
+  [before.status, exchanged.status, after.status, lacking.status, revoked.status],
+  [200, 200, 200, 403, 401],
 )
 assert.deepEqual(
   refused.map(({ status }) => status),
