@@ -31,7 +31,7 @@ app.get('/readyz', (_, response) => {
   response.sendStatus(watchword.health().status === 'live' ? 200 : 503)
 })
 app.get('/orders', requireToken(watchword, { scopes: ['orders:read'] }), (request, response) => {
-  response.json({ hello: authOf(request).subject })
+  response.json({ hello: authOf(request).subject, token: authOf(request).id })
 })
 const manage = requireToken(watchword, { scopes: ['tokens:manage'] })
 app.delete('/tokens/:id', manage, async (request, response) => {
