@@ -10,6 +10,7 @@ import {
   memoryFeed,
   memoryStore,
   type Watchword,
+  type WatchwordOptions,
 } from '../src/index.js'
 import { exportKey, generateKey, type LocalKey, open, ready, unwrapKey } from '../src/paseto.js'
 
@@ -33,6 +34,8 @@ export interface Fixture {
   /** The key that sealed the tokens, for contenders that open the very same ones. */
   readonly key: LocalKey
   readonly assertion: Uint8Array
+  /** Starts another authority over the same store. */
+  readonly join: (more: Partial<WatchwordOptions>) => Promise<Watchword>
   /** The mean size of a token's claims, in bytes. */
   readonly claimBytes: number
   close(): Promise<void>
@@ -51,7 +54,8 @@ export async function createFixture(): Promise<Fixture> {
   const revoked = await issueMany(cached, REVOKED)
   for (const { id } of revoked) await cached.revoke({ id }, { reason: 'bench', actor: 'bench' })
   // Started after the revocations, so that it has read every one of them.
-  const uncached = await createWatchword({ ...options, cache: false })
+  const join = (more: Partial<WatchwordOptions>) => createWatchword({ ...options, ...more })
+  const uncached = await join({ cache: false })
   const [record] = await store.listKeys()
   if (record === undefined) throw new Error('the authority made no key')
   const key = unwrapKey(root, record.wrapped)
@@ -60,7 +64,7 @@ export async function createFixture(): Promise<Fixture> {
   const claimBytes = meanClaims(key, tokens, assertion)
   // They share a store, which the first of them closes: the last uses that the other would note there are lost.
   const close = async () => void (await Promise.allSettled([cached.close(), uncached.close()]))
-  return { cached, uncached, issued, tokens, revoked, key, assertion, claimBytes, close }
+  return { cached, uncached, issued, tokens, revoked, key, assertion, join, claimBytes, close }
 }
 
 export const POLICIES = {

@@ -9,7 +9,7 @@ import type { CaseResult } from './results.js'
 export interface Target {
   readonly case: string
   readonly what: string
-  readonly unit: '×' | 'ns' | 'MB' | '/s'
+  readonly unit: '×' | 'ns' | 'MB' | 'B' | '/s'
   readonly better: 'more' | 'less'
   readonly bar: number
   readonly goal?: number
@@ -55,6 +55,8 @@ const perSecond = (result: CaseResult) => 1e9 / time('watchword, one by one')(re
 const NOT_OBSERVED = 'not observed'
 const overhead = (name: string) => (result: CaseResult) => 1 / ratio(name, NOT_OBSERVED)(result)
 
+const COUNTED = 'with usage and scopes'
+
 const times = { unit: '×', better: 'more' } as const
 
 const TARGETS: readonly Target[] = [
@@ -84,6 +86,32 @@ const TARGETS: readonly Target[] = [
     bar: 1.3,
     goal: 1.15,
     read: overhead('with OpenTelemetry'),
+  },
+  {
+    case: 'usage',
+    what: 'counted / not counted',
+    unit: '×',
+    better: 'less',
+    bar: 1.05,
+    goal: 1.02,
+    read: (result) => 1 / ratio(COUNTED, 'without usage')(result),
+  },
+  {
+    case: 'usage',
+    what: 'for a cached token',
+    unit: 'B',
+    better: 'less',
+    bar: 96,
+    goal: 48,
+    read: figure('usage of a cached token'),
+  },
+  {
+    case: 'usage',
+    what: 'more with a caller',
+    unit: 'B',
+    better: 'less',
+    bar: 64,
+    read: figure('its first caller'),
   },
   {
     case: 'cold',

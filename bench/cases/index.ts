@@ -13,10 +13,12 @@ import { observe } from './observe.js'
 import { openAlone } from './open.js'
 import { reject } from './reject.js'
 import { startup } from './startup.js'
+import { usage } from './usage.js'
 
 export const CASES: readonly Case[] = [
   hot,
   observe,
+  usage,
   cold,
   openAlone,
   reject,

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { setTimeout } from 'node:timers/promises'
-import { createWatchword, memoryFeed, memoryStore, type WatchwordOptions } from '../../src/index.js'
+import { createWatchword, memoryFeed, memoryStore } from '../../src/index.js'
 import { exportKey, generateKey, ready } from '../../src/paseto.js'
 import { demand } from '../expect.js'
 import { AUDIENCE, ISSUER, issueMany, POLICIES } from '../fixture.js'
+import { bytesInUse, cutterOfIssued } from '../heap.js'
 import { fastJwt, type JwtKeys, jwtKeys, signAll } from '../peers.js'
 import { cutter } from '../pool.js'
 import type { Case, Figure } from '../results.js'
@@ -42,7 +42,7 @@ async function ours(name: string, claims?: typeof CLAIMS): Promise<Figure[]> {
   const rootKey = exportKey(generateKey())
   const shared = { store: memoryStore(), feed: memoryFeed(), rootKey }
   const options = { ...shared, issuer: ISSUER, audience: AUDIENCE, policies: POLICIES }
-  const next = await tokensOf(options, claims)
+  const next = await cutterOfIssued(options, TOKENS, claims)
   const before = await bytesInUse()
   // One that starts empty, so that what the cache takes when it is made is counted.
   const cache = { max: TOKENS, maxBytes: 1e9 }
@@ -59,16 +59,6 @@ async function ours(name: string, claims?: typeof CLAIMS): Promise<Figure[]> {
     { name, kind: 'ours', value: withUses / MEGABYTE, unit: 'MB' },
     { name: `${name}: its own estimate`, kind: 'ours', value: bytes / MEGABYTE, unit: 'MB' },
   ]
-}
-
-// In a function of its own: by the first measurement nothing may be alive that is gone by the second.
-async function tokensOf(
-  options: WatchwordOptions,
-  claims: typeof CLAIMS | undefined,
-): Promise<() => string> {
-  const issuer = await createWatchword({ ...options, cache: false })
-  const issued = await issueMany(issuer, TOKENS, claims === undefined ? {} : { claims })
-  return cutter(issued.map(({ token }) => token))
 }
 
 async function fastJwtCache(): Promise<Figure> {
@@ -92,15 +82,4 @@ async function jwtsOf(keys: JwtKeys): Promise<() => string> {
   const issued = await issueMany(watchword, TOKENS)
   await watchword.close()
   return cutter(signAll(issued, keys))
-}
-
-async function bytesInUse(): Promise<number> {
-  if (globalThis.gc === undefined) throw new Error('run with --expose-gc')
-  // Finished promises and detached buffers are let go of between turns of the loop, in more than one step.
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc()
-    await setTimeout(10)
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
 }

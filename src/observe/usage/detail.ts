@@ -29,11 +29,14 @@ interface CallerCount {
   requests: number
 }
 
-/** The callers of a token after the first. */
-interface MoreCallers {
-  readonly known: CallerCount[]
+/** What few tokens have: refusals, and callers after the first. */
+interface Rare {
+  readonly refused: Map<string, number>
+  readonly callers: CallerCount[]
   others: number
 }
+
+const nothingRare = (): Rare => ({ refused: new Map(), callers: [], others: 0 })
 
 /** Uses of one token, all with one requirement. */
 export interface Uses {
@@ -54,15 +57,18 @@ export function exercised({ allOf, anyOf }: Demand, granted: readonly string[]):
 export const isPlain = ({ allOf, anyOf }: Demand): boolean =>
   anyOf.length === 0 && allOf.length <= MAX_SCOPES && new Set(allOf).size === allOf.length
 
-/** Scopes, refusals and callers of one token in one hour. Most tokens need only the first field, or no detail at all. */
+/**
+ * Scopes, refusals and callers of one token in one hour. Most tokens need only the first field, or no detail at all.
+ *
+ * There is one for each token that a guard sees, so it has few fields, and no private method, which takes another.
+ */
 export class Detail {
   // While all requests had one plain requirement, it stands for their scopes.
   #scopes: Demand | ScopeCount[] | undefined
-  #refused: Map<string, number> | undefined
   // The first caller needs no list: most tokens have one.
   #caller: Caller | undefined
   #requests = 0
-  #more: MoreCallers | undefined
+  #rare: Rare | undefined
 
   /** Records that all requests so far had this plain requirement. */
   begin(demand: Demand): void {
@@ -89,10 +95,11 @@ export class Detail {
 
   /** Adds one refusal. */
   refuse(code: string): void {
-    this.#refused ??= new Map()
-    const known = this.#refused.get(code)
-    if (known === undefined && this.#refused.size >= MAX_CODES) return
-    this.#refused.set(code, (known ?? 0) + 1)
+    this.#rare ??= nothingRare()
+    const { refused } = this.#rare
+    const known = refused.get(code)
+    if (known === undefined && refused.size >= MAX_CODES) return
+    refused.set(code, (known ?? 0) + 1)
   }
 
   /** Adds one accepted request of a caller. */
@@ -102,12 +109,12 @@ export class Detail {
       this.#requests++
       return
     }
-    this.#more ??= { known: [], others: 0 }
-    const { known } = this.#more
-    const count = known.find((each) => isSame(each.caller, caller))
+    this.#rare ??= nothingRare()
+    const rare = this.#rare
+    const count = rare.callers.find((each) => isSame(each.caller, caller))
     if (count !== undefined) count.requests++
-    else if (known.length < MAX_CALLERS - 1) known.push({ caller, requests: 1 })
-    else this.#more.others++
+    else if (rare.callers.length < MAX_CALLERS - 1) rare.callers.push({ caller, requests: 1 })
+    else rare.others++
   }
 
   /** The scopes for a row, given the requests so far. */
@@ -118,20 +125,20 @@ export class Detail {
 
   /** The refusals for a row. */
   get refused(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#refused ?? [])
+    return Object.fromEntries(this.#rare?.refused ?? [])
   }
 
   /** The callers for a row. */
   get callers(): readonly CallerUse[] {
     if (this.#caller === undefined) return []
     const first = { ...this.#caller, requests: this.#requests }
-    const more = this.#more?.known.map(({ caller, requests }) => ({ ...caller, requests })) ?? []
+    const more = this.#rare?.callers.map(({ caller, requests }) => ({ ...caller, requests })) ?? []
     return [first, ...more]
   }
 
   /** The number of accepted requests by further callers. */
   get others(): number {
-    return this.#more?.others ?? 0
+    return this.#rare?.others ?? 0
   }
 }
 
