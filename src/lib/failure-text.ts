@@ -21,6 +21,9 @@ const FIXES: Readonly<Record<FailureReason, string>> = {
   unknown: 'see `cause`',
 }
 
+// The error of `redis` for a client that never connected, or that was closed.
+const CLIENT_CLOSED = 'the client is not connected; call await client.connect() before it is used'
+
 const CLOSED = 'it was closed, by its authority or a call to close(); create a new one'
 
 // Above it, MySQL and MariaDB use the same numbers for different errors, and mysql2 knows only the names of MySQL.
@@ -49,6 +52,7 @@ function explanationOf(code: WatchwordErrorCode, cause: unknown): string {
   if (causesOf(cause).some(isClosedError)) return CLOSED
   const reason = reasonOf(cause)
   const clue = clueOf(cause)
+  if (clue === 'ClientClosedError') return `${reason} (${clue}); ${CLIENT_CLOSED}`
   const fix = code === 'ERR_ROOT_KEY' ? FIXES.unknown : FIXES[reason]
   return `${reason}${clue === '' ? '' : ` (${clue})`}; ${fix}`
 }

@@ -69,6 +69,11 @@ describe('the message of a failed adapter', () => {
       { name: 'MaxRetriesPerRequestError' },
       'unreachable (MaxRetriesPerRequestError); check that the server runs and that its address is right',
     ],
+    [
+      'a client of redis that was not connected',
+      { name: 'ClientClosedError' },
+      'unreachable (ClientClosedError); the client is not connected; call await client.connect() before it is used',
+    ],
     ['a code that the library does not know', { code: '0A000' }, 'unknown (0A000); see `cause`'],
     ['a mistake in an adapter', { name: 'TypeError' }, 'unknown (TypeError); see `cause`'],
   ])('gives the reason and what to do for %s', (_, fields, text) => {
