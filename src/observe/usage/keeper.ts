@@ -95,10 +95,9 @@ export class UsageKeeper {
   /** Writes the last counts and ends the life. No use may be counted any more. */
   async close(): Promise<void> {
     this.stop()
-    const { lives, clock } = this.#options
-    await this.flush()
-    // A life that could not be announced covers nothing, and its end would say that it does.
-    lives.end(clock.reading())
+    // A life that could not be announced covers nothing, and its end would say that it does. One that ended later than
+    // its last write began would have a gap, although nothing was counted in it.
+    this.#options.lives.end(await this.flush())
     await this.#writeLives()
   }
 
