@@ -14,6 +14,7 @@ const MUTANTS = 'test/contract/*-mutants.test.ts'
 const THOROUGH = [
   'test/property/{cache,keys}/**/*.test.ts',
   'test/property/verbs/rotate.test.ts',
+  'test/property/observe/audit/attacks.test.ts',
   'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
 ]
 

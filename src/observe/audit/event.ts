@@ -52,6 +52,15 @@ export function eventOf(row: string, body: string): AuditEvent | undefined {
   }
 }
 
+/**
+ * Whether the fields of a row are those of its event.
+ *
+ * @param body - Its body, which is known to be one that the authority wrote for this row.
+ */
+export function agreesWith(row: AuditRow, body: string): boolean {
+  return agrees(row, JSON.parse(body) as AuditEvent)
+}
+
 /** Whether the fields of a row are those of its event. */
 export function agrees(row: AuditRow, event: AuditEvent): boolean {
   const columns = columnsOf(event)

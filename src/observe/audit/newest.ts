@@ -27,12 +27,17 @@ export interface ReadCheckpoint {
   readonly size: number
   /** The tree; `undefined` if the authority did not seal it, or with a key that is lost. */
   readonly range: CompactRange | undefined
+  /** Whether the key that it names is lost. */
+  readonly isUnreadable: boolean
 }
 
 /** Reads the newest checkpoint. */
 export class NewestCheckpoint {
   readonly #options: NewestOptions
-  #last: Last = { head: { size: 0, state: '' }, range: new CompactRange(), size: 0 }
+  #last: Last = {
+    ...{ head: { size: 0, state: '' }, size: 0 },
+    ...{ range: new CompactRange(), isUnreadable: false },
+  }
 
   constructor(options: NewestOptions) {
     this.#options = options
@@ -45,21 +50,23 @@ export class NewestCheckpoint {
     const [known, last] = [witness.seen, this.#last]
     const head = await call(() => store.head())
     const { size, state } = head
-    if (size === last.head.size && state === last.head.state) return { size, range: last.range }
+    if (size === last.head.size && state === last.head.state) return { ...last, size }
     const opened = await this.#open(head)
     const [range, fault] =
       typeof opened === 'string' ? [undefined, opened] : [opened, faultOf(opened, last, known)]
-    if (this.#last === last) this.#last = { head, range, size: range?.size ?? last.size }
+    const isUnreadable = fault === 'unreadable'
+    if (this.#last === last)
+      this.#last = { head, range, isUnreadable, size: range?.size ?? last.size }
     if (range !== undefined) witness.see({ size, root: range.root() })
     if (fault !== undefined) this.#options.onIncident(fault)
-    return { size, range }
+    return { size, range, isUnreadable }
   }
 
   /** Remembers a checkpoint that this node has made. */
   made(state: string, made: CompactRange): void {
     const { size } = made
     const range = made.copy()
-    this.#last = { head: { size, state }, range, size }
+    this.#last = { head: { size, state }, range, isUnreadable: false, size }
     this.#options.witness.see({ size, root: range.root() })
   }
 
@@ -77,9 +84,8 @@ export class NewestCheckpoint {
 }
 
 /** The last checkpoint that was read or made. */
-interface Last {
+interface Last extends ReadCheckpoint {
   readonly head: AuditHead
-  readonly range: CompactRange | undefined
   /** The size of the last one that was authentic. */
   readonly size: number
 }

@@ -4,10 +4,10 @@
  * @module
  */
 import type { AuditEntry, AuditRow } from '../../store/audit.js'
-import { agrees, eventOf } from './event.js'
+import { agrees, agreesWith, eventOf } from './event.js'
 import type { AuditFaultKind } from './fault.js'
 import type { AuditPlace, AuditSeals } from './seals.js'
-import { leafHash } from './tree.js'
+import { leafHex } from './tree.js'
 
 /** Options of the checks. */
 export interface RowCheckOptions {
@@ -16,8 +16,14 @@ export interface RowCheckOptions {
   readonly purgedUntil: number
 }
 
-/** What a check has found: a fault, or that a key is lost, so that only a checkpoint can prove the row. */
-export type RowFinding = Exclude<AuditFaultKind, 'checkpoint'> | 'unproved' | undefined
+/** What a check has found. */
+export type RowFinding =
+  | Exclude<AuditFaultKind, 'checkpoint'>
+  /** Moved towards the end of the tree. */
+  | 'pushed'
+  /** The key of its seals is lost, so only a checkpoint can prove it. */
+  | 'unproved'
+  | undefined
 
 /** Checks rows, each by itself. */
 export class RowChecks {
@@ -41,21 +47,15 @@ export class RowChecks {
     const sealed = this.#options.seals.openPlace(id, place as string)
     if (sealed === 'unknown') return this.#unproved(entry)
     if (sealed === 'tampered') return this.#displaced(entry)
-    if (sealed.index !== index) return 'moved'
+    if (sealed.index !== index) return sealed.index < index ? 'pushed' : 'moved'
     if (sealed.hash !== entry.hash || sealed.at !== entry.at) return 'edited'
     if (row === null) return this.#purged(entry)
-    return this.#isWhole(entry, row) && this.#isTagOf(row, sealed) ? undefined : 'edited'
+    const isWhole = this.#isTagOf(row, sealed) && isHashed(entry, row) && agreesWith(row, row.body)
+    return isWhole ? undefined : 'edited'
   }
 
   #purged({ at }: AuditEntry): RowFinding {
     return at > this.#options.purgedUntil ? 'edited' : undefined
-  }
-
-  /** Whether the content of a row has the leaf hash of its entry, and its fields are those of its event. */
-  #isWhole({ id, at, hash }: AuditEntry, row: AuditRow): boolean {
-    if (row.id !== id || row.at !== at || leafHash(row.body).toString('hex') !== hash) return false
-    const event = eventOf(id, row.body)
-    return event !== undefined && agrees(row, event)
   }
 
   #isTagOf({ tag }: AuditRow, { tagHash }: AuditPlace): boolean {
@@ -67,7 +67,10 @@ export class RowChecks {
     const { id, row } = entry
     if (row === null) return this.#purged(entry) ?? 'unproved'
     const tag = this.#options.seals.check(id, row.body, row.tag)
-    return tag !== 'tampered' && this.#isWhole(entry, row) ? 'unproved' : 'edited'
+    // The tag was made before the place, so its key is not lost any later.
+    if (tag === 'intact') return 'moved'
+    const event = tag === 'unknown' && isHashed(entry, row) ? eventOf(id, row.body) : undefined
+    return event !== undefined && agrees(row, event) ? 'unproved' : 'edited'
   }
 
   // The authority did not seal the place.
@@ -79,6 +82,11 @@ export class RowChecks {
     const named = rowIdOf(row.body)
     return typeof seals.openPlace(named, place as string) === 'object' ? 'edited' : 'inserted'
   }
+}
+
+/** Whether the content of a row has the leaf hash of its entry. */
+function isHashed({ id, at, hash }: AuditEntry, row: AuditRow): boolean {
+  return row.id === id && row.at === at && leafHex(row.body) === hash
 }
 
 function rowIdOf(body: string): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AuditRow } from '../../store/audit.js'
-import { agrees, eventOf } from './event.js'
+import { agrees, agreesWith, eventOf } from './event.js'
 
 /** Why a seal was not opened: made without the keys of the authority, or with a key that cannot be loaded any more. */
 export type Unsealed = 'tampered' | 'unknown'
@@ -40,7 +40,10 @@ export interface AuditSeals {
 
 /** Whether the authority wrote this row as it is. */
 export function checkRow(seals: Pick<AuditSeals, 'check'>, row: AuditRow): 'intact' | Unsealed {
-  const event = eventOf(row.id, row.body)
-  if (event === undefined || !agrees(row, event)) return 'tampered'
-  return seals.check(row.id, row.body, row.tag)
+  const { id, body, tag } = row
+  const checked = seals.check(id, body, tag)
+  // Only an intact tag shows that the body is canonical.
+  if (checked === 'intact') return agreesWith(row, body) ? 'intact' : 'tampered'
+  const event = eventOf(id, body)
+  return event === undefined || !agrees(row, event) ? 'tampered' : checked
 }

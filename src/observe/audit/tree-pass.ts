@@ -7,6 +7,7 @@ import type { AuditEntry, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { parseEntry } from './entries.js'
 import type { AuditFault } from './fault.js'
+import type { ReadCheckpoint } from './newest.js'
 import { RowChecks } from './row-checks.js'
 import type { AuditSeals } from './seals.js'
 import { CompactRange } from './tree.js'
@@ -19,8 +20,8 @@ export interface TreePassOptions {
   readonly seals: AuditSeals
   /** The known checkpoints, by ascending size. */
   readonly anchors: readonly SeenCheckpoint[]
-  /** The number of rows that the store states. */
-  readonly size: number
+  /** The newest checkpoint of the store. */
+  readonly head: ReadCheckpoint
   /** Content of rows up to this time may have been purged. */
   readonly purgedUntil: number
 }
@@ -29,6 +30,12 @@ const PAGE = 1000
 // Checks take a few microseconds a row, so that the event loop is held for a few milliseconds at most.
 const ROWS_A_TURN = 200
 
+/** A row of the tree. */
+interface Place {
+  readonly index: number
+  readonly id: string
+}
+
 /** One pass over the tree. */
 export class TreePass {
   readonly #options: TreePassOptions
@@ -36,7 +43,11 @@ export class TreePass {
   readonly #range = new CompactRange()
   readonly #anchors: SeenCheckpoint[]
   /** The first row since the last checkpoint whose seals cannot be opened: only a checkpoint proves it. */
-  #unproved: AuditFault | undefined
+  #unproved: Place | undefined
+  /** The first row since the last one that is proved by its seals. */
+  #unprovedRun: Place | undefined
+  /** A row that no key proves and a checkpoint contradicts, until the rows after it show whether it was inserted. */
+  #contradicted: AuditFault | undefined
   /** The number of rows that a checkpoint proves. */
   anchoredTo = 0
 
@@ -56,19 +67,26 @@ export class TreePass {
     let next = this.#read(0)
     for (;;) {
       const page = await next
-      const isLast = page.length < PAGE || this.#range.size > this.#options.size
+      const isLast = page.length < PAGE || this.#range.size > this.#options.head.size
       // Read during the checks, which need no database.
       if (!isLast) next = this.#read(this.#range.size + PAGE)
+      // It may fail during the checks, before it is awaited, or never be awaited.
+      next.catch(() => undefined)
       const fault = await this.#page(page)
-      if (fault !== undefined) {
-        // Nobody waits for the next page any more.
-        next.catch(() => undefined)
-        return fault
-      }
+      if (fault !== undefined) return fault
       if (isLast) break
     }
+    if (this.#contradicted !== undefined) return this.#contradicted
     // A checkpoint of a larger tree: the last rows were cut off, or an older copy was restored.
-    return this.#anchors.length === 0 ? undefined : this.#missing(this.#range.size)
+    return this.#anchors.length === 0 ? this.#unprovedTail() : missing(this.#range.size)
+  }
+
+  // Rows of before a long outage may have lost their keys, as the checkpoint after them has then.
+  #unprovedTail(): AuditFault | undefined {
+    const { range, isUnreadable } = this.#options.head
+    const isAnchored = this.anchoredTo > 0 || range !== undefined
+    if (this.#unproved === undefined || isUnreadable || !isAnchored) return undefined
+    return { ...this.#unproved, what: 'inserted' }
   }
 
   #read(from: number): Promise<readonly AuditEntry[]> {
@@ -96,9 +114,18 @@ export class TreePass {
     }
     const { id, hash } = entry
     const found = this.#checks.check(entry, index)
-    if (found === 'unproved') this.#unproved ??= { index, id, what: 'edited' }
-    else if (found !== undefined)
-      return found === 'missing' ? this.#missing(index) : { index, id, what: found }
+    if (found === 'missing') return missing(index)
+    if (found === 'pushed') {
+      // By the rows before it that no key proves, or by those that were moved.
+      const { index: at, id: by } = this.#unprovedRun ?? { index, id }
+      return { index: at, id: by, what: this.#unprovedRun === undefined ? 'moved' : 'inserted' }
+    }
+    if (this.#contradicted !== undefined && found !== 'unproved') return this.#contradicted
+    if (found === 'unproved') {
+      this.#unproved ??= { index, id }
+      this.#unprovedRun ??= { index, id }
+    } else if (found !== undefined) return { index, id, what: found }
+    else this.#unprovedRun = undefined
     this.#range.append(Buffer.from(hash as string, 'hex'))
     return undefined
   }
@@ -106,18 +133,22 @@ export class TreePass {
   /** Compares the tree with the checkpoints of its present size. */
   #anchor(): AuditFault | undefined {
     const { size } = this.#range
+    if (this.#contradicted !== undefined) return undefined
     while (this.#anchors[0]?.size === size) {
       const anchor = this.#anchors.shift() as SeenCheckpoint
-      // If every row is genuine, these are not the rows that were here: those were removed, and others appended.
-      if (anchor.root !== this.#range.root())
-        return this.#unproved ?? this.#missing(this.anchoredTo)
+      if (anchor.root !== this.#range.root()) {
+        // If every row is genuine, these are not the rows that were here: those were removed, and others appended.
+        if (this.#unproved === undefined) return missing(this.anchoredTo)
+        this.#contradicted = { ...this.#unproved, what: 'edited' }
+        return undefined
+      }
       this.anchoredTo = size
       this.#unproved = undefined
     }
     return undefined
   }
+}
 
-  #missing(index: number): AuditFault {
-    return { index, id: null, what: 'missing' }
-  }
+function missing(index: number): AuditFault {
+  return { index, id: null, what: 'missing' }
 }

@@ -12,8 +12,13 @@ const LEAF = Buffer.from([0])
 
 /** The leaf hash: SHA-256 over a zero byte and the data. */
 export function leafHash(data: string | Uint8Array): Buffer {
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data
-  return hash('sha256', Buffer.concat([LEAF, bytes]), 'buffer')
+  const input = typeof data === 'string' ? `\0${data}` : Buffer.concat([LEAF, data])
+  return hash('sha256', input, 'buffer')
+}
+
+/** The leaf hash in hexadecimal. */
+export function leafHex(data: string): string {
+  return hash('sha256', `\0${data}`, 'hex')
 }
 
 // Overwritten by each call, which runs no foreign code.

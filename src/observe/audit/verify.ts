@@ -47,7 +47,7 @@ const PAGE = 1000
 /** Verifies the whole audit with bounded memory. Rejects like the store. */
 export async function verifyAudit(options: VerifyAuditOptions): Promise<AuditReport> {
   const head = await options.newest.read()
-  const pass = new TreePass({ ...options, anchors: options.anchors(), size: head.size })
+  const pass = new TreePass({ ...options, anchors: options.anchors(), head })
   const first =
     (await pass.run()) ??
     (await firstForged(options)) ??
@@ -61,7 +61,7 @@ export async function verifyAudit(options: VerifyAuditOptions): Promise<AuditRep
   })
 }
 
-/** The first pending row that the authority did not write. */
+/** The first pending row that the authority did not write: no checkpoint proves one whose key is lost. */
 async function firstForged({
   store,
   call,
@@ -75,7 +75,7 @@ async function firstForged({
     await seals.load(rows.filter(isRow).map(({ tag }) => tag))
     for (const row of rows) {
       if (!isRow(row)) return { index: null, id: null, what: 'edited' }
-      if (checkRow(seals, row) === 'tampered')
+      if (checkRow(seals, row) !== 'intact')
         return { index: null, id: row.id, what: own.has(row.id) ? 'edited' : 'inserted' }
     }
     after = rows.at(-1)?.id

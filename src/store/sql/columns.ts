@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Row, raw, type Sql, type SqlScalar } from '../../clients/sql/statement.js'
 import { listJson } from '../../lib/plain.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store.js'
@@ -198,7 +198,7 @@ function parsed(content: unknown): unknown {
  * as independent, expect almost no rows, and sort instead of using the index.
  */
 export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest().subarray(0, 24).toString('base64url')
+  return hash('sha256', text, 'buffer').toString('base64url', 0, 24)
 }
 
 /** The lookup of a revocation: the indexed column of its tokens. */
