@@ -16,10 +16,9 @@ import {
   auditValues,
   PURGED,
 } from './audit-columns.js'
-import { fieldsOf, hashOf, isStorable, namesOf } from './columns.js'
+import { hashOf, isStorable, namesOf } from './columns.js'
 import type { Dialect, Engine } from './dialect.js'
 
-const FIELDS = fieldsOf(AUDIT_COLUMNS)
 const NAMES = namesOf(AUDIT_COLUMNS)
 
 /** Writes rows whose ids are new, within the transaction of a change. */
@@ -54,7 +53,7 @@ export function sqlAudit(
     listPending: ({ after, limit }) =>
       step(async () => {
         const rest = after === undefined ? raw('') : sql` AND id > ${after}`
-        const { rows } = await engine.run(sql`SELECT ${FIELDS} FROM ${audit}
+        const { rows } = await engine.run(sql`SELECT ${NAMES} FROM ${audit}
           WHERE idx IS NULL${rest} ORDER BY id ${dialect.limit(limit)}`)
         return rows.map(auditRowOf)
       }),
@@ -72,7 +71,7 @@ export function sqlAudit(
       step(() => engine.transaction({}, () => append(dialect, size, leaves, state))),
     read: (from, limit) =>
       step(async () => {
-        const { rows } = await engine.run(sql`SELECT ${FIELDS} FROM ${audit}
+        const { rows } = await engine.run(sql`SELECT ${NAMES} FROM ${audit}
           WHERE idx >= ${from} ORDER BY idx ${dialect.limit(limit)}`)
         return rows.map(auditEntryOf)
       }),
@@ -104,7 +103,7 @@ export function sqlAudit(
 }
 
 function* append(
-  { tables: { audit, heads }, forUpdate, among }: Dialect,
+  { tables: { audit, heads }, forUpdate, among, placeAudit }: Dialect,
   size: number,
   leaves: readonly AuditLeaf[],
   state: string,
@@ -116,11 +115,8 @@ function* append(
   const { rows } = yield sql`SELECT COUNT(*) AS found FROM ${audit}
     WHERE idx IS NULL AND ${among(raw('id'), ids)}`
   if (Number(rows[0]?.['found']) !== ids.length) return false
-  let index = size
-  for (const { id, hash, place } of leaves)
-    yield sql`UPDATE ${audit} SET idx = ${index++}, hash = ${hash}, place = ${place}
-      WHERE id = ${id}`
-  yield sql`UPDATE ${heads} SET n = ${index}, state = ${state} WHERE id = 0`
+  for (const update of placeAudit(size, leaves)) yield update
+  yield sql`UPDATE ${heads} SET n = ${size + ids.length}, state = ${state} WHERE id = 0`
   return true
 }
 
@@ -142,6 +138,6 @@ function listAudit(
   if (since !== undefined) conditions.push(sql`written_at >= ${since}`)
   if (until !== undefined) conditions.push(sql`written_at < ${until}`)
   if (after !== undefined) conditions.push(isNewest ? sql`id < ${after}` : sql`id > ${after}`)
-  return sql`SELECT ${FIELDS} FROM ${dialect.tables.audit} WHERE ${joined(conditions, ' AND ')}
+  return sql`SELECT ${NAMES} FROM ${dialect.tables.audit} WHERE ${joined(conditions, ' AND ')}
     ORDER BY id${raw(isNewest ? ' DESC' : '')} ${dialect.limit(limit)}`
 }

@@ -6,7 +6,7 @@
 
 import type { Schema, SchemaEngine } from '../../clients/sql/migrations.js'
 import type { Sql, SqlResult, SqlScalar, Steps } from '../../clients/sql/statement.js'
-import type { AuditRow } from '../audit.js'
+import type { AuditLeaf, AuditRow } from '../audit.js'
 import type { TokenRecord, Usage } from '../store.js'
 
 /** The tables of one store, as SQL. */
@@ -47,6 +47,8 @@ export interface Dialect extends Schema {
   recordUsage(usages: readonly Usage[]): readonly Sql[]
   /** Inserts rows of usage, and replaces those that have no more requests. The keys differ and are in ascending order. */
   upsertUsage(rows: readonly (readonly SqlScalar[])[]): readonly Sql[]
+  /** Gives rows of the audit their places: the indices from `from` on, in the order of the list. */
+  placeAudit(from: number, leaves: readonly AuditLeaf[]): readonly Sql[]
   /** Removes a batch of the hours (0) or days (1) of usage that end by a time. */
   removeUsage(isFolded: number, until: number): Sql
   /** Marks rows. Locks them before the update, in an order that all writers share, if the database supports it. */

@@ -5,8 +5,17 @@
  */
 import { createHash } from 'node:crypto'
 import type { Guarded } from '../../clients/sql/migrations.js'
-import { joined, listed, once, raw, type Sql, sql } from '../../clients/sql/statement.js'
+import {
+  joined,
+  listed,
+  once,
+  raw,
+  type Sql,
+  type SqlScalar,
+  sql,
+} from '../../clients/sql/statement.js'
 import { mysqlVersions } from '../../clients/sql/versions.js'
+import type { AuditLeaf } from '../audit.js'
 import type { TokenRecord } from '../store.js'
 import { createArrivals, STRIPE_ROWS } from './arrivals.js'
 import { namesOf, TOKEN_COLUMNS, toValues } from './columns.js'
@@ -42,10 +51,23 @@ const DECLARATIONS: Declarations = {
 const MAKING = 0
 const HOLDERS = 64
 
+// Each row of an update is compared with every one of its cases.
+const PLACES = 100
+
+function placeRows(audit: Sql, from: number, leaves: readonly AuditLeaf[]): Sql {
+  const byId = (value: (leaf: AuditLeaf, i: number) => SqlScalar) => {
+    const cases = leaves.map((leaf, i) => sql`WHEN ${leaf.id} THEN ${value(leaf, i)}`)
+    return sql`CASE id ${joined(cases, ' ')} END`
+  }
+  return once(sql`UPDATE ${audit} SET idx = ${byId((_, i) => from + i)},
+    hash = ${byId(({ hash }) => hash)}, place = ${byId(({ place }) => place)}
+    WHERE id IN (${listed(leaves.map(({ id }) => id))})`)
+}
+
 /** The dialect over tables with this prefix. */
 export function mysqlDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, arrivals, usage, states, versions } = tables
+  const { tokens, arrivals, usage, states, audit, versions } = tables
   const locks = locksOf(prefix).text
   const rows = Array.from({ length: HOLDERS + 1 }, (_, row) => `(${row})`)
   return {
@@ -84,6 +106,12 @@ export function mysqlDialect(prefix: string): Dialect {
       const upsert = sql`INSERT INTO ${usage} (${namesOf(USAGE_COLUMNS)}) VALUES ${joined(values, ', ')}
         ON DUPLICATE KEY UPDATE ${raw(sets.join(', '))}`
       return [rows.length > 1 ? once(upsert) : upsert]
+    },
+    placeAudit: (from, leaves) => {
+      const updates: Sql[] = []
+      for (let at = 0; at < leaves.length; at += PLACES)
+        updates.push(placeRows(audit, from + at, leaves.slice(at, at + PLACES)))
+      return updates
     },
     removeUsage: (isFolded, until) =>
       sql`DELETE FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}

@@ -38,7 +38,7 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix, in the given schema or the first of the search path. */
 export function postgresDialect(prefix: string, schema: string | undefined): Dialect {
   const tables = tablesOf(prefix, schema === undefined ? '' : `"${schema}".`)
-  const { tokens, arrivals, usage, states, versions } = tables
+  const { tokens, arrivals, usage, states, audit, versions } = tables
   return {
     tables,
     forUpdate: raw(' FOR UPDATE'),
@@ -58,6 +58,12 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
       ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
     ],
     upsertUsage: (rows) => [upsertUsage(tables, rows)],
+    placeAudit: (from, leaves) => [
+      sql`UPDATE ${audit} a SET idx = v.idx, hash = v.hash, place = v.place
+        FROM unnest(${leaves.map(({ id }) => id)}::text[], ${leaves.map((_, i) => from + i)}::bigint[],
+          ${leaves.map(({ hash }) => hash)}::text[], ${leaves.map(({ place }) => place)}::text[])
+          AS v (id, idx, hash, place) WHERE a.id = v.id`,
+    ],
     removeUsage: (isFolded, until) =>
       sql`DELETE FROM ${usage} WHERE (id, from_at, life) IN (
         SELECT id, from_at, life FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}

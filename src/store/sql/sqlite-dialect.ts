@@ -37,7 +37,7 @@ const DECLARATIONS: Declarations = {
 /** The dialect over tables with this prefix. */
 export function sqliteDialect(prefix: string): Dialect {
   const tables = tablesOf(prefix)
-  const { tokens, arrivals, usage, states, versions } = tables
+  const { tokens, arrivals, usage, states, audit, versions } = tables
   const columns = namesOf(TOKEN_COLUMNS)
   return {
     tables,
@@ -66,6 +66,11 @@ export function sqliteDialect(prefix: string): Dialect {
           ON CONFLICT (id, from_at, life) DO UPDATE SET ${raw(
             REPLACED.map((name) => `${name} = excluded.${name}`).join(', '),
           )} WHERE excluded.total >= ${usage}.total`,
+      ),
+    placeAudit: (from, leaves) =>
+      leaves.map(
+        ({ id, hash, place }, i) =>
+          sql`UPDATE ${audit} SET idx = ${from + i}, hash = ${hash}, place = ${place} WHERE id = ${id}`,
       ),
     removeUsage: (isFolded, until) =>
       sql`DELETE FROM ${usage} WHERE rowid IN (
