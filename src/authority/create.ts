@@ -5,13 +5,11 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { WatchwordError } from '../errors.js'
-import type { KeyInfo } from '../keys/key-info.js'
 import { resolveOptions, type WatchwordOptions } from '../options/options.js'
 import { ready } from '../token/self-test.js'
 import type { Requirement, VerifyResult } from '../types.js'
 import { authenticator } from '../verbs/authenticate.js'
 import { unknownAudience } from '../verbs/core.js'
-import { discardStoredKey } from '../verbs/discard-key.js'
 import type { RevokeOptions, TokenDetailsInput, UpdateOptions } from '../verbs/inputs.js'
 import { countTokens, getToken, listTokens } from '../verbs/list.js'
 import {
@@ -25,6 +23,7 @@ import { tokenUsage } from '../verbs/usage.js'
 import type { Verifier } from '../verbs/verify.js'
 import { auditReads } from './audit-reads.js'
 import { health } from './health.js'
+import { keyOperationsOf } from './key-operations.js'
 import { abandonParts, startParts, stopParts } from './lifecycle.js'
 import type { NamesOf } from './names.js'
 import { operationsOf } from './operations.js'
@@ -76,8 +75,9 @@ export async function createWatchword<
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
   const refusals = new Refusals(parts)
-  const { issue, issueMany, rotate, revoke, revokeOrPreview } = operationsOf(parts, refusals)
-  const revokeKey = (id: string, options: RevokeOptions) => revoke({ key: id }, options)
+  const operations = operationsOf(parts, refusals)
+  const { issue, issueMany, rotate, revokeOrPreview } = operations
+  const keys = keyOperationsOf(parts, refusals, operations.revokeKey)
   const open = <T>(verb: () => Promise<T>): Promise<T> =>
     parts.state.closed
       ? Promise.reject(new WatchwordError('ERR_CLOSED', 'the authority was closed'))
@@ -117,11 +117,10 @@ function facade(parts: Parts): Watchword {
     }),
     keys: Object.freeze({
       list: () => keyring.list(),
-      rotate: (...audience: readonly unknown[]) => open(() => rotateKeys(parts, audience)),
-      revoke: (id: string, options: RevokeOptions) => open(() => revokeKey(id, options)),
-      discard: (id: string, options: RevokeOptions) =>
-        open(() => discardStoredKey(parts, id, options, () => revokeKey(id, options))),
-      rewrap: () => open(() => keyring.rewrap()),
+      rotate: (...audience: readonly unknown[]) => open(() => keys.rotate(audience)),
+      revoke: (id: string, options: RevokeOptions) => open(() => keys.revoke(id, options)),
+      discard: (id: string, options: RevokeOptions) => open(() => keys.discard(id, options)),
+      rewrap: () => open(() => keys.rewrap()),
       refresh: () => open(() => keyring.refresh()),
     }),
     audit: auditReads(parts),
@@ -159,17 +158,4 @@ function verifyAgainst(
     return verifier.refuse(fault)
   }
   return verifier.verify(token, compiled)
-}
-
-// Without an argument all audiences get a key; an explicit `undefined` names none.
-async function rotateKeys(
-  { keyring, options }: Parts,
-  given: readonly unknown[],
-): Promise<readonly KeyInfo[]> {
-  if (given.length === 0) return keyring.rotate()
-  const audience = options.audiences.find((each) => each === given[0])
-  if (audience === undefined) {
-    throw unknownAudience(given[0], options.audiences)
-  }
-  return keyring.rotate(audience)
 }

@@ -18,11 +18,13 @@ export function operationsOf(parts: Parts, refusals: Refusals) {
   const revokeNow = (target: unknown, options: unknown): Promise<RevokeReceipt> =>
     refusals.follow(
       'revoke',
-      () => traced('revoke', parts, () => revoke(parts, target, options), ofReceipt),
+      () => traceRevoke(parts, target, options),
       // Not the token: a refused one may be valid elsewhere.
       () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
     )
   return {
+    /** For `keys`, which reports its refusals itself. */
+    revokeKey: (id: string, options: unknown) => traceRevoke(parts, { key: id }, options),
     issue: (input: unknown): Promise<IssuedToken> =>
       refusals.follow(
         'issue',
@@ -37,7 +39,6 @@ export function operationsOf(parts: Parts, refusals: Refusals) {
       ),
     rotate: (token: unknown, options: unknown): Promise<IssuedToken> =>
       traced('rotate', parts, () => rotate(parts, token, options), ofIssued),
-    revoke: revokeNow,
     // A dry run changes nothing, so neither the tracing channel nor the audit has it.
     revokeOrPreview: (target: unknown, options: unknown): Promise<RevokeReceipt | RevokePreview> =>
       isDryRun(options)
@@ -53,6 +54,11 @@ function isDryRun(options: unknown): boolean {
   } catch {
     return false
   }
+}
+
+/** Revokes, published on the tracing channel. */
+function traceRevoke(parts: Parts, target: unknown, options: unknown): Promise<RevokeReceipt> {
+  return traced('revoke', parts, () => revoke(parts, target, options), ofReceipt)
 }
 
 const ofInput = (input: unknown) => ({

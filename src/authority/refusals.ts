@@ -27,9 +27,12 @@ const NO_REFUSAL: ReadonlySet<WatchwordErrorCode> = new Set([
 // A token holder can cause refusals by an endpoint, and must not be able to fill the store.
 const MAX_A_MINUTE = 100
 const MINUTE_MS = 60_000
+const KEY_ID = /^k4\.lid\.[A-Za-z0-9_-]{44}$/
 
 /** What the call was about, as far as the caller passed it: never a token. */
-type Named = Readonly<Partial<Record<'actor' | 'id' | 'subject' | 'policy' | 'audience', unknown>>>
+type Named = Readonly<
+  Partial<Record<'actor' | 'id' | 'keyId' | 'subject' | 'policy' | 'audience', unknown>>
+>
 
 /** The parts that refusals are reported with. */
 interface RefusalParts {
@@ -85,6 +88,7 @@ export class Refusals {
       actor: (text) => isName(text, 256) && isQuotable(text),
       subject: (text) => isName(text, 1024) && isQuotable(text),
       id: isUlid,
+      keyId: (text) => KEY_ID.test(text),
       policy: (text) => policies.has(text),
       audience: (text) => audiences.includes(text),
     }
