@@ -31,6 +31,8 @@ export interface LivesKnown {
   /** The interval of the report. */
   readonly from: number
   readonly to: number
+  /** When the lives were read, by the clock of this node. */
+  readonly readAt: number
   /** The time before which counts were removed. */
   readonly keptSince: number
   /** The start of the first life that is kept; `undefined` if there is none. */
@@ -59,10 +61,10 @@ export function gapsOf(known: LivesKnown): readonly CoverageGap[] {
   return joined(clipped.filter((gap) => gap.from < gap.to))
 }
 
-function gapsOfLife(life: UsageLife, { from, to, maxSkewMs }: LivesKnown): CoverageGap[] {
+function gapsOfLife(life: UsageLife, { from, to, readAt, maxSkewMs }: LivesKnown): CoverageGap[] {
   const { node } = life
   // Its clock is ahead, so it is not known when it counted.
-  if (life.to > to + maxSkewMs) return [{ node, from, to }]
+  if (life.to > readAt + maxSkewMs) return [{ node, from, to }]
   const lost = life.gaps.map((gap) => ({ node, from: gap.from, to: gap.to }))
   return [...lost, { node, from: life.to, to: life.endedAt ?? to }]
 }

@@ -41,7 +41,7 @@ export async function readWindow(
   // If the counts of this process could not be written, the gaps say so.
   const to = written === undefined ? end : Math.min(end, ...running.map((life) => life.to))
   const from = to - lengthMs
-  return { from, to, gaps: await gapsAmong(core, own, { from, to, lives }) }
+  return { from, to, gaps: await gapsAmong(core, own, { from, to, readAt: end, lives }) }
 }
 
 /** Reads the gaps of an interval. Must run before the rows are read, like {@link readWindow}. */
@@ -52,20 +52,21 @@ export async function readGaps(
   to: number,
 ): Promise<readonly CoverageGap[]> {
   const lives = await core.callStore(() => readLives(own.part, from))
-  return gapsAmong(core, own, { from, to, lives })
+  return gapsAmong(core, own, { from, to, readAt: to, lives })
 }
 
 /** An interval, and the lives that had not ended by its start. */
 interface Span {
   readonly from: number
   readonly to: number
+  readonly readAt: number
   readonly lives: readonly UsageLife[]
 }
 
 async function gapsAmong(
   { callStore, options }: Core,
   { part, life, members }: OwnUsage,
-  { from, to, lives: listed }: Span,
+  { from, to, readAt, lives: listed }: Span,
 ): Promise<readonly CoverageGap[]> {
   const current = life()
   // A life that could not be announced.
@@ -77,6 +78,7 @@ async function gapsAmong(
   return gapsOf({
     from,
     to,
+    readAt,
     lives,
     firstLife,
     keptSince: to - options.usage.keepMs,

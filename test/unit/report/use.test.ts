@@ -265,23 +265,29 @@ describe('sprawl over a store that keeps usage', () => {
     expect(days.map(({ requests }) => requests)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1])
   })
 
-  it('ends its window when the last running node has written its counts', async () => {
-    const { watchword, store, clock, never } = await reported([])
-    const behind = clock.now() - MINUTE
-    await store.usage?.mergeLife({
-      ...LIFE,
-      life: '01KDVDM4000000000000000002',
-      node: 'web-8',
-      to: behind,
-      endedAt: null,
-      gaps: [],
-    })
-    const { window, coverage, findings } = await sprawl(watchword, { window: '7d' })
-    expect(window.to).toBe(behind)
-    expect(coverage.complete).toBe(true)
-    const found = findings.find(({ id, kind }) => id === never && kind !== 'no_owner')
-    expect(found?.evidence).toBe('not accepted within 7 days')
-  })
+  it.each([
+    ['a minute', MINUTE],
+    ['four minutes', 4 * MINUTE],
+  ])(
+    'ends its window when the last running node has written its counts, %s ago',
+    async (_, ago) => {
+      const { watchword, store, clock, never } = await reported([])
+      const behind = clock.now() - ago
+      await store.usage?.mergeLife({
+        ...LIFE,
+        life: '01KDVDM4000000000000000002',
+        node: 'web-8',
+        to: behind,
+        endedAt: null,
+        gaps: [],
+      })
+      const { window, coverage, findings } = await sprawl(watchword, { window: '7d' })
+      expect(window.to).toBe(behind)
+      expect(coverage.complete).toBe(true)
+      const found = findings.find(({ id, kind }) => id === never && kind !== 'no_owner')
+      expect(found?.evidence).toBe('not accepted within 7 days')
+    },
+  )
 
   it('says unknown, with the node and the interval, if a node lost counts', async () => {
     const gap = { from: START + DAY, to: START + DAY + HOUR }
