@@ -12,13 +12,13 @@ import { Crowds } from './crowds.js'
 import { Histogram } from './histogram.js'
 import { type Facts, finding, judge, RISKS } from './judge.js'
 import { resolved, type SprawlOptions, sprawlSchema } from './options.js'
+import { livePages } from './pages.js'
 import { type ReportedAuthority, type ReportSource, sourceOf } from './source.js'
 import { whole } from './text.js'
 import { barsOf } from './top.js'
 import type { Finding, FindingKind, Interval, Risk, SprawlReport } from './types.js'
 import { Days, readUse, spanOf } from './use.js'
 
-const PAGE = 1000
 const MAX_OWNERS = 100
 const LONG_LIVED_MS = 365 * DAY
 const TOO_MANY = 10
@@ -60,19 +60,12 @@ export async function sprawl(
       replaced: replacements(source.keys()),
     },
   })
-  let after: string | undefined
-  do {
-    const page = await source.list({
-      live: true,
-      limit: PAGE,
-      ...(after === undefined ? {} : { after }),
-    })
-    const uses = await readUse(source, page.items, window.from, (row) => survey.days.add(row))
+  for await (const { items, corrupt } of livePages(source, {})) {
+    const uses = await readUse(source, items, window.from, (row) => survey.days.add(row))
     for (const use of uses.values()) survey.add(use.token, judge(use, survey.facts))
-    survey.corrupt += page.corrupt?.length ?? 0
+    survey.corrupt += corrupt?.length ?? 0
     onProgress({ done: survey.live, total: Math.max(live, survey.live) })
-    after = page.next
-  } while (after !== undefined)
+  }
   await survey.countCrowds(source)
   return survey.report(source, stored)
 }

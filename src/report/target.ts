@@ -10,6 +10,7 @@ import { isName } from '../lib/name.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { isUlid } from '../token/claims.js'
 import type { TokenInfo, TokenQuery } from '../verbs/inputs.js'
+import { livePages } from './pages.js'
 import type { ReportSource } from './source.js'
 
 /** The tokens that a report is about: exactly one of these. */
@@ -24,7 +25,6 @@ export type ReportTarget =
   | { readonly audience: string }
   | { readonly all: true }
 
-const PAGE = 1000
 const NAMES = ['id', 'family', 'subject', 'policy', 'key', 'audience', 'all'] as const
 
 const text = (max: number) =>
@@ -61,13 +61,8 @@ export async function* pagesOf(
 ): AsyncGenerator<readonly TokenInfo[]> {
   const aim = await aimOf(source, target)
   if (aim === undefined) return
-  let after: string | undefined
-  do {
-    const position = after === undefined ? {} : { after }
-    const page = await source.list({ ...aim.query, live: true, limit: PAGE, ...position })
-    yield page.items.filter(({ generation }) => generation >= aim.fromGeneration)
-    after = page.next
-  } while (after !== undefined)
+  for await (const { items } of livePages(source, aim.query))
+    yield items.filter(({ generation }) => generation >= aim.fromGeneration)
 }
 
 interface TargetAim {

@@ -64,4 +64,14 @@ describe('the lists of a report', () => {
       { numRuns: runs(1000) },
     )
   })
+
+  it('ask the store about few subjects whose tokens are within the limit', () => {
+    const crowds = new Crowds(10)
+    for (let i = 0; i < 100_000; i++) {
+      const holder = { subject: `svc_${i}`, policy: 'service', id: String(i), owner: null }
+      for (let count = 0; count < 10; count++) crowds.add(holder as TokenInfo)
+    }
+    // One table alone would have about ten thousand.
+    expect([...crowds.candidates()].length).toBeLessThan(300)
+  })
 })

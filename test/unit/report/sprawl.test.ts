@@ -22,7 +22,7 @@ import {
 beforeAll(() => ready)
 afterEach(closeAll)
 
-const COLLIDING = ['svc_178', 'svc_18012']
+const COLLIDING = ['svc_162789', 'svc_379192']
 
 const issue = (watchword: Watchword, subject: string, more: object = {}) =>
   watchword.issue({ policy: 'service', subject, actor: 'ops', scopes: ['orders:read'], ...more })
@@ -155,7 +155,7 @@ describe('sprawl', () => {
 
   it('asks the store about subjects whose tokens may be counted together', async () => {
     const { watchword } = await rig()
-    // Both subjects have the same place in the table that counts by a hash.
+    // Both subjects have the same hash, so they are counted together in every table.
     for (const subject of COLLIDING) await issue(watchword, subject)
     expect((await sprawl(watchword, { tooMany: 1 })).counts.too_many).toBe(0)
   })
