@@ -67,14 +67,16 @@ export interface AuditHead {
 
 /** Equality on each field that is given, unless its comment says otherwise. */
 export interface AuditFilter {
+  /** The change, such as `'token.issued'`. */
   readonly action?: string
   readonly actor?: string
   readonly subject?: string
+  /** The id of a token. */
   readonly token?: string
   readonly family?: string
-  /** Only rows whose `at` is not before this time. */
+  /** Only rows whose `at` is not before this time, in Unix milliseconds. */
   readonly since?: number
-  /** Only rows whose `at` is before this time. */
+  /** Only rows whose `at` is before this time, in Unix milliseconds. */
   readonly until?: number
 }
 

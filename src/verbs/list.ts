@@ -6,7 +6,7 @@
 
 import * as z from 'zod/mini'
 import { type Duration, parseDuration } from '../lib/duration.js'
-import { isName } from '../lib/name.js'
+import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../lib/query.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { corruptIdsOf, readCount, readToken, readTokens, recordsOf } from '../store/checked.js'
 import type { TokenFilter } from '../store/store.js'
@@ -15,27 +15,20 @@ import type { Core } from './core.js'
 import type { TokenInfo, TokenPage } from './inputs.js'
 import { editedRows, reportTampered, tampered } from './integrity.js'
 
-const text = (max: number) =>
-  optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
 const ulid = optional(z.custom<string>(isUlid, 'expected a ULID'))
 
 const flag = optional(z.boolean('expected true or false'))
 
 const filterShape = {
-  subject: text(1024),
+  subject: nameText(1024),
   family: ulid,
-  policy: text(64),
-  audience: text(256),
-  keyId: text(64),
-  owner: text(256),
-  issuedBy: text(256),
+  policy: nameText(64),
+  audience: nameText(256),
+  keyId: nameText(64),
+  owner: nameText(256),
+  issuedBy: nameText(256),
   revoked: flag,
-  expiresBefore: optional(
-    z.custom<number>(
-      (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-      'expected Unix milliseconds, such as date.getTime()',
-    ),
-  ),
+  expiresBefore: timeField('date.getTime()'),
   unusedSince: optional(
     z.custom<Duration>(
       (value) => parseDuration(value) !== undefined || isoTimeOf(value) !== undefined,
@@ -57,25 +50,11 @@ const countSchema = strict(filterShape, 'expected an object')
 const querySchema = strict(
   {
     ...filterShape,
-    order: optional(
-      z.custom<'oldest' | 'newest'>(
-        (value) => value === 'oldest' || value === 'newest',
-        "expected 'oldest' or 'newest'",
-      ),
-    ),
-    limit: optional(
-      z.custom<number>(
-        (value) =>
-          Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
-        'expected a whole number from 1 to 1000',
-      ),
-    ),
+    ...pageShape,
     after: ulid,
   },
   'expected an object',
 )
-
-const DEFAULT_LIMIT = 100
 
 /** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for an edited record, and reports it. */
 export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {

@@ -32,6 +32,8 @@ export interface Place {
   readonly versionThree: readonly string[]
   /** What version 4 adds. */
   readonly versionFour: readonly string[]
+  /** What version 5 adds. */
+  readonly versionFive: readonly string[]
   remove(): Promise<unknown>
 }
 
@@ -41,12 +43,13 @@ const textsOf = (statements: readonly (string | { readonly text: string })[]) =>
   statements.map((statement) => (typeof statement === 'string' ? statement : statement.text))
 
 function versionsOf({ createVersions, migrations }: Schema) {
-  const [first = [], second = [], third = [], fourth = []] = migrations
+  const [first = [], second = [], third = [], fourth = [], fifth = []] = migrations
   const versionOne = [...createVersions, ...textsOf(first)]
   const two = [...versionOne, ...textsOf(second)]
   const versionTwo = [...two, `${INSERT_VERSION} (1), (2)`]
   const versionThree = [...two, ...textsOf(third), `${INSERT_VERSION} (1), (2), (3)`]
-  return { versionOne, versionTwo, versionThree, versionFour: textsOf(fourth) }
+  const [versionFour, versionFive] = [textsOf(fourth), textsOf(fifth)]
+  return { versionOne, versionTwo, versionThree, versionFour, versionFive }
 }
 
 async function sqlitePlace(): Promise<Place> {

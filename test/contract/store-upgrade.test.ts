@@ -1,9 +1,11 @@
 /** Newer versions of the schema beside processes of older ones, whose statements are frozen in the fixtures. */
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { AuditRow, AuditStore } from '../../src/store/audit.js'
 import { redisStore } from '../../src/store/redis.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
 import { rowsOf, usageLife, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
+import { usageOfHour } from '../support/version-four.js'
 import { detailsOf, listOf, purgeOf } from '../support/version-three.js'
 import { insertOf, oldRecordOf, revocationOf, rotationOf } from '../support/version-two.js'
 import { serverUrl, uniqueName } from './servers.js'
@@ -118,6 +120,63 @@ describe.each(places)('%s, migrated while a process of version 3 runs', (name, m
       )
   })
 })
+
+describe.each(places)('%s, migrated while a process of version 4 runs', (name, makePlace) => {
+  it('keeps the audit of its own changes, while the old process goes on without one', async () => {
+    const place = await makePlace()
+    made.push(place)
+    const { store, other, run, versionThree, versionFour } = place
+    for (const statement of [...versionThree, ...versionFour]) await run(statement)
+    await run('INSERT INTO watchword_schema (version) VALUES (4)')
+    const make = fixtures(`audit beside version 4, ${name}`)
+    const [early, late, past] = [make.token(), make.token(), make.token({ expiresAt: NOW })]
+    const life = make.id()
+    for (const record of [early, past]) await run(insertOf(oldRecordOf(record)))
+    await run(usageOfHour(early.id, life, NOW - HOUR, 7))
+    await store.migrate()
+    await store.open()
+    const audit = store.audit as AuditStore
+    expect(await audit.head()).toEqual({ size: 0, state: '' })
+    const rows = Array.from({ length: 3 }, () => auditRowOf(make.id()))
+    const [one, two, three] = rows as [AuditRow, AuditRow, AuditRow]
+    await store.insertTokens([late], undefined, [one])
+    // The old process changes rows of both, without rows of the audit.
+    await run(detailsOf(early.id, 'team', 'v4.local.x'))
+    const successor = make.successor(early)
+    for (const statement of rotationOf(early.id, oldRecordOf(successor), NOW + HOUR / 2))
+      await run(statement)
+    await run(revocationOf(late.family, NOW))
+    await run(usageOfHour(late.id, life, NOW, 3))
+    await run(purgeOf(NOW))
+    expect(await store.succeed(early.id, make.successor(early), NOW, [two])).toMatchObject({
+      outcome: 'already',
+    })
+    expect(await store.revoke(make.revocation('family', early.family), [three])).toBeDefined()
+    const ids = [one.id, three.id].sort()
+    const leaves = ids.map((id) => ({ id, hash: 'a'.repeat(64), place: `place of ${id}` }))
+    expect(await (other.audit as AuditStore).append(0, leaves, 'state')).toBe(true)
+    const kept = await audit.read(0, 9)
+    expect(kept.map(({ id, index }) => [id, index])).toEqual(ids.map((id, i) => [id, i]))
+    expect(await audit.listPending({ limit: 9 })).toEqual([])
+    const used = await rowsOf(store, [early.id, late.id])
+    expect(used.map(({ requests }) => requests).sort()).toEqual([3, 7])
+  })
+
+  it('adds tables of its own, and changes none of the others', async () => {
+    const place = await makePlace()
+    made.push(place)
+    expect(place.versionFive.length).toBeGreaterThan(2)
+    for (const statement of place.versionFive)
+      expect(statement).toMatch(
+        /^(CREATE TABLE IF NOT EXISTS|CREATE INDEX IF NOT EXISTS \w+ ON|INSERT (IGNORE |OR IGNORE )?INTO) (\S+\.)?watchword_audit/,
+      )
+  })
+})
+
+function auditRowOf(id: string): AuditRow {
+  const text = { action: 'token.issued', actor: 'ops', body: `{"row":"${id}"}`, tag: 'v4.local.x' }
+  return { id, at: NOW, ...text, subject: 'user:1', token: null, family: null }
+}
 
 describe.skipIf(redisUrl === undefined)('redis beside a process that knows no details', () => {
   it('reads, lists, counts, rotates and updates rows that it wrote', async () => {

@@ -8,9 +8,9 @@ import { WatchwordError } from '../../errors.js'
 import type { ResolvedClock } from '../../lib/clock.js'
 import { bare } from '../../lib/fields.js'
 import { invalidArgument } from '../../lib/invalid.js'
-import { isName } from '../../lib/name.js'
+import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../../lib/query.js'
 import { optional, parseInput, strict } from '../../lib/schema.js'
-import type { AuditStore } from '../../store/audit.js'
+import type { AuditFilter, AuditStore } from '../../store/audit.js'
 import type { AuditEvent } from '../channels.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, parseCheckpoint } from './checkpoint.js'
@@ -33,19 +33,7 @@ export interface AuditRecord {
 }
 
 /** A filter of events: equality on each field, unless its comment says otherwise. Default: all events. */
-export interface AuditReadQuery {
-  /** The change, such as `'token.issued'`. */
-  readonly action?: string
-  readonly actor?: string
-  readonly subject?: string
-  /** The id of a token. */
-  readonly token?: string
-  readonly family?: string
-  /** Only events at or after this time, in Unix milliseconds. */
-  readonly since?: number
-  /** Only events before this time, in Unix milliseconds. */
-  readonly until?: number
-}
+export interface AuditReadQuery extends AuditFilter {}
 
 /** A filter and a page of events. */
 export interface AuditListQuery extends AuditReadQuery {
@@ -66,42 +54,19 @@ export interface AuditPage {
   readonly corrupt?: readonly string[]
 }
 
-const text = (max: number) =>
-  z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
-
-const time = z.custom<number>(
-  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-  'expected Unix milliseconds, such as Date.UTC(2026, 0, 1)',
-)
-
 const filterShape = {
-  action: optional(text(64)),
-  actor: optional(text(256)),
-  subject: optional(text(1024)),
-  token: optional(text(64)),
-  family: optional(text(64)),
-  since: optional(time),
-  until: optional(time),
+  action: nameText(64),
+  actor: nameText(256),
+  subject: nameText(1024),
+  token: nameText(64),
+  family: nameText(64),
+  since: timeField('Date.UTC(2026, 0, 1)'),
+  until: timeField('Date.UTC(2026, 0, 1)'),
 }
 
 const readSchema = strict(filterShape)
 
-const listSchema = strict({
-  ...filterShape,
-  order: optional(
-    z.custom<'oldest' | 'newest'>(
-      (value) => value === 'oldest' || value === 'newest',
-      "expected 'oldest' or 'newest'",
-    ),
-  ),
-  limit: optional(
-    z.custom<number>(
-      (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
-      'expected a whole number from 1 to 1000',
-    ),
-  ),
-  after: optional(text(64)),
-})
+const listSchema = strict({ ...filterShape, ...pageShape, after: nameText(64) })
 
 const verifySchema = strict({ checkpoint: optional(z.string('expected the text of a checkpoint')) })
 
@@ -119,7 +84,6 @@ export interface AuditLogOptions {
   readonly keepMs: number
 }
 
-const DEFAULT_LIMIT = 100
 const READ_PAGE = 500
 
 /** The audit of one authority. */

@@ -7,6 +7,10 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type AuditEvent, toJsonLines, toOcsf } from 'watchword'
 import { ready } from 'watchword/paseto'
 import type { AuditEntry, AuditRow, AuditStore, Store } from 'watchword/store'
+import { manualClock } from 'watchword/testkit'
+import { resolveClock } from '../../../../src/lib/clock.js'
+import { idMaker } from '../../../../src/lib/new-id.js'
+import { AuditTrail } from '../../../../src/observe/audit/trail.js'
 import {
   activeKey,
   closeAll,
@@ -387,6 +391,35 @@ describe('an audit that cannot be written', () => {
     state.failsWith = 'disk full'
     for (let i = 0; i < 3; i++) await watchword.revoke({ subject: `s${i}` }, { actor: 'ops' })
     expect(watchword.health().audit).toMatchObject({ waiting: 3, lost: 0 })
+  })
+
+  it('keeps 10,000 rows in memory, counts the others, and writes them in bounded calls', async () => {
+    const clock = resolveClock(manualClock(START))
+    const calls: number[] = []
+    const state = { isDown: true }
+    const { audit: part } = sharedStore()
+    const write = async (rows: readonly AuditRow[]) => {
+      if (state.isDown) throw new Error('disk full')
+      calls.push(rows.length)
+      await part?.write(rows)
+    }
+    const trail = new AuditTrail({
+      ...{ clock, issuer: ISSUER, call: (work) => work(), newId: idMaker() },
+      store: { ...(part as AuditStore), write },
+    })
+    trail.sealWith(() => 'tag')
+    for (let i = 0; i < 10_050; i++) trail.note({ action: 'revoked', actor: 'ops', id: `${i}` })
+    await trail.flush()
+    expect([trail.waiting, trail.lost]).toEqual([10_000, 50])
+    state.isDown = false
+    await trail.flush()
+    expect([trail.waiting, trail.lost]).toEqual([0, 50])
+    expect(calls).toEqual(Array.from({ length: 20 }, () => 500))
+    const kept = (await part?.listPending({ limit: 20_000 })) ?? []
+    expect(new Set(kept.map(({ body }) => JSON.parse(body).id)).size).toBe(10_000)
+    // Every one of them is watched until it has a place.
+    expect(trail.own.ids.length).toBe(10_000)
+    expect(await trail.own.firstDeleted()).toBeUndefined()
   })
 
   it('is refused where the policy requires it, and says how to keep it', async () => {

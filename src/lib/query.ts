@@ -1,0 +1,40 @@
+/**
+ * The fields that queries of operators share.
+ *
+ * @module
+ */
+import * as z from 'zod/mini'
+import { isName } from './name.js'
+import { optional } from './schema.js'
+
+/** Text of up to `max` characters. */
+export const nameText = (max: number) =>
+  optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+
+/** Unix milliseconds. `example`: how a caller gets such a time. */
+export const timeField = (example: string) =>
+  optional(
+    z.custom<number>(
+      (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+      `expected Unix milliseconds, such as ${example}`,
+    ),
+  )
+
+/** The order and the size of a page. */
+export const pageShape = {
+  order: optional(
+    z.custom<'oldest' | 'newest'>(
+      (value) => value === 'oldest' || value === 'newest',
+      "expected 'oldest' or 'newest'",
+    ),
+  ),
+  limit: optional(
+    z.custom<number>(
+      (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
+      'expected a whole number from 1 to 1000',
+    ),
+  ),
+}
+
+/** The limit of a query that has none. */
+export const DEFAULT_LIMIT = 100
