@@ -27,6 +27,11 @@ export interface LogFleet extends Fleet {
   revokeOne(node: Node): Promise<string>
   /** Lets this time pass. */
   pass(ms: number): Promise<void>
+  /**
+   * Waits until these nodes are live at once, for up to one lease: where no store vouches for the log, a node may be
+   * stale until the next seal of another.
+   */
+  untilLive(nodes: readonly Node[]): Promise<void>
   /** Ends a node as a killed process ends: without a word. */
   kill(node: Node): Promise<void>
 }
@@ -61,6 +66,10 @@ export async function newLogFleet({
       return token
     },
     pass: (ms) => clock.advance(ms),
+    async untilLive(nodes) {
+      const areLive = () => nodes.every(({ watchword }) => watchword.health().status === 'live')
+      for (let left = MAX_STALENESS_MS / 50; left > 0 && !areLive(); left--) await clock.advance(50)
+    },
     async kill({ watchword, feed }) {
       feed.partition()
       await drive(clock, watchword.close())

@@ -127,6 +127,7 @@ describe.each([
       expect(incidents.join(' ')).toMatch(incident)
       tokens.push(await fleet.revokeOne(b))
       await fleet.pass(SECOND)
+      await fleet.untilLive([a, b])
       for (const node of [a, b]) {
         expect(verdictsOn(node, tokens)).toEqual(revokedAll(tokens))
         expect(verdictsOn(node, [alive])).toEqual(['ok'])
@@ -150,7 +151,9 @@ describe.each([
     for (const node of [a, b]) node.feed.heal()
     await fleet.pass(4 * MAX_STALENESS_MS)
     expect(a.watchword.health().incidents).toMatchObject({ fork: 1 })
-    for (const node of [a, b, stranger, await fleet.startNode()]) {
+    const nodes = [a, b, stranger, await fleet.startNode()]
+    await fleet.untilLive(nodes)
+    for (const node of nodes) {
       expect(verdictsOn(node, tokens)).toEqual(revokedAll(tokens))
       expect(node.watchword.health()).toMatchObject({ status: 'live', revocations: tokens.length })
     }
@@ -173,7 +176,9 @@ describe.each([
     const wrong = await passWatching(4 * MAX_STALENESS_MS, [a, b], before)
     expect(wrong).toEqual([])
     expect(a.watchword.health().incidents).toMatchObject({ epoch: 1 })
-    for (const node of [a, b, founder, await fleet.startNode()]) {
+    const nodes = [a, b, founder, await fleet.startNode()]
+    await fleet.untilLive(nodes)
+    for (const node of nodes) {
       expect(verdictsOn(node, tokens)).toEqual(revokedAll(tokens))
       expect(node.watchword.health()).toMatchObject({ status: 'live', revocations: 6 })
       expect(node.watchword.health().position.epoch).toBe(headOf(fleet).epoch)
@@ -194,9 +199,7 @@ describe.each([
     }
     await fleet.pass(4 * MAX_STALENESS_MS)
     const nodes = [a, b, await fleet.startNode()]
-    // Where no store vouches, a node may be stale until the next seal of another: within one lease, all are live.
-    const areLive = () => nodes.every(({ watchword }) => watchword.health().status === 'live')
-    for (let left = MAX_STALENESS_MS / 50; left > 0 && !areLive(); left--) await fleet.pass(50)
+    await fleet.untilLive(nodes)
     for (const node of nodes) {
       expect(verdictsOn(node, tokens)).toEqual(revokedAll(tokens))
       expect(node.watchword.health()).toMatchObject({ status: 'live', revocations: 20 })
@@ -217,6 +220,7 @@ describe('a node that starts later', () => {
     await fleet.pass(2 * SECOND)
     const late = await fleet.startNode({ onStart: 'reject' })
     expect(await passWatching(4 * MAX_STALENESS_MS, [a, b, late], tokens)).toEqual([])
+    await fleet.untilLive([a, b, late])
     for (const node of [a, b, late]) {
       expect(node.watchword.health()).toMatchObject({ status: 'live', lag: 0 })
       expect(verdictsOn(node, tokens)).toEqual(revokedAll(tokens))
@@ -239,6 +243,7 @@ describe('a node that starts later', () => {
       const late = await fleet.startNode({ onStart: 'reject' })
       tokens.push((await issueOn(a.watchword)).token)
       expect(await passWatching(4 * MAX_STALENESS_MS, [late], tokens)).toEqual([])
+      await fleet.untilLive([a])
       expect(a.watchword.health()).toMatchObject({ status: 'live' })
     },
   )
@@ -358,6 +363,7 @@ describe('an append without a reply', () => {
     const [other] = await revokeMany(b, 1)
     for (const arrive of late) arrive()
     await fleet.pass(2 * SECOND)
+    await fleet.untilLive([a, b])
     for (const node of [a, b]) {
       expect(verdictsOn(node, [token, other ?? ''])).toEqual(['revoked', 'revoked'])
       expect(node.watchword.health()).toMatchObject({ status: 'live', incidents: {} })

@@ -90,6 +90,7 @@ describe('a push', () => {
       if (i % 1000 === 0) await fleet.pass(10)
     }
     await fleet.pass(SECOND)
+    await fleet.untilLive([b])
     expect(b.watchword.health()).toMatchObject({
       status: 'live',
       position,
@@ -135,6 +136,7 @@ describe('a push', () => {
     fleet.log.push({ events: [event] })
     b.feed.heal()
     await fleet.pass(2 * SECOND)
+    await fleet.untilLive([a, b])
     for (const node of [a, b]) {
       expect(node.watchword.health()).toMatchObject({ status: 'live', lag: 0 })
       expect(verdictOn(node, token)).toBe('revoked')
@@ -154,6 +156,7 @@ describe('a push', () => {
     fleet.log.push({ events: old })
     fleet.log.push({ events: [...old].reverse() })
     await fleet.pass(2 * SECOND)
+    await fleet.untilLive([a, b])
     for (const node of [a, b]) {
       expect(node.watchword.health()).toMatchObject({ status: 'live', position, rejectedEvents: 0 })
       expect(verdictOn(node, revoked)).toBe('revoked')
@@ -280,6 +283,7 @@ describe('a head', () => {
     expect(told.map(({ action }) => action)).toContain('feed.tampered')
     expect(headOf(fleet)).toMatchObject({ epoch })
     expect(headOf(fleet).seq).toBeGreaterThanOrEqual(seq)
+    await fleet.untilLive([a, b])
     for (const node of [a, b]) {
       expect(verdictOn(node, revoked)).toBe('revoked')
       expect(verdictOn(node, alive)).toBe('ok')
@@ -347,6 +351,7 @@ describe('a head', () => {
     b.feed.thaw()
     await fleet.pass(SECOND)
     expect(verdictOn(b, alive)).toBe('revoked')
+    await fleet.untilLive([b])
     expect(b.watchword.health().status).toBe('live')
   })
 })
@@ -414,9 +419,11 @@ describe('a feed that contradicts itself', () => {
       await fleet.pass(5 * SECOND)
       expect(calls).toBeLessThan(1000)
       expect(verdictOn(b, token)).toBe('stale')
+      await fleet.untilLive([a])
       expect(verdictOn(a, token)).toBe('ok')
       isLying = false
       await fleet.pass(2 * SECOND)
+      await fleet.untilLive([b])
       expect(verdictOn(b, token)).toBe('ok')
       expect(b.watchword.health()).toMatchObject({ status: 'live', lag: 0, revocations: 2 })
     },
