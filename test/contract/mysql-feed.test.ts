@@ -4,6 +4,7 @@ import type { RevocationFeed } from '../../src/feed/feed.js'
 import { mysqlFeed } from '../../src/feed/mysql.js'
 import { mysqlStore } from '../../src/store/mysql.js'
 import { feedContract } from '../../src/testkit/feed-contract.js'
+import { migratedTables } from './mysql-tables.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
@@ -43,14 +44,12 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
     return feed
   }
 
+  const tables = migratedTables(pool, (prefix) => mysqlFeed(pool, { prefix }).migrate())
+
   feedContract({
     describe,
     it,
-    createFeed: async () => {
-      const feed = feedWith(pool, `${uniqueName()}_`)
-      await feed.migrate()
-      return feed
-    },
+    createFeed: async () => feedWith(pool, await tables.take()),
     createTwin: async (feed) => feedWith(strangePool, prefixes.get(feed) ?? ''),
     plantEvent: async (feed, { seq, bytes }) => {
       const prefix = `${prefixes.get(feed)}feed_`
@@ -60,11 +59,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
         [seq, Buffer.from(bytes)],
       )
     },
-    destroyFeed: async (feed) => {
-      const names = ['head', 'log', 'snapshots', 'chunks', 'schema']
-      const tables = names.map((name) => `${prefixes.get(feed)}feed_${name}`)
-      await pool.query(`DROP TABLE ${tables.join(', ')}`)
-    },
+    destroyFeed: async (feed) => tables.giveBack(prefixes.get(feed) ?? ''),
   })
 
   it('shares a database with a store, reports what a commit survives, and leaves the pool open', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mysqlStore } from '../../src/store/mysql.js'
 import type { Store } from '../../src/store/store.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
+import { migratedTables } from './mysql-tables.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
@@ -40,19 +41,14 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     return store
   }
 
+  const tables = migratedTables(pool, (prefix) => mysqlStore(pool, { prefix }).migrate())
+
   storeContract({
     describe,
     it,
-    createStore: async () => {
-      const store = storeWith(pool, `${uniqueName()}_`)
-      await store.migrate()
-      return store
-    },
+    createStore: async () => storeWith(pool, await tables.take()),
     createTwin: async (store) => storeWith(strangePool, prefixes.get(store) ?? ''),
-    destroyStore: async (store) => {
-      const names = ['tokens', 'keys', 'revocations', 'schema', 'locks']
-      await pool.query(`DROP TABLE ${names.map((name) => prefixes.get(store) + name).join(', ')}`)
-    },
+    destroyStore: async (store) => tables.giveBack(prefixes.get(store) ?? ''),
   })
 
   it('leaves the caller’s pool open', async () => {

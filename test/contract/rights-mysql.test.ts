@@ -6,6 +6,7 @@ import { mysqlFeed } from '../../src/feed/mysql.js'
 import { mysqlStore } from '../../src/store/mysql.js'
 import type { Store } from '../../src/store/store.js'
 import { feedContract, storeContract } from '../../src/testkit/index.js'
+import { migratedTables } from './mysql-tables.js'
 import { casesOf, firstFailure, ofService, type Privilege, privileges } from './rights.js'
 import { serverUrl, uniqueName } from './servers.js'
 
@@ -49,37 +50,39 @@ describe.skipIf(url === undefined)('the privileges on MySQL', () => {
     for (const each of granted)
       await admin.query(`GRANT ${each.privilege} ON ${objectIn(prefix, each)} TO '${user}'@'%'`)
   }
-  async function drop(made: object, granted: readonly Privilege[]): Promise<void> {
-    const prefix = prefixes.get(made) ?? 'none'
-    const tables = new Set(granted.map((each) => objectIn(prefix, each)))
-    await admin.query(`DROP TABLE IF EXISTS ${[...tables].join(', ')}`)
-  }
-
-  const storeOptions = (granted: readonly Privilege[]) => ({
-    createStore: async () => {
-      const prefix = `${uniqueName()}_`
+  const storeOptions = (granted: readonly Privilege[]) => {
+    const tables = migratedTables(admin, async (prefix) => {
       await mysqlStore(migration, { prefix }).migrate()
       await grant(prefix, granted)
-      const store = mysqlStore(app, { prefix })
-      prefixes.set(store, prefix)
-      return store
-    },
-    createTwin: async (store: Store) => mysqlStore(twin, { prefix: prefixes.get(store) ?? '' }),
-    destroyStore: (store: Store) => drop(store, granted),
-  })
-  const feedOptions = (granted: readonly Privilege[]) => ({
-    createFeed: async () => {
-      const prefix = `${uniqueName()}_`
+    })
+    return {
+      createStore: async () => {
+        const prefix = await tables.take()
+        const store = mysqlStore(app, { prefix })
+        prefixes.set(store, prefix)
+        return store
+      },
+      createTwin: async (store: Store) => mysqlStore(twin, { prefix: prefixes.get(store) ?? '' }),
+      destroyStore: async (store: Store) => tables.giveBack(prefixes.get(store) ?? ''),
+    }
+  }
+  const feedOptions = (granted: readonly Privilege[]) => {
+    const tables = migratedTables(admin, async (prefix) => {
       await mysqlFeed(migration, { prefix }).migrate()
       await grant(prefix, granted)
-      const feed = ofService(mysqlFeed(app, { prefix }))
-      prefixes.set(feed, prefix)
-      return feed
-    },
-    createTwin: async (feed: RevocationFeed) =>
-      mysqlFeed(twin, { prefix: prefixes.get(feed) ?? '' }),
-    destroyFeed: (feed: RevocationFeed) => drop(feed, granted),
-  })
+    })
+    return {
+      createFeed: async () => {
+        const prefix = await tables.take()
+        const feed = ofService(mysqlFeed(app, { prefix }))
+        prefixes.set(feed, prefix)
+        return feed
+      },
+      createTwin: async (feed: RevocationFeed) =>
+        mysqlFeed(twin, { prefix: prefixes.get(feed) ?? '' }),
+      destroyFeed: async (feed: RevocationFeed) => tables.giveBack(prefixes.get(feed) ?? ''),
+    }
+  }
 
   it.each(privileges('mysql migration'))(
     'the migration fails without $privilege',
