@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { bundled } from './programs.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -21,15 +22,15 @@ const files = all.filter((path) => /^[^/]+\.ts$/.test(path) && !NOT_RUN_HERE.has
 const guides = all.filter((path) => path.endsWith('.md') && path !== 'README.md')
 
 describe('the examples', () => {
+  const bundleOf = bundled(files)
+
   it('are there', () => {
     expect(files).toEqual(expect.arrayContaining(['demo.ts', 'quickstart.ts']))
   })
 
   it.concurrent.each(files)('%s runs, and shows something', async (name) => {
     // Rejects when the exit code is not 0, with what was printed to standard error in the message.
-    const { stdout } = await run(process.execPath, ['.config/run.mjs', `examples/${name}`], {
-      cwd: root,
-    })
+    const { stdout } = await run(process.execPath, [bundleOf(name)], { cwd: root })
     expect(stdout.trim()).not.toBe('')
     // No terminal, no colours.
     expect(stdout).not.toContain('\u001b[')

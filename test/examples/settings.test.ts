@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { bundled } from './programs.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const PROGRAMS = ['express-server.ts', 'express-postgres-redis.ts']
@@ -18,12 +19,17 @@ const cases = PROGRAMS.flatMap((program) => [
 ])
 
 describe('the examples for production', () => {
+  const bundleOf = bundled(PROGRAMS)
+
   it.each(cases)('%s stops and names %s when it is %s', (program, name, state) => {
     const { [name]: _, ...others } = SETTINGS
     const env = { ...process.env, ...others, ...(state === 'empty' ? { [name]: '' } : {}) }
     if (state === 'unset') delete env[name]
-    const args = ['--import', 'tsx', `examples/${program}`]
-    const ended = spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' })
+    const ended = spawnSync(process.execPath, [bundleOf(program)], {
+      cwd: root,
+      env,
+      encoding: 'utf8',
+    })
     expect(ended.status).toBe(1)
     expect(ended.stderr).toMatch(new RegExp(`^Error: set .*\\b${name}\\b`, 'm'))
     expect(ended.stderr).not.toContain('ECONNREFUSED')
