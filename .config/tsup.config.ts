@@ -19,7 +19,4 @@ const base: Options = {
   dts: { resolve: [/^@standard-schema\//] },
 }
 
-export default defineConfig([
-  { ...base, format: ['esm'] },
-  { ...base, format: ['cjs'] },
-])
+export default defineConfig({ ...base, format: ['esm', 'cjs'] })
