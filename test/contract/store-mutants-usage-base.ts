@@ -122,7 +122,7 @@ function join(gaps: readonly UsageGap[]): readonly UsageGap[] {
 export const GOOD_USAGE: UsageRules = {
   copy: (value) => structuredClone(value),
   replaces: (next, stored) => total(next) >= total(stored),
-  isSame: (a, b) => keyOf(a) === keyOf(b),
+  isSame: (a, b) => a.id === b.id && a.from === b.from && a.life === b.life,
   isAsked: ({ id }, { ids }) => ids.includes(id),
   isSince: ({ row, span }, since) => row.from + span > since,
   isAfter: (row, after) => keyOf(row) > keyOf(after),

@@ -33,7 +33,8 @@ export function fixtures(seed: string): Fixtures {
   let beaconAt = NOW
 
   function bytes(length: number): Uint8Array {
-    const words = Uint32Array.from({ length: Math.ceil(length / 4) }, random)
+    const words = new Uint32Array(Math.ceil(length / 4))
+    for (let at = 0; at < words.length; at++) words[at] = random()
     return new Uint8Array(words.buffer).slice(0, length)
   }
   const epoch = () => Buffer.from(bytes(16)).toString('base64url')

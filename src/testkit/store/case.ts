@@ -84,8 +84,9 @@ export function holds(condition: boolean, what: string): asserts condition {
 
 /** Asserts that a value is neither `undefined` nor `null`. */
 export function present<T>(value: T | null | undefined, what: string): T {
-  holds(value !== undefined && value !== null, `${what}\n  expected: a value\n  actual: ${value}`)
-  return value
+  if (value !== undefined && value !== null) return value
+  const message = `${what}\n  expected: a value\n  actual: ${value}`
+  throw new AssertionError({ message, actual: value, expected: 'a value', operator: '!=' })
 }
 
 /** The same error with the rule in front. */
