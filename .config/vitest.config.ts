@@ -19,19 +19,28 @@ const THOROUGH = [
   'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
 ]
 
+/** Tests that change the process they run in, such as the memory of libsodium: each has a process of its own. */
+const ALONE = ['test/unit/token/sodium.test.ts']
+
 /**
  * The groups of tests. `npm test` runs those without `full:`: they need no server and no long wait. `npm run test:full`
  * runs the others.
  */
 const GROUPS: Readonly<
-  Record<string, { readonly include: string[]; readonly exclude?: string[] }>
+  Record<
+    string,
+    { readonly include: string[]; readonly exclude?: string[]; readonly isolate?: boolean }
+  >
 > = {
   unit: {
     include: ['test/unit/**/*.test.ts', 'test/vectors/**/*.test.ts', 'test/types/**/*.test.ts'],
+    exclude: ALONE,
+    isolate: false,
   },
-  property: { include: ['test/property/**/*.test.ts'] },
+  alone: { include: ALONE },
+  property: { include: ['test/property/**/*.test.ts'], isolate: false },
   contract: { include: [IN_PROCESS, MUTANTS] },
-  http: { include: ['test/http/**/*.test.ts'] },
+  http: { include: ['test/http/**/*.test.ts'], isolate: false },
   package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
   'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
   'full:faults': { include: ['test/{faults,processes,pages}/**/*.test.ts'] },
@@ -39,11 +48,11 @@ const GROUPS: Readonly<
   'full:simulation': { include: ['test/simulation/**/*.test.ts', 'test/heap/**/*.test.ts'] },
 }
 
-const projects = Object.entries(GROUPS).map(([name, files]) => ({
+const projects = Object.entries(GROUPS).map(([name, group]) => ({
   extends: true as const,
   test: {
     name,
-    ...files,
+    ...group,
     env: {
       WATCHWORD_PROPERTY_RUNS:
         process.env['WATCHWORD_PROPERTY_RUNS'] ?? (name.startsWith('full:') ? '1' : '0.25'),

@@ -23,7 +23,7 @@ import type { RevocationFeed, SealedEvent } from 'watchword/feed'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
 import type { Store } from 'watchword/store'
 import { type ManualClock, manualClock } from 'watchword/testkit'
-import { AUDIENCE, DAY, HOUR, MINUTE, SECOND } from './constants.js'
+import { AUDIENCE, DAY, HOUR, MINUTE, SECOND, SMALL_CACHE } from './constants.js'
 
 export { AUDIENCE, DAY, HOUR, MINUTE, SECOND }
 export const SCOPES: readonly string[] = ['orders:read', 'orders:write', 'users:read']
@@ -69,6 +69,7 @@ export async function newFleet(shared: Options = {}): Promise<Fleet> {
       rootKey,
       clock,
       feed,
+      cache: SMALL_CACHE,
       ...given,
       store: around(given.store ?? store),
     })

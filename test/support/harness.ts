@@ -22,7 +22,7 @@ import { manualClock } from 'watchword/testkit'
 import { importKey, keyId, type LocalKey } from '../../src/token/paserk.js'
 import { sealText } from '../../src/token/v4local.js'
 import { footerOf, writeBranded, writeStandard } from '../../src/token/wire.js'
-import { AUDIENCE, DAY, HOUR, MINUTE, SECOND } from './constants.js'
+import { AUDIENCE, DAY, HOUR, MINUTE, SECOND, SMALL_CACHE } from './constants.js'
 import { verdict } from './fleet.js'
 
 export const START = Date.UTC(2026, 0, 1)
@@ -92,6 +92,7 @@ export async function rig(options: RigOptions = {}, shared: Partial<Rig> = {}): 
     store,
     feed,
     rootKey: root,
+    cache: SMALL_CACHE,
     ...options,
   })) as Watchword
   started.push(watchword)
