@@ -34,9 +34,10 @@ export interface InstrumentOptions {
  * instrumentation: another call replaces it. Throws `ERR_INVALID_ARGUMENT`.
  *
  * Metrics: `watchword.decisions`, `watchword.verify.duration`, `watchword.cache.lookups`, `watchword.tokens.cached`,
- * `watchword.feed.staleness`, `watchword.feed.lag`, `watchword.feed.incidents` and `watchword.revocations`. Policies and
- * audiences that are not configured are reported as `other`. One check in 128 is timed. Spans: `watchword.issue`,
- * `watchword.rotate`, `watchword.revoke` and `watchword.authenticate`, as children of the active span.
+ * `watchword.tokens.live`, `watchword.feed.staleness`, `watchword.feed.lag`, `watchword.feed.incidents`,
+ * `watchword.revocations` and `watchword.audit.pending`. Policies and audiences that are not configured are reported as
+ * `other`. One check in 128 is timed. Spans: `watchword.issue`, `watchword.rotate`, `watchword.revoke` and
+ * `watchword.authenticate`, as children of the active span.
  *
  * After `close()` of the authority, the counters keep their last values, so that a last export has them.
  *

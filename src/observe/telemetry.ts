@@ -16,6 +16,7 @@ export interface Readings {
   readonly lag: number
   readonly incidents: Readonly<Record<string, number>>
   readonly cache: { readonly tokens: number }
+  readonly audit: { readonly status: 'kept' | 'not kept' | 'off'; readonly waiting: number }
   /** Look-ups in the cache of verified tokens since the authority was created. */
   readonly lookups: { readonly hits: number; readonly misses: number }
 }
@@ -30,6 +31,8 @@ export interface Telemetry {
   /** Whether the message of a tracing channel is of this authority. */
   owns(message: object): boolean
   readings(): Readings
+  /** Counts the live tokens in the store. */
+  countLive(): Promise<number>
   /** Stops the current instrumentation, if there is one. */
   stop: () => void
 }

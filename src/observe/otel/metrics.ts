@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { BatchObservableCallback, Meter, Observable } from '@opentelemetry/api'
+import type {
+  BatchObservableCallback,
+  Meter,
+  Observable,
+  ObservableCallback,
+} from '@opentelemetry/api'
+import { SYSTEM_CLOCK } from '../../lib/clock.js'
 import type { Telemetry } from '../telemetry.js'
 import { boundBy } from './names.js'
 import { Tally } from './tally.js'
@@ -21,9 +27,11 @@ export function reportMetrics(meter: Meter, telemetry: Telemetry): () => void {
   const observed = Object.values(instruments.observed)
   const report = reporter(instruments.observed, telemetry, tally)
   meter.addBatchObservableCallback(report, observed)
+  const stopLive = reportLiveTokens(instruments.live, telemetry)
   probe.observer = tally
   return () => {
     probe.observer = undefined
+    stopLive()
     meter.removeBatchObservableCallback(report, observed)
   }
 }
@@ -36,14 +44,20 @@ export const METRICS = {
     'Duration of a synchronous check in seconds: of the first one, and of one in 128.',
   'watchword.cache.lookups': 'Look-ups in the cache of verified tokens, by result (hit or miss).',
   'watchword.tokens.cached': 'Tokens in the cache of verified tokens.',
+  'watchword.tokens.live':
+    'Stored tokens that are not expired, revoked or superseded. All nodes report the same number; each counts at most once a minute.',
   'watchword.feed.staleness': 'Seconds since this node last proved that it knows every revocation.',
   'watchword.feed.lag': 'Events between this node and the last known head of the feed.',
   'watchword.feed.incidents': 'Incidents of the feed since this node started, by kind.',
   'watchword.revocations': 'Revocations by this node, by the kind of the target.',
+  'watchword.audit.pending':
+    'Audit rows of this node that are waiting to be written. Absent if the audit is not kept.',
 } as const
 
 type MetricName = keyof typeof METRICS
-type Observed = Readonly<Record<Exclude<MetricName, 'watchword.verify.duration'>, Observable>>
+type Observed = Readonly<
+  Record<Exclude<MetricName, 'watchword.verify.duration' | 'watchword.tokens.live'>, Observable>
+>
 
 function instrumentsOf(meter: Meter) {
   const options = (name: MetricName, unit: string) => ({ unit, description: METRICS[name] })
@@ -59,12 +73,17 @@ function instrumentsOf(meter: Meter) {
     'watchword.feed.lag': gauge('watchword.feed.lag', '{event}'),
     'watchword.feed.incidents': counter('watchword.feed.incidents', '{incident}'),
     'watchword.revocations': counter('watchword.revocations', '{revocation}'),
+    'watchword.audit.pending': gauge('watchword.audit.pending', '{row}'),
   }
+  const live = meter.createObservableGauge(
+    'watchword.tokens.live',
+    options('watchword.tokens.live', '{token}'),
+  )
   const duration = meter.createHistogram('watchword.verify.duration', {
     ...options('watchword.verify.duration', 's'),
     advice: { explicitBucketBoundaries: [...BOUNDARIES] },
   })
-  return { observed, duration }
+  return { observed, live, duration }
 }
 
 function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): BatchObservableCallback {
@@ -75,7 +94,7 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
       result.observe(observed['watchword.decisions'], total, { outcome, ...labels })
     for (const [target, total] of tally.revocations)
       result.observe(observed['watchword.revocations'], total, { target })
-    const { status, freshnessMs, lag, incidents, cache, lookups } = telemetry.readings()
+    const { status, freshnessMs, lag, incidents, cache, lookups, audit } = telemetry.readings()
     result.observe(observed['watchword.cache.lookups'], lookups.hits - earlier.hits, {
       result: 'hit',
     })
@@ -88,7 +107,31 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
     if (status === 'closed') return
     result.observe(observed['watchword.tokens.cached'], cache.tokens)
     result.observe(observed['watchword.feed.lag'], lag)
+    if (audit.status === 'kept') result.observe(observed['watchword.audit.pending'], audit.waiting)
     if (Number.isFinite(freshnessMs))
       result.observe(observed['watchword.feed.staleness'], freshnessMs / 1000)
   }
+}
+
+const COUNTED_EVERY_MS = 60_000
+
+/**
+ * Reports the number of live tokens. It takes a query, so exporters that collect more often get the last number. If it
+ * is not known, nothing is reported.
+ */
+function reportLiveTokens(live: Observable, { countLive, readings }: Telemetry): () => void {
+  let countedAt = Number.NEGATIVE_INFINITY
+  let count: Promise<number | undefined> = Promise.resolve(undefined)
+  const report: ObservableCallback = async (result) => {
+    if (readings().status === 'closed') return
+    const now = SYSTEM_CLOCK.monotonic()
+    if (now - countedAt >= COUNTED_EVERY_MS) {
+      countedAt = now
+      count = countLive().catch(() => undefined)
+    }
+    const counted = await count
+    if (counted !== undefined) result.observe(counted)
+  }
+  live.addCallback(report)
+  return () => live.removeCallback(report)
 }

@@ -11,6 +11,7 @@ import { afterEach, beforeAll, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import { instrument } from 'watchword/otel'
 import { logFields, protect } from 'watchword/web'
+import { METRICS } from '../../../src/observe/otel/metrics.js'
 import { ready } from '../../../src/paseto.js'
 import {
   AUDIENCE,
@@ -124,6 +125,7 @@ it('exports no secret, no id in a metric, and a bounded number of attribute valu
   let points = 0
   let spans = 0
   let subjects = 0
+  const names = new Set<string>()
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
       const exported = sdk()
@@ -142,6 +144,7 @@ it('exports no secret, no id in a metric, and a bounded number of attribute valu
         links,
         status,
       }))
+      for (const { descriptor } of metrics) names.add(descriptor.name)
       points += attributes.length
       spans += finished.length
       subjects += inspect(world.logged, { depth: 3 }).split(CANARY).length - 1
@@ -168,6 +171,9 @@ it('exports no secret, no id in a metric, and a bounded number of attribute valu
   )
   expect(points).toBeGreaterThan(20)
   expect(spans).toBeGreaterThan(20)
+  // Every metric was searched; there is no incident to count.
+  const expected = Object.keys(METRICS).filter((name) => name !== 'watchword.feed.incidents')
+  expect(expected.filter((name) => !names.has(name))).toEqual([])
   // Proves that the search finds what is there.
   expect(subjects).toBeGreaterThan(0)
 })

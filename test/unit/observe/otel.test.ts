@@ -139,6 +139,8 @@ describe('metrics', () => {
         ['watchword.verify.duration', 's', 'HISTOGRAM'],
         ['watchword.cache.lookups', '{lookup}', 'counter'],
         ['watchword.tokens.cached', '{token}', 'GAUGE'],
+        ['watchword.tokens.live', '{token}', 'GAUGE'],
+        ['watchword.audit.pending', '{row}', 'GAUGE'],
         ['watchword.feed.staleness', 's', 'GAUGE'],
         ['watchword.feed.lag', '{event}', 'GAUGE'],
         ['watchword.revocations', '{revocation}', 'counter'],
@@ -177,6 +179,55 @@ describe('metrics', () => {
       [{ result: 'miss' }, 1],
     ])
     expect(await points('watchword.tokens.cached')).toEqual([[{}, 2]])
+  })
+
+  it('show the number of live tokens, counted at most once a minute', async () => {
+    let counts = 0
+    const inner = sharedStore()
+    const store: Store = {
+      ...inner,
+      countTokens: (filter) => {
+        counts++
+        return inner.countTokens(filter)
+      },
+    }
+    const { watchword } = await rig({}, { store })
+    const [first] = await watchword.issueMany([INPUT, INPUT, INPUT])
+    await watchword.revoke({ id: first?.id ?? '' }, { actor: 'ops' })
+    watch(watchword)
+    expect(await points('watchword.tokens.live')).toEqual([[{}, 2]])
+    await watchword.issue(INPUT)
+    expect(await points('watchword.tokens.live')).toEqual([[{}, 2]])
+    expect(counts).toBe(1)
+  })
+
+  it('show no number of live tokens, and all other metrics, if the store cannot count', async () => {
+    const store: Store = {
+      ...sharedStore(),
+      countTokens: () => Promise.reject(new Error('down')),
+    }
+    const { watchword } = await rig({}, { store })
+    watch(watchword)
+    expect(await points('watchword.tokens.live')).toEqual([])
+    expect(await points('watchword.tokens.cached')).toEqual([[{}, 0]])
+  })
+
+  it('show the rows of the audit that are waiting, if the audit is kept', async () => {
+    const inner = sharedStore()
+    if (inner.audit === undefined) throw new Error('the memory store keeps the audit')
+    const audit = { ...inner.audit, write: () => Promise.reject(new Error('full')) }
+    const { watchword } = await rig({}, { store: { ...inner, audit } })
+    watch(watchword)
+    await codeOf(() => watchword.issue({ ...INPUT, scopes: ['admin'] }))
+    const { waiting } = watchword.health().audit
+    expect(waiting).toBeGreaterThan(0)
+    expect(await points('watchword.audit.pending')).toEqual([[{}, waiting]])
+    const off = await rig({ audit: false })
+    watch(off.watchword)
+    const other = sdk()
+    watch(off.watchword, { meter: other.meter })
+    expect(pointsOf(await other.metrics(), 'watchword.audit.pending')).toEqual([])
+    await other.shutdown()
   })
 
   it('show how stale the node is', async () => {
