@@ -104,12 +104,14 @@ export class Sequencer {
     const { trail, witness, newest, origin, own } = this.#options
     await trail.flush()
     const { largest } = witness
-    await this.#catchUp(await newest.read())
+    const head = await newest.read()
+    await this.#catchUp(head)
     const written = own.ids
     const isMade = await this.#appendPending()
     const checkpoint = checkpointOf(origin, this.#range.size, this.#range.root())
-    witness.see(checkpoint)
-    if (isMade || checkpoint.size > largest.size) this.#handOver(checkpoint)
+    // One that was not sealed says what an attacker wants. The next append seals it.
+    const isNews = head.range !== undefined && checkpoint.size > largest.size
+    if (isMade || isNews) this.#handOver(checkpoint)
     const deleted = await own.look(written)
     if (deleted > 0) this.#options.onDeleted(deleted)
     return checkpoint
