@@ -5,6 +5,7 @@
  */
 import { WatchwordError, type WatchwordErrorCode } from '../errors.js'
 import type { ResolvedClock } from '../lib/clock.js'
+import { MINUTE } from '../lib/duration.js'
 import { readField } from '../lib/fields.js'
 import { isName } from '../lib/name.js'
 import { isQuotable } from '../lib/quote.js'
@@ -26,7 +27,6 @@ const NO_REFUSAL: ReadonlySet<WatchwordErrorCode> = new Set([
 
 // A token holder can cause refusals by an endpoint, and must not be able to fill the store.
 const MAX_A_MINUTE = 100
-const MINUTE_MS = 60_000
 const KEY_ID = /^k4\.lid\.[A-Za-z0-9_-]{44}$/
 
 /** What the call was about, as far as the caller passed it: never a token. */
@@ -64,7 +64,7 @@ export class Refusals {
   }
 
   #report(operation: string, code: WatchwordErrorCode, about: () => Named): void {
-    const minute = Math.floor(this.#parts.clock.monotonic() / MINUTE_MS)
+    const minute = Math.floor(this.#parts.clock.monotonic() / MINUTE)
     if (minute !== this.#minute) {
       this.#minute = minute
       this.#count = 0

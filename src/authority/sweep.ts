@@ -5,6 +5,7 @@
  * @module
  */
 import { MAX_SKEW_MS } from '../keys/rotation.js'
+import { DAY, HOUR } from '../lib/duration.js'
 import type { AuditTrail } from '../observe/audit/trail.js'
 import type { StoreCall } from '../observe/failures.js'
 import { MAX_ROW_AGE_MS } from '../observe/usage/keeper.js'
@@ -16,10 +17,10 @@ import type { UsageStore } from '../store/usage.js'
 
 // Records of expired tokens are kept for a month for inspection; keys and revocations only as long as tokens may depend
 // on them.
-const KEEP_RECORDS_MS = 30 * 86_400_000
-const PURGE_EVERY_MS = 3_600_000
+const KEEP_RECORDS_MS = 30 * DAY
+const PURGE_EVERY_MS = HOUR
 // A node sends no rows for hours older than this, and has an hour for those that are on the way.
-const FOLD_AFTER_MS = MAX_ROW_AGE_MS + 3_600_000
+const FOLD_AFTER_MS = MAX_ROW_AGE_MS + HOUR
 
 /** The parts of usage that a sweep needs. */
 interface SweptUsage {

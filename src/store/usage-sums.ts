@@ -3,18 +3,16 @@
  *
  * @module
  */
+import { DAY, HOUR } from '../lib/duration.js'
 import { listJson } from '../lib/plain.js'
 import type { CallerUse, ScopeUse, UsageGap, UsageLife, UsageRow } from './usage.js'
-
-export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
 
 const MAX_CALLERS = 8
 const MAX_GAPS = 64
 
 /** The start of the UTC day of a time. */
 export function dayOf(time: number): number {
-  return time - (time % DAY_MS)
+  return time - (time % DAY)
 }
 
 /** The number of requests of a row, accepted and rejected. */
@@ -31,7 +29,7 @@ export function rowKey({ id, from, life }: Pick<UsageRow, 'id' | 'from' | 'life'
 export function largestOf(rows: readonly UsageRow[], closedUntil: number): UsageRow[] {
   const largest = new Map<string, UsageRow>()
   for (const row of rows) {
-    if (row.from + HOUR_MS <= closedUntil) continue
+    if (row.from + HOUR <= closedUntil) continue
     const key = rowKey(row)
     const other = largest.get(key)
     if (other === undefined || totalOf(row) >= totalOf(other)) largest.set(key, row)

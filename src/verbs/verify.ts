@@ -7,6 +7,7 @@
  * @module
  */
 import type { ResolvedClock } from '../lib/clock.js'
+import { MINUTE } from '../lib/duration.js'
 import { hintAtMistake } from '../lib/warn.js'
 import {
   type Decision,
@@ -18,7 +19,6 @@ import {
   tellable,
 } from '../observe/channels.js'
 import type { Probe } from '../observe/probe.js'
-import { MINUTE_MS } from '../observe/usage/hour.js'
 import type { UsageRecorder } from '../observe/usage/recorder.js'
 import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
@@ -218,7 +218,7 @@ export class Verifier {
   }
 
   #use(entry: Entry, now: number): void {
-    const minute = Math.floor(now / MINUTE_MS)
+    const minute = Math.floor(now / MINUTE)
     if (entry.reportedMinute !== minute) this.#report(entry, minute, now)
     entry.uses++
     if (entry.retiresPredecessor) {

@@ -4,14 +4,10 @@
  *
  * @module
  */
+import { HOUR, MINUTE } from '../../lib/duration.js'
 import type { UsageRow } from '../../store/usage.js'
 import type { Caller, Counted, Counters, Demand } from './counted.js'
 import { Detail, isPlain, scopesOf } from './detail.js'
-
-/** One minute in milliseconds. */
-export const MINUTE_MS = 60_000
-/** One hour in milliseconds. */
-export const HOUR_MS = 3_600_000
 
 const BLOCK_BITS = 10
 const BLOCK_SIZE = 1 << BLOCK_BITS
@@ -51,7 +47,7 @@ export class Hour implements Counters {
 
   /** The end of the hour. */
   get to(): number {
-    return this.from + HOUR_MS
+    return this.from + HOUR
   }
 
   /** The number of tokens. */
@@ -113,8 +109,8 @@ export class Hour implements Counters {
     const before = block.requests[i] as number
     // The time of each use is not recorded, only its minute. Reporting the end of it never makes a token look idle.
     // The clock may have stepped back since.
-    const start = token.reportedMinute * MINUTE_MS
-    const end = Math.max(start, Math.min(now, start + MINUTE_MS - 1))
+    const start = token.reportedMinute * MINUTE
+    const end = Math.max(start, Math.min(now, start + MINUTE - 1))
     const since = { uses: before, lastUsedAt: this.from + (block.last[i] as number) }
     block.requests[i] = Math.min(before + uses, MAX_COUNT)
     block.last[i] = Math.max(block.last[i] as number, block.first[i] as number, end - this.from)

@@ -7,15 +7,16 @@
  * @module
  */
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
+import { DAY } from '../../lib/duration.js'
 import type { UsageRow, UsageStore } from '../../store/usage.js'
 import type { StoreCall } from '../failures.js'
 import { changedRows, turn } from './changed-rows.js'
-import { HOUR_MS, type Hour } from './hour.js'
+import type { Hour } from './hour.js'
 import type { Lives } from './life.js'
 import type { UsageRecorder } from './recorder.js'
 
 /** Rows of older hours are not sent: the store sums them into days. */
-export const MAX_ROW_AGE_MS = 48 * HOUR_MS
+export const MAX_ROW_AGE_MS = 2 * DAY
 
 /** The calls in progress at once: while the store works on one, the next is encoded. */
 const IN_FLIGHT = 2

@@ -4,10 +4,11 @@
  * @module
  */
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
+import { MINUTE } from '../../lib/duration.js'
 import type { Usage } from '../../store/store.js'
 
 /** The minimum interval between two reports of one token, in milliseconds. */
-export const USAGE_INTERVAL_MS = 60_000
+export const USAGE_INTERVAL_MS = MINUTE
 const MAX_PENDING = 100_000
 // Small: what encodes a batch holds the event loop, and SQLite writes it without yielding.
 const BATCH = 250

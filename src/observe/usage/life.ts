@@ -20,12 +20,13 @@
  * @module
  */
 import type { ResolvedClock } from '../../lib/clock.js'
+import { MINUTE } from '../../lib/duration.js'
 import type { UsageGap, UsageLife } from '../../store/usage.js'
 
 /** A larger change between the wall clock and the monotonic clock is a step. */
 const STEP_MS = 5_000
 /** Losses that are less than this apart are one gap. */
-const JOIN_MS = 60_000
+const JOIN_MS = MINUTE
 const MAX_GAPS = 64
 
 /** Options of the lives. */

@@ -16,12 +16,13 @@
  * @module
  */
 import type { ResolvedClock } from '../../lib/clock.js'
+import { HOUR } from '../../lib/duration.js'
 import type { UsageLife, UsageStore } from '../../store/usage.js'
 import type { StoreCall } from '../failures.js'
 import { isLifeOf, stopsWithFeed } from './life-id.js'
 
 /** How long a process must be silent before another one ends its life. */
-export const SILENCE_MS = 3_600_000
+export const SILENCE_MS = HOUR
 /** A longer pause between two checks could hide a process that came back: an entry in the feed lasts this long. */
 const MAX_PAUSE_MS = 120_000
 

@@ -8,10 +8,11 @@
  * @module
  */
 import type { ResolvedClock } from '../../lib/clock.js'
+import { HOUR } from '../../lib/duration.js'
 import { readField } from '../../lib/fields.js'
 import type { RequestContext } from '../channels.js'
 import type { Caller, Counted } from './counted.js'
-import { HOUR_MS, Hour } from './hour.js'
+import { Hour } from './hour.js'
 
 /** The maximum number of counters in memory, over all hours that are not written yet. */
 export const MAX_COUNTERS = 500_000
@@ -141,7 +142,7 @@ export class UsageRecorder {
   #hourOf(now: number): Hour {
     const current = this.#current
     if (current !== undefined && now >= current.from && now < current.to) return current
-    const from = Math.floor(now / HOUR_MS) * HOUR_MS
+    const from = Math.floor(now / HOUR) * HOUR
     const life = this.#options.life()
     let hour: Hour | undefined
     // The clock may have stepped back to an hour that is not written yet.

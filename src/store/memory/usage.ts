@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DAY, HOUR } from '../../lib/duration.js'
 import type {
   UsageLife,
   UsagePage,
@@ -11,16 +12,7 @@ import type {
   UsageRow,
   UsageStore,
 } from '../usage.js'
-import {
-  DAY_MS,
-  dayOf,
-  folded,
-  HOUR_MS,
-  joinedGaps,
-  largestOf,
-  mergedLife,
-  totalOf,
-} from '../usage-sums.js'
+import { dayOf, folded, joinedGaps, largestOf, mergedLife, totalOf } from '../usage-sums.js'
 
 /** A row and when its hour or day ends. */
 interface Entry {
@@ -54,7 +46,7 @@ function mergeRows(t: UsageTables, rows: readonly UsageRow[]): number {
   for (const row of largestOf(rows, t.closedUntil)) {
     const stored = t.rows.get(row.id)?.get(placeOf(row))?.row
     if (stored !== undefined && totalOf(row) < totalOf(stored)) continue
-    put(t, { row: copyOf(row), endsAt: row.from + HOUR_MS })
+    put(t, { row: copyOf(row), endsAt: row.from + HOUR })
   }
   return t.closedUntil
 }
@@ -130,7 +122,7 @@ function purge(t: UsageTables, { foldUntil, removeUntil }: UsagePurge): void {
 function fold(mine: Map<string, Entry>, until: number): void {
   const days = new Map<string, UsageRow[]>()
   for (const [place, { row, endsAt }] of mine) {
-    if (endsAt > until || endsAt - row.from === DAY_MS) continue
+    if (endsAt > until || endsAt - row.from === DAY) continue
     mine.delete(place)
     const day = placeOf({ ...row, from: dayOf(row.from) })
     days.set(day, [...(days.get(day) ?? []), row])
@@ -138,6 +130,6 @@ function fold(mine: Map<string, Entry>, until: number): void {
   for (const [place, hours] of days) {
     const stored = mine.get(place)?.row
     const row = folded(stored === undefined ? hours : [stored, ...hours])
-    mine.set(place, { row, endsAt: row.from + DAY_MS })
+    mine.set(place, { row, endsAt: row.from + DAY })
   }
 }

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Row, SqlScalar } from '../../clients/sql/statement.js'
+import { DAY, HOUR } from '../../lib/duration.js'
 import type { UsageLife, UsageRow } from '../usage.js'
 import { gapsOf, gapsText, listsOf, rowTexts } from '../usage-codec.js'
-import { DAY_MS, HOUR_MS, totalOf } from '../usage-sums.js'
+import { totalOf } from '../usage-sums.js'
 import { type Column, textOf } from './columns.js'
 
 const column = (name: string, type: Column<never>['type'], nullable = false): Column<never> => ({
@@ -70,7 +71,7 @@ export function usageValues(row: UsageRow, isDay = false): SqlScalar[] {
     row.from,
     row.life,
     Number(isDay),
-    row.from + (isDay ? DAY_MS : HOUR_MS),
+    row.from + (isDay ? DAY : HOUR),
     totalOf(row),
     row.requests,
     refused,

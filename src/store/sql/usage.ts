@@ -16,6 +16,7 @@ import {
   type Steps,
   sql,
 } from '../../clients/sql/statement.js'
+import { DAY } from '../../lib/duration.js'
 import type {
   UsageLife,
   UsagePage,
@@ -25,7 +26,7 @@ import type {
   UsageStore,
 } from '../usage.js'
 import { summable } from '../usage-codec.js'
-import { DAY_MS, dayOf, folded, joinedGaps, largestOf, mergedLife, rowKey } from '../usage-sums.js'
+import { dayOf, folded, joinedGaps, largestOf, mergedLife, rowKey } from '../usage-sums.js'
 import { isStorable, namesOf } from './columns.js'
 import type { Dialect, Engine } from './dialect.js'
 import {
@@ -186,7 +187,7 @@ function* foldBatch(dialect: Dialect, until: number): Steps<boolean> {
   const rows = earliest.map(usageRowOf)
   const day = dayOf(rows[0]?.from ?? 0)
   const ids = [...new Set(rows.flatMap(({ id, from }) => (dayOf(from) === day ? [id] : [])))]
-  const ofDay = sql`${among(raw('id'), ids)} AND from_at >= ${day} AND from_at < ${day + DAY_MS}`
+  const ofDay = sql`${among(raw('id'), ids)} AND from_at >= ${day} AND from_at < ${day + DAY}`
   // The hours, and the row of the day as far as it was summed before.
   const parts = yield sql`SELECT ${namesOf(USAGE_COLUMNS)} FROM ${usage}
     WHERE ${ofDay} AND (folded = 1 OR (${due}))${dialect.forUpdate}`
