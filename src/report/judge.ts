@@ -74,11 +74,15 @@ const lifeWithin = ({ issuedAt }: TokenInfo, { from, to }: Interval): Interval =
   to,
 })
 
+/** Whether a token is too new to be judged by its use. */
+const isNew = (life: Interval, window: Interval): boolean =>
+  life.to - life.from < Math.min(NEW_MS, window.to - window.from)
+
 function unused(use: TokenUse, { window, coverage }: Facts): Finding | undefined {
   const { token } = use
   if (use.lastUsedAt !== null && use.lastUsedAt >= window.from) return undefined
   const life = lifeWithin(token, window)
-  if (life.to - life.from < Math.min(NEW_MS, window.to - window.from)) return undefined
+  if (isNew(life, window)) return undefined
   if (!coverage.kept)
     return finding(
       'unknown',
@@ -110,7 +114,7 @@ function overScoped(use: TokenUse, { window, coverage }: Facts) {
   const { token } = use
   if (use.requests === 0 || !coverage.kept) return undefined
   const life = lifeWithin(token, window)
-  if (life.to - life.from < Math.min(NEW_MS, window.to - window.from)) return undefined
+  if (isNew(life, window)) return undefined
   if (gapWithin(coverage, life) !== undefined) return undefined
   const unneeded = unneededOf(token.scopes, [...use.scopes.keys()])
   if (unneeded.length === 0) return undefined

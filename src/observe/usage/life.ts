@@ -13,7 +13,8 @@
  *   since the old one may cover a time that is still to come. A step takes no time: its millisecond is always lost.
  * - Other processes see that a life continues only by its `to`. If that did not move for long enough that another process
  *   may have ended the life, a new one begins. A process that covers nothing therefore moves `to` with a gap.
- * - Only `lost-lives.ts` ends the life of another process, and the interval from `to` to that end stays open for ever.
+ * - Only `lost-lives.ts` ends the life of another process, and the interval from `to` to that end stays open
+ *   indefinitely.
  *
  * Clocks that agree may differ by the tolerance of the fleet, and so may the ends of an interval.
  *

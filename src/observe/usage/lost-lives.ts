@@ -11,7 +11,7 @@
  * beyond an hour. What remains is a process that for an hour can read the feed and write neither to the feed nor to the
  * store, and then ends without ever writing again.
  *
- * The interval from the last report of the process to this end is a gap for ever.
+ * The interval from the last report of the process to this end is a gap permanently.
  *
  * @module
  */

@@ -5,24 +5,12 @@
  */
 import type { Store, TokenFilter, TokenRecord } from '../../store/store.js'
 import { present, type StoreCase, same } from './case.js'
+import { expectFiltered } from './filtered.js'
 import { HOUR, NOW } from './fixtures.js'
 import { strangeIds, TEXTS } from './texts.js'
 
 const idsOf = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id)
 const REVOKED = { revokedAt: NOW, revokedBy: 'someone', revokedReason: null }
-
-async function expectFiltered(
-  store: Store,
-  records: readonly TokenRecord[],
-  filters: readonly (readonly [TokenFilter, readonly number[]])[],
-): Promise<void> {
-  for (const [filter, indexes] of filters) {
-    const expected = indexes.map((index) => records[index])
-    const what = `the tokens by ${JSON.stringify(filter)}`
-    same(await store.listTokens(filter, { limit: 99 }), expected, what)
-    same(await store.countTokens(filter), expected.length, `the number of ${what}`)
-  }
-}
 
 async function newestFirst(store: Store, filter: TokenFilter, limit: number): Promise<string[]> {
   const ids: string[] = []

@@ -3,21 +3,9 @@
  *
  * @module
  */
-import type { Store, TokenFilter, TokenRecord } from '../../store/store.js'
 import { present, type StoreCase, same } from './case.js'
+import { expectFiltered } from './filtered.js'
 import { HOUR, NOW } from './fixtures.js'
-
-async function expectFiltered(
-  store: Store,
-  records: readonly TokenRecord[],
-  filters: readonly (readonly [TokenFilter, readonly number[]])[],
-): Promise<void> {
-  for (const [filter, indexes] of filters) {
-    const expected = indexes.map((index) => records[index])
-    const what = `the tokens by ${JSON.stringify(filter)}`
-    same(await store.listTokens(filter, { limit: 99 }), expected, what)
-  }
-}
 
 export const listCases: readonly StoreCase[] = [
   {

@@ -11,7 +11,7 @@ const ROW = usageRow('token', 'life', {
 })
 
 describe('the text of usage', () => {
-  it('returns what was encoded, whatever its characters', () => {
+  it('returns what was encoded, with any characters', () => {
     const { refused, scopes, callers } = ROW
     expect(listsOf(rowTexts(ROW))).toEqual({ refused, scopes, callers })
     expect(Object.keys(listsOf(rowTexts(ROW)).refused)).toContain('__proto__')

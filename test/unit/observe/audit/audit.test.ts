@@ -1,5 +1,5 @@
 /**
- * The kept audit of an authority over the memory store: each change has its row, and whoever edits the rows is found.
+ * The kept audit of an authority over the memory store: each change has its row, and an edit of the rows is found.
  *
  * @module
  */
