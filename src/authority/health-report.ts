@@ -5,7 +5,7 @@
  */
 import type { KeyInfo } from '../keys/key-info.js'
 import type { Failure } from '../observe/failures.js'
-import type { CountedIncident } from '../observe/incident-kind.js'
+import type { AuditIncidentKind, IncidentKind } from '../observe/incident-kind.js'
 import type { Standing } from '../revocation/follower/standing.js'
 import type { UsageGap } from '../store/usage.js'
 
@@ -29,9 +29,11 @@ export interface Health extends Standing {
    * Incidents of the feed and of the audit since this node started, with their counts; see {@link IncidentKind} and
    * {@link AuditIncidentKind}.
    */
-  readonly incidents: Readonly<Partial<Record<CountedIncident, number>>>
+  readonly incidents: Readonly<Partial<Record<IncidentKind | `audit.${AuditIncidentKind}`, number>>>
   /** When each kind of incident was last noticed, in Unix milliseconds. */
-  readonly incidentTimes: Readonly<Partial<Record<CountedIncident, number>>>
+  readonly incidentTimes: Readonly<
+    Partial<Record<IncidentKind | `audit.${AuditIncidentKind}`, number>>
+  >
   /**
    * The failure of reads of the feed, or, if reads work, the failure of writes: a machine-readable `reason` and the
    * start of the outage. `null` while both work.

@@ -19,7 +19,7 @@ describe('the lists of a report', () => {
         for (const value of values) top.add(value)
         expect(top.sorted()).toEqual([...values].sort((a, b) => b - a).slice(0, max))
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(1000, 100) },
     )
   })
 
@@ -35,7 +35,7 @@ describe('the lists of a report', () => {
         for (const { label, count } of bars)
           if (label !== 'others') expect(count).toBe(given.filter((name) => name === label).length)
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(1000, 100) },
     )
   })
 
@@ -61,7 +61,7 @@ describe('the lists of a report', () => {
           if (given.filter(same).length > limit) expect(found.some(same)).toBe(true)
         }
       }),
-      { numRuns: runs(1000) },
+      { numRuns: runs(1000, 100) },
     )
   })
 
