@@ -4,7 +4,7 @@ import type { RevocationFeed } from '../../src/feed/feed.js'
 import { mysqlFeed } from '../../src/feed/mysql.js'
 import { mysqlStore } from '../../src/store/mysql.js'
 import { feedContract } from '../../src/testkit/feed-contract.js'
-import { migratedTables } from './mysql-tables.js'
+import { inMysql, migratedTables } from './migrated-tables.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
@@ -44,7 +44,7 @@ describe.skipIf(url === undefined)('mysqlFeed', () => {
     return feed
   }
 
-  const tables = migratedTables(pool, (prefix) => mysqlFeed(pool, { prefix }).migrate())
+  const tables = migratedTables((prefix) => mysqlFeed(pool, { prefix }).migrate(), inMysql(pool))
 
   feedContract({
     describe,

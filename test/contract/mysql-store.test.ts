@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mysqlStore } from '../../src/store/mysql.js'
 import type { Store } from '../../src/store/store.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
-import { migratedTables } from './mysql-tables.js'
+import { inMysql, migratedTables } from './migrated-tables.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('mysql')
@@ -41,7 +41,7 @@ describe.skipIf(url === undefined)('mysqlStore', () => {
     return store
   }
 
-  const tables = migratedTables(pool, (prefix) => mysqlStore(pool, { prefix }).migrate())
+  const tables = migratedTables((prefix) => mysqlStore(pool, { prefix }).migrate(), inMysql(pool))
 
   storeContract({
     describe,

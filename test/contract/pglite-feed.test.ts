@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import type { RevocationFeed } from '../../src/feed/feed.js'
 import { postgresFeed } from '../../src/feed/postgres.js'
 import { feedContract } from '../../src/testkit/feed-contract.js'
+import { inPostgres, migratedTables } from './migrated-tables.js'
 import { uniqueName } from './servers.js'
 
 const database = await PGlite.create()
@@ -19,14 +20,12 @@ describe('postgresFeed over PGlite', () => {
     return feed
   }
 
+  const tables = migratedTables((schema) => feedIn(schema).migrate(), inPostgres(database))
+
   feedContract({
     describe,
     it,
-    createFeed: async () => {
-      const feed = feedIn(uniqueName())
-      await feed.migrate()
-      return feed
-    },
+    createFeed: async () => feedIn(await tables.take()),
     createTwin: async (feed) => feedIn(schemas.get(feed) ?? ''),
     plantEvent: async (feed, { seq, bytes }) => {
       const table = `"${schemas.get(feed)}".watchword_feed_`
@@ -36,9 +35,7 @@ describe('postgresFeed over PGlite', () => {
         [seq, bytes],
       )
     },
-    destroyFeed: async (feed) => {
-      await database.exec(`DROP SCHEMA "${schemas.get(feed)}" CASCADE`)
-    },
+    destroyFeed: async (feed) => tables.giveBack(schemas.get(feed) ?? ''),
   })
 
   it('migrates twice, and rejects open before', async () => {

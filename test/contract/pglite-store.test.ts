@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { postgresStore } from '../../src/store/postgres.js'
 import type { Store } from '../../src/store/store.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
+import { inPostgres, migratedTables } from './migrated-tables.js'
 import { uniqueName } from './servers.js'
 
 const database = await PGlite.create()
@@ -18,18 +19,14 @@ describe('postgresStore over PGlite', () => {
     return store
   }
 
+  const tables = migratedTables((schema) => storeIn(schema).migrate(), inPostgres(database))
+
   storeContract({
     describe,
     it,
-    createStore: async () => {
-      const store = storeIn(uniqueName())
-      await store.migrate()
-      return store
-    },
+    createStore: async () => storeIn(await tables.take()),
     createTwin: async (store) => storeIn(schemas.get(store) ?? ''),
-    destroyStore: async (store) => {
-      await database.exec(`DROP SCHEMA "${schemas.get(store)}" CASCADE`)
-    },
+    destroyStore: async (store) => tables.giveBack(schemas.get(store) ?? ''),
   })
 
   it('migrates twice, and rejects open before', async () => {

@@ -6,7 +6,7 @@ import { mysqlFeed } from '../../src/feed/mysql.js'
 import { mysqlStore } from '../../src/store/mysql.js'
 import type { Store } from '../../src/store/store.js'
 import { feedContract, storeContract } from '../../src/testkit/index.js'
-import { migratedTables } from './mysql-tables.js'
+import { inMysql, migratedTables } from './migrated-tables.js'
 import { casesOf, firstFailure, ofService, type Privilege, privileges } from './rights.js'
 import { serverUrl, uniqueName } from './servers.js'
 
@@ -51,10 +51,10 @@ describe.skipIf(url === undefined)('the privileges on MySQL', () => {
       await admin.query(`GRANT ${each.privilege} ON ${objectIn(prefix, each)} TO '${user}'@'%'`)
   }
   const storeOptions = (granted: readonly Privilege[]) => {
-    const tables = migratedTables(admin, async (prefix) => {
+    const tables = migratedTables(async (prefix) => {
       await mysqlStore(migration, { prefix }).migrate()
       await grant(prefix, granted)
-    })
+    }, inMysql(admin))
     return {
       createStore: async () => {
         const prefix = await tables.take()
@@ -67,10 +67,10 @@ describe.skipIf(url === undefined)('the privileges on MySQL', () => {
     }
   }
   const feedOptions = (granted: readonly Privilege[]) => {
-    const tables = migratedTables(admin, async (prefix) => {
+    const tables = migratedTables(async (prefix) => {
       await mysqlFeed(migration, { prefix }).migrate()
       await grant(prefix, granted)
-    })
+    }, inMysql(admin))
     return {
       createFeed: async () => {
         const prefix = await tables.take()
