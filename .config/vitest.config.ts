@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { entries } from './entries.js'
@@ -19,8 +20,19 @@ const THOROUGH = [
   'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
 ]
 
-/** Tests that change the process they run in, such as the memory of libsodium: each has a process of its own. */
-const ALONE = ['test/unit/token/sodium.test.ts']
+const SHARED = ['unit', 'vectors', 'types', 'property', 'http']
+
+/** What a test changes or watches in its process, or in modules that others share with it: warnings are given once. */
+const CHANGES_ITS_PROCESS =
+  /\bvi\.(?:doMock|mock|resetModules|useFakeTimers|stub\w+)\b|\bemitWarning\b|\bprocess\.(?:env|on|chdir)\b|\b(?:globalThis|prototype)\b.* = |\bspyOn\((?:process|globalThis|Date|Math|performance|console)\b|\bdefineProperty\(\w+\.prototype|\blibsodium\(\)/
+
+/** Tests of the shared groups that need a process of their own. */
+const ALONE = SHARED.flatMap((folder) =>
+  readdirSync(`${root}test/${folder}`, { recursive: true, encoding: 'utf8' })
+    .map((path) => `test/${folder}/${path.replaceAll('\\', '/')}`)
+    .filter((path) => path.endsWith('.test.ts'))
+    .filter((path) => CHANGES_ITS_PROCESS.test(readFileSync(root + path, 'utf8'))),
+)
 
 /**
  * The groups of tests. `npm test` runs those without `full:`: they need no server and no long wait. `npm run test:full`
@@ -38,9 +50,9 @@ const GROUPS: Readonly<
     isolate: false,
   },
   alone: { include: ALONE },
-  property: { include: ['test/property/**/*.test.ts'], isolate: false },
+  property: { include: ['test/property/**/*.test.ts'], exclude: ALONE, isolate: false },
   contract: { include: [IN_PROCESS, MUTANTS] },
-  http: { include: ['test/http/**/*.test.ts'], isolate: false },
+  http: { include: ['test/http/**/*.test.ts'], exclude: ALONE, isolate: false },
   package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
   'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
   'full:faults': { include: ['test/{faults,processes,pages}/**/*.test.ts'] },
