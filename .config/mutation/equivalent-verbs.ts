@@ -50,8 +50,9 @@ export const EQUIVALENT_IN_VERBS: readonly Equivalent[] = [
   ),
   ...entry(
     'the first minute that is reported is not in January 1970',
-    ['0', '1', 'reportedMinute: 0,'],
-    ['0', '-1', 'reportedMinute: 0,'],
+    ['-1', '1', 'reportedMinute: -1,'],
+    ['1', '2', 'reportedMinute: -1,'],
+    ['1', '0', 'reportedMinute: -1,'],
   ),
   ...entry('Math.max takes null for 0, and no token is issued before 1970', [
     'claims.notBefore ?? claims.issuedAt',
@@ -75,7 +76,7 @@ export const EQUIVALENT_IN_VERBS: readonly Equivalent[] = [
   ...opener(
     'the index is -1 or at least the length of the header',
     ['dot < 0', 'dot <= 0'],
-    ['0', '1', 'if (dot < 0) return malformed(token)'],
+    ['0', '1', 'if (dot < 0) return REJECTED.malformed'],
   ),
   ...opener(
     'only saves parsing the footer twice: opening checks it',
