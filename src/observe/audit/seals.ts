@@ -6,6 +6,9 @@
 import type { AuditRow } from '../../store/audit.js'
 import { agrees, agreesWith, eventOf } from './event.js'
 
+/** The largest size of a tree that seals have room for. */
+export const MAX_SIZE = 2 ** 48 - 1
+
 /** Why a seal was not opened: made without the keys of the authority, or with a key that cannot be loaded any more. */
 export type Unsealed = 'tampered' | 'unknown'
 

@@ -6,12 +6,13 @@
  */
 import { randomInt } from 'node:crypto'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
+import { Recent } from '../../lib/recent.js'
 import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
 import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
-import { type AuditSeals, checkRow } from './seals.js'
+import { type AuditSeals, checkRow, MAX_SIZE } from './seals.js'
 import type { AuditTrail } from './trail.js'
 import { CompactRange, leafHash } from './tree.js'
 import type { AuditWitness } from './witness.js'
@@ -39,11 +40,13 @@ export interface SequencerOptions {
 
 const PAGE = 500
 const MAX_RACES = 20
+const MAX_FORGED = 10_000
 
 /** Appends the rows of one authority. */
 export class Sequencer {
   readonly #options: SequencerOptions
-  readonly #forged = new Set<string>()
+  // Bounded: an attacker may insert and delete such rows without end.
+  readonly #forged = new Recent<true>(MAX_FORGED)
   #range = new CompactRange()
   #running: Promise<AuditCheckpoint> | undefined
   #timer: Timer | undefined
@@ -141,8 +144,8 @@ export class Sequencer {
       for (const { hash } of entries.slice(0, size - range.size))
         range.append(Buffer.from((hash ?? '').padEnd(64, '0'), 'hex'))
     }
-    // Rows are missing. Placeholders keep the size; the checks name what is wrong.
-    while (range.size < size) range.append(leafHash(''))
+    // Rows are missing. Placeholders keep the size; the checks name what is wrong. An attacker may have written any size.
+    range.fill(leafHash(''), size)
     return range
   }
 
@@ -183,18 +186,22 @@ export class Sequencer {
     for (const row of rows) {
       const integrity = checkRow(seals, row)
       if (integrity === 'intact') genuine.push(row)
-      else if (integrity === 'tampered' && !this.#forged.has(row.id)) {
-        this.#forged.add(row.id)
+      else if (integrity === 'tampered' && this.#forged.get(row.id) === undefined) {
+        this.#forged.set(row.id, true)
         onForged(row.id)
       }
     }
     return genuine
   }
 
-  /** Appends rows. Resolves with whether the tree still had the expected size; `undefined` if no key is loaded. */
+  /**
+   * Appends rows. Resolves with whether the tree still had the expected size; `undefined` if no key is loaded, or if no
+   * tree has the size that the store states.
+   */
   async #append(rows: readonly AuditRow[]): Promise<boolean | undefined> {
     const { store, call, seals, newest, own } = this.#options
     const range = this.#range.copy()
+    if (range.size > MAX_SIZE - rows.length) return undefined
     const leaves: AuditLeaf[] = []
     for (const { id, at, body, tag } of rows) {
       const leaf = leafHash(body)

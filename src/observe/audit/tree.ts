@@ -61,12 +61,33 @@ export class CompactRange {
 
   /** Appends a leaf hash. */
   append(leaf: Uint8Array): void {
-    let hashed = leaf
-    // Each trailing one bit of the size is a complete subtree as large as the one that ends here.
-    for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2))
+    this.#appendTree(leaf, 1)
+  }
+
+  /** Appends the root of a complete subtree. The size is a multiple of its number of leaves. */
+  #appendTree(root: Uint8Array, leaves: number): void {
+    let hashed = root
+    // Each trailing one bit is a complete subtree as large as the one that ends here.
+    for (let rest = this.#size / leaves; rest % 2 === 1; rest = Math.floor(rest / 2))
       hashed = nodeHash(this.#hashes.pop() as Uint8Array, hashed)
     this.#hashes.push(hashed)
-    this.#size++
+    this.#size += leaves
+  }
+
+  /** Appends equal leaf hashes until the tree has this size, in as many steps as the size has bits. */
+  fill(leaf: Uint8Array, size: number): void {
+    // Of complete subtrees of such leaves, by height.
+    const roots = [leaf]
+    while (this.#size < size) {
+      let height = 0
+      while (this.#size % 2 ** (height + 1) === 0 && this.#size + 2 ** (height + 1) <= size)
+        height++
+      for (let at = roots.length; at <= height; at++) {
+        const half = roots[at - 1] as Uint8Array
+        roots.push(nodeHash(half, half))
+      }
+      this.#appendTree(roots[height] as Uint8Array, 2 ** height)
+    }
   }
 
   /** The root of the tree, in hexadecimal. */

@@ -54,3 +54,22 @@ describe('the Merkle tree', () => {
     expect([0, 1, 2, 3, 7, 8, 2 ** 40 + 1].map(hashesOf)).toEqual([0, 1, 1, 2, 3, 1, 2])
   })
 })
+
+describe('a tree that is filled', () => {
+  it('is the tree of as many equal leaves, at any start and size', () => {
+    const leaf = leafHash('')
+    for (let start = 0; start <= 33; start++) {
+      for (let size = start; size <= start + 40; size++) {
+        const [filled, appended] = [new CompactRange(), new CompactRange()]
+        for (let i = 0; i < start; i++) {
+          filled.append(leafHash(String(i)))
+          appended.append(leafHash(String(i)))
+        }
+        filled.fill(leaf, size)
+        while (appended.size < size) appended.append(leaf)
+        expect([filled.size, filled.root()]).toEqual([size, appended.root()])
+        expect(filled.hashes.length).toBe(hashesOf(size))
+      }
+    }
+  })
+})
