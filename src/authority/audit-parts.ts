@@ -46,7 +46,7 @@ export function makeAuditParts({
   const { everyMs, keepMs, onCheckpoint } = options.audit
   const witness = new AuditWitness()
   const newest = new NewestCheckpoint({
-    ...{ store, call, seals, witness },
+    ...{ store, call, clock, seals, witness },
     onIncident: (kind) => onIncident(kind, 1),
   })
   const own = trail.own

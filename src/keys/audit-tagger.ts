@@ -48,13 +48,16 @@ export class AuditTagger implements AuditSeals {
     return this.#seal(EMPTY, [ROW, Buffer.from(id), Buffer.from(body)])
   }
 
-  /** Loads the keys of these seals. Never rejects. Until then, seals of keys that are not loaded are `unknown`. */
-  async load(seals: readonly string[]): Promise<void> {
+  /**
+   * Loads the keys of these seals. Resolves with whether the keys that are missing then are lost, and not only out of
+   * reach. Never rejects. Until then, seals of keys that are not loaded are `unknown`.
+   */
+  async load(seals: readonly string[]): Promise<boolean> {
     const isMissing = (seal: string) => {
       const id = this.#keyOf(seal)
       return id !== undefined && this.#keys.opening(id) === undefined
     }
-    if (seals.some(isMissing)) await this.#keys.refresh()
+    return !seals.some(isMissing) || (await this.#keys.refresh()) || !seals.some(isMissing)
   }
 
   /** Checks the tag of a row. */

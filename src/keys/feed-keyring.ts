@@ -40,7 +40,8 @@ export class FeedKeyring {
   readonly #derived = new Map<string, LocalKey>()
   #windowAt = Number.NEGATIVE_INFINITY
   #reads = 0
-  #refreshing: Promise<void> | undefined
+  #isRead = true
+  #refreshing: Promise<boolean> | undefined
 
   constructor(options: FeedKeyringOptions) {
     this.#options = options
@@ -86,20 +87,27 @@ export class FeedKeyring {
     await this.#options.keyring.issuingAny()
   }
 
-  /** Loads missing keys from the store, within the rate limit. Never rejects. */
-  refresh(): Promise<void> {
+  /**
+   * Loads missing keys from the store, within the rate limit. Resolves with whether the last read succeeded: otherwise
+   * a key that is missing may still be stored. Never rejects.
+   */
+  refresh(): Promise<boolean> {
     if (this.#refreshing !== undefined) return this.#refreshing
     const now = this.#options.clock.monotonic()
     if (now - this.#windowAt >= WINDOW_MS) {
       this.#windowAt = now
       this.#reads = 0
     }
-    if (++this.#reads > READS) return Promise.resolve()
-    this.#refreshing = this.#refresh()
-      .catch(() => undefined)
-      .finally(() => {
-        this.#refreshing = undefined
-      })
+    if (++this.#reads > READS) return Promise.resolve(this.#isRead)
+    const end = (isRead: boolean) => {
+      this.#refreshing = undefined
+      this.#isRead = isRead
+      return isRead
+    }
+    this.#refreshing = this.#refresh().then(
+      () => end(true),
+      () => end(false),
+    )
     return this.#refreshing
   }
 

@@ -26,8 +26,11 @@ export interface TagKeys {
   opening(id: string): LocalKey | undefined
   /** Like `opening` for a key that must be loaded. Throws `ERR_NO_SIGNING_KEY`. */
   loaded(id: string): LocalKey
-  /** Reads the store for keys that are not loaded. Never rejects. */
-  refresh(): Promise<void>
+  /**
+   * Reads the store for keys that are not loaded. Resolves with whether the last read succeeded: otherwise a key that is
+   * missing may still be stored. Never rejects.
+   */
+  refresh(): Promise<boolean>
 }
 
 /** The result of a check: `unknown` if the key of the tag could not be loaded. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ResolvedClock } from '../../lib/clock.js'
 import type { AuditHead, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import type { AuditIncidentKind } from '../incident-kind.js'
@@ -16,6 +17,7 @@ export interface NewestOptions {
   readonly store: AuditStore
   readonly call: StoreCall
   readonly seals: Pick<AuditSeals, 'load' | 'openState'>
+  readonly clock: Pick<ResolvedClock, 'reading'>
   readonly witness: AuditWitness
   /** Called once for each newest checkpoint that contradicts what this node knows. */
   readonly onIncident: (kind: AuditIncidentKind) => void
@@ -29,6 +31,8 @@ export interface ReadCheckpoint {
   readonly range: CompactRange | undefined
   /** Whether the key that it names is lost. */
   readonly isUnreadable: boolean
+  /** Whether the key that it names could not be looked up. */
+  readonly isOutOfReach: boolean
 }
 
 /** Reads the newest checkpoint. */
@@ -36,7 +40,7 @@ export class NewestCheckpoint {
   readonly #options: NewestOptions
   #last: Last = {
     ...{ head: { size: 0, state: '' }, size: 0 },
-    ...{ range: new CompactRange(), isUnreadable: false },
+    ...{ range: new CompactRange(), isUnreadable: false, isOutOfReach: false },
   }
 
   constructor(options: NewestOptions) {
@@ -45,37 +49,43 @@ export class NewestCheckpoint {
 
   /** Reads the newest checkpoint, remembers it, and reports it if it contradicts what was known before. */
   async read(): Promise<ReadCheckpoint> {
-    const { store, call, witness } = this.#options
+    const { store, call, clock, witness } = this.#options
     // Taken before the read: the node may learn of a later checkpoint in the meantime.
-    const [known, last] = [witness.seen, this.#last]
+    const [known, last, seenAt] = [witness.seen, this.#last, clock.reading()]
     const head = await call(() => store.head())
     const { size, state } = head
     if (size === last.head.size && state === last.head.state) return { ...last, size }
     const opened = await this.#open(head)
+    // Decides nothing, and is not remembered: the next read asks for the key again.
+    if (opened === 'out of reach')
+      return { size, range: undefined, isUnreadable: false, isOutOfReach: true }
     const [range, fault] =
       typeof opened === 'string' ? [undefined, opened] : [opened, faultOf(opened, last, known)]
-    const isUnreadable = fault === 'unreadable'
-    if (this.#last === last)
-      this.#last = { head, range, isUnreadable, size: range?.size ?? last.size }
-    if (range !== undefined) witness.see({ size, root: range.root() })
+    const checkpoint = { range, isUnreadable: fault === 'unreadable', isOutOfReach: false }
+    if (this.#last === last) this.#last = { head, ...checkpoint, size: range?.size ?? last.size }
+    if (range !== undefined) witness.see({ size, root: range.root(), seenAt })
     if (fault !== undefined) this.#options.onIncident(fault)
-    return { size, range, isUnreadable }
+    return { size, ...checkpoint }
   }
 
   /** Remembers a checkpoint that this node has made. */
   made(state: string, made: CompactRange): void {
     const { size } = made
     const range = made.copy()
-    this.#last = { head: { size, state }, range, isUnreadable: false, size }
-    this.#options.witness.see({ size, root: range.root() })
+    this.#last = { head: { size, state }, range, isUnreadable: false, isOutOfReach: false, size }
+    const { clock, witness } = this.#options
+    witness.see({ size, root: range.root(), seenAt: clock.reading() })
   }
 
-  async #open({ size, state }: AuditHead): Promise<CompactRange | AuditIncidentKind> {
+  async #open({
+    size,
+    state,
+  }: AuditHead): Promise<CompactRange | AuditIncidentKind | 'out of reach'> {
     if (size === 0 && state === '') return new CompactRange()
     const { seals } = this.#options
-    await seals.load([state])
+    const isLost = await seals.load([state])
     const opened = seals.openState(state)
-    if (opened === 'unknown') return 'unreadable'
+    if (opened === 'unknown') return isLost ? 'unreadable' : 'out of reach'
     if (opened === 'tampered' || opened.size !== size) return 'tampered'
     return opened.hashes.length === hashesOf(size)
       ? new CompactRange(size, opened.hashes)

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { DAY } from '../../lib/duration.js'
 import type { AuditEntry, AuditRow } from '../../store/audit.js'
 import { agrees, agreesWith, eventOf } from './event.js'
 import type { AuditFaultKind } from './fault.js'
-import type { AuditPlace, AuditSeals } from './seals.js'
+import { type AuditPlace, type AuditSeals, loadAll } from './seals.js'
 import { leafHex } from './tree.js'
 
 /** Options of the checks. */
@@ -15,6 +16,9 @@ export interface RowCheckOptions {
   /** Content of rows up to this time may have been purged. */
   readonly purgedUntil: number
 }
+
+// Rows may have waited for the store before they were appended.
+const MAX_WAITED_MS = DAY
 
 /** What a check has found. */
 export type RowFinding =
@@ -28,15 +32,25 @@ export type RowFinding =
 /** Checks rows, each by itself. */
 export class RowChecks {
   readonly #options: RowCheckOptions
+  /** The next rows were appended after this time. */
+  #after = Number.NEGATIVE_INFINITY
 
   constructor(options: RowCheckOptions) {
     this.#options = options
   }
 
-  /** Loads the keys that the checks of these entries need. */
+  /** Loads the keys that the checks of these entries need. Rejects with `ERR_STORE_UNAVAILABLE`. */
   load(page: readonly Partial<AuditEntry | null>[]): Promise<void> {
     const texts = page.flatMap((entry) => [entry?.place, entry?.row?.tag])
-    return this.#options.seals.load(texts.filter((text) => typeof text === 'string'))
+    return loadAll(
+      this.#options.seals,
+      texts.filter((text) => typeof text === 'string'),
+    )
+  }
+
+  /** Notes that the next rows were appended after this time, in Unix milliseconds. */
+  appendedAfter(time = Number.NEGATIVE_INFINITY): void {
+    this.#after = Math.max(this.#after, time)
   }
 
   /** Checks an entry that is expected at this index. */
@@ -58,6 +72,11 @@ export class RowChecks {
     return at > this.#options.purgedUntil ? 'edited' : undefined
   }
 
+  // No seal proves the time of a row whose content is gone and whose key is lost. A genuine one was appended long ago.
+  #isOld(): boolean {
+    return this.#after <= this.#options.purgedUntil + MAX_WAITED_MS
+  }
+
   #isTagOf({ tag }: AuditRow, { tagHash }: AuditPlace): boolean {
     return this.#options.seals.tagHash(tag) === tagHash
   }
@@ -65,7 +84,7 @@ export class RowChecks {
   // The key of the place is lost.
   #unproved(entry: AuditEntry): RowFinding {
     const { id, row } = entry
-    if (row === null) return this.#purged(entry) ?? 'unproved'
+    if (row === null) return this.#isOld() ? (this.#purged(entry) ?? 'unproved') : 'edited'
     const tag = this.#options.seals.check(id, row.body, row.tag)
     // The tag was made before the place, so its key is not lost any later.
     if (tag === 'intact') return 'moved'

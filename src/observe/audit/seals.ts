@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WatchwordError } from '../../errors.js'
 import type { AuditRow } from '../../store/audit.js'
 import { agrees, agreesWith, eventOf } from './event.js'
 
@@ -31,14 +32,33 @@ export interface AuditState {
 
 /** The seals of the audit, see `keys/audit-tagger.ts`. */
 export interface AuditSeals {
-  /** Loads the keys of these seals. Never rejects. */
-  load(seals: readonly string[]): Promise<void>
+  /**
+   * Loads the keys of these seals. Resolves with whether the keys that are missing then are lost, and not only out of
+   * reach. Never rejects.
+   */
+  load(seals: readonly string[]): Promise<boolean>
   check(id: string, body: string, tag: string): 'intact' | Unsealed
   place(id: string, place: AuditPlace): string | undefined
   openPlace(id: string, place: string): AuditPlace | Unsealed
   tagHash(tag: string): string
   state(range: AuditState): string | undefined
   openState(state: string): AuditState | Unsealed
+}
+
+/** Loads the keys of these seals. Rejects with `ERR_STORE_UNAVAILABLE` if one that is missing is not known to be lost. */
+export async function loadAll(
+  seals: Pick<AuditSeals, 'load'>,
+  texts: readonly string[],
+): Promise<void> {
+  if (!(await seals.load(texts))) throw keysOutOfReach()
+}
+
+/** The error of a verification that cannot open a seal, because its key cannot be read now. */
+export function keysOutOfReach(): WatchwordError<'ERR_STORE_UNAVAILABLE'> {
+  return new WatchwordError(
+    'ERR_STORE_UNAVAILABLE',
+    'the keys of the audit could not be read or opened, so nothing is proved; see health(), and verify again once it is healthy',
+  )
 }
 
 /** Whether the authority wrote this row as it is. */

@@ -143,6 +143,7 @@ export class TreePass {
         return undefined
       }
       this.anchoredTo = size
+      this.#checks.appendedAfter(anchor.seenAt)
       this.#unproved = undefined
     }
     return undefined

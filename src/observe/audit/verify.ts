@@ -10,7 +10,7 @@ import { isRow } from './entries.js'
 import type { AuditFault } from './fault.js'
 import type { NewestCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
-import { type AuditSeals, checkRow } from './seals.js'
+import { type AuditSeals, checkRow, keysOutOfReach, loadAll } from './seals.js'
 import { TreePass } from './tree-pass.js'
 import type { SeenCheckpoint } from './witness.js'
 
@@ -47,6 +47,7 @@ const PAGE = 1000
 /** Verifies the whole audit with bounded memory. Rejects like the store. */
 export async function verifyAudit(options: VerifyAuditOptions): Promise<AuditReport> {
   const head = await options.newest.read()
+  if (head.isOutOfReach) throw keysOutOfReach()
   const pass = new TreePass({ ...options, anchors: options.anchors(), head })
   const first =
     (await pass.run()) ??
@@ -72,7 +73,10 @@ async function firstForged({
   for (;;) {
     const page = after === undefined ? { limit: PAGE } : { limit: PAGE, after }
     const rows = await call(() => store.listPending(page))
-    await seals.load(rows.filter(isRow).map(({ tag }) => tag))
+    await loadAll(
+      seals,
+      rows.filter(isRow).map(({ tag }) => tag),
+    )
     for (const row of rows) {
       if (!isRow(row)) return { index: null, id: null, what: 'edited' }
       if (checkRow(seals, row) !== 'intact')

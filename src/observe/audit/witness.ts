@@ -9,6 +9,8 @@ export interface SeenCheckpoint {
   readonly size: number
   /** 64 hexadecimal digits. */
   readonly root: string
+  /** When this node saw it first, in Unix milliseconds: rows after it were appended later. */
+  readonly seenAt?: number
 }
 
 // Thinned beyond this number. The largest one, and each that the tree was once smaller than, always stay.
@@ -32,7 +34,8 @@ export class AuditWitness {
   }
 
   /** Remembers a checkpoint. */
-  see({ size, root }: SeenCheckpoint): void {
+  see(checkpoint: SeenCheckpoint): void {
+    const { size, root } = checkpoint
     if (size === 0 || this.#recent.some((known) => known.size === size && known.root === root))
       return
     // Nodes publish in any order, so a smaller checkpoint proves nothing yet. But the tree may have been cut, and may
@@ -40,8 +43,8 @@ export class AuditWitness {
     const known = this.#recent.find((each) => each.size === size)
     if (size < this.#largest.size) this.#pin(this.#largest)
     if (known !== undefined) this.#pin(known)
-    this.#recent.push({ size, root })
-    if (size > this.#largest.size) this.#largest = { size, root }
+    this.#recent.push(checkpoint)
+    if (size > this.#largest.size) this.#largest = checkpoint
     if (this.#recent.length > MAX_RECENT) this.#thin()
   }
 

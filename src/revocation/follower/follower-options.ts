@@ -15,7 +15,7 @@ export interface FollowerKeys extends SealKeys {
   /** Ensures that there is a key for sealing. Rejects with `ERR_NO_SIGNING_KEY` or `ERR_STORE_UNAVAILABLE`. */
   ready(): Promise<unknown>
   /** Loads missing keys from the store, unless that was just done. Never rejects. */
-  refresh(): Promise<void>
+  refresh(): Promise<unknown>
 }
 
 /** Reads recent revocations from the store, in the store's order of arrival. */

@@ -23,7 +23,7 @@ function newKeys(isLoaded = true) {
       if (found === undefined) throw new Error('not loaded')
       return found
     },
-    refresh: async () => void refreshes++,
+    refresh: async () => ++refreshes > 0,
   }
   return { id, key, tagger: new RecordTagger(keys), refreshes: () => refreshes }
 }

@@ -255,7 +255,7 @@ describe('the record of a successor', () => {
     sealingIfAny: () => undefined,
     opening: () => key,
     loaded: () => key,
-    refresh: async () => {},
+    refresh: async () => true,
   }
   /** The record of the successor that a node makes at `now`, of a token whose family ends in a day. */
   function successor(now: number, keyExpiresAt: number, change: Partial<TokenRecord> = {}) {

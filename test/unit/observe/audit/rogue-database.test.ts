@@ -1,0 +1,107 @@
+/** An attacker who writes to the database of an audit while a node lives, and outages that look like one. */
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { ready } from 'watchword/paseto'
+import type { AuditEntry, AuditHead, AuditStore } from 'watchword/store'
+import { closeAll, MINUTE, rig, sharedStore } from '../../../support/harness.js'
+
+beforeAll(() => ready)
+afterEach(closeAll)
+
+const INPUT = { policy: 'service', subject: 's', scopes: ['orders:read'], actor: 'bot' }
+
+/** Sealed with a key that no authority has: its id is made up. */
+function withOtherKey(seal: string): string {
+  const parts = seal.split('.')
+  const footer = Buffer.from(parts.pop() ?? '', 'base64url').toString()
+  const other = footer.replace(/.{4}"\}$/, 'AAAA"}')
+  return [...parts, Buffer.from(other).toString('base64url')].join('.')
+}
+
+/** A node over a store whose head, rows and keys a test replaces. */
+async function attacked() {
+  const store = sharedStore()
+  const part = store.audit as AuditStore
+  const state = {
+    head: undefined as AuditHead | undefined,
+    edit: (entry: AuditEntry): AuditEntry => entry,
+    hasKeys: true,
+  }
+  const audit: AuditStore = {
+    ...part,
+    head: async () => state.head ?? part.head(),
+    read: async (from, limit) => (await part.read(from, limit)).map((entry) => state.edit(entry)),
+  }
+  const listKeys: typeof store.listKeys = async () => {
+    if (!state.hasKeys) throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' })
+    return store.listKeys()
+  }
+  const { watchword, clock } = await rig({}, { store: { ...store, audit, listKeys } })
+  await watchword.issue(INPUT)
+  await watchword.audit.checkpoint()
+  const incidents = () =>
+    Object.entries(watchword.health().incidents).filter(([kind]) => kind.startsWith('audit.'))
+  return { watchword, clock, part, state, incidents }
+}
+
+describe('a stored size that no tree has', () => {
+  it.each([2 ** 40, 2 ** 47 + 5, 2 ** 63])('does not hold the process up: %d', async (size) => {
+    const { watchword, state, incidents } = await attacked()
+    state.head = { size, state: 'x' }
+    expect((await watchword.audit.checkpoint()).size).toBe(size)
+    expect(incidents()).toEqual([['audit.tampered', 1]])
+    expect((await watchword.audit.verify()).ok).toBe(false)
+  })
+})
+
+describe('a recent row whose content was removed', () => {
+  it('is found if its place names a lost key and its time is before the last purge', async () => {
+    const { watchword, state } = await attacked()
+    await watchword.issue(INPUT)
+    const { size } = await watchword.audit.checkpoint()
+    expect((await watchword.audit.verify()).ok).toBe(true)
+    state.edit = (entry) =>
+      entry.index === size - 1
+        ? { ...entry, at: 0, row: null, place: withOtherKey(String(entry.place)) }
+        : entry
+    const { ok, first } = await watchword.audit.verify()
+    expect([ok, first?.index, first?.what]).toEqual([false, size - 1, 'edited'])
+  })
+})
+
+describe('a store that does not return its keys', () => {
+  it('is no incident, and its audit is neither verified nor called changed', async () => {
+    const { watchword, clock, part, state, incidents } = await attacked()
+    const real = await part.head()
+    state.head = { ...real, state: withOtherKey(real.state) }
+    state.hasKeys = false
+    await clock.advance(2 * MINUTE)
+    expect(incidents()).toEqual([])
+    const unavailable = expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE' })
+    await expect(watchword.audit.verify()).rejects.toEqual(unavailable)
+    // As it was: nothing of the outage is remembered.
+    state.head = undefined
+    expect((await watchword.audit.verify()).ok).toBe(true)
+    state.edit = (entry) =>
+      entry.row === null
+        ? entry
+        : {
+            ...entry,
+            place: withOtherKey(String(entry.place)),
+            row: { ...entry.row, tag: withOtherKey(entry.row.tag) },
+          }
+    await expect(watchword.audit.verify()).rejects.toEqual(unavailable)
+  })
+
+  it('is asked again, and what it does not know then is lost', async () => {
+    const { watchword, clock, part, state, incidents } = await attacked()
+    const real = await part.head()
+    state.head = { ...real, state: withOtherKey(real.state) }
+    state.hasKeys = false
+    await clock.advance(MINUTE)
+    expect(incidents()).toEqual([])
+    state.hasKeys = true
+    await clock.advance(MINUTE)
+    expect(incidents()).toEqual([['audit.unreadable', 1]])
+    expect((await watchword.audit.verify()).ok).toBe(false)
+  })
+})
