@@ -11,7 +11,12 @@ const PRINTABLE = /^[\p{L}\p{N}\p{P}\p{S} ]+$/u
 const SECRET_HEADER = /(?:^|[^a-z0-9])[vk]\d\.[a-z]|eyJ|-----|bearer /i
 // A URL with a user name, and possibly a password, before its host.
 const USER_INFO = /:\/\/.*@/
+// Of a connection string or of JSON: `password=…`, `Pwd=…`, `"secret":…`. The scope `password:reset` is a name.
+const CREDENTIAL = /(?:pass(?:word|wd|phrase)?|pwd|secret|token|key)(?:\s*=|["']\s*:)/i
+// The user and the password before the network of a MySQL address: `app:…@tcp(db)`.
+const USER_OF_NETWORK = /:.*@[a-z]+\(/i
 const HEX = /[0-9a-f]{16}/i
+const SECRETS = [SECRET_HEADER, USER_INFO, CREDENTIAL, USER_OF_NETWORK, HEX]
 // A capital that begins a word has two small letters after it.
 const BROKEN_WORD = /\p{Lu}(?!\p{Ll}{2})/gu
 
@@ -21,7 +26,7 @@ const BROKEN_WORD = /\p{Lu}(?!\p{Ll}{2})/gu
  */
 export function isQuotable(text: string): boolean {
   if (text.length > MAX_QUOTED || !PRINTABLE.test(text) || !text.isWellFormed()) return false
-  if (SECRET_HEADER.test(text) || USER_INFO.test(text) || HEX.test(text)) return false
+  if (SECRETS.some((pattern) => pattern.test(text))) return false
   if (text.length < 16) return true
   if (/\p{Ll}/u.test(text) && /\p{Lu}/u.test(text)) {
     if (/\p{N}/u.test(text) || (text.match(BROKEN_WORD)?.length ?? 0) > 1) return false

@@ -465,6 +465,10 @@ describe('a quoted name', () => {
     '30 days',
     'svc_billing-2',
     'k8s',
+    'password:reset',
+    'token:read',
+    'secrets:*',
+    'user:jane@acme.example',
   ])('is shown unchanged: %s', (name) => expect(isQuotable(name)).toBe(true))
 
   it.each([
@@ -474,6 +478,16 @@ describe('a quoted name', () => {
     'a://b@c@d',
     'db=postgres://app:p/w@db',
     'postgres://app:p?w#@db',
+    'postgres://db/x?user=app&password=hunter2',
+    'host=db user=app password=hunter2',
+    'host=db user=app password = hunter2',
+    'Server=db;Uid=app;Pwd=hunter2;',
+    'app:hunter2@tcp(db:3306)/x',
+    'app:hunter2@unix(/run/my.sock)/x',
+    '{"password":"hunter2"}',
+    '{ "api_key" : "hunter2" }',
+    'PGPASSWORD=hunter2',
+    'client_secret=hunter2',
   ])('is no address with a user or a password: %s', (text) => {
     expect(isQuotable(text)).toBe(false)
   })
