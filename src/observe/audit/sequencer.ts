@@ -5,6 +5,7 @@
  * @module
  */
 import { randomInt } from 'node:crypto'
+import { types } from 'node:util'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import { Recent } from '../../lib/recent.js'
 import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
@@ -122,9 +123,11 @@ export class Sequencer {
 
   #handOver({ text }: AuditCheckpoint): void {
     try {
-      this.#options.onCheckpoint?.(text)
+      const result = this.#options.onCheckpoint?.(text)
+      // Through a new promise, because a subclass may run its own `then`.
+      if (types.isPromise(result)) Promise.resolve(result).catch(noop)
     } catch {
-      // The error of a listener must not end the run.
+      // The error of a listener must not end the run, or the process.
     }
   }
 
