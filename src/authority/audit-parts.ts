@@ -27,6 +27,8 @@ export interface AuditPartsOptions {
   readonly store: Store
   readonly callStore: StoreCall
   readonly clock: ResolvedClock
+  /** The time in Unix milliseconds, by the clock of the store if this node's is known to be wrong. */
+  readonly now: () => number
   readonly trail: AuditTrail
   readonly seals: AuditTagger
   readonly onIncident: (kind: AuditIncidentKind, count: number) => void
@@ -38,6 +40,7 @@ export function makeAuditParts({
   store: { audit: store },
   callStore: call,
   clock,
+  now,
   trail,
   seals,
   onIncident,
@@ -57,5 +60,5 @@ export function makeAuditParts({
       trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'audit', id }),
     onDeleted: (count) => onIncident('deleted', count),
   })
-  return { sequencer, log: new AuditLog({ ...common, sequencer, keepMs }) }
+  return { sequencer, log: new AuditLog({ ...common, now, sequencer, keepMs }) }
 }

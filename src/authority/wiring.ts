@@ -69,7 +69,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     follower,
     announcements: new Announcements({ follower, index }),
   }
-  const auditing = makeAuditing(base, keys)
+  const auditing = makeAuditing(base, keys, follower)
   const verifier = new Verifier({
     ...options,
     clock,
@@ -213,11 +213,12 @@ function makeKeys(base: Base): Keys {
   return { keyring, feedKeyring, tagKeyring, tagger: new RecordTagger(tagKeyring) }
 }
 
-function makeAuditing(base: Base, { tagKeyring }: Keys): Parts['auditing'] {
+function makeAuditing(base: Base, { tagKeyring }: Keys, { time }: Follower): Parts['auditing'] {
   const seals = new AuditTagger(tagKeyring)
   base.trail.sealWith((id, body) => seals.tag(id, body))
   return makeAuditParts({
     ...base,
+    now: () => time.stamp(),
     seals,
     onIncident: (kind, count) => base.incidents.note(`audit.${kind}`, count),
   })

@@ -5,7 +5,6 @@
  */
 import * as z from 'zod/mini'
 import { WatchwordError } from '../../errors.js'
-import type { ResolvedClock } from '../../lib/clock.js'
 import { bare } from '../../lib/fields.js'
 import { invalidArgument } from '../../lib/invalid.js'
 import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../../lib/query.js'
@@ -74,7 +73,8 @@ const verifySchema = strict({ checkpoint: optional(z.string('expected the text o
 export interface AuditLogOptions {
   readonly store: AuditStore
   readonly call: StoreCall
-  readonly clock: ResolvedClock
+  /** The time in Unix milliseconds, by the clock of the store if this node's is known to be wrong. */
+  readonly now: () => number
   readonly seals: AuditSeals
   readonly witness: AuditWitness
   readonly newest: NewestCheckpoint
@@ -160,10 +160,10 @@ export class AuditLog {
   /** Verifies every row, against the known checkpoints and the given one. */
   async verify(raw: unknown): Promise<AuditReport> {
     const { checkpoint } = parseInput(verifySchema, raw, 'options')
-    const { witness, clock, keepMs } = this.#options
+    const { witness, now, keepMs } = this.#options
     const given = checkpoint === undefined ? [] : [this.#given(checkpoint)]
     const anchors = () => [...witness.seen, ...given].sort((a, b) => a.size - b.size)
-    const purgedUntil = clock.now() - keepMs + SLACK_MS
+    const purgedUntil = now() - keepMs + SLACK_MS
     return verifyAudit({ ...this.#options, anchors, purgedUntil })
   }
 

@@ -2,7 +2,8 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ready } from 'watchword/paseto'
 import type { AuditEntry, AuditHead, AuditStore } from 'watchword/store'
-import { closeAll, MINUTE, rig, sharedStore } from '../../../support/harness.js'
+import { manualClock } from 'watchword/testkit'
+import { closeAll, DAY, HOUR, MINUTE, rig, START, sharedStore } from '../../../support/harness.js'
 
 beforeAll(() => ready)
 afterEach(closeAll)
@@ -103,5 +104,45 @@ describe('a store that does not return its keys', () => {
     await clock.advance(MINUTE)
     expect(incidents()).toEqual([['audit.unreadable', 1]])
     expect((await watchword.audit.verify()).ok).toBe(false)
+  })
+})
+
+describe('a node whose clock is behind that of the store', () => {
+  it('does not call rows edited that were purged in time', async () => {
+    const [store, right] = [sharedStore(), manualClock(START)]
+    const dated = { ...store, now: async () => right.now() }
+    const options = { audit: { keep: '1d' } } as const
+    const { watchword, root } = await rig(options, { store: dated, clock: right })
+    await watchword.issue(INPUT)
+    await watchword.audit.checkpoint()
+    await watchword.close()
+    right.step(DAY + 30 * MINUTE)
+    await store.audit?.purge(right.now() - DAY - MINUTE)
+    for (const behind of [0, 2 * HOUR]) {
+      const clock = manualClock(right.now() - behind)
+      const node = await rig(options, { store: dated, root, clock })
+      expect((await node.watchword.audit.verify()).first).toBeNull()
+    }
+  })
+})
+
+describe('a listener of checkpoints that fails', () => {
+  it('ends neither the run nor the process, also if it is asynchronous', async () => {
+    const texts: string[] = []
+    const rejections: unknown[] = []
+    const note = (error: unknown) => rejections.push(error)
+    process.on('unhandledRejection', note)
+    try {
+      const onCheckpoint = async (text: string) => {
+        texts.push(text)
+        throw new Error('the bucket is full')
+      }
+      const { watchword } = await rig({ audit: { onCheckpoint } })
+      const { size } = await watchword.audit.checkpoint()
+      await new Promise(setImmediate)
+      expect([texts.length, size, rejections]).toEqual([1, 1, []])
+    } finally {
+      process.off('unhandledRejection', note)
+    }
   })
 })
