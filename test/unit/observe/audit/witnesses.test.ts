@@ -266,14 +266,22 @@ describe('the remembered checkpoints', () => {
     const witness = new AuditWitness()
     witness.see({ size: 0, root: '' })
     expect(witness.seen).toEqual([])
-    for (let size = 1; size <= 1000; size++) witness.see({ size, root: root('a') })
-    expect(witness.largest.size).toBe(1000)
-    expect(witness.seen.length).toBeLessThanOrEqual(64)
-    // Cut to 500, and grown again with other rows.
-    for (let size = 501; size <= 2000; size++) witness.see({ size, root: root('b') })
-    expect(witness.largest).toEqual({ size: 2000, root: root('b') })
-    expect(witness.seen).toContainEqual({ size: 1000, root: root('a') })
-    expect(witness.seen.length).toBeLessThanOrEqual(128)
+    for (let size = 1; size <= 9000; size++) witness.see({ size, root: root('a') })
+    expect(witness.largest.size).toBe(9000)
+    expect(witness.seen.length).toBeLessThanOrEqual(4096)
+    // Cut to 8500, and grown again with other rows.
+    for (let size = 8501; size <= 18_000; size++) witness.see({ size, root: root('b') })
+    expect(witness.largest).toEqual({ size: 18_000, root: root('b') })
+    expect(witness.seen).toContainEqual({ size: 9000, root: root('a') })
+    expect(witness.seen.length).toBeLessThanOrEqual(4096 + 64)
+  })
+
+  it('include each of the last day, so that a cut tail that was grown over is still contradicted', () => {
+    const witness = new AuditWitness()
+    for (let size = 1; size <= 5000; size++) witness.see({ size, root: root('a') })
+    // Cut by one row and grown again by a node that knew nothing of it, before this node has read again.
+    for (let size = 5001; size <= 5000 + 24 * 60; size++) witness.see({ size, root: root('b') })
+    expect(witness.seen).toContainEqual({ size: 5000, root: root('a') })
   })
 
   it('keep two of one size that differ, and one of two that are equal', () => {
