@@ -11,15 +11,19 @@ export type AuditColumns = Omit<AuditRow, 'id' | 'body' | 'tag'>
 
 /** The fields of a row for an event. */
 export function columnsOf(event: AuditEvent): AuditColumns {
-  const { at, action, actor, target, id } = event
-  const named = (kind: string) => (target === kind && id !== undefined ? id : null)
+  const { at, action, actor } = event
+  // `Object.prototype` may be polluted, and the body has own fields only.
+  const own = (field: 'target' | 'id' | 'subject' | 'family') =>
+    Object.hasOwn(event, field) ? (event[field] ?? null) : null
+  const [target, id] = [own('target'), own('id')]
+  const named = (kind: string) => (target === kind ? id : null)
   return {
     at,
     action,
     actor,
-    subject: event.subject ?? named('subject'),
-    token: target === undefined ? (id ?? null) : named('token'),
-    family: event.family ?? named('family'),
+    subject: own('subject') ?? named('subject'),
+    token: target === null ? id : named('token'),
+    family: own('family') ?? named('family'),
   }
 }
 

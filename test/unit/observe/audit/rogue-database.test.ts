@@ -146,3 +146,22 @@ describe('a listener of checkpoints that fails', () => {
     }
   })
 })
+
+describe('a polluted Object.prototype', () => {
+  it('does not change the rows that are written meanwhile', async () => {
+    const { watchword } = await attacked()
+    const prototype = Object.prototype as Record<string, unknown>
+    const polluted = ['subject', 'family', 'target', 'id']
+    try {
+      for (const name of polluted) prototype[name] = 'token'
+      await watchword.keys.rotate()
+      await watchword.issue(INPUT)
+      await watchword.revoke({ subject: 'other' }, { actor: 'ops' })
+    } finally {
+      for (const name of polluted) delete prototype[name]
+    }
+    expect((await watchword.audit.verify()).first).toBeNull()
+    await watchword.audit.checkpoint()
+    expect((await watchword.audit.verify()).first).toBeNull()
+  })
+})
