@@ -88,6 +88,8 @@ const EDITS: readonly ((row: RawRow, n: number) => RawRow)[] = [
   (row) => ({ ...row, hash: leafOf('x') }),
 ]
 
+const CONTENT = ['action', 'actor', 'subject', 'subject_hash', 'token', 'family', 'body', 'tag']
+
 const replaced = (rows: readonly RawRow[], at: number, row: RawRow): RawRow[] =>
   rows.map((each, i) => (i === at ? row : each))
 
@@ -221,6 +223,18 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'roll back a copy': (_, { a }, older) => {
     const copy = pick(older, a)
     return { audit: copy, expected: { index: copy.rows.length, what: 'missing', id: null } }
+  },
+  'remove the content of a row, and the proof of its age': (audit, { a }) => {
+    // Appended after the first checkpoint that the living node has seen.
+    const half = Math.ceil(audit.rows.length / 2)
+    const at = half + (a % (audit.rows.length - half))
+    const row = audit.rows[at] as RawRow
+    const gone = Object.fromEntries(CONTENT.map((name) => [name, null]))
+    const wiped = { ...row, ...gone, written_at: 0, place: withOtherKey(String(row['place'])) }
+    return {
+      audit: { ...audit, rows: replaced(audit.rows, at, wiped) },
+      expected: { index: at, what: 'edited', id: row['id'], byNodesOnly: true },
+    }
   },
   'edit the checkpoint': (audit, { b, c }, older) => ({
     audit: { ...audit, head: pick(HEADS, b)(audit, c, older) },
