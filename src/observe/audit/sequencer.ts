@@ -7,10 +7,10 @@
 import { randomInt } from 'node:crypto'
 import { types } from 'node:util'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
-import { Recent } from '../../lib/recent.js'
 import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
+import { ForgedRows } from './forged.js'
 import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
 import { type AuditSeals, checkRow, MAX_SIZE } from './seals.js'
@@ -41,13 +41,11 @@ export interface SequencerOptions {
 
 const PAGE = 500
 const MAX_RACES = 20
-const MAX_FORGED = 10_000
 
 /** Appends the rows of one authority. */
 export class Sequencer {
   readonly #options: SequencerOptions
-  // Bounded: an attacker may insert and delete such rows without end.
-  readonly #forged = new Recent<true>(MAX_FORGED)
+  readonly #forged: ForgedRows
   #range = new CompactRange()
   #running: Promise<AuditCheckpoint> | undefined
   #timer: Timer | undefined
@@ -55,6 +53,7 @@ export class Sequencer {
 
   constructor(options: SequencerOptions) {
     this.#options = options
+    this.#forged = new ForgedRows(options.onForged)
   }
 
   /** The size of the tree when this node last read or extended it. */
@@ -107,6 +106,7 @@ export class Sequencer {
   async #run(): Promise<AuditCheckpoint> {
     const { trail, witness, newest, origin, own } = this.#options
     await trail.flush()
+    this.#forged.begin()
     const { largest } = witness
     const head = await newest.read()
     await this.#catchUp(head)
@@ -183,16 +183,13 @@ export class Sequencer {
   }
 
   async #genuine(rows: readonly AuditRow[]): Promise<readonly AuditRow[]> {
-    const { seals, onForged } = this.#options
+    const { seals } = this.#options
     await seals.load(rows.map(({ tag }) => tag))
     const genuine: AuditRow[] = []
     for (const row of rows) {
       const integrity = checkRow(seals, row)
       if (integrity === 'intact') genuine.push(row)
-      else if (integrity === 'tampered' && this.#forged.get(row.id) === undefined) {
-        this.#forged.set(row.id, true)
-        onForged(row.id)
-      }
+      else if (integrity === 'tampered') this.#forged.note(row.id)
     }
     return genuine
   }

@@ -1,7 +1,7 @@
 /** An attacker who writes to the database of an audit while a node lives, and outages that look like one. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ready } from 'watchword/paseto'
-import type { AuditEntry, AuditHead, AuditStore } from 'watchword/store'
+import type { AuditEntry, AuditHead, AuditRow, AuditStore } from 'watchword/store'
 import { manualClock } from 'watchword/testkit'
 import { closeAll, DAY, HOUR, MINUTE, rig, START, sharedStore } from '../../../support/harness.js'
 
@@ -51,6 +51,26 @@ describe('a stored size that no tree has', () => {
     expect((await watchword.audit.checkpoint()).size).toBe(size)
     expect(incidents()).toEqual([['audit.tampered', 1]])
     expect((await watchword.audit.verify()).ok).toBe(false)
+  })
+})
+
+describe('a flood of forged rows', () => {
+  it('is reported by at most 100 rows a run, and with short ids', async () => {
+    const { watchword, part } = await attacked()
+    const [like] = (await part.read(0, 1)).flatMap(({ row }) => row ?? [])
+    const ids = Array.from({ length: 150 }, (_, i) => `01ZZ${i}`)
+    for (const id of [...ids, '~'.repeat(100_000)])
+      await part.write([{ ...(like as AuditRow), id }])
+    const reported = async () => {
+      await watchword.audit.checkpoint()
+      while (watchword.health().audit.waiting > 0) await new Promise(setImmediate)
+      const page = await watchword.audit.list({ action: 'store.tampered', limit: 1000 })
+      return page.items.map(({ event }) => event.id)
+    }
+    expect((await reported()).length).toBe(100)
+    const all = await reported()
+    expect(all).toEqual(expect.arrayContaining([...ids, 'a text of 100000 characters']))
+    expect(all.length).toBe(151)
   })
 })
 
