@@ -10,6 +10,7 @@ import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
+import { isCount } from './entries.js'
 import { ForgedRows } from './forged.js'
 import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
@@ -134,7 +135,8 @@ export class Sequencer {
   /** Brings the compact range to the newest checkpoint. */
   async #catchUp({ size, range }: ReadCheckpoint): Promise<void> {
     if (range !== undefined) this.#range = range.copy()
-    else if (size !== this.#range.size) this.#range = await this.#recompute(size)
+    // An attacker may have written any number, also one that no tree can have.
+    else if (size !== this.#range.size && isCount(size)) this.#range = await this.#recompute(size)
   }
 
   // The state was edited, or sealed with a key that is no longer stored.
@@ -147,7 +149,7 @@ export class Sequencer {
       for (const { hash } of entries.slice(0, size - range.size))
         range.append(Buffer.from((hash ?? '').padEnd(64, '0'), 'hex'))
     }
-    // Rows are missing. Placeholders keep the size; the checks name what is wrong. An attacker may have written any size.
+    // Rows are missing. Placeholders keep the size; the checks name what is wrong.
     range.fill(leafHash(''), size)
     return range
   }

@@ -45,13 +45,25 @@ async function attacked() {
 }
 
 describe('a stored size that no tree has', () => {
-  it.each([2 ** 40, 2 ** 47 + 5, 2 ** 63])('does not hold the process up: %d', async (size) => {
+  it.each([2 ** 40, 2 ** 47 + 5, 2 ** 53 - 1])('does not hold the process up: %d', async (size) => {
     const { watchword, state, incidents } = await attacked()
     state.head = { size, state: 'x' }
     expect((await watchword.audit.checkpoint()).size).toBe(size)
     expect(incidents()).toEqual([['audit.tampered', 1]])
     expect((await watchword.audit.verify()).ok).toBe(false)
   })
+
+  it.each([2 ** 63, Number.POSITIVE_INFINITY, Number.NaN, -5, 1.5])(
+    'is not taken up if it is no number of rows: %d',
+    async (size) => {
+      const { watchword, state, incidents } = await attacked()
+      const before = (await watchword.audit.checkpoint()).size
+      state.head = { size, state: 'x' }
+      expect((await watchword.audit.checkpoint()).size).toBeGreaterThanOrEqual(before)
+      expect(incidents()).toContainEqual(['audit.tampered', expect.any(Number)])
+      expect((await watchword.audit.verify()).ok).toBe(false)
+    },
+  )
 })
 
 describe('a flood of forged rows', () => {
