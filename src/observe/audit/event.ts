@@ -9,6 +9,13 @@ import type { AuditEvent } from '../channels.js'
 /** The fields of a row that follow from its event. */
 export type AuditColumns = Omit<AuditRow, 'id' | 'body' | 'tag'>
 
+// No id that an authority has written is longer, and no name. Some databases do not limit what an attacker writes.
+const MAX_FOUND = 1024
+
+/** The id of a row that was found in the store, for an event. */
+export const foundId = (id: string): string =>
+  id.length > MAX_FOUND ? `a text of ${id.length} characters` : id
+
 /** The fields of a row for an event. */
 export function columnsOf(event: AuditEvent): AuditColumns {
   const { at, action, actor } = event

@@ -5,12 +5,11 @@
  * @module
  */
 import { Recent } from '../../lib/recent.js'
+import { foundId } from './event.js'
 
 const MAX_KNOWN = 10_000
 // Each report is a row of the audit, and waits in the same memory as all others. Later runs report the rest.
 const MAX_A_RUN = 100
-// The id of no row that an authority has written is longer. Some databases do not limit it.
-const MAX_ID = 64
 
 /** The forged rows that one node has reported. */
 export class ForgedRows {
@@ -29,7 +28,7 @@ export class ForgedRows {
 
   /** Reports a row, unless that was done before or the run has reported enough. */
   note(written: string): void {
-    const id = written.length > MAX_ID ? `a text of ${written.length} characters` : written
+    const id = foundId(written)
     if (this.#reported >= MAX_A_RUN || this.#known.get(id) !== undefined) return
     this.#reported++
     this.#known.set(id, true)

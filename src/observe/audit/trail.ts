@@ -5,11 +5,12 @@
  * @module
  */
 import type { ResolvedClock } from '../../lib/clock.js'
+import { bare } from '../../lib/fields.js'
 import { Recent } from '../../lib/recent.js'
 import type { AuditRow, AuditStore } from '../../store/audit.js'
 import { type AuditEvent, audits } from '../channels.js'
 import type { StoreCall } from '../failures.js'
-import { bodyOf, columnsOf } from './event.js'
+import { bodyOf, columnsOf, foundId } from './event.js'
 import { OwnRows } from './own-rows.js'
 
 /** An event as the caller describes it. */
@@ -135,9 +136,11 @@ export class AuditTrail {
    * Publishes an event that a caller can cause again and again, such as the use of one token. It is kept once an hour for
    * each `key`, so that no caller can fill the store.
    */
-  noteOnce(key: string, content: AuditContent): void {
+  noteOnce(key: string, given: AuditContent): void {
+    const { id } = bare(given)
+    const content = id === undefined ? given : { ...given, id: foundId(id) }
     const now = this.#options.clock.monotonic()
-    const name = `${content.action} ${key}`
+    const name = `${content.action} ${foundId(key)}`
     const isRepeated = now - (this.#noted.get(name) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS
     if (!isRepeated) {
       this.#noted.set(name, now)

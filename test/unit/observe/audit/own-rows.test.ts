@@ -68,6 +68,21 @@ describe('rows without a key for their tags', () => {
     expect(trail.own.has(certain.id)).toBe(true)
   })
 
+  it('keep no long text that someone wrote into the store in place of an id', async () => {
+    const clock = resolveClock(manualClock(START))
+    const { audit: store } = sharedStore()
+    const common = { clock, issuer: ISSUER, newId: idMaker() }
+    const trail = new AuditTrail({ ...common, store, call: (work) => work() })
+    trail.sealWith(() => 'tag')
+    const ids = ['x'.repeat(1024), 'x'.repeat(1_000_000)]
+    for (const id of [...ids, ...ids])
+      trail.noteOnce(id, { action: 'store.tampered', actor: 'system', target: 'token', id })
+    await trail.flush()
+    const rows = (await store?.listPending({ limit: 9 })) ?? []
+    expect(rows.map(({ token }) => token)).toEqual([ids[0], 'a text of 1000000 characters'])
+    expect(Math.max(...rows.map(({ body }) => body.length))).toBeLessThan(2000)
+  })
+
   it('are not made if the audit is not kept', async () => {
     const clock = resolveClock(manualClock(START))
     const common = { clock, issuer: ISSUER, newId: idMaker(), store: undefined }
