@@ -1,4 +1,4 @@
-// Bundles programs of examples/ or bench/ with the build's own settings, rather than transforming them on the fly, because
+// Bundles TypeScript programs with the build's own settings, rather than transforming them on the fly, because
 // loaders wrap functions to keep their names, and that would be measured too.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -5,11 +5,10 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bundle } from '../../.config/bundle.mjs'
 import type { Order, Report } from './pollution-child.js'
 
 const NAMES = [
@@ -19,23 +18,14 @@ const NAMES = [
 ] as const
 const KINDS = ['true', 'text', 'function'] as const
 
-const program = join(process.cwd(), '.cache', `pollution-child-${process.pid}.mjs`)
+let bundled = ''
 let child: ChildProcess
 let first: Report
 
 beforeAll(async () => {
-  mkdirSync(join(process.cwd(), '.cache'), { recursive: true })
-  await build({
-    entryPoints: ['test/http/pollution-child.ts'],
-    outfile: program,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    tsconfig: 'tsconfig.json',
-    alias: { watchword: './src/index.ts' },
-  })
+  const made = await bundle(['test/http/pollution-child.ts'], `pollution-child-${process.pid}`)
+  bundled = made.folder
+  const [program = ''] = made.bundles
   // The output of a broken framework is ignored.
   child = fork(program, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   first = await reported()
@@ -43,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => {
   child.kill()
-  rmSync(program, { force: true })
+  rmSync(bundled, { recursive: true, force: true })
 })
 
 async function reported(): Promise<Report> {

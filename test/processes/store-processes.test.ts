@@ -9,10 +9,10 @@ import { randomInt } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createWatchword } from 'watchword'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { bundle } from '../../.config/bundle.mjs'
 import { faultsOf, readState } from './check.js'
 import { type Act, read } from './history.js'
 import { LIMITED, limitedSubject, type Orders, optionsOf } from './orders.js'
@@ -23,29 +23,20 @@ const SECONDS = Number(process.env['WATCHWORD_PROCESS_SECONDS'] ?? 5)
 const SEED = Number(process.env['WATCHWORD_PROCESS_SEED'] ?? randomInt(2 ** 31))
 
 let folder = ''
+let bundled = ''
 let program = ''
 
 beforeAll(async () => {
   await ready
   folder = mkdtempSync(join(tmpdir(), 'watchword-processes-'))
-  // Inside the repository, so that packages that are not bundled are found.
-  program = join(process.cwd(), '.cache', `store-worker-${process.pid}.mjs`)
-  await build({
-    entryPoints: ['test/processes/worker.ts'],
-    outfile: program,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    tsconfig: 'tsconfig.json',
-    alias: { watchword: './src/index.ts', 'watchword/paseto': './src/paseto.ts' },
-  })
+  const made = await bundle(['test/processes/worker.ts'], `worker-${process.pid}`)
+  bundled = made.folder
+  program = made.bundles[0] as string
 })
 
 afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(program, { force: true })
+  for (const made of [folder, bundled])
+    if (made !== '') rmSync(made, { recursive: true, force: true })
 })
 
 describe('eight processes on one database', async () => {

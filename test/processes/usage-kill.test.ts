@@ -8,10 +8,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createWatchword, type TokenUsage, type Watchword } from 'watchword'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
+import { bundle } from '../../.config/bundle.mjs'
 import { availablePlaces, openStore } from './stores.js'
 import { BURST, type Burst, type UsageOrders } from './usage-orders.js'
 
@@ -22,29 +22,20 @@ const ROUNDS = 3
 const LONGEST_MS = 3000
 
 let folder = ''
+let bundled = ''
 let program = ''
 
 beforeAll(async () => {
   await ready
   folder = mkdtempSync(join(tmpdir(), 'watchword-usage-'))
-  // Inside the repository, so that packages that are not bundled are found.
-  program = join(process.cwd(), '.cache', `usage-worker-${process.pid}.mjs`)
-  await build({
-    entryPoints: ['test/processes/usage-worker.ts'],
-    outfile: program,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    tsconfig: 'tsconfig.json',
-    alias: { watchword: './src/index.ts' },
-  })
+  const made = await bundle(['test/processes/usage-worker.ts'], `usage-worker-${process.pid}`)
+  bundled = made.folder
+  program = made.bundles[0] as string
 })
 
 afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(program, { force: true })
+  for (const made of [folder, bundled])
+    if (made !== '') rmSync(made, { recursive: true, force: true })
 })
 
 /** One process: its name, what it accepted, and how it ended. */

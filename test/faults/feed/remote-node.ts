@@ -4,36 +4,18 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { build } from 'esbuild'
+import { bundle } from '../../../.config/bundle.mjs'
 import type { Question, Reply } from './child.js'
 import { GONE, type Node, type NodeOrders } from './node.js'
 import type { NodeLog, NodeState } from './observer.js'
 
-let built: Promise<string> | undefined
-
-// Inside the repository, so that packages that are not bundled are found.
-async function buildProgram(): Promise<string> {
-  const outfile = join(process.cwd(), '.cache', `feed-node-${process.pid}.mjs`)
-  await build({
-    entryPoints: ['test/faults/feed/child.ts'],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    tsconfig: 'tsconfig.json',
-    alias: { watchword: './src/index.ts', 'watchword/paseto': './src/paseto.ts' },
-  })
-  return outfile
-}
+let bundled: ReturnType<typeof bundle> | undefined
 
 /** Removes the program that the processes run. */
 export async function removeProgram(): Promise<void> {
-  const program = await built
-  built = undefined
-  if (program !== undefined) rmSync(program, { force: true })
+  const made = await bundled
+  bundled = undefined
+  if (made !== undefined) rmSync(made.folder, { recursive: true, force: true })
 }
 
 interface Waiting {
@@ -65,8 +47,9 @@ export class RemoteNode implements Node {
 
   /** Starts a process, and waits until its node is live. */
   static async open(orders: NodeOrders): Promise<RemoteNode> {
-    built ??= buildProgram()
-    const child = fork(await built, [JSON.stringify(orders)], { serialization: 'advanced' })
+    bundled ??= bundle(['test/faults/feed/child.ts'], `feed-node-${process.pid}`)
+    const [program = ''] = (await bundled).bundles
+    const child = fork(program, [JSON.stringify(orders)], { serialization: 'advanced' })
     const node = new RemoteNode(orders.name, child)
     await node.#ask('state')
     return node
