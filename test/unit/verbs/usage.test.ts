@@ -1,5 +1,7 @@
+import { ulid } from 'ulid'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { TokenUsage, UsageNotKept } from 'watchword'
+import type { UsageStore } from 'watchword/store'
 import { closeAll, HOUR, MINUTE, rig, SECOND, START, sharedStore } from '../../support/harness.js'
 
 afterEach(closeAll)
@@ -145,5 +147,54 @@ describe('tokens.usage', () => {
       // Uncounted uses may have been made in the very millisecond in which it was closed.
       { node: 'two', from: START, to: START + 5 * MINUTE + 1 },
     ])
+  })
+
+  it('adds up every token of a family of more than 1,000', async () => {
+    const store = sharedStore()
+    const pages: (string | undefined)[] = []
+    const listTokens: typeof store.listTokens = async (filter, page) => {
+      const [record] = await store.listTokens(filter, { limit: 1 })
+      if (record === undefined) return []
+      pages.push(page.after)
+      // The record of the second page is the one that was used.
+      if (page.after !== undefined) return [record]
+      return Array.from({ length: 1000 }, (_, i) => ({ ...record, id: ulid(START + i) }))
+    }
+    const { watchword } = await rig({}, { store: { ...store, listTokens } })
+    const { token, family } = await watchword.issue(INPUT)
+    watchword.verify(token)
+    expect(kept(await watchword.tokens.usage({ family })).requests).toBe(1)
+    expect(pages).toEqual([undefined, expect.any(String)])
+  })
+
+  it('reports this process as a gap if its counts cannot be written', async () => {
+    const store = sharedStore()
+    const mergeRows = () => Promise.reject(new Error('the store is down'))
+    const usage = { ...(store.usage as UsageStore), mergeRows }
+    const { watchword, clock } = await rig({ node: 'one' }, { store: { ...store, usage } })
+    const { token, id } = await watchword.issue(INPUT)
+    watchword.verify(token)
+    clock.step(SECOND)
+    expect(kept(await watchword.tokens.usage({ id }))).toMatchObject({
+      requests: 0,
+      coverage: { complete: false, gaps: [{ node: 'one', from: START, to: START + SECOND }] },
+    })
+  })
+
+  it.each([
+    ['no target', undefined, {}, 'target'],
+    ['an empty target', {}, {}, 'expected { id } or { family }'],
+    ['two targets', { id: ulid(START), family: ulid(START) }, {}, 'expected { id } or { family }'],
+    ['an id that is not a ULID', { id: 'one' }, {}, 'expected a ULID'],
+    ['less than a minute', { id: ulid(START) }, { since: '59s' }, 'since'],
+    ['more than ten years', { id: ulid(START) }, { since: '3651d' }, 'since'],
+    ['a text that is not a duration', { id: ulid(START) }, { since: 'yesterday' }, 'since'],
+  ])('rejects %s', async (_, target, options, message) => {
+    const { watchword } = await rig()
+    const usage = () => watchword.tokens.usage(target as never, options as never)
+    await expect(usage()).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining(message),
+    })
   })
 })

@@ -112,7 +112,11 @@ describe('the counters of an hour', () => {
     token.uses = 2
     token.reportedMinute = FROM / MINUTE
     hour.close(token, FROM)
-    expect([token.hour, token.reportedMinute, hour.openAt(slot)]).toEqual([undefined, -1, undefined])
+    expect([token.hour, token.reportedMinute, hour.openAt(slot)]).toEqual([
+      undefined,
+      -1,
+      undefined,
+    ])
     expect(row().requests).toBe(2)
   })
 
