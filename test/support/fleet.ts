@@ -140,7 +140,7 @@ export function remoteFeed(
 }
 
 /** A feed that is polled once a day, for tests that let months pass. */
-export function rarelyPolled(feed: RevocationFeed): RevocationFeed {
+export function rarelyPolled(feed: RevocationFeed = memoryFeed()): RevocationFeed {
   return feedOver(feed, { info: { ...feed.info, suggestedPollMs: DAY } })
 }
 

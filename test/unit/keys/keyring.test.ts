@@ -71,7 +71,7 @@ describe('keys', () => {
   })
 
   it('rotate automatically: published ahead, activated at the retirement, removed after their last token', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const { clock } = fleet
     const a = await fleet.start()
     const [first] = activeOn(a) as [KeyInfo]
@@ -142,7 +142,7 @@ describe('keys', () => {
   })
 
   it('expire by the ttl of the authority that made them, and cap tokens from an authority with a longer ttl', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const a = await fleet.start()
     const b = await fleet.start({ policies: { service: { ...POLICY, ttl: '90d' } } })
     const [key] = activeOn(a) as [KeyInfo]
@@ -160,7 +160,7 @@ describe('keys', () => {
 
 describe('keys.rotate', () => {
   it('publishes a successor in advance, which every node has when it activates', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const { clock } = fleet
     const [a, b] = (await fleet.nodes(2)) as [Watchword, Watchword]
     const [first] = activeOn(a) as [KeyInfo]
@@ -185,7 +185,7 @@ describe('keys.rotate', () => {
   })
 
   it('makes one key when twenty authorities call it in the same tick', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const nodes = await fleet.nodes(20)
     const made = await Promise.all(nodes.map((node) => node.keys.rotate()))
     expect(new Set(made.flatMap(idOf)).size).toBe(1)
@@ -195,7 +195,7 @@ describe('keys.rotate', () => {
 
 describe('twenty authorities', () => {
   it('make one key when they start in the same tick', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const nodes = await Promise.all(Array.from({ length: 20 }, () => fleet.start()))
     expect(await stored()).toHaveLength(1)
     const token = await issueOn(nodes[7] as Watchword)
@@ -203,7 +203,7 @@ describe('twenty authorities', () => {
   })
 
   it('make one key when they find themselves without one in the same tick', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const nodes = await fleet.nodes(20)
     fleet.clock.step(31 * DAY)
     const tokens = await Promise.all(nodes.map((node) => issueOn(node)))
@@ -244,7 +244,7 @@ describe('keys.revoke', () => {
   })
 
   it('leaves the active key alone when it revokes a pending or retired one', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const a = await fleet.start()
     const [first] = activeOn(a) as [KeyInfo]
     const [pending] = (await a.keys.rotate()) as [KeyInfo]
@@ -255,7 +255,7 @@ describe('keys.revoke', () => {
   })
 
   it('leaves no gap when the remaining key is about to expire', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     const a = await fleet.start()
     const [first] = activeOn(a) as [KeyInfo]
     await fleet.clock.advance(first.retiresAt - fleet.clock.now() - DAY)
@@ -758,7 +758,7 @@ describe('an unknown key', () => {
   it('costs no read when it belongs to another audience or has expired', async () => {
     fleet = await newFleet({
       audience: ['orders-api', 'users-api'],
-      feed: rarelyPolled(memoryFeed()),
+      feed: rarelyPolled(),
     })
     let reads = 0
     const store = around(fleet.store, (method, call) => {
@@ -1009,7 +1009,7 @@ describe('a failure of the store', () => {
   })
 
   it('after a new key was written makes the node find that key instead of making another', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     let lost = false
     const store = around(fleet.store, async (method, call) => {
       const result = await call()
@@ -1025,7 +1025,7 @@ describe('a failure of the store', () => {
   })
 
   it('stops only the issue of tokens, and the auditor is called once for each change', async () => {
-    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled(memoryFeed()) })
+    fleet = await newFleet({ keys: KEYS, feed: rarelyPolled() })
     let down = false
     const store = around(fleet.store, (_method, call) =>
       down ? Promise.reject(new Error('down')) : call(),

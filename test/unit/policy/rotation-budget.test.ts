@@ -16,6 +16,7 @@ import {
   issueOn,
   newFleet,
   POLICY,
+  rarelyPolled,
   SECOND,
   verdict,
 } from '../../support/fleet.js'
@@ -71,7 +72,7 @@ describe('the rotation budget', () => {
   })
 
   it('counts a family as new while the clock is behind its first token', async () => {
-    fleet = await newFleet()
+    fleet = await newFleet({ maxStaleness: '1h', feed: rarelyPolled() })
     const a = await fleet.start()
     await fleet.clock.advance(2 * DAY)
     const first = await issueOn(a)

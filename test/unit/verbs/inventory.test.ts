@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { memoryStore } from 'watchword'
 import type { TokenFilter } from 'watchword/store'
+import { rarelyPolled } from '../../support/fleet.js'
 import { closeAll, codeOf, rig, START } from '../../support/harness.js'
 
 const HOUR = 3_600_000
@@ -34,7 +35,7 @@ describe('tokens.list and tokens.count', () => {
   })
 
   it('filter by the last reported use', async () => {
-    const { watchword, clock } = await rig()
+    const { watchword, clock } = await rig({ maxStaleness: '1h' }, { feed: rarelyPolled() })
     const DAY = 24 * HOUR
     const used = await watchword.issue(INPUT)
     const unused = await watchword.issue(INPUT)

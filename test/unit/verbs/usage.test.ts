@@ -2,6 +2,7 @@ import { ulid } from 'ulid'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { TokenUsage, UsageNotKept } from 'watchword'
 import type { UsageStore } from 'watchword/store'
+import { rarelyPolled } from '../../support/fleet.js'
 import { closeAll, HOUR, MINUTE, rig, SECOND, START, sharedStore } from '../../support/harness.js'
 
 afterEach(closeAll)
@@ -50,8 +51,8 @@ describe('tokens.usage', () => {
   })
 
   it('adds up hours, days and families', async () => {
-    // Renews its lease less often, so that days pass sooner.
-    const { watchword, clock } = await rig({ maxStaleness: '1h' })
+    // Reads the feed and renews its lease less often, so that days pass sooner.
+    const { watchword, clock } = await rig({ maxStaleness: '1h' }, { feed: rarelyPolled() })
     const first = await watchword.issue(INPUT)
     watchword.verify(first.token)
     await clock.advance(2 * HOUR)

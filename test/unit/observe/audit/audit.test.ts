@@ -11,6 +11,7 @@ import { manualClock } from 'watchword/testkit'
 import { resolveClock } from '../../../../src/lib/clock.js'
 import { idMaker } from '../../../../src/lib/new-id.js'
 import { AuditTrail } from '../../../../src/observe/audit/trail.js'
+import { rarelyPolled } from '../../../support/fleet.js'
 import {
   activeKey,
   closeAll,
@@ -20,6 +21,7 @@ import {
   HOUR,
   ISSUER,
   MINUTE,
+  type Rig,
   type RigOptions,
   rig,
   START,
@@ -70,9 +72,9 @@ function editable() {
   return { store, part, state }
 }
 
-async function setup(options: RigOptions = {}) {
+async function setup(options: RigOptions = {}, shared: Partial<Rig> = {}) {
   const edited = editable()
-  const made = await rig(options, { store: edited.store })
+  const made = await rig(options, { store: edited.store, ...shared })
   const { watchword } = made
   const issue = async (count: number) => {
     for (let i = 0; i < count; i++) await watchword.issue({ ...INPUT, subject: `svc_${i}` })
@@ -234,7 +236,10 @@ describe('the kept audit', () => {
   })
 
   it('drops content after `keep`, and still verifies', async () => {
-    const { watchword, clock, issue } = await setup({ audit: { keep: '2d' } })
+    const { watchword, clock, issue } = await setup(
+      { audit: { keep: '2d' }, maxStaleness: '1h' },
+      { feed: rarelyPolled() },
+    )
     const { text } = await issue(3)
     await clock.advance(3 * DAY)
     await clock.advance(2 * HOUR)
