@@ -13,11 +13,9 @@ const MUTANTS = 'test/contract/*-mutants.test.ts'
 
 /** The tests of which the fast groups run only a part: see `test/support/runs.ts`. */
 const THOROUGH = [
-  'test/property/{cache,keys}/**/*.test.ts',
-  'test/property/observe/audit/attacks.test.ts',
-  'test/property/verbs/{revoke-preview,rotate}.test.ts',
-  'test/property/report/replay.test.ts',
-  'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
+  'test/property/**/*.test.ts',
+  'test/unit/revocation/follower/{agreed-time,puller,witness}.test.ts',
+  'test/unit/verbs/issue.test.ts',
 ]
 
 const SHARED = ['unit', 'vectors', 'types', 'property', 'http']

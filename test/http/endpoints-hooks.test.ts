@@ -21,6 +21,7 @@ import type { EndpointAuthority, EndpointsOptions } from '../../src/http/endpoin
 import * as forExpress from '../../src/http/express.js'
 import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
+import { rarelyPolled } from '../support/fleet.js'
 import {
   closeAll,
   cuttableFeed,
@@ -634,7 +635,10 @@ describe('a rotation', () => {
 
   it('tells the holder of the last token of a family to ask for a new one', async () => {
     const policies = { service: { ttl: '1d', maxLifetime: '2d', scopes: ['orders:*'] } }
-    const { watchword, clock } = await rig({ policies })
+    const { watchword, clock } = await rig(
+      { policies, maxStaleness: '1h' },
+      { feed: rarelyPolled() },
+    )
     const ask = await asking({ authority: watchword })
     const first = await watchword.issue(INPUT)
     await clock.advance(DAY - MINUTE)

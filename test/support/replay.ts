@@ -6,8 +6,8 @@
 import fc from 'fast-check'
 import type { IssuedToken, RequestContext, RevokeTarget, Watchword } from 'watchword'
 import { type ImpactReport, impact, type ReportTarget } from 'watchword/report'
-import { targetsOf } from './fleet.js'
-import { closeAll, MINUTE, type Rig, rig, sharedStore } from './harness.js'
+import { rarelyPolled, targetsOf } from './fleet.js'
+import { closeAll, HOUR, MINUTE, type Rig, rig, sharedStore } from './harness.js'
 
 const ACTOR = { actor: 'ops' } as const
 const AUDIENCES = ['orders-api', 'users-api'] as const
@@ -119,8 +119,8 @@ const send = (nodes: Nodes, { issued, caller, node, scope }: Recorded) =>
   nodes[node].authenticate(issued.token, { scopes: [scope] }, caller)
 
 async function start(base?: Rig): Promise<{ readonly nodes: Nodes; readonly first: Rig }> {
-  const options = { policies: POLICIES, audience: AUDIENCES }
-  const first = base ?? (await rig(options, { store: sharedStore() }))
+  const options = { policies: POLICIES, audience: AUDIENCES, maxStaleness: HOUR }
+  const first = base ?? (await rig(options, { store: sharedStore(), feed: rarelyPolled() }))
   const { store, clock, feed, root } = first
   const second = await rig(options, { store, clock, feed, root })
   return { first, nodes: [first.watchword, second.watchword] }
@@ -177,7 +177,7 @@ export async function replay(scenario: Scenario): Promise<Comparison> {
     if (isPolicy) {
       const { store, clock, feed, root } = first
       const shared = { store, clock, feed, root }
-      const options = { policies: CHANGED, audience: AUDIENCES }
+      const options = { policies: CHANGED, audience: AUDIENCES, maxStaleness: HOUR }
       const restarted = [await rig(options, shared), await rig(options, shared)] as const
       after = [restarted[0].watchword, restarted[1].watchword]
     } else {

@@ -11,9 +11,9 @@ if (!(FACTOR > 0)) throw new RangeError('WATCHWORD_PROPERTY_RUNS: expected a num
 /**
  * The number of runs of a property: `count` times the factor.
  *
- * @param fewest - The fewest runs. Default: `count`, for properties that also check that their inputs met every case.
+ * @param fewest - The fewest runs, such as `count` where a property also checks that its inputs met every case.
  */
-export const runs = (count: number, fewest = count): number =>
+export const runs = (count: number, fewest = 1): number =>
   Math.max(fewest, Math.ceil(count * FACTOR))
 
 /** The cases of a matrix: all of them, or those that `isTypical` picks where only a part is tried. */

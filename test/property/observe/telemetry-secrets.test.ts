@@ -13,6 +13,7 @@ import { instrument } from 'watchword/otel'
 import { logFields, protect } from 'watchword/web'
 import { METRICS } from '../../../src/observe/otel/metrics.js'
 import { ready } from '../../../src/paseto.js'
+import { rarelyPolled } from '../../support/fleet.js'
 import {
   AUDIENCE,
   claimsText,
@@ -129,7 +130,7 @@ it('exports no secret, no id in a metric, and a bounded number of attribute valu
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
       const exported = sdk()
-      const setup = await rig()
+      const setup = await rig({ maxStaleness: '1h' }, { feed: rarelyPolled() })
       const world: World = { ...setup, tokens: [], ids: [], logged: [] }
       const stop = instrument(setup.watchword, { meter: exported.meter, tracer: exported.tracer })
       for (const each of steps) await take(world, each)

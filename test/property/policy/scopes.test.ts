@@ -54,7 +54,7 @@ describe('covers', () => {
         chains++
         return covers(a, c)
       }),
-      { numRuns: runs(20_000) },
+      { numRuns: runs(20_000, 20_000) },
     )
     expect(chains).toBeGreaterThan(100)
   })

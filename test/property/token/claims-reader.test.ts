@@ -174,7 +174,7 @@ describe('the positional reader', () => {
           expect(claims).toEqual(general(changed))
         },
       ),
-      { numRuns: runs(20_000) },
+      { numRuns: runs(20_000, 20_000) },
     )
     expect(read).toBeGreaterThan(100)
   })

@@ -183,7 +183,7 @@ describe('a JSON object is accepted', () => {
           }
         },
       ),
-      { numRuns: runs(5000) },
+      { numRuns: runs(5000, 5000) },
     )
     expect(accepted).toBeGreaterThan(1000)
   })

@@ -260,7 +260,7 @@ describe('nested calls', () => {
             unsubscribe(name, listener)
           await closeAll()
         }),
-        { numRuns: runs(40), endOnFailure: true },
+        { numRuns: runs(40, 40), endOnFailure: true },
       )
       expect(nested).toBeGreaterThan(500)
     })

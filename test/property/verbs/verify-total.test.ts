@@ -210,7 +210,7 @@ describe('one token is one string (A4)', () => {
         refused++
         expectRefused(changed)
       }),
-      { numRuns: runs(60_000) },
+      { numRuns: runs(60_000, 60_000) },
     )
     expect(refused).toBeGreaterThan(50_000)
     expect(plain.watchword.verify(token).ok).toBe(true)
@@ -263,7 +263,7 @@ describe('what verify accepts', () => {
         accepted++
         expect(await theirs(presented)).toEqual(JSON.parse(claimsText(change)))
       }),
-      { numRuns: runs(1500) },
+      { numRuns: runs(1500, 1500) },
     )
     expect(accepted).toBeGreaterThan(200)
     expect(await failureOf(() => theirs(token.slice(0, -1)))).toMatchObject({

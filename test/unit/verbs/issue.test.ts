@@ -26,6 +26,7 @@ import {
   START,
 } from '../../support/harness.js'
 import { protocol } from '../../support/paseto-protocol.js'
+import { runs } from '../../support/runs.js'
 
 beforeAll(() => ready)
 afterEach(closeAll)
@@ -415,12 +416,12 @@ describe('ids', () => {
     }
   })
 
-  it('increase strictly, for a hundred thousand of them in one millisecond (J115)', async () => {
+  it('increase strictly, for up to a hundred thousand of them in one millisecond (J115)', async () => {
     const { watchword } = await rig()
     const input = { ...INPUT, policy: 'short' }
     let last = ''
     const batch = Array.from({ length: 1000 }, () => input)
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < runs(100); i++) {
       for (const { id } of await watchword.issueMany(batch)) {
         if (id <= last) expect.fail(`${id} follows ${last}`)
         last = id

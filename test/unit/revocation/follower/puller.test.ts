@@ -4,6 +4,7 @@ import { chaosLog } from 'watchword/testkit'
 import { type DelayedLine, delayed, wait } from '../../../support/delayed-feed.js'
 import { ACTOR, around, drive, issueOn, SECOND } from '../../../support/fleet.js'
 import { type LogFleet, newLogFleet } from '../../../support/log-fleet.js'
+import { runs } from '../../../support/runs.js'
 
 let fleet: LogFleet
 afterEach(() => fleet.close())
@@ -11,7 +12,7 @@ afterEach(() => fleet.close())
 describe('a response of the log that another one overtakes', () => {
   const LEASE_MS = 20 * SECOND
   // The touch is sent at a time of its own, which is drawn: not each trial meets it.
-  const TRIALS = 40
+  const TRIALS = runs(40)
 
   /**
    * Three nodes, of which two lose the store and then the third, which revokes on its side of the log. The second one
