@@ -1,4 +1,4 @@
-// Runs npm scripts at the same time: `node .config/at-once.mjs build lint typecheck`. The output of each is printed in one
+// Runs npm scripts at the same time: `node .config/at-once.mjs build lint`. The output of each is printed in one
 // piece when it ends. Fails if any of them fails, after all have ended.
 import { spawn } from 'node:child_process'
 
