@@ -39,7 +39,7 @@ export interface AuditRow {
 export interface AuditLeaf {
   /** The id of a pending row. */
   readonly id: string
-  /** The leaf hash of its body: SHA-256 over a zero byte and the body. */
+  /** The SHA-256 of its body. Stores keep it unchanged. */
   readonly hash: string
   /** The index, time and hash, sealed by the authority. Stores keep it unchanged. */
   readonly place: string

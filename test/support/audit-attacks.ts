@@ -48,7 +48,7 @@ export type Attack = (audit: RawAudit, choice: Choice, older: readonly RawAudit[
 
 const pick = <T>(list: readonly T[], n: number): T => list[n % list.length] as T
 
-const leafOf = (body: string) => hash('sha256', Buffer.from(`\0${body}`), 'hex')
+const hashOf = (body: string) => hash('sha256', body, 'hex')
 
 /** Flips one character of a text. */
 function flipped(text: string, n: number): string {
@@ -68,7 +68,7 @@ function withOtherKey(seal: string): string {
 /** Replaces the actor everywhere, and computes the hash anew, as someone who knows the format would. */
 function withActor(row: RawRow, actor: string): RawRow {
   const body = JSON.stringify({ ...JSON.parse(String(row['body'])), actor })
-  return { ...row, actor, body, hash: leafOf(body) }
+  return { ...row, actor, body, hash: hashOf(body) }
 }
 
 const EDITS: readonly ((row: RawRow, n: number) => RawRow)[] = [
@@ -85,10 +85,29 @@ const EDITS: readonly ((row: RawRow, n: number) => RawRow)[] = [
   (row) => withActor(row, 'eve'),
   (row) => ({ ...row, body: null, tag: null, actor: null, action: null, subject: null }),
   (row) => ({ ...row, id: `${String(row['id']).slice(0, -1)}~` }),
-  (row) => ({ ...row, hash: leafOf('x') }),
+  (row) => ({ ...row, hash: hashOf('x') }),
 ]
 
 const CONTENT = ['action', 'actor', 'subject', 'subject_hash', 'token', 'family', 'body', 'tag']
+
+/** Without its content, and as old as rows that were purged. No key opens the place that says otherwise. */
+function wiped(row: RawRow): RawRow {
+  const gone = Object.fromEntries(CONTENT.map((name) => [name, null]))
+  return { ...row, ...gone, written_at: 0, place: withOtherKey(String(row['place'])) }
+}
+
+/** The same, stored as versions did that left the time out of leaves: the leaf is the one that it was. */
+function wipedAsBefore(row: RawRow): RawRow {
+  const { written_at: at, hash: content, place } = row
+  const leaf = hash('sha256', `\0${UNTIMED}:${at}:${content}`, 'hex')
+  return wiped({ ...row, hash: leaf, place: String(place).slice(TIMED.length) })
+}
+
+const TIMED = '2.'
+// The number of rows of such versions in the tree.
+const UNTIMED = 0
+
+const WIPES: readonly ((row: RawRow) => RawRow)[] = [wiped, wipedAsBefore]
 
 const replaced = (rows: readonly RawRow[], at: number, row: RawRow): RawRow[] =>
   rows.map((each, i) => (i === at ? row : each))
@@ -99,7 +118,7 @@ const numbered = (rows: readonly RawRow[]): RawRow[] => rows.map((row, idx) => (
 function forged(like: RawRow, n: number): RawRow {
   const id = `01ZZZZZZZZZZZZZZZZZZZZ${String(n % 10_000).padStart(4, '0')}`
   const body = JSON.stringify({ ...JSON.parse(String(like['body'])), actor: 'eve', row: id })
-  const row = { ...like, id, actor: 'eve', body, hash: leafOf(body) }
+  const row = { ...like, id, actor: 'eve', body, hash: hashOf(body) }
   const [tag, place] = [String(like['tag']), String(like['place'])]
   return pick(
     [
@@ -224,16 +243,20 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     const copy = pick(older, a)
     return { audit: copy, expected: { index: copy.rows.length, what: 'missing', id: null } }
   },
-  'remove the content of a row, and the proof of its age': (audit, { a }) => {
-    // Appended after the first checkpoint that the living node has seen.
-    const half = Math.ceil(audit.rows.length / 2)
-    const at = half + (a % (audit.rows.length - half))
+  'remove the content of a row, and the proof of its age': (audit, { a, b }) => {
+    const at = a % audit.rows.length
     const row = audit.rows[at] as RawRow
-    const gone = Object.fromEntries(CONTENT.map((name) => [name, null]))
-    const wiped = { ...row, ...gone, written_at: 0, place: withOtherKey(String(row['place'])) }
     return {
-      audit: { ...audit, rows: replaced(audit.rows, at, wiped) },
-      expected: { index: at, what: 'edited', id: row['id'], byNodesOnly: true },
+      audit: { ...audit, rows: replaced(audit.rows, at, pick(WIPES, b)(row)) },
+      expected: { index: at, what: 'edited', id: row['id'] },
+    }
+  },
+  'remove the content of the first rows, and the proof of their age': (audit, { a, b }) => {
+    const left = 1 + (a % audit.rows.length)
+    const rows = audit.rows.map((row, i) => (i < left ? pick(WIPES, b)(row) : row))
+    return {
+      audit: { ...audit, rows },
+      expected: { index: 0, what: 'edited', id: audit.rows[0]?.['id'] },
     }
   },
   'edit the checkpoint': (audit, { b, c }, older) => ({
@@ -273,7 +296,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     const row = audit.pending[at] as RawRow
     const idx = audit.rows.length
     const place = pick(audit.rows, b)['place'] as string
-    const placed = { ...row, idx, hash: leafOf(String(row['body'])), place }
+    const placed = { ...row, idx, hash: hashOf(String(row['body'])), place }
     return {
       audit: {
         ...audit,

@@ -8,8 +8,9 @@ import type { ResolvedClock } from '../../lib/clock.js'
 import type { AuditHead, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import type { AuditIncidentKind } from '../incident-kind.js'
+import { AuditTree } from './audit-tree.js'
 import type { AuditSeals } from './seals.js'
-import { CompactRange, hashesOf } from './tree.js'
+import { hashesOf } from './tree.js'
 import type { AuditWitness, SeenCheckpoint } from './witness.js'
 
 /** Options of the reader. */
@@ -28,7 +29,7 @@ export interface ReadCheckpoint {
   /** The size that the store states. */
   readonly size: number
   /** The tree; `undefined` if the authority did not seal it, or with a key that is lost. */
-  readonly range: CompactRange | undefined
+  readonly range: AuditTree | undefined
   /** Whether the key that it names is lost. */
   readonly isUnreadable: boolean
   /** Whether the key that it names could not be looked up. */
@@ -40,7 +41,7 @@ export class NewestCheckpoint {
   readonly #options: NewestOptions
   #last: Last = {
     ...{ head: { size: 0, state: '' }, size: 0 },
-    ...{ range: new CompactRange(), isUnreadable: false, isOutOfReach: false },
+    ...{ range: new AuditTree(0, [], 0), isUnreadable: false, isOutOfReach: false },
   }
 
   constructor(options: NewestOptions) {
@@ -69,7 +70,7 @@ export class NewestCheckpoint {
   }
 
   /** Remembers a checkpoint that this node has made. */
-  made(state: string, made: CompactRange): void {
+  made(state: string, made: AuditTree): void {
     const { size } = made
     const range = made.copy()
     this.#last = { head: { size, state }, range, isUnreadable: false, isOutOfReach: false, size }
@@ -77,18 +78,15 @@ export class NewestCheckpoint {
     witness.see({ size, root: range.root(), seenAt: clock.reading() })
   }
 
-  async #open({
-    size,
-    state,
-  }: AuditHead): Promise<CompactRange | AuditIncidentKind | 'out of reach'> {
-    if (size === 0 && state === '') return new CompactRange()
+  async #open({ size, state }: AuditHead): Promise<AuditTree | AuditIncidentKind | 'out of reach'> {
+    if (size === 0 && state === '') return new AuditTree(0, [], 0)
     const { seals } = this.#options
     const isLost = await seals.load([state])
     const opened = seals.openState(state)
     if (opened === 'unknown') return isLost ? 'unreadable' : 'out of reach'
     if (opened === 'tampered' || opened.size !== size) return 'tampered'
     return opened.hashes.length === hashesOf(size)
-      ? new CompactRange(size, opened.hashes)
+      ? new AuditTree(size, opened.hashes, opened.untimed)
       : 'tampered'
   }
 }
@@ -102,7 +100,7 @@ interface Last extends ReadCheckpoint {
 
 // After a rollback the tree grows again. Only the step back is reported, not each checkpoint after it.
 function faultOf(
-  range: CompactRange,
+  range: AuditTree,
   last: Last,
   known: readonly SeenCheckpoint[],
 ): AuditIncidentKind | undefined {

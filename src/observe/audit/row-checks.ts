@@ -7,8 +7,8 @@ import { DAY } from '../../lib/duration.js'
 import type { AuditEntry, AuditRow } from '../../store/audit.js'
 import { agrees, agreesWith, eventOf } from './event.js'
 import type { AuditFaultKind } from './fault.js'
-import { type AuditPlace, type AuditSeals, loadAll } from './seals.js'
-import { leafHex } from './tree.js'
+import { type AuditPlace, type AuditSeals, isTimed, loadAll } from './seals.js'
+import { bodyHash, leafHex } from './tree.js'
 
 /** Options of the checks. */
 export interface RowCheckOptions {
@@ -25,9 +25,19 @@ export type RowFinding =
   | Exclude<AuditFaultKind, 'checkpoint'>
   /** Moved towards the end of the tree. */
   | 'pushed'
+  /** Intact, but sealed after another number of rows of earlier versions than are stored before it. */
+  | 'recounted'
   /** The key of its seals is lost, so only a checkpoint can prove it. */
   | 'unproved'
   | undefined
+
+/** Where a row is expected. */
+export interface ExpectedPlace {
+  /** The number of rows before it. */
+  readonly size: number
+  /** The number of them that are of earlier versions, whose leaves cover no time; `undefined` if it is not known. */
+  readonly untimed?: number
+}
 
 /** Checks rows, each by itself. */
 export class RowChecks {
@@ -53,26 +63,31 @@ export class RowChecks {
     this.#after = Math.max(this.#after, time)
   }
 
-  /** Checks an entry that is expected at this index. */
-  check(entry: AuditEntry, expected: number): RowFinding {
+  /** Checks an entry of the tree. */
+  check(entry: AuditEntry, expected: ExpectedPlace): RowFinding {
     const { id, index, place, row } = entry
-    if (index === null || index < expected) return 'inserted'
-    if (index > expected) return 'missing'
+    if (index === null || index < expected.size) return 'inserted'
+    if (index > expected.size) return 'missing'
     const sealed = this.#options.seals.openPlace(id, place as string)
-    if (sealed === 'unknown') return this.#unproved(entry)
+    if (sealed === 'unknown') return this.#unproved(entry, expected)
     if (sealed === 'tampered') return this.#displaced(entry)
     if (sealed.index !== index) return sealed.index < index ? 'pushed' : 'moved'
     if (sealed.hash !== entry.hash || sealed.at !== entry.at) return 'edited'
-    if (row === null) return this.#purged(entry)
-    const isWhole = this.#isTagOf(row, sealed) && isHashed(entry, row) && agreesWith(row, row.body)
-    return isWhole ? undefined : 'edited'
+    const isWhole =
+      row === null
+        ? this.#isPurged(entry)
+        : this.#isTagOf(row, sealed) && isHashed(entry, row) && agreesWith(row, row.body)
+    if (!isWhole) return 'edited'
+    const { untimed = sealed.untimed } = expected
+    return sealed.untimed === undefined || sealed.untimed === untimed ? undefined : 'recounted'
   }
 
-  #purged({ at }: AuditEntry): RowFinding {
-    return at > this.#options.purgedUntil ? 'edited' : undefined
+  #isPurged({ at }: AuditEntry): boolean {
+    return at <= this.#options.purgedUntil
   }
 
-  // No seal proves the time of a row whose content is gone and whose key is lost. A genuine one was appended long ago.
+  // No seal proves the time of a row whose content is gone and whose key is lost. The checkpoint after it does, but the
+  // last rows may have none. A genuine one was appended long ago.
   #isOld(): boolean {
     return this.#after <= this.#options.purgedUntil + MAX_WAITED_MS
   }
@@ -82,12 +97,15 @@ export class RowChecks {
   }
 
   // The key of the place is lost.
-  #unproved(entry: AuditEntry): RowFinding {
-    const { id, row } = entry
-    if (row === null) return this.#isOld() ? (this.#purged(entry) ?? 'unproved') : 'edited'
+  #unproved(entry: AuditEntry, { size, untimed = size }: ExpectedPlace): RowFinding {
+    const { id, place, row } = entry
+    const isLate = untimed < size && !isTimed(place as string)
+    if (row === null)
+      return this.#isOld() && this.#isPurged(entry) && !isLate ? 'unproved' : 'edited'
     const tag = this.#options.seals.check(id, row.body, row.tag)
     // The tag was made before the place, so its key is not lost any later.
     if (tag === 'intact') return 'moved'
+    if (isLate) return 'edited'
     const event = tag === 'unknown' && isHashed(entry, row) ? eventOf(id, row.body) : undefined
     return event !== undefined && agrees(row, event) ? 'unproved' : 'edited'
   }
@@ -103,9 +121,10 @@ export class RowChecks {
   }
 }
 
-/** Whether the content of a row has the leaf hash of its entry. */
-function isHashed({ id, at, hash }: AuditEntry, row: AuditRow): boolean {
-  return row.id === id && row.at === at && leafHex(row.body) === hash
+/** Whether the content of a row has the hash of its entry. */
+function isHashed({ id, at, hash, place }: AuditEntry, row: AuditRow): boolean {
+  const found = isTimed(place as string) ? bodyHash(row.body) : leafHex(row.body)
+  return row.id === id && row.at === at && found === hash
 }
 
 function rowIdOf(body: string): string {

@@ -13,21 +13,31 @@ export const MAX_SIZE = 2 ** 48 - 1
 /** Why a seal was not opened: made without the keys of the authority, or with a key that cannot be loaded any more. */
 export type Unsealed = 'tampered' | 'unknown'
 
+/** What the place of a row starts with if its leaf covers its time. Earlier versions wrote places without it. */
+export const TIMED = '2.'
+
+/** Whether the leaf of a row with this place covers its time. */
+export const isTimed = (place: string): boolean => place.startsWith(TIMED)
+
 /** What the place of a row contains. */
 export interface AuditPlace {
   readonly index: number
   /** When the row was written. */
   readonly at: number
-  /** The leaf hash, in hexadecimal. */
+  /** The hash of the body, in hexadecimal; the leaf hash if an earlier version sealed the place. */
   readonly hash: string
   /** A hash of its tag, in hexadecimal. */
   readonly tagHash: string
+  /** The number of rows of the tree whose leaves cover no time; `undefined` if an earlier version sealed the place. */
+  readonly untimed?: number
 }
 
 /** What the state of the tree contains: its compact range. */
 export interface AuditState {
   readonly size: number
   readonly hashes: readonly Uint8Array[]
+  /** The number of rows whose leaves cover no time; `undefined` if an earlier version sealed the state. */
+  readonly untimed?: number
 }
 
 /** The seals of the audit, see `keys/audit-tagger.ts`. */
@@ -38,10 +48,10 @@ export interface AuditSeals {
    */
   load(seals: readonly string[]): Promise<boolean>
   check(id: string, body: string, tag: string): 'intact' | Unsealed
-  place(id: string, place: AuditPlace): string | undefined
+  place(id: string, place: Required<AuditPlace>): string | undefined
   openPlace(id: string, place: string): AuditPlace | Unsealed
   tagHash(tag: string): string
-  state(range: AuditState): string | undefined
+  state(range: Required<AuditState>): string | undefined
   openState(state: string): AuditState | Unsealed
 }
 

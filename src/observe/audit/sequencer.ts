@@ -9,6 +9,7 @@ import { types } from 'node:util'
 import type { ResolvedClock, Timer } from '../../lib/clock.js'
 import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
+import { AuditTree } from './audit-tree.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
 import { isCount } from './entries.js'
 import { ForgedRows } from './forged.js'
@@ -16,7 +17,7 @@ import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
 import { type AuditSeals, checkRow, MAX_SIZE } from './seals.js'
 import type { AuditTrail } from './trail.js'
-import { CompactRange, leafHash } from './tree.js'
+import { bodyHash, leafHash } from './tree.js'
 import type { AuditWitness } from './witness.js'
 
 /** Options of the sequencer. */
@@ -47,7 +48,7 @@ const MAX_RACES = 20
 export class Sequencer {
   readonly #options: SequencerOptions
   readonly #forged: ForgedRows
-  #range = new CompactRange()
+  #range = new AuditTree()
   #running: Promise<AuditCheckpoint> | undefined
   #timer: Timer | undefined
   #stopped = false
@@ -140,14 +141,14 @@ export class Sequencer {
   }
 
   // The state was edited, or sealed with a key that is no longer stored.
-  async #recompute(size: number): Promise<CompactRange> {
+  async #recompute(size: number): Promise<AuditTree> {
     const { store, call } = this.#options
-    const range = new CompactRange()
+    const range = new AuditTree()
     while (range.size < size) {
       const entries = await call(() => store.read(range.size, PAGE))
       if (entries.length === 0) break
-      for (const { hash } of entries.slice(0, size - range.size))
-        range.append(Buffer.from((hash ?? '').padEnd(64, '0'), 'hex'))
+      for (const { at, hash, place } of entries.slice(0, size - range.size))
+        range.appendStored({ at, hash: (hash ?? '').padEnd(64, '0'), place: place ?? '' })
     }
     // Rows are missing. Placeholders keep the size; the checks name what is wrong.
     range.fill(leafHash(''), size)
@@ -206,12 +207,12 @@ export class Sequencer {
     if (range.size > MAX_SIZE - rows.length) return undefined
     const leaves: AuditLeaf[] = []
     for (const { id, at, body, tag } of rows) {
-      const leaf = leafHash(body)
-      const hash = leaf.toString('hex')
-      const place = seals.place(id, { index: range.size, at, hash, tagHash: seals.tagHash(tag) })
+      const hash = bodyHash(body)
+      const { size: index, untimed } = range
+      const place = seals.place(id, { index, at, untimed, hash, tagHash: seals.tagHash(tag) })
       if (place === undefined) return undefined
       leaves.push({ id, hash, place })
-      range.append(leaf)
+      range.appendRow({ at, hash })
     }
     const state = seals.state(range)
     if (state === undefined) return undefined

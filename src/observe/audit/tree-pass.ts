@@ -5,12 +5,12 @@
  */
 import type { AuditEntry, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
+import { AuditTree } from './audit-tree.js'
 import { parseEntry } from './entries.js'
 import type { AuditFault } from './fault.js'
 import type { ReadCheckpoint } from './newest.js'
 import { RowChecks } from './row-checks.js'
-import type { AuditSeals } from './seals.js'
-import { CompactRange } from './tree.js'
+import { type AuditSeals, isTimed } from './seals.js'
 import type { SeenCheckpoint } from './witness.js'
 
 /** Options of a pass. */
@@ -40,7 +40,7 @@ interface Place {
 export class TreePass {
   readonly #options: TreePassOptions
   readonly #checks: RowChecks
-  readonly #range = new CompactRange()
+  readonly #range = new AuditTree()
   readonly #anchors: SeenCheckpoint[]
   /** The first row since the last checkpoint whose seals cannot be opened: only a checkpoint proves it. */
   #unproved: Place | undefined
@@ -48,6 +48,8 @@ export class TreePass {
   #unprovedRun: Place | undefined
   /** A row that no key proves and a checkpoint contradicts, until the rows after it show whether it was inserted. */
   #contradicted: AuditFault | undefined
+  /** The first row without content that passes for one of an earlier version: only a later row proves that it is. */
+  #untimed: Place | undefined
   /** The number of rows that a checkpoint proves. */
   anchoredTo = 0
 
@@ -77,6 +79,7 @@ export class TreePass {
       if (isLast) break
     }
     if (this.#contradicted !== undefined) return this.#contradicted
+    if (this.#untimed !== undefined) return edited(this.#untimed)
     // A checkpoint of a larger tree: the last rows were cut off, or an older copy was restored.
     return this.#anchors.length === 0 ? this.#unprovedTail() : missing(this.#range.size)
   }
@@ -112,21 +115,29 @@ export class TreePass {
       const id: unknown = (value as { readonly id?: unknown } | null)?.id
       return { index, id: typeof id === 'string' ? id : null, what: 'edited' }
     }
-    const { id, hash } = entry
-    const found = this.#checks.check(entry, index)
+    const { id, at, row } = entry
+    const [hash, place] = [entry.hash as string, entry.place as string]
+    const found = this.#checks.check(entry, this.#range)
     if (found === 'missing') return missing(index)
     if (found === 'pushed') {
       // By the rows before it that no key proves, or by those that were moved.
-      const { index: at, id: by } = this.#unprovedRun ?? { index, id }
-      return { index: at, id: by, what: this.#unprovedRun === undefined ? 'moved' : 'inserted' }
+      const by = this.#unprovedRun ?? { index, id }
+      return { ...by, what: this.#unprovedRun === undefined ? 'moved' : 'inserted' }
     }
     if (this.#contradicted !== undefined && found !== 'unproved') return this.#contradicted
+    if (found === 'recounted') return edited(this.#untimed ?? this.#unproved ?? { index, id })
+    const isUntimed = row === null && !isTimed(place)
+    if (found === 'edited' && isUntimed) return edited(this.#untimed ?? { index, id })
     if (found === 'unproved') {
       this.#unproved ??= { index, id }
       this.#unprovedRun ??= { index, id }
+      if (isUntimed) this.#untimed ??= { index, id }
     } else if (found !== undefined) return { index, id, what: found }
-    else this.#unprovedRun = undefined
-    this.#range.append(Buffer.from(hash as string, 'hex'))
+    else {
+      this.#unprovedRun = undefined
+      if (isTimed(place)) this.#untimed = undefined
+    }
+    this.#range.appendStored({ at, hash, place })
     return undefined
   }
 
@@ -137,17 +148,23 @@ export class TreePass {
     while (this.#anchors[0]?.size === size) {
       const anchor = this.#anchors.shift() as SeenCheckpoint
       if (anchor.root !== this.#range.root()) {
+        const unproved = this.#untimed ?? this.#unproved
         // If every row is genuine, these are not the rows that were here: those were removed, and others appended.
-        if (this.#unproved === undefined) return missing(this.anchoredTo)
-        this.#contradicted = { ...this.#unproved, what: 'edited' }
+        if (unproved === undefined) return missing(this.anchoredTo)
+        this.#contradicted = edited(unproved)
         return undefined
       }
+      if (this.#range.untimed < size) this.#untimed = undefined
       this.anchoredTo = size
       this.#checks.appendedAfter(anchor.seenAt)
       this.#unproved = undefined
     }
     return undefined
   }
+}
+
+function edited(place: Place): AuditFault {
+  return { ...place, what: 'edited' }
 }
 
 function missing(index: number): AuditFault {

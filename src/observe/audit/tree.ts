@@ -21,6 +21,11 @@ export function leafHex(data: string): string {
   return hash('sha256', `\0${data}`, 'hex')
 }
 
+/** The hash of the body of a row, in hexadecimal. */
+export function bodyHash(body: string): string {
+  return hash('sha256', body, 'hex')
+}
+
 // Overwritten by each call, which runs no foreign code.
 const node = Buffer.alloc(1 + 2 * HASH_BYTES, 1)
 

@@ -6,7 +6,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ready } from 'watchword/paseto'
 import type { AuditEntry, AuditHead, AuditRow, AuditStore, Store } from 'watchword/store'
-import { leafHex } from '../../../../src/observe/audit/tree.js'
+import { bodyHash } from '../../../../src/observe/audit/tree.js'
 import { closeAll, rig, sharedStore } from '../../../support/harness.js'
 
 beforeAll(() => ready)
@@ -66,7 +66,7 @@ const replaced =
 const withContent = (entry: AuditEntry, change: (body: string) => string) => {
   const row = entry.row as AuditRow
   const body = change(row.body)
-  return { row: { ...row, body }, hash: leafHex(body) }
+  return { row: { ...row, body }, hash: bodyHash(body) }
 }
 
 describe('rows whose keys are lost', () => {
