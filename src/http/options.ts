@@ -10,8 +10,8 @@ import { bare, fieldsOf } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import type { RequestContext } from '../observe/channels.js'
-import type { TokenRecord } from '../store/store.js'
 import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
+import type { TokenInfo } from '../verbs/inputs.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { isPlain } from './own.js'
 
@@ -29,7 +29,7 @@ export interface TokenAuthority<Claims = AnyClaims> {
     options: { readonly actor: string; readonly binding?: string },
   ): Promise<{ readonly token: string }>
   /** Called only with `rotateDue`. */
-  readonly tokens?: { get(id: string): Promise<TokenRecord | undefined> }
+  readonly tokens?: { get(id: string): Promise<TokenInfo | undefined> }
 }
 
 /**

@@ -150,8 +150,8 @@ export interface RevokeReceipt {
   readonly nodes?: { readonly applied: readonly string[]; readonly pending: readonly string[] }
 }
 
-/** The stored metadata of a token; never the token. */
-export type TokenInfo = TokenRecord
+/** The stored metadata of a token: neither the token nor the codes that seal the record. */
+export type TokenInfo = Omit<TokenRecord, 'tag' | 'detailsTag'>
 
 /** New details of a token. `null` removes a detail; one that is omitted stays as it is. */
 export interface TokenDetailsInput {

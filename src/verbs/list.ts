@@ -9,7 +9,7 @@ import { type Duration, parseDuration } from '../lib/duration.js'
 import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../lib/query.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { corruptIdsOf, readCount, readToken, readTokens, recordsOf } from '../store/checked.js'
-import type { TokenFilter } from '../store/store.js'
+import type { TokenFilter, TokenRecord } from '../store/store.js'
 import { isUlid } from '../token/claims.js'
 import type { Core } from './core.js'
 import type { TokenInfo, TokenPage } from './inputs.js'
@@ -56,6 +56,11 @@ const querySchema = strict(
   'expected an object',
 )
 
+/** What operators see of a record. */
+export function infoOf({ tag: _, detailsTag: __, ...info }: TokenRecord): TokenInfo {
+  return info
+}
+
 /** The record of a token, or `undefined`. Rejects with `ERR_STORE_CORRUPT` for an edited record, and reports it. */
 export async function getToken(core: Core, id: string): Promise<TokenInfo | undefined> {
   // An id that is not a ULID belongs to no token.
@@ -63,7 +68,7 @@ export async function getToken(core: Core, id: string): Promise<TokenInfo | unde
   const record = await core.callStore(() => readToken(core.store, id))
   if (record === undefined) return undefined
   if ((await editedRows(core, [record])).size > 0) throw tampered(core, record)
-  return record
+  return infoOf(record)
 }
 
 /** The number of matching token records, including those that a list omits as corrupt. */
@@ -109,7 +114,7 @@ export async function listTokens(core: Core, raw: unknown): Promise<TokenPage> {
   for (const record of records) if (edited.has(record.id)) reportTampered(core, record)
   const corrupt = [...corruptIdsOf(shown), ...edited]
   return {
-    items: records.filter(({ id }) => !edited.has(id)),
+    items: records.filter(({ id }) => !edited.has(id)).map(infoOf),
     ...(rows.length > limit && last !== undefined ? { next: last.id } : {}),
     ...(corrupt.length > 0 ? { corrupt } : {}),
   }

@@ -24,6 +24,7 @@ import {
 } from './details.js'
 import type { TokenInfo } from './inputs.js'
 import { editedRows, tampered } from './integrity.js'
+import { infoOf } from './list.js'
 
 const patchSchema = strict(
   {
@@ -62,7 +63,8 @@ export async function updateToken(
     throw invalidArgument('id', `expected a ULID, such as issued.id, got ${shown(id)}`)
   const named = await updateNamed(core, id, { patch, actor, isNamed: true })
   for (let pass = 0; pass < DETAILS_ATTEMPTS; pass++)
-    if (!(await updateSuccessors(core, named, { patch, actor, isNamed: false }))) return named
+    if (!(await updateSuccessors(core, named, { patch, actor, isNamed: false })))
+      return infoOf(named)
   throw detailsContended(id)
 }
 

@@ -113,6 +113,6 @@ describe('the details of a row', () => {
     const { watchword, write } = await attack()
     const { id } = await watchword.issue({ ...INPUT, ...DETAILS })
     write('label = NULL, owner = NULL, purpose = NULL, details_tag = NULL', id)
-    expect(await watchword.tokens.get(id)).toMatchObject({ owner: null, detailsTag: '' })
+    expect(await watchword.tokens.get(id)).toMatchObject({ owner: null })
   })
 })

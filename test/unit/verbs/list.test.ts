@@ -32,6 +32,18 @@ describe('tokens.get', () => {
     expect(await watchword.tokens.get('not a ULID')).toBeUndefined()
   })
 
+  it('returns no code that seals the record, and neither do a list and an update', async () => {
+    const { watchword } = await rig()
+    const { id } = await issue(watchword)
+    const shown = [
+      await watchword.tokens.get(id),
+      ...(await watchword.tokens.list({})).items,
+      await watchword.tokens.update(id, { owner: 'team-a' }, { actor: 'ops' }),
+    ]
+    expect(shown).toHaveLength(3)
+    for (const info of shown) expect(JSON.stringify(info)).not.toMatch(/[tT]ag"|v4\.local/)
+  })
+
   it('rejects for an edited record and reports it', async () => {
     const store = editedStore((row) => ({ ...row, subject: 'mallory' }))
     const { watchword } = await rig({}, { store })
