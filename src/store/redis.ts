@@ -17,6 +17,7 @@ import { scriptRunner } from '../clients/redis/script.js'
 import { redisIdentity, redisNow } from '../clients/redis/server.js'
 import { Standby } from '../clients/redis/standby.js'
 import { adapterOptions } from '../lib/adapter-options.js'
+import { auditMethods } from './redis/audit.js'
 import { openStore } from './redis/open.js'
 import { otherMethods } from './redis/revocations.js'
 import { tokenMethods } from './redis/tokens.js'
@@ -81,6 +82,7 @@ export function redisStore(
     ...tokenMethods(run),
     ...otherMethods(run),
     usage: usageMethods(run),
+    audit: auditMethods(run),
     now: () => redisNow(run),
     identity: () => redisIdentity(run),
   }

@@ -20,6 +20,7 @@
  *   succeeded, by the number of its last change; `change`: the highest number
  * - `pending`: ids of stored revocations with rows left to mark, oldest first
  * - the keys of usage: see `lua-usage.ts`
+ * - the keys of the audit: see `lua-audit.ts`
  *
  * @module
  */
@@ -196,9 +197,12 @@ local function mark(row, revocation)
   redis.call('ZREM', holder(row), row.id)
 end
 
+local function endsAfter(row, at)
+  return row ~= nil and not row.broken and (tonumber(row.supersededAt or '') or math.huge) > tonumber(at)
+end
+
 local function supersede(row, at)
-  if row == nil or row.broken then return end
-  if (tonumber(row.supersededAt or '') or math.huge) <= tonumber(at) then return end
+  if not endsAfter(row, at) then return end
   redis.call('HSET', key('token', row.id), 'supersededAt', at)
   redis.call('ZADD', key('superseded'), 0, row.id)
   arrive('t', row.id)

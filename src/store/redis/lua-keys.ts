@@ -5,16 +5,22 @@
  */
 
 import { BATCH, defineScript } from '../../clients/redis/script.js'
+import { AUDIT } from './lua-audit.js'
 import { plain } from './lua-common.js'
 
-/** Inserts a key. Argument: the record. Returns `inserted`, or `taken` if its audience has that generation. */
+/**
+ * Inserts a key. Arguments: the record, then the rows of the audit. Returns `inserted`, or `taken` if its audience has
+ * that generation.
+ */
 export const INSERT_KEY = defineScript(
-  plain(`
+  plain(`${AUDIT}
 local row, flat = pairsAt(2)
-if redis.call('EXISTS', key('key', row.id)) == 1 then return { ARGV[1], 'taken' } end
-if redis.call('HSETNX', key('generations', row.audience), row.generation, row.id) == 0 then
+local generations = key('generations', row.audience)
+if redis.call('EXISTS', key('key', row.id)) == 1 or redis.call('HGET', generations, row.generation) then
   return { ARGV[1], 'taken' }
 end
+audit()
+redis.call('HSET', generations, row.generation, row.id)
 redis.call('HSET', key('key', row.id), unpack(flat))
 redis.call('ZADD', key('keys'), 0, row.id)
 redis.call('ZADD', key('expiry-of-keys'), row.expiresAt, row.id)
@@ -29,11 +35,15 @@ return readPage('keys', 'key')
 `),
 )
 
-/** Replaces a key's wrapping. Arguments: its id, the wrapping expected, the new one, the id of its root key. */
+/**
+ * Replaces a key's wrapping. Arguments: its id, the wrapping expected, the new one, the id of its root key, then the rows
+ * of the audit.
+ */
 export const REWRAP_KEY = defineScript(
-  plain(`
+  plain(`${AUDIT}
 local name = key('key', ARGV[2])
 if redis.call('HGET', name, 'wrapped') ~= ARGV[3] then return { ARGV[1], 'other' } end
+audit()
 redis.call('HSET', name, 'wrapped', ARGV[4], 'wrappedBy', ARGV[5])
 return { ARGV[1], 'done' }
 `),

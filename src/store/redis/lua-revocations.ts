@@ -7,6 +7,7 @@
  */
 
 import { BATCH, defineScript } from '../../clients/redis/script.js'
+import { AUDIT } from './lua-audit.js'
 import { plain, vital } from './lua-common.js'
 
 const SETTLE_BATCH = `
@@ -49,15 +50,17 @@ end
 `
 
 /**
- * Stores a revocation and marks a first batch of rows. Argument: the record. Returns `settled` or `more`, and the
- * number of live rows marked so far.
+ * Stores a revocation and marks a first batch of rows. Arguments: the record, then the rows of the audit. Returns
+ * `settled` or `more`, and the number of live rows marked so far.
  */
 export const REVOKE = defineScript(
   vital(`
+${AUDIT}
 ${SETTLE_BATCH}
 local revocation, flat = pairsAt(2)
 local id, kind, value = revocation.id, revocation.kind, revocation.value
 if redis.call('EXISTS', key('revocation', id)) == 0 then
+  audit()
   redis.call('HSET', key('revocation', id), unpack(flat))
   redis.call('ZADD', key('revocations'), 0, id)
   redis.call('ZADD', key('expiry-of-revocations'), revocation.expiresAt, id)

@@ -5,18 +5,19 @@
  */
 
 import { BATCH, defineScript } from '../../clients/redis/script.js'
+import { AUDIT } from './lua-audit.js'
 import { growing, vital } from './lua-common.js'
 
 /**
- * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, then the records.
+ * Inserts records, all or none. Arguments: the ceiling or nothing, `now`, the records, then the rows of the audit.
  *
  * Returns `inserted`, `limit`, or `again` after marking a batch of rows that would have been miscounted.
  */
 export const INSERT_TOKENS = defineScript(
-  growing(`
+  growing(`${AUDIT}
 local max, now, at = tonumber(ARGV[2]), ARGV[3], 4
 local fresh = {}
-while at <= #ARGV do
+while at < auditAt do
   local row, flat, after = pairsAt(at)
   at = after
   if redis.call('EXISTS', key('token', row.id)) == 0 then fresh[#fresh + 1] = { row, flat } end
@@ -44,6 +45,7 @@ if max then
   if live + #fresh > max then return { ARGV[1], 'limit' } end
 end
 
+audit()
 for _, record in ipairs(fresh) do insert(record[1], record[2]) end
 return { ARGV[1], 'inserted' }
 `),
@@ -162,14 +164,15 @@ return { ARGV[1], tag, place, count }
 )
 
 /**
- * Replaces a token's details. Arguments: its id, the expected `detailsTag`, the details. Returns `done`, or `other` if
- * the row is missing or has another tag.
+ * Replaces a token's details. Arguments: its id, the expected `detailsTag`, the details, then the rows of the audit.
+ * Returns `done`, or `other` if the row is missing or has another tag.
  */
 export const UPDATE_DETAILS = defineScript(
-  growing(`
+  growing(`${AUDIT}
 local row = storedToken(ARGV[2])
 if row == nil or row.broken or (row.detailsTag or '') ~= ARGV[3] then return { ARGV[1], 'other' } end
 local details = pairsAt(4)
+audit()
 for _, field in ipairs({ 'label', 'owner', 'purpose', 'detailsTag' }) do
   if details[field] then
     redis.call('HSET', key('token', row.id), field, details[field])
@@ -183,9 +186,12 @@ return { ARGV[1], 'done' }
 `),
 )
 
-/** Links a predecessor to its successor. Arguments: the predecessor's id, `supersededAt` or nothing, the successor. */
+/**
+ * Links a predecessor to its successor. Arguments: the predecessor's id, `supersededAt` or nothing, the successor, then
+ * the rows of the audit.
+ */
 export const SUCCEED = defineScript(
-  growing(`
+  growing(`${AUDIT}
 local row, flat = token(ARGV[2])
 local successor, successorFlat = pairsAt(4)
 if row == nil then return { ARGV[1], 'missing' } end
@@ -203,6 +209,7 @@ end
 for _, field in ipairs({ 'label', 'owner', 'purpose', 'hint' }) do
   if row[field] ~= successor[field] then return { ARGV[1], 'changed', flat } end
 end
+audit()
 redis.call('HSET', key('token', row.id), 'successor', successor.id)
 redis.call('ZREM', holder(row), row.id)
 arrive('t', row.id)
@@ -213,10 +220,14 @@ return { ARGV[1], 'succeeded' }
 `),
 )
 
-/** Moves a token's `supersededAt` to no later than a time. Arguments: its id, the time. */
+/** Moves a token's `supersededAt` to no later than a time. Arguments: its id, the time, then the rows of the audit. */
 export const SUPERSEDE = defineScript(
-  vital(`
-supersede(storedToken(ARGV[2]), ARGV[3])
+  vital(`${AUDIT}
+local row = storedToken(ARGV[2])
+if endsAfter(row, ARGV[3]) then
+  audit()
+  supersede(row, ARGV[3])
+end
 return { ARGV[1], 'done' }
 `),
 )

@@ -6,6 +6,7 @@
 
 import { BATCH, type Run, type Script, textOf } from '../../clients/redis/script.js'
 import type { Changes, KeyRecord, Page, PurgeBefore, Purged, Revocation, Store } from '../store.js'
+import { auditArgs } from './audit-rows.js'
 import { INSERT_KEY, LIST_KEYS, PURGE_KEYS, REWRAP_KEY } from './lua-keys.js'
 import { CHANGES, LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
 import { PURGE_TOKENS } from './lua-tokens.js'
@@ -23,20 +24,20 @@ const SETTLE_BATCHES = 20
 /** All methods except those for tokens. */
 export function otherMethods(run: Run): OtherMethods {
   return {
-    async revoke(revocation) {
-      const { tag, rest } = await run(REVOKE, ...revocationArgs(revocation))
+    async revoke(revocation, audit) {
+      const { tag, rest } = await run(REVOKE, ...revocationArgs(revocation), ...auditArgs(audit))
       const matched = Number(textOf(rest[0]))
       return { matched: tag === 'more' ? await settle(run, revocation.id) : matched }
     },
     changes: (after, limit) => readChanges(run, after, limit),
     listRevocations: (page) => listRevocations(run, page),
-    async insertKey(record) {
-      const { tag } = await run(INSERT_KEY, ...keyArgs(record))
+    async insertKey(record, audit) {
+      const { tag } = await run(INSERT_KEY, ...keyArgs(record), ...auditArgs(audit))
       return tag === 'inserted'
     },
     listKeys: () => listKeys(run),
-    async rewrapKey(id, expected, { wrapped, wrappedBy }) {
-      const { tag } = await run(REWRAP_KEY, id, expected, wrapped, wrappedBy)
+    async rewrapKey(id, expected, { wrapped, wrappedBy }, audit) {
+      const { tag } = await run(REWRAP_KEY, id, expected, wrapped, wrappedBy, ...auditArgs(audit))
       return tag === 'done'
     },
     purge: (before) => purge(run, before),

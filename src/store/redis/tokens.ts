@@ -6,7 +6,9 @@
 
 import { BATCH, type Run, textOf } from '../../clients/redis/script.js'
 import { WatchwordError } from '../../errors.js'
+import type { AuditRow } from '../audit.js'
 import type { Store, Succession, TokenFilter, TokenListPage, TokenRecord } from '../store.js'
+import { auditArgs } from './audit-rows.js'
 import * as lua from './lua-tokens.js'
 import { detailArgs, tokenArgs, tokenOf } from './rows.js'
 
@@ -35,10 +37,10 @@ const EQUALITIES = [
 /** The methods for tokens. */
 export function tokenMethods(run: Run): TokenMethods {
   return {
-    async insertTokens(records, limit) {
+    async insertTokens(records, limit, audit) {
       const max = limit === undefined ? '' : String(limit.max)
       const now = limit === undefined ? '' : String(limit.now)
-      const rows = records.flatMap(tokenArgs)
+      const rows = [...records.flatMap(tokenArgs), ...auditArgs(audit)]
       for (;;) {
         const { tag } = await run(lua.INSERT_TOKENS, max, now, ...rows)
         if (tag !== 'again') return tag === 'limit' ? 'limit' : 'inserted'
@@ -47,15 +49,16 @@ export function tokenMethods(run: Run): TokenMethods {
     getToken: (id) => getToken(run, id),
     listTokens: (filter, page) => listTokens(run, filter, page),
     countTokens: (filter) => countTokens(run, filter),
-    async updateDetails(id, expected, next) {
+    async updateDetails(id, expected, next, audit) {
       // A lone surrogate is sent as a replacement character, and could match stored text with that.
       if (!id.isWellFormed() || !expected.isWellFormed()) return false
-      const { tag } = await run(lua.UPDATE_DETAILS, id, expected, ...detailArgs(next))
+      const rows = [...detailArgs(next), ...auditArgs(audit)]
+      const { tag } = await run(lua.UPDATE_DETAILS, id, expected, ...rows)
       return tag === 'done'
     },
-    succeed: (id, successor, at) => succeed(run, id, successor, at),
-    async supersede(id, at) {
-      await run(lua.SUPERSEDE, id, String(at))
+    succeed: (id, successor, at, audit) => succeed(run, { id, successor, at, audit }),
+    async supersede(id, at, audit) {
+      await run(lua.SUPERSEDE, id, String(at), ...auditArgs(audit))
     },
     async recordUsage(usages) {
       for (let at = 0; at < usages.length; at += BATCH) {
@@ -130,14 +133,18 @@ async function countTokens(run: Run, filter: TokenFilter): Promise<number> {
   }
 }
 
-async function succeed(
-  run: Run,
-  id: string,
-  successor: TokenRecord,
-  supersededAt: number | null,
-): Promise<Succession> {
-  const at = supersededAt === null ? '' : String(supersededAt)
-  const { tag, rest } = await run(lua.SUCCEED, id, at, ...tokenArgs(successor))
+/** A rotation: the predecessor, its successor, and when the predecessor ends. */
+interface Rotation {
+  readonly id: string
+  readonly successor: TokenRecord
+  readonly at: number | null
+  readonly audit: readonly AuditRow[] | undefined
+}
+
+async function succeed(run: Run, { id, successor, at, audit }: Rotation): Promise<Succession> {
+  const end = at === null ? '' : String(at)
+  const rows = [...tokenArgs(successor), ...auditArgs(audit)]
+  const { tag, rest } = await run(lua.SUCCEED, id, end, ...rows)
   if (tag === 'broken') throw corrupt(id)
   if (tag === 'succeeded' || tag === 'revoked') return { outcome: tag }
   if (tag === 'missing') return { outcome: tag }

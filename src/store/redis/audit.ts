@@ -1,0 +1,111 @@
+/**
+ * The store's methods for the audit.
+ *
+ * @module
+ */
+import { BATCH, type Run, type Script, textOf } from '../../clients/redis/script.js'
+import type { AuditEntry, AuditFilter, AuditListPage, AuditStore } from '../audit.js'
+import { auditArgs, auditEntryOf, auditRowOf } from './audit-rows.js'
+import * as lua from './lua-audit.js'
+
+const EQUALITIES = ['action', 'actor', 'subject', 'token', 'family'] as const
+
+/** The part of the store. */
+export function auditMethods(run: Run): AuditStore {
+  return {
+    async write(rows) {
+      await run(lua.WRITE_AUDIT, ...auditArgs(rows))
+    },
+    listPending: ({ after = '', limit }) =>
+      readFrom({ run, script: lua.LIST_PENDING, from: after, limit, convert: auditRowOf }),
+    async head() {
+      const { rest } = await run(lua.READ_HEAD)
+      const [size, state] = rest.map(textOf)
+      return { size: Number(size), state: state ?? '' }
+    },
+    async append(size, leaves, state) {
+      const args = leaves.flatMap(({ id, hash, place }) => [id, hash, place])
+      const { tag } = await run(lua.APPEND, String(size), state, ...args)
+      return tag === 'done'
+    },
+    read: (from, limit) =>
+      readFrom({
+        ...{ run, script: lua.READ_LEAVES, limit, convert: auditEntryOf },
+        from: String(from),
+        next: (index) => `(${index}`,
+      }),
+    locate: (ids) => locate(run, ids),
+    list: (filter, page) => list(run, filter, page),
+    purge: (until) => purge(run, until),
+  }
+}
+
+interface Reading<T> {
+  readonly run: Run
+  readonly script: Script
+  readonly from: string
+  readonly limit: number
+  readonly convert: (reply: unknown) => T
+  /** Where to continue after the last position of a part. */
+  readonly next?: (last: string) => string
+}
+
+/** Reads parts until there are enough rows. A part may have fewer than it was asked for: those that are lost. */
+async function readFrom<T>(reading: Reading<T>): Promise<T[]> {
+  const { run, script, limit, convert, next = (last) => last } = reading
+  const rows: T[] = []
+  for (let { from } = reading; ; ) {
+    const want = String(Math.min(limit - rows.length, BATCH))
+    const { rest } = await run(script, from, want)
+    rows.push(...rest.slice(1).map(convert))
+    const last = textOf(rest[0])
+    if (last === '' || rows.length >= limit) return rows
+    from = next(last)
+  }
+}
+
+async function locate(
+  run: Run,
+  ids: readonly string[],
+): Promise<Pick<AuditEntry, 'id' | 'index'>[]> {
+  // A lone surrogate is sent as a replacement character, and could match an id stored with that.
+  const asked = ids.filter((id) => id.isWellFormed())
+  const { rest } = await run(lua.LOCATE, ...asked)
+  return asked.flatMap((id, at) => {
+    const place = textOf(rest[at])
+    if (place === '') return []
+    return [{ id, index: place === 'pending' ? null : Number(place) }]
+  })
+}
+
+async function list(
+  run: Run,
+  filter: AuditFilter,
+  { after, limit, order }: AuditListPage,
+): Promise<AuditEntry[]> {
+  const equal = EQUALITIES.flatMap((name) => {
+    const value = filter[name]
+    return value === undefined ? [] : [name, value]
+  })
+  if (!equal.every((text) => text.isWellFormed())) return []
+  const times = [filter.since, filter.until].map((at) => String(at ?? ''))
+  const isNewest = order === 'newest'
+  let from = after === undefined ? (isNewest ? '+' : '-') : `(${after}`
+  const entries: AuditEntry[] = []
+  for (;;) {
+    const bounds = [from, isNewest ? '-' : '+', String(Math.min(limit - entries.length, BATCH))]
+    const { tag, rest } = await run(lua.LIST_AUDIT, ...bounds, ...times, ...equal)
+    entries.push(...rest.slice(1).map(auditEntryOf))
+    if (tag === 'end' || entries.length >= limit) return entries
+    from = textOf(rest[0])
+  }
+}
+
+async function purge(run: Run, until: number): Promise<number> {
+  let purged = 0
+  for (;;) {
+    const { tag, rest } = await run(lua.PURGE_AUDIT, String(until))
+    purged += Number(textOf(rest[0]))
+    if (tag === 'none') return purged
+  }
+}
