@@ -101,7 +101,10 @@ export interface AuditStore {
     readonly limit: number
   }): Promise<readonly AuditRow[]>
 
-  /** Returns the head of the tree: that of the empty tree if it was removed. */
+  /**
+   * Returns the head of the tree. If it was removed or set back, returns the size that the last row of the tree shows,
+   * and an empty state.
+   */
   head(): Promise<AuditHead>
 
   /**

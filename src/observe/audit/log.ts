@@ -9,7 +9,7 @@ import { bare } from '../../lib/fields.js'
 import { invalidArgument } from '../../lib/invalid.js'
 import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../../lib/query.js'
 import { optional, parseInput, strict } from '../../lib/schema.js'
-import type { AuditFilter, AuditStore } from '../../store/audit.js'
+import type { AuditEntry, AuditFilter, AuditRow, AuditStore } from '../../store/audit.js'
 import type { AuditEvent } from '../channels.js'
 import type { StoreCall } from '../failures.js'
 import { type AuditCheckpoint, parseCheckpoint } from './checkpoint.js'
@@ -17,6 +17,7 @@ import { parseEntry } from './entries.js'
 import { eventOf } from './event.js'
 import type { NewestCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
+import { RowChecks, type RowFinding } from './row-checks.js'
 import { type AuditSeals, checkRow } from './seals.js'
 import type { Sequencer } from './sequencer.js'
 import { type AuditReport, verifyAudit } from './verify.js'
@@ -29,6 +30,11 @@ export interface AuditRecord {
   /** Its index in the tree, from 0; `null` until a node has appended it, within `checkpointEvery`. */
   readonly index: number | null
   readonly event: AuditEvent
+  /**
+   * Whether the seals of its row prove it. `false` if their keys are lost: such a row can be forged, and only
+   * `audit.verify` shows whether a checkpoint proves it.
+   */
+  readonly proved: boolean
 }
 
 /** A filter of events: equality on each field, unless its comment says otherwise. Default: all events. */
@@ -49,7 +55,7 @@ export interface AuditPage {
   readonly items: readonly AuditRecord[]
   /** The `after` of the next page; absent on the last page. */
   readonly next?: string
-  /** The ids of rows that the authority did not write as they are; absent if there are none. */
+  /** The ids of rows that the authority did not write as they are, or not at that place; absent if there are none. */
   readonly corrupt?: readonly string[]
 }
 
@@ -89,9 +95,12 @@ const READ_PAGE = 500
 /** The audit of one authority. */
 export class AuditLog {
   readonly #options: AuditLogOptions
+  readonly #checks: RowChecks
 
   constructor(options: AuditLogOptions) {
     this.#options = options
+    // No list returns purged rows.
+    this.#checks = new RowChecks({ seals: options.seals, purgedUntil: 0 })
   }
 
   /** A page of events. */
@@ -130,19 +139,18 @@ export class AuditLog {
     filter: AuditReadQuery,
     page: { readonly limit: number; readonly after?: string; readonly order?: 'oldest' | 'newest' },
   ): Promise<AuditPage> {
-    const { store, call, seals } = this.#options
+    const { store, call } = this.#options
     // One extra entry shows whether there is a next page.
     const asked = { ...page, limit: page.limit + 1 }
     const found = await call(() => store.list(bare(filter), bare(asked)))
     const items: AuditRecord[] = []
     const corrupt: string[] = []
-    await seals.load(found.flatMap((value) => parseEntry(value)?.row?.tag ?? []))
+    await this.#checks.load(found)
     for (const value of found.slice(0, page.limit)) {
-      const { id = '?', index = null, row = null } = parseEntry(value) ?? {}
-      const isIntact = row?.id === id && checkRow(seals, row) !== 'tampered'
-      const event = isIntact ? eventOf(id, row.body) : undefined
-      if (event === undefined) corrupt.push(id)
-      else items.push(Object.freeze({ id, index, event }))
+      const entry = parseEntry(value)
+      const record = entry === undefined ? undefined : this.#recordOf(entry)
+      if (record === undefined) corrupt.push(entry?.id ?? '?')
+      else items.push(record)
     }
     const last = found[page.limit - 1]
     return {
@@ -150,6 +158,21 @@ export class AuditLog {
       ...(found.length > page.limit && last !== undefined ? { next: last.id } : {}),
       ...(corrupt.length > 0 ? { corrupt } : {}),
     }
+  }
+
+  /** The event of an entry; `undefined` if a verification would name the entry. */
+  #recordOf(entry: AuditEntry): AuditRecord | undefined {
+    const { id, index, row } = entry
+    if (row?.id !== id) return undefined
+    const finding = index === null ? this.#pending(row) : this.#checks.check(entry, { size: index })
+    const event = eventOf(id, row.body)
+    if (event === undefined || (finding !== undefined && finding !== 'unproved')) return undefined
+    return Object.freeze({ id, index, event, proved: finding === undefined })
+  }
+
+  // No checkpoint proves a row without a place.
+  #pending(row: AuditRow): RowFinding {
+    return checkRow(this.#options.seals, row) === 'intact' ? undefined : 'inserted'
   }
 
   /** Appends every event that was written so far, and resolves with the checkpoint of the tree. */

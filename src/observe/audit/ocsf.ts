@@ -123,8 +123,13 @@ export function toOcsf(source: AuditRecord | AuditEvent): OcsfEvent {
             },
           ],
         }),
-    unmapped: Object.fromEntries(rest),
+    unmapped: Object.fromEntries([...rest, ...Object.entries(markOf(record))]),
   }
+}
+
+/** The mark of a record that its seals do not prove. */
+function markOf(record: AuditRecord | undefined): { readonly proved?: false } {
+  return record?.proved === false ? { proved: false } : {}
 }
 
 function typeOf({ target, action }: AuditEvent): string {
@@ -139,6 +144,7 @@ function severityOf(action: string): OcsfEvent['severity_id'] {
 
 /**
  * The events as JSON Lines: one line of canonical JSON for each, which ends with a line feed. `row` is the id of its row.
+ * Events that their seals do not prove, because the keys are lost, have the field `proved: false`.
  *
  * @example
  * ```ts
@@ -152,5 +158,8 @@ function severityOf(action: string): OcsfEvent['severity_id'] {
 export async function* toJsonLines(
   records: AsyncIterable<AuditRecord>,
 ): AsyncGenerator<string, void> {
-  for await (const { id, event } of records) yield `${bodyOf(id, event)}\n`
+  for await (const record of records) {
+    const { id, event } = record
+    yield `${bodyOf(id, { ...event, ...markOf(record) })}\n`
+  }
 }

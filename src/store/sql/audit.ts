@@ -2,11 +2,12 @@
  * The audit in any relational database.
  *
  * Rows are written in the transaction of the change. The table of heads has one row: the size of the tree and its state.
- * An append locks it, so the size decides which of several appends wins.
+ * An append locks it, so the size decides which of several appends wins. A row that was deleted or set back is repaired
+ * by the next append: the tree is never smaller than its rows, so that no index is used twice.
  *
  * @module
  */
-import { joined, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
+import { joined, type Row, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
 import type { AuditFilter, AuditLeaf, AuditListPage, AuditRow, AuditStore } from '../audit.js'
 import {
   AUDIT_COLUMNS,
@@ -14,6 +15,7 @@ import {
   auditPlaceOf,
   auditRowOf,
   auditValues,
+  HEAD_COLUMNS,
   PURGED,
 } from './audit-columns.js'
 import { hashOf, isStorable, namesOf } from './columns.js'
@@ -59,11 +61,14 @@ export function sqlAudit(
       }),
     head: () =>
       step(async () => {
-        const [row] = (await engine.run(sql`SELECT n, state FROM ${heads} WHERE id = 0`)).rows
-        if (row === undefined) return { size: 0, state: '' }
-        const { n, state } = row
+        const { rows } = await engine.run(sql`SELECT (SELECT MAX(idx) FROM ${audit}) AS last,
+          (SELECT n FROM ${heads} WHERE id = 0) AS n, (SELECT state FROM ${heads} WHERE id = 0) AS state`)
+        const { n, state } = rows[0] ?? {}
+        const size = sizeOf(rows[0])
+        // The state of another size proves nothing.
+        if (n === null || size !== Number(n)) return { size, state: '' }
         return {
-          size: Number(n),
+          size,
           state: state instanceof Uint8Array ? Buffer.from(state).toString() : String(state),
         }
       }),
@@ -102,16 +107,36 @@ export function sqlAudit(
   }
 }
 
+/** The size of the tree, by its head and its last row. */
+function sizeOf({ n = 0, last = null }: Row = {}): number {
+  return Math.max(Number(n), last === null ? 0 : Number(last) + 1)
+}
+
+/** Locks the head, and returns the size of the tree. */
+function* lockedSize({
+  tables: { audit, heads },
+  forUpdate,
+  insertUnlessThere,
+}: Dialect): Steps<number> {
+  // If another append has changed the head meanwhile, its size counts: it is not smaller than the last row.
+  const head = sql`SELECT n, (SELECT MAX(idx) FROM ${audit}) AS last FROM ${heads}
+    WHERE id = 0${forUpdate}`
+  const [row] = (yield head).rows
+  if (row !== undefined) return sizeOf(row)
+  yield insertUnlessThere(heads, namesOf(HEAD_COLUMNS), [0, 0, ''])
+  return sizeOf((yield head).rows[0])
+}
+
 function* append(
-  { tables: { audit, heads }, forUpdate, among, placeAudit }: Dialect,
+  dialect: Dialect,
   size: number,
   leaves: readonly AuditLeaf[],
   state: string,
 ): Steps<boolean> {
-  const [head] = (yield sql`SELECT n FROM ${heads} WHERE id = 0${forUpdate}`).rows
+  const { tables, among, placeAudit } = dialect
+  const { audit, heads } = tables
   const ids = leaves.map(({ id }) => id)
-  if (head === undefined || Number(head['n']) !== size || new Set(ids).size < ids.length)
-    return false
+  if ((yield* lockedSize(dialect)) !== size || new Set(ids).size < ids.length) return false
   const { rows } = yield sql`SELECT COUNT(*) AS found FROM ${audit}
     WHERE idx IS NULL AND ${among(raw('id'), ids)}`
   if (Number(rows[0]?.['found']) !== ids.length) return false

@@ -4,6 +4,7 @@
  * @module
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { toJsonLines, toOcsf } from 'watchword'
 import { ready } from 'watchword/paseto'
 import type { AuditEntry, AuditHead, AuditRow, AuditStore, Store } from 'watchword/store'
 import { bodyHash } from '../../../../src/observe/audit/tree.js'
@@ -130,6 +131,30 @@ describe('rows whose keys are lost', () => {
     const pushed = await watchword.audit.verify()
     expect(pushed.ok).toBe(false)
     expect(pushed.first?.what).toBe('inserted')
+  })
+})
+
+describe('a list of rows whose keys are lost', () => {
+  it('marks them as not proved, also in exports, and omits those that have no place', async () => {
+    const { watchword, part } = await withLostKeys()
+    const { size } = await watchword.audit.checkpoint()
+    const { items, corrupt } = await watchword.audit.list({})
+    expect([items.length, corrupt]).toEqual([size, undefined])
+    const lost = items.filter(({ proved }) => !proved)
+    expect(lost.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4])
+    const lines: string[] = []
+    for await (const line of toJsonLines(watchword.audit.read({}))) lines.push(line)
+    expect(lines.filter((line) => JSON.parse(line).proved === false).length).toBe(5)
+    expect(lines.filter((line) => line.includes('proved')).length).toBe(5)
+    expect(items.map((item) => toOcsf(item).unmapped['proved'])).toEqual(
+      items.map(({ proved }) => (proved ? undefined : false)),
+    )
+    const [entry] = (await part.read(1, 1)) as [AuditEntry]
+    const id = '01ZZZZZZZZZZZZZZZZZZZZZZZZ'
+    const { body, ...row } = entry.row as AuditRow
+    await part.write([{ ...row, id, body: body.replace(row.id, id) }])
+    expect((await watchword.audit.list({})).corrupt).toEqual([id])
+    await expect(watchword.audit.read({}).next()).rejects.toThrow('call audit.verify()')
   })
 })
 
