@@ -252,8 +252,9 @@ export const usageFoldCases: readonly StoreCase[] = [
     title: 'folds and removes all rows, however many there are',
     needs,
     async run({ store, make }) {
-      const lives = Array.from({ length: 3 }, () => make.id())
-      const ids = Array.from({ length: 401 }, () => make.id())
+      const [life, id] = [make.id(), make.id()]
+      const lives = [life, make.id(), make.id()]
+      const ids = [id, ...Array.from({ length: 400 }, () => make.id())]
       const rows = ids.flatMap((id) => lives.map((life) => usageRow(id, life)))
       const more = rows.map((row) => ({ ...row, from: NOW + 9 * HOUR }))
       const all = make.shuffled([...rows, ...more])
@@ -262,7 +263,7 @@ export const usageFoldCases: readonly StoreCase[] = [
       const days = await rowsOf(store, ids)
       same(days.length, rows.length, 'the number of rows')
       same(requestsOf(days), 2 * requestsOf(rows), 'the number of requests')
-      const kept = usageRow(ids[0] ?? '', lives[0] ?? '', { from: NOW + 30 * HOUR })
+      const kept = usageRow(id, life, { from: NOW + 30 * HOUR })
       await usageOf(store).mergeRows([kept])
       await usageOf(store).purge({ foldUntil: NOW + DAY, removeUntil: NOW + DAY })
       same(await rowsOf(store, ids), [kept], 'the rows after they were removed')

@@ -61,9 +61,10 @@ export const usageListCases: readonly StoreCase[] = [
     title: 'returns codes, scopes and callers exactly, regardless of their content',
     needs,
     async run({ store, make }) {
-      const rows = strangeRows(make.id(), make.id())
+      const id = make.id()
+      const rows = strangeRows(id, make.id())
       await usageOf(store).mergeRows(rows)
-      same(await rowsOf(store, [rows[0]?.id ?? '']), rows, 'the rows')
+      same(await rowsOf(store, [id]), rows, 'the rows')
     },
   },
   {
@@ -134,13 +135,14 @@ export const usageListCases: readonly StoreCase[] = [
     needs,
     async run({ store, make }) {
       const ids = [make.id(), make.id(), make.id()]
-      const lives = [make.id(), make.id()]
+      const first = make.id()
+      const lives = [first, make.id()]
       const rows = ids.flatMap((id) =>
         [NOW - HOUR, NOW, NOW + HOUR].flatMap((from) =>
           lives.map((life) => usageRow(id, life, { from })),
         ),
       )
-      const stranger = usageRow(make.id(), lives[0] ?? '')
+      const stranger = usageRow(make.id(), first)
       await usageOf(store).mergeRows(make.shuffled([...rows, stranger]))
       const asked = [...ids].reverse()
       for (let limit = 1; limit <= rows.length + 1; limit++)

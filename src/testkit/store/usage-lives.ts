@@ -72,10 +72,11 @@ export const usageLifeCases: readonly StoreCase[] = [
         [NOW + 10, NOW + 10],
       ] as const) {
         await usageOf(other).mergeLife({ ...life, to })
-        const lives = [bystander, { ...life, to: expected }].sort((a, b) =>
-          a.life < b.life ? -1 : 1,
+        same(
+          await livesOf(store),
+          [{ ...life, to: expected }, bystander],
+          `the lives after ${to - NOW}`,
         )
-        same(await livesOf(store), lives, `the lives after ${to - NOW}`)
       }
     },
   },
@@ -198,7 +199,8 @@ export const usageLifeCases: readonly StoreCase[] = [
       const ends = [null, NOW - 1, NOW, NOW + 1]
       const lives = ends.map((endedAt) => usageLife(make.id(), { endedAt, from: 0, to: 1 }))
       for (const life of lives) await usageOf(store).mergeLife(life)
-      const row = usageRow(make.id(), lives[1]?.life ?? '', { from: NOW + HOUR })
+      const [, ended] = lives.map(({ life }) => life)
+      const row = usageRow(make.id(), ended as string, { from: NOW + HOUR })
       await usageOf(store).mergeRows([row])
       await usageOf(store).purge({ foldUntil: NOW + HOUR, removeUntil: NOW - 2 })
       same(await usageOf(other).listLives(0), lives, 'the lives before any has ended')
@@ -215,11 +217,13 @@ export const usageLifeCases: readonly StoreCase[] = [
       const life = usageLife(make.id(), { gaps: [gap(1, 2)] })
       const given = structuredClone(life)
       await usageOf(store).mergeLife(given)
-      Object.assign(given.gaps[0] ?? {}, { to: 99 })
-      const [found] = await livesOf(store)
-      same(found, life, 'the life after the merged one was changed')
-      Object.assign(found?.gaps[0] ?? {}, { to: 99 })
-      Object.assign(found ?? {}, { to: 0 })
+      for (const each of given.gaps) Object.assign(each, { to: 99 })
+      const found = await livesOf(store)
+      same(found, [life], 'the life after the merged one was changed')
+      for (const each of found) {
+        for (const lost of each.gaps) Object.assign(lost, { to: 99 })
+        Object.assign(each, { to: 0 })
+      }
       const again = await livesOf(store)
       holds(again.length === 1, 'there is one life')
       same(again[0], life, 'the life after the returned one was changed')

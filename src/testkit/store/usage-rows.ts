@@ -73,12 +73,14 @@ export const usageRowCases: readonly StoreCase[] = [
       const given = structuredClone(row)
       await usageOf(store).mergeRows([given])
       Object.assign(given.refused, { expired: 99 })
-      Object.assign(given.scopes[0] ?? {}, { uses: 99 })
+      for (const scope of given.scopes) Object.assign(scope, { uses: 99 })
       for (const what of ['merged', 'returned']) {
-        const [found] = await rowsOf(store, [row.id])
-        same(found, row, `the row after the ${what} one was changed`)
-        Object.assign(found?.refused ?? {}, { expired: 99 })
-        Object.assign(found?.callers[0] ?? {}, { requests: 99 })
+        const found = await rowsOf(store, [row.id])
+        same(found, [row], `the row after the ${what} one was changed`)
+        for (const { refused, callers } of found) {
+          Object.assign(refused, { expired: 99 })
+          for (const caller of callers) Object.assign(caller, { requests: 99 })
+        }
       }
       same(await rowsOf(store, [row.id]), [row], 'the row')
     },
@@ -116,7 +118,8 @@ export const usageRowCases: readonly StoreCase[] = [
     needs,
     async run({ store, other, make }) {
       const ids = [make.id(), make.id()]
-      const rows = ids.map((id) => usageRow(id, ids[0] ?? ''))
+      const life = make.id()
+      const rows = ids.map((id) => usageRow(id, life))
       for (const one of [store, other, store]) await usageOf(one).mergeRows(rows)
       same(await rowsOf(store, ids), rows, 'the rows')
     },
