@@ -23,6 +23,7 @@ import * as forFastify from '../../src/http/fastify.js'
 import * as forHono from '../../src/http/hono.js'
 import * as forKoa from '../../src/http/koa.js'
 import * as forNode from '../../src/http/node.js'
+import * as forWeb from '../../src/http/web.js'
 import { closeAll, rig } from '../support/harness.js'
 import { send } from './client.js'
 
@@ -199,6 +200,20 @@ describe('a decision', () => {
     const listener = forNode.protect(watchword, (_, response) => response.end())
     expect((await told(listener)).context).toEqual({ method: 'GET', address: ADDRESS })
   })
+
+  it.each([
+    [{ 'user-agent': 'curl/8' }, { method: 'GET', userAgent: 'curl/8' }],
+    [{}, { method: 'GET' }],
+  ])(
+    'has the method of a Web request, and its user agent if it has one: %j',
+    async (more, expected) => {
+      const handler = forWeb.protect(watchword, () => new Response('ok'))
+      const headers = { authorization: `Bearer ${token}`, ...more }
+      const response = await handler(new Request('https://api.example/orders/42', { headers }))
+      expect(response.status).toBe(200)
+      expect(said.map(({ context }) => context)).toEqual([expected])
+    },
+  )
 
   it('never contains anything but short text, for any value from the application', async () => {
     const context = () =>
