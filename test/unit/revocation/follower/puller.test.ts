@@ -12,7 +12,9 @@ afterEach(() => fleet.close())
 describe('a response of the log that another one overtakes', () => {
   const LEASE_MS = 20 * SECOND
   // The touch is sent at a time of its own, which is drawn: not each trial meets it.
-  const TRIALS = runs(40)
+  const TRIALS = 40
+  // About a third of the trials does.
+  const ENOUGH = runs(12, 3)
 
   /**
    * Three nodes, of which two lose the store and then the third, which revokes on its side of the log. The second one
@@ -90,10 +92,10 @@ describe('a response of the log that another one overtakes', () => {
 
   it('is no sign of a node that is cut off', { timeout: 300_000 }, async () => {
     const reached: number[] = []
-    for (let i = 0; i < TRIALS; i++) {
+    for (let i = 0; i < TRIALS && reached.length < ENOUGH; i++) {
       const ms = await acceptedFor(10 * SECOND + i * (3000 / TRIALS))
       if (ms !== undefined) reached.push(ms)
-      if (i < TRIALS - 1) await fleet.close()
+      await fleet.close()
     }
     expect(reached.length).toBeGreaterThan(0)
     expect(Math.max(...reached)).toBeLessThanOrEqual(LEASE_MS)
