@@ -52,13 +52,7 @@ export function sqlAudit(
   const { audit, heads } = dialect.tables
   return {
     write: (rows) => step(() => engine.transaction({}, () => writeAudit(dialect, rows))),
-    listPending: ({ after, limit }) =>
-      step(async () => {
-        const rest = after === undefined ? raw('') : sql` AND id > ${after}`
-        const { rows } = await engine.run(sql`SELECT ${NAMES} FROM ${audit}
-          WHERE idx IS NULL${rest} ORDER BY id ${dialect.limit(limit)}`)
-        return rows.map(auditRowOf)
-      }),
+    listPending: (page) => step(() => engine.transaction({}, () => listPending(dialect, page))),
     head: () =>
       step(async () => {
         const { rows } = await engine.run(sql`SELECT (SELECT MAX(idx) FROM ${audit}) AS last,
@@ -105,6 +99,18 @@ export function sqlAudit(
         return done.changes
       }),
   }
+}
+
+function* listPending(
+  { tables: { audit }, limit: limitTo, walksIndex }: Dialect,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Steps<AuditRow[]> {
+  for (const statement of walksIndex) yield statement
+  const rest = after === undefined ? raw('') : sql` AND id > ${after}`
+  // Ordered by the index on both, of which pending rows are one range.
+  const { rows } = yield sql`SELECT ${NAMES} FROM ${audit}
+    WHERE idx IS NULL${rest} ORDER BY idx, id ${limitTo(limit)}`
+  return rows.map(auditRowOf)
 }
 
 /** The size of the tree, by its head and its last row. */

@@ -47,6 +47,11 @@ export interface Dialect extends Schema {
   recordUsage(usages: readonly Usage[]): readonly Sql[]
   /** Inserts rows of usage, and replaces those that have no more requests. The keys differ and are in ascending order. */
   upsertUsage(rows: readonly (readonly SqlScalar[])[]): readonly Sql[]
+  /**
+   * Statements of a transaction before a read of one page in the order of an index: the planner must not sort all rows
+   * instead, which it prefers if its statistics are older than the rows.
+   */
+  readonly walksIndex: readonly Sql[]
   /** Gives rows of the audit their places: the indices from `from` on, in the order of the list. */
   placeAudit(from: number, leaves: readonly AuditLeaf[]): readonly Sql[]
   /** Removes a batch of the hours (0) or days (1) of usage that end by a time. */

@@ -107,6 +107,7 @@ export function mysqlDialect(prefix: string): Dialect {
         ON DUPLICATE KEY UPDATE ${raw(sets.join(', '))}`
       return [rows.length > 1 ? once(upsert) : upsert]
     },
+    walksIndex: [],
     placeAudit: (from, leaves) => {
       const updates: Sql[] = []
       for (let at = 0; at < leaves.length; at += PLACES)

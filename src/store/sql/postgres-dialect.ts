@@ -58,6 +58,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
       ) u WHERE t.id = u.id AND (t.last_used_at IS NULL OR t.last_used_at < u.at)`,
     ],
     upsertUsage: (rows) => [upsertUsage(tables, rows)],
+    walksIndex: [sql`SET LOCAL enable_sort = off`],
     placeAudit: (from, leaves) => [
       sql`UPDATE ${audit} a SET idx = v.idx, hash = v.hash, place = v.place
         FROM unnest(${leaves.map(({ id }) => id)}::text[], ${leaves.map((_, i) => from + i)}::bigint[],

@@ -67,11 +67,13 @@ export function sqliteDialect(prefix: string): Dialect {
             REPLACED.map((name) => `${name} = excluded.${name}`).join(', '),
           )} WHERE excluded.total >= ${usage}.total`,
       ),
-    placeAudit: (from, leaves) =>
-      leaves.map(
-        ({ id, hash, place }, i) =>
-          sql`UPDATE ${audit} SET idx = ${from + i}, hash = ${hash}, place = ${place} WHERE id = ${id}`,
-      ),
+    walksIndex: [],
+    placeAudit: (from, leaves) => [
+      sql`UPDATE ${audit} SET idx = ${from} + v.key, hash = json_extract(v.value, '$[1]'),
+        place = json_extract(v.value, '$[2]')
+        FROM json_each(${listJson(leaves.map(({ id, hash, place }) => [id, hash, place]))}) AS v
+        WHERE ${audit}.id = json_extract(v.value, '$[0]')`,
+    ],
     removeUsage: (isFolded, until) =>
       sql`DELETE FROM ${usage} WHERE rowid IN (
         SELECT rowid FROM ${usage} WHERE folded = ${isFolded} AND ends_at <= ${until}
