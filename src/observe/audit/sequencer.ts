@@ -11,7 +11,7 @@ import type { AuditLeaf, AuditRow, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { AuditTree } from './audit-tree.js'
 import { type AuditCheckpoint, checkpointOf } from './checkpoint.js'
-import { isCount } from './entries.js'
+import { isCount, isRow } from './entries.js'
 import { ForgedRows } from './forged.js'
 import type { NewestCheckpoint, ReadCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
@@ -187,10 +187,11 @@ export class Sequencer {
 
   async #genuine(rows: readonly AuditRow[]): Promise<readonly AuditRow[]> {
     const { seals } = this.#options
-    await seals.load(rows.map(({ tag }) => tag))
+    // A field of a row may have been removed, which must not end the run.
+    await seals.load(rows.filter(isRow).map(({ tag }) => tag))
     const genuine: AuditRow[] = []
     for (const row of rows) {
-      const integrity = checkRow(seals, row)
+      const integrity = isRow(row) ? checkRow(seals, row) : 'tampered'
       if (integrity === 'intact') genuine.push(row)
       else if (integrity === 'tampered') this.#forged.note(row.id)
     }

@@ -25,11 +25,14 @@ async function attacked() {
   const state = {
     head: undefined as AuditHead | undefined,
     edit: (entry: AuditEntry): AuditEntry => entry,
+    editPending: (row: AuditRow): AuditRow => row,
     hasKeys: true,
   }
   const audit: AuditStore = {
     ...part,
     head: async () => state.head ?? part.head(),
+    listPending: async (page) =>
+      (await part.listPending(page)).map((row) => state.editPending(row)),
     read: async (from, limit) => (await part.read(from, limit)).map((entry) => state.edit(entry)),
   }
   const listKeys: typeof store.listKeys = async () => {
@@ -84,6 +87,27 @@ describe('a flood of forged rows', () => {
     expect(all).toEqual(expect.arrayContaining([...ids, 'a text of 100000 characters']))
     expect(all.length).toBe(151)
   })
+})
+
+describe('a pending row that lost a field', () => {
+  it.each(['tag', 'body', 'actor'])(
+    'does not stop the others from being appended: %s',
+    async (field) => {
+      const { watchword, part, state } = await attacked()
+      const [like] = (await part.read(0, 1)).flatMap(({ row }) => row ?? [])
+      const id = '01ZZ'
+      await part.write([{ ...(like as AuditRow), id }])
+      state.editPending = (row) => (row.id === id ? { ...row, [field]: null } : row)
+      await watchword.issue(INPUT)
+      const before = (await part.head()).size
+      const { size } = await watchword.audit.checkpoint()
+      expect(size).toBeGreaterThan(before)
+      while (watchword.health().audit.waiting > 0) await new Promise(setImmediate)
+      const page = await watchword.audit.list({ action: 'store.tampered' })
+      expect(page.items.map(({ event }) => event.id)).toEqual([id])
+      expect((await watchword.audit.verify()).first?.what).toBe('edited')
+    },
+  )
 })
 
 describe('a recent row whose content was removed', () => {
