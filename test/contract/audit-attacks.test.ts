@@ -1,15 +1,19 @@
-/** An attacker with full write access to the PostgreSQL database of the audit. */
+/** An attacker with full write access to the database of the audit. */
+import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterEach, beforeAll, describe, it } from 'vitest'
 import { ready } from 'watchword/paseto'
 import { postgresStore } from 'watchword/store/postgres'
+import { redisStore } from 'watchword/store/redis'
 import type { RawRow } from '../support/audit-attacks.js'
 import { attack } from '../support/audit-scene.js'
 import { closeAll } from '../support/harness.js'
+import { redisAudit, sqlAudit } from '../support/raw-audits.js'
 import { runs } from '../support/runs.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('postgres')
+const redisUrl = await serverUrl('redis')
 
 beforeAll(() => ready)
 afterEach(closeAll)
@@ -25,10 +29,10 @@ describe.skipIf(url === undefined)('PostgreSQL, changed by an attacker', () => {
       await store.migrate()
       await attack(
         store,
-        {
+        sqlAudit({
           run: async (text, values = []) => (await own.query(text, [...values])).rows as RawRow[],
           mark: (n) => `$${n}`,
-        },
+        }),
         runs(1000),
       )
     } finally {
@@ -36,6 +40,23 @@ describe.skipIf(url === undefined)('PostgreSQL, changed by an attacker', () => {
       await own.query(`DROP SCHEMA ${schema} CASCADE`)
       own.release()
       await pool.end()
+    }
+  }, 600_000)
+})
+
+describe.skipIf(redisUrl === undefined)('Redis, changed by an attacker', () => {
+  it('has an audit in which each of 1,000 changes is found and named', async () => {
+    const prefix = uniqueName()
+    const [client, own] = [new Redis(redisUrl ?? ''), new Redis(redisUrl ?? '')]
+    try {
+      const store = redisStore(client, { prefix })
+      await store.open()
+      await attack(store, redisAudit(own, prefix), runs(1000))
+    } finally {
+      await closeAll()
+      const keys = await own.keys(`{${prefix}}:*`)
+      if (keys.length > 0) await own.unlink(...keys)
+      for (const each of [client, own]) each.disconnect()
     }
   }, 600_000)
 })

@@ -5,6 +5,7 @@ import { readKeys, readRevocations, readToken, readTokens } from '../../src/stor
 import { redisStore } from '../../src/store/redis.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
 import { rowsOf, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
+import { auditOf, auditRow } from '../support/audit-rows.js'
 import { hasRedisServer, ownServer } from './redis-server.js'
 
 const PAGE = { limit: 100 }
@@ -66,6 +67,75 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(await client.keys(key('usage-of-hour:*'))).toEqual([])
     await usageOf(store).purge({ ...until, removeUntil: NOW + 48 * HOUR })
     expect(await rowsOf(store, [good, broken])).toEqual([])
+  })
+
+  it('names rows of the audit that an attacker hid, broke or deleted', async () => {
+    const audit = auditOf(store)
+    const rows = Array.from({ length: 7 }, () => auditRow(make, { token: make.id() }))
+    await audit.write(rows)
+    const leaves = rows.map(({ id }) => ({ id, hash: 'a'.repeat(64), place: 'x' }))
+    expect(await audit.append(0, leaves.slice(0, 6), 'state')).toBe(true)
+    const [all, bySubject, byToken, broken, lost, moved, pending] = rows.map(({ id }) => id) as [
+      ...[string, string, string, string, string, string, string],
+    ]
+    await client.zrem(key('audits'), all)
+    await client.zrem(key('audits-by-subject:user:1'), bySubject)
+    // Another score moves it out of the order of ids.
+    await client.zadd(key(`audits-by-token:${rows[2]?.token}`), 5, byToken)
+    await client.set(key(`audit:${broken}`), 'not a hash')
+    await client.del(key(`audit:${lost}`))
+    await client.zadd(key('audit-leaves'), '7.5', moved)
+    await client.zrem(key('audits'), pending)
+    const entries = await audit.read(0, 9)
+    expect(entries.map(({ id, at, row }) => [id, at, row?.subject])).toEqual([
+      [all, NOW, ''],
+      [bySubject, NOW, ''],
+      [byToken, NOW, ''],
+      [broken, undefined, undefined],
+      [moved, NOW, 'user:1'],
+    ])
+    expect(entries.at(-1)?.index).toBe('7.5')
+    expect((await audit.listPending({ limit: 9 })).map(({ subject }) => subject)).toEqual([''])
+    const listed = await audit.list({}, PAGE)
+    expect(listed.map(({ id }) => id)).toEqual([bySubject, byToken, broken, moved])
+    await client.hset(key(`audit:${moved}`), 'at', 'soon')
+    expect((await audit.list({ since: 1 }, PAGE)).map(({ id }) => id)).toContain(moved)
+    const found = await audit.locate([lost, moved])
+    expect(found.map(({ id }) => id)).toEqual([moved])
+    expect(await audit.purge(NOW)).toBe(4)
+    expect(await audit.purge(NOW)).toBe(0)
+  })
+
+  it('appends nothing if a pending row was broken or the head of the tree was removed', async () => {
+    const audit = auditOf(store)
+    const rows = Array.from({ length: 4 }, () => auditRow(make))
+    await audit.write(rows)
+    const leaves = rows.map(({ id }) => ({ id, hash: 'a'.repeat(64), place: 'x' }))
+    const [one, two, three, four] = leaves
+    if (!one || !two || !three || !four) throw new Error('no row')
+    await client.hset(key(`audit:${two.id}`), 'at', 'soon')
+    await client.set(key(`audit:${three.id}`), 'not a hash')
+    for (const broken of [two, three])
+      expect(await audit.append(0, [one, broken], 'state')).toBe(false)
+    expect(await audit.read(0, 9)).toEqual([])
+    expect(await audit.append(0, [one], 'state')).toBe(true)
+    await client.del(key('audit-head'))
+    expect(await audit.head()).toEqual({ size: 0, state: '' })
+    for (const size of [0, 1]) expect(await audit.append(size, [four], 'state')).toBe(false)
+    expect((await audit.read(0, 9)).map(({ id }) => id)).toEqual([one.id])
+  })
+
+  it('refuses a change whose row cannot be written', async () => {
+    const token = make.token()
+    await client.set(key('audits'), 'not a sorted set')
+    await expect(store.insertTokens([token], undefined, [auditRow(make)])).rejects.toThrow()
+    expect(await store.getToken(token.id)).toBeUndefined()
+    const revocation = make.revocation('subject', token.subject)
+    await expect(store.revoke(revocation, [auditRow(make)])).rejects.toThrow()
+    expect(await store.listRevocations(PAGE)).toEqual([])
+    // As the authority repeats it.
+    await store.revoke(revocation)
+    expect(await store.listRevocations(PAGE)).toEqual([revocation])
   })
 
   it('that was deleted since the start is not taken for an empty store', async () => {

@@ -1,9 +1,11 @@
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { AuditRow } from '../../src/store/audit.js'
 import { type IoRedisClient, redisStore } from '../../src/store/redis.js'
 import type { Store } from '../../src/store/store.js'
 import { fixtures, NOW } from '../../src/testkit/store/fixtures.js'
+import { auditOf, auditRow } from '../support/audit-rows.js'
 import { hasRedisServer, type OwnServer, ownServer } from './redis-server.js'
 
 const PAGE = { limit: 100 }
@@ -231,6 +233,76 @@ describe.skipIf(!hasRedisServer())('the redis store, on a separate server', asyn
     expect(purged).toEqual({ tokens: 10, keys: 0, revocations: 1 })
     // The number of the last change is never used again.
     expect((await client.keys('*')).sort()).toEqual(['{watchword}:change', '{watchword}:schema'])
+  })
+
+  it('refuses a change whose row does not fit, and writes that of a revocation', async () => {
+    const client = await connected(await serve())
+    const store = redisStore(client)
+    await store.open()
+    const audit = auditOf(store)
+    const make = fixtures('full audit')
+    const [token, placed] = [make.token(), auditRow(make)]
+    await store.insertTokens([token], undefined, [placed])
+    await client.config('SET', 'maxmemory', '1')
+    const details = { label: 'x', owner: null, purpose: null, detailsTag: 'x' }
+    const refused = [
+      store.insertTokens([make.token()], undefined, [auditRow(make)]),
+      store.updateDetails(token.id, '', details, [auditRow(make)]),
+      store.succeed(token.id, make.successor(token), NOW, [auditRow(make)]),
+      audit.write([auditRow(make)]),
+      audit.append(0, [{ id: placed.id, hash: 'a'.repeat(64), place: 'x' }], 'state'),
+    ]
+    for (const call of refused) await expect(call).rejects.toThrow('OOM')
+    expect(await store.listTokens({}, PAGE)).toEqual([token])
+    expect(await audit.listPending({ limit: 9 })).toEqual([placed])
+    const [ofEnd, ofRevocation] = [auditRow(make), auditRow(make)]
+    await store.supersede(token.id, NOW, [ofEnd])
+    await store.revoke(make.revocation('token', token.id), [ofRevocation])
+    expect(await audit.listPending({ limit: 9 })).toEqual([placed, ofEnd, ofRevocation])
+    expect((await store.getToken(token.id))?.revokedBy).toBe('operator')
+    await client.config('SET', 'maxmemory', '0')
+    const leaf = { id: placed.id, hash: 'a'.repeat(64), place: 'x' }
+    expect(await audit.append(0, [leaf], 'state')).toBe(true)
+    await client.config('SET', 'maxmemory', '1')
+    expect(await audit.purge(NOW)).toBe(1)
+  })
+
+  it('repeats a change after a lost reply without a second row', async () => {
+    const client = await connected(await serve())
+    const store = redisStore(client)
+    await store.open()
+    let isLost = true
+    const losing: IoRedisClient = {
+      call: async (command, args) => {
+        const reply = await client.call(command, args)
+        if (isLost) throw new Error('the connection was lost')
+        return reply
+      },
+    }
+    const repeated = redisStore(losing)
+    const make = fixtures('lost replies')
+    const [token, key] = [make.token(), make.key()]
+    const details = { label: 'x', owner: null, purpose: null, detailsTag: 'x' }
+    const next = make.successor({ ...token, ...details })
+    const revocation = make.revocation('family', token.family)
+    const rows = Array.from({ length: 7 }, () => auditRow(make))
+    const calls: readonly ((row: AuditRow) => Promise<unknown>)[] = [
+      (row) => repeated.insertTokens([token], undefined, [row]),
+      (row) => repeated.updateDetails(token.id, '', details, [row]),
+      (row) => repeated.succeed(token.id, next, NOW, [row]),
+      (row) => repeated.supersede(next.id, NOW, [row]),
+      (row) => repeated.revoke(revocation, [row]),
+      (row) => repeated.insertKey(key, [row]),
+      (row) => repeated.rewrapKey(key.id, key.wrapped, { wrapped: 'w', wrappedBy: 'r' }, [row]),
+    ]
+    for (const [i, call] of calls.entries()) {
+      isLost = true
+      await expect(call(rows[i] as AuditRow)).rejects.toThrow('lost')
+      isLost = false
+      // With another row: it is not written, because the repeated call changes nothing.
+      await call(auditRow(make))
+    }
+    expect(await auditOf(store).listPending({ limit: 99 })).toEqual(rows)
   })
 
   it('reads nothing from a replica', async () => {

@@ -178,6 +178,42 @@ function auditRowOf(id: string): AuditRow {
   return { id, at: NOW, ...text, subject: 'user:1', token: null, family: null }
 }
 
+describe.skipIf(redisUrl === undefined)('redis beside a process that keeps no audit', () => {
+  it('keeps the rows of its own changes, while the old process goes on without any', async () => {
+    const prefix = uniqueName()
+    const client = new Redis(redisUrl ?? '')
+    const key = (name: string) => `{${prefix}}:${name}`
+    try {
+      const make = fixtures('redis audit upgrade')
+      const store = redisStore(client, { prefix })
+      await store.open()
+      const audit = store.audit as AuditStore
+      const [early, late] = [make.token(), make.token()]
+      // An older process passes no rows.
+      await store.insertTokens([early])
+      const before = await client.keys(key('*'))
+      expect(before.filter((name) => name.startsWith(key('audit')))).toEqual([])
+      const [one, two] = [auditRowOf(make.id()), auditRowOf(make.id())]
+      await store.insertTokens([late], undefined, [one])
+      await store.revoke(make.revocation('token', early.id), [two])
+      await store.revoke(make.revocation('token', late.id))
+      await store.purge({ tokens: NOW + HOUR, keys: 0, revocations: NOW + 48 * HOUR })
+      // Only keys of its own, and no new version, so that the old process still starts.
+      expect(await client.get(key('schema'))).toBe('2')
+      expect(await audit.listPending({ limit: 9 })).toEqual([one, two])
+      const rest = await client.keys(key('*'))
+      expect(rest.filter((name) => !name.startsWith(key('audit'))).sort()).toEqual([
+        key('change'),
+        key('schema'),
+      ])
+    } finally {
+      const keys = await client.keys(key('*'))
+      if (keys.length > 0) await client.del(...keys)
+      client.disconnect()
+    }
+  })
+})
+
 describe.skipIf(redisUrl === undefined)('redis beside a process that knows no details', () => {
   it('reads, lists, counts, rotates and updates rows that it wrote', async () => {
     const prefix = uniqueName()

@@ -18,63 +18,11 @@ import {
 } from './audit-attacks.js'
 import { rig, START } from './harness.js'
 
-/** Full write access to one database. */
+/** Full write access to the audit of one database. */
 export interface RawAccess {
-  /** Runs a statement. `values` are bound in the order of the list. */
-  run(statement: string, values?: readonly (string | number | null)[]): Promise<readonly RawRow[]>
-  /** The placeholder of the nth value of a statement, from 1. */
-  mark(n: number): string
-}
-
-const COLUMNS = [
-  ...['id', 'written_at', 'action', 'actor', 'subject', 'subject_hash'],
-  ...['token', 'family', 'body', 'tag', 'idx', 'hash', 'place'],
-]
-const NUMBERS = new Set(['written_at', 'idx', 'n'])
-const BATCH = 50
-
-const plain = (row: RawRow): RawRow =>
-  Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      NUMBERS.has(name) && value !== null ? Number(value) : value,
-    ]),
-  )
-
-async function readAll({ run }: RawAccess): Promise<RawAudit> {
-  const all = (await run(`SELECT ${COLUMNS.join(', ')} FROM watchword_audit ORDER BY idx, id`)).map(
-    plain,
-  )
-  const [head] = (await run('SELECT n, state FROM watchword_audit_head')).map(plain)
-  return {
-    rows: all.filter(({ idx }) => idx !== null),
-    pending: all.filter(({ idx }) => idx === null),
-    head: head === undefined ? undefined : { n: Number(head['n']), state: String(head['state']) },
-  }
-}
-
-async function writeAll(
-  { run, mark }: RawAccess,
-  { rows, pending, head }: RawAudit,
-): Promise<void> {
-  const all = [...rows, ...pending]
-  await run('BEGIN')
-  await run('DELETE FROM watchword_audit')
-  await run('DELETE FROM watchword_audit_head')
-  for (let from = 0; from < all.length; from += BATCH) {
-    const batch = all.slice(from, from + BATCH)
-    const values = batch.flatMap((row) => COLUMNS.map((name) => row[name] ?? null))
-    const marks = batch.map(
-      (_, i) => `(${COLUMNS.map((__, k) => mark(i * COLUMNS.length + k + 1))})`,
-    )
-    await run(`INSERT INTO watchword_audit (${COLUMNS}) VALUES ${marks}`, values)
-  }
-  if (head !== undefined)
-    await run(
-      `INSERT INTO watchword_audit_head (id, n, state) VALUES (0, ${mark(1)}, ${mark(2)})`,
-      [head.n, head.state],
-    )
-  await run('COMMIT')
+  readAll(): Promise<RawAudit>
+  /** Replaces the whole audit. */
+  writeAll(audit: RawAudit): Promise<void>
 }
 
 const idOf = (row: RawRow) => row['id']
@@ -95,13 +43,13 @@ export async function attack(store: Store, access: RawAccess, count: number): Pr
     if (i === 20) text = (await watchword.audit.checkpoint()).text
     if (i % 8 === 7) {
       await watchword.audit.checkpoint()
-      older.push(await readAll(access))
+      older.push(await access.readAll())
     }
   }
   text = (await watchword.audit.checkpoint()).text
   older.pop()
   for (let i = 0; i < 3; i++) await watchword.issue({ ...INPUT, subject: PENDING_SUBJECT })
-  let intact = await readAll(access)
+  let intact = await access.readAll()
   const untouched = { ok: true, anchoredTo: intact.rows.length, first: null }
   expect(await watchword.audit.verify()).toMatchObject(untouched)
 
@@ -110,7 +58,7 @@ export async function attack(store: Store, access: RawAccess, count: number): Pr
   const check = async (name: string, choice: Choice) => {
     const { audit, expected } = (ATTACKS[name] as (typeof ATTACKS)[string])(intact, choice, older)
     const { index, what, id = null, byNodesOnly = false, elsewhere = what } = expected
-    await writeAll(access, audit)
+    await access.writeAll(audit)
     try {
       const living = await watchword.audit.verify()
       expect({ ok: living.ok, ...living.first }).toEqual({ ok: false, index, id, what })
@@ -123,10 +71,10 @@ export async function attack(store: Store, access: RawAccess, count: number): Pr
       // The node keeps what it has noticed: such a row stays, because it is missed like any other.
       while (watchword.health().audit.waiting > 0) await new Promise(setImmediate)
       const known = new Set([...intact.rows, ...intact.pending, ...audit.pending].map(idOf))
-      const { pending } = await readAll(access)
+      const { pending } = await access.readAll()
       const noticed = pending.filter((row) => !known.has(idOf(row)) && row['place'] === null)
       intact = { ...intact, pending: [...intact.pending, ...noticed] }
-      await writeAll(access, intact)
+      await access.writeAll(intact)
       tried.add(name)
     }
   }

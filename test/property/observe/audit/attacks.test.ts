@@ -9,6 +9,7 @@ import { sqliteStore } from 'watchword/store/sqlite'
 import type { RawRow } from '../../../support/audit-attacks.js'
 import { attack } from '../../../support/audit-scene.js'
 import { closeAll } from '../../../support/harness.js'
+import { sqlAudit } from '../../../support/raw-audits.js'
 import { runs } from '../../../support/runs.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'watchword-attacks-'))
@@ -34,7 +35,7 @@ describe('SQLite, changed by an attacker', () => {
       statement.run(...values)
       return []
     }
-    await attack(store, { run, mark: () => '?' }, runs(1000, 200))
+    await attack(store, sqlAudit({ run, mark: () => '?' }), runs(1000, 200))
     await store.close()
   })
 })
