@@ -105,11 +105,21 @@ return { ARGV[1], 'rows', last, unpack(rows) }
 `),
 )
 
-/** Reads the head. Returns the size and the state. */
+// The tree is never smaller than its rows, so that no index is used twice after the head was removed or set back.
+const SIZE = `
+local function sizeOf(stored)
+  local last = redis.call('ZRANGE', key('audit-leaves'), 0, 0, 'REV', 'WITHSCORES')
+  return math.max(tonumber(stored or '') or 0, last[2] and tonumber(last[2]) + 1 or 0)
+end
+`
+
+/** Reads the head. Returns the size, and the state of that size or nothing. */
 export const READ_HEAD = defineScript(
-  plain(`
+  plain(`${SIZE}
 local head = redis.call('HMGET', key('audit-head'), 'size', 'state')
-return { ARGV[1], 'head', head[1] or '0', head[2] or '' }
+local size = sizeOf(head[1])
+local state = size == tonumber(head[1] or '') and head[2] or ''
+return { ARGV[1], 'head', string.format('%.0f', size), state }
 `),
 )
 
@@ -118,12 +128,9 @@ return { ARGV[1], 'head', head[1] or '0', head[2] or '' }
  * Returns `done`, or `other` if the tree has another size, or one of the rows is not pending.
  */
 export const APPEND = defineScript(
-  bulky(`
+  bulky(`${SIZE}
 local size, ages = tonumber(ARGV[2]), {}
-local stored = redis.call('HGET', key('audit-head'), 'size')
-if tonumber(stored or '0') ~= size then return { ARGV[1], 'other' } end
--- The head was removed.
-if not stored and redis.call('EXISTS', key('audit-leaves')) == 1 then return { ARGV[1], 'other' } end
+if sizeOf(redis.call('HGET', key('audit-head'), 'size')) ~= size then return { ARGV[1], 'other' } end
 -- Redis undoes nothing, so a row that was edited must not make the script fail halfway.
 for at = 4, #ARGV, 3 do
   local id = ARGV[at]
