@@ -109,6 +109,8 @@ describe('processes killed while they write usage', async () => {
           rootKey,
           store: opened.store,
           node: 'reporter',
+          // Issues a thousand tokens in one call, on a machine that is as busy as the tests make it.
+          timeout: '1m',
           policies: { open: { ttl: '1h', scopes: ['a:*'] } },
         })
         const input = { policy: 'open', subject: 'svc', scopes: ['a:read'], actor: 'test' }
