@@ -126,11 +126,34 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     expect(await audit.head()).toEqual({ size: 2, state: 'next' })
     await client.hset(key('audit-head'), 'size', '1', 'state', 'state')
     expect(await audit.head()).toEqual({ size: 2, state: '' })
+    await client.hset(key('audit-head'), 'size', 'nan')
+    expect(await audit.head()).toEqual({ size: 2, state: '' })
     const places = (await audit.read(0, 9)).map(({ id, index }) => [id, index])
     expect(places).toEqual([
       [one.id, 0],
       [four.id, 1],
     ])
+  })
+
+  it('returns rows that an attacker put between two pages of the tree or before it', async () => {
+    const audit = auditOf(store)
+    const rows = Array.from({ length: 9 }, () => auditRow(make))
+    await audit.write(rows)
+    const leaves = rows.map(({ id }) => ({ id, hash: 'a'.repeat(64), place: 'x' }))
+    const [same, between, before] = leaves.splice(6)
+    expect(await audit.append(0, leaves, 'state')).toBe(true)
+    const idsOf = async (from: number) => (await audit.read(from, 3)).map(({ id }) => id)
+    const [first, , third, fourth, fifth, sixth] = leaves.map(({ id }) => id)
+    expect(await idsOf(3)).toEqual([fourth, fifth, sixth])
+    await client.zadd(key('audit-leaves'), 2, `${same?.id}`, '2.5', `${between?.id}`)
+    expect((await idsOf(0)).at(-1)).toBe(third)
+    expect(await idsOf(3)).toEqual([same?.id, between?.id, fourth])
+    await client.zadd(key('audit-leaves'), -5, `${before?.id}`)
+    expect((await idsOf(0)).slice(0, 2)).toEqual([before?.id, first])
+    // Entries without a row take no place of a page, and hide none.
+    await client.zadd(key('audit-leaves'), '1.5', 'lost', 2, 'lost, too')
+    expect(await audit.read(0, 99)).toHaveLength(9)
+    expect((await audit.read(1, 8)).map(({ id }) => id)).toContain(between?.id)
   })
 
   it('refuses a change whose row cannot be written', async () => {
@@ -144,6 +167,19 @@ describe.skipIf(!available)('the data of the redis store', async () => {
     // As the authority repeats it.
     await store.revoke(revocation)
     expect(await store.listRevocations(PAGE)).toEqual([revocation])
+  })
+
+  it('leaves no part of a row that could not be written, so that it is written later', async () => {
+    const audit = auditOf(store)
+    const [one, two] = [auditRow(make), auditRow(make, { subject: 'user:2' })]
+    await client.set(key('audits-by-subject:user:2'), 'not a sorted set')
+    const token = make.token()
+    await expect(store.insertTokens([token], undefined, [one, two])).rejects.toThrow('WRONGTYPE')
+    expect(await audit.list({}, PAGE)).toEqual([])
+    expect(await audit.listPending({ limit: 9 })).toEqual([])
+    await client.del(key('audits-by-subject:user:2'))
+    await audit.write([one, two])
+    expect(await audit.listPending({ limit: 9 })).toEqual([one, two])
   })
 
   it('that was deleted since the start is not taken for an empty store', async () => {

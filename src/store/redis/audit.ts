@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { BATCH, type Run, type Script, textOf } from '../../clients/redis/script.js'
-import type { AuditEntry, AuditFilter, AuditListPage, AuditStore } from '../audit.js'
+import { BATCH, type Run, textOf } from '../../clients/redis/script.js'
+import type { AuditEntry, AuditFilter, AuditListPage, AuditRow, AuditStore } from '../audit.js'
 import { auditArgs, auditEntryOf, auditRowOf } from './audit-rows.js'
 import * as lua from './lua-audit.js'
 
@@ -16,8 +16,7 @@ export function auditMethods(run: Run): AuditStore {
     async write(rows) {
       await run(lua.WRITE_AUDIT, ...auditArgs(rows))
     },
-    listPending: ({ after = '', limit }) =>
-      readFrom({ run, script: lua.LIST_PENDING, from: after, limit, convert: auditRowOf }),
+    listPending: ({ after = '', limit }) => listPending(run, after, limit),
     async head() {
       const { rest } = await run(lua.READ_HEAD)
       const [size, state] = rest.map(textOf)
@@ -28,39 +27,34 @@ export function auditMethods(run: Run): AuditStore {
       const { tag } = await run(lua.APPEND, String(size), state, ...args)
       return tag === 'done'
     },
-    read: (from, limit) =>
-      readFrom({
-        ...{ run, script: lua.READ_LEAVES, limit, convert: auditEntryOf },
-        from: String(from),
-        next: (index) => `(${index}`,
-      }),
+    read: (from, limit) => read(run, from, limit),
     locate: (ids) => locate(run, ids),
     list: (filter, page) => list(run, filter, page),
     purge: (until) => purge(run, until),
   }
 }
 
-interface Reading<T> {
-  readonly run: Run
-  readonly script: Script
-  readonly from: string
-  readonly limit: number
-  readonly convert: (reply: unknown) => T
-  /** Where to continue after the last position of a part. */
-  readonly next?: (last: string) => string
+// A part may have fewer rows than it was asked for, because some are lost. So parts are read until there are enough.
+async function listPending(run: Run, after: string, limit: number): Promise<AuditRow[]> {
+  const rows: AuditRow[] = []
+  for (let from = after; ; ) {
+    const want = String(Math.min(limit - rows.length, BATCH))
+    const { rest } = await run(lua.LIST_PENDING, from, want)
+    rows.push(...rest.slice(1).map(auditRowOf))
+    from = textOf(rest[0])
+    if (from === '' || rows.length >= limit) return rows
+  }
 }
 
-/** Reads parts until there are enough rows. A part may have fewer than it was asked for: those that are lost. */
-async function readFrom<T>(reading: Reading<T>): Promise<T[]> {
-  const { run, script, limit, convert, next = (last) => last } = reading
-  const rows: T[] = []
-  for (let { from } = reading; ; ) {
-    const want = String(Math.min(limit - rows.length, BATCH))
-    const { rest } = await run(script, from, want)
-    rows.push(...rest.slice(1).map(convert))
-    const last = textOf(rest[0])
-    if (last === '' || rows.length >= limit) return rows
-    from = next(last)
+async function read(run: Run, from: number, limit: number): Promise<AuditEntry[]> {
+  const entries: AuditEntry[] = []
+  for (let seen = 0; ; ) {
+    const want = Math.min(limit - entries.length, BATCH)
+    const { rest } = await run(lua.READ_LEAVES, String(from), String(seen), String(want))
+    entries.push(...rest.slice(1).map(auditEntryOf))
+    const count = Number(textOf(rest[0]))
+    if (count < want || entries.length >= limit) return entries
+    seen += count
   }
 }
 

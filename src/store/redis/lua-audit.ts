@@ -17,6 +17,9 @@ import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { AUDIT_FIELDS } from './audit-rows.js'
 import { bulky, plain } from './lua-common.js'
 
+// The seals have room for no higher one.
+const MAX_INDEX = 2 ** 48 - 1
+
 const LISTS = `
 local AUDITS_BY = { 'token', 'subject' }
 `
@@ -45,19 +48,21 @@ export const AUDIT = `${LISTS}
 local auditAt = #ARGV - tonumber(ARGV[#ARGV])
 
 local function audit()
-  local at = auditAt
+  local at, fresh = auditAt, {}
   while at < #ARGV do
     local row, flat, after = pairsAt(at)
     at = after
     if redis.call('EXISTS', key('audit', row.id)) == 0 then
-      redis.call('HSET', key('audit', row.id), unpack(flat))
       redis.call('ZADD', key('audits'), 0, row.id)
       for _, field in ipairs(AUDITS_BY) do
         if row[field] then redis.call('ZADD', key('audits-by-' .. field, row[field]), 0, row.id) end
       end
       redis.call('ZADD', key('audit-pending'), 0, row.id)
+      fresh[row.id] = fresh[row.id] or flat
     end
   end
+  -- Last, because it cannot fail: if a list was broken, no row is left that a repeated call would skip.
+  for id, flat in pairs(fresh) do redis.call('HSET', key('audit', id), unpack(flat)) end
 end
 `
 
@@ -105,21 +110,25 @@ return { ARGV[1], 'rows', last, unpack(rows) }
 `),
 )
 
-// The tree is never smaller than its rows, so that no index is used twice after the head was removed or set back.
+// The head may have been removed or set back, so the tree is never smaller than its last row shows: otherwise an index
+// would be used twice. Higher ones are faults.
 const SIZE = `
-local function sizeOf(stored)
-  local last = redis.call('ZRANGE', key('audit-leaves'), 0, 0, 'REV', 'WITHSCORES')
-  return math.max(tonumber(stored or '') or 0, last[2] and tonumber(last[2]) + 1 or 0)
+local function treeSize()
+  local stored = redis.call('HGET', key('audit-head'), 'size') or ''
+  local size = string.find(stored, '^%d+$') and tonumber(stored) or 0
+  local top = redis.call(
+    'ZRANGE', key('audit-leaves'), ${MAX_INDEX}, 0, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
+  if top[2] then size = math.max(size, math.floor(tonumber(top[2])) + 1) end
+  return string.format('%.0f', size), stored
 end
 `
 
-/** Reads the head. Returns the size, and the state of that size or nothing. */
+/** Reads the head. Returns the size and the state, which is empty if it is that of another size. */
 export const READ_HEAD = defineScript(
   plain(`${SIZE}
-local head = redis.call('HMGET', key('audit-head'), 'size', 'state')
-local size = sizeOf(head[1])
-local state = size == tonumber(head[1] or '') and head[2] or ''
-return { ARGV[1], 'head', string.format('%.0f', size), state }
+local size, stored = treeSize()
+local state = size == stored and redis.call('HGET', key('audit-head'), 'state')
+return { ARGV[1], 'head', size, state or '' }
 `),
 )
 
@@ -130,7 +139,7 @@ return { ARGV[1], 'head', string.format('%.0f', size), state }
 export const APPEND = defineScript(
   bulky(`${SIZE}
 local size, ages = tonumber(ARGV[2]), {}
-if sizeOf(redis.call('HGET', key('audit-head'), 'size')) ~= size then return { ARGV[1], 'other' } end
+if treeSize() ~= ARGV[2] then return { ARGV[1], 'other' } end
 -- Redis undoes nothing, so a row that was edited must not make the script fail halfway.
 for at = 4, #ARGV, 3 do
   local id = ARGV[at]
@@ -155,13 +164,19 @@ return { ARGV[1], 'done' }
 )
 
 /**
- * Reads part of the tree. Arguments: the index to begin with, the number of rows. Returns the last index or nothing if
- * there are no more rows, then the rows that are stored, each with its index.
+ * Reads part of the tree. Arguments: the index to begin with, the number of its rows that were read already, the number
+ * of rows. Returns how many were read, then those that are stored, each with its index.
  */
 export const READ_LEAVES = defineScript(
   plain(`${CHECKED}
-local found = redis.call(
-  'ZRANGE', key('audit-leaves'), ARGV[2], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+-- Begins after the row before, not at the index: a row that an attacker put between them must not be hidden. By number,
+-- because several rows may have one index.
+local leaves, from, skip = key('audit-leaves'), '-inf', tonumber(ARGV[3])
+if ARGV[2] ~= '0' then
+  from = string.format('%.0f', tonumber(ARGV[2]) - 1)
+  skip = skip + math.min(redis.call('ZCOUNT', leaves, from, from), 1)
+end
+local found = redis.call('ZRANGE', leaves, from, '+inf', 'BYSCORE', 'LIMIT', skip, ARGV[4], 'WITHSCORES')
 local rows = {}
 for at = 1, #found, 2 do
   local values = checkedValues(found[at])
@@ -170,8 +185,7 @@ for at = 1, #found, 2 do
     rows[#rows + 1] = values
   end
 end
-local last = #found == 2 * tonumber(ARGV[3]) and found[#found] or ''
-return { ARGV[1], 'rows', last, unpack(rows) }
+return { ARGV[1], 'rows', #found / 2, unpack(rows) }
 `),
 )
 

@@ -72,12 +72,12 @@ describe('the audit in Redis', () => {
   it('reads parts of the tree until there are enough rows, beyond those that are lost', async () => {
     const rows = Array.from({ length: 5 }, (_, i) => valuesOf(rowOf(), i))
     const { methods, calls } = methodsOn(lua.READ_LEAVES, (_, call) => ({
-      rest: call === 1 ? ['3', rows[1], rows[3]] : ['', rows[4]],
+      rest: call === 1 ? ['4', rows[1], rows[3]] : ['1', rows[4]],
     }))
     expect((await methods.read(1, 4)).map(({ index }) => index)).toEqual([1, 3, 4])
     expect(calls).toEqual([
-      ['1', '4'],
-      ['(3', '2'],
+      ['1', '0', '4'],
+      ['1', '4', '2'],
     ])
   })
 
