@@ -41,7 +41,7 @@ describe.skipIf(url === undefined)('PostgreSQL, changed by an attacker', () => {
       own.release()
       await pool.end()
     }
-  }, 600_000)
+  }, 1_800_000)
 })
 
 describe.skipIf(redisUrl === undefined)('Redis, changed by an attacker', () => {
@@ -58,5 +58,5 @@ describe.skipIf(redisUrl === undefined)('Redis, changed by an attacker', () => {
       if (keys.length > 0) await own.unlink(...keys)
       for (const each of [client, own]) each.disconnect()
     }
-  }, 600_000)
+  }, 1_800_000)
 })

@@ -235,6 +235,29 @@ describe('the kept audit', () => {
     expect(await two.watchword.audit.verify({ checkpoint: a.text })).toMatchObject({ ok: true })
   })
 
+  it('lists no row that is not one of an event, and names those that have an id', async () => {
+    const { watchword, part, store, issue, clock, root } = await setup()
+    await issue(3)
+    const [first, second] = await part.list({}, { limit: 2 })
+    if (first?.row == null || second?.row == null) throw new Error('no row')
+    const found = [
+      { ...first, id: second.id },
+      { ...first, at: 'x' },
+      { ...second, row: null },
+      ...(await part.list({}, { limit: 9 })).slice(2),
+    ]
+    const audit = { ...(store.audit as AuditStore), list: async () => found as AuditEntry[] }
+    const other = (await rig({}, { store: { ...store, audit }, clock, root })).watchword
+    const { items, corrupt } = await other.audit.list()
+    expect(corrupt).toEqual([second.id, '?', second.id])
+    expect(items.length).toBe(found.length - 3)
+    await expect(other.audit.read().next()).rejects.toMatchObject({
+      code: 'ERR_STORE_CORRUPT',
+      detail: `audit ${second.id}`,
+    })
+    expect((await watchword.audit.list()).corrupt).toBeUndefined()
+  })
+
   it('drops content after `keep`, and still verifies', async () => {
     const { watchword, clock, issue } = await setup(
       { audit: { keep: '2d' }, maxStaleness: '1h' },
