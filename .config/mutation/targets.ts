@@ -19,6 +19,7 @@ export const TARGETS: readonly string[] = [
 
 const INDEX_TESTS = ['test/unit/revocation/index', 'test/property/revocation/index']
 const VERB_TESTS = [
+  'test/unit/observe',
   'test/unit/verbs',
   'test/unit/cache',
   'test/property/verbs',
