@@ -4,6 +4,7 @@
  * @module
  */
 import type { Redis } from 'ioredis'
+import { AUDIT_FIELDS } from '../../src/store/redis/audit-rows.js'
 import type { RawAudit, RawRow } from './audit-attacks.js'
 import type { RawAccess } from './audit-scene.js'
 
@@ -68,18 +69,8 @@ export function sqlAudit({ run, mark }: SqlAccess): RawAccess {
   }
 }
 
-const FIELDS = [
-  'id',
-  'action',
-  'actor',
-  'subject',
-  'token',
-  'family',
-  'body',
-  'tag',
-  'hash',
-  'place',
-]
+// Without the time, which is a number in the rows of an attack.
+const FIELDS = AUDIT_FIELDS.filter((name) => name !== 'at')
 const HIDDEN = 'x'
 
 /**

@@ -5,23 +5,26 @@
  */
 import { textOf } from '../../clients/redis/script.js'
 import type { AuditEntry, AuditRow } from '../audit.js'
+import { argsOf, type Columns, integerOf } from './rows.js'
 
-const CONTENT = [
-  ...(['id', 'at', 'action', 'actor', 'subject', 'token', 'family', 'body', 'tag'] as const),
-]
+const CONTENT: Columns<AuditRow> = {
+  id: 'text',
+  at: 'integer',
+  action: 'text',
+  actor: 'text',
+  subject: ['text', null],
+  token: ['text', null],
+  family: ['text', null],
+  body: 'text',
+  tag: 'text',
+}
 
 /** The fields of a row, in the order in which scripts return their values, before the index. */
-export const AUDIT_FIELDS: readonly string[] = [...CONTENT, 'hash', 'place']
+export const AUDIT_FIELDS: readonly string[] = [...Object.keys(CONTENT), 'hash', 'place']
 
 /** The last arguments of a script that writes rows: the rows, and the number of their arguments. */
 export function auditArgs(rows: readonly AuditRow[] = []): string[] {
-  const args = rows.flatMap((row) => {
-    const pairs = CONTENT.flatMap((name) => {
-      const value = row[name]
-      return value === null ? [] : [name, String(value)]
-    })
-    return [String(pairs.length), ...pairs]
-  })
+  const args = rows.flatMap((row) => argsOf(CONTENT, row))
   return [...args, String(args.length)]
 }
 
@@ -31,20 +34,16 @@ export function auditArgs(rows: readonly AuditRow[] = []): string[] {
  */
 export function auditEntryOf(reply: unknown): AuditEntry {
   const values = (reply as unknown[]).map((value) => (value === null ? null : textOf(value)))
-  const [id, written, action, actor, subject, token, family, body, tag, hash, place, index] =
+  const [id, written, action, actor, subject, token, family, body, tag, hash, place, number] =
     values as string[]
-  const at = integerOf(written)
+  const [at, index] = [written, number].map((text) => text && integerOf(text))
   const row = { id, at, action, actor, subject, token, family, body, tag } as AuditRow
   const isPurged = body === undefined || body === null
-  return { id, at, index: integerOf(index), hash, place, row: isPurged ? null : row } as AuditEntry
+  return { id, at, index, hash, place, row: isPurged ? null : row } as AuditEntry
 }
 
 /** The pending row in a reply of values; one without content if it was removed. */
 export function auditRowOf(reply: unknown): AuditRow {
   const { id, at, row } = auditEntryOf(reply)
   return row ?? ({ id, at } as AuditRow)
-}
-
-function integerOf(text: string | null | undefined): unknown {
-  return text && /^\d{1,16}$/.test(text) ? Number(text) : text
 }

@@ -15,7 +15,7 @@ import type { KeyRecord, Revocation, TokenDetails, TokenRecord } from '../store.
 type Kind = 'text' | 'integer' | 'texts' | 'flag'
 
 /** The encoding of each property, with `null` beside it if it may be null. */
-type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
+export type Columns<T> = { readonly [K in keyof T]-?: Kind | readonly [Kind, null] }
 
 const DETAILS: Columns<TokenDetails> = {
   label: ['text', null],
@@ -93,7 +93,6 @@ const TOKEN_MISSING: Missing<TokenRecord> = {
   rotatable: () => true,
 }
 
-/** A record as script arguments: the number of elements, then alternating names and values. */
 export const tokenArgs = (record: TokenRecord): string[] => argsOf(TOKEN, record)
 export const detailArgs = (details: TokenDetails): string[] => argsOf(DETAILS, details)
 export const keyArgs = (record: KeyRecord): string[] => argsOf(KEY, record)
@@ -104,7 +103,8 @@ export const tokenOf = (reply: unknown): TokenRecord => recordOf(TOKEN, reply, T
 export const keyOf = (reply: unknown): KeyRecord => recordOf(KEY, reply, NO_TAG)
 export const revocationOf = (reply: unknown): Revocation => recordOf(REVOCATION, reply, NO_TAG)
 
-function argsOf<T extends object>(columns: Columns<T>, record: T): string[] {
+/** A record as script arguments: the number of elements, then alternating names and values. */
+export function argsOf<T extends object>(columns: Columns<T>, record: T): string[] {
   const pairs: string[] = []
   for (const name of Object.keys(columns) as (keyof T & string)[]) {
     const value = record[name]
@@ -141,7 +141,7 @@ function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing
 }
 
 function parse(kind: Kind, text: string): unknown {
-  if (kind === 'integer') return /^\d{1,16}$/.test(text) ? Number(text) : text
+  if (kind === 'integer') return integerOf(text)
   if (kind === 'text') return text
   if (kind === 'flag') return text === '1' || text === '0' ? text === '1' : text
   try {
@@ -149,4 +149,9 @@ function parse(kind: Kind, text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** The integer in a text; the text if it has none. */
+export function integerOf(text: string): number | string {
+  return /^\d{1,16}$/.test(text) ? Number(text) : text
 }

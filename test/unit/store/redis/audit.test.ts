@@ -5,14 +5,11 @@ import { auditMethods } from '../../../../src/store/redis/audit.js'
 import { auditArgs, auditEntryOf, auditRowOf } from '../../../../src/store/redis/audit-rows.js'
 import * as lua from '../../../../src/store/redis/lua-audit.js'
 import { fixtures, NOW } from '../../../../src/testkit/store/fixtures.js'
+import { auditRow } from '../../../support/audit-rows.js'
 
 const make = fixtures('redis audit')
 
-function rowOf(over: Partial<AuditRow> = {}): AuditRow {
-  const id = make.id()
-  const text = { action: 'token.issued', actor: 'ops', body: `{"row":"${id}"}`, tag: 'v4.local.x' }
-  return { id, at: NOW, ...text, subject: 'user:1', token: null, family: null, ...over }
-}
+const rowOf = (over?: Partial<AuditRow>) => auditRow(make, over)
 
 /** The values with which a script returns a row. */
 function valuesOf(row: AuditRow, index?: number): unknown[] {
