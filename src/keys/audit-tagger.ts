@@ -132,14 +132,11 @@ export class AuditTagger implements AuditSeals {
     if (typeof opened === 'string') return opened
     const hashes: Uint8Array[] = []
     const size = opened.readUIntBE(0, NUMBER_BYTES)
-    const untimed = isTimed(state) ? { untimed: opened.readUIntBE(NUMBER_BYTES, NUMBER_BYTES) } : {}
-    for (
-      let at = isTimed(state) ? 2 * NUMBER_BYTES : NUMBER_BYTES;
-      at < opened.length;
-      at += HASH_BYTES
-    )
+    const isOfTimed = isTimed(state)
+    for (let at = (isOfTimed ? 2 : 1) * NUMBER_BYTES; at < opened.length; at += HASH_BYTES)
       hashes.push(opened.subarray(at, at + HASH_BYTES))
-    return { size, hashes, ...untimed }
+    if (!isOfTimed) return { size, hashes }
+    return { size, hashes, untimed: opened.readUIntBE(NUMBER_BYTES, NUMBER_BYTES) }
   }
 
   #sealTimed(payload: Uint8Array, covered: readonly Uint8Array[]): string | undefined {
