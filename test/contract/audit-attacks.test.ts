@@ -1,5 +1,4 @@
 /** An attacker with full write access to the database of the audit. */
-import { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterEach, beforeAll, describe, it } from 'vitest'
 import { ready } from 'watchword/paseto'
@@ -10,6 +9,7 @@ import { attack } from '../support/audit-scene.js'
 import { closeAll } from '../support/harness.js'
 import { redisAudit, sqlAudit } from '../support/raw-audits.js'
 import { runs } from '../support/runs.js'
+import { inRedis } from './redis-place.js'
 import { serverUrl, uniqueName } from './servers.js'
 
 const url = await serverUrl('postgres')
@@ -46,17 +46,14 @@ describe.skipIf(url === undefined)('PostgreSQL, changed by an attacker', () => {
 
 describe.skipIf(redisUrl === undefined)('Redis, changed by an attacker', () => {
   it('has an audit in which each of 1,000 changes is found and named', async () => {
-    const prefix = uniqueName()
-    const [client, own] = [new Redis(redisUrl ?? ''), new Redis(redisUrl ?? '')]
-    try {
+    await inRedis(async ({ client, prefix }) => {
       const store = redisStore(client, { prefix })
       await store.open()
-      await attack(store, redisAudit(own, prefix), runs(1000))
-    } finally {
-      await closeAll()
-      const keys = await own.keys(`{${prefix}}:*`)
-      if (keys.length > 0) await own.unlink(...keys)
-      for (const each of [client, own]) each.disconnect()
-    }
+      try {
+        await attack(store, redisAudit(client, prefix), runs(1000))
+      } finally {
+        await closeAll()
+      }
+    })
   }, 1_800_000)
 })

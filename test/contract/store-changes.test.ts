@@ -1,11 +1,11 @@
 /** Cases that the contract kit cannot force: an open transaction, an older schema, and the server's own messages. */
-import { Redis } from 'ioredis'
 import Libsql from 'libsql'
 import { afterAll, describe, expect, it } from 'vitest'
 import { redisStore } from '../../src/store/redis.js'
 import { sqliteStore } from '../../src/store/sqlite.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
-import { serverUrl, uniqueName } from './servers.js'
+import { inRedis } from './redis-place.js'
+import { serverUrl } from './servers.js'
 import { type Place, places } from './sql-places.js'
 
 const redisUrl = await serverUrl('redis')
@@ -112,10 +112,7 @@ describe('an sqlite database in memory', () => {
 
 describe.skipIf(redisUrl === undefined)('the redis store', () => {
   it('migrates the data of version 1, and names its server and its time', async () => {
-    const prefix = uniqueName()
-    const client = new Redis(redisUrl ?? '')
-    const key = (name: string) => `{${prefix}}:${name}`
-    try {
+    await inRedis(async ({ client, prefix, key }) => {
       const make = fixtures('redis 1')
       const { ttl, rotatable, tag, scopes, ...rest } = make.token()
       const fields = Object.entries(rest).flatMap(([field, value]) =>
@@ -139,10 +136,6 @@ describe.skipIf(redisUrl === undefined)('the redis store', () => {
       expect((await store.changes(cursor, 9)).superseded).toHaveLength(1)
       expect(Math.abs(((await store.now?.()) ?? 0) - Date.now())).toBeLessThan(1000)
       expect(await store.identity?.()).toMatch(/^redis:[0-9a-f]{40}$/)
-    } finally {
-      const keys = await client.keys(key('*'))
-      if (keys.length > 0) await client.del(...keys)
-      client.disconnect()
-    }
+    })
   })
 })

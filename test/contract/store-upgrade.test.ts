@@ -1,14 +1,15 @@
 /** Newer versions of the schema beside processes of older ones, whose statements are frozen in the fixtures. */
-import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { AuditRow, AuditStore } from '../../src/store/audit.js'
 import { redisStore } from '../../src/store/redis.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
 import { rowsOf, usageLife, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
+import { auditRow } from '../support/audit-rows.js'
 import { usageOfHour } from '../support/version-four.js'
 import { detailsOf, listOf, purgeOf } from '../support/version-three.js'
 import { insertOf, oldRecordOf, revocationOf, rotationOf } from '../support/version-two.js'
-import { serverUrl, uniqueName } from './servers.js'
+import { inRedis } from './redis-place.js'
+import { serverUrl } from './servers.js'
 import { type Place, places } from './sql-places.js'
 
 const redisUrl = await serverUrl('redis')
@@ -134,7 +135,7 @@ describe.each(places)('%s, migrated while a process of version 4 runs', (name, m
     await store.open()
     const audit = store.audit as AuditStore
     expect(await audit.head()).toEqual({ size: 0, state: '' })
-    const rows = Array.from({ length: 3 }, () => auditRowOf(make.id()))
+    const rows = Array.from({ length: 3 }, () => auditRow(make))
     const [one, two, three] = rows as [AuditRow, AuditRow, AuditRow]
     await store.insertTokens([late], undefined, [one])
     // The old process changes rows of both, without rows of the audit.
@@ -173,17 +174,9 @@ const adding = (name: string) =>
     `^(CREATE TABLE IF NOT EXISTS|CREATE INDEX IF NOT EXISTS \\w+ ON|INSERT (IGNORE |OR IGNORE )?INTO) (\\S+\\.)?watchword_${name}`,
   )
 
-function auditRowOf(id: string): AuditRow {
-  const text = { action: 'token.issued', actor: 'ops', body: `{"row":"${id}"}`, tag: 'v4.local.x' }
-  return { id, at: NOW, ...text, subject: 'user:1', token: null, family: null }
-}
-
 describe.skipIf(redisUrl === undefined)('redis beside a process that keeps no audit', () => {
   it('keeps the rows of its own changes, while the old process goes on without any', async () => {
-    const prefix = uniqueName()
-    const client = new Redis(redisUrl ?? '')
-    const key = (name: string) => `{${prefix}}:${name}`
-    try {
+    await inRedis(async ({ client, prefix, key }) => {
       const make = fixtures('redis audit upgrade')
       const store = redisStore(client, { prefix })
       await store.open()
@@ -193,7 +186,7 @@ describe.skipIf(redisUrl === undefined)('redis beside a process that keeps no au
       await store.insertTokens([early])
       const before = await client.keys(key('*'))
       expect(before.filter((name) => name.startsWith(key('audit')))).toEqual([])
-      const [one, two] = [auditRowOf(make.id()), auditRowOf(make.id())]
+      const [one, two] = [auditRow(make), auditRow(make)]
       await store.insertTokens([late], undefined, [one])
       await store.revoke(make.revocation('token', early.id), [two])
       await store.revoke(make.revocation('token', late.id))
@@ -206,20 +199,13 @@ describe.skipIf(redisUrl === undefined)('redis beside a process that keeps no au
         key('change'),
         key('schema'),
       ])
-    } finally {
-      const keys = await client.keys(key('*'))
-      if (keys.length > 0) await client.del(...keys)
-      client.disconnect()
-    }
+    })
   })
 })
 
 describe.skipIf(redisUrl === undefined)('redis beside a process that knows no details', () => {
   it('reads, lists, counts, rotates and updates rows that it wrote', async () => {
-    const prefix = uniqueName()
-    const client = new Redis(redisUrl ?? '')
-    const key = (name: string) => `{${prefix}}:${name}`
-    try {
+    await inRedis(async ({ client, prefix, key }) => {
       const make = fixtures('redis upgrade')
       const store = redisStore(client, { prefix })
       await store.open()
@@ -256,10 +242,6 @@ describe.skipIf(redisUrl === undefined)('redis beside a process that knows no de
       await client.del(key(`token:${one.id}`))
       expect(await store.listTokens({ owner: 'team' }, { limit: 9 })).toEqual([])
       expect(await store.countTokens({ owner: 'team' })).toBe(0)
-    } finally {
-      const keys = await client.keys(key('*'))
-      if (keys.length > 0) await client.del(...keys)
-      client.disconnect()
-    }
+    })
   })
 })

@@ -18,6 +18,17 @@ export function usageOf(store: Store): UsageStore {
   return present(store.usage, 'the part of the store that keeps usage')
 }
 
+/** The counts of a token that was not used. */
+export const UNUSED = {
+  requests: 0,
+  refused: {},
+  firstUsedAt: null,
+  lastUsedAt: null,
+  scopes: [],
+  callers: [],
+  others: 0,
+} satisfies Partial<UsageRow>
+
 /** What a process counted for a token in the hour from `NOW`, unless told otherwise. */
 export function usageRow(id: string, life: string, over: Partial<UsageRow> = {}): UsageRow {
   const from = over.from ?? NOW

@@ -7,7 +7,7 @@ import type { Store } from '../../store/store.js'
 import type { UsageRow } from '../../store/usage.js'
 import { holds, type StoreCase, same } from './case.js'
 import { HOUR, NOW } from './fixtures.js'
-import { DAY, FOREVER, rowsOf, usageLife, usageOf, usageRow } from './usage-fixtures.js'
+import { DAY, FOREVER, rowsOf, UNUSED, usageLife, usageOf, usageRow } from './usage-fixtures.js'
 
 const needs = 'usage'
 
@@ -33,16 +33,7 @@ export const usageRowCases: readonly StoreCase[] = [
       const [id, life] = [make.id(), make.id()]
       const rows: UsageRow[] = [
         usageRow(id, life),
-        usageRow(id, life, {
-          from: NOW + HOUR,
-          requests: 0,
-          refused: {},
-          firstUsedAt: null,
-          lastUsedAt: null,
-          scopes: [],
-          callers: [],
-          others: 0,
-        }),
+        usageRow(id, life, { from: NOW + HOUR, ...UNUSED }),
         usageRow(id, life, { from: NOW + 2 * HOUR, firstUsedAt: 0, lastUsedAt: 0 }),
         usageRow(id, life, {
           from: NOW + 3 * HOUR,

@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { UsageRow } from '../../../src/store/usage.js'
+import { UNUSED, usageRow } from '../../../src/testkit/store/usage-fixtures.js'
 import { UsageTotals } from '../../../src/verbs/usage-totals.js'
 
-const rowOf = (change: Partial<UsageRow> = {}): UsageRow => ({
-  id: 'one',
-  from: 0,
-  life: 'life-1',
-  requests: 0,
-  refused: {},
-  firstUsedAt: null,
-  lastUsedAt: null,
-  scopes: [],
-  callers: [],
-  others: 0,
-  ...change,
-})
+const rowOf = (change: Partial<UsageRow> = {}): UsageRow =>
+  usageRow('one', 'life-1', { from: 0, ...UNUSED, ...change })
 
 const callerOf = (address: string, requests: number) => ({
   address,

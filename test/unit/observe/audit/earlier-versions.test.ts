@@ -117,7 +117,7 @@ describe('a row of this version whose content was removed', () => {
   it.each([
     ['as if it had been purged', wiped],
     ['as if an earlier version had written it', asBefore],
-  ])('is found %s, at whatever place', async (_, wipe) => {
+  ])('is found %s, at any place', async (_, wipe) => {
     const { start, edits } = await restored()
     const { watchword } = await start()
     for (let i = 0; i < 3; i++) await watchword.issue(INPUT)

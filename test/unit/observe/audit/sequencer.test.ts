@@ -8,6 +8,7 @@ import type { AuditSeals } from '../../../../src/observe/audit/seals.js'
 import { Sequencer } from '../../../../src/observe/audit/sequencer.js'
 import { AuditTrail } from '../../../../src/observe/audit/trail.js'
 import { AuditWitness } from '../../../../src/observe/audit/witness.js'
+import { flush } from '../../../support/fleet.js'
 import { ISSUER, MINUTE, START, sharedStore } from '../../../support/harness.js'
 
 const CONTENT = { action: 'revoked', actor: 'ops' } as const
@@ -75,9 +76,6 @@ function rig({ onCheckpoint, edit }: Rig = {}) {
   return { sequencer, part, note, pending, keys, forged, timers }
 }
 
-/** Resolves once all work without a timer is done. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 5))
-
 describe('a run of the sequencer', () => {
   it('appends every pending row and passes the text of the checkpoint on', async () => {
     const texts: string[] = []
@@ -106,7 +104,7 @@ describe('a run of the sequencer', () => {
     const { sequencer, part, note, pending, keys, forged } = rig()
     note()
     note()
-    await settled()
+    await flush()
     const [first, second] = (await pending()) as [AuditRow, AuditRow]
     keys.unknown.add(first.id)
     await part.write([{ ...second, id: '01KDVDM4000000000000000000' }])
@@ -121,7 +119,7 @@ describe('a run of the sequencer', () => {
     const { sequencer, note } = rig()
     note()
     const first = sequencer.run()
-    await settled()
+    await flush()
     note()
     const [one, two, three] = await Promise.all([first, sequencer.run(), sequencer.run()])
     expect([one.size, two.size, three.size]).toEqual([1, 2, 2])
@@ -173,7 +171,7 @@ describe('a run of the sequencer', () => {
     const { sequencer, note } = rig({ onCheckpoint })
     note()
     expect((await sequencer.run()).size).toBe(1)
-    await settled()
+    await flush()
   })
 })
 
@@ -183,13 +181,13 @@ describe('the timer of the sequencer', () => {
     sequencer.start()
     note()
     timers[0]?.run()
-    await settled()
+    await flush()
     expect([(await part.head()).size, timers.length]).toEqual([1, 2])
     sequencer.stop()
     expect(timers[1]?.isCancelled).toBe(true)
     note()
     timers[1]?.run()
-    await settled()
+    await flush()
     expect([(await part.head()).size, timers.length]).toEqual([1, 2])
   })
 
@@ -198,7 +196,7 @@ describe('the timer of the sequencer', () => {
     sequencer.start()
     timers[0]?.run()
     sequencer.stop()
-    await settled()
+    await flush()
     expect(timers).toHaveLength(1)
   })
 })

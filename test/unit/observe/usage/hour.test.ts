@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Counted, Demand } from '../../../../src/observe/usage/counted.js'
 import { Hour } from '../../../../src/observe/usage/hour.js'
+import { UNUSED } from '../../../../src/testkit/store/usage-fixtures.js'
 import { HOUR, MINUTE, SECOND } from '../../../support/constants.js'
 
 const FROM = Date.UTC(2026, 0, 1, 12)
@@ -52,18 +53,7 @@ describe('the counters of an hour', () => {
 
   it('return an empty row for a token that was never used', () => {
     const { hour, row } = opened()
-    expect(row()).toEqual({
-      id: 'one',
-      from: FROM,
-      life: 'life-1',
-      requests: 0,
-      refused: {},
-      firstUsedAt: null,
-      lastUsedAt: null,
-      scopes: [],
-      callers: [],
-      others: 0,
-    })
+    expect(row()).toEqual({ id: 'one', from: FROM, life: 'life-1', ...UNUSED })
     expect(hour.isChanged(0)).toBe(false)
   })
 

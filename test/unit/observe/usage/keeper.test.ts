@@ -9,6 +9,7 @@ import { UsageRecorder } from '../../../../src/observe/usage/recorder.js'
 import { memoryStore } from '../../../../src/store/memory.js'
 import type { UsageRow, UsageStore } from '../../../../src/store/usage.js'
 import { usageOf } from '../../../../src/testkit/store/usage-fixtures.js'
+import { flush } from '../../../support/fleet.js'
 
 const READ: Demand = { allOf: ['orders:read'], anyOf: [] }
 
@@ -91,7 +92,7 @@ describe('the keeper of usage', () => {
       mergeRows: async (rows, part) => {
         sizes.push(rows.length)
         most = Math.max(most, ++running)
-        await new Promise((resolve) => setTimeout(resolve, 2))
+        await flush()
         running--
         return part.mergeRows(rows)
       },
