@@ -175,6 +175,27 @@ describe('the README', () => {
     }
   })
 
+  it('has a guide whose checkpoints are kept in an empty folder, and found missing by another store', async () => {
+    const [snippet] = blocksOf('examples/audit.md').filter(({ language }) => language === 'ts')
+    const place = `${folder}/checkpoints`
+    mkdirSync(place, { recursive: true })
+    const text = `${snippet?.text}await watchword.audit.checkpoint()\nawait watchword.close()\n`
+    const { code } = await transform(text, { loader: 'ts', target: 'node20' })
+    writeFileSync(`${place}/audit.mjs`, code)
+    const runs = async () => {
+      const { stderr } = await run(process.execPath, ['audit.mjs'], { cwd: place })
+      return { stderr, kept: readdirSync(`${place}/checkpoints`) }
+    }
+    const first = await runs()
+    expect(first.stderr).toBe('')
+    expect(first.kept).toEqual([expect.stringMatching(/^1-[0-9a-f]{64}\.txt$/)])
+    // Each process has a memory store of its own, which is what a rolled back database looks like.
+    const second = await runs()
+    expect(second.stderr).toContain(`the audit does not contain ${first.kept[0]}`)
+    expect(second.kept).toEqual(expect.arrayContaining(first.kept))
+    expect(second.kept.length).toBe(2)
+  })
+
   it('names only subpaths that the package exports', () => {
     const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> }
     const named = [...readme.matchAll(/(?<=['"`])watchword(\/[a-z0-9./-]+)(?=['"`])/g)].map(

@@ -23,11 +23,11 @@ export function checkpointOf(origin: string, size: number, root: string): AuditC
 }
 
 /**
- * Reads the text of a checkpoint. Ignores extension lines and signatures, which a witness may have added. Returns
- * `undefined` for any other text.
+ * Reads the text of a checkpoint. Ignores extension lines and signatures, which a witness may have added, and accepts
+ * line ends of Windows. Returns `undefined` for any other text.
  */
 export function parseCheckpoint(text: string): AuditCheckpoint | undefined {
-  const [origin = '', size = '', base64 = ''] = text.split('\n')
+  const [origin = '', size = '', base64 = ''] = text.split(/\r?\n/)
   if (origin === '' || !/^(?:0|[1-9]\d{0,14})$/.test(size)) return undefined
   const root = Buffer.from(base64, 'base64')
   if (root.length !== 32 || root.toString('base64') !== base64) return undefined
