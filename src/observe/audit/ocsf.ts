@@ -138,7 +138,7 @@ function typeOf({ target, action }: AuditEvent): string {
 }
 
 function severityOf(action: string): OcsfEvent['severity_id'] {
-  if (action === 'store.tampered' || action.startsWith('feed.')) return 4
+  if (action === 'store.tampered' || /^(?:feed|audit)\./.test(action)) return 4
   return action === 'token.reused' || action === 'refused' || action === 'key.unreadable' ? 3 : 1
 }
 
