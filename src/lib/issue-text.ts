@@ -12,6 +12,8 @@ interface SchemaIssue {
   readonly message: string
   /** The unknown names, in an issue about them. */
   readonly keys?: readonly string[] | undefined
+  /** The issues of each alternative, in an issue about a value that matches none of them. */
+  readonly errors?: readonly (readonly SchemaIssue[])[] | undefined
 }
 
 /** The checked input and its schema. */
@@ -43,7 +45,8 @@ const MEANINGS: ReadonlyMap<PropertyKey | undefined, string> = new Map([
  * The message for the issues of a schema, of which there is at least one. Unknown names come first: a misspelt field also makes the schema report the
  * intended field as missing.
  */
-export function issueText(issues: readonly SchemaIssue[], checked: Checked): string {
+export function issueText(given: readonly SchemaIssue[], checked: Checked): string {
+  const issues = given.flatMap(specific)
   const unknown = issues.find(({ code }) => code === 'unrecognized_keys')
   const { path, message, keys } = unknown ?? (issues[0] as SchemaIssue)
   const { schema, input, root, noun } = checked
@@ -53,14 +56,26 @@ export function issueText(issues: readonly SchemaIssue[], checked: Checked): str
     const place = path.length === 0 ? '' : `${field}: `
     return `${place}unknown ${noun} ${quote(key)}${allowedNames(key, fieldsAt(schema, path))}`
   }
-  const given = valueAt(input, path)
+  const value = valueAt(input, path)
   const meaning = MEANINGS.get(path[0]) ?? ''
-  const isSaid = /undefined|, got /.test(message) || (path.length === 0 && isObject(given))
-  if (isSaid || given === UNREAD) return `${field}: ${message}${meaning}`
+  const isSaid = /undefined|, got /.test(message) || (path.length === 0 && isObject(value))
+  if (isSaid || value === UNREAD) return `${field}: ${message}${meaning}`
   // Text in place of all options may be the value of any of them, and looks like a name even if it is a secret.
-  const isLoose = path.length === 0 && typeof given === 'string' && isQuotable(given)
+  const isLoose = path.length === 0 && typeof value === 'string' && isQuotable(value)
   const isOpaque = isLoose || path.some((part) => OPAQUE.has(part))
-  return `${field}: ${message}, got ${isOpaque ? describeKind(given) : describe(given)}${meaning}`
+  return `${field}: ${message}, got ${isOpaque ? describeKind(value) : describe(value)}${meaning}`
+}
+
+/**
+ * The issues that name the wrong field, if the value is like just one of the alternatives: in place of `false` or an
+ * object, an object with a wrong field.
+ */
+function specific(issue: SchemaIssue): readonly SchemaIssue[] {
+  const isInside = ({ path, code }: SchemaIssue) => path.length > 0 || code === 'unrecognized_keys'
+  const alike = issue.errors?.filter((issues) => issues.some(isInside)) ?? []
+  const [issues = []] = alike
+  if (alike.length !== 1) return [issue]
+  return issues.flatMap((each) => specific({ ...each, path: [...issue.path, ...each.path] }))
 }
 
 const isObject = (value: unknown): boolean =>

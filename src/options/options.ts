@@ -48,13 +48,13 @@ export interface AuditOptions {
   /** How often a node appends new rows to the tree and makes a checkpoint, from a second to a day. Default: `'1m'`. */
   readonly checkpointEvery?: Duration
   /**
-   * Called with the text of each checkpoint that this node makes, in the format of C2SP tlog-checkpoint. Keep it where
-   * the administrators of the database cannot change it: `audit.verify({ checkpoint })` proves that every row up to
-   * there is unchanged.
+   * Called with the text of each checkpoint that this node makes or learns of, in the format of C2SP tlog-checkpoint.
+   * Keep each text, and where the administrators of the database cannot change it: `audit.verify({ checkpoint })` proves
+   * that every row up to there is unchanged. What it throws or rejects with is ignored. Default: none.
    */
   readonly onCheckpoint?: (text: string) => unknown
   /**
-   * How long the content of rows is kept, at least a day. Afterwards their hashes remain, so `audit.verify` can still
+   * How long the content of rows is kept, from a day to ten years. Afterwards their hashes remain, so `audit.verify` can still
    * check the tree. Default: `'400d'`.
    */
   readonly keep?: Duration

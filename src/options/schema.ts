@@ -226,7 +226,7 @@ export const auditSchema = strict(
         'expected a function of the text of a checkpoint',
       ),
     ),
-    keep: optional(duration(24 * HOUR, 100 * YEAR, '400d')),
+    keep: optional(duration(24 * HOUR, 10 * YEAR, '400d')),
   },
   'expected { checkpointEvery, onCheckpoint, keep }',
 )
@@ -241,13 +241,15 @@ export const usageSchema = strict({
   flushEvery: optional(duration(SECOND, 10 * MINUTE, '1m')),
 })
 
+const AUDIENCES = 'expected a name, or a list of 1 to 64 names'
+
 /** The options of an authority. */
 export const optionsSchema = strict(
   {
     issuer: name(512),
     audience: z.union(
-      [name(256), z.array(name(256)).check(z.minLength(1), z.maxLength(64))],
-      'expected a name, or a list of 1 to 64 names',
+      [name(256), z.array(name(256)).check(z.minLength(1, AUDIENCES), z.maxLength(64, AUDIENCES))],
+      AUDIENCES,
     ),
     rootKey: optional(rootKey),
     previousRootKeys: optional(z.array(rootKey, 'expected a list of root keys')),

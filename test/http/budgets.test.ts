@@ -149,16 +149,20 @@ describe('an endpoint', () => {
   })
 
   it.each([
-    [{ client: { burst: 0, every: '1s' } }],
-    [{ client: { burst: 1 } }],
-    [{ node: true }],
-    [{ address: false }],
-    [{ token: undefined }],
-    [true],
-  ])('rejects the limit %j', async (limit) => {
+    [{ client: { burst: 0, every: '1s' } }, 'limit.client.burst: expected a whole number'],
+    [{ client: { burst: 1 } }, 'limit.client.every: expected a duration'],
+    [{ client: { burst: 1, evry: '1s' } }, "limit.client: unknown option 'evry' (did you mean"],
+    [{ node: true }, 'limit.node: expected { burst, every }, or false, got true'],
+    [{ address: false }, "limit: unknown option 'address'"],
+    [{ token: undefined }, 'token: expected a value, got undefined'],
+    [true, 'limit: expected a function, false, or { client, token, node }'],
+  ])('rejects the limit %j, and names the field', async (limit, message) => {
     const { watchword } = await rig()
     expect(() => tokenEndpoints(watchword, { limit } as EndpointsOptions<unknown>)).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_OPTION' }),
+      expect.objectContaining({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringContaining(message),
+      }),
     )
   })
 })

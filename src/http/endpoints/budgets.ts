@@ -67,16 +67,23 @@ const DEFAULT_BUDGETS: ResolvedBudgets = {
 }
 
 const budget = z.optional(
-  z.union([
-    z.literal(false),
-    z.strictObject({
-      burst: z.custom<number>(
-        (value) =>
-          Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1e6,
-      ),
-      every: z.custom<Duration>((value) => (parseDuration(value) ?? 0) >= 1),
-    }),
-  ]),
+  z.union(
+    [
+      z.literal(false),
+      z.strictObject({
+        burst: z.custom<number>(
+          (value) =>
+            Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 1e6,
+          'expected a whole number from 1 to 1000000',
+        ),
+        every: z.custom<Duration>(
+          (value) => (parseDuration(value) ?? 0) >= 1,
+          "expected a duration such as '1s', of at least 1 ms",
+        ),
+      }),
+    ],
+    'expected { burst, every }, or false',
+  ),
 )
 /** The budgets in the options. */
 export const budgetsSchema = z.strictObject({ client: budget, token: budget, node: budget })

@@ -33,7 +33,7 @@ export interface SequencerOptions {
   /** The origin line of checkpoints. */
   readonly origin: string
   readonly everyMs: number
-  /** Called with the text of each checkpoint that this node makes. */
+  /** Called with the text of each checkpoint that this node makes or learns of. */
   readonly onCheckpoint: ((text: string) => unknown) | undefined
   /** Called with the id of each pending row that the authority has not written. */
   readonly onForged: (id: string) => void

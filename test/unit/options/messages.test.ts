@@ -131,6 +131,56 @@ describe('the message about an option', () => {
       ['onStale', "'reject', 'accept'", "got 'acept'"],
     ],
     [
+      'an audit that is kept too briefly',
+      () => ({ audit: { keep: '1h' } }),
+      ['audit.keep: expected a duration', 'from 1d to 3650d', "got '1h'"],
+    ],
+    [
+      'rare checkpoints of the audit',
+      () => ({ audit: { checkpointEvery: '2d' } }),
+      ['audit.checkpointEvery: expected a duration', 'from 1s to 1d', "got '2d'"],
+    ],
+    [
+      'a path in place of a function of checkpoints',
+      () => ({ audit: { onCheckpoint: 'checkpoints/' } }),
+      ['audit.onCheckpoint: expected a function', "got 'checkpoints/'"],
+    ],
+    [
+      'a misspelt option of the audit',
+      () => ({ audit: { checkpointsEvery: '1m' } }),
+      ["audit: unknown option 'checkpointsEvery'", "did you mean 'checkpointEvery'?"],
+    ],
+    [
+      'an option of the audit that is undefined',
+      () => ({ audit: { keep: undefined } }),
+      ['audit.keep: it is undefined'],
+    ],
+    [
+      'an audit that is switched on',
+      () => ({ audit: true }),
+      ['audit: expected false, or { checkpointEvery, onCheckpoint, keep }', 'got true'],
+    ],
+    [
+      'an empty cache',
+      () => ({ cache: { max: 0 } }),
+      ['cache.max: expected a whole number', 'got 0'],
+    ],
+    [
+      'usage that is kept too briefly',
+      () => ({ usage: { keep: '1h' } }),
+      ['usage.keep: expected a duration', 'from 7d to 3650d', "got '1h'"],
+    ],
+    [
+      'one wrong audience of several',
+      () => ({ audience: ['orders-api', ''] }),
+      ['audience.1: expected 1 to 256 characters', 'got an empty string'],
+    ],
+    [
+      'no audience of several',
+      () => ({ audience: [] }),
+      ['audience: expected a name, or a list of 1 to 64 names', 'got a list of 0'],
+    ],
+    [
       'a number out of range',
       () => ({ maxTokenLength: 10 }),
       ['maxTokenLength', '512', '16384', 'got 10'],
