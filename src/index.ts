@@ -18,14 +18,10 @@ export type { Duration } from './lib/duration.js'
 export type { FailureReason } from './lib/failure-reason.js'
 export type { AuditCheckpoint } from './observe/audit/checkpoint.js'
 export type { AuditFault, AuditFaultKind } from './observe/audit/fault.js'
-export type {
-  AuditListQuery,
-  AuditPage,
-  AuditReadQuery,
-  AuditRecord,
-} from './observe/audit/log.js'
+export type { AuditPage, AuditRecord } from './observe/audit/log.js'
 export type { OcsfEvent } from './observe/audit/ocsf.js'
 export { toJsonLines, toOcsf } from './observe/audit/ocsf.js'
+export type { AuditListQuery, AuditReadQuery } from './observe/audit/query.js'
 export type { AuditReport } from './observe/audit/verify.js'
 export type { AuditAction, AuditEvent, Decision, RequestContext } from './observe/channels.js'
 export type { Failure } from './observe/failures.js'

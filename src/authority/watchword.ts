@@ -6,12 +6,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { KeyInfo } from '../keys/key-info.js'
 import type { AuditCheckpoint } from '../observe/audit/checkpoint.js'
-import type {
-  AuditListQuery,
-  AuditPage,
-  AuditReadQuery,
-  AuditRecord,
-} from '../observe/audit/log.js'
+import type { AuditPage, AuditRecord } from '../observe/audit/log.js'
+import type { AuditListQuery, AuditReadQuery } from '../observe/audit/query.js'
 import type { AuditReport } from '../observe/audit/verify.js'
 import type { RequestContext } from '../observe/channels.js'
 import type { AnyClaims, Requirement, RevokeTarget, VerifyResult } from '../types.js'
@@ -190,7 +186,10 @@ export interface Watchword<
     /** A page of events, oldest first by default. */
     list(): Promise<AuditPage>
     list(query: AuditListQuery): Promise<AuditPage>
-    /** Every matching event, oldest first. Throws `ERR_STORE_CORRUPT` at a row that the authority did not write. */
+    /**
+     * Every matching event, oldest first. Throws `ERR_STORE_CORRUPT` at a row that the authority did not write, and names
+     * it.
+     */
     read(): AsyncGenerator<AuditRecord, void>
     read(query: AuditReadQuery): AsyncGenerator<AuditRecord, void>
     /** Appends every event so far to the tree, and resolves with its checkpoint. */

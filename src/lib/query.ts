@@ -7,9 +7,14 @@ import * as z from 'zod/mini'
 import { isName } from './name.js'
 import { optional } from './schema.js'
 
-/** Text of up to `max` characters. */
-export const nameText = (max: number) =>
-  optional(z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`))
+/** Text of up to `max` characters. `meaning`: what it is, where its name does not say it. */
+export const nameText = (max: number, meaning?: string) =>
+  optional(
+    z.custom<string>(
+      (value) => isName(value, max),
+      `expected ${meaning === undefined ? '' : `${meaning}, `}1 to ${max} characters`,
+    ),
+  )
 
 /** Unix milliseconds. `example`: how a caller gets such a time. */
 export const timeField = (example: string) =>

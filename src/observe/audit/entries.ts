@@ -16,6 +16,12 @@ export function parseEntry(value: unknown): AuditEntry | undefined {
   return { id, at, index, hash, place, row } as AuditEntry
 }
 
+/** The id of what was read in place of an entry; `undefined` if it has none. */
+export function idOf(value: unknown): string | undefined {
+  const id: unknown = (value as { readonly id?: unknown } | null | undefined)?.id
+  return typeof id === 'string' ? id : undefined
+}
+
 /** Whether a value has the form of a row. */
 export function isRow(value: unknown): value is AuditRow {
   if (typeof value !== 'object' || value === null) return false

@@ -3,20 +3,29 @@
  *
  * @module
  */
-import * as z from 'zod/mini'
 import { WatchwordError } from '../../errors.js'
 import { bare } from '../../lib/fields.js'
-import { invalidArgument } from '../../lib/invalid.js'
-import { DEFAULT_LIMIT, nameText, pageShape, timeField } from '../../lib/query.js'
-import { optional, parseInput, strict } from '../../lib/schema.js'
-import type { AuditEntry, AuditFilter, AuditRow, AuditStore } from '../../store/audit.js'
+import { DEFAULT_LIMIT } from '../../lib/query.js'
+import { quote } from '../../lib/quote.js'
+import { parseInput } from '../../lib/schema.js'
+import type { AuditEntry, AuditRow, AuditStore } from '../../store/audit.js'
+import { isUlid } from '../../token/claims.js'
 import type { AuditEvent } from '../channels.js'
 import type { StoreCall } from '../failures.js'
-import { type AuditCheckpoint, parseCheckpoint } from './checkpoint.js'
-import { parseEntry } from './entries.js'
-import { eventOf } from './event.js'
+import type { AuditCheckpoint } from './checkpoint.js'
+import { idOf, parseEntry } from './entries.js'
+import { eventOf, foundId } from './event.js'
 import type { NewestCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
+import {
+  type AuditReadQuery,
+  checkpointIn,
+  listSchema,
+  readSchema,
+  refuseCheckpoint,
+  unknownPosition,
+  verifySchema,
+} from './query.js'
 import { RowChecks, type RowFinding } from './row-checks.js'
 import { type AuditSeals, checkRow } from './seals.js'
 import type { Sequencer } from './sequencer.js'
@@ -37,19 +46,6 @@ export interface AuditRecord {
   readonly proved: boolean
 }
 
-/** A filter of events: equality on each field, unless its comment says otherwise. Default: all events. */
-export interface AuditReadQuery extends AuditFilter {}
-
-/** A filter and a page of events. */
-export interface AuditListQuery extends AuditReadQuery {
-  /** Default: `'oldest'` first. */
-  readonly order?: 'oldest' | 'newest'
-  /** The maximum number of events, from 1 to 1000. Default: 100. */
-  readonly limit?: number
-  /** `next` of the previous page. */
-  readonly after?: string
-}
-
 /** A page of events. */
 export interface AuditPage {
   readonly items: readonly AuditRecord[]
@@ -58,22 +54,6 @@ export interface AuditPage {
   /** The ids of rows that the authority did not write as they are, or not at that place; absent if there are none. */
   readonly corrupt?: readonly string[]
 }
-
-const filterShape = {
-  action: nameText(64),
-  actor: nameText(256),
-  subject: nameText(1024),
-  token: nameText(64),
-  family: nameText(64),
-  since: timeField('Date.UTC(2026, 0, 1)'),
-  until: timeField('Date.UTC(2026, 0, 1)'),
-}
-
-const readSchema = strict(filterShape)
-
-const listSchema = strict({ ...filterShape, ...pageShape, after: nameText(64) })
-
-const verifySchema = strict({ checkpoint: optional(z.string('expected the text of a checkpoint')) })
 
 /** Options of the log. */
 export interface AuditLogOptions {
@@ -106,11 +86,18 @@ export class AuditLog {
   /** A page of events. */
   async list(raw: unknown): Promise<AuditPage> {
     const { limit = DEFAULT_LIMIT, after, order, ...filter } = parseInput(listSchema, raw, 'query')
+    if (after !== undefined && !(await this.#isPosition(after))) throw unknownPosition(after)
     return this.#page(filter, {
       limit,
       ...(after === undefined ? {} : { after }),
       ...(order === undefined ? {} : { order }),
     })
+  }
+
+  // A row that an attacker inserted may have any id, and the next page begins after it.
+  async #isPosition(after: string): Promise<boolean> {
+    const { store, call } = this.#options
+    return isUlid(after) || (await call(() => store.locate([after]))).length > 0
   }
 
   /** All matching events, oldest first. Throws `ERR_STORE_CORRUPT` at a row that was edited or inserted. */
@@ -123,13 +110,7 @@ export class AuditLog {
     do {
       const page = after === undefined ? { limit: READ_PAGE } : { limit: READ_PAGE, after }
       const { items, next, corrupt } = await this.#page(filter, page)
-      if (corrupt !== undefined) {
-        throw new WatchwordError(
-          'ERR_STORE_CORRUPT',
-          'a row of the audit is not one that the authority wrote; call audit.verify()',
-          { detail: `audit ${corrupt[0]}` },
-        )
-      }
+      if (corrupt !== undefined) throw corruptAudit(corrupt[0] as string)
       yield* items
       after = next
     } while (after !== undefined)
@@ -149,13 +130,13 @@ export class AuditLog {
     for (const value of found.slice(0, page.limit)) {
       const entry = parseEntry(value)
       const record = entry === undefined ? undefined : this.#recordOf(entry)
-      if (record === undefined) corrupt.push(entry?.id ?? '?')
+      if (record === undefined) corrupt.push(idOf(value) ?? '?')
       else items.push(record)
     }
-    const last = found[page.limit - 1]
+    const last: unknown = found[page.limit - 1]
     return {
       items,
-      ...(found.length > page.limit && last !== undefined ? { next: last.id } : {}),
+      ...(found.length > page.limit ? { next: idOf(last) ?? '?' } : {}),
       ...(corrupt.length > 0 ? { corrupt } : {}),
     }
   }
@@ -182,29 +163,24 @@ export class AuditLog {
 
   /** Verifies every row, against the known checkpoints and the given one. */
   async verify(raw: unknown): Promise<AuditReport> {
+    refuseCheckpoint(raw)
     const { checkpoint } = parseInput(verifySchema, raw, 'options')
-    const { witness, now, keepMs } = this.#options
-    const given = checkpoint === undefined ? [] : [this.#given(checkpoint)]
+    const { witness, now, keepMs, origin } = this.#options
+    const given = checkpoint === undefined ? [] : [checkpointIn(checkpoint, origin)]
     const anchors = () => [...witness.seen, ...given].sort((a, b) => a.size - b.size)
     const purgedUntil = now() - keepMs + SLACK_MS
     return verifyAudit({ ...this.#options, anchors, purgedUntil })
   }
+}
 
-  #given(text: string): AuditCheckpoint {
-    const checkpoint = parseCheckpoint(text)
-    const { origin } = this.#options
-    if (checkpoint === undefined) {
-      throw invalidArgument(
-        'options.checkpoint',
-        'expected the text of a checkpoint: the issuer, the size and the root in base64, each on a line',
-      )
-    }
-    if (checkpoint.origin === origin) return checkpoint
-    throw invalidArgument(
-      'options.checkpoint',
-      `expected a checkpoint of ${JSON.stringify(origin)}, the issuer of this authority, got one of another`,
-    )
-  }
+/** The error of an iteration over the audit that has come to a row with this id. */
+function corruptAudit(found: string): WatchwordError<'ERR_STORE_CORRUPT'> {
+  const named = isUlid(found) ? found : quote(found)
+  return new WatchwordError(
+    'ERR_STORE_CORRUPT',
+    `the row ${named} of the audit is not one that the authority wrote; call audit.verify(), and keep the row as evidence`,
+    { detail: `audit ${foundId(found)}` },
+  )
 }
 
 // The node that purged may have read another clock.

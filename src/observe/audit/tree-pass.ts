@@ -6,7 +6,7 @@
 import type { AuditEntry, AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
 import { AuditTree } from './audit-tree.js'
-import { parseEntry } from './entries.js'
+import { idOf, parseEntry } from './entries.js'
 import type { AuditFault } from './fault.js'
 import type { ReadCheckpoint } from './newest.js'
 import { RowChecks } from './row-checks.js'
@@ -111,10 +111,7 @@ export class TreePass {
   #entry(value: unknown): AuditFault | undefined {
     const index = this.#range.size
     const entry = parseEntry(value)
-    if (entry === undefined) {
-      const id: unknown = (value as { readonly id?: unknown } | null)?.id
-      return { index, id: typeof id === 'string' ? id : null, what: 'edited' }
-    }
+    if (entry === undefined) return { index, id: idOf(value) ?? null, what: 'edited' }
     const { id, at, row } = entry
     const [hash, place] = [entry.hash as string, entry.place as string]
     const found = this.#checks.check(entry, this.#range)

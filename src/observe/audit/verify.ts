@@ -6,7 +6,7 @@
  */
 import type { AuditStore } from '../../store/audit.js'
 import type { StoreCall } from '../failures.js'
-import { isRow } from './entries.js'
+import { idOf, isRow } from './entries.js'
 import type { AuditFault } from './fault.js'
 import type { NewestCheckpoint } from './newest.js'
 import type { OwnRows } from './own-rows.js'
@@ -78,7 +78,7 @@ async function firstForged({
       rows.filter(isRow).map(({ tag }) => tag),
     )
     for (const row of rows) {
-      if (!isRow(row)) return { index: null, id: null, what: 'edited' }
+      if (!isRow(row)) return { index: null, id: idOf(row) ?? null, what: 'edited' }
       if (checkRow(seals, row) !== 'intact')
         return { index: null, id: row.id, what: own.has(row.id) ? 'edited' : 'inserted' }
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RevocationKind } from '../../store/records.js'
+import type { RevocationKind } from '../../store/store.js'
 
 /** One revoked token. */
 export interface TokenEntry {

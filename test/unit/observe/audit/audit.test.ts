@@ -11,6 +11,7 @@ import { manualClock } from 'watchword/testkit'
 import { resolveClock } from '../../../../src/lib/clock.js'
 import { idMaker } from '../../../../src/lib/new-id.js'
 import { AuditTrail } from '../../../../src/observe/audit/trail.js'
+import type { AuditIncidentKind } from '../../../../src/observe/incident-kind.js'
 import { rarelyPolled } from '../../../support/fleet.js'
 import {
   activeKey,
@@ -244,16 +245,18 @@ describe('the kept audit', () => {
       { ...first, id: second.id },
       { ...first, at: 'x' },
       { ...second, row: null },
+      null,
       ...(await part.list({}, { limit: 9 })).slice(2),
     ]
     const audit = { ...(store.audit as AuditStore), list: async () => found as AuditEntry[] }
     const other = (await rig({}, { store: { ...store, audit }, clock, root })).watchword
     const { items, corrupt } = await other.audit.list()
-    expect(corrupt).toEqual([second.id, '?', second.id])
-    expect(items.length).toBe(found.length - 3)
+    expect(corrupt).toEqual([second.id, first.id, second.id, '?'])
+    expect(items.length).toBe(found.length - 4)
     await expect(other.audit.read().next()).rejects.toMatchObject({
       code: 'ERR_STORE_CORRUPT',
       detail: `audit ${second.id}`,
+      message: expect.stringMatching(`${second.id} of the audit is not one .* audit.verify\\(\\)`),
     })
     expect((await watchword.audit.list()).corrupt).toBeUndefined()
   })
@@ -343,6 +346,15 @@ describe('the verification', () => {
       anchoredTo: 0,
       first: fault,
     })
+  })
+
+  it.each([
+    ['of Windows', (text: string) => text.replaceAll('\n', '\r\n')],
+    ['except the last one', (text: string) => text.trimEnd()],
+  ])('reads a checkpoint text with line ends %s', async (_, changed) => {
+    const { watchword, issue } = await setup()
+    const checkpoint = changed((await issue(6)).text)
+    expect(await watchword.audit.verify({ checkpoint })).toMatchObject({ ok: true, anchoredTo: 7 })
   })
 
   it('finds a rollback by a checkpoint that was kept elsewhere, when no node is left', async () => {
@@ -523,8 +535,17 @@ describe('an export', () => {
       status_code: 'ERR_SCOPE_NOT_GRANTABLE',
       severity_id: 3,
     })
-    expect(
-      toOcsf({ v: 1, at: 1, issuer: ISSUER, action: 'feed.fork', actor: 'system' } as AuditEvent),
-    ).toMatchObject({ type_uid: 600399, severity_id: 4 })
+  })
+
+  it('gives incidents of the audit and of the feed, and edited rows, the high severity of OCSF', () => {
+    const kinds: Readonly<Record<AuditIncidentKind, true>> = {
+      ...{ rollback: true, fork: true, missing: true },
+      ...{ tampered: true, unreadable: true, deleted: true },
+    }
+    const incidents = Object.keys(kinds).map((kind) => `audit.${kind}` as AuditEvent['action'])
+    for (const action of ['feed.fork', 'store.tampered', ...incidents] as const) {
+      const event = { v: 1, at: 1, issuer: ISSUER, action, actor: 'system' } as const
+      expect(toOcsf(event), action).toMatchObject({ type_uid: 600399, severity_id: 4 })
+    }
   })
 })

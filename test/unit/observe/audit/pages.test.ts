@@ -36,7 +36,7 @@ it('is appended and verified page by page, and a fault on any of them is found',
   }
   state.at = -1
   state.pending = [{ id: 'x', at: 'never' }]
-  expect((await watchword.audit.verify()).first).toEqual({ index: null, id: null, what: 'edited' })
+  expect((await watchword.audit.verify()).first).toEqual({ index: null, id: 'x', what: 'edited' })
   state.pending = []
   state.broken = true
   await expect(watchword.audit.verify()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
