@@ -168,7 +168,7 @@ it('exports no secret, no id in a metric, and a bounded number of attribute valu
       await exported.shutdown()
       await closeAll()
     }),
-    { numRuns: runs(20, 10) },
+    { numRuns: runs(20, 20) },
   )
   expect(points).toBeGreaterThan(20)
   expect(spans).toBeGreaterThan(20)

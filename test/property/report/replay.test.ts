@@ -35,7 +35,7 @@ describe('the impact of a revocation or a change of a policy', () => {
         tokens += hitTokens.size
         changes += hitTokens.size > 0 ? 1 : 0
       }),
-      { numRuns: runs(60, 12) },
+      { numRuns: runs(60, 60) },
     )
     // Proves that there was something to predict.
     expect(changes).toBeGreaterThan(3)
@@ -54,7 +54,7 @@ describe('the impact of a revocation or a change of a policy', () => {
         expect(known + predicted.otherRequests).toBe(hitRequests)
         others += predicted.otherRequests
       }),
-      { numRuns: runs(20, 5) },
+      { numRuns: runs(20, 20) },
     )
     expect(others).toBeGreaterThan(0)
   })
