@@ -7,6 +7,17 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const given = process.argv.slice(2)
 const lines = given.length > 0 ? given : ['22', '24', '26']
+/** The groups of `.config/vitest.config.ts` that differ between lines of Node and need no server. */
+const GROUPS = [
+  'unit',
+  'alone',
+  'property',
+  'contract',
+  'http',
+  'full:http',
+  'package',
+  'full:programs',
+]
 const results = process.env.WATCHWORD_TEST_RESULTS
 
 /** Runs Node of a line with arguments, through npx. */
@@ -27,13 +38,19 @@ for (const line of lines) {
   }
   console.log(`Node ${stdout.trim()}`)
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', '.config/vitest.config.ts']
-  const { status: failed } = onLine(line, [...args, '--project', '!full:*'], {
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      WATCHWORD_PROPERTY_RUNS: '0.1',
-      ...(results && { WATCHWORD_TEST_RESULTS: results.replace(/\.json$/, `-node-${line}.json`) }),
+  const { status: failed } = onLine(
+    line,
+    [...args, ...GROUPS.flatMap((group) => ['--project', group])],
+    {
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        WATCHWORD_PROPERTY_RUNS: '0.1',
+        ...(results && {
+          WATCHWORD_TEST_RESULTS: results.replace(/\.json$/, `-node-${line}.json`),
+        }),
+      },
     },
-  })
+  )
   if (failed !== 0) process.exitCode = 1
 }

@@ -7,14 +7,30 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // Set by .ci/run, which counts from it; unset, a partial run on a developer's machine leaves the file alone.
 const results = process.env['WATCHWORD_TEST_RESULTS']
 
-/** Contracts of adapters that run in this process: memory, SQLite, PGlite, the examples, and the kit's own mutants. */
-const IN_PROCESS = 'test/contract/{custom,memory,sqlite,pglite}-*.test.ts'
-const MUTANTS = 'test/contract/*-mutants.test.ts'
+/** Contracts of the adapters that run in this process. */
+const IN_PROCESS = 'test/contract/{memory,sqlite,pglite}-*.test.ts'
+
+/** Adapters of the examples, and mutants that the kits must catch. */
+const KITS = ['test/contract/custom-*.test.ts', 'test/contract/*-mutants.test.ts']
+
+/** What a framework does with a request that is broken, unread or hostile; `http` has the table of all replies. */
+const HOSTILE_HTTP = ['test/http/{faults,pollution,unread}.test.ts']
+
+/** The examples, as programs of their own. */
+const PROGRAMS = ['test/examples/{examples,settings}.test.ts']
+
+/** Tests that take too long for the fast groups. */
+const LONG = [
+  'test/property/observe/audit/attacks.test.ts',
+  'test/unit/revocation/follower/{agreed-time,witness}.test.ts',
+  'test/unit/revocation/index/large-index.test.ts',
+]
 
 /** The tests of which the fast groups run only a part: see `test/support/runs.ts`. */
 const THOROUGH = [
+  ...LONG,
   'test/property/**/*.test.ts',
-  'test/unit/revocation/follower/{agreed-time,puller,witness}.test.ts',
+  'test/unit/revocation/follower/puller.test.ts',
   'test/unit/verbs/issue.test.ts',
 ]
 
@@ -44,15 +60,29 @@ const GROUPS: Readonly<
 > = {
   unit: {
     include: ['test/unit/**/*.test.ts', 'test/vectors/**/*.test.ts', 'test/types/**/*.test.ts'],
-    exclude: ALONE,
+    exclude: [...ALONE, ...LONG],
     isolate: false,
   },
   alone: { include: ALONE },
-  property: { include: ['test/property/**/*.test.ts'], exclude: ALONE, isolate: false },
-  contract: { include: [IN_PROCESS, MUTANTS] },
-  http: { include: ['test/http/**/*.test.ts'], exclude: ALONE, isolate: false },
-  package: { include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'] },
-  'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, MUTANTS] },
+  property: {
+    include: ['test/property/**/*.test.ts'],
+    exclude: [...ALONE, ...LONG],
+    isolate: false,
+  },
+  contract: { include: [IN_PROCESS] },
+  http: {
+    include: ['test/http/**/*.test.ts'],
+    exclude: [...ALONE, ...HOSTILE_HTTP],
+    isolate: false,
+  },
+  package: {
+    include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'],
+    exclude: PROGRAMS,
+  },
+  'full:http': { include: HOSTILE_HTTP, exclude: ALONE, isolate: false },
+  'full:programs': { include: PROGRAMS },
+  'full:kits': { include: KITS },
+  'full:servers': { include: ['test/contract/**/*.test.ts'], exclude: [IN_PROCESS, ...KITS] },
   'full:faults': { include: ['test/{faults,processes,pages}/**/*.test.ts'] },
   'full:thorough': { include: THOROUGH },
   'full:simulation': { include: ['test/simulation/**/*.test.ts', 'test/heap/**/*.test.ts'] },
@@ -65,7 +95,7 @@ const projects = Object.entries(GROUPS).map(([name, group]) => ({
     ...group,
     env: {
       WATCHWORD_PROPERTY_RUNS:
-        process.env['WATCHWORD_PROPERTY_RUNS'] ?? (name.startsWith('full:') ? '1' : '0.25'),
+        process.env['WATCHWORD_PROPERTY_RUNS'] ?? (name.startsWith('full:') ? '1' : '0.1'),
     },
   },
 }))
