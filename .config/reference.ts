@@ -268,6 +268,11 @@ const SECTIONS: readonly Section[] = [
     symbol: 'RevocationKind',
   },
   {
+    title: 'Kinds of restrictions',
+    file: 'src/store/restrictions.ts',
+    symbol: 'RestrictionKind',
+  },
+  {
     title: 'Findings of a report',
     intro: 'The values of `kind` in the findings of `sprawl`.',
     file: 'src/report/types.ts',

@@ -13,6 +13,14 @@ export type {
   AuditStore,
 } from './audit.js'
 export type {
+  RestrictionKind,
+  RestrictionPage,
+  RestrictionRecord,
+  RestrictionStore,
+  RestrictionTarget,
+  RestrictionWrite,
+} from './restrictions.js'
+export type {
   Changes,
   KeyRecord,
   LiveLimit,

@@ -23,6 +23,7 @@
 import type { AuditRow, AuditStore } from './audit.js'
 import type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
 import type { KeyRecord, Revocation, TokenDetails, TokenRecord } from './records.js'
+import type { RestrictionRecord, RestrictionStore } from './restrictions.js'
 import type { UsageStore } from './usage.js'
 
 export type { LiveLimit, Page, TokenFilter, TokenListPage } from './page.js'
@@ -40,6 +41,8 @@ export interface Changes {
   readonly revocations: readonly Revocation[]
   /** Records whose `supersededAt` or `successor` was set or moved, in their current state. */
   readonly superseded: readonly TokenRecord[]
+  /** Registers that were written, in their current state. Present if the store has the part `restrictions`. */
+  readonly restrictions?: readonly RestrictionRecord[]
   /** The position to continue from. Opaque text. */
   readonly cursor: string
   /** Whether more changes are available. */
@@ -221,6 +224,9 @@ export interface Store {
 
   /** Keeps how tokens are used. Absent in a store that does not. */
   readonly usage?: UsageStore
+
+  /** Keeps restrictions. Absent in a store that does not. */
+  readonly restrictions?: RestrictionStore
 
   /** Keeps the audit. Absent in a store that does not. */
   readonly audit?: AuditStore

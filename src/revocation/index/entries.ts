@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RevocationKind } from '../../store/store.js'
+import type { RevocationKind } from '../../store/records.js'
 
 /** One revoked token. */
 export interface TokenEntry {

@@ -8,7 +8,7 @@
  * @module
  */
 import { invalidArgument } from '../../lib/invalid.js'
-import type { RevocationKind } from '../../store/store.js'
+import type { RevocationKind } from '../../store/records.js'
 import {
   type EntrySink,
   type FamilyEntry,

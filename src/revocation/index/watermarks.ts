@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RevocationKind } from '../../store/store.js'
+import type { RevocationKind } from '../../store/records.js'
 import type { WatermarkEntry } from './entries.js'
 import { NOT_REVOKED, type Outcome } from './outcome.js'
 
