@@ -171,6 +171,7 @@ function makeIndex({
     // A revocation dated by a clock that was ahead must not cover tokens that are issued later.
     latest: () => latestWatermark(clock, time),
     onFuture: (count) => incidents.note('clock', count),
+    onUnreadable: () => incidents.note('unreadable', 1),
   })
   clock.onStepBack = () => {
     index.clampFuture()

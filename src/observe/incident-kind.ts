@@ -27,7 +27,10 @@ export type IncidentKind =
   | 'trimmed'
   /** The log has a gap. */
   | 'gap'
-  /** An event uses a key or an encoding that this node does not have. */
+  /**
+   * An event uses a key, an encoding or a kind of entry that this node does not have, or a restriction has a state that
+   * it does not know and so treats as a suspension.
+   */
   | 'unreadable'
   /** The index is full. */
   | 'full'

@@ -13,7 +13,7 @@ import { codeAt } from '../lib/char-code.js'
 const SCOPE = /^(?:[A-Za-z0-9._~-]+:){0,7}(?:[A-Za-z0-9._~-]+|\*)$/
 
 /** The maximum length of a scope, in characters. */
-const MAX_SCOPE_LENGTH = 128
+export const MAX_SCOPE_LENGTH = 128
 /** The maximum number of scopes in one token. */
 export const MAX_SCOPES = 64
 

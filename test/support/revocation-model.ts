@@ -6,6 +6,7 @@
 import { decodeTime } from 'ulid'
 import type {
   FamilyEntry,
+  RestrictedEntry,
   RevocationEntry,
   TokenEntry,
   WatermarkEntry,
@@ -67,13 +68,12 @@ export class RevocationModel {
 
   deadline(token: TokenFacts): number {
     const born = Math.min(token.issuedAt, decodeTime(token.family))
-    const times = this.entries.map((entry) =>
-      entry.kind === 'token'
-        ? deathBy(entry, token)
-        : isOfFamily(entry)
-          ? deathInFamily(entry, token)
-          : killed(entry, token, born),
-    )
+    const times = this.entries.map((entry) => {
+      // A restriction can be lifted, so it ends no token.
+      if (entry.kind === 'restricted') return NOT_REVOKED
+      if (entry.kind === 'token') return deathBy(entry, token)
+      return isOfFamily(entry) ? deathInFamily(entry, token) : killed(entry, token, born)
+    })
     return Math.min(NOT_REVOKED, ...times)
   }
 
@@ -92,6 +92,7 @@ const isOfFamily = (entry: RevocationEntry): entry is FamilyEntry =>
 /** As it is held: what has an id by its hour, or loosely; a family or a key for good. */
 function normal(entry: RevocationEntry): RevocationEntry {
   if (isOfFamily(entry)) return { ...entry, expiresAt: endOf(entry.expiresAt) - 1 }
+  if (entry.kind === 'restricted') return entry
   if (entry.kind !== 'token') return isAbsolute(entry) ? { ...entry, before: 0 } : entry
   if (entry.loose) return entry
   return entry.value === NO_ID
@@ -107,6 +108,7 @@ const lastsUntil = (entry: RevocationEntry) =>
     : entry.expiresAt
 
 function keyOf(entry: RevocationEntry): string {
+  if (entry.kind === 'restricted') return `restricted ${entry.target} ${entry.value}`
   if (entry.kind !== 'token') return `${entry.kind} ${entry.value}`
   return entry.loose ? `loose ${entry.value}` : `${entry.expiresAt} ${entry.value}`
 }
@@ -121,7 +123,18 @@ function further(a: RevocationEntry, b: RevocationEntry): RevocationEntry {
     return (a.from ?? NOT_REVOKED) <= (b.from ?? NOT_REVOKED) ? a : b
   }
   if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation ? a : b
+  if (a.kind === 'restricted' && b.kind === 'restricted') return rankOf(b) > rankOf(a) ? b : a
   return 'before' in a && 'before' in b && b.before > a.before ? b : a
+}
+
+/** Higher for a later revision; of two states with one revision, for the smaller text, then for the wider coverage. */
+function rankOf({ revision, state, descent }: RestrictedEntry): string {
+  const down = (text: string) =>
+    [...text].map((c) => String(0xffff - c.charCodeAt(0)).padStart(5, '0')).join('')
+  const reach =
+    descent === null ? '~' : `${descent.family}${String(descent.generation).padStart(10, '0')}`
+  // Ended by the highest unit, so that a shorter text ranks above the longer ones that begin with it.
+  return `${String(revision).padStart(20, '0')} ${down(state)}65536 ${down(reach)}65536`
 }
 
 function deathBy(entry: TokenEntry, { id, expiresAt }: TokenFacts): number {

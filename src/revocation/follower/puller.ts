@@ -8,7 +8,7 @@ import { type SealedEvent, type SealedHead, sameBytes } from '../../feed/feed.js
 import { has } from '../../lib/fields.js'
 import type { FeedClient } from '../log/feed-client.js'
 import { type Opened, open, openHead, sealHead } from '../log/seal.js'
-import { indexFull, unavailable } from '../log/unavailable.js'
+import { indexFull, unavailable, unknownEntry } from '../log/unavailable.js'
 import type { AgreedTime } from './agreed-time.js'
 import type { FollowerOptions } from './follower-options.js'
 import type { Freshness, TimeMark } from './freshness.js'
@@ -251,7 +251,9 @@ export class Puller {
     const opened = open(keys, 'event', event.bytes)
     if (has(opened, 'claimed') && ++this.#tears >= MAX_TEARS)
       await recovery.replaceUnreadable(head, opened.claimed.at)
-    throw unavailable('the feed contains an event that this node cannot read')
+    throw has(opened, 'failure')
+      ? unavailable('the feed contains an event that this node cannot read')
+      : unknownEntry()
   }
 
   // A key that is not loaded may be new.

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RevocationKind } from '../../store/records.js'
+import type { RestrictionKind } from '../../store/restrictions.js'
 
 /** One revoked token. */
 export interface TokenEntry {
@@ -55,6 +56,33 @@ export interface WatermarkEntry {
   readonly expiresAt: number
 }
 
+/**
+ * The state of a register of restrictions. The highest revision of a register is its current state, regardless of the
+ * order in which revisions arrive.
+ */
+export interface RestrictedEntry {
+  readonly kind: 'restricted'
+  readonly target: RestrictionKind
+  /** The token id, family id, subject or audience; empty for `freeze`. At most 4096 bytes of UTF-8. */
+  readonly value: string
+  /** For a token: its position in its family, if known, so that successors are found. */
+  readonly descent: RestrictedDescent | null
+  /** 1 to 2^48 - 1. */
+  readonly revision: number
+  /** What it restricts: canonical JSON of at most 16,384 bytes. */
+  readonly state: string
+  /** When the last covered token has expired and no earlier revision can arrive any more. */
+  readonly expiresAt: number
+}
+
+/** A generation of a family; its successors are the higher ones. */
+export interface RestrictedDescent {
+  /** The family's ULID. */
+  readonly family: string
+  /** 0 to 2^32 - 1. */
+  readonly generation: number
+}
+
 /** The kinds of {@link NodeEntry}, in the order of their tags. */
 export const NODE_KINDS = ['join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'] as const
 
@@ -72,7 +100,7 @@ export interface NodeEntry {
 }
 
 /** An entry that a node holds in memory for as long as a covered token could be valid. */
-export type RevocationEntry = TokenEntry | FamilyEntry | WatermarkEntry
+export type RevocationEntry = TokenEntry | FamilyEntry | WatermarkEntry | RestrictedEntry
 /** An entry of an event. */
 export type FeedEntry = RevocationEntry | NodeEntry
 
@@ -87,7 +115,10 @@ export const isFamilyEntry = (entry: FeedEntry): entry is FamilyEntry =>
 
 /** Whether it revokes by the time of issue, or a whole family or key. */
 export const isWatermark = (entry: FeedEntry): entry is WatermarkEntry =>
-  entry.kind !== 'token' && !isFamilyEntry(entry) && !isNodeEntry(entry)
+  entry.kind !== 'token' &&
+  entry.kind !== 'restricted' &&
+  !isFamilyEntry(entry) &&
+  !isNodeEntry(entry)
 
 /** When the last of these entries may be dropped, in Unix milliseconds; 0 if none of them revokes anything. */
 export function expiryOf(entries: readonly FeedEntry[]): number {
@@ -100,6 +131,7 @@ export function expiryOf(entries: readonly FeedEntry[]): number {
 /** The key of an entry's target. Two entries of one target combine into one that covers both. */
 export function targetOf(entry: RevocationEntry): string {
   const { kind, value } = entry
+  if (kind === 'restricted') return `restricted ${entry.target} ${value}`
   return kind === 'token' ? `token ${value} ${entry.loose === true}` : `${kind} ${value}`
 }
 
@@ -114,6 +146,7 @@ export function combine(a: RevocationEntry, b: RevocationEntry): RevocationEntry
 export function reachesFurther(a: RevocationEntry, b: RevocationEntry): boolean {
   if (a.kind === 'rotated' && b.kind === 'rotated') return isLaterRotation(a, b)
   if (a.kind === 'successors' && b.kind === 'successors') return a.generation < b.generation
+  if (a.kind === 'restricted' && b.kind === 'restricted') return isLaterRevision(a, b)
   return isWatermark(a) && isWatermark(b) && a.before > b.before
 }
 
@@ -125,6 +158,20 @@ export function isLaterRotation(a: Rotated, b: Rotated): boolean {
   if (a.generation !== b.generation) return a.generation > b.generation
   return a.from !== null && (b.from === null || a.from < b.from)
 }
+
+/**
+ * Whether `a` replaces `b`, of the same register: by a higher revision. Two states with one revision exist only if the
+ * store was set back; the smaller text then wins on every node, so a lifted state never does.
+ */
+export function isLaterRevision(a: RestrictedEntry, b: RestrictedEntry): boolean {
+  if (a.revision !== b.revision) return a.revision > b.revision
+  if (a.state !== b.state) return a.state < b.state
+  return descentText(a) < descentText(b)
+}
+
+const descentText = ({ descent }: RestrictedEntry): string =>
+  // The wider coverage first: a position in a family reaches successors.
+  descent === null ? '~' : `${descent.family} ${String(descent.generation).padStart(10, '0')}`
 
 /** Accepts entries; a revocation index implements it. */
 export interface EntrySink {

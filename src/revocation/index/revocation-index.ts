@@ -9,19 +9,23 @@
  */
 import { invalidArgument } from '../../lib/invalid.js'
 import type { RevocationKind } from '../../store/records.js'
+import type { RestrictionTarget } from '../../store/restrictions.js'
+import { numbersOf, numbersOfFamily, textOfRegister } from './digest-members.js'
 import {
   type EntrySink,
   type FamilyEntry,
   isFamilyEntry,
+  type RestrictedEntry,
   type RevocationEntry,
   type TokenEntry,
   type WatermarkEntry,
 } from './entries.js'
-import { Families, type HeldFamily, SUPERSEDED } from './families.js'
+import { Families, SUPERSEDED } from './families.js'
 import { isFree, newPlacing, type Placing } from './id-table.js'
 import { NOT_REVOKED, type Outcome, REVOKED } from './outcome.js'
+import { Registers } from './registers.js'
 import { SetHash } from './set-hash.js'
-import { bucketEnd, type HeldToken, TokenBuckets } from './token-buckets.js'
+import { bucketEnd, TokenBuckets } from './token-buckets.js'
 import { readUlid, timeOfWords, writeUlid } from './ulid-codec.js'
 import { UnknownExpiry } from './unknown-expiry.js'
 import { isTimed, Watermarks } from './watermarks.js'
@@ -51,12 +55,14 @@ export interface IndexOptions {
   readonly latest?: () => number
   /** Called with the number of watermarks that were lowered. */
   readonly onFuture?: (count: number) => void
+  /** Called for each state of a restriction that this version cannot read, and so treats as a suspension. */
+  readonly onUnreadable?: () => void
   /** @internal For tests that need colliding ids. */
   readonly placing?: Placing
 }
 
 const MAX_ENTRIES_HELD = 20_000_000
-// The share of the capacity that rotations leave free, sized for concurrent rotations on many nodes.
+// The share of the capacity that rotations and restrictions leave free, sized for concurrent ones on many nodes.
 const KEPT_FOR_REVOCATIONS = 0.1
 
 // Shared by all indexes: written and read within one synchronous step that calls no foreign code. A generator never
@@ -67,6 +73,8 @@ const words = new Int32Array(4)
 export class RevocationIndex implements EntrySink {
   /** Changes with every effective entry, so cached tokens are rechecked only then. */
   version = 0
+  /** The restrictions: apply them through this index alone. A revocation stands above them. */
+  readonly registers: Registers
   readonly #max: number
   readonly #latest: () => number
   readonly #onFuture: (count: number) => void
@@ -81,6 +89,7 @@ export class RevocationIndex implements EntrySink {
     max = MAX_ENTRIES_HELD,
     latest = () => NOT_REVOKED,
     onFuture = () => undefined,
+    onUnreadable,
     placing = newPlacing(),
   }: IndexOptions = {}) {
     this.#max = max
@@ -88,16 +97,17 @@ export class RevocationIndex implements EntrySink {
     this.#onFuture = onFuture
     this.#tokens = new TokenBuckets(placing)
     this.#families = new Families(placing)
+    this.registers = new Registers(onUnreadable)
   }
 
   /** The number of entries. */
   get size(): number {
-    return this.#tokens.size + this.#families.size + this.#loose.size + this.#watermarks.size
+    return this.#parts.reduce((sum, { size }) => sum + size, 0)
   }
 
   /** The estimated memory used, in bytes. */
   get bytes(): number {
-    return this.#tokens.bytes + this.#families.bytes + this.#loose.bytes + this.#watermarks.bytes
+    return this.#parts.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   /** Whether an entry was rejected for lack of space since entries were last dropped. */
@@ -105,12 +115,24 @@ export class RevocationIndex implements EntrySink {
     return this.#full
   }
 
+  get #hasReserve(): boolean {
+    return this.size < this.#max * (1 - KEPT_FOR_REVOCATIONS)
+  }
+
+  /**
+   * Whether a restriction of this target may use an entry: it has one already, or more space is left than the reserve
+   * for revocations.
+   */
+  admitsRestriction(target: RestrictionTarget): boolean {
+    return this.#hasReserve || this.registers.get(target) !== undefined
+  }
+
   /**
    * Whether the end of a token of this family may use an entry: the family has one already, or more space is left than
    * the reserve for revocations. Any holder can rotate, and that must not displace a revocation.
    */
   admitsRotation(family: string): boolean {
-    return this.size < this.#max * (1 - KEPT_FOR_REVOCATIONS) || this.hasSuccessor(family, 0)
+    return this.#hasReserve || this.hasSuccessor(family, 0)
   }
 
   /** Forces a recheck of every cached token, after a change that no entry made. */
@@ -125,6 +147,7 @@ export class RevocationIndex implements EntrySink {
    * @returns `false` only if there was no space: this node then does not reject the tokens of the entry.
    */
   apply(entry: RevocationEntry): boolean {
+    if (entry.kind === 'restricted') return this.#applyRestricted(entry)
     if (entry.kind !== 'token' && !isFamilyEntry(entry)) return this.#applyWatermark(entry)
     readId(entry.value)
     if (isFamilyEntry(entry)) return this.#applyFamily(entry)
@@ -147,6 +170,10 @@ export class RevocationIndex implements EntrySink {
     return this.#took(outcome)
   }
 
+  #applyRestricted(entry: RestrictedEntry): boolean {
+    return this.#isPast(entry.expiresAt) || this.#took(this.registers.apply(entry, this.#room))
+  }
+
   #applyLoose(entry: TokenEntry): boolean {
     return this.#isPast(entry.expiresAt) || this.#took(this.#loose.apply(entry, this.#room))
   }
@@ -155,6 +182,10 @@ export class RevocationIndex implements EntrySink {
   #applyFamily(entry: FamilyEntry): boolean {
     if (isFree(words, 0) || this.#isPast(bucketEnd(entry.expiresAt))) return true
     return this.#took(this.#families.apply(words, entry, this.#room))
+  }
+
+  get #parts() {
+    return [this.#tokens, this.#families, this.#loose, this.#watermarks, this.registers] as const
   }
 
   get #room(): boolean {
@@ -207,6 +238,8 @@ export class RevocationIndex implements EntrySink {
         return this.#isPast(entry.expiresAt) || this.#loose.covers(entry)
       return this.#isPast(bucketEnd(entry.expiresAt)) || this.#tokens.has(words, entry.expiresAt)
     }
+    if (entry.kind === 'restricted')
+      return this.#isPast(entry.expiresAt) || this.registers.covers(entry)
     if (!isFamilyEntry(entry))
       return this.#isPast(entry.expiresAt) || this.#watermarks.covers(entry)
     readId(entry.value)
@@ -262,6 +295,7 @@ export class RevocationIndex implements EntrySink {
     for (const { entry } of this.#families.held()) yield entry
     yield* this.#loose.entries()
     yield* this.#watermarks.entries()
+    yield* this.registers.entries()
   }
 
   /** The entries of this index that the other one lacks or has in a weaker form. */
@@ -275,6 +309,7 @@ export class RevocationIndex implements EntrySink {
         yield entry
     for (const entry of this.#loose.entries()) if (!other.covers(entry)) yield entry
     for (const entry of this.#watermarks.entries()) if (!other.covers(entry)) yield entry
+    for (const entry of this.registers.entries()) if (!other.covers(entry)) yield entry
   }
 
   /** A digest of 32 characters: equal on nodes with equal entries. Takes a while for millions of entries. */
@@ -284,16 +319,14 @@ export class RevocationIndex implements EntrySink {
     for (const held of this.#families.held()) digest.addWords(numbersOfFamily(held))
     for (const entry of this.#loose.entries()) digest.addText(JSON.stringify(entry))
     for (const entry of this.#watermarks.entries()) digest.addText(JSON.stringify(entry))
+    for (const entry of this.registers.entries()) digest.addText(textOfRegister(entry))
     return digest.toString()
   }
 
   /** Drops entries that concern only tokens expired at or before this time; tokens are dropped by the hour. */
   forget(before: number): void {
     const { size } = this
-    this.#tokens.forget(before)
-    this.#families.forget(before)
-    this.#loose.forget(before)
-    this.#watermarks.forget(before)
+    for (const part of this.#parts) part.forget(before)
     this.#forgotten = before
     if (this.size < size) this.#full = false
   }
@@ -315,14 +348,3 @@ const tokenEntry = (id: Int32Array, expiresAt: number): TokenEntry => ({
   value: writeUlid(id),
   expiresAt,
 })
-
-const numbersOf = ({ id, expiresAt }: HeldToken): number[] => [...id, ...wordsOf(expiresAt)]
-
-function numbersOfFamily({ family, entry }: HeldFamily): number[] {
-  const { kind, generation, expiresAt } = entry
-  const register = [...family.subarray(0, 4), ...wordsOf(expiresAt), generation]
-  // No time has all bits set.
-  return kind === 'rotated' ? [...register, ...wordsOf(entry.from ?? -1)] : register
-}
-
-const wordsOf = (time: number): [number, number] => [Math.floor(time / 2 ** 32), time]

@@ -8,6 +8,7 @@ import {
   type FamilyEntry,
   NODE_KINDS,
   type NodeEntry,
+  type RestrictedDescent,
   type RevocationEntry,
 } from '../index/entries.js'
 import { writeUlid } from '../index/ulid-codec.js'
@@ -15,11 +16,16 @@ import { ByteReader } from './byte-reader.js'
 import {
   COUNT_BYTES,
   GENERATION_BYTES,
+  ID_BYTES,
   isNodeName,
   LOOSE,
   MAX_ENTRIES,
+  MAX_STATE_BYTES,
   MAX_TEXT_BYTES,
   NODE,
+  RESTRICTED,
+  RESTRICTED_DESCENT,
+  RESTRICTION_KINDS,
   ROTATED,
   ROTATED_FROM,
   SUCCESSORS,
@@ -121,6 +127,7 @@ function readFamily(reader: ByteReader, tag: number, expiresAt: number): FamilyE
 function readNamed(reader: ByteReader, tag: number, visitor: Visitor): boolean {
   const value = reader.text(MAX_TEXT_BYTES)
   if (value === undefined) return false
+  if (tag >= RESTRICTED) return readRestricted(reader, tag, value, visitor)
   const watermark = WATERMARK_KINDS[tag - WATERMARK]
   const node = NODE_KINDS[tag - NODE]
   if (watermark !== undefined && reader.has(2 * TIME_BYTES)) {
@@ -131,4 +138,23 @@ function readNamed(reader: ByteReader, tag: number, visitor: Visitor): boolean {
   if (node === undefined || !isNodeName(value) || !reader.has(TIME_BYTES)) return false
   visitor.node({ kind: node, value, until: reader.time() })
   return true
+}
+
+function readRestricted(reader: ByteReader, tag: number, value: string, visitor: Visitor): boolean {
+  const hasDescent = tag >= RESTRICTED_DESCENT
+  const target = RESTRICTION_KINDS[tag - (hasDescent ? RESTRICTED_DESCENT : RESTRICTED)]
+  const size = 2 * TIME_BYTES + (hasDescent ? ID_BYTES + GENERATION_BYTES : 0)
+  if (target === undefined || !reader.has(size)) return false
+  const descent = hasDescent ? readDescent(reader) : null
+  const revision = reader.time()
+  const expiresAt = reader.time()
+  const state = reader.text(MAX_STATE_BYTES)
+  if (revision === 0 || state === undefined) return false
+  visitor.other({ kind: 'restricted', target, value, descent, revision, state, expiresAt })
+  return true
+}
+
+function readDescent(reader: ByteReader): RestrictedDescent {
+  reader.words(id)
+  return { family: writeUlid(id), generation: reader.uint32() }
 }

@@ -11,6 +11,7 @@ import {
   isNodeEntry,
   NODE_KINDS,
   type NodeEntry,
+  type RestrictedEntry,
   type TokenEntry,
   type WatermarkEntry,
 } from '../index/entries.js'
@@ -18,14 +19,20 @@ import { readUlid } from '../index/ulid-codec.js'
 import {
   COUNT_BYTES,
   GENERATION_BYTES,
+  ID_BYTES,
   isNodeName,
   LOOSE,
   MAX_ENTRIES,
   MAX_GENERATION,
   MAX_NAME_LENGTH,
+  MAX_REVISION,
+  MAX_STATE_BYTES,
   MAX_TEXT_BYTES,
   MAX_TIME,
   NODE,
+  RESTRICTED,
+  RESTRICTED_DESCENT,
+  RESTRICTION_KINDS,
   ROTATED,
   ROTATED_FROM,
   SUCCESSORS,
@@ -41,7 +48,13 @@ function sizeOf(entry: FeedEntry): number {
   if (entry.kind === 'token') return TOKEN_BYTES
   if (isFamilyEntry(entry))
     return TOKEN_BYTES + GENERATION_BYTES + (hasFrom(entry) ? TIME_BYTES : 0)
+  if (entry.kind === 'restricted') return sizeOfRestricted(entry)
   return 3 + Buffer.byteLength(entry.value) + (isNodeEntry(entry) ? 1 : 2) * TIME_BYTES
+}
+
+function sizeOfRestricted({ value, state, descent }: RestrictedEntry): number {
+  const texts = 5 + Buffer.byteLength(value) + Buffer.byteLength(state)
+  return texts + 2 * TIME_BYTES + (descent === null ? 0 : ID_BYTES + GENERATION_BYTES)
 }
 
 const hasFrom = (entry: FamilyEntry): boolean => entry.kind === 'rotated' && entry.from !== null
@@ -75,6 +88,7 @@ export function isWritable(entry: FeedEntry): boolean {
 
 function writeEntry(buffer: Buffer, at: number, entry: FeedEntry): number {
   if (entry.kind === 'token') return writeId(buffer, at, entry.loose ? LOOSE : TOKEN, entry)
+  if (entry.kind === 'restricted') return writeRestricted(buffer, at, entry)
   return isFamilyEntry(entry) ? writeFamily(buffer, at, entry) : writeNamed(buffer, at, entry)
 }
 
@@ -87,21 +101,44 @@ function writeId(
   tag: number,
   { value, expiresAt }: TokenEntry | FamilyEntry,
 ): number {
-  if (!readUlid(value, id)) throw invalidArgument('value', 'expected a ULID')
-  let at = buffer.writeUInt8(tag, start)
-  for (const word of id) at = buffer.writeInt32BE(word, at)
+  const at = writeWords(buffer, buffer.writeUInt8(tag, start), 'value', value)
   return writeTime(buffer, at, 'expiresAt', expiresAt)
+}
+
+function writeWords(buffer: Buffer, start: number, field: string, ulid: string): number {
+  if (!readUlid(ulid, id)) throw invalidArgument(field, 'expected a ULID')
+  let at = start
+  for (const word of id) at = buffer.writeInt32BE(word, at)
+  return at
 }
 
 function writeFamily(buffer: Buffer, start: number, entry: FamilyEntry): number {
   const { generation } = entry
-  if (!Number.isInteger(generation) || generation < 0 || generation > MAX_GENERATION)
-    throw invalidArgument('generation', 'expected a whole number from 0 to 2^32 - 1')
   const from = entry.kind === 'rotated' ? entry.from : null
   const rotated = from === null ? ROTATED : ROTATED_FROM
   const tag = entry.kind === 'successors' ? SUCCESSORS : rotated
-  const at = buffer.writeUInt32BE(generation, writeId(buffer, start, tag, entry))
+  const at = writeGeneration(buffer, writeId(buffer, start, tag, entry), generation)
   return from === null ? at : writeTime(buffer, at, 'from', from)
+}
+
+function writeGeneration(buffer: Buffer, at: number, generation: number): number {
+  if (Number.isInteger(generation) && generation >= 0 && generation <= MAX_GENERATION)
+    return buffer.writeUInt32BE(generation, at)
+  throw invalidArgument('generation', 'expected a whole number from 0 to 2^32 - 1')
+}
+
+function writeRestricted(buffer: Buffer, start: number, entry: RestrictedEntry): number {
+  const { target, value, descent, revision, state, expiresAt } = entry
+  if (!Number.isInteger(revision) || revision < 1 || revision > MAX_REVISION)
+    throw invalidArgument('revision', 'expected a whole number from 1 to 2^48 - 1')
+  const base = descent === null ? RESTRICTED : RESTRICTED_DESCENT
+  let at = writeText(buffer, start, base + RESTRICTION_KINDS.indexOf(target), value)
+  if (descent !== null) {
+    at = writeWords(buffer, at, 'family', descent.family)
+    at = writeGeneration(buffer, at, descent.generation)
+  }
+  at = buffer.writeUIntBE(revision, at, TIME_BYTES)
+  return writeLong(buffer, writeTime(buffer, at, 'expiresAt', expiresAt), state, MAX_STATE_BYTES)
 }
 
 function writeNamed(buffer: Buffer, start: number, entry: WatermarkEntry | NodeEntry): number {
@@ -118,12 +155,16 @@ function writeNamed(buffer: Buffer, start: number, entry: WatermarkEntry | NodeE
 }
 
 function writeText(buffer: Buffer, start: number, tag: number, text: string): number {
+  return writeLong(buffer, buffer.writeUInt8(tag, start), text, MAX_TEXT_BYTES)
+}
+
+function writeLong(buffer: Buffer, start: number, text: string, maxBytes: number): number {
   const length = Buffer.byteLength(text)
   // A lone surrogate would be encoded as another character and name a different target.
-  if (length > MAX_TEXT_BYTES || !text.isWellFormed()) {
-    throw invalidArgument('value', `expected well-formed text of at most ${MAX_TEXT_BYTES} bytes`)
+  if (length > maxBytes || !text.isWellFormed()) {
+    throw invalidArgument('value', `expected well-formed text of at most ${maxBytes} bytes`)
   }
-  const at = buffer.writeUInt16BE(length, buffer.writeUInt8(tag, start))
+  const at = buffer.writeUInt16BE(length, start)
   return at + buffer.write(text, at)
 }
 
@@ -138,7 +179,7 @@ function writeTime(buffer: Buffer, at: number, field: string, time: number): num
  * Groups entries into events in order, each with at most {@link MAX_ENTRIES} entries and at most `maxBytes` when
  * encoded.
  *
- * @param maxBytes - At least the size of the largest entry, about 4 KiB.
+ * @param maxBytes - At least the size of the largest entry, about 21 KiB.
  */
 export function* groupEntries<E extends FeedEntry>(
   entries: Iterable<E>,

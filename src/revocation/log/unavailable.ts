@@ -16,3 +16,9 @@ export function indexFull(): WatchwordError<'ERR_FEED_UNAVAILABLE'> {
   const message = 'the revocation index is full: raise maxRevocations'
   return withReason(new WatchwordError('ERR_FEED_UNAVAILABLE', message), 'full')
 }
+
+/** The error for an authentic event with an entry of an unknown kind. */
+export const unknownEntry = () =>
+  unavailable(
+    'the feed contains an entry of a kind that this version of the library does not know: upgrade watchword on this node to the newest version that any node of the feed runs',
+  )

@@ -84,6 +84,18 @@ const entry: fc.Arbitrary<RevocationEntry> = fc.oneof(
       expiresAt,
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('restricted' as const),
+      target: fc.constantFrom('token', 'family', 'subject', 'audience', 'freeze'),
+      value: fc.constantFrom(FAMILY, 's1', 'a1', ''),
+      descent: fc.option(fc.record({ family, generation })),
+      revision: fc.integer({ min: 1, max: 3 }),
+      state: fc.constantFrom('{}', '{"suspended":{"until":null}}', '{"unknown":1}'),
+      expiresAt,
+    }),
+  },
 )
 const entries = fc.array(entry, { maxLength: 24 })
 
@@ -118,7 +130,10 @@ const tokens: readonly TokenFacts[] = [
 ]
 
 const sorted = (held: Iterable<RevocationEntry>) =>
-  Array.from(held, (each) => JSON.stringify(each, Object.keys(each).sort())).sort()
+  Array.from(held, (each) => {
+    const { descent = null, ...rest } = { descent: undefined, ...each }
+    return JSON.stringify([rest, descent], [...Object.keys(rest), 'family', 'generation'].sort())
+  }).sort()
 
 /** All that can be seen of a node's view. */
 const view = (node: RevocationIndex | RevocationModel) => ({

@@ -44,6 +44,15 @@ const entry: fc.Arbitrary<FeedEntry> = fc.oneof(
     expiresAt: time,
   }),
   fc.record({
+    kind: fc.constant('restricted' as const),
+    target: fc.constantFrom('token', 'family', 'subject', 'audience', 'freeze'),
+    value: text,
+    descent: fc.option(fc.record({ family: value, generation })),
+    revision: time.map((drawn) => Math.max(1, drawn)),
+    state: text,
+    expiresAt: time,
+  }),
+  fc.record({
     kind: fc.constantFrom('join', 'leave', 'ack', 'lease', 'trim', 'snapshot', 'call'),
     value: name,
     until: time,

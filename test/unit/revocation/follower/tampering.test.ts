@@ -224,6 +224,18 @@ describe('a log', () => {
     },
   )
 
+  it('with an entry of an unknown kind makes nodes stale, and tells to upgrade them', async () => {
+    fleet = await newLogFleet()
+    const { a } = await twoNodes()
+    const keys = await sealKeysOf(fleet)
+    const payload = Uint8Array.of(0, 1, 0x7f, 0, 0)
+    await append(keys, sealedEvent(keys, payload, placeAfter(headOf(fleet))))
+    await fleet.pass(3 * SECOND)
+    const { status, feedFailure } = a.watchword.health()
+    expect(status).toBe('stale')
+    expect(feedFailure?.message).toContain('upgrade watchword on this node')
+  })
+
   it('with a watermark in the future has the same effect on every node, also on one that starts later', async () => {
     fleet = await newLogFleet()
     const { a, b, alive } = await twoNodes()

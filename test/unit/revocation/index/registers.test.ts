@@ -1,0 +1,147 @@
+/**
+ * Registers of restrictions in the index: which revision counts, and which tokens it reaches.
+ *
+ * @module
+ */
+import { describe, expect, it } from 'vitest'
+import { writeState } from '../../../../src/policy/restriction.js'
+import type { RestrictedEntry } from '../../../../src/revocation/index/entries.js'
+import { combine, reachesFurther, targetOf } from '../../../../src/revocation/index/entries.js'
+import { RevocationIndex } from '../../../../src/revocation/index/revocation-index.js'
+import { factsOf, ID, NOW } from '../../../support/index-entries.js'
+
+const SUSPENDED = writeState({ suspended: { until: null } })
+const OTHER = '01JGFJJZ00ABCDEFGHJKMNPQRT'
+
+const register = (change: Partial<RestrictedEntry> = {}): RestrictedEntry => ({
+  kind: 'restricted',
+  target: 'subject',
+  value: 's',
+  descent: null,
+  revision: 1,
+  state: SUSPENDED,
+  expiresAt: NOW + 1000,
+  ...change,
+})
+
+const isSuspended = (index: RevocationIndex, changes = {}) =>
+  index.registers.limits({ ...factsOf(ID), ...changes }, NOW)?.suspended === true
+
+function indexOf(...entries: readonly RestrictedEntry[]): RevocationIndex {
+  const index = new RevocationIndex()
+  for (const entry of entries) index.apply(entry)
+  return index
+}
+
+describe('a register', () => {
+  it.each([
+    ['subject', 's', { subject: 'other' }],
+    ['audience', 'a', { audience: 'other' }],
+    ['family', ID, { family: OTHER }],
+    ['token', ID, { id: OTHER }],
+  ] as const)('of a %s reaches its tokens and no others', (target, value, others) => {
+    const index = indexOf(register({ target, value }))
+    expect(isSuspended(index)).toBe(true)
+    expect(isSuspended(index, others)).toBe(false)
+  })
+
+  it('of a token reaches its successors and not its predecessors', () => {
+    const descent = { family: ID, generation: 3 }
+    const index = indexOf(register({ target: 'token', value: OTHER, descent }))
+    expect(isSuspended(index, { generation: 4 })).toBe(true)
+    expect(isSuspended(index, { generation: 3 })).toBe(true)
+    expect(isSuspended(index, { generation: 2 })).toBe(false)
+    expect(isSuspended(index, { generation: 4, family: OTHER })).toBe(false)
+    index.apply(register({ target: 'token', value: OTHER, descent, revision: 2, state: '{}' }))
+    expect(isSuspended(index, { generation: 4 })).toBe(false)
+  })
+
+  it('moves with a later revision that knows its family', () => {
+    const index = indexOf(register({ target: 'token', value: OTHER }))
+    expect(isSuspended(index, { generation: 1 })).toBe(false)
+    const descent = { family: ID, generation: 0 }
+    index.apply(register({ target: 'token', value: OTHER, revision: 2, descent }))
+    expect(isSuspended(index, { generation: 1 })).toBe(true)
+  })
+
+  it('has the state of its highest revision, whatever arrives later', () => {
+    const index = indexOf(register({ revision: 3, state: '{}' }), register({ revision: 2 }))
+    expect(isSuspended(index)).toBe(false)
+    expect(index.registers.get({ kind: 'subject', value: 's' })?.revision).toBe(3)
+    expect(index.size).toBe(1)
+    index.apply(register({ revision: 4 }))
+    expect(isSuspended(index)).toBe(true)
+  })
+
+  it('never has a lifted state if another one has the same revision', () => {
+    const [lifted, held] = [register({ state: '{}' }), register()]
+    expect(isSuspended(indexOf(lifted, held))).toBe(true)
+    expect(isSuspended(indexOf(held, lifted))).toBe(true)
+    expect(reachesFurther(held, lifted)).toBe(true)
+    expect(combine(lifted, held)).toEqual(held)
+    expect(targetOf(held)).toBe(targetOf(lifted))
+  })
+
+  it('changes the version only if its state changes', () => {
+    const index = indexOf(register())
+    const { version } = index
+    index.apply(register())
+    index.apply(register({ expiresAt: NOW + 2000 }))
+    expect(index.version).toBe(version)
+    expect(index.registers.get({ kind: 'subject', value: 's' })?.expiresAt).toBe(NOW + 2000)
+    index.apply(register({ revision: 2 }))
+    expect(index.version).toBe(version + 1)
+  })
+
+  it('suspends and freezes if its state is of another version, and reports it', () => {
+    let reported = 0
+    const index = new RevocationIndex({ onUnreadable: () => reported++ })
+    index.apply(register({ state: '{"future":1}' }))
+    index.apply(register({ target: 'freeze', value: '', state: 'nonsense' }))
+    expect(isSuspended(index)).toBe(true)
+    expect(index.registers.frozenUntil('issue', NOW)).toBeNull()
+    expect(index.registers.frozenUntil('rotate', NOW)).toBeNull()
+    expect(reported).toBe(2)
+  })
+
+  it('ends by itself', () => {
+    const state = writeState({ suspended: { until: NOW + 5 } })
+    const index = indexOf(register({ state }))
+    expect(index.registers.limits(factsOf(ID), NOW)?.until).toBe(NOW + 5)
+    expect(index.registers.limits(factsOf(ID), NOW + 5)).toBeUndefined()
+  })
+
+  it('is forgotten when it has expired, and not taken again', () => {
+    const descent = { family: ID, generation: 0 }
+    const index = indexOf(register(), register({ target: 'token', value: OTHER, descent }))
+    expect(index.bytes).toBeGreaterThan(800)
+    index.forget(NOW + 1000)
+    expect([...index.registers.entries()]).toEqual([])
+    expect([index.size, index.bytes]).toEqual([0, 0])
+    expect(index.apply(register())).toBe(true)
+    expect(index.registers.limits(factsOf(ID), NOW)).toBeUndefined()
+    expect(index.covers(register())).toBe(true)
+  })
+
+  it('ends no token and freezes by its own target alone', () => {
+    const index = indexOf(
+      register({ target: 'freeze', value: '', state: writeState({ issue: { until: NOW + 9 } }) }),
+    )
+    expect(index.registers.limits(factsOf(ID), NOW)).toBeUndefined()
+    expect(index.registers.frozenUntil('issue', NOW)).toBe(NOW + 9)
+    expect(index.registers.frozenUntil('issue', NOW + 9)).toBeUndefined()
+    expect(index.registers.frozenUntil('rotate', NOW)).toBeUndefined()
+  })
+})
+
+describe('an index that is almost full', () => {
+  it('admits no new restriction, and every change of a known one', () => {
+    const index = new RevocationIndex({ max: 10 })
+    for (let i = 0; i < 9; i++) index.apply(register({ value: `s${i}` }))
+    expect(index.admitsRestriction({ kind: 'subject', value: 's' })).toBe(false)
+    expect(index.admitsRestriction({ kind: 'subject', value: 's1' })).toBe(true)
+    expect(index.apply({ kind: 'subject', value: 's', before: NOW, expiresAt: NOW + 1 })).toBe(true)
+    expect(index.apply(register({ value: 'one more' }))).toBe(false)
+    expect(index.full).toBe(true)
+  })
+})
