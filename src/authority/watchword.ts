@@ -110,7 +110,8 @@ export interface Watchword<
    * resolves, so that the store records it. Retrying is safe.
    *
    * With `dryRun: true`, revokes nothing and resolves with what the revocation would do: nothing is published or
-   * audited. Rejects like the revocation of the same target and options.
+   * audited, so it waits for no node, whatever `waitFor` says. Rejects like the revocation of the same target and
+   * options.
    */
   revoke(target: RevokeTarget, options: DryRunOptions): Promise<RevokePreview>
   revoke(

@@ -24,6 +24,8 @@ export interface Checked {
   readonly root: string
   /** The name for one of its fields: `option`, `field`. */
   readonly noun: string
+  /** What to do about a name that is no field of the input, but that callers expect to be one. */
+  readonly hints?: Readonly<Record<string, string>>
 }
 
 // Fields that may hold a secret or a claim: messages name only the type.
@@ -49,11 +51,13 @@ export function issueText(given: readonly SchemaIssue[], checked: Checked): stri
   const issues = given.flatMap(specific)
   const unknown = issues.find(({ code }) => code === 'unrecognized_keys')
   const { path, message, keys } = unknown ?? (issues[0] as SchemaIssue)
-  const { schema, input, root, noun } = checked
+  const { schema, input, root, noun, hints = {} } = checked
   const field = path.length === 0 ? root : pathText(path)
   if (unknown !== undefined) {
     const [key = ''] = keys ?? []
     const place = path.length === 0 ? '' : `${field}: `
+    if (path.length === 0 && Object.hasOwn(hints, key))
+      return `${root}: unknown ${noun} ${quote(key)}; ${hints[key]}`
     return `${place}unknown ${noun} ${quote(key)}${allowedNames(key, fieldsAt(schema, path))}`
   }
   const value = valueAt(input, path)

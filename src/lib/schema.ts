@@ -43,10 +43,16 @@ export const optional = z.exactOptional
  * Checks the input of a verb. Throws `ERR_INVALID_ARGUMENT`, naming the field and the fix.
  *
  * @param root - The name of the parameter, for the message.
+ * @param hints - What to do about fields that callers expect, but that the schema does not have, by name.
  */
-export function parseInput<T>(schema: z.ZodMiniType<T>, input: unknown, root = 'input'): T {
+export function parseInput<T>(
+  schema: z.ZodMiniType<T>,
+  input: unknown,
+  root = 'input',
+  hints: Readonly<Record<string, string>> = {},
+): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const checked = { schema, input, root, noun: 'field' }
+  const checked = { schema, input, root, noun: 'field', hints }
   throw new WatchwordError('ERR_INVALID_ARGUMENT', issueText(parsed.error.issues, checked))
 }

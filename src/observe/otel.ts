@@ -109,11 +109,21 @@ function checkOption(name: string, value: unknown): void {
   const isUsable =
     typeof value === 'object' && value !== null && typeof readField(value, method) === 'function'
   if (isUsable) return
+  const example = EXAMPLES[name as keyof typeof METHODS]
   throw invalidArgument(
     name,
-    `expected a ${name} of @opentelemetry/api, such as ${EXAMPLES[name as keyof typeof METHODS]}, got ${describe(value)}`,
+    `expected a ${name} of @opentelemetry/api, such as ${example}, got ${describe(value)}${hintAtProvider(name, value)}`,
   )
 }
+
+function hintAtProvider(name: string, value: unknown): string {
+  const getter = GETTERS[name as keyof typeof METHODS]
+  const isProvider =
+    typeof value === 'object' && value !== null && typeof readField(value, getter) === 'function'
+  return isProvider ? ` that has ${getter}: pass what it returns` : ''
+}
+
+const GETTERS = { meter: 'getMeter', tracer: 'getTracer' } as const
 
 const EXAMPLES = {
   meter: "metrics.getMeter('watchword')",

@@ -23,6 +23,13 @@ const MAX_OWNERS = 100
 const LONG_LIVED_MS = 365 * DAY
 const TOO_MANY = 10
 
+const ALL = 'sprawl reports on all tokens: for a part of them, use impact or minimise'
+
+const HINTS = {
+  ...{ id: ALL, family: ALL, subject: ALL, policy: ALL, key: ALL, audience: ALL, token: ALL },
+  all: 'sprawl always reports on all tokens: leave the field out',
+}
+
 /**
  * Reads all live tokens and reports what they are and what is wrong with them, in bounded memory. Use counts as unknown
  * where a node did not report it. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`.
@@ -43,7 +50,7 @@ export async function sprawl(
   options: SprawlOptions = {},
 ): Promise<SprawlReport> {
   const source = sourceOf(authority)
-  const parsed = parseInput(sprawlSchema, options, 'options')
+  const parsed = parseInput(sprawlSchema, options, 'options', HINTS)
   const { windowMs, limit, onProgress } = resolved(parsed)
   const { at, window, coverage } = await spanOf(source, windowMs)
   const stored = await source.count({})

@@ -41,11 +41,15 @@ const schema = strict({
   all: optional(z.literal(true, 'expected true')),
 })
 
+const HINTS = {
+  token: 'pass { id }, such as the id of the issued token or of the result of verify',
+}
+
 type Target = z.output<typeof schema>
 
 /** Checks a target. Throws `ERR_INVALID_ARGUMENT`. */
 export function parseReportTarget(raw: unknown): Target {
-  const target = parseInput(schema, raw, 'target')
+  const target = parseInput(schema, raw, 'target', HINTS)
   const given = NAMES.filter((name) => has(target, name))
   if (given.length === 1) return target
   throw invalidArgument(

@@ -85,7 +85,10 @@ export interface RevokeOptions {
 
 /** Parameters of `revoke` for a dry run: the same as for the revocation. */
 export interface DryRunOptions extends RevokeOptions {
-  /** `true`: reports what the revocation would do, and revokes nothing. Default: `false`. */
+  /**
+   * `true`: reports what the revocation would do, and revokes nothing. `waitFor` and `timeout` are checked, but have no
+   * effect: there is nothing to wait for. Default: `false`.
+   */
   readonly dryRun: true
 }
 

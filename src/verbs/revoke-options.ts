@@ -34,8 +34,10 @@ const shape = {
 
 const ACTOR = "expected an object with at least actor, such as { actor: 'ops@acme.example' }"
 
-const literal = (value: boolean, message: string) =>
-  z.custom<boolean>((given) => given === value, message)
+const BOOLEAN = 'expected the boolean true or false'
+
+const NO_DRY_RUN =
+  'keys.revoke and keys.discard have no dry run: use revoke({ key }, { dryRun: true })'
 
 /**
  * The options of a revocation. A getter that returned `true` when the kind of call was chosen and `false` now, or the
@@ -45,18 +47,17 @@ export const revokeSchema = strict(
   {
     ...shape,
     dryRun: optional(
-      literal(
-        false,
-        'expected true or false; keys.revoke and keys.discard have no dry run: use revoke({ key }, { dryRun: true })',
-      ),
+      z.custom<boolean>((given) => given === false, {
+        error: ({ input }) => (input === true ? `expected false; ${NO_DRY_RUN}` : BOOLEAN),
+      }),
     ),
   },
   ACTOR,
 )
 
-/** The options of a dry run. */
+/** The options of a dry run. `waitFor` and `timeout` have no effect on one, since it publishes nothing. */
 export const dryRunSchema = strict(
-  { ...shape, dryRun: literal(true, 'expected true or false') },
+  { ...shape, dryRun: z.custom<boolean>((given) => given === true, BOOLEAN) },
   ACTOR,
 )
 

@@ -43,6 +43,13 @@ const optionsSchema = strict({
   ),
 })
 
+const MANY = 'a report is about one token or family: for more, use impact of watchword/report'
+
+const HINTS = {
+  token: 'pass { id }, such as the id of the issued token or of the result of verify',
+  ...{ subject: MANY, policy: MANY, audience: MANY, key: MANY, all: MANY },
+}
+
 /** Reports the use of a token or a family. */
 export async function tokenUsage(
   core: Core,
@@ -50,7 +57,7 @@ export async function tokenUsage(
   rawTarget: unknown,
   rawOptions: unknown,
 ): Promise<TokenUsage | UsageNotKept> {
-  const { id, family } = parseInput(targetSchema, rawTarget, 'target')
+  const { id, family } = parseInput(targetSchema, rawTarget, 'target', HINTS)
   const { since } = parseInput(optionsSchema, rawOptions, 'options')
   const named = id ?? family
   if (named === undefined || (id !== undefined && family !== undefined))

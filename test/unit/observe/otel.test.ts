@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import {
   createNoopMeter,
@@ -10,7 +11,7 @@ import {
   type Meter,
   type Tracer,
 } from '@opentelemetry/api'
-import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics'
+import { AggregationTemporality, DataPointType, MeterProvider } from '@opentelemetry/sdk-metrics'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type InstrumentOptions, instrument } from 'watchword/otel'
 import type { Store } from 'watchword/store'
@@ -554,7 +555,12 @@ describe('instrument', () => {
     [
       'a provider in place of a tracer',
       (authority) => instrument(authority, { tracer: { getTracer: () => {} } } as never),
-      "tracer: expected a tracer of @opentelemetry/api, such as trace.getTracer('watchword'), got an object",
+      "tracer: expected a tracer of @opentelemetry/api, such as trace.getTracer('watchword'), got an object that has getTracer: pass what it returns",
+    ],
+    [
+      'a MeterProvider in place of a meter',
+      (authority) => instrument(authority, { meter: new MeterProvider() } as never),
+      "meter: expected a meter of @opentelemetry/api, such as metrics.getMeter('watchword'), got a MeterProvider that has getMeter: pass what it returns",
     ],
     [
       'a misspelt option',

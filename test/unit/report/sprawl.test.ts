@@ -211,6 +211,18 @@ describe('sprawl', () => {
     expect(await codeOf(() => sprawl(watchword, options as never))).toBe('ERR_INVALID_ARGUMENT')
   })
 
+  it.each([
+    [{ subject: 'svc' }, "options: unknown field 'subject'; sprawl reports on all tokens"],
+    [{ all: true }, "options: unknown field 'all'; sprawl always reports on all tokens"],
+    [{ windw: '30d' }, "unknown field 'windw' (did you mean 'window'?)"],
+  ])('names the fix for the options %j', async (options, message) => {
+    const { watchword } = await rig()
+    await expect(sprawl(watchword, options as never)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringContaining(message),
+    })
+  })
+
   it('recognizes an authority by its own function', async () => {
     const clock = manualClock(START)
     const watchword = await createWatchword({

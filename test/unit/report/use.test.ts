@@ -302,4 +302,13 @@ describe('sprawl over a store that keeps usage', () => {
       'on node web-7 is not known from 2026-01-02 00:00 UTC to 2026-01-02 01:00 UTC',
     )
   })
+
+  it('asks for the id in place of the text of a token', async () => {
+    const { watchword } = await rig()
+    for (const report of [impact, minimise])
+      await expect(report(watchword, { token: 'x' } as never)).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: expect.stringContaining("target: unknown field 'token'; pass { id }"),
+      })
+  })
 })

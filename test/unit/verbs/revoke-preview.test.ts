@@ -149,8 +149,31 @@ describe('a dry run of a revocation', () => {
     expect((await watchword.revoke({ token }, { ...DRY, binding: 'cert' })).ids).toEqual([id])
   })
 
+  it('says that the option is true or false, and not text, and which calls have none', async () => {
+    const { watchword } = await rig()
+    const { id, keyId } = await watchword.issue(INPUT)
+    const options = { actor: 'ops', dryRun: 'true' } as unknown as { readonly actor: string }
+    expect((await errorOf(watchword.revoke({ id }, options))).message).toBe(
+      "dryRun: expected the boolean true or false, got 'true'",
+    )
+    const keys = { actor: 'ops', dryRun: true } as { readonly actor: string }
+    expect((await errorOf(watchword.keys.revoke(keyId, keys))).message).toContain(
+      'keys.revoke and keys.discard have no dry run: use revoke({ key }, { dryRun: true })',
+    )
+  })
+
+  it('waits for no node, whatever waitFor and timeout say', async () => {
+    const { watchword } = await rig()
+    const { id } = await watchword.issue(INPUT)
+    const waiting = { ...DRY, waitFor: 'all', timeout: '1h' } as const
+    const preview = await watchword.revoke({ id }, waiting)
+    expect(preview).toMatchObject({ dryRun: true, ids: [id] })
+    expect(preview).not.toHaveProperty('nodes')
+  })
+
   it.each([
     ['text', 'yes'],
+    ['the text true', 'true'],
     ['a number', 1],
     ['undefined', undefined],
     ['null', null],
