@@ -205,6 +205,22 @@ export function exportedCodes(file: string): readonly string[] {
   })
 }
 
+/** The interfaces that a file exports by name from others, such as `SprawlReport`. */
+export function exportedInterfaces(file: string): readonly string[] {
+  const source = sourceOf(file)
+  return source.statements.flatMap((statement) => {
+    const names = ts.isExportDeclaration(statement) ? namesBetween(statement) : undefined
+    const from = names === undefined ? undefined : fileOf(names.from, source)
+    if (names === undefined || from === undefined) return []
+    const declared = new Set(
+      sourceOf(from)
+        .statements.filter(ts.isInterfaceDeclaration)
+        .map(({ name }) => name.text),
+    )
+    return names.list.map(({ name }) => name.text).filter((name) => declared.has(name))
+  })
+}
+
 /** One method and its comment. */
 export interface Method {
   /** `rotate(token, options)` */

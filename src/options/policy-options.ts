@@ -59,9 +59,12 @@ export interface PolicyOptions {
 
 /** How often a family may rotate. */
 export interface RotationsOptions {
-  /** From 1 to 1,000,000. Default: 10. */
+  /** The number of rotations at once, from 1 to 1,000,000. Default: 10. */
   readonly burst?: number
-  /** A share of `ttl` such as `'1%'`, or a duration of at least a millisecond. Default: `'1%'`. */
+  /**
+   * The time that adds one rotation: a share of `ttl` such as `'1%'`, or a duration of at least a millisecond. Default:
+   * `'1%'`.
+   */
   readonly every?: Duration
 }
 

@@ -23,6 +23,7 @@ export type {
   Interval,
   MinimiseReport,
   Report,
+  ReportHead,
   Risk,
   SprawlReport,
   TokenNeed,

@@ -8,11 +8,14 @@ import type { CoverageGap } from '../verbs/usage-coverage.js'
 
 /** What is wrong with a token. */
 export type FindingKind =
-  /** Accepted at no time since it was issued. */
+  /**
+   * Issued within the window and never accepted. Not reported of a token that is younger than 7 days, or than the window
+   * if that is shorter: it may not be deployed yet.
+   */
   | 'never_used'
-  /** Not accepted within the window. */
+  /** Issued before the window and not accepted within it. */
   | 'idle'
-  /** Granted scopes that no request within the window required. */
+  /** Has granted scopes that no request within the window required. Of the same age as for `never_used`. */
   | 'over_scoped'
   /** Lives longer than `longLived`. */
   | 'long_lived'
@@ -26,7 +29,10 @@ export type FindingKind =
   | 'old_key'
   /** Has no owner. */
   | 'no_owner'
-  /** Whether it was used cannot be told: the evidence names the node and the interval that are missing. */
+  /**
+   * Whether it was used cannot be told: the evidence names the node and the interval that are missing. Of the same age as
+   * for `never_used`.
+   */
   | 'unknown'
 
 /** How urgent a finding is. */
@@ -40,11 +46,15 @@ export type Risk =
 
 /** One finding about one live token. */
 export interface Finding {
+  /** What is wrong. */
   readonly kind: FindingKind
+  /** How urgent it is. */
   readonly risk: Risk
   /** The id of the token; for `too_many`, of one of the subject's tokens. */
   readonly id: string
+  /** The subject of the token. */
   readonly subject: string
+  /** The policy of the token. */
   readonly policy: string
   /** The owner of the token, if it has one. */
   readonly owner: string | null
@@ -86,14 +96,23 @@ export interface DayUse {
   readonly refused: number
 }
 
-/** The inventory of all live tokens, with what is wrong with them. */
-export interface SprawlReport {
-  readonly kind: 'sprawl'
+/** What every report begins with. */
+export interface ReportHead {
+  /** The issuer of the authority. */
   readonly issuer: string
   /** When the report was made, in Unix milliseconds. */
   readonly at: number
+  /** The interval whose use was read. It ends when the use was last written. */
   readonly window: Interval
+  /** How much of the window the recorded use covers. */
   readonly coverage: Coverage
+}
+
+/** The inventory of all live tokens, with what is wrong with them. */
+export interface SprawlReport extends ReportHead {
+  /** Always `sprawl`. */
+  readonly kind: 'sprawl'
+  /** The numbers of tokens: `stored`, `live` and `corrupt`. */
   readonly tokens: {
     /** The number of stored tokens. */
     readonly stored: number
@@ -116,8 +135,9 @@ export interface SprawlReport {
   readonly expiries: readonly Bar[]
   /** The use on each day of the window. */
   readonly days: readonly DayUse[]
+  /** The keys, as in `keys.list()`. */
   readonly keys: readonly KeyInfo[]
-  /** The freshness of the node that made the report. */
+  /** The freshness of the node that made the report, as in `health()`. */
   readonly fleet: {
     readonly node: string
     readonly status: 'live' | 'stale' | 'closed'
@@ -131,8 +151,11 @@ export interface SprawlReport {
 
 /** What one token needs. */
 export interface TokenNeed {
+  /** The id of the token. */
   readonly id: string
+  /** The subject of the token. */
   readonly subject: string
+  /** The policy of the token. */
   readonly policy: string
   /** The scopes of the token. */
   readonly granted: readonly string[]
@@ -145,13 +168,9 @@ export interface TokenNeed {
 }
 
 /** The smallest scopes that cover what was exercised. */
-export interface MinimiseReport {
+export interface MinimiseReport extends ReportHead {
+  /** Always `minimise`. */
   readonly kind: 'minimise'
-  readonly issuer: string
-  /** When the report was made, in Unix milliseconds. */
-  readonly at: number
-  readonly window: Interval
-  readonly coverage: Coverage
   /** The number of live tokens of the target. */
   readonly live: number
   /** Up to `limit` of them, oldest first. */
@@ -172,24 +191,22 @@ export interface Caller {
 }
 
 /** What stops working when the target is revoked. */
-export interface ImpactReport {
+export interface ImpactReport extends ReportHead {
+  /** Always `impact`. */
   readonly kind: 'impact'
-  readonly issuer: string
-  /** When the report was made, in Unix milliseconds. */
-  readonly at: number
-  readonly window: Interval
-  readonly coverage: Coverage
   /** The number of live tokens that a revocation would reject. */
   readonly live: number
   /** How many of them were accepted within the window. */
   readonly used: number
   /** Up to `limit` ids of used tokens, those with the most requests first. */
   readonly usedIds: readonly string[]
-  /** The first and the last accepted request within the window; `null` if there is none. */
+  /** The first accepted request within the window, in Unix milliseconds; `null` if there is none. */
   readonly firstUsedAt: number | null
+  /** The last accepted request within the window, in Unix milliseconds; `null` if there is none. */
   readonly lastUsedAt: number | null
-  /** The number of accepted requests within the window, and their average for each day. */
+  /** The number of accepted requests within the window. */
   readonly requests: number
+  /** Their average for each day of the window. */
   readonly requestsPerDay: number
   /** Up to `limit` callers, those with the most requests first. */
   readonly callers: readonly Caller[]

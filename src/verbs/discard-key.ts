@@ -29,7 +29,7 @@ export interface DiscardKeyOptions {
   readonly previousRootKeys?: readonly (string | KeyWrapper)[]
   /** The actor who discards the key, for the record: 1 to 256 characters. */
   readonly actor: string
-  /** For the record: 1 to 1024 characters. Default: none. */
+  /** The reason, for the record: 1 to 1024 characters. Default: none. */
   readonly reason?: string
 }
 

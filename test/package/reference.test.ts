@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { LLMS_FILE, llmsPage } from '../../.config/llms.js'
-import { REFERENCE_FILE, referencePage, unlistedCodes } from '../../.config/reference.js'
+import {
+  REFERENCE_FILE,
+  referencePage,
+  unlistedCodes,
+  unlistedInterfaces,
+} from '../../.config/reference.js'
 import { manifest, ROOT, trackedFiles } from './repository.js'
 
 describe('the reference page', () => {
@@ -18,6 +23,10 @@ describe('the reference page', () => {
 
   it('lists every union of codes that the package exports', () => {
     expect(unlistedCodes()).toEqual([])
+  })
+
+  it('lists the options, queries and reports that the package exports', () => {
+    expect(unlistedInterfaces()).toEqual([])
   })
 
   it('lists the members of the unions that a union names', () => {

@@ -23,5 +23,6 @@ export interface AuditFault {
   readonly index: number | null
   /** The id of the row that is stored there, or that was deleted before it had a place; `null` if it is not known. */
   readonly id: string | null
+  /** What is wrong with it. */
   readonly what: AuditFaultKind
 }

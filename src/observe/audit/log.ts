@@ -38,6 +38,7 @@ export interface AuditRecord {
   readonly id: string
   /** Its index in the tree, from 0; `null` until a node has appended it, within `checkpointEvery`. */
   readonly index: number | null
+  /** What happened. */
   readonly event: AuditEvent
   /**
    * Whether the seals of its row prove it. `false` if their keys are lost: such a row can be forged, and only
@@ -48,10 +49,14 @@ export interface AuditRecord {
 
 /** A page of events. */
 export interface AuditPage {
+  /** The events, in the requested order. */
   readonly items: readonly AuditRecord[]
   /** The `after` of the next page; absent on the last page. */
   readonly next?: string
-  /** The ids of rows that the authority did not write as they are, or not at that place; absent if there are none. */
+  /**
+   * The ids of rows that the authority did not write as they are, or not at that place; absent if there are none. A row
+   * that a custom store returns without an id is `?`.
+   */
   readonly corrupt?: readonly string[]
 }
 
