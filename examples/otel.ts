@@ -56,7 +56,9 @@ assert.deepEqual(names, [
   'watchword.authenticate',
 ])
 
-// The counters of a closed authority remain until the instrumentation stops, so the last export has them.
+// Before `close`: a closed authority has no gauges any more, such as the staleness and the number of live tokens.
+await meters.forceFlush()
+// Its counters remain until the instrumentation stops, so the last export has them.
 await watchword.close()
 await meters.shutdown()
 await tracers.shutdown()

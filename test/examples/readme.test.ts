@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { transform } from 'esbuild'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ERROR_CODES, type RejectionCode } from 'watchword'
+import { ACTIONS } from '../../src/observe/audit/actions.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '')
 const run = promisify(execFile)
@@ -203,6 +204,12 @@ describe('the README', () => {
     )
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((subpath) => !(subpath in exports))).toEqual([])
+  })
+
+  it('names each action of the audit, and incidents by what their names begin with', () => {
+    const observed = readme.split(/^## /m).find((section) => section.startsWith('Observe\n')) ?? ''
+    const names = ACTIONS.map((action) => action.replace(/^(feed|audit)\..*/, '$1.…'))
+    expect(names.filter((name) => !observed.includes(`\`${name}\``))).toEqual([])
   })
 
   it('says what to do about each error, and no other', () => {
