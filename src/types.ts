@@ -53,8 +53,9 @@ export interface Verified<Claims = AnyClaims> {
   readonly subject: string
   readonly audience: string
   /**
-   * The effective scopes: the token's own scopes, limited to those that its policy currently grants. A policy that this
-   * authority does not configure sets no limit.
+   * The effective scopes: the token's own scopes, limited to those that its policy currently grants and that no
+   * restriction takes away. A policy that this authority does not configure sets no limit. A wildcard that covers a
+   * scope denied by a restriction is omitted, although `verify` still accepts the rest of it.
    */
   readonly scopes: readonly string[]
   readonly policy: string
@@ -72,6 +73,8 @@ export interface Verified<Claims = AnyClaims> {
   readonly claims: Claims
   /** Present if this node could not prove freshness and `onStale: 'accept'` accepted the token anyway. */
   readonly stale?: true
+  /** Present if a restriction with `mode: 'report'` would have refused the request with this code. */
+  readonly wouldRefuse?: RejectionCode
 }
 
 /** Why a token is rejected. */
@@ -98,9 +101,11 @@ export type RejectionCode =
   | 'outdated'
   /** Revoked, by any target. */
   | 'revoked'
+  /** Suspended, by any target, until it is restored or the suspension ends. */
+  | 'suspended'
   /** Rotated, and its grace is over. */
   | 'superseded'
-  /** Valid, but lacks the scopes in `missing`. */
+  /** Valid, but lacks the scopes in `missing`, or a restriction takes them away. */
   | 'insufficient_scope'
   /** This node cannot prove that it knows every revocation. */
   | 'stale'

@@ -21,6 +21,8 @@ export interface Decision {
   readonly node: string
   /** `ok`, or why the token was rejected. */
   readonly outcome: 'ok' | RejectionCode
+  /** The code with which a restriction with `mode: 'report'` would have refused the token; otherwise absent. */
+  readonly wouldRefuse?: RejectionCode
   /** The scopes that were required, those of `allOf` before those of `anyOf`; absent when the requirement is invalid. */
   readonly required?: readonly string[]
   /** The fault of the requirement, if it is invalid. No token meets it. */

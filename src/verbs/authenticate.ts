@@ -15,6 +15,7 @@ import type { Entry } from './entry.js'
 import { assertClaims, editedRows, tampered } from './integrity.js'
 import { REJECTED } from './rejections.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
+import { isAcceptedStale } from './verify.js'
 
 /** The decision, and its subject: the authenticated token, or the reason for the rejection. */
 interface Decision {
@@ -121,7 +122,7 @@ const isUnknownKey = (result: VerifyResult<unknown>) => !result.ok && result.cod
 
 // A token accepted only because of `onStale` is also rechecked.
 const isStale = ({ found, result }: Decision) =>
-  result.ok ? found.ok && result !== found.principal : result.code === 'stale'
+  result.ok ? found.ok && isAcceptedStale(result) : result.code === 'stale'
 
 const isOccasion = (decision: Decision) => isUnknownKey(decision.result) || isStale(decision)
 

@@ -10,6 +10,7 @@ import { intersectScopes } from '../policy/scopes.js'
 import type { KeyRecord } from '../store/store.js'
 import type { TokenClaims } from '../token/claims.js'
 import type { Verified } from '../types.js'
+import type { Limited } from './limited.js'
 import type { CompiledRequirement } from './requirement.js'
 
 /** The authenticated claims of one token, with cached results. */
@@ -19,17 +20,22 @@ export interface Entry extends Fingerprinted, Counted {
   // The fields of the hot path are small integers and pointers, so a check reads one or two cache lines.
   /** The index version for which `deadline` was computed. */
   clearedVersion: number
-  /** The second of `deadline`: before it, the token needs no full check. */
+  /** The second of `deadline`, or of the next change of `limited`, whichever is earlier: before it, the token needs no full check. */
   deadlineSecond: number
-  /** Whether a full check is needed anyway: the token is not valid yet, or outdated. */
+  /** Whether a full check is needed anyway: the token is not valid yet, outdated or suspended. */
   special: boolean
   /** The requirement that the token met last. Both are immutable, so the result stays valid. */
   met: CompiledRequirement | undefined
+  /** The result for `met`: the principal, unless restrictions apply. */
+  answer: Verified<unknown>
   /** The accepted requests that are not added to `hour` yet. */
   uses: number
   /** The minute in which its use was last reported. */
   reportedMinute: number
+  /** The claims as they were sealed, without regard to restrictions. */
   readonly principal: Verified<unknown>
+  /** What restrictions leave of the token; `undefined` if there are none. */
+  limited: Limited | undefined
   /** The original custom claims, before the schema transformed them. */
   readonly custom: Readonly<Record<string, unknown>>
   readonly binding: string
@@ -86,12 +92,14 @@ export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
     deadlineSecond: 0,
     special: false,
     met: undefined,
+    answer: principal,
     uses: 0,
     reportedMinute: -1,
     hour: undefined,
     slot: 0,
     binding,
     principal,
+    limited: undefined,
     retiresPredecessor: claims.generation > 0 && policy?.retireOn === 'first-use',
     outdated: policy !== undefined && claims.policyVersion < policy.minVersion,
     deadline: 0,

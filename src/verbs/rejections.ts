@@ -28,6 +28,7 @@ export const REJECTED = {
   wrongAudience: rejection('wrong_audience'),
   outdated: rejection('outdated'),
   revoked: rejection('revoked'),
+  suspended: rejection('suspended'),
   superseded: rejection('superseded'),
   stale: rejection('stale'),
   closed: rejection('closed'),

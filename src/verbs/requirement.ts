@@ -246,15 +246,14 @@ export function unmetBy(
   if (requirement.audience !== undefined && requirement.audience !== audience) {
     return REJECTED.wrongAudience
   }
-  return satisfies(scopes, requirement) ? undefined : insufficient(scopes, requirement)
+  return satisfies(scopes, requirement)
+    ? undefined
+    : insufficient(missingScopes(scopes, requirement))
 }
 
-function insufficient(granted: readonly string[], requirement: CompiledRequirement): Rejected {
-  return Object.freeze({
-    ok: false,
-    code: 'insufficient_scope',
-    missing: missingScopes(granted, requirement),
-  })
+/** The rejection of a token that lacks these scopes. */
+export function insufficient(missing: readonly string[]): Rejected {
+  return Object.freeze({ ok: false, code: 'insufficient_scope', missing: Object.freeze(missing) })
 }
 
 function unknownField(place: string, field: string, names: readonly string[]): WatchwordError {

@@ -8,6 +8,7 @@
  */
 import type { ResolvedClock } from '../lib/clock.js'
 import { MINUTE } from '../lib/duration.js'
+import { has } from '../lib/fields.js'
 import { hintAtMistake } from '../lib/warn.js'
 import {
   type Decision,
@@ -20,10 +21,12 @@ import {
 } from '../observe/channels.js'
 import type { Probe } from '../observe/probe.js'
 import type { UsageRecorder } from '../observe/usage/recorder.js'
+import type { Limits } from '../policy/limits.js'
 import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
 import type { Entry } from './entry.js'
+import { limitedBy } from './limited.js'
 import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
 import {
@@ -32,6 +35,7 @@ import {
   warnOfRequirement,
   warnOfStoreFreshness,
 } from './requirement.js'
+import { answerOf, unmetWithin } from './unmet-within.js'
 
 /** Whether this node knows every revocation; a follower implements it. */
 export interface LeaseHolder {
@@ -75,6 +79,10 @@ const codeOf = (result: VerifyResult<unknown>): Decision['outcome'] =>
 // Successors whose predecessors were retired. Beyond the bound, some are retired again, which has no effect.
 const MAX_RETIRED = 10_000
 
+/** Whether a token was accepted although this node could not prove freshness. */
+export const isAcceptedStale = (result: VerifyResult<unknown>): boolean =>
+  result.ok && has(result, 'stale')
+
 /** Verifies the tokens of one authority. */
 export class Verifier {
   readonly #options: VerifierOptions
@@ -114,7 +122,7 @@ export class Verifier {
     const began = observer === undefined ? 0 : observer.begin()
     const found = this.#opener.find(token, requirement.binding)
     const result = found.ok ? this.decide(found, requirement) : found
-    if (found.ok && result !== found.principal) this.#count(found, result)
+    if (found.ok && result !== found.answer) this.#count(found, result)
     if (result === REJECTED.malformed) hintAtMistake(token)
     else if (result === REJECTED.stale && requirement.fromStore) warnOfStoreFreshness()
     if (observer !== undefined) {
@@ -150,19 +158,27 @@ export class Verifier {
     const refusal = this.#state(entry, now)
     if (refusal !== undefined) return refusal
     if (entry.met !== requirement) {
-      const unmet = unmetBy(entry.principal, requirement)
+      const { limited } = entry
+      const unmet =
+        limited === undefined
+          ? unmetBy(entry.principal, requirement)
+          : unmetWithin(limited, requirement)
       if (unmet !== undefined) return unmet
       // The requests so far belong to the former requirement.
       if (entry.uses !== 0) this.#usage?.turn(entry, now)
       entry.met = requirement
+      if (limited !== undefined) entry.answer = answerOf(limited, requirement)
     }
-    if (!proven && !this.#fresh(requirement, now)) return this.#stale(entry.principal, requirement)
+    // Read before the lease is renewed: that runs the feed, which may verify the token for another requirement.
+    const { answer } = entry
+    if (!proven && !this.#fresh(requirement, now)) return this.#stale(answer, requirement)
     this.#use(entry, now)
-    return entry.principal
+    return answer
   }
 
   /** Counts a final decision that `decide` did not count: a rejection, or an acceptance on a stale node. */
   #count(entry: Entry, result: VerifyResult<unknown>): void {
+    if (result.ok && !isAcceptedStale(result)) return
     if (result.ok) this.#use(entry, this.#clock.judged())
     else this.#usage?.refuse(entry, result.code, this.#clock.judged())
   }
@@ -171,9 +187,16 @@ export class Verifier {
   #state(entry: Entry, now: number): Rejected | undefined {
     if (entry.clearedVersion !== this.#index.version) this.#recheck(entry, now)
     if (now < entry.deadlineSecond * 1000 && !entry.special) return undefined
+    return this.#fullState(entry, now)
+  }
+
+  // A revocation stands above a suspension.
+  #fullState(entry: Entry, now: number): Rejected | undefined {
+    if (entry.limited !== undefined && now >= entry.limited.until) this.#recheck(entry, now)
     if (now >= entry.deadline) return this.#overdue(entry, now)
     if (now < entry.validFrom) return REJECTED.notYetValid
-    return entry.outdated ? REJECTED.outdated : undefined
+    if (entry.outdated) return REJECTED.outdated
+    return entry.limited?.suspended === true ? REJECTED.suspended : undefined
   }
 
   #overdue({ principal, deadline }: Entry, now: number): Rejected {
@@ -191,11 +214,24 @@ export class Verifier {
   }
 
   #recheck(entry: Entry, now: number): void {
-    entry.deadline = Math.min(entry.end, this.#index.deadline(entry.principal))
+    const { principal } = entry
+    entry.deadline = Math.min(entry.end, this.#index.deadline(principal))
+    const limits = this.#index.registers.limits(principal, now)
+    if (limits !== undefined || entry.limited !== undefined) this.#limit(entry, limits, now)
+    const next = Math.min(entry.deadline, limits?.until ?? entry.deadline)
     // A revoked token has the lowest deadline, and its second is stored as a small integer.
-    entry.deadlineSecond = Math.floor(Math.max(0, entry.deadline) / 1000)
-    entry.special = entry.outdated || now < entry.validFrom
+    entry.deadlineSecond = Math.floor(Math.max(0, next) / 1000)
+    entry.special = entry.outdated || now < entry.validFrom || limits?.suspended === true
     entry.clearedVersion = this.#index.version
+  }
+
+  #limit(entry: Entry, limits: Limits | undefined, now: number): void {
+    // The requests so far belong to the former requirement.
+    if (entry.uses !== 0 && now < Number.POSITIVE_INFINITY) this.#usage?.turn(entry, now)
+    entry.limited = limits === undefined ? undefined : limitedBy(entry.principal, limits)
+    entry.answer = entry.limited?.shown ?? entry.principal
+    // The requirement that was met may not be any more.
+    entry.met = undefined
   }
 
   #fresh(requirement: CompiledRequirement, now: number): boolean {
@@ -269,7 +305,7 @@ export class Verifier {
     context?: RequestContext,
   ): void {
     if (found.ok) {
-      if (result !== found.principal) this.#count(found, result)
+      this.#count(found, result)
       if (result.ok && context !== undefined) this.#usage?.call(found, context, this.#clock)
     }
     this.#probe.observer?.decided(codeOf(result), found.ok ? found.principal : undefined)
@@ -291,6 +327,8 @@ export class Verifier {
       required: requirement.demanded,
       context: context === undefined ? undefined : tellable(context),
     }
-    decisions.publish(found.ok ? decisionAbout(found.principal, made) : decisionOf(made))
+    const decision = found.ok ? decisionAbout(found.principal, made) : decisionOf(made)
+    const refused = result.ok && has(result, 'wouldRefuse') ? result.wouldRefuse : undefined
+    decisions.publish(refused === undefined ? decision : { ...decision, wouldRefuse: refused })
   }
 }

@@ -86,6 +86,7 @@ const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
   wrong_audience: true,
   outdated: true,
   revoked: true,
+  suspended: true,
   superseded: true,
   insufficient_scope: true,
   stale: true,
