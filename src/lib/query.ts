@@ -4,7 +4,9 @@
  * @module
  */
 import * as z from 'zod/mini'
+import { invalidArgument } from './invalid.js'
 import { isName } from './name.js'
+import { describe } from './quote.js'
 import { optional } from './schema.js'
 
 /** Text of up to `max` characters. `meaning`: what it is, where its name does not say it. */
@@ -25,8 +27,16 @@ export const timeField = (example: string) =>
     ),
   )
 
-/** The order and the size of a page. */
+const NEXT = '`next` of the previous page'
+
+/** The error for an `after` that no page can have returned. */
+export const unknownPosition = (after: string) =>
+  invalidArgument('after', `expected ${NEXT}, got ${describe(after)}`)
+
+/** The order, the size and the start of a page. */
 export const pageShape = {
+  // The last row of a page may be one that an attacker inserted, with any id.
+  after: nameText(1024, NEXT),
   order: optional(
     z.custom<'oldest' | 'newest'>(
       (value) => value === 'oldest' || value === 'newest',

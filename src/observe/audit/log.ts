@@ -5,7 +5,7 @@
  */
 import { WatchwordError } from '../../errors.js'
 import { bare } from '../../lib/fields.js'
-import { DEFAULT_LIMIT } from '../../lib/query.js'
+import { DEFAULT_LIMIT, unknownPosition } from '../../lib/query.js'
 import { quote } from '../../lib/quote.js'
 import { parseInput } from '../../lib/schema.js'
 import type { AuditEntry, AuditRow, AuditStore } from '../../store/audit.js'
@@ -23,7 +23,6 @@ import {
   listSchema,
   readSchema,
   refuseCheckpoint,
-  unknownPosition,
   verifySchema,
 } from './query.js'
 import { RowChecks, type RowFinding } from './row-checks.js'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Watchword } from 'watchword'
+import { type Watchword, WatchwordError } from 'watchword'
 import type { Store } from 'watchword/store'
 import { auditOf } from '../../support/fleet.js'
 import { closeAll, codeOf, failureOf, rig, sharedStore } from '../../support/harness.js'
@@ -58,6 +58,53 @@ describe('tokens.get', () => {
 })
 
 describe('tokens.list', () => {
+  it.each([
+    ['oldest', '0'],
+    ['newest', 'z'],
+  ] as const)(
+    'continues after a row with any id that an attacker inserted, %s first',
+    async (order, first) => {
+      const store = sharedStore()
+      const { watchword } = await rig({}, { store })
+      const { id } = await issue(watchword)
+      await issue(watchword)
+      const record = await store.getToken(id)
+      if (record === undefined) throw new Error('no record')
+      const forged = { ...record, id: `${first}${id.slice(1, 20)} forged` }
+      await store.insertTokens([forged])
+      const seen: string[] = []
+      let page = await watchword.tokens.list({ limit: 1, order })
+      for (;;) {
+        seen.push(...page.items.map((item) => item.id), ...(page.corrupt ?? []))
+        if (page.next === undefined) break
+        page = await watchword.tokens.list({ limit: 1, order, after: page.next })
+      }
+      expect(seen).toHaveLength(3)
+      expect(seen[0]).toBe(forged.id)
+    },
+  )
+
+  it('refuses a position that no page returned, and rejects if it cannot tell', async () => {
+    let fails: string | undefined
+    const inner = sharedStore()
+    const getToken = async (id: string) => {
+      if (fails === undefined) return inner.getToken(id)
+      throw new WatchwordError(fails as 'ERR_STORE_CORRUPT', 'failed')
+    }
+    const { watchword } = await rig({}, { store: { ...inner, getToken } })
+    await issue(watchword)
+    const list = () => watchword.tokens.list({ after: 'zz' })
+    expect(await failureOf(list)).toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: "after: expected `next` of the previous page, got 'zz'",
+    })
+    fails = 'ERR_STORE_UNAVAILABLE'
+    expect(await codeOf(list)).toBe(fails)
+    // Such a row is there, though nothing can be read of it.
+    fails = 'ERR_STORE_CORRUPT'
+    expect((await list()).items).toEqual([])
+  })
+
   it('returns pages that continue after one another, and no cursor on the last page', async () => {
     const { watchword } = await rig()
     const ids: string[] = []
