@@ -7,6 +7,8 @@ import * as z from 'zod/mini'
 import { WatchwordError } from '../errors.js'
 import { bare } from '../lib/fields.js'
 import type { AuditRow } from './audit.js'
+import { parseRestriction, restrictionName } from './restriction-schema.js'
+import type { RestrictionRecord } from './restrictions.js'
 import type {
   KeyRecord,
   Page,
@@ -123,8 +125,13 @@ export async function readTokens(
 
 /** Returns the number of matching token records. Rejects with `ERR_STORE_CORRUPT` if the result is not a number. */
 export async function readCount(store: Store, filter: TokenFilter): Promise<number> {
-  const parsed = parseWith<number>(time, await store.countTokens(bare(filter)))
-  if (parsed === undefined) throw corruptRow('count', 'tokens')
+  return readNumber(await store.countTokens(bare(filter)), 'tokens')
+}
+
+/** The number in a result of a store. Throws `ERR_STORE_CORRUPT`. */
+export function readNumber(result: unknown, what: string): number {
+  const parsed = parseWith<number>(time, result)
+  if (parsed === undefined) throw corruptRow('count', what)
   return parsed
 }
 
@@ -143,6 +150,8 @@ export async function readRevocations(store: Store, page: Page): Promise<Checked
 export interface CheckedChanges {
   readonly revocations: readonly CheckedRow<Revocation>[]
   readonly superseded: readonly CheckedRow<TokenRecord>[]
+  /** Empty if the store has no part that keeps restrictions. */
+  readonly restrictions: readonly CheckedRow<RestrictionRecord>[]
   readonly cursor: string
   readonly more: boolean
 }
@@ -153,13 +162,21 @@ export async function readChanges(
   after: string | null,
   limit: number,
 ): Promise<CheckedChanges> {
-  const { revocations, superseded, cursor, more } = await store.changes(after, limit)
+  const page = await store.changes(after, limit)
+  const { revocations, superseded, cursor, more } = page
+  const restrictions = store.restrictions === undefined ? [] : page.restrictions
   // A page whose cursor did not advance would be read again in an endless loop.
   if (typeof cursor !== 'string' || typeof more !== 'boolean' || (more && cursor === after))
     throw corruptRow('page of changes', 'cursor')
+  // Such as from a wrapper of a store that does not know the part.
+  if (restrictions === undefined) throw corruptRow('page of changes', 'restrictions')
   return {
     revocations: checkRows(revocations, (row) => parseWith<Revocation>(revocationSchema, row)),
     superseded: checkRows(superseded, parseToken),
+    restrictions: restrictions.map((row) => ({
+      id: restrictionName(row),
+      record: parseRestriction(row),
+    })),
     cursor,
     more,
   }

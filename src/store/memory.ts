@@ -7,11 +7,12 @@ import { closedError } from '../lib/closed-adapter.js'
 import type { AuditRow } from './audit.js'
 import { hasSameDetails } from './details.js'
 import { AuditTable } from './memory/audit.js'
+import { arrive, type ChangingTables, changes } from './memory/changes.js'
 import { type Coverage, covers, coverTarget, isCovered } from './memory/coverage.js'
 import { isLive, matchesFilter, pageOf } from './memory/lists.js'
+import { RestrictionTable } from './memory/restrictions.js'
 import { memoryUsage } from './memory/usage.js'
 import type {
-  Changes,
   KeyRecord,
   LiveLimit,
   Matched,
@@ -31,21 +32,18 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 type Row = Writable<TokenRecord>
 
 /** The rows of a store, shared by its methods. Each method is one synchronous step and therefore atomic. */
-interface Tables {
+interface Tables extends ChangingTables {
   readonly tokens: Map<string, Row>
   readonly keys: Map<string, Writable<KeyRecord>>
   readonly revocations: Map<string, Revocation>
   readonly coverage: Coverage
   /** The number of live records that each stored revocation matched, by its id. */
   readonly matched: Map<string, number>
-  /** The number of the last change of each revocation and token, by id, in the order of these changes. */
-  readonly arrivals: Map<string, number>
-  /** The number of the last change. */
-  arrived: number
   /** Ids by subject and policy, so counting against a limit does not scan the table. */
   readonly held: Map<string, Set<string>>
   /** Ids by family. */
   readonly families: Map<string, Set<string>>
+  readonly restrictions: RestrictionTable
   readonly audit: AuditTable
 }
 
@@ -74,6 +72,7 @@ export function memoryStore(): Store {
     arrived: 0,
     held: new Map(),
     families: new Map(),
+    restrictions: new RestrictionTable(),
     audit: new AuditTable(),
   }
   let closed = false
@@ -123,6 +122,14 @@ export function memoryStore(): Store {
     recordUsage: (usages) => step((t) => recordUsage(t, usages)),
     purge: (before) => step((t) => purge(t, before)),
     usage: memoryUsage((work) => step(() => work())),
+    restrictions: tables.restrictions.part(
+      (work) => step(work),
+      (key, audit) => {
+        arrive(tables, key)
+        tables.audit.write(audit)
+      },
+      (key) => tables.arrivals.delete(key),
+    ),
     audit: tables.audit.part((work) => step(work)),
   }
 }
@@ -245,37 +252,6 @@ function supersede(t: Tables, row: Row | undefined, at: number): boolean {
   row.supersededAt = at
   arrive(t, row.id)
   return true
-}
-
-/** Numbers a change. The map keeps insertion order, so the latest change comes last. */
-function arrive(t: Tables, id: string): void {
-  t.arrivals.delete(id)
-  t.arrivals.set(id, ++t.arrived)
-}
-
-function changes(t: Tables, after: string | null, limit: number): Changes {
-  const revocations: Revocation[] = []
-  const superseded: TokenRecord[] = []
-  const page = (cursor: number, more: boolean) => ({
-    revocations,
-    superseded,
-    cursor: String(cursor),
-    more,
-  })
-  if (after === null) return page(t.arrived, false)
-  // A cursor of another store starts from the beginning.
-  const from = Number(after) <= t.arrived ? Number(after) : 0
-  let last = from
-  for (const [id, number] of t.arrivals) {
-    if (number <= from) continue
-    if (revocations.length + superseded.length >= limit) return page(last, true)
-    const revocation = t.revocations.get(id)
-    const token = t.tokens.get(id)
-    if (revocation !== undefined) revocations.push({ ...revocation })
-    else if (token !== undefined) superseded.push({ ...token })
-    last = number
-  }
-  return page(t.arrived, false)
 }
 
 function revoke(t: Tables, revocation: Revocation): Matched {

@@ -53,7 +53,7 @@ export interface RestrictionRecord extends RestrictionTarget {
   readonly tag: string
 }
 
-/** One page of a list of registers in ascending order of kind, then of value, both in binary order. */
+/** One page of a list of registers in ascending order of kind, then of value, both by their bytes in UTF-8. */
 export interface RestrictionPage {
   /** Only registers after this one. */
   readonly after?: RestrictionTarget
@@ -85,3 +85,29 @@ export interface RestrictionStore {
   /** Removes the registers whose `expiresAt` is not after the given time. Returns their number. Idempotent. */
   purge(until: number): Promise<number>
 }
+
+/** Compares two registers in the order of {@link RestrictionStore.list}. */
+export function compareTargets(a: RestrictionTarget, b: RestrictionTarget): number {
+  if (a.kind !== b.kind) return a.kind < b.kind ? -1 : 1
+  // Code units order U+10000 and above before U+E000.
+  return Buffer.compare(Buffer.from(a.value), Buffer.from(b.value))
+}
+
+/** Whether two states of a register are the same in every field. */
+export function sameRestriction(a: RestrictionRecord, b: RestrictionRecord): boolean {
+  return FIELDS.every((field) => a[field] === b[field])
+}
+
+const FIELDS = [
+  'kind',
+  'value',
+  'revision',
+  'state',
+  'family',
+  'generation',
+  'at',
+  'actor',
+  'reason',
+  'expiresAt',
+  'tag',
+] as const

@@ -176,14 +176,14 @@ export interface Store {
   revoke(revocation: Revocation, audit?: readonly AuditRow[]): Promise<Matched>
 
   /**
-   * Returns the revocations stored and the token records superseded since the call that returned the cursor `after`:
-   * everything committed before this call, page by page while `more` is true. May return an item again, but never omits
-   * one. With `null`, returns a start cursor and no items.
+   * Returns the revocations stored, the token records superseded and the registers of restrictions written since the
+   * call that returned the cursor `after`: everything committed before this call, page by page while `more` is true. May
+   * return an item again, but never omits one. With `null`, returns a start cursor and no items.
    *
    * Order: the order in which the store committed the changes, never that of ids, times or clocks of nodes. A change
    * prepared before a cursor was returned and committed afterwards comes after that cursor. Items of one call are in no
-   * particular order. `limit`: the maximum number of items, revocations and records together, at least 1. Purged items
-   * are omitted. After a restore from a backup, a cursor of the lost state starts from the beginning.
+   * particular order. `limit`: the maximum number of items of all kinds together, at least 1. Purged items are omitted.
+   * After a restore from a backup, a cursor of the lost state starts from the beginning.
    */
   changes(after: string | null, limit: number): Promise<Changes>
 

@@ -62,7 +62,7 @@ describe('a read of a list', () => {
 })
 
 describe('a read of changes', () => {
-  const page = { revocations: [], superseded: [], cursor: 'next', more: true }
+  const page = { revocations: [], superseded: [], restrictions: [], cursor: 'next', more: true }
   const reading = (result: object) =>
     readChanges(storeWith({ changes: async () => result }), 'cursor', 9)
 
