@@ -71,6 +71,11 @@ export interface Verified<Claims = AnyClaims> {
   /** `k4.lid.…` of the key that sealed the token. */
   readonly keyId: string
   readonly claims: Claims
+  /**
+   * Aborts when the token is no longer accepted, with the rejection as its `reason`. Present if the guard of the request
+   * has `cut: true`.
+   */
+  readonly signal?: AbortSignal
   /** Present if this node could not prove freshness and `onStale: 'accept'` accepted the token anyway. */
   readonly stale?: true
   /** Present if a restriction with `mode: 'report'` would have refused the request with this code. */

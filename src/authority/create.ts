@@ -21,6 +21,7 @@ import {
 import { updateToken } from '../verbs/update.js'
 import { tokenUsage } from '../verbs/usage.js'
 import type { Verifier } from '../verbs/verify.js'
+import { watch } from '../verbs/watch.js'
 import { auditReads } from './audit-reads.js'
 import { health } from './health.js'
 import { keyOperationsOf } from './key-operations.js'
@@ -92,6 +93,8 @@ function facade(parts: Parts): Watchword {
       return verifyAgainst(verifier, args[0], args[1]) as VerifyResult
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
+    watch: (result: unknown, ...options: readonly unknown[]) =>
+      watch(parts.watches, parts.options, result, options.length === 0 ? {} : options[0]),
     require: (requirement) => compileHere(parts, requirement),
     rotate: (token, options) => open(() => rotate(token, options)),
     revoke: ((target: unknown, options: unknown) =>

@@ -81,6 +81,8 @@ export interface Health extends Standing {
     /** The number of rows that were lost, because too many waited. */
     readonly lost: number
   }
+  /** The number of connections that this node watches: with `watch`, and with `cut` of the guards. */
+  readonly connections: { readonly watched: number }
   /** The number of cached tokens and their size in bytes. */
   readonly cache: { readonly tokens: number; readonly bytes: number }
   /**

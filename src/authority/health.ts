@@ -9,7 +9,7 @@ import type { Parts } from './parts.js'
 /** Collects the health of every part. */
 export function health(parts: Parts): Health {
   const { clock, follower, index, keyring, options, cache, store, state, incidents } = parts
-  const { storeFailures, trail, auditing } = parts
+  const { storeFailures, trail, auditing, watches } = parts
   const freshnessMs = follower.renew() ? 0 : follower.freshness.age()
   const live = freshnessMs <= options.maxStalenessMs
   const now = clock.reading()
@@ -42,6 +42,7 @@ export function health(parts: Parts): Health {
       waiting: trail.waiting,
       lost: trail.lost,
     },
+    connections: { watched: watches.size },
     cache: { tokens: cache.size, bytes: cache.bytes },
     usage: usageHealth(parts),
   }

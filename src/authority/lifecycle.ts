@@ -72,12 +72,21 @@ export function abandonParts(parts: Parts): void {
   releaseAdapter(parts.store)
 }
 
-function halt({ state, verifier, keyring, feedKeyring, tagKeyring, auditing }: Parts): boolean {
+function halt({
+  state,
+  verifier,
+  watches,
+  keyring,
+  feedKeyring,
+  tagKeyring,
+  auditing,
+}: Parts): boolean {
   if (state.closed) return false
   state.closed = true
   state.sweep?.cancel()
   auditing?.sequencer.stop()
   verifier.close()
+  watches.close()
   keyring.stop()
   feedKeyring.stop()
   tagKeyring.stop()

@@ -11,6 +11,7 @@ import type { LastUseRecorder } from '../observe/usage/last-use.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { Core } from '../verbs/core.js'
 import type { Entry } from '../verbs/entry.js'
+import type { Watches } from '../verbs/watches.js'
 import type { AuditParts } from './audit-parts.js'
 import type { IncidentCounter } from './incident-counter.js'
 import type { UsageParts } from './usage.js'
@@ -30,5 +31,6 @@ export interface Parts extends Core {
   /** `undefined` for a store that keeps no usage. */
   readonly usage: UsageParts | undefined
   readonly cache: VerifiedCache<Entry>
+  readonly watches: Watches
   readonly state: { closed: boolean; sweep: Timer | undefined; purgeAt: number }
 }

@@ -29,6 +29,7 @@ import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import type { TokenUsageOptions, UsageTarget } from '../verbs/usage.js'
 import type { TokenUsage, UsageNotKept } from '../verbs/usage-report.js'
+import type { WatchOptions, WatchSignal } from '../verbs/watch.js'
 import type { Health } from './health-report.js'
 import type { KnownNames, NameOf } from './names.js'
 
@@ -95,6 +96,27 @@ export interface Watchword<
    * `ERR_UNKNOWN_AUDIENCE` for an audience that this authority does not serve.
    */
   require(requirement: Requirement): CompiledRequirement
+  /**
+   * Watches an accepted result for as long as its holder is connected: the returned signal aborts once this node would
+   * reject the token, with the rejection as its `reason`. That is within milliseconds of a revocation, at the expiry
+   * (also one in years), when the token no longer meets `requirement`, while the node is stale, and at `close()`. A
+   * rotation does not abort it: the watch goes on with the successor, or ends with `superseded` at the end of the grace if
+   * none can be found. For a rejected result it is aborted already.
+   *
+   * Dispose the signal when the connection closes. Throws `ERR_INVALID_ARGUMENT` for anything that is not a result.
+   *
+   * @example
+   * ```ts
+   * const result = watchword.verify(token, { scopes: ['events:read'] })
+   * if (result.ok) {
+   *   const life = watchword.watch(result, { requirement: { scopes: ['events:read'] } })
+   *   life.addEventListener('abort', () => socket.destroy())
+   *   socket.once('close', () => life[Symbol.dispose]())
+   * }
+   * ```
+   */
+  watch(result: VerifyResult<unknown>): WatchSignal
+  watch(result: VerifyResult<unknown>, options: WatchOptions): WatchSignal
   /**
    * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,
    * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_REVOCATIONS_FULL`, `ERR_FAMILY_ENDED`,

@@ -33,7 +33,9 @@ import { memoryStore } from '../store/memory.js'
 import type { Store } from '../store/store.js'
 import type { Entry } from '../verbs/entry.js'
 import { retirePredecessor } from '../verbs/retire.js'
+import { successorSearch } from '../verbs/successor-search.js'
 import { Verifier } from '../verbs/verify.js'
+import { Watches } from '../verbs/watches.js'
 import { makeAuditParts } from './audit-parts.js'
 import { FleetTime, latestWatermark } from './fleet-time.js'
 import { IncidentCounter } from './incident-counter.js'
@@ -84,7 +86,7 @@ export function buildParts(options: ResolvedOptions): Parts {
     onFirstUse: (token, again) =>
       void retirePredecessor(known, token).catch(() => clock.setTimer(again, RETIRE_AGAIN_MS)),
   })
-  return {
+  const core = {
     ...known,
     cache,
     lastUse,
@@ -95,7 +97,17 @@ export function buildParts(options: ResolvedOptions): Parts {
     messages: new WeakSet(),
     state: { closed: false, sweep: undefined, purgeAt: 0 },
   }
+  return { ...core, watches: makeWatches(core) }
 }
+
+const makeWatches = (core: Omit<Parts, 'watches'>): Watches =>
+  new Watches({
+    clock: core.clock,
+    index: core.index,
+    verifier: core.verifier,
+    searchMs: core.options.timeoutMs,
+    successorOf: successorSearch(core),
+  })
 
 const actionOf = (kind: CountedIncident): AuditAction => (isOfAudit(kind) ? kind : `feed.${kind}`)
 

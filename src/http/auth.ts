@@ -9,6 +9,7 @@ import { bare } from '../lib/fields.js'
 import { invalidArgument } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import type { AnyClaims, Verified } from '../types.js'
+import type { WatchSignal } from '../verbs/watch.js'
 import type { TokenAuthority } from './options.js'
 import type { RefusalOutcome } from './refusal.js'
 
@@ -21,12 +22,16 @@ export class Passed<Claims> {
   readonly by: TokenAuthority<Claims>
   /** Headers for the response; names in lower case. */
   readonly headers: Readonly<Record<string, string>>
+  /** Ends the response when the token ends; `undefined` without `cut`. */
+  readonly life: WatchSignal | undefined
 
   constructor(
     by: TokenAuthority<Claims>,
     auth: Verified<Claims> | undefined,
     headers: Readonly<Record<string, string>>,
+    life?: WatchSignal,
   ) {
+    this.life = life
     this.auth = auth
     this.by = by
     this.headers = headers

@@ -9,7 +9,7 @@
 import { WatchwordError } from '../errors.js'
 import { type ResolvedClock, SYSTEM_CLOCK } from '../lib/clock.js'
 import { bare } from '../lib/fields.js'
-import { invalidArgument } from '../lib/invalid.js'
+import { invalidArgument, invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
 import type { Verified, VerifyResult } from '../types.js'
@@ -61,6 +61,7 @@ export function makeGuard<Request, Claims>(
 ): Guard<Request, Claims> {
   checkAuthority(authority, caller)
   const options = resolveTokenOptions(optionsOf(given, caller))
+  if (options.cut && typeof authority.watch !== 'function') throw noWatch()
   const needs = authority.require(options.requirement)
   const { realm, resourceMetadata, reasons } = options
   const { authenticate } = authority
@@ -145,12 +146,27 @@ class Check<Request, Claims> {
     passed: Passed<Claims>,
     keep: (passed: Passed<Claims>) => void,
   ): Refusal | undefined {
+    let watched: Outcome<Claims> = passed
     try {
-      keep(passed)
+      watched = this.#watched(passed)
+      if (!watched.ok) return watched
+      keep(watched)
       return undefined
     } catch (error) {
+      if (watched.ok) watched.life?.[Symbol.dispose]()
       return this.#unavailable(request, error)
     }
+  }
+
+  /** Begins to watch the token, where the response is to end with it: only now that nothing else can refuse it. */
+  #watched(passed: Passed<Claims>): Outcome<Claims> {
+    const { authority, options, needs, refusals } = this.#parts
+    const { auth, headers } = passed
+    if (!options.cut || auth === undefined) return passed
+    const life = authority.watch?.(auth, { requirement: needs })
+    if (life === undefined) throw noWatch()
+    if (life.aborted) return refusals.of(own(life.reason, 'code'))
+    return new Passed(authority, Object.freeze({ ...auth, signal: life }), headers, life)
   }
 
   #askHeader(request: Request): Outcome<Claims> | Promise<Outcome<Claims>> {
@@ -290,6 +306,12 @@ class Check<Request, Claims> {
     return refusals.unavailable(error)
   }
 }
+
+const noWatch = () =>
+  invalidOption(
+    'cut',
+    'expected an authority with watch, as createWatchword returns; a wrapper must pass it on',
+  )
 
 const late = (message: string) => new WatchwordError('ERR_STORE_UNAVAILABLE', message)
 

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keepAuth, keepNamed } from './auth.js'
 import type { Guard, Outcome } from './bearer.js'
+import { cutResponse } from './cut.js'
 import { hasFunctions, wrongCaller } from './framework-check.js'
 import { send, setHeaders } from './incoming.js'
 import { refusalError } from './refusal.js'
@@ -37,6 +38,7 @@ export function connectGuard<Request extends IncomingMessage, Claims>(
         keepAuth(request, passed)
         keepNamed(request, property, passed)
         setHeaders(response, passed.headers)
+        cutResponse(passed.life, request, response)
       })
       // Outside of every try block: the guard must not catch errors of the handlers behind `next`.
       if (refused === undefined) next()

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { keepAuth, keepNamed } from './auth.js'
 import { type Guard, makeGuard, type Outcome } from './bearer.js'
+import { cutResponse } from './cut.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { nodeReading } from './endpoints/request-adapters.js'
@@ -115,6 +116,8 @@ function guardHook<Claims>(guard: Guard<FastifyRequest, Claims>): FastifyGuard {
         keepNamed(request, property, passed)
         reply.headers(passed.headers)
         if (carriesToken(passed.headers)) neverCached(reply.raw as ServerResponse)
+        const { raw } = request as FastifyRequest
+        cutResponse(passed.life, raw as IncomingMessage, reply.raw as ServerResponse)
       })
       if (refused === undefined) done()
       else if (throwErrors) done(refusalError(refused))

@@ -3,11 +3,14 @@
  *
  * @module
  */
+import type { ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { Verified } from '../types.js'
+import type { WatchSignal } from '../verbs/watch.js'
 import { keepAuth } from './auth.js'
 import { makeGuard } from './bearer.js'
+import { cutBody, cutResponse, isUpgrade } from './cut.js'
 import { isForm, readWebStream } from './endpoints/body.js'
 import type { EndpointAdapter } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
@@ -98,20 +101,40 @@ export function requireToken<Claims>(
   return async function requireToken(c: GuardedContext<Claims>, next: Next) {
     if (!hasFunctions(c.req, 'header')) throw wrongCaller('hono', 'a Hono context', c)
     let headers: Readonly<Record<string, string>> = {}
+    let life: WatchSignal | undefined
     const refused = guard.admit(c, await guard.check(c), (passed) => {
       keepAuth(c, passed)
       c.set('auth', passed.auth)
       if (property !== undefined) c.set(property as 'auth', passed.auth)
       headers = passed.headers
+      life = passed.life
     })
     if (refused === undefined) {
-      await next()
+      await passOn(c, next, life)
       // Set after the handler, so it cannot remove them from its response.
       for (const [name, value] of Object.entries(headers)) c.header(name, value)
       return
     }
     if (!throwErrors) return responseOf(refused)
     throw exceptionOf(refused)
+  }
+}
+
+/** Runs the handlers, and ends with the token what they leave open. */
+async function passOn(c: Context, next: Next, life: WatchSignal | undefined): Promise<void> {
+  if (life === undefined) return next()
+  const request = nodeRequestOf(c.env)
+  const response = nodeResponseOf(c.env)
+  if (request !== undefined && (response !== undefined || isUpgrade(request))) {
+    cutResponse(life, request, response as ServerResponse)
+    return next()
+  }
+  try {
+    await next()
+    c.res = cutBody(life, c.res)
+  } catch (error) {
+    life[Symbol.dispose]()
+    throw error
   }
 }
 

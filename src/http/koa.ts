@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'koa'
 import { keepAuth, keepNamed } from './auth.js'
 import { makeGuard } from './bearer.js'
+import { cutResponse } from './cut.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
 import type { EndpointAuthority, EndpointsOptions } from './endpoints/options.js'
 import { nodeReading } from './endpoints/request-adapters.js'
@@ -104,6 +105,7 @@ export function requireToken<Claims>(
       keepNamed(context.state, property, passed)
       context.set(passed.headers)
       if (carriesToken(passed.headers)) neverCached(context.res)
+      cutResponse(passed.life, context.req, context.res)
     })
     if (refused === undefined) {
       await next()

@@ -2,12 +2,13 @@
  * `node:http`, without a framework: a guard for Connect-like routers, and a wrapper for one handler.
  *
  * No framework's guard sees upgrades: for a WebSocket handshake Node emits `'upgrade'` instead of `'request'`, and no
- * middleware runs. A listener of `server.on('upgrade')` must check the token with `watchword.authenticate` before it
- * accepts the socket.
+ * middleware runs. {@link protectUpgrade} guards them.
  *
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Verified } from '../types.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
 import { type ConnectGuard, connectGuard } from './connect.js'
@@ -18,6 +19,12 @@ import { authorizationOf, formOf, isEncrypted, requestIdOf, send, userAgentOf } 
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RefusalError } from './refusal.js'
 import type { RequestAdapter } from './request-adapter.js'
+import {
+  guardUpgrades,
+  makeUpgradeGuard,
+  type UpgradeOptions,
+  type UpgradeServer,
+} from './upgrade.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { ChallengeParams } from './challenge.js'
@@ -26,6 +33,7 @@ export type { ConnectGuard } from './connect.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type * from './framework-types.js'
 export { logFields } from './log-fields.js'
+export type { UpgradeOptions, UpgradeServer } from './upgrade.js'
 
 // The requests of a server always have a method and a target; Node's types include the responses of a client.
 const ADAPTER: RequestAdapter<IncomingMessage> = {
@@ -95,6 +103,43 @@ export function protect<Claims>(
       else send(response, (error as RefusalError).answer)
     })
   }
+}
+
+/** What accepts an upgrade, such as `handleUpgrade` of a WebSocket server. */
+export type UpgradeHandler<Claims> = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  auth: Verified<Claims>,
+) => unknown
+
+/**
+ * Guards the upgrades of a server, such as WebSockets: the handler runs only for requests with a valid token, and the
+ * socket is destroyed once the token ends, as with `cut`. Any other request is refused with a response and closed. Reads
+ * the token from the `Authorization` header; browsers cannot set it for a WebSocket, so for them pass `getToken`.
+ *
+ * A server has one guard for all its upgrades; the handler tells paths apart. Returns a function that removes it.
+ * Throws `ERR_INVALID_OPTION` or `ERR_INVALID_ARGUMENT`.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * import { protectUpgrade } from 'watchword/node'
+ *
+ * const server = createServer()
+ * protectUpgrade(server, watchword, { scopes: ['socket:open'] }, (request, socket, head, auth) => {
+ *   console.log(`${auth.subject} connects to ${request.url}`)
+ *   socket.end()
+ * })
+ * ```
+ */
+export function protectUpgrade<Claims>(
+  server: UpgradeServer,
+  authority: TokenAuthority<Claims>,
+  options: UpgradeOptions,
+  handler: UpgradeHandler<Claims>,
+): () => void {
+  return guardUpgrades(server, handler, makeUpgradeGuard(authority, options, ADAPTER))
 }
 
 const ENDPOINT_ADAPTER = {

@@ -10,9 +10,10 @@ import { bare, fieldsOf } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import type { RequestContext } from '../observe/channels.js'
-import type { AnyClaims, Requirement, VerifyResult } from '../types.js'
+import type { AnyClaims, Requirement, Verified, VerifyResult } from '../types.js'
 import type { TokenInfo } from '../verbs/inputs.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
+import type { WatchSignal } from '../verbs/watch.js'
 import { isPlain } from './own.js'
 
 /** The methods of an authority that a guard calls. The result of `createWatchword` has them. */
@@ -23,6 +24,11 @@ export interface TokenAuthority<Claims = AnyClaims> {
     context?: RequestContext,
   ): Promise<VerifyResult<Claims>>
   require(requirement: Requirement): CompiledRequirement
+  /** Called only with `cut`. */
+  watch?(
+    result: Verified<unknown>,
+    options: { readonly requirement: CompiledRequirement },
+  ): WatchSignal
   /** Called only with `rotateDue`. */
   rotate?(
     token: string,
@@ -76,6 +82,12 @@ export interface TokenOptions<Request> extends Requirement {
    */
   readonly rotateDue?: boolean
   /**
+   * Ends the response when the token ends: an open response, such as a stream of events or a long poll, is destroyed once
+   * the token is revoked or has expired, or no longer meets the requirement. A rotation does not end it. Handlers find
+   * the signal in `authOf(request).signal`. Default: `false`.
+   */
+  readonly cut?: boolean
+  /**
    * Whether the request came over TLS, for `rotateDue`. Set it if the framework cannot know, such as behind a proxy
    * that terminates TLS, or for Web requests outside Node. Default: what the framework knows from the connection; never
    * the scheme of the URL, which the client controls.
@@ -98,6 +110,7 @@ export interface ResolvedTokenOptions<Request> {
   readonly timeoutMs: number
   readonly expiryHeaders: boolean
   readonly rotateDue: boolean
+  readonly cut: boolean
   readonly isSecure: TokenOptions<Request>['isSecure']
 }
 
@@ -131,6 +144,7 @@ const FIELDS = {
   ),
   expiryHeaders: flag,
   rotateDue: flag,
+  cut: flag,
   isSecure: method,
 } as const
 const schema = z.looseObject(FIELDS)
@@ -169,6 +183,7 @@ export function resolveTokenOptions<Request>(
     timeoutMs: timeout === undefined ? DEFAULTS.timeoutMs : (parseDuration(timeout) as number),
     expiryHeaders: own.expiryHeaders ?? false,
     rotateDue: own.rotateDue ?? false,
+    cut: own.cut ?? false,
     isSecure: own.isSecure,
   }
 }

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { WatchSignal } from '../verbs/watch.js'
 import { keepAuth, keepNamed } from './auth.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
+import { cutBody } from './cut.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RequestAdapter } from './request-adapter.js'
 import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
@@ -59,12 +61,19 @@ export function protect<Claims, R extends Request = Request, Rest extends unknow
   return async (request, ...rest) => {
     environments.set(request, rest[0])
     let headers: Readonly<Record<string, string>> = {}
+    let life: WatchSignal | undefined
     const refused = guard.admit(request, await guard.check(request), (passed) => {
       keepAuth(request, passed)
       keepNamed(request, property, passed)
       headers = passed.headers
+      life = passed.life
     })
     if (refused !== undefined) return responseOf(refused)
-    return withHeaders(await handler(request, ...rest), headers)
+    try {
+      return cutBody(life, withHeaders(await handler(request, ...rest), headers))
+    } catch (error) {
+      life?.[Symbol.dispose]()
+      throw error
+    }
   }
 }

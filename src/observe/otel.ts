@@ -35,7 +35,7 @@ export interface InstrumentOptions {
  *
  * Metrics: `watchword.decisions`, `watchword.verify.duration`, `watchword.cache.lookups`, `watchword.tokens.cached`,
  * `watchword.tokens.live`, `watchword.feed.staleness`, `watchword.feed.lag`, `watchword.feed.incidents`,
- * `watchword.revocations` and `watchword.audit.pending`. Policies and audiences that are not configured are reported as
+ * `watchword.revocations`, `watchword.connections.watched` and `watchword.audit.pending`. Policies and audiences that are not configured are reported as
  * `other`. One check in 128 is timed. Spans: `watchword.issue`, `watchword.rotate`, `watchword.revoke` and
  * `watchword.authenticate`, as children of the active span.
  *

@@ -16,6 +16,7 @@ export interface Readings {
   readonly lag: number
   readonly incidents: Readonly<Record<string, number>>
   readonly cache: { readonly tokens: number }
+  readonly connections: { readonly watched: number }
   readonly audit: { readonly status: 'kept' | 'not kept' | 'off'; readonly waiting: number }
   /** Look-ups in the cache of verified tokens since the authority was created. */
   readonly lookups: { readonly hits: number; readonly misses: number }
@@ -37,7 +38,7 @@ export interface Telemetry {
   stop: () => void
 }
 
-const table = sharedTable<Telemetry>('watchword.telemetry.1')
+const table = sharedTable<Telemetry>('watchword.telemetry.2')
 
 /** Registers the telemetry of the authority that has this `authenticate` function. */
 export function registerTelemetry(authenticate: object, telemetry: Telemetry): void {

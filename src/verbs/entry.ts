@@ -50,6 +50,8 @@ export interface Entry extends Fingerprinted, Counted {
   retiresPredecessor: boolean
 }
 
+const NO_CLAIMS: Entry['custom'] = Object.freeze({})
+
 /** The inputs of an entry besides the claims. */
 export interface EntrySource {
   /** The key that sealed the token. */
@@ -106,5 +108,34 @@ export function entryOf(claims: TokenClaims, source: EntrySource): Entry {
     validFrom: Math.max(claims.notBefore ?? claims.issuedAt, claims.issuedAt) - clockToleranceMs,
     end: Math.min(claims.expiresAt, record.expiresAt),
     custom: claims.custom,
+  }
+}
+
+/** An entry without a token, for a principal that was accepted before: to judge whether it still would be. */
+export function standIn(principal: Verified<unknown>, keyExpiresAt: number): Entry {
+  return {
+    ok: true,
+    print0: 0,
+    print1: 0,
+    print2: 0,
+    print3: 0,
+    clearedVersion: -1,
+    deadlineSecond: 0,
+    special: false,
+    met: undefined,
+    answer: principal,
+    limited: undefined,
+    uses: 0,
+    reportedMinute: -1,
+    hour: undefined,
+    slot: 0,
+    binding: '',
+    principal,
+    retiresPredecessor: false,
+    outdated: false,
+    deadline: 0,
+    validFrom: Number.NEGATIVE_INFINITY,
+    end: Math.min(principal.expiresAt, keyExpiresAt),
+    custom: NO_CLAIMS,
   }
 }

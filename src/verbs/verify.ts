@@ -25,7 +25,7 @@ import type { Limits } from '../policy/limits.js'
 import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
-import type { Entry } from './entry.js'
+import { type Entry, standIn } from './entry.js'
 import { limitedBy } from './limited.js'
 import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
@@ -205,6 +205,28 @@ export class Verifier {
     if (key === undefined || now >= key.record.expiresAt) return REJECTED.unknownKey
     if (now >= principal.expiresAt) return REJECTED.expired
     return deadline === REVOKED ? REJECTED.revoked : REJECTED.superseded
+  }
+
+  /**
+   * Whether a principal that was accepted before would still be, apart from freshness: the time at which this has to be
+   * asked again, or why it is rejected. Counts and publishes nothing.
+   */
+  remains(principal: Verified<unknown>, requirement: CompiledRequirement): Rejected | number {
+    const key = this.#options.keyring.get(principal.keyId)
+    if (key === undefined) return REJECTED.unknownKey
+    const entry = standIn(principal, key.record.expiresAt)
+    const refusal = this.#state(entry, this.#clock.judged())
+    if (refusal !== undefined) return refusal
+    const { limited, deadline } = entry
+    if (limited === undefined) return unmetBy(principal, requirement) ?? deadline
+    return unmetWithin(limited, requirement) ?? Math.min(deadline, limited.until)
+  }
+
+  /** Whether this node has proved within `limitMs` that it knows every revocation. */
+  isLive(limitMs: number): boolean {
+    if (this.#index.full) return false
+    const { freshness } = this.#follower
+    return freshness.within(limitMs, this.#clock.judged()) || this.#follower.renew()
   }
 
   /** Like a full verification, but ignores rotation: for `rotate`, which has its own rules. */

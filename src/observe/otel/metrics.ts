@@ -50,6 +50,7 @@ export const METRICS = {
   'watchword.feed.lag': 'Events between this node and the last known head of the feed.',
   'watchword.feed.incidents': 'Incidents of the feed since this node started, by kind.',
   'watchword.revocations': 'Revocations by this node, by the kind of the target.',
+  'watchword.connections.watched': 'Connections that end with their token, on this node.',
   'watchword.audit.pending':
     'Audit rows of this node that are waiting to be written. Absent if the audit is not kept.',
 } as const
@@ -73,6 +74,7 @@ function instrumentsOf(meter: Meter) {
     'watchword.feed.lag': gauge('watchword.feed.lag', '{event}'),
     'watchword.feed.incidents': counter('watchword.feed.incidents', '{incident}'),
     'watchword.revocations': counter('watchword.revocations', '{revocation}'),
+    'watchword.connections.watched': gauge('watchword.connections.watched', '{connection}'),
     'watchword.audit.pending': gauge('watchword.audit.pending', '{row}'),
   }
   const live = meter.createObservableGauge(
@@ -94,7 +96,8 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
       result.observe(observed['watchword.decisions'], total, { outcome, ...labels })
     for (const [target, total] of tally.revocations)
       result.observe(observed['watchword.revocations'], total, { target })
-    const { status, freshnessMs, lag, incidents, cache, lookups, audit } = telemetry.readings()
+    const { status, freshnessMs, lag, incidents, cache, connections, lookups, audit } =
+      telemetry.readings()
     result.observe(observed['watchword.cache.lookups'], lookups.hits - earlier.hits, {
       result: 'hit',
     })
@@ -106,6 +109,7 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
     // The counters of a closed authority are final. It has no state, and its staleness would only raise an alarm.
     if (status === 'closed') return
     result.observe(observed['watchword.tokens.cached'], cache.tokens)
+    result.observe(observed['watchword.connections.watched'], connections.watched)
     result.observe(observed['watchword.feed.lag'], lag)
     if (audit.status === 'kept') result.observe(observed['watchword.audit.pending'], audit.waiting)
     if (Number.isFinite(freshnessMs))

@@ -75,6 +75,8 @@ export class RevocationIndex implements EntrySink {
   version = 0
   /** The restrictions: apply them through this index alone. A revocation stands above them. */
   readonly registers: Registers
+  /** Called after each change of the version. It must not call this index. */
+  onVersion: () => void = () => undefined
   readonly #max: number
   readonly #latest: () => number
   readonly #onFuture: (count: number) => void
@@ -138,6 +140,7 @@ export class RevocationIndex implements EntrySink {
   /** Forces a recheck of every cached token, after a change that no entry made. */
   touch(): void {
     this.version++
+    this.onVersion()
   }
 
   /**
@@ -202,7 +205,7 @@ export class RevocationIndex implements EntrySink {
       this.#full = true
       return false
     }
-    if (outcome !== 'known') this.version++
+    if (outcome !== 'known') this.touch()
     return true
   }
 
@@ -267,7 +270,7 @@ export class RevocationIndex implements EntrySink {
   clampFuture(): void {
     const clamped = this.#watermarks.clamp(this.#latest())
     if (clamped === 0) return
-    this.version++
+    this.touch()
     this.#onFuture(clamped)
   }
 
