@@ -51,6 +51,7 @@ export type {
   ScopeRequirement,
   Verified,
   VerifyResult,
+  WatchSignal,
 } from './types.js'
 export type { DiscardKeyOptions } from './verbs/discard-key.js'
 export { discardKey } from './verbs/discard-key.js'
@@ -74,4 +75,4 @@ export type { CompiledRequirement } from './verbs/requirement.js'
 export type { TokenUsageOptions, UsageTarget } from './verbs/usage.js'
 export type { CoverageGap } from './verbs/usage-coverage.js'
 export type { TokenUsage, UsageCoverage, UsageNotKept } from './verbs/usage-report.js'
-export type { WatchOptions, WatchSignal } from './verbs/watch.js'
+export type { WatchOptions } from './verbs/watch.js'

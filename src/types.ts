@@ -130,6 +130,14 @@ export type Rejected =
 /** The result of `verify`. */
 export type VerifyResult<Claims = AnyClaims> = Verified<Claims> | Rejected
 
+/**
+ * A signal that ends with a token. Its `reason` is the rejection, such as `{ ok: false, code: 'revoked' }`. Dispose it
+ * once the connection is closed, with `using` or by calling its method: it then never aborts and holds nothing.
+ */
+export interface WatchSignal extends AbortSignal, Disposable {
+  readonly reason: Rejected
+}
+
 /** The target of `revoke`: exactly one of these. */
 export type RevokeTarget =
   | { readonly token: string }

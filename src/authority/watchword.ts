@@ -10,7 +10,7 @@ import type { AuditPage, AuditRecord } from '../observe/audit/log.js'
 import type { AuditListQuery, AuditReadQuery } from '../observe/audit/query.js'
 import type { AuditReport } from '../observe/audit/verify.js'
 import type { RequestContext } from '../observe/channels.js'
-import type { AnyClaims, Requirement, RevokeTarget, VerifyResult } from '../types.js'
+import type { AnyClaims, Requirement, RevokeTarget, VerifyResult, WatchSignal } from '../types.js'
 import type {
   DryRunOptions,
   IssueInput,
@@ -29,7 +29,7 @@ import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import type { TokenUsageOptions, UsageTarget } from '../verbs/usage.js'
 import type { TokenUsage, UsageNotKept } from '../verbs/usage-report.js'
-import type { WatchOptions, WatchSignal } from '../verbs/watch.js'
+import type { WatchOptions } from '../verbs/watch.js'
 import type { Health } from './health-report.js'
 import type { KnownNames, NameOf } from './names.js'
 

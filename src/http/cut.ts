@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { WatchSignal } from '../verbs/watch.js'
+import type { WatchSignal } from '../types.js'
 import { headerOf } from './incoming.js'
 
 interface Closing {

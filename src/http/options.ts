@@ -10,10 +10,9 @@ import { bare, fieldsOf } from '../lib/fields.js'
 import { invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import type { RequestContext } from '../observe/channels.js'
-import type { AnyClaims, Requirement, Verified, VerifyResult } from '../types.js'
+import type { AnyClaims, Requirement, Verified, VerifyResult, WatchSignal } from '../types.js'
 import type { TokenInfo } from '../verbs/inputs.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
-import type { WatchSignal } from '../verbs/watch.js'
 import { isPlain } from './own.js'
 
 /** The methods of an authority that a guard calls. The result of `createWatchword` has them. */

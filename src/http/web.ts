@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WatchSignal } from '../verbs/watch.js'
+import type { WatchSignal } from '../types.js'
 import { keepAuth, keepNamed } from './auth.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'

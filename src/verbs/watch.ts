@@ -10,7 +10,7 @@ import { invalidArgument } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import { optional, parseInput, strict } from '../lib/schema.js'
 import { isUlid } from '../token/claims.js'
-import type { Rejected, Requirement, Verified } from '../types.js'
+import type { Rejected, Requirement, Verified, WatchSignal } from '../types.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
 import {
   isWatch,
@@ -31,14 +31,6 @@ export interface WatchOptions {
    * `keep`: it does not. Default: `end`, or `keep` if the authority has `onStale: 'accept'`.
    */
   readonly stale?: 'end' | 'keep'
-}
-
-/**
- * A signal that ends with a token. Its `reason` is the rejection, such as `{ ok: false, code: 'revoked' }`. Dispose it
- * once the connection is closed, with `using` or by calling its method: it then never aborts and holds nothing.
- */
-export interface WatchSignal extends AbortSignal, Disposable {
-  readonly reason: Rejected
 }
 
 const schema = strict(

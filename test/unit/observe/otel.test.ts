@@ -139,6 +139,7 @@ describe('metrics', () => {
         ['watchword.decisions', '{decision}', 'counter'],
         ['watchword.verify.duration', 's', 'HISTOGRAM'],
         ['watchword.cache.lookups', '{lookup}', 'counter'],
+        ['watchword.connections.watched', '{connection}', 'GAUGE'],
         ['watchword.tokens.cached', '{token}', 'GAUGE'],
         ['watchword.tokens.live', '{token}', 'GAUGE'],
         ['watchword.audit.pending', '{row}', 'GAUGE'],
