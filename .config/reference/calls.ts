@@ -130,6 +130,12 @@ export const CALLS: readonly Section[] = [
     symbol: 'TokenUsage',
   },
   {
+    title: 'Options of `watch`',
+    file: 'src/verbs/watch.ts',
+    symbol: 'WatchOptions',
+    defaults: true,
+  },
+  {
     title: 'Details for `tokens.update`',
     intro: 'An omitted field stays as it is, and `null` removes it.',
     file: 'src/verbs/inputs.ts',

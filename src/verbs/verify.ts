@@ -26,6 +26,7 @@ import type { Freshness } from '../revocation/follower/freshness.js'
 import { REVOKED, type RevocationIndex } from '../revocation/index/revocation-index.js'
 import type { LogPosition, Rejected, Verified, VerifyResult } from '../types.js'
 import { type Entry, standIn } from './entry.js'
+import { FirstUses } from './first-uses.js'
 import { limitedBy } from './limited.js'
 import { Opener, type OpenerOptions } from './opener.js'
 import { REJECTED, UNREADABLE } from './rejections.js'
@@ -76,9 +77,6 @@ interface Publication {
 const codeOf = (result: VerifyResult<unknown>): Decision['outcome'] =>
   result.ok ? 'ok' : result.code
 
-// Successors whose predecessors were retired. Beyond the bound, some are retired again, which has no effect.
-const MAX_RETIRED = 10_000
-
 /** Whether a token was accepted although this node could not prove freshness. */
 export const isAcceptedStale = (result: VerifyResult<unknown>): boolean =>
   result.ok && has(result, 'stale')
@@ -92,12 +90,13 @@ export class Verifier {
   readonly #follower: LeaseHolder
   readonly #probe: Probe
   readonly #usage: UsageRecorder | undefined
-  readonly #retired = new Set<string>()
+  readonly #firstUses: FirstUses
   /** Whether the feed was never read and tokens are accepted anyway. */
   lenient = false
 
   constructor(options: VerifierOptions) {
     this.#options = options
+    this.#firstUses = new FirstUses(options.onFirstUse)
     this.#opener = new Opener(options)
     this.#clock = options.clock
     this.#index = options.index
@@ -281,7 +280,7 @@ export class Verifier {
     entry.uses++
     if (entry.retiresPredecessor) {
       entry.retiresPredecessor = false
-      this.#retire(entry)
+      this.#firstUses.note(entry)
     }
   }
 
@@ -292,18 +291,6 @@ export class Verifier {
       entry.reportedMinute = minute
       entry.uses = 0
     }
-  }
-
-  // By id, since an uncached entry is created for each call.
-  #retire(entry: Entry): void {
-    const { id } = entry.principal
-    if (this.#retired.has(id)) return
-    if (this.#retired.size >= MAX_RETIRED) this.#retired.clear()
-    this.#retired.add(id)
-    this.#options.onFirstUse(entry.principal, () => {
-      this.#retired.delete(id)
-      entry.retiresPredecessor = true
-    })
   }
 
   /** Rejects a token because of an invalid requirement: publishes why, and warns once for each fault. */

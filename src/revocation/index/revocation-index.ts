@@ -10,6 +10,7 @@
 import { invalidArgument } from '../../lib/invalid.js'
 import type { RevocationKind } from '../../store/records.js'
 import type { RestrictionTarget } from '../../store/restrictions.js'
+import type { Verified } from '../../types.js'
 import { numbersOf, numbersOfFamily, textOfRegister } from './digest-members.js'
 import {
   type EntrySink,
@@ -33,16 +34,10 @@ import { isTimed, Watermarks } from './watermarks.js'
 export { NOT_REVOKED, REVOKED, SUPERSEDED }
 
 /** The claims of a token that the index needs. */
-export interface TokenFacts {
-  readonly id: string
-  readonly family: string
-  readonly generation: number
-  readonly subject: string
-  readonly audience: string
-  readonly keyId: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-}
+export type TokenFacts = Pick<
+  Verified<unknown>,
+  'id' | 'family' | 'generation' | 'subject' | 'audience' | 'keyId' | 'issuedAt' | 'expiresAt'
+>
 
 /** Limits of the index. */
 export interface IndexOptions {
@@ -341,9 +336,7 @@ function bornAt({ issuedAt, family }: TokenFacts): number {
 }
 
 function readId(value: string): void {
-  if (!readUlid(value, words)) {
-    throw invalidArgument('value', 'expected a ULID')
-  }
+  if (!readUlid(value, words)) throw invalidArgument('value', 'expected a ULID')
 }
 
 const tokenEntry = (id: Int32Array, expiresAt: number): TokenEntry => ({

@@ -434,7 +434,9 @@ describe('the branded form', () => {
   })
 
   it('is read with every brand that has underscores at the positions of a key id', async () => {
-    const setup = await rig()
+    let setup = await rig()
+    // An underscore of the key id would end a longer brand, which is a valid one.
+    while (setup.watchword.keys.list().some(({ id }) => id.includes('_'))) setup = await rig()
     const { watchword } = setup
     for (const brand of ['ab_', 'a_b_c_', 'acme_live_', 'x1_2_3_', `${'a'.repeat(32)}_`]) {
       const token = sealed(setup, claimsText(), { brand })
