@@ -21,6 +21,8 @@ import { pageCases } from './store/pages.js'
 import { purgeCases } from './store/purge.js'
 import { raceCases } from './store/races.js'
 import { refusalCases } from './store/refusal.js'
+import { restrictionChangeCases } from './store/restriction-changes.js'
+import { restrictionCases } from './store/restrictions.js'
 import { revocationCases } from './store/revocation.js'
 import { revokeRaceCases } from './store/revoke-races.js'
 import { successionCases } from './store/succession.js'
@@ -82,6 +84,7 @@ const AREAS: Readonly<Record<string, readonly StoreCase[]>> = {
     ...usageLifeCases,
     ...usageRaceCases,
   ],
+  'the optional part for restrictions': [...restrictionCases, ...restrictionChangeCases],
   'the optional part for the audit': auditCases,
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { AuditTable } from '../../src/store/memory/audit.js'
+import type { RestrictionRecord } from '../../src/store/restrictions.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../../src/store/store.js'
 import type { UsageTables } from './store-mutants-usage-base.js'
 
@@ -21,6 +22,8 @@ export interface Tables {
   readonly matched: Map<string, number>
   /** Ids of what changed, in the order of the commits. */
   readonly arrivals: string[]
+  /** The registers of restrictions, by kind and value. */
+  readonly registers: Map<string, RestrictionRecord>
   readonly usage: UsageTables
   readonly audit: AuditTable
 }
@@ -125,6 +128,7 @@ export function emptyTables(): Tables {
     revocations: new Map(),
     matched: new Map(),
     arrivals: [],
+    registers: new Map(),
     usage: { entries: [], lives: new Map(), closedUntil: 0 },
     audit: new AuditTable(),
   }

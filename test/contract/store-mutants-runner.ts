@@ -8,6 +8,7 @@ import type { UsageStore } from '../../src/store/usage.js'
 import { storeContract } from '../../src/testkit/store-contract.js'
 import { withAudit } from './store-mutants-audit.js'
 import { plainStore } from './store-mutants-base.js'
+import { withRestrictions } from './store-mutants-restrictions.js'
 import { emptyTables, type Rules, type Tables } from './store-mutants-rules.js'
 import { plainUsage, type UsageRules, type UsageTables } from './store-mutants-usage-base.js'
 
@@ -26,6 +27,8 @@ export interface Mutant {
   readonly usage?: (tables: UsageTables, good: UsageStore) => Partial<UsageStore>
   /** Whether the store has the part that keeps usage. Default: true. */
   readonly keepsUsage?: boolean
+  /** Whether the store has the part that keeps restrictions. Default: true. */
+  readonly keepsRestrictions?: boolean
   /** Whether the store has the part that keeps the audit. Default: true. */
   readonly keepsAudit?: boolean
   /** Default: true. */
@@ -47,6 +50,7 @@ export async function runContract(
     usageRules,
     usage,
     keepsUsage = true,
+    keepsRestrictions = true,
     keepsAudit = true,
     hasTwin = true,
   }: Omit<Mutant, 'rule' | 'fault'>,
@@ -59,7 +63,8 @@ export async function runContract(
     const part = plainUsage(kept.usage, plain.open, usageRules)
     const usagePart = { ...part, ...usage?.(kept.usage, part) }
     const withUsage: Store = keepsUsage ? { ...plain, usage: usagePart } : plain
-    const good = keepsAudit ? withAudit(withUsage, kept, kept.audit) : withUsage
+    const withParts = keepsRestrictions ? withRestrictions(withUsage, kept) : withUsage
+    const good = keepsAudit ? withAudit(withParts, kept, kept.audit) : withParts
     const store = { ...good, ...methods?.(kept, good) }
     data.set(store, kept)
     return store

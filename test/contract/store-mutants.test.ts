@@ -5,6 +5,7 @@ import { crashMutants } from './store-mutants-crashes.js'
 import { detailMutants, inventoryMutants } from './store-mutants-details.js'
 import { lifecycleMutants } from './store-mutants-lifecycle.js'
 import { limitMutants, listMutants } from './store-mutants-lists.js'
+import { restrictionMutants } from './store-mutants-restrictions.js'
 import { revocationMutants, supersedeMutants } from './store-mutants-revocation.js'
 import { keyMutants, purgeMutants, usageMutants } from './store-mutants-rows.js'
 import { runContract } from './store-mutants-runner.js'
@@ -39,6 +40,7 @@ const MUTANTS = [
   ...foldMutants,
   ...lifeMutants,
   ...auditMutants,
+  ...restrictionMutants,
 ]
 
 describe('the store contract', () => {
@@ -61,6 +63,16 @@ describe('the store contract', () => {
     expect(without.map(({ error, skipped: reason }) => [error, reason])).toEqual([
       [undefined, 'not applicable: the store has no audit'],
       [undefined, 'not applicable: the store has no audit'],
+    ])
+    const bare = await runContract({ keepsRestrictions: false }, 'registers.purge')
+    expect(bare.map(({ error, skipped: reason }) => [error, reason])).toEqual([
+      [undefined, 'not applicable: the store has no restrictions'],
+      [undefined, 'not applicable: the store has no restrictions'],
+    ])
+    const unaudited = await runContract({ keepsAudit: false }, 'registers.races')
+    expect(unaudited.map(({ error, skipped: reason }) => [error, reason])).toEqual([
+      [undefined, undefined],
+      [undefined, undefined],
     ])
     const complete = await runContract({})
     expect(complete.filter((result) => result.skipped !== undefined)).toEqual([])

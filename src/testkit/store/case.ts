@@ -28,7 +28,7 @@ export interface StoreCase {
   /** `also`: once on one instance and once across two. `only`: needs two. Default: one instance. */
   readonly across?: 'also' | 'only'
   /** The optional part that the case needs. Default: none. */
-  readonly needs?: 'usage' | 'audit'
+  readonly needs?: 'usage' | 'audit' | 'restrictions'
   run(context: CaseContext): Promise<void>
 }
 
