@@ -37,7 +37,7 @@ export const ERROR_CODES = {
   ERR_REVOKED_AHEAD:
     'A node whose clock was ahead revoked the subject, the audience or everything up to a future time; `retryAt` says when a token can be issued.',
   ERR_REVOCATIONS_FULL:
-    'The node has almost `maxRevocations` revocations and reserves the rest for revocations; nothing was rotated.',
+    'The node has almost `maxRevocations` revocations and reserves the rest for revocations; nothing was rotated or restricted.',
   ERR_FAMILY_ENDED: 'The family of the token has reached its maximum lifetime; issue a new token.',
   ERR_NOT_ROTATABLE: 'The token was issued with `rotatable: false`; issue a new token.',
   ERR_NO_SIGNING_KEY: 'No key can issue for this audience right now.',
@@ -51,7 +51,12 @@ export const ERROR_CODES = {
     'The store returned a row that does not parse, or that does not match its integrity tag; `detail` names it.',
   ERR_AUDIT_NOT_KEPT:
     'The audit is not kept, because the store does not keep one or it is switched off; the policy requires it, or it was asked for.',
-  ERR_STORE_SCHEMA: 'The schema of the store is newer than this library, or is missing.',
+  ERR_RESTRICTIONS_NOT_KEPT:
+    'The store keeps no restrictions: it has no part `restrictions`. Use another store, or revoke.',
+  ERR_FROZEN:
+    'Issuing or rotating is frozen on every node; `retryAt` says until when, if that is known.',
+  ERR_STORE_SCHEMA:
+    'The schema of the store, or the state of a restriction, is newer than this library, or the schema is missing.',
   ERR_FEED_UNAVAILABLE:
     'The revocation feed did not respond in time, or failed; the message names the reason.',
   ERR_REVOCATION_UNCERTAIN:
@@ -67,7 +72,7 @@ export interface WatchwordErrorOptions {
   readonly detail?: string
   /** Why `verify` rejected the token, with `ERR_TOKEN_REJECTED`. */
   readonly reason?: string
-  /** When to retry, in Unix milliseconds, with `ERR_ROTATION_LIMIT` and `ERR_REVOKED_AHEAD`. */
+  /** When to retry, in Unix milliseconds, with `ERR_ROTATION_LIMIT`, `ERR_REVOKED_AHEAD` and `ERR_FROZEN`. */
   readonly retryAt?: number
   /** The underlying error, such as the database driver's own. */
   readonly cause?: unknown
@@ -101,7 +106,7 @@ export class WatchwordError<C extends WatchwordErrorCode = WatchwordErrorCode> e
   declare readonly detail?: string
   /** Why `verify` rejected the token, if the code is `ERR_TOKEN_REJECTED`. */
   declare readonly reason?: string
-  /** When to retry, in Unix milliseconds, if the code is `ERR_ROTATION_LIMIT` or `ERR_REVOKED_AHEAD`. */
+  /** When to retry, in Unix milliseconds, if the code is `ERR_ROTATION_LIMIT`, `ERR_REVOKED_AHEAD` or `ERR_FROZEN`. */
   declare readonly retryAt?: number
 
   constructor(code: C, message: string, options: WatchwordErrorOptions = {}) {

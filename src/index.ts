@@ -39,6 +39,7 @@ export type { UsageOptions } from './options/usage.js'
 export type { ReuseAction } from './policy/policy.js'
 export type { WitnessKind } from './revocation/follower/witness.js'
 export { memoryStore } from './store/memory.js'
+export type { RestrictionKind } from './store/restrictions.js'
 export type { RevocationKind } from './store/store.js'
 export type { CallerUse, ScopeUse } from './store/usage.js'
 export type {
@@ -72,6 +73,22 @@ export type {
 } from './verbs/inputs.js'
 export type { IssuedToken, IssuedTokenInfo } from './verbs/issued-token.js'
 export type { CompiledRequirement } from './verbs/requirement.js'
+export type {
+  FreezeOptions,
+  Frozen,
+  RestoreOptions,
+  RestrictedScopes,
+  RestrictionInfo,
+  RestrictionInfoPage,
+  RestrictionPlace,
+  RestrictionQuery,
+  RestrictionTerm,
+  RestrictOptions,
+  RestrictReceipt,
+  RestrictTarget,
+  SuspendOptions,
+  UnfreezeOptions,
+} from './verbs/restrict-inputs.js'
 export type { TokenUsageOptions, UsageTarget } from './verbs/usage.js'
 export type { CoverageGap } from './verbs/usage-coverage.js'
 export type { TokenUsage, UsageCoverage, UsageNotKept } from './verbs/usage-report.js'

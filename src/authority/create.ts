@@ -18,6 +18,8 @@ import {
   compileRequirement,
   NO_REQUIREMENT,
 } from '../verbs/requirement.js'
+import type { RestrictTarget } from '../verbs/restrict-inputs.js'
+import { getRestriction, listRestrictionInfos } from '../verbs/restrictions.js'
 import { updateToken } from '../verbs/update.js'
 import { tokenUsage } from '../verbs/usage.js'
 import type { Verifier } from '../verbs/verify.js'
@@ -99,6 +101,16 @@ function facade(parts: Parts): Watchword {
     rotate: (token, options) => open(() => rotate(token, options)),
     revoke: ((target: unknown, options: unknown) =>
       open(() => revokeOrPreview(target, options))) as Watchword['revoke'],
+    suspend: (target, options) => open(() => operations.suspend(target, options)),
+    restrict: (target, options) => open(() => operations.restrict(target, options)),
+    restore: (target, options) => open(() => operations.restore(target, options)),
+    freeze: (what, options) => open(() => operations.freeze(what, options)),
+    unfreeze: (options) => open(() => operations.unfreeze(options)),
+    restrictions: Object.freeze({
+      get: (target: RestrictTarget) => open(() => getRestriction(parts, target)),
+      list: (...query: readonly unknown[]) =>
+        open(() => listRestrictionInfos(parts, query.length === 0 ? {} : query[0])),
+    }),
     tokens: Object.freeze({
       get: (id: string) => open(() => getToken(parts, id)),
       list: (...query: readonly unknown[]) =>

@@ -4,6 +4,7 @@
  * @module
  */
 import { holdAdapter, releaseAdapter } from '../lib/adapter-refs.js'
+import { keepRestrictions } from '../verbs/keep-restrictions.js'
 import type { Parts } from './parts.js'
 import { sweep } from './sweep.js'
 
@@ -41,7 +42,7 @@ function scheduleSweep(parts: Parts): void {
   const { clock, state } = parts
   state.sweep = clock.setTimer(() => {
     if (state.closed) return
-    void sweep(parts).finally(() => {
+    void sweep({ ...parts, keepRestrictions: () => keepRestrictions(parts) }).finally(() => {
       if (!state.closed) scheduleSweep(parts)
     })
   }, SWEEP_EVERY_MS)

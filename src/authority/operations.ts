@@ -7,6 +7,8 @@ import { type OperationResult, traced } from '../observe/operations.js'
 import type { RevokePreview, RevokeReceipt } from '../verbs/inputs.js'
 import { issue, issueMany } from '../verbs/issue.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
+import { freeze, restore, restrict, suspend, unfreeze } from '../verbs/restrict.js'
+import type { RestrictReceipt } from '../verbs/restrict-inputs.js'
 import { revoke } from '../verbs/revoke.js'
 import { previewRevocation } from '../verbs/revoke-preview.js'
 import { rotate } from '../verbs/rotate.js'
@@ -22,7 +24,22 @@ export function operationsOf(parts: Parts, refusals: Refusals) {
       // Not the token: a refused one may be valid elsewhere.
       () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
     )
+  type Restriction = (core: Parts, target: unknown, options: unknown) => Promise<RestrictReceipt>
+  const restricting =
+    (name: string, verb: Restriction) =>
+    (target: unknown, options: unknown): Promise<RestrictReceipt> =>
+      refusals.follow(
+        name,
+        () => verb(parts, target, options),
+        () => ({ actor: given(options, 'actor'), id: given(target, 'id') }),
+      )
   return {
+    suspend: restricting('suspend', suspend),
+    restrict: restricting('restrict', restrict),
+    restore: restricting('restore', restore),
+    freeze: restricting('freeze', freeze),
+    unfreeze: (options: unknown) =>
+      restricting('unfreeze', (core, _, given) => unfreeze(core, given))(undefined, options),
     /** For `keys`, which reports its refusals itself. */
     revokeKey: (id: string, options: unknown) => traceRevoke(parts, { key: id }, options),
     issue: (input: unknown): Promise<IssuedToken> =>

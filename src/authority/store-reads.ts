@@ -44,12 +44,12 @@ function reconcileReads(options: StoreReadOptions): NonNullable<FollowerOptions[
   return {
     begin: async () => (await call(() => readChanges(store, null, 1))).cursor,
     since: (into, cursor) => backfillChanges({ ...options, index: into, known }, cursor),
-    recent: (into, since) => backfillRevocations({ ...options, index: into }, since),
+    recent: (into, since) => backfillRevocations({ ...options, index: into, known }, since),
     all: async (into) => {
       const now = time.certain() ?? 0
       // The store keeps entries for a while after the log has dropped them; they must not take up space.
       into.forget(now - MAX_SKEW_MS)
-      await backfillIndex({ ...options, index: into, now })
+      await backfillIndex({ ...options, index: into, known, now })
     },
   }
 }

@@ -12,6 +12,7 @@ import { MAX_ROW_AGE_MS } from '../observe/usage/keeper.js'
 import type { LostLives } from '../observe/usage/lost-lives.js'
 import type { Follower } from '../revocation/follower/follower.js'
 import type { RevocationIndex } from '../revocation/index/revocation-index.js'
+import { purgeRestrictions } from '../store/checked-restrictions.js'
 import type { Store } from '../store/store.js'
 import type { UsageStore } from '../store/usage.js'
 
@@ -32,7 +33,9 @@ interface SweptUsage {
 export interface SweepParts {
   readonly index: RevocationIndex
   readonly follower: Follower
-  readonly store: Pick<Store, 'purge' | 'audit'>
+  readonly store: Pick<Store, 'purge' | 'audit' | 'restrictions'>
+  /** Keeps the restrictions of the store and of the log the same. Default: nothing. */
+  readonly keepRestrictions?: () => Promise<void>
   readonly trail: Pick<AuditTrail, 'note'>
   readonly callStore: StoreCall
   readonly options: {
@@ -57,6 +60,7 @@ export async function sweep(parts: SweepParts): Promise<void> {
   // No node's clock is behind by more than the skew, so nothing is dropped that a node would still accept.
   index.forget(now - MAX_SKEW_MS)
   void follower.compact(now - MAX_SKEW_MS)
+  if (now >= state.purgeAt) void parts.keepRestrictions?.().catch(() => undefined)
   void parts.usage?.lostLives.check(now).catch(() => undefined)
   // An outage only defers it to the next sweep.
   if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
@@ -71,7 +75,10 @@ async function purge(parts: SweepParts, now: number): Promise<void> {
   const purged = await callStore(() => store.purge(before), 'purge')
   const count = purged.tokens + purged.keys + purged.revocations
   if (count > 0) trail.note({ action: 'store.purged', actor: 'system', count })
-  const { audit } = store
+  const { audit, restrictions } = store
+  // Later than any node drops the register, so that a new one does not begin with a revision that a node still has.
+  if (restrictions !== undefined)
+    await callStore(() => purgeRestrictions(restrictions, keys), 'purge')
   const keepMs = options.audit?.keepMs
   if (audit !== undefined && keepMs !== undefined)
     await callStore(() => audit.purge(past - keepMs), 'purge')

@@ -27,6 +27,19 @@ import type {
 } from '../verbs/inputs.js'
 import type { IssuedToken } from '../verbs/issued-token.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
+import type {
+  FreezeOptions,
+  Frozen,
+  RestoreOptions,
+  RestrictionInfo,
+  RestrictionInfoPage,
+  RestrictionQuery,
+  RestrictOptions,
+  RestrictReceipt,
+  RestrictTarget,
+  SuspendOptions,
+  UnfreezeOptions,
+} from '../verbs/restrict-inputs.js'
 import type { TokenUsageOptions, UsageTarget } from '../verbs/usage.js'
 import type { TokenUsage, UsageNotKept } from '../verbs/usage-report.js'
 import type { WatchOptions } from '../verbs/watch.js'
@@ -52,7 +65,7 @@ export interface Watchword<
   /**
    * Issues a token and stores its record. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_UNKNOWN_POLICY`,
    * `ERR_UNKNOWN_AUDIENCE`, `ERR_SCOPE_NOT_GRANTABLE`, `ERR_DETAILS_REQUIRED`, `ERR_TTL_TOO_LONG`, `ERR_RESERVED_CLAIM`,
-   * `ERR_CLAIMS_INVALID`, `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_NO_SIGNING_KEY`,
+   * `ERR_CLAIMS_INVALID`, `ERR_TOKEN_TOO_LONG`, `ERR_LIMIT_REACHED`, `ERR_REVOKED_AHEAD`, `ERR_FROZEN`, `ERR_NO_SIGNING_KEY`,
    * `ERR_STORE_UNAVAILABLE` or `ERR_CLOSED`. With the last two, the record may have been written; with every other
    * code, nothing was.
    */
@@ -119,7 +132,7 @@ export interface Watchword<
   watch(result: VerifyResult<unknown>, options: WatchOptions): WatchSignal
   /**
    * Exchanges a token for its one successor. Rejects with `ERR_TOKEN_REJECTED` and a `reason`, `ERR_TOKEN_REUSED`,
-   * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_REVOCATIONS_FULL`, `ERR_FAMILY_ENDED`,
+   * `ERR_TOKEN_UNKNOWN`, `ERR_ROTATION_LIMIT` (with `retryAt`), `ERR_FROZEN`, `ERR_REVOCATIONS_FULL`, `ERR_FAMILY_ENDED`,
    * `ERR_SCOPE_NOT_GRANTABLE`, `ERR_TTL_TOO_LONG`, `ERR_UNKNOWN_POLICY`, `ERR_INVALID_ARGUMENT`,
    * `ERR_STORE_UNAVAILABLE`, `ERR_REVOCATION_UNCERTAIN` or `ERR_CLOSED`. Retrying within the grace returns the same
    * successor.
@@ -144,6 +157,44 @@ export interface Watchword<
     target: RevokeTarget,
     options: RevokeOptions & { readonly dryRun?: boolean },
   ): Promise<RevokeReceipt | RevokePreview>
+  /**
+   * Refuses every token of the target with the code `suspended`, until it is restored or `for` is over; tokens that are
+   * issued later are refused as well. Of a token, its successors too. Calling it again replaces the end. Unlike a
+   * revocation, it is stored first: when it rejects with `ERR_STORE_UNAVAILABLE`, it may be in effect or not, and calling
+   * it again is safe. Rejects with `ERR_INVALID_ARGUMENT`, `ERR_TOKEN_REJECTED`, `ERR_RESTRICTIONS_NOT_KEPT`,
+   * `ERR_REVOCATIONS_FULL`, `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT`, `ERR_STORE_SCHEMA`, `ERR_REVOCATION_UNCERTAIN`
+   * (stored, and in effect on this node) or `ERR_CLOSED`.
+   */
+  suspend(target: RestrictTarget, options: SuspendOptions): Promise<RestrictReceipt>
+  /**
+   * Limits the scopes of every token of the target, until it is restored or `for` is over. Replaces an earlier restriction
+   * of the target, and never lifts a suspension. With `mode: 'report'`, only reports what it would refuse. Rejects like
+   * `suspend`.
+   */
+  restrict(target: RestrictTarget, options: RestrictOptions): Promise<RestrictReceipt>
+  /**
+   * Lifts the suspension and all restrictions of exactly this target: pass the target that was restricted. A restriction
+   * of another target that covers the same tokens stays. Rejects like `suspend`.
+   */
+  restore(target: RestrictTarget, options: RestoreOptions): Promise<RestrictReceipt>
+  /**
+   * Stops issue, rotation or both on every node: they reject with `ERR_FROZEN`, until `unfreeze` or until `for` is over.
+   * Existing tokens stay valid. Rejects like `suspend`.
+   */
+  freeze(what: Frozen, options: FreezeOptions): Promise<RestrictReceipt>
+  /** Permits issue and rotation again. Rejects like `suspend`. */
+  unfreeze(options: UnfreezeOptions): Promise<RestrictReceipt>
+  /** What is suspended, restricted or frozen, as stored. */
+  readonly restrictions: {
+    /**
+     * What restricts exactly this target at present; `undefined` if nothing does. Rejects like `suspend`, and with
+     * `ERR_STORE_CORRUPT` for a row that was edited in the database.
+     */
+    get(target: RestrictTarget): Promise<RestrictionInfo | undefined>
+    /** A page of all that restrict something at present. May be empty and have a `next`. Rejects like `suspend`. */
+    list(): Promise<RestrictionInfoPage>
+    list(query: RestrictionQuery): Promise<RestrictionInfoPage>
+  }
   /** The token inventory. */
   readonly tokens: {
     /**

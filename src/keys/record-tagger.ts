@@ -3,18 +3,23 @@
  *
  * @module
  */
+import { restrictionName } from '../store/restriction-schema.js'
+import type { RestrictionRecord } from '../store/restrictions.js'
 import type { Revocation, TokenRecord } from '../store/store.js'
 import type { LocalKey } from '../token/paserk.js'
 import {
   areDetailsIntact,
   type DetailContent,
   isRecordIntact,
+  isRestrictionIntact,
   isRevocationIntact,
   keyIdOfTag,
   type RecordContent,
+  type RestrictionContent,
   type RevocationContent,
   tagOfDetails,
   tagOfRecord,
+  tagOfRestriction,
   tagOfRevocation,
 } from './record-tags.js'
 
@@ -73,6 +78,12 @@ export class RecordTagger {
     return { ...content, tag: sealing === undefined ? '' : tagOfRevocation(sealing, content) }
   }
 
+  /** Adds the tag to a revision of a restriction. Without a loaded key the tag is empty, as for a revocation. */
+  ofRestriction(content: RestrictionContent): RestrictionRecord {
+    const sealing = this.#keys.sealingIfAny()
+    return { ...content, tag: sealing === undefined ? '' : tagOfRestriction(sealing, content) }
+  }
+
   /** Checks a token record. Loads its key if necessary; never rejects. */
   async checkRecord(record: TokenRecord): Promise<Integrity> {
     return this.#check(record.keyId, (key) => isRecordIntact(key, record))
@@ -89,6 +100,13 @@ export class RecordTagger {
     const id = keyIdOfTag(revocation.tag)
     if (id === undefined) return 'tampered'
     return this.#check(id, (key) => isRevocationIntact(key, revocation))
+  }
+
+  /** Checks a revision of a restriction, like {@link checkRevocation}. */
+  async checkRestriction(row: RestrictionRecord): Promise<Integrity> {
+    const id = keyIdOfTag(row.tag)
+    if (id === undefined) return 'tampered'
+    return this.#check(id, (key) => isRestrictionIntact(key, row))
   }
 
   async #check(
@@ -109,9 +127,10 @@ function hasDetails({ label, owner, purpose }: Omit<DetailContent, 'id' | 'hint'
 /** Checks rows that were read and reports those that do not match their tags. Resolves with whether all match. */
 export function rowInspector(
   tagger: RecordTagger,
-  report: (target: 'token' | 'revocation', id: string) => void,
+  report: (target: 'token' | 'revocation' | 'restriction', id: string) => void,
 ): {
   revocation(row: Revocation): Promise<boolean>
+  restriction(row: RestrictionRecord): Promise<Integrity>
   token(row: TokenRecord): Promise<boolean>
 } {
   return {
@@ -121,6 +140,11 @@ export function rowInspector(
       const isDiscard = row.kind === 'key' && row.tag === ''
       if (integrity === 'tampered' && !isDiscard) report('revocation', row.id)
       return integrity === 'intact'
+    },
+    async restriction(row) {
+      const integrity = await tagger.checkRestriction(row)
+      if (integrity === 'tampered') report('restriction', restrictionName(row))
+      return integrity
     },
     async token(row) {
       const integrity = await tagger.checkRecord(row)

@@ -3,12 +3,14 @@
  *
  * A tag is a PASETO v4.local token with an empty payload, whose implicit assertion covers every immutable field of the
  * row: canonical JSON within PASETO's own PAE. Its key is derived from a keyring key: for a token record the key that
- * sealed the token, for a key's row that key itself, for a revocation the current key, which the footer names.
+ * sealed the token, for a key's row that key itself, for a revocation or a restriction the current key, which the footer
+ * names.
  *
  * @module
  */
 import { PAE } from 'paseto'
 import { listJson } from '../lib/plain.js'
+import type { RestrictionRecord } from '../store/restrictions.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import { decryptInto, sealBytes } from '../token/v4local.js'
@@ -76,10 +78,25 @@ const REVOCATION_FIELDS = [
   'generation',
 ] as const satisfies readonly (keyof Revocation)[]
 
+/** Every field of a revision of a restriction. */
+const RESTRICTION_FIELDS = [
+  'kind',
+  'value',
+  'revision',
+  'state',
+  'family',
+  'generation',
+  'at',
+  'actor',
+  'reason',
+  'expiresAt',
+] as const satisfies readonly (keyof RestrictionRecord)[]
+
 export type RecordContent = Pick<TokenRecord, (typeof RECORD_FIELDS)[number]>
 export type DetailContent = Pick<TokenRecord, (typeof DETAIL_FIELDS)[number]>
 export type KeyContent = Pick<KeyRecord, (typeof KEY_FIELDS)[number]>
 export type RevocationContent = Pick<Revocation, (typeof REVOCATION_FIELDS)[number]>
+export type RestrictionContent = Pick<RestrictionRecord, (typeof RESTRICTION_FIELDS)[number]>
 
 /** Creates the tag of a token record. `key`: derived for tags from the key of its `keyId`. */
 export function tagOfRecord(key: LocalKey, record: RecordContent): string {
@@ -118,17 +135,29 @@ export function isKeyIntact(key: LocalKey, record: KeyRecord): boolean {
   )
 }
 
-/** Creates the tag of a revocation. `key`: derived for tags from the key with this id. */
-export function tagOfRevocation(
-  { id, key }: { readonly id: string; readonly key: LocalKey },
-  revocation: RevocationContent,
-): string {
-  const footer = footerOf(id)
-  const body = seal(key, footer, assertion('revocation', revocation, REVOCATION_FIELDS))
-  return `${body}.${Buffer.from(footer).toString('base64url')}`
+/** A key for tags, derived from the key with this id. */
+interface NamedKey {
+  readonly id: string
+  readonly key: LocalKey
 }
 
-/** The id of the key that tagged a revocation, or `undefined` if the tag names none. */
+/** Creates the tag of a revocation. */
+export function tagOfRevocation(key: NamedKey, revocation: RevocationContent): string {
+  return namedTag(key, assertion('revocation', revocation, REVOCATION_FIELDS))
+}
+
+/** Creates the tag of a revision of a restriction. */
+export function tagOfRestriction(key: NamedKey, restriction: RestrictionContent): string {
+  return namedTag(key, assertion('restriction', restriction, RESTRICTION_FIELDS))
+}
+
+/** A tag that names its key. */
+function namedTag({ id, key }: NamedKey, implicit: Uint8Array): string {
+  const footer = footerOf(id)
+  return `${seal(key, footer, implicit)}.${Buffer.from(footer).toString('base64url')}`
+}
+
+/** The id of the key that made a tag of a revocation or restriction, or `undefined` if the tag names none. */
 export function keyIdOfTag(tag: string): string | undefined {
   const footer = Buffer.from(tag.split('.')[3] ?? '', 'base64url').toString()
   return /^\{"kid":"(k4\.lid\.[A-Za-z0-9_-]{44})"\}$/.exec(footer)?.[1]
@@ -136,14 +165,24 @@ export function keyIdOfTag(tag: string): string | undefined {
 
 /** Whether the revocation matches its tag. `key`: derived for tags from the key that the tag names. */
 export function isRevocationIntact(key: LocalKey, revocation: Revocation): boolean {
-  const id = keyIdOfTag(revocation.tag)
+  return opensNamed(key, revocation.tag, () =>
+    assertion('revocation', revocation, REVOCATION_FIELDS),
+  )
+}
+
+/** Whether the revision of a restriction matches its tag, like {@link isRevocationIntact}. */
+export function isRestrictionIntact(key: LocalKey, restriction: RestrictionRecord): boolean {
+  return opensNamed(key, restriction.tag, () =>
+    assertion('restriction', restriction, RESTRICTION_FIELDS),
+  )
+}
+
+function opensNamed(key: LocalKey, tag: string, implicit: () => Uint8Array): boolean {
+  const id = keyIdOfTag(tag)
   if (id === undefined) return false
   const footer = footerOf(id)
   const end = `.${Buffer.from(footer).toString('base64url')}`
-  const { tag } = revocation
-  if (!tag.endsWith(end)) return false
-  const body = tag.slice(0, -end.length)
-  return opens(key, body, footer, assertion('revocation', revocation, REVOCATION_FIELDS))
+  return tag.endsWith(end) && opens(key, tag.slice(0, -end.length), footer, implicit())
 }
 
 function withDerived<T>(key: LocalKey, work: (derived: LocalKey) => T): T {

@@ -75,6 +75,16 @@ export type AuditAction =
   | 'token.superseded'
   /** A target was revoked; see `target` and `id`. */
   | 'revoked'
+  /** A target was suspended; see `target`, `id` and `until`. */
+  | 'token.suspended'
+  /** The scopes of a target were limited; see `target`, `id`, `to`, `deny`, `mode` and `until`. */
+  | 'token.restricted'
+  /** The suspension and the restrictions of a target were lifted; see `target` and `id`. */
+  | 'token.restored'
+  /** Issue or rotation was stopped on every node; see `operation` and `until`. */
+  | 'frozen'
+  /** Issue and rotation were permitted again. */
+  | 'unfrozen'
   /** A key was created. */
   | 'key.created'
   /** None of the root keys can unwrap a stored key. */
@@ -109,7 +119,7 @@ export interface AuditEvent {
   readonly action: AuditAction
   /** The actor of the change; `system` for changes made by the library itself. */
   readonly actor: string
-  /** The token's id; for a revocation, the target's value. */
+  /** The token's id; for a revocation or a restriction, the target's value. */
   readonly id?: string
   /** The subject of the token. */
   readonly subject?: string
@@ -131,16 +141,24 @@ export interface AuditEvent {
   readonly purpose?: string | null
   /** The key that seals the token, or the key that changed. */
   readonly keyId?: string
-  /** For a revocation: the kind of its target. For a tampered row: its kind. */
+  /** For a revocation or a restriction: the kind of its target. For a tampered row: its kind. */
   readonly target?: string
-  /** For a revocation: the given reason, or `null`. */
+  /** For a revocation or a restriction: the given reason, or `null`. */
   readonly reason?: string | null
+  /** For a suspension, a restriction or a freeze: when it ends by itself, in Unix milliseconds. */
+  readonly until?: number
+  /** For a restriction: the scopes that are left. */
+  readonly to?: readonly string[]
+  /** For a restriction: the scopes that are taken away. */
+  readonly deny?: readonly string[]
+  /** For a restriction: `report` if it is on trial. */
+  readonly mode?: 'report'
   /**
    * For an incident: the number of events, entries or rows. For a purge: the number of rows. For a refused call: the
    * number of calls that were not reported before it, if there are any.
    */
   readonly count?: number
-  /** For a refused call: its name, such as `issue` or `tokens.update`. */
+  /** For a refused call: its name, such as `issue` or `tokens.update`. For a freeze: what is frozen. */
   readonly operation?: string
   /** For a refused call: the error code. */
   readonly code?: string

@@ -29,6 +29,7 @@ export type Operation =
   | 'read'
   | Extract<keyof Store, 'insertTokens' | 'succeed' | 'supersede' | 'revoke' | 'recordUsage'>
   | Extract<keyof Store, 'insertKey' | 'rewrapKey' | 'purge' | 'updateDetails' | 'audit' | 'usage'>
+  | 'restrict'
   | Extract<keyof RevocationFeed, 'append' | 'touch'>
 
 /** Runs a call to the store under a deadline. Default: a read. */

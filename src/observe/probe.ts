@@ -21,6 +21,8 @@ export interface Observer {
   decided(outcome: 'ok' | RejectionCode, token: Labels | undefined): void
   /** Counts a revocation by the kind of its target. */
   revoked(kind: string): void
+  /** Counts a suspension, a restriction or its end by the action of the audit and the kind of its target. */
+  restricted(action: string, kind: string): void
 }
 
 /** Holds the observer of an authority. */

@@ -4,13 +4,19 @@
  * @module
  */
 import { bare } from '../lib/fields.js'
-import type { RestrictionState, ScopeLimit } from './limits.js'
+import type { RestrictionState, ScopeLimit, Term } from './limits.js'
 import { isScope, MAX_SCOPE_LENGTH, MAX_SCOPES, normaliseScopes } from './scopes.js'
 
 /** The longest text of a state, in characters. */
 export const MAX_STATE_LENGTH = 16_384
 /** The text of a register that restricts nothing. */
 export const LIFTED = '{}'
+
+const NO_END: Term = Object.freeze(bare({ until: null }))
+/** The state in place of one that is lost. */
+export const SUSPENDED: RestrictionState = Object.freeze(bare({ suspended: NO_END }))
+/** The state in place of one that is lost, of the register of the freeze. */
+export const FROZEN: RestrictionState = Object.freeze(bare({ issue: NO_END, rotate: NO_END }))
 
 const TERMS = ['suspended', 'issue', 'rotate'] as const
 const LIMITS = ['enforced', 'reported'] as const

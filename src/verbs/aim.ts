@@ -167,7 +167,7 @@ export async function aimAtRecord(core: Core, record: TokenRecord): Promise<Aim 
 }
 
 /** The time after which no existing token is valid: no token outlives its key. */
-function horizon(core: Core): number {
+export function horizon(core: Core): number {
   let last = core.clock.now()
   for (const policy of core.options.policies.values())
     last = Math.max(last, core.clock.now() + policy.ttlMs)

@@ -147,6 +147,8 @@ async function askStore(
   // An edited row says nothing about this token, and its original content is lost.
   assertClaims(core, record, entry.principal)
   if ((await editedRows(core, [record], 'without details')).size > 0) throw tampered(core, record)
+  // A restriction of a predecessor, of the family, the subject or the audience is in rows of their own.
+  if (store.restrictions !== undefined) await core.follower.readStore()
   return verifier.decide(entry, needs, true)
 }
 

@@ -25,6 +25,7 @@ import { hintOf } from '../token/wire.js'
 import { assertAudited, type Core, policyOf, sealToken, unknownAudience } from './core.js'
 import { validateClaims } from './custom-claims.js'
 import { assertRequired, changedDetails, detail } from './details.js'
+import { assertNotFrozen } from './frozen.js'
 import { throwAtInput } from './input-place.js'
 import { issueTime } from './issue-time.js'
 import type { IssuedToken } from './issued-token.js'
@@ -150,6 +151,8 @@ async function draftToken(core: Core, raw: unknown): Promise<IssueDraft> {
 }
 
 async function insertDrafts(core: Core, drafts: readonly IssueDraft[]): Promise<void> {
+  // Last, since a key may have been loaded in between.
+  assertNotFrozen(core, 'issue')
   const records = drafts.map(({ record }) => record)
   const limit = limitOf(core, drafts)
   const events = records.map((record) => issuedEvent(core, record))

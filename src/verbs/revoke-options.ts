@@ -13,10 +13,17 @@ import { optional, strict } from '../lib/schema.js'
 const text = (max: number) =>
   z.custom<string>((value) => isName(value, max), `expected 1 to ${max} characters`)
 
-const shape = {
+/** What is recorded of a change by an administrator. */
+export const recordShape = {
   actor: text(256),
   reason: optional(text(1024)),
-  binding: optional(text(1024)),
+}
+
+/** The binding of a token. */
+export const bindingText = text(1024)
+
+/** How long a change by an administrator waits for the other nodes. */
+export const publicationShape = {
   waitFor: optional(
     z.custom<'local' | 'all'>(
       (value) => value === 'local' || value === 'all',
@@ -29,6 +36,12 @@ const shape = {
       return ms !== undefined && ms <= HOUR
     }, "expected a duration of at most 1h, such as '5s' (ms, s, m, h, d or w)"),
   ),
+}
+
+const shape = {
+  ...recordShape,
+  ...publicationShape,
+  binding: optional(bindingText),
   successors: optional(z.boolean('expected true or false')),
 }
 

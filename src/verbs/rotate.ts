@@ -27,6 +27,7 @@ import {
 } from './core.js'
 import { DETAILS_ATTEMPTS, detailsContended } from './details.js'
 import type { Entry } from './entry.js'
+import { assertNotFrozen } from './frozen.js'
 import { assertDetails, assertMatches, assertSuccessor, tampered } from './integrity.js'
 import type { IssuedToken } from './issued-token.js'
 import { MAX_BINDING_LENGTH } from './requirement.js'
@@ -171,6 +172,7 @@ async function again(core: Core, rotation: Rotation): Promise<IssuedToken> {
   await assertMatches(core, record, rotation.entry.principal)
   await assertSuccessor(core, record, successor)
   if (isReuse(core, rotation, successor)) return reused(core, rotation)
+  assertNotFrozen(core, 'rotate')
   if (successor.revokedAt !== null) throw rejected('revoked')
   if (core.clock.judged() >= successor.expiresAt) throw rejected('superseded')
   // The first response may have been lost before the log had it.
@@ -254,6 +256,8 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
     binding: options.binding ?? '',
   }
   const issued = sealToken(core, ringKey, input, granted.lost)
+  // Last, since a key may have been loaded in between.
+  assertActive(core, entry)
   const event = rotatedEvent(core, record, successor, granted.lost)
   const result = await link(core, rotation, { successor, supersededAt, event })
   if (result.outcome === 'revoked') throw rejected('revoked')
@@ -263,6 +267,12 @@ async function succeed(core: Core, rotation: Rotation): Promise<IssuedToken> {
   if (result.outcome === 'already') return again(core, { ...rotation, record: result.predecessor })
   await announceRotation(core, record, supersededAt).finally(() => core.trail.written(event))
   return issued
+}
+
+/** Throws if rotation was frozen, or the token suspended, since it was authenticated. */
+function assertActive(core: Core, entry: Entry): void {
+  assertNotFrozen(core, 'rotate')
+  if (core.verifier.stateForRotation(entry)?.code === 'suspended') throw rejected('suspended')
 }
 
 interface Link {

@@ -21,7 +21,7 @@ import {
 } from 'watchword'
 import type { RevocationFeed, SealedEvent } from 'watchword/feed'
 import { exportKey, generateKey, ready } from 'watchword/paseto'
-import type { Store } from 'watchword/store'
+import type { RestrictionStore, Store } from 'watchword/store'
 import { type ManualClock, manualClock } from 'watchword/testkit'
 import { AUDIENCE, DAY, HOUR, MINUTE, SECOND, SMALL_CACHE } from './constants.js'
 
@@ -32,10 +32,12 @@ export const SCOPES: readonly string[] = ['orders:read', 'orders:write', 'users:
 export const POLICY: PolicyOptions = { ttl: '10m', scopes: ['orders:*', 'users:read'] }
 
 export type Options = Partial<WatchwordOptions>
-export type StoreMethod = Exclude<
-  keyof Store,
-  'name' | 'supports' | 'open' | 'close' | 'now' | 'identity'
->
+export type StoreMethod =
+  | Exclude<
+      keyof Store,
+      'name' | 'supports' | 'open' | 'close' | 'now' | 'identity' | 'restrictions'
+    >
+  | `restrictions.${keyof RestrictionStore}`
 /** Stands between an authority and its store: may wait, fail, or run the call. */
 export type Around = <T>(method: StoreMethod, call: () => Promise<T>) => Promise<T>
 
@@ -106,6 +108,7 @@ export function around(store: Store, via: Around = DIRECTLY): Store {
     supports: store.supports,
     ...(store.now && { now: store.now.bind(store) }),
     ...(store.identity && { identity: store.identity.bind(store) }),
+    ...(store.restrictions && { restrictions: aroundRestrictions(store.restrictions, via) }),
     open: async () => {},
     close: async () => {},
     insertTokens: (...args) => via('insertTokens', () => store.insertTokens(...args)),
@@ -123,6 +126,15 @@ export function around(store: Store, via: Around = DIRECTLY): Store {
     rewrapKey: (...args) => via('rewrapKey', () => store.rewrapKey(...args)),
     recordUsage: (...args) => via('recordUsage', () => store.recordUsage(...args)),
     purge: (...args) => via('purge', () => store.purge(...args)),
+  }
+}
+
+function aroundRestrictions(part: RestrictionStore, via: Around): RestrictionStore {
+  return {
+    read: (...args) => via('restrictions.read', () => part.read(...args)),
+    write: (...args) => via('restrictions.write', () => part.write(...args)),
+    list: (...args) => via('restrictions.list', () => part.list(...args)),
+    purge: (...args) => via('restrictions.purge', () => part.purge(...args)),
   }
 }
 

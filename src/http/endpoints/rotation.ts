@@ -126,10 +126,22 @@ async function exchange<Request, Claims>(
 
 /** The response to a valid token that cannot be rotated; `undefined` for every other error. */
 function responseTo(error: WatchwordError, now: number, ended: Answer): Answer | undefined {
+  if (error.code === 'ERR_FROZEN') return frozen(error.retryAt, now)
   if (error.retryAt !== undefined) return tooMany(error.retryAt - now)
   if (error.code === 'ERR_FAMILY_ENDED') return ended
   if (error.code === 'ERR_NOT_ROTATABLE') return NOT_ROTATABLE
   return error.code === 'ERR_SCOPE_NOT_GRANTABLE' ? NO_SCOPE : undefined
+}
+
+/** Nobody can rotate at present. Without a known end, the client decides when to try again. */
+function frozen(retryAt: number | undefined, now: number): Answer {
+  const seconds = retryAt === undefined ? undefined : Math.max(1, Math.ceil((retryAt - now) / 1000))
+  return problem({
+    status: 503,
+    code: 'temporarily_unavailable',
+    detail: 'Tokens cannot be rotated at present. The token stays valid. Try again later.',
+    headers: seconds === undefined ? {} : { 'retry-after': String(seconds) },
+  })
 }
 
 /** The rejection code for an error of `rotate`; rethrows other errors. */

@@ -12,6 +12,8 @@ const CHANGES: Readonly<Record<Exclude<AuditAction, `feed.${string}` | `audit.${
   {
     ...{ 'token.issued': true, 'token.rotated': true, 'token.updated': true },
     ...{ 'token.reused': true, 'token.superseded': true, revoked: true },
+    ...{ 'token.suspended': true, 'token.restricted': true, 'token.restored': true },
+    ...{ frozen: true, unfrozen: true },
     ...{ 'key.created': true, 'key.unreadable': true, 'key.rewrapped': true },
     ...{ 'key.discarded': true, refused: true, 'store.purged': true, 'store.tampered': true },
   }

@@ -57,6 +57,11 @@ const ACTIVITIES: Readonly<Record<string, number>> = {
   'token.rotated': CREATE,
   'token.updated': UPDATE,
   'token.superseded': UPDATE,
+  'token.suspended': UPDATE,
+  'token.restricted': UPDATE,
+  'token.restored': UPDATE,
+  frozen: UPDATE,
+  unfrozen: UPDATE,
   'key.created': CREATE,
   'key.rewrapped': UPDATE,
   'key.discarded': DELETE,
@@ -109,7 +114,7 @@ export function toOcsf(source: AuditRecord | AuditEvent): OcsfEvent {
       log_provider: issuer,
     },
     actor: { user: { name: actor } },
-    api: { operation: event.operation ?? action, service: { name: 'watchword' } },
+    api: { operation: operationOf(event), service: { name: 'watchword' } },
     src_endpoint: { name: issuer },
     ...(isAccount ? { user: { uid: id } } : {}),
     ...(isAccount || uid === undefined
@@ -131,6 +136,10 @@ export function toOcsf(source: AuditRecord | AuditEvent): OcsfEvent {
 function markOf(record: AuditRecord | undefined): { readonly proved?: false } {
   return record?.proved === false ? { proved: false } : {}
 }
+
+/** For a freeze, the field is what was frozen. */
+const operationOf = ({ action, operation }: AuditEvent): string =>
+  action === 'refused' && operation !== undefined ? operation : action
 
 function typeOf({ target, action }: AuditEvent): string {
   if (target !== undefined) return target

@@ -51,6 +51,8 @@ export const METRICS = {
   'watchword.feed.incidents': 'Incidents of the feed since this node started, by kind.',
   'watchword.revocations': 'Revocations by this node, by the kind of the target.',
   'watchword.connections.watched': 'Connections that end with their token, on this node.',
+  'watchword.restrictions':
+    'Suspensions, restrictions, freezes and their ends by this node, by action and kind of the target.',
   'watchword.audit.pending':
     'Audit rows of this node that are waiting to be written. Absent if the audit is not kept.',
 } as const
@@ -75,6 +77,7 @@ function instrumentsOf(meter: Meter) {
     'watchword.feed.incidents': counter('watchword.feed.incidents', '{incident}'),
     'watchword.revocations': counter('watchword.revocations', '{revocation}'),
     'watchword.connections.watched': gauge('watchword.connections.watched', '{connection}'),
+    'watchword.restrictions': counter('watchword.restrictions', '{restriction}'),
     'watchword.audit.pending': gauge('watchword.audit.pending', '{row}'),
   }
   const live = meter.createObservableGauge(
@@ -96,6 +99,8 @@ function reporter(observed: Observed, telemetry: Telemetry, tally: Tally): Batch
       result.observe(observed['watchword.decisions'], total, { outcome, ...labels })
     for (const [target, total] of tally.revocations)
       result.observe(observed['watchword.revocations'], total, { target })
+    for (const { action, target, total } of tally.restrictions)
+      result.observe(observed['watchword.restrictions'], total, { action, target })
     const { status, freshnessMs, lag, incidents, cache, connections, lookups, audit } =
       telemetry.readings()
     result.observe(observed['watchword.cache.lookups'], lookups.hits - earlier.hits, {

@@ -40,6 +40,15 @@ export interface DecisionTotal {
   readonly total: number
 }
 
+/** One total of restrictions. */
+export interface RestrictionTotal {
+  /** The action of the audit, such as `token.suspended`. */
+  readonly action: string
+  /** The kind of the target. */
+  readonly target: string
+  readonly total: number
+}
+
 /** Counts what one authority does. */
 export class Tally implements Observer {
   readonly #policy: Bound
@@ -48,6 +57,7 @@ export class Tally implements Observer {
   readonly #unauthentic = new Cell()
   readonly #cells = new Map<string, Map<string, Cell>>()
   readonly #revocations = new Map<string, number>()
+  readonly #restrictions = new Map<string, RestrictionTotal>()
   #untilTimed = 1
   // Most decisions are about tokens of the same policy and audience as the one before.
   #last: (Labels & { readonly cell: Cell }) | undefined
@@ -95,6 +105,17 @@ export class Tally implements Observer {
 
   revoked(kind: string): void {
     this.#revocations.set(kind, (this.#revocations.get(kind) ?? 0) + 1)
+  }
+
+  restricted(action: string, target: string): void {
+    const key = `${action} ${target}`
+    const total = (this.#restrictions.get(key)?.total ?? 0) + 1
+    this.#restrictions.set(key, { action, target, total })
+  }
+
+  /** The totals of restrictions so far, by action and kind of the target. */
+  get restrictions(): Iterable<RestrictionTotal> {
+    return this.#restrictions.values()
   }
 
   /** The totals of decisions so far, without those that are 0. */

@@ -19,6 +19,11 @@ import type { RevocationEntry } from '../index/entries.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import { isWritable } from '../log/encode-event.js'
 import { indexFull } from '../log/unavailable.js'
+import {
+  backfillRestrictions,
+  type RestrictionReading,
+  takeRestriction,
+} from './backfill-restrictions.js'
 
 const PAGE = 1000
 const ROWS_A_TURN = 50
@@ -40,7 +45,7 @@ export interface ReadBackOptions {
 }
 
 /** Checks rows and reports edited ones. Resolves with whether the row is intact. */
-export interface RowInspector {
+export interface RowInspector extends NonNullable<RestrictionReading['inspect']> {
   revocation(row: Revocation): Promise<boolean>
   token(row: TokenRecord): Promise<boolean>
 }
@@ -52,28 +57,30 @@ export interface BackfillOptions extends ReadBackOptions {
 }
 
 /**
- * Loads every stored revocation, and the end of every rotated token, into the index. Rejects if the store fails or a
+ * Loads every stored revocation and restriction, and the end of every rotated token, into the index. Rejects if the store fails or a
  * row does not parse: an unreadable revocation must not be skipped silently.
  */
 export async function backfillIndex(options: BackfillOptions): Promise<void> {
   const proved = await backfillRevocationsAfter(options)
   await backfillRotations(options)
+  await backfillRestrictions(options)
   if (!proved) await backfillMarked(options, options.now)
 }
 
 /**
- * Loads into the index every stored revocation that was requested at or after `since` (Unix milliseconds), by the clock
- * of the requesting node. Rejects like `backfillIndex`.
+ * Loads into the index every stored restriction, and every revocation that was requested at or after `since` (Unix
+ * milliseconds), by the clock of the requesting node. Rejects like `backfillIndex`.
  */
 export async function backfillRevocations(options: ReadBackOptions, since: number): Promise<void> {
   // Just below the first ULID of that time.
   const after = encodeTime(since, ULID_TIME) + '0'.repeat(ULID_RANDOM)
   if (!(await backfillRevocationsAfter(options, after))) await backfillMarked(options)
+  await backfillRestrictions(options)
 }
 
 /**
- * Loads into the index everything that the store received after the cursor: revocations and the ends of rotated tokens,
- * in the store's commit order. Resolves with the next cursor. Rejects like `backfillIndex`.
+ * Loads into the index everything that the store received after the cursor: revocations, restrictions and the ends of
+ * rotated tokens, in the store's commit order. Resolves with the next cursor. Rejects like `backfillIndex`.
  */
 export async function backfillChanges(options: ReadBackOptions, cursor: string): Promise<string> {
   const { store, call, known } = options
@@ -82,6 +89,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
     const page = await call(() => readChanges(store, after, PAGE))
     refuseCorrupt(page.revocations)
     refuseCorrupt(page.superseded)
+    refuseCorrupt(page.restrictions)
     for (const revocation of recordsOf(page.revocations)) {
       // The log has usually delivered it by then, and checking a tag is the slowest step.
       const isKnown = known !== undefined && isCovered(known, revocation)
@@ -92,6 +100,7 @@ export async function backfillChanges(options: ReadBackOptions, cursor: string):
       const isKnown = entry !== undefined && isWritable(entry) && known?.covers(entry) === true
       if (!isKnown) await takeRotation(options, record)
     }
+    for (const row of recordsOf(page.restrictions)) await takeRestriction(options, row)
     if (!page.more) {
       if (!proved) await backfillMarked(options)
       return page.cursor

@@ -205,6 +205,11 @@ export class Follower implements RevocationLog {
     await this.pull().catch(() => undefined)
   }
 
+  /** Applies what the store received since it was last read. Rejects like the store. */
+  readStore(): Promise<void> {
+    return this.#parts.reconciler.read()
+  }
+
   /** Reads recent revocations from the store at the next proof, because the log may have been replaced. */
   doubt(): void {
     this.#parts.reconciler.suspect()

@@ -110,6 +110,17 @@ export class Reconciler {
       void this.#ask(mark).catch(() => undefined)
   }
 
+  /**
+   * Reads what the store received since the last reading, for a caller whose decision needs it. Rejects like the store.
+   */
+  async read(): Promise<void> {
+    const { reconcile, freshness } = this.#options
+    if (reconcile === undefined) return
+    // A reading that is under way may have begun too early.
+    await this.#asking?.catch(() => undefined)
+    return this.#ask(freshness.mark())
+  }
+
   // The whole store was read. Missing entries are applied with the next read.
   #compare(mark: TimeMark): void {
     if (this.#asking === undefined) void this.#ask(mark).catch(() => undefined)

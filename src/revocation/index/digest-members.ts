@@ -28,12 +28,9 @@ export function numbersOfFamily({ family, entry }: HeldFamily): number[] {
 
 const wordsOf = (time: number): [number, number] => [Math.floor(time / 2 ** 32), time]
 
-/**
- * A register of restrictions. In a fixed order, because entries from the store and from the log are created with their
- * fields in different orders.
- */
+/** A register of restrictions. Without its expiry, which nodes extend while it is in force. */
 export const textOfRegister = (entry: RestrictedEntry): string => {
-  const { target, value, descent, revision, state, expiresAt } = entry
+  const { target, value, descent, revision, state } = entry
   const { family, generation } = descent ?? { family: null, generation: null }
-  return JSON.stringify([target, value, family, generation, revision, state, expiresAt])
+  return JSON.stringify([target, value, family, generation, revision, state])
 }

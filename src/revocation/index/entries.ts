@@ -71,7 +71,10 @@ export interface RestrictedEntry {
   readonly revision: number
   /** What it restricts: canonical JSON of at most 16,384 bytes. */
   readonly state: string
-  /** When the last covered token has expired and no earlier revision can arrive any more. */
+  /**
+   * By then every token that exists has expired. Nodes extend it as long as the register restricts something, since
+   * tokens that are issued later are covered as well.
+   */
   readonly expiresAt: number
 }
 

@@ -8,7 +8,7 @@
  */
 import { bare } from '../../lib/fields.js'
 import { type Limits, limitsOf, type RestrictionState } from '../../policy/limits.js'
-import { MAX_STATE_LENGTH, readState } from '../../policy/restriction.js'
+import { FROZEN, MAX_STATE_LENGTH, readState, SUSPENDED } from '../../policy/restriction.js'
 import type { RestrictionKind, RestrictionTarget } from '../../store/restrictions.js'
 import { isLaterRevision, type RestrictedEntry } from './entries.js'
 import type { Outcome } from './outcome.js'
@@ -31,10 +31,7 @@ interface Register {
 const REGISTER_BYTES = 480
 
 // Fails closed: a newer version may have written a part that this one does not know.
-const NO_END = Object.freeze(bare({ until: null }))
-const CLOSED: RestrictionState = Object.freeze(
-  bare({ suspended: NO_END, issue: NO_END, rotate: NO_END }),
-)
+const CLOSED: RestrictionState = Object.freeze(bare({ ...SUSPENDED, ...FROZEN }))
 
 type Table = Map<string, Register>
 
@@ -121,12 +118,10 @@ export class Registers {
     if (family?.size === 0) this.#descents.delete(descent.family)
   }
 
-  /** Whether the same or a later revision is stored, at least until the same expiry. */
+  /** Whether the same or a later revision is stored. Its expiry does not count: nodes extend it while it is in force. */
   covers(entry: RestrictedEntry): boolean {
     const known = this.get({ kind: entry.target, value: entry.value })
-    return (
-      known !== undefined && known.expiresAt >= entry.expiresAt && !isLaterRevision(entry, known)
-    )
+    return known !== undefined && !isLaterRevision(entry, known)
   }
 
   /** What restricts the token at this time; `undefined` if nothing does. */

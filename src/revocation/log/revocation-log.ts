@@ -27,6 +27,8 @@ export interface RevocationLog {
   isPending(entry: RevocationEntry): boolean
   /** Pulls for a caller that cannot decide otherwise. Never rejects; the caller checks the lease. */
   confirm(): Promise<void>
+  /** Applies what the store received since it was last read. Rejects like the store. */
+  readStore(): Promise<void>
   /** Appends entries and asks every running node to confirm that it has applied them. Rejects as an append does. */
   rollCall(entries: readonly RevocationEntry[], timeoutMs: number): Promise<RollCall>
 }

@@ -249,7 +249,14 @@ describe('the revocation index', () => {
     fc.assert(
       fc.property(entries, entries, (a, b) => {
         const [x, y] = [indexOf(a), indexOf(b)]
-        const same = JSON.stringify(sorted(x.entries())) === JSON.stringify(sorted(y.entries()))
+        // The expiry of a restriction is extended while it is in force, and is no part of its state.
+        const stateOf = (index: RevocationIndex) =>
+          sorted(
+            [...index.entries()].map((each) =>
+              each.kind === 'restricted' ? { ...each, expiresAt: 0 } : each,
+            ),
+          )
+        const same = JSON.stringify(stateOf(x)) === JSON.stringify(stateOf(y))
         expect(x.digest() === y.digest()).toBe(same)
         expect(x.digest()).toMatch(/^[0-9a-f]{32}$/)
       }),

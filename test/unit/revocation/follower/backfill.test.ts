@@ -37,6 +37,7 @@ const tokenEntry = ({ id: value, expiresAt }: TokenRecord) =>
 
 /** Finds every row edited, except those that `isIntact` names. */
 const inspector = (isIntact: (id: string) => boolean = () => false): RowInspector => ({
+  restriction: async () => 'intact' as const,
   revocation: async ({ id }) => isIntact(id),
   token: async ({ id }) => isIntact(id),
 })
@@ -139,6 +140,7 @@ describe('a backfill of changes', () => {
     const known = new RevocationIndex({ max: MAX })
     const inspected: string[] = []
     const inspect: RowInspector = {
+      restriction: async () => 'intact' as const,
       revocation: async ({ id }) => inspected.push(id) > 0,
       token: async ({ id }) => inspected.push(id) > 0,
     }

@@ -520,7 +520,11 @@ describe('a read from the store', () => {
     const times = { before: NOW + 1, expiresAt: NOW + DAY }
     const edited = make.revocation('token', make.id(), times)
     await store.revoke(edited)
-    const inspect = { revocation: async () => false, token: async () => true }
+    const inspect = {
+      restriction: async () => 'intact' as const,
+      revocation: async () => false,
+      token: async () => true,
+    }
     const { entries } = await readBack(store, cursor, inspect)
     const { value, expiresAt } = edited
     expect(entries).toEqual([{ kind: 'token', value, expiresAt, loose: true }])
