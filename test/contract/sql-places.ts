@@ -34,6 +34,8 @@ export interface Place {
   readonly versionFour: readonly string[]
   /** What version 5 adds. */
   readonly versionFive: readonly string[]
+  /** What version 6 adds. */
+  readonly versionSix: readonly string[]
   remove(): Promise<unknown>
 }
 
@@ -43,13 +45,13 @@ const textsOf = (statements: readonly (string | { readonly text: string })[]) =>
   statements.map((statement) => (typeof statement === 'string' ? statement : statement.text))
 
 function versionsOf({ createVersions, migrations }: Schema) {
-  const [first = [], second = [], third = [], fourth = [], fifth = []] = migrations
+  const [first = [], second = [], third = [], fourth = [], fifth = [], sixth = []] = migrations
   const versionOne = [...createVersions, ...textsOf(first)]
   const two = [...versionOne, ...textsOf(second)]
   const versionTwo = [...two, `${INSERT_VERSION} (1), (2)`]
   const versionThree = [...two, ...textsOf(third), `${INSERT_VERSION} (1), (2), (3)`]
-  const [versionFour, versionFive] = [textsOf(fourth), textsOf(fifth)]
-  return { versionOne, versionTwo, versionThree, versionFour, versionFive }
+  const added = { versionFour: textsOf(fourth), versionFive: textsOf(fifth) }
+  return { versionOne, versionTwo, versionThree, ...added, versionSix: textsOf(sixth) }
 }
 
 async function sqlitePlace(): Promise<Place> {

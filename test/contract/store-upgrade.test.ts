@@ -3,6 +3,12 @@ import { afterAll, describe, expect, it } from 'vitest'
 import type { AuditRow, AuditStore } from '../../src/store/audit.js'
 import { redisStore } from '../../src/store/redis.js'
 import { fixtures, HOUR, NOW } from '../../src/testkit/store/fixtures.js'
+import {
+  allRegisters,
+  registerOf,
+  revisionAfter,
+  write,
+} from '../../src/testkit/store/restriction-fixtures.js'
 import { rowsOf, usageLife, usageOf, usageRow } from '../../src/testkit/store/usage-fixtures.js'
 import { auditRow } from '../support/audit-rows.js'
 import { usageOfHour } from '../support/version-four.js'
@@ -165,6 +171,46 @@ describe.each(places)('%s, migrated while a process of version 4 runs', (name, m
     made.push(place)
     expect(place.versionFive.length).toBeGreaterThan(2)
     for (const statement of place.versionFive) expect(statement).toMatch(adding('audit'))
+  })
+})
+
+describe.each(places)('%s, migrated while a process of version 5 runs', (name, makePlace) => {
+  it('keeps restrictions, while the old process goes on changing the same database', async () => {
+    const place = await makePlace()
+    made.push(place)
+    const { store, other, run, versionThree, versionFour, versionFive } = place
+    for (const statement of [...versionThree, ...versionFour, ...versionFive]) await run(statement)
+    await run('INSERT INTO watchword_schema (version) VALUES (4), (5)')
+    const make = fixtures(`restrictions beside version 5, ${name}`)
+    const [early, past] = [make.token(), make.token({ expiresAt: NOW })]
+    for (const record of [early, past]) await run(insertOf(oldRecordOf(record)))
+    await store.migrate()
+    await store.open()
+    const { cursor } = await store.changes(null, 9)
+    // The positions of an old process end before those of registers.
+    const oldCursor = cursor.split('/').slice(0, 2).join('/')
+    const { family, generation } = early
+    const first = registerOf('token', early.id, { family, generation })
+    const lifted = revisionAfter(first)
+    const audit = auditRow(make)
+    await write(store, first, [audit])
+    for (const statement of rotationOf(early.id, oldRecordOf(make.successor(early)), NOW))
+      await run(statement)
+    await run(revocationOf(early.family, NOW))
+    await run(purgeOf(NOW))
+    await write(other, lifted)
+    for (const after of [cursor, oldCursor])
+      expect((await store.changes(after, 9)).restrictions).toEqual([lifted])
+    expect(await allRegisters(other)).toEqual([lifted])
+    expect(await store.audit?.listPending({ limit: 9 })).toEqual([audit])
+    expect(await store.countTokens({ revoked: true })).toBe(2)
+  })
+
+  it('adds tables of its own, and changes none of the others', async () => {
+    const place = await makePlace()
+    made.push(place)
+    expect(place.versionSix.length).toBeGreaterThan(0)
+    for (const statement of place.versionSix) expect(statement).toMatch(adding('restrictions'))
   })
 })
 

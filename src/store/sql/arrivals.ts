@@ -10,9 +10,10 @@
  */
 import { randomInt } from 'node:crypto'
 import { joined, once, raw, type Sql, type Steps, sql } from '../../clients/sql/statement.js'
-import type { Changes, Revocation, TokenRecord } from '../store.js'
+import type { Changes } from '../store.js'
 import { type Column, fieldsOf, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Dialect } from './dialect.js'
+import { RESTRICTION_COLUMNS } from './restriction-columns.js'
 
 /** The maximum number of concurrent writing transactions. */
 export const STRIPES = 16
@@ -65,30 +66,41 @@ export function* readChanges(
   const { tables } = dialect
   // Read before the rows: everything up to these numbers has committed and is visible to later reads.
   const latest = latestOf((yield sql`SELECT id, n FROM ${tables.arrivals} ORDER BY id`).rows)
-  if (after === null) return page([], [], { kept: latest, ended: latest }, false)
-  const from = parseCursor(after, latest)
+  if (after === null) return page(NO_ITEMS, [latest, latest, latest], false)
+  const [kept, ended, set] = parseCursor(after, latest)
   const revocations = yield* readAfter(dialect, tables.revocations, REVOCATION_COLUMNS, {
-    from: from.kept,
+    from: kept,
     latest,
     limit,
   })
-  const tokens = yield* readAfter(dialect, tables.tokens, TOKEN_COLUMNS, {
-    from: from.ended,
+  const registers = yield* readAfter(dialect, tables.restrictions, RESTRICTION_COLUMNS, {
+    from: set,
     latest,
     limit: limit - revocations.items.length,
   })
-  const place = { kept: revocations.upTo, ended: tokens.upTo }
-  return page(revocations.items, tokens.items, place, revocations.more || tokens.more)
+  const tokens = yield* readAfter(dialect, tables.tokens, TOKEN_COLUMNS, {
+    from: ended,
+    latest,
+    limit: limit - revocations.items.length - registers.items.length,
+  })
+  const items = {
+    revocations: revocations.items,
+    superseded: tokens.items,
+    restrictions: registers.items,
+  }
+  const more = revocations.more || tokens.more || registers.more
+  return page(items, [revocations.upTo, tokens.upTo, registers.upTo], more)
 }
 
 /**
- * The position of a reader: for each stripe, the number up to which revocations were read, and the number up to which
- * records were read.
+ * The position of a reader: for each stripe, the number up to which revocations were read, the number up to which
+ * records were read, and the number up to which registers were read.
  */
-interface Place {
-  readonly kept: readonly number[]
-  readonly ended: readonly number[]
-}
+type Place = readonly [kept: readonly number[], ended: readonly number[], set: readonly number[]]
+
+type Items = Required<Pick<Changes, 'revocations' | 'superseded' | 'restrictions'>>
+
+const NO_ITEMS: Items = { revocations: [], superseded: [], restrictions: [] }
 
 interface Reading {
   readonly from: readonly number[]
@@ -147,19 +159,15 @@ function latestOf(rows: readonly { readonly [name: string]: unknown }[]): readon
   return latest
 }
 
-function page(
-  revocations: readonly Revocation[],
-  superseded: readonly TokenRecord[],
-  { kept, ended }: Place,
-  more: boolean,
-): Changes {
+function page(items: Items, place: Place, more: boolean): Changes {
   const relative = (numbers: readonly number[]) =>
     numbers.map((number, stripe) => (number - stripe * RANGE).toString(36)).join('.')
-  return { revocations, superseded, cursor: `${relative(kept)}/${relative(ended)}`, more }
+  return { ...items, cursor: place.map(relative).join('/'), more }
 }
 
 function parseCursor(cursor: string, latest: readonly number[]): Place {
-  const [kept = [], ended = []] = cursor
+  const beginning = latest.map((_, stripe) => stripe * RANGE)
+  const [kept = [], ended = [], set = beginning] = cursor
     .split('/')
     .map((text) =>
       text.split('.').map((number, stripe) => Number.parseInt(number, 36) + stripe * RANGE),
@@ -168,7 +176,5 @@ function parseCursor(cursor: string, latest: readonly number[]): Place {
     latest.every((last, stripe) => (numbers[stripe] ?? Number.NaN) <= last)
   // Beyond the last number of any stripe: the database was restored from a backup and numbers its changes again. Starts
   // from the beginning to find changes since then.
-  if (isOf(kept) && isOf(ended)) return { kept, ended }
-  const beginning = latest.map((_, stripe) => stripe * RANGE)
-  return { kept: beginning, ended: beginning }
+  return [kept, ended, set].every(isOf) ? [kept, ended, set] : [beginning, beginning, beginning]
 }

@@ -16,6 +16,8 @@ export interface Tables {
   readonly revocations: Sql
   /** The numbers of the last changes, a row for each of the stripes of {@link STRIPES}. */
   readonly arrivals: Sql
+  /** The registers of restrictions. */
+  readonly restrictions: Sql
   readonly usage: Sql
   readonly lives: Sql
   /** One row: the time up to which hours of usage are closed. */

@@ -24,6 +24,7 @@ import {
   tablesOfVersion1,
   tablesOfVersion4,
   tablesOfVersion5,
+  tablesOfVersion6,
 } from './schema.js'
 
 const BATCH = 1000
@@ -103,6 +104,7 @@ export function postgresDialect(prefix: string, schema: string | undefined): Dia
         ...tablesOfVersion5(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         `INSERT INTO ${tables.heads.text} (id, n, state) VALUES ${HEAD_ROWS} ON CONFLICT DO NOTHING`,
       ],
+      tablesOfVersion6(tables).flatMap((table) => createTable(table, DECLARATIONS)),
     ],
   }
 }

@@ -15,6 +15,7 @@ import {
   TOKEN_COLUMNS,
 } from './columns.js'
 import type { Tables } from './dialect.js'
+import { RESTRICTION_TABLE } from './restriction-columns.js'
 import { LIFE_COLUMNS, STATE_COLUMNS, USAGE_COLUMNS } from './usage-columns.js'
 
 /** A table of one version of the schema. */
@@ -120,6 +121,18 @@ export function tablesOfVersion5({ audit, heads }: Tables): TableModel[] {
 /** The rows of the table of heads. */
 export const HEAD_ROWS = "(0, 0, '')"
 
+/** The table that version 6 adds: the registers of restrictions. */
+export function tablesOfVersion6({ restrictions }: Tables): TableModel[] {
+  return [
+    {
+      name: restrictions.text,
+      columns: RESTRICTION_TABLE,
+      unique: [],
+      indexes: { place: 'place', changed: 'changed', expiry: 'expires_at' },
+    },
+  ]
+}
+
 /** The tables of version 1. Later versions only add tables and nullable columns; this never changes. */
 export function tablesOfVersion1({ tokens, keys, revocations }: Tables): TableModel[] {
   return [
@@ -150,6 +163,7 @@ export function tablesOf(prefix: string, qualifier = ''): Tables {
     keys: table('keys'),
     revocations: table('revocations'),
     arrivals: table('arrivals'),
+    restrictions: table('restrictions'),
     usage: table('usage'),
     lives: table('usage_lives'),
     states: table('usage_state'),

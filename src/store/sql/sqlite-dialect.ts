@@ -22,6 +22,7 @@ import {
   tablesOfVersion1,
   tablesOfVersion4,
   tablesOfVersion5,
+  tablesOfVersion6,
 } from './schema.js'
 import { REPLACED, USAGE_COLUMNS } from './usage-columns.js'
 
@@ -113,6 +114,7 @@ export function sqliteDialect(prefix: string): Dialect {
         ...tablesOfVersion5(tables).flatMap((table) => createTable(table, DECLARATIONS)),
         `INSERT OR IGNORE INTO ${tables.heads.text} (id, n, state) VALUES ${HEAD_ROWS}`,
       ],
+      tablesOfVersion6(tables).flatMap((table) => createTable(table, DECLARATIONS)),
     ],
   }
 }

@@ -13,6 +13,7 @@ import { anyStripe, readChanges } from './arrivals.js'
 import { changeWith, sqlAudit, writeAudit } from './audit.js'
 import { isStorable, KEY_COLUMNS, REVOCATION_COLUMNS, TOKEN_COLUMNS, toRecord } from './columns.js'
 import type { Engine } from './dialect.js'
+import { sqlRestrictions } from './restrictions.js'
 import { insertKey, revoke, rewrapKey, selectKeys } from './revocations.js'
 import {
   countTokens,
@@ -131,6 +132,9 @@ export function sqlStore(engine: Engine): SqlStore {
     recordUsage: (usages) => step(() => recordUsage(engine, latestOf(usages))),
     purge: (before) => step(() => purge(engine, before, ensureOpen)),
     usage: sqlUsage(engine, step),
+    restrictions: sqlRestrictions(engine, step, (table, until) =>
+      emptyTable(engine, table, until, ensureOpen),
+    ),
     audit: sqlAudit(engine, step),
   }
 }
@@ -173,20 +177,26 @@ async function recordUsage(engine: Engine, usages: readonly Usage[]): Promise<vo
 
 async function purge(engine: Engine, before: PurgeBefore, ensureOpen: () => void) {
   const { tables } = engine.dialect
-  // In batches, so no lock is held for long.
-  const empty = async (table: Sql, until: number): Promise<number> => {
-    let removed = 0
-    for (;;) {
-      const { changes }: SqlResult = await engine.run(engine.dialect.purgeBatch(table, until))
-      if (changes === 0) return removed
-      removed += changes
-      await new Promise(setImmediate)
-      ensureOpen()
-    }
-  }
   return {
-    tokens: await empty(tables.tokens, before.tokens),
-    keys: await empty(tables.keys, before.keys),
-    revocations: await empty(tables.revocations, before.revocations),
+    tokens: await emptyTable(engine, tables.tokens, before.tokens, ensureOpen),
+    keys: await emptyTable(engine, tables.keys, before.keys, ensureOpen),
+    revocations: await emptyTable(engine, tables.revocations, before.revocations, ensureOpen),
+  }
+}
+
+/** Removes expired rows, in batches, so no lock is held for long. */
+async function emptyTable(
+  engine: Engine,
+  table: Sql,
+  until: number,
+  ensureOpen: () => void,
+): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const { changes }: SqlResult = await engine.run(engine.dialect.purgeBatch(table, until))
+    if (changes === 0) return removed
+    removed += changes
+    await new Promise(setImmediate)
+    ensureOpen()
   }
 }

@@ -37,21 +37,28 @@ describe('the changes of an SQL store', () => {
     const later = stripes(5).with(3, 6)
     const { page, starts } = reading(later, cursor)
     const bounds = [3 * RANGE + 5, 4 * RANGE]
-    expect(starts).toEqual([bounds, bounds])
+    expect(starts).toEqual([bounds, bounds, bounds])
     expect(page.cursor).toBe(reading(later, null).page.cursor)
   })
 
   it('start from the beginning after a restore from a backup, whose numbers are lower', () => {
     const { cursor } = reading(stripes(5), null).page
     const { page, starts } = reading(stripes(5).with(0, 4), cursor)
-    expect(starts).toEqual([everything(STRIPES), everything(STRIPES)])
+    expect(starts).toEqual(Array(3).fill(everything(STRIPES)))
     expect(page.more).toBe(false)
   })
 
   it('start from the beginning for a cursor of another store', () => {
     const [own = ''] = reading(stripes(5), null).page.cursor.split('/')
     for (const cursor of ['', '7.12.member', `${own}/1.2`, `${own}/${own.replace('5', '!')}`, own])
-      expect(reading(stripes(5), cursor).starts).toEqual([everything(STRIPES), everything(STRIPES)])
+      expect(reading(stripes(5), cursor).starts).toEqual(Array(3).fill(everything(STRIPES)))
+  })
+
+  it('have all registers after the cursor of an older version, which knew none', () => {
+    const [own = ''] = reading(stripes(5), null).page.cursor.split('/')
+    const { page, starts } = reading(stripes(5), `${own}/${own}`)
+    expect(starts).toEqual([everything(STRIPES)])
+    expect(page.cursor).toBe(`${own}/${own}/${own}`)
   })
 
   it('reject a table that lacks a stripe', () => {

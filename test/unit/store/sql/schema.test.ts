@@ -115,12 +115,12 @@ describe.each(places)('the schema in %s', (_, makePlace) => {
     const { connect, run, versions } = await place()
     const store = connect()
     await store.migrate()
-    await run(`INSERT INTO ${versions} (version) VALUES (6)`)
+    await run(`INSERT INTO ${versions} (version) VALUES (7)`)
     for (const call of [() => connect().open(), () => connect().migrate()]) {
       await expect(call()).rejects.toMatchObject({
         code: 'ERR_STORE_SCHEMA',
         message: expect.stringMatching(/newer than this library/),
-        detail: expect.stringMatching(/version 6, expected 5/),
+        detail: expect.stringMatching(/version 7, expected 6/),
       })
     }
   })
