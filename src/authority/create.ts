@@ -23,7 +23,7 @@ import { getRestriction, listRestrictionInfos } from '../verbs/restrictions.js'
 import { updateToken } from '../verbs/update.js'
 import { tokenUsage } from '../verbs/usage.js'
 import type { Verifier } from '../verbs/verify.js'
-import { watch } from '../verbs/watch.js'
+import { SignalWatches } from '../verbs/watch.js'
 import { auditReads } from './audit-reads.js'
 import { health } from './health.js'
 import { keyOperationsOf } from './key-operations.js'
@@ -78,6 +78,7 @@ export async function createWatchword<
 function facade(parts: Parts): Watchword {
   const { verifier, keyring } = parts
   const refusals = new Refusals(parts)
+  const signals = new SignalWatches(parts.watches, parts.options)
   const operations = operationsOf(parts, refusals)
   const { issue, issueMany, rotate, revokeOrPreview } = operations
   const keys = keyOperationsOf(parts, refusals, operations.revokeKey)
@@ -96,7 +97,7 @@ function facade(parts: Parts): Watchword {
     },
     authenticate: authenticator(parts) as Watchword['authenticate'],
     watch: (result: unknown, ...options: readonly unknown[]) =>
-      watch(parts.watches, parts.options, result, options.length === 0 ? {} : options[0]),
+      signals.watch(result, options.length === 0 ? {} : options[0]),
     require: (requirement) => compileHere(parts, requirement),
     rotate: (token, options) => open(() => rotate(token, options)),
     revoke: ((target: unknown, options: unknown) =>

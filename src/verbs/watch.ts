@@ -12,13 +12,7 @@ import { optional, parseInput, strict } from '../lib/schema.js'
 import { isUlid } from '../token/claims.js'
 import type { Rejected, Requirement, Verified, WatchSignal } from '../types.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
-import {
-  isWatch,
-  type Watch,
-  type Watches,
-  type WatchOwner,
-  type WatchSettings,
-} from './watches.js'
+import { Watch, type Watches, type WatchSettings } from './watches.js'
 
 /** Options of `watch`. */
 export interface WatchOptions {
@@ -63,41 +57,55 @@ export interface WatchDefaults {
   readonly onStale: 'reject' | 'accept'
 }
 
-/** The settings of a watch for a guard, or from validated options. */
-export function watchSettings(
-  requirement: CompiledRequirement,
-  { maxStalenessMs, onStale }: WatchDefaults,
-  {
-    marginMs = 0,
-    stale = onStale === 'accept' ? 'keep' : 'end',
-  }: { readonly marginMs?: number; readonly stale?: 'end' | 'keep' } = {},
-): WatchSettings {
-  const limitMs = requirement.maxStalenessMs ?? maxStalenessMs
-  return { requirement, marginMs, staleMs: stale === 'end' ? limitMs : Number.POSITIVE_INFINITY }
-}
+type Stale = NonNullable<WatchOptions['stale']>
 
-/**
- * Watches an accepted result. Throws `ERR_INVALID_ARGUMENT` for anything that is not the result of a check, and for
- * invalid options.
- */
-export function watch(
-  watches: Watches,
-  defaults: WatchDefaults,
-  result: unknown,
-  rawOptions: unknown,
-): WatchSignal {
-  const { requirement, margin, stale } = parseInput(schema, rawOptions, 'options')
-  const settings = watchSettings(needsOf(requirement), defaults, {
-    marginMs: margin === undefined ? 0 : (parseDuration(margin) as number),
-    ...(stale === undefined ? {} : { stale }),
-  })
-  const checked = resultOf(result)
-  let held: Watch | undefined
-  const owner = new SignalOwner(() => held !== undefined && watches.stop(held))
-  const started = checked.ok ? watches.add(checked, settings, owner) : checked
-  if (isWatch(started)) held = started
-  else owner.end(started)
-  return owner.signal
+/** The verb `watch` of an authority. */
+export class SignalWatches {
+  readonly #watches: Watches
+  readonly #defaults: WatchDefaults
+  /** The settings without options, which all watches of a requirement share. */
+  readonly #usual = new WeakMap<CompiledRequirement, WatchSettings>()
+
+  constructor(watches: Watches, defaults: WatchDefaults) {
+    this.#watches = watches
+    this.#defaults = defaults
+  }
+
+  /**
+   * Watches an accepted result. Throws `ERR_INVALID_ARGUMENT` for anything that is not the result of a check, and for
+   * invalid options.
+   */
+  watch(result: unknown, rawOptions: unknown): WatchSignal {
+    const { requirement, margin, stale } = parseInput(schema, rawOptions, 'options')
+    const needs = needsOf(requirement)
+    const settings =
+      margin === undefined && stale === undefined
+        ? this.#usualFor(needs)
+        : this.#settings(needs, parseDuration(margin ?? 0) as number, stale)
+    const checked = resultOf(result)
+    if (!checked.ok) return withDispose(AbortSignal.abort(checked))
+    const made = new SignalWatch(checked, settings, this.#watches)
+    const rejected = this.#watches.add(made)
+    if (rejected !== undefined) made.end(rejected)
+    return made.signal
+  }
+
+  #usualFor(requirement: CompiledRequirement): WatchSettings {
+    const known = this.#usual.get(requirement)
+    if (known !== undefined) return known
+    const made = this.#settings(requirement, 0, undefined)
+    this.#usual.set(requirement, made)
+    return made
+  }
+
+  #settings(
+    requirement: CompiledRequirement,
+    marginMs: number,
+    stale: Stale = this.#defaults.onStale === 'accept' ? 'keep' : 'end',
+  ): WatchSettings {
+    const limitMs = requirement.maxStalenessMs ?? this.#defaults.maxStalenessMs
+    return { requirement, marginMs, staleMs: stale === 'end' ? limitMs : Number.POSITIVE_INFINITY }
+  }
 }
 
 function needsOf(given: Requirement | CompiledRequirement | undefined): CompiledRequirement {
@@ -105,22 +113,44 @@ function needsOf(given: Requirement | CompiledRequirement | undefined): Compiled
   return given instanceof CompiledRequirement ? given : compileRequirement(given)
 }
 
-/** A signal and what it watches. */
-class SignalOwner implements WatchOwner {
-  readonly signal: WatchSignal
-  readonly #controller = new AbortController()
+const WATCH = Symbol('watch')
 
-  constructor(stop: () => void) {
-    const value = stop
-    this.signal = Object.defineProperty(this.#controller.signal, Symbol.dispose, {
-      value,
-    }) as WatchSignal
+/** A watch that aborts a signal. */
+class SignalWatch extends Watch {
+  readonly #controller = new AbortController()
+  readonly #watches: Watches
+
+  constructor(principal: Verified<unknown>, settings: WatchSettings, watches: Watches) {
+    super(principal, settings)
+    this.#watches = watches
+    Object.defineProperty(this.#controller.signal, WATCH, { value: this })
+    withDispose(this.#controller.signal)
+  }
+
+  get signal(): WatchSignal {
+    return this.#controller.signal as WatchSignal
   }
 
   end(reason: Rejected): void {
     this.#controller.abort(reason)
   }
+
+  stop(): void {
+    this.#watches.stop(this)
+  }
 }
+
+/** The prototype of the signals, so that none of them has a function of its own. */
+const WATCHED: object = Object.create(AbortSignal.prototype, {
+  [Symbol.dispose]: {
+    value(this: { readonly [WATCH]?: SignalWatch }): void {
+      this[WATCH]?.stop()
+    },
+  },
+}) as object
+
+const withDispose = (signal: AbortSignal): WatchSignal =>
+  Object.setPrototypeOf(signal, WATCHED) as WatchSignal
 
 const text = z.string()
 const count = z.number().check(z.int(), z.nonnegative())

@@ -22,15 +22,9 @@ const MAX_DELAY_MS = 60 * SECOND
 /** How often freshness is looked at while a watch depends on it. */
 const LEASE_STEP_MS = SECOND
 /** The number of watches that are judged before other work gets its turn. */
-const SLICE = 1000
+const SLICE = 500
 /** A pass may begin once this many times the duration of the last one has gone by. */
 const REST = 4
-
-/** What ends with a watch, such as a signal or a connection. */
-export interface WatchOwner {
-  /** Called once, unless the watch was stopped before. It may call this library. */
-  end(reason: Rejected): void
-}
 
 /** How to watch. */
 export interface WatchSettings {
@@ -41,19 +35,24 @@ export interface WatchSettings {
   readonly staleMs: number
 }
 
-/** One watch. */
-export interface Watch extends Due {
-  readonly owner: WatchOwner
-  readonly settings: WatchSettings
+/** One watch, and what ends with it. */
+export abstract class Watch implements Due {
+  dueAt = 0
+  place = -1
+  /** Whether the token was rotated and its successor is not known yet. */
+  isMoving = false
   /** The token, or since its rotation its successor. */
   principal: Verified<unknown>
-  /** Whether the token was rotated and its successor is not known yet. */
-  isMoving: boolean
-}
+  readonly settings: WatchSettings
 
-/** Whether a watch was started. */
-export const isWatch = (started: Watch | Rejected): started is Watch =>
-  Object.hasOwn(started, 'owner')
+  constructor(principal: Verified<unknown>, settings: WatchSettings) {
+    this.principal = principal
+    this.settings = settings
+  }
+
+  /** Called once, unless the watch was stopped before. It may call this library. */
+  abstract end(reason: Rejected): void
+}
 
 /** What the watches need of an authority. */
 export interface WatchesOptions {
@@ -98,17 +97,14 @@ export class Watches {
     return this.#queue.all().map(({ principal }) => principal)
   }
 
-  /**
-   * Watches a principal until it ends or is stopped. Returns why it is rejected already, and then calls nothing.
-   */
-  add(principal: Verified<unknown>, settings: WatchSettings, owner: WatchOwner): Watch | Rejected {
+  /** Starts a watch, until it ends or is stopped. Returns why it is rejected already, and then never calls `end`. */
+  add(watch: Watch): Rejected | undefined {
     if (this.#isClosed) return REJECTED.closed
-    const watch: Watch = { owner, settings, principal, isMoving: false, dueAt: 0, place: -1 }
     const rejected = this.#judge(watch)
     if (rejected !== undefined) return rejected
-    this.#leaseMs = Math.min(this.#leaseMs, settings.staleMs)
+    this.#leaseMs = Math.min(this.#leaseMs, watch.settings.staleMs)
     this.#arm()
-    return watch
+    return undefined
   }
 
   /** Stops a watch without ending it. Idempotent. */
@@ -154,7 +150,7 @@ export class Watches {
   #end(watch: Watch, reason: Rejected): void {
     if (watch.place === -1) return
     this.stop(watch)
-    watch.owner.end(reason)
+    watch.end(reason)
   }
 
   /** Lets a watch follow its token to the successor, as long as one can be found in time. */

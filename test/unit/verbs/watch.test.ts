@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type {
   Rejected,
@@ -151,7 +152,9 @@ describe('a watch', () => {
     fleet = await newFleet()
     const node = await fleet.start()
     const rejected = node.verify('no token') as Rejected
-    expect(node.watch(rejected).reason).toBe(rejected)
+    const life = node.watch(rejected)
+    expect(life.reason).toBe(rejected)
+    expect(() => life[Symbol.dispose]()).not.toThrow()
     expect(node.health().connections.watched).toBe(0)
   })
 
@@ -168,6 +171,22 @@ describe('a watch', () => {
     expect(node.watch(result, audience).reason.code).toBe('wrong_audience')
     const compiled = node.require({ scopes: ['orders:read'] })
     expect(node.watch(result, { requirement: compiled }).aborted).toBe(false)
+  })
+
+  it('has a signal that every API takes', async () => {
+    fleet = await newFleet()
+    const { life, node, issued } = await watched()
+    expect(life).toBeInstanceOf(AbortSignal)
+    expect(Object.keys(life)).toEqual([])
+    const any = AbortSignal.any([life, new AbortController().signal])
+    const waiting = once(new EventEmitter(), 'never', { signal: life })
+    const piping = new ReadableStream().pipeTo(new WritableStream(), { signal: life })
+    await node.revoke({ id: issued.id }, ACTOR)
+    await expect(waiting).rejects.toMatchObject({ cause: { code: 'revoked' } })
+    await expect(piping).rejects.toEqual({ ok: false, code: 'revoked' })
+    expect(any.reason).toBe(life.reason)
+    const request = fetch('http://127.0.0.1:1/', { signal: life })
+    await expect(request).rejects.toEqual({ ok: false, code: 'revoked' })
   })
 
   it('calls nobody and holds nothing once it is disposed', async () => {
