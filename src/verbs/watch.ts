@@ -83,7 +83,7 @@ export class SignalWatches {
         ? this.#usualFor(needs)
         : this.#settings(needs, parseDuration(margin ?? 0) as number, stale)
     const checked = resultOf(result)
-    if (!checked.ok) return withDispose(AbortSignal.abort(checked))
+    if (!checked.ok) return withDispose(AbortSignal.abort(reasonOf(checked)))
     const made = new SignalWatch(checked, settings, this.#watches)
     const rejected = this.#watches.add(made)
     if (rejected !== undefined) made.end(rejected)
@@ -132,7 +132,7 @@ class SignalWatch extends Watch {
   }
 
   end(reason: Rejected): void {
-    this.#controller.abort(reason)
+    this.#controller.abort(reasonOf(reason))
   }
 
   stop(): void {
@@ -148,6 +148,9 @@ const WATCHED: object = Object.create(AbortSignal.prototype, {
     },
   },
 }) as object
+
+// A copy, because `fetch` of Node adds a stack to the reason, and fails on a frozen one.
+const reasonOf = (rejected: Rejected): Rejected => ({ ...rejected })
 
 const withDispose = (signal: AbortSignal): WatchSignal =>
   Object.setPrototypeOf(signal, WATCHED) as WatchSignal
