@@ -4,7 +4,7 @@
  * @module
  */
 import { holdAdapter, releaseAdapter } from '../lib/adapter-refs.js'
-import { keepRestrictions } from '../verbs/keep-restrictions.js'
+import { RestrictionKeeper } from '../verbs/keep-restrictions.js'
 import type { Parts } from './parts.js'
 import { sweep } from './sweep.js'
 
@@ -35,15 +35,15 @@ export async function startParts(parts: Parts): Promise<void> {
   void trail.flush()
   // Last, so nothing is announced by an authority that fails to start.
   await parts.usage?.keeper.start()
-  scheduleSweep(parts)
+  scheduleSweep(parts, new RestrictionKeeper(parts))
 }
 
-function scheduleSweep(parts: Parts): void {
+function scheduleSweep(parts: Parts, restrictions: RestrictionKeeper): void {
   const { clock, state } = parts
   state.sweep = clock.setTimer(() => {
     if (state.closed) return
-    void sweep({ ...parts, keepRestrictions: () => keepRestrictions(parts) }).finally(() => {
-      if (!state.closed) scheduleSweep(parts)
+    void sweep({ ...parts, restrictions }).finally(() => {
+      if (!state.closed) scheduleSweep(parts, restrictions)
     })
   }, SWEEP_EVERY_MS)
 }

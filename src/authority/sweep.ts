@@ -23,6 +23,9 @@ const PURGE_EVERY_MS = HOUR
 // A node sends no rows for hours older than this, and has an hour for those that are on the way.
 const FOLD_AFTER_MS = MAX_ROW_AGE_MS + HOUR
 
+/** Between 1 and 2, so that the nodes do the same work at different times. */
+const spread = (): number => 1 + Math.random()
+
 /** The parts of usage that a sweep needs. */
 interface SweptUsage {
   readonly part: Pick<UsageStore, 'purge'>
@@ -34,8 +37,8 @@ export interface SweepParts {
   readonly index: RevocationIndex
   readonly follower: Follower
   readonly store: Pick<Store, 'purge' | 'audit' | 'restrictions'>
-  /** Keeps the restrictions of the store and of the log the same. Default: nothing. */
-  readonly keepRestrictions?: () => Promise<void>
+  /** Keeps the restrictions of the store and of the log the same; `undefined` if the store keeps none. */
+  readonly restrictions: { run(now: number, spread: number): Promise<void> } | undefined
   readonly trail: Pick<AuditTrail, 'note'>
   readonly callStore: StoreCall
   readonly options: {
@@ -60,7 +63,7 @@ export async function sweep(parts: SweepParts): Promise<void> {
   // No node's clock is behind by more than the skew, so nothing is dropped that a node would still accept.
   index.forget(now - MAX_SKEW_MS)
   void follower.compact(now - MAX_SKEW_MS)
-  if (now >= state.purgeAt) void parts.keepRestrictions?.().catch(() => undefined)
+  void parts.restrictions?.run(now, spread())
   void parts.usage?.lostLives.check(now).catch(() => undefined)
   // An outage only defers it to the next sweep.
   if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)
@@ -87,5 +90,5 @@ async function purge(parts: SweepParts, now: number): Promise<void> {
     await callStore(() => usage.part.purge(until), 'usage')
   }
   // Each node has a random time within the hour.
-  state.purgeAt = now + PURGE_EVERY_MS * (1 + Math.random())
+  state.purgeAt = now + PURGE_EVERY_MS * spread()
 }

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { DAY } from '../lib/duration.js'
+import { HOUR } from '../lib/duration.js'
 import { LIFTED } from '../policy/restriction.js'
 import type { RestrictedEntry } from '../revocation/index/entries.js'
 import { targetOf } from '../revocation/index/entries.js'
 import { entryOfRow, isSameRevision } from '../revocation/index/register-entry.js'
 import { MAX_TIME } from '../revocation/log/event-layout.js'
 import { type CheckedRestriction, listRestrictions } from '../store/checked-restrictions.js'
-import type { RestrictionTarget } from '../store/restrictions.js'
+import type { RestrictionStore, RestrictionTarget } from '../store/restrictions.js'
 import { horizon } from './aim.js'
 import type { Core } from './core.js'
 import { changeRegister } from './register-write.js'
@@ -23,10 +23,43 @@ type Keeper = Core & {
   readonly follower: { publish(entries: readonly RestrictedEntry[]): Promise<unknown> }
 }
 
-/** Compares every register with the store. Rejects like the store and the feed; safe to repeat. */
-export async function keepRestrictions(core: Keeper): Promise<void> {
-  const part = core.store.restrictions
-  if (part === undefined) return
+/**
+ * The share of the time until every existing token has expired after which an entry is extended. Nodes look four times as
+ * often, so half of that time is always left.
+ */
+const EXTEND_SHARE = 0.25
+const LOOK_SHARE = 0.125
+
+/** Runs on every node, at least once every two hours. */
+export class RestrictionKeeper {
+  readonly #core: Keeper
+  #dueAt = Number.NEGATIVE_INFINITY
+
+  constructor(core: Keeper) {
+    this.#core = core
+  }
+
+  /**
+   * Compares the registers with the store if that is due. Never rejects.
+   *
+   * @param now - A time on which several parties agree.
+   * @param spread - A random number from 1 to 2, so that the nodes look at different times.
+   */
+  async run(now: number, spread: number): Promise<void> {
+    const part = this.#core.store.restrictions
+    if (part === undefined || now < this.#dueAt) return
+    const leftMs = horizon(this.#core) - now
+    this.#dueAt = now + Math.min(HOUR, leftMs * LOOK_SHARE) * spread
+    try {
+      await keepRestrictions(this.#core, part, now)
+    } catch {
+      // An outage only defers it to the next sweep.
+      this.#dueAt = now
+    }
+  }
+}
+
+async function keepRestrictions(core: Keeper, part: RestrictionStore, now: number): Promise<void> {
   const unseen = new Map<string, RestrictedEntry>()
   for (const entry of core.index.registers.entries()) unseen.set(targetOf(entry), entry)
   const broken: RestrictionTarget[] = []
@@ -37,14 +70,13 @@ export async function keepRestrictions(core: Keeper): Promise<void> {
     const rows = await core.callStore(() => listRestrictions(part, page))
     for (const row of rows) {
       unseen.delete(targetOf({ kind: 'restricted', ...named(row.target) } as RestrictedEntry))
-      const found = compare(core, row)
+      const found = compare(core, row, now)
       if (found === 'broken') broken.push(row.target)
       else if (found !== undefined) extended.push(found)
     }
     if (rows.length < PAGE) break
     after = rows.at(-1)?.target
   }
-  const now = core.follower.time.stamp()
   for (const { target, value, expiresAt } of unseen.values())
     if (expiresAt > now) broken.push({ kind: target, value })
   if (extended.length > 0) await core.follower.publish(extended)
@@ -57,6 +89,7 @@ const named = ({ kind: target, value }: RestrictionTarget) => ({ target, value }
 function compare(
   core: Keeper,
   { target, record }: CheckedRestriction,
+  now: number,
 ): 'broken' | RestrictedEntry | undefined {
   const known = core.index.registers.get(target)
   if (record === undefined) return known === undefined ? undefined : 'broken'
@@ -64,8 +97,9 @@ function compare(
   if (known === undefined) return undefined
   if (!isSameRevision(record, known)) return 'broken'
   const entry = entryOfRow(record, horizon(core))
-  const isDue = record.state !== LIFTED && entry.expiresAt - known.expiresAt >= DAY
-  return isDue ? entry : undefined
+  const gained = entry.expiresAt - known.expiresAt
+  const isDue = record.state !== LIFTED && gained >= (entry.expiresAt - now) * EXTEND_SHARE
+  return isDue && gained > 0 ? entry : undefined
 }
 
 /** Writes what the log proves, if the store has something else. */

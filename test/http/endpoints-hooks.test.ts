@@ -428,6 +428,48 @@ describe('a hook', () => {
   })
 })
 
+describe('a restriction', () => {
+  it('makes a suspended token inactive, and refuses to rotate it', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword })
+    const { token, id } = await watchword.issue(INPUT)
+    await watchword.suspend({ id }, { actor: 'ops' })
+    expect((await ask('introspection', token)).body).toBe('{"active":false}')
+    expect((await ask('rotation', token)).status).toBe(401)
+    await watchword.restore({ id }, { actor: 'ops' })
+    expect((await ask('introspection', token)).body).toContain('"active":true')
+    expect((await ask('rotation', token)).status).toBe(200)
+  })
+
+  it('is introspected by the scopes that it leaves', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword })
+    const { token, id } = await watchword.issue({
+      ...INPUT,
+      scopes: ['orders:read', 'orders:write'],
+    })
+    await watchword.restrict({ id }, { actor: 'ops', deny: ['*:write'] })
+    expect(JSON.parse((await ask('introspection', token)).body)).toMatchObject({
+      scope: 'orders:read',
+    })
+  })
+
+  it('that freezes rotation gets 503 with the time of its end, and leaves the token valid', async () => {
+    const { watchword } = await rig()
+    const ask = await asking({ authority: watchword })
+    const { token } = await watchword.issue(INPUT)
+    await watchword.freeze({ rotate: true }, { actor: 'ops', for: '90s' })
+    const timed = await ask('rotation', token)
+    expect([timed.status, timed.headers['retry-after']]).toEqual([503, '90'])
+    await watchword.freeze({ rotate: true }, { actor: 'ops' })
+    const open = await ask('rotation', token)
+    expect([open.status, open.headers['retry-after']]).toEqual([503, undefined])
+    expect(verdict(watchword.verify(token))).toBe('ok')
+    await watchword.unfreeze({ actor: 'ops' })
+    expect((await ask('rotation', token)).status).toBe(200)
+  })
+})
+
 describe('a revocation', () => {
   it.each(['revocation', 'leak'] as const)(
     'that is uncertain gets 503 from the %s endpoint, until it is confirmed',

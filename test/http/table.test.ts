@@ -35,6 +35,10 @@ beforeAll(async () => {
   await watchword.rotate(superseded, { actor: 'ops' })
   const revoked = await issue({ scopes })
   await watchword.revoke({ token: revoked }, { actor: 'ops' })
+  const suspended = await issue({ scopes })
+  await watchword.suspend({ token: suspended }, { actor: 'ops' })
+  const restricted = await issue({ scopes })
+  await watchword.restrict({ token: restricted }, { actor: 'ops', to: ['eu:read'] })
   await clock.advance(HOUR + MINUTE)
   const foreign = await rig()
   tokens = {
@@ -46,6 +50,8 @@ beforeAll(async () => {
     expired,
     early: await issue({ scopes, notBefore: START + DAY }),
     revoked,
+    suspended,
+    restricted,
     superseded,
     foreign: (await foreign.watchword.issue({ ...base, scopes: ['orders:read'] })).token,
   }

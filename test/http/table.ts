@@ -37,6 +37,10 @@ export interface Tokens {
   readonly expired: string
   readonly early: string
   readonly revoked: string
+  /** Suspended, with the scopes of the good one. */
+  readonly suspended: string
+  /** Restricted to no scope of its own. */
+  readonly restricted: string
   readonly superseded: string
   /** From an authority with other keys. */
   readonly foreign: string
@@ -212,6 +216,11 @@ export function table(tokens: Tokens): readonly Row[] {
   bearer('an expired token', tokens.expired, INVALID)
   bearer('a token of tomorrow', tokens.early, INVALID)
   bearer('a revoked token', tokens.revoked, INVALID)
+  bearer('a suspended token', tokens.suspended, INVALID)
+  bearer('a restricted token', tokens.restricted, scope('orders:read'))
+  bearer('a restricted token, by the store', tokens.restricted, OK, '/stored')
+  bearer('a suspended token, by the store', tokens.suspended, INVALID, '/stored')
+  bearer('a suspended token, explained', tokens.suspended, because('suspended'), '/reasons')
   bearer('a superseded token', tokens.superseded, INVALID)
   bearer('a token of unknown keys', tokens.foreign, INVALID)
   bearer('a bound token elsewhere', tokens.bound, INVALID)

@@ -239,6 +239,7 @@ export class Process {
         usage: { keepMs: 0 },
       },
       usage: undefined,
+      restrictions: undefined,
       // Each sweep also purges.
       state: { closed: this.owner.dead, purgeAt: Number.NEGATIVE_INFINITY },
     })
