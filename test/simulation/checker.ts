@@ -5,6 +5,7 @@
  */
 import { decodeTime } from 'ulid'
 import type { SealedHead } from '../../src/feed/feed.js'
+import { INCOMPLETE } from '../../src/revocation/follower/epoch-writer.js'
 import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import {
   combine,
@@ -259,10 +260,10 @@ export class Checker {
       for (const entry of this.#contentOf(chunk, 'chunk', chunk)) into.add(entry)
   }
 
-  // No node would read a snapshot of events that were rolled back or not yet announced.
+  // No node would read a snapshot of events that were rolled back or not yet announced, nor of an earlier epoch.
   #hasSnapshot(head: SealedHead): boolean {
     const opened = openHead(this.#keys, head)
-    return 'failure' in opened || opened.second > 0
+    return 'failure' in opened || (opened.second > 0 && opened.second < INCOMPLETE)
   }
 
   #contentOf(
@@ -291,11 +292,15 @@ const isUnaware = ({ follower, isCutOff }: Process): boolean => isCutOff && foll
 
 /** Whether the process has applied the acknowledged entry. */
 const knows = (process: Process, { entry, tokens }: Acked): boolean =>
-  tokens.every((token) => process.ends(token, entry))
+  entry.kind === 'restricted'
+    ? process.covers(entry)
+    : tokens.every((token) => process.ends(token, entry))
 
 /** Whether the process rejects the token, fresh or not: it is revoked, expired, or not yet valid on its clock. */
 const refuses = (process: Process, { entry, tokens }: Acked): boolean =>
-  tokens.every((token) => process.ends(token, entry) || process.isOutOfTime(token))
+  entry.kind === 'restricted'
+    ? process.covers(entry)
+    : tokens.every((token) => process.ends(token, entry) || process.isOutOfTime(token))
 
 /** The latest time covered by a revocation of each target. */
 class Holdings {

@@ -9,7 +9,11 @@ import type { Position } from '../../src/feed/feed.js'
 import type { IncidentKind } from '../../src/observe/incident-kind.js'
 import { Follower } from '../../src/revocation/follower/follower.js'
 import type { FollowerKeys, StoreChanges } from '../../src/revocation/follower/follower-options.js'
-import type { RevocationEntry, RotatedEntry } from '../../src/revocation/index/entries.js'
+import type {
+  RestrictedEntry,
+  RevocationEntry,
+  RotatedEntry,
+} from '../../src/revocation/index/entries.js'
 import {
   REVOKED,
   RevocationIndex,
@@ -182,6 +186,33 @@ export class Process {
   async rotate(entry: RotatedEntry): Promise<Position> {
     await this.#keep(entry, this.follower.time.stamp())
     return this.follower.publish([entry])
+  }
+
+  /** Restricts as an authority does: by compare-and-set in the store, then in the index and the feed. */
+  async restrict(
+    subject: string,
+    state: string,
+    expiresAt: number,
+  ): Promise<{ readonly entry: RestrictedEntry; readonly position: Position }> {
+    const { store } = this.#options
+    for (;;) {
+      await store.ask(this.owner)
+      const revision = store.revisionOf(subject) + 1
+      await store.ask(this.owner)
+      const target = { target: 'subject', value: subject, descent: null } as const
+      const entry = { kind: 'restricted', ...target, revision, state, expiresAt } as const
+      const isWritten = store.write(entry, this.follower.time.stamp())
+      // The response may be lost.
+      await store.ask(this.owner)
+      if (!isWritten) continue
+      this.index.apply(entry)
+      return { entry, position: await this.follower.publish([entry]) }
+    }
+  }
+
+  /** Whether it has applied the entry, or a later one of the same target. */
+  covers(entry: RevocationEntry): boolean {
+    return this.index.covers(entry)
   }
 
   async #keep(entry: RevocationEntry, at: number): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RevocationEntry } from '../../src/revocation/index/entries.js'
+import type { RestrictedEntry, RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { RevocationIndex } from '../../src/revocation/index/revocation-index.js'
 import { type Owner, START, type Time } from './time.js'
 
@@ -37,6 +37,7 @@ export class SharedStore {
   readonly keys: string[] = []
   readonly #time: Time
   #rows: readonly Row[] = []
+  readonly #revisions = new Map<string, number>()
   #arrivals = 0
 
   constructor(time: Time, { durable, hasClock }: StoreOptions) {
@@ -65,6 +66,19 @@ export class SharedStore {
   /** Stores a revocation or a rotation that was made at that time. */
   keep(entry: RevocationEntry, at: number): void {
     this.#rows = [...this.#rows, { arrival: ++this.#arrivals, entry, at }]
+  }
+
+  /** The last revision of a subject's register; 0 if it has none. */
+  revisionOf(subject: string): number {
+    return this.#revisions.get(subject) ?? 0
+  }
+
+  /** Stores the next revision of a register, by compare-and-set. Returns whether it did. */
+  write(entry: RestrictedEntry, at: number): boolean {
+    if (this.revisionOf(entry.value) !== entry.revision - 1) return false
+    this.#revisions.set(entry.value, entry.revision)
+    this.keep(entry, at)
+    return true
   }
 
   /** Loads everything that arrived after the cursor into an index. */

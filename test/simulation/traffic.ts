@@ -4,6 +4,7 @@
  * @module
  */
 import { ulid } from 'ulid'
+import { LIFTED, SUSPENDED, writeState } from '../../src/policy/restriction.js'
 import type { RevocationEntry } from '../../src/revocation/index/entries.js'
 import type { TokenFacts } from '../../src/revocation/index/revocation-index.js'
 import { bornAt } from './checker.js'
@@ -14,6 +15,12 @@ import type { World } from './world.js'
 const SUBJECTS = ['svc_mail', 'svc_billing', 'svc_search'] as const
 // Tokens live as long as a world, and are expired on a clock that is more than an hour ahead.
 const TOKEN_TTL_MS = 20 * 60_000
+
+const STATES = [
+  LIFTED,
+  writeState(SUSPENDED),
+  writeState({ enforced: { to: ['orders:read'], until: null } }),
+] as const
 
 /** The users of a world. */
 export class Traffic {
@@ -100,6 +107,24 @@ export class Traffic {
       const issuedAt = Math.max(now, token.issuedAt)
       this.#note({ ...token, id: ulid(now, dice.next), generation: generation + 1, issuedAt })
       then(by)
+    })
+  }
+
+  /** Suspends, limits or restores a subject. */
+  restrict(): void {
+    const by = this.#awake()
+    if (by === undefined) return
+    const { dice, checker } = this.#world
+    const subject = dice.pick(SUBJECTS)
+    const state = dice.pick(STATES)
+    const work = by.restrict(subject, state, START + TOKEN_TTL_MS)
+    let acked: RevocationEntry | undefined
+    const written = work.then(({ entry, position }) => {
+      acked = entry
+      return position
+    })
+    this.#do(by, `restricts ${subject} to ${state}`, written, (name) => {
+      if (acked !== undefined) checker.acknowledged(name, acked, [])
     })
   }
 

@@ -61,10 +61,13 @@ export class World {
   readonly incidents = new Map<IncidentKind, number>()
   readonly #maxLog: number
   readonly #renewMs: number
+  readonly #restricts: number
   readonly #trace: ((line: string) => void) | undefined
   readonly #suspendedAt = new WeakMap<MachineClock, number>()
 
-  constructor(seed: string, trace?: (line: string) => void) {
+  /** @param restricts - How often an action is a restriction, from 0 to 1. */
+  constructor(seed: string, trace?: (line: string) => void, restricts = 0) {
+    this.#restricts = restricts
     const { time, broker } = this
     const dice = new Dice(seed)
     this.dice = dice
@@ -255,6 +258,11 @@ export class World {
 
   #act(): void {
     const { traffic, dice } = this
+    // Draws nothing in worlds without restrictions, which stay as they are.
+    if (this.#restricts > 0 && dice.chance(this.#restricts)) {
+      traffic.restrict()
+      return
+    }
     const roll = dice.next()
     if (roll < 0.22) traffic.revokeToken()
     else if (roll < 0.3) traffic.revokeSubject()
@@ -274,8 +282,12 @@ export class World {
 }
 
 /** Creates a world, runs it, and returns its result. */
-export async function live(seed: string, trace?: (line: string) => void): Promise<Outcome> {
-  const world = new World(seed, trace)
+export async function live(
+  seed: string,
+  trace?: (line: string) => void,
+  restricts = 0,
+): Promise<Outcome> {
+  const world = new World(seed, trace, restricts)
   let violation: Violation | undefined
   try {
     await world.run()
