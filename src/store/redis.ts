@@ -19,6 +19,7 @@ import { Standby } from '../clients/redis/standby.js'
 import { adapterOptions } from '../lib/adapter-options.js'
 import { auditMethods } from './redis/audit.js'
 import { openStore } from './redis/open.js'
+import { restrictionMethods } from './redis/restrictions.js'
 import { otherMethods } from './redis/revocations.js'
 import { tokenMethods } from './redis/tokens.js'
 import { usageMethods } from './redis/usage.js'
@@ -82,6 +83,7 @@ export function redisStore(
     ...tokenMethods(run),
     ...otherMethods(run),
     usage: usageMethods(run),
+    restrictions: restrictionMethods(run),
     audit: auditMethods(run),
     now: () => redisNow(run),
     identity: () => redisIdentity(run),

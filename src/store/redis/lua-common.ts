@@ -19,6 +19,7 @@
  * - `changes`: `r:` and the id of each stored revocation, `t:` and the id of each token that was superseded or
  *   succeeded, by the number of its last change; `change`: the highest number
  * - `pending`: ids of stored revocations with rows left to mark, oldest first
+ * - the keys of restrictions: see `lua-restrictions.ts`
  * - the keys of usage: see `lua-usage.ts`
  * - the keys of the audit: see `lua-audit.ts`
  *
@@ -223,6 +224,17 @@ local function insert(row, flat)
   -- Marking may already have passed this id.
   local revocation = deadBy(row)
   if revocation then mark(row, revocation) end
+end
+`
+
+/** Defines `register`, which reads a register of restrictions. A lost one is reported as broken, not as missing. */
+export const REGISTERS = `
+local function register(id)
+  local row, flat = readRow('restriction', id)
+  if row == nil and redis.call('ZSCORE', key('restrictions'), id) then
+    return { id = id, broken = true }, { 'id', id }
+  end
+  return row, flat
 end
 `
 

@@ -8,7 +8,10 @@
 
 import { BATCH, defineScript } from '../../clients/redis/script.js'
 import { AUDIT } from './lua-audit.js'
-import { plain, vital } from './lua-common.js'
+import { plain, REGISTERS, vital } from './lua-common.js'
+
+/** The maximum number of registers of restrictions in a page of changes. */
+const REGISTERS_PAGE = 100
 
 const SETTLE_BATCH = `
 local LISTS = { family = 'family', subject = 'subject', key = 'keyId', audience = 'audience' }
@@ -99,18 +102,19 @@ return { ARGV[1], state, redis.call('HGET', key('revocation', ARGV[2]), 'matched
  * Reads a page of changes. Arguments: the number of the last change read, the last score and member read, the page
  * size. Without arguments, returns the start position.
  *
- * Returns `page`, the next position in the same three parts, whether there is more, the revocations, the tokens.
+ * Returns `page`, the next position in the same three parts, whether there is more, the revocations, the tokens, the
+ * registers of restrictions.
  */
 export const CHANGES = defineScript(
-  vital(`
+  vital(`${REGISTERS}
 local list, last = key('changes'), tonumber(redis.call('GET', key('change')) or '0')
 local function newest()
   local top = redis.call('ZRANGE', list, 0, 0, 'REV', 'WITHSCORES')
   return tostring(last), top[2] or '0', top[1] or ''
 end
-local revocations, tokens = {}, {}
+local revocations, tokens, registers = {}, {}, {}
 local function page(number, score, member, more)
-  return { ARGV[1], 'page', number, score, member, more and '1' or '0', revocations, tokens }
+  return { ARGV[1], 'page', number, score, member, more and '1' or '0', revocations, tokens, registers }
 end
 if ARGV[2] == '' then
   local number, score, member = newest()
@@ -129,12 +133,20 @@ for i = 1, count do
   if kind == 'r' then
     local _, flat = readRow('revocation', id)
     revocations[#revocations + 1] = flat or { 'id', id }
+  elseif kind == 'x' then
+    local _, flat = register(id)
+    if flat then registers[#registers + 1] = flat end
+    -- A register may be large.
+    if #registers == ${REGISTERS_PAGE} then
+      count = i
+      break
+    end
   else
     local _, flat = token(id)
     if flat then tokens[#tokens + 1] = flat end
   end
 end
-if #found / 2 > limit then
+if #found / 2 > count then
   return page(found[2 * count], found[2 * count], found[2 * count - 1], true)
 end
 local number, score, member = newest()

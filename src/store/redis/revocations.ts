@@ -10,6 +10,7 @@ import { auditArgs } from './audit-rows.js'
 import { INSERT_KEY, LIST_KEYS, PURGE_KEYS, REWRAP_KEY } from './lua-keys.js'
 import { CHANGES, LIST_REVOCATIONS, PURGE_REVOCATIONS, REVOKE, SETTLE } from './lua-revocations.js'
 import { PURGE_TOKENS } from './lua-tokens.js'
+import { restrictionOf } from './restrictions.js'
 import { keyArgs, keyOf, revocationArgs, revocationOf, tokenOf } from './rows.js'
 
 type OtherMethods = Pick<
@@ -57,10 +58,11 @@ const CURSOR = /^(\d+)\.(\d+)\.(.*)$/s
 async function readChanges(run: Run, after: string | null, limit: number): Promise<Changes> {
   const place = after === null ? ['', '', ''] : (CURSOR.exec(after)?.slice(1) ?? ['0', '0', ''])
   const { rest } = await run(CHANGES, ...place, String(Math.min(limit, BATCH)))
-  const [number, score, member, more, revocations, tokens] = rest
+  const [number, score, member, more, revocations, tokens, registers] = rest
   return {
     revocations: (revocations as unknown[]).map(revocationOf),
     superseded: (tokens as unknown[]).map(tokenOf),
+    restrictions: (registers as unknown[]).map(restrictionOf),
     cursor: [number, score, member].map(textOf).join('.'),
     more: textOf(more) === '1',
   }

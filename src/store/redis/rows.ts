@@ -119,7 +119,12 @@ function textFor(value: unknown): string {
   return typeof value === 'boolean' ? String(Number(value)) : String(value)
 }
 
-function recordOf<T extends object>(columns: Columns<T>, reply: unknown, missing: Missing<T>): T {
+/** The record in a reply of alternating names and values. */
+export function recordOf<T extends object>(
+  columns: Columns<T>,
+  reply: unknown,
+  missing: Missing<T>,
+): T {
   if (!Array.isArray(reply)) throw new Error('redis returned a reply that is not a row')
   const fields = new Map<string, string>()
   for (let at = 0; at + 1 < reply.length; at += 2)

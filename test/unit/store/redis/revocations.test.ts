@@ -63,10 +63,11 @@ describe('a revocation in Redis', () => {
 
 describe('the changes in Redis', () => {
   it('continue from the cursor, and from the beginning for a cursor of another store', async () => {
-    const rest = ['7', '12', 'a.b\nc', '1', [], []]
+    const rest = ['7', '12', 'a.b\nc', '1', [], [], []]
     const { methods, argsOf } = methodsOn([[CHANGES, () => ({ rest })]])
     const page = await methods.changes(null, 5)
-    expect(page).toEqual({ revocations: [], superseded: [], cursor: '7.12.a.b\nc', more: true })
+    const items = { revocations: [], superseded: [], restrictions: [] }
+    expect(page).toEqual({ ...items, cursor: '7.12.a.b\nc', more: true })
     await methods.changes(page.cursor, BATCH + 1)
     await methods.changes('a cursor of an SQL store', 5)
     expect(argsOf(CHANGES)).toEqual([
