@@ -12,7 +12,7 @@ import { bare } from '../lib/fields.js'
 import { invalidArgument, invalidOption } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import { decisions, type RequestContext } from '../observe/channels.js'
-import type { Verified, VerifyResult } from '../types.js'
+import type { Verified, VerifyResult, WatchSignal } from '../types.js'
 import { type Direct, directOf } from '../verbs/direct.js'
 import type { CompiledRequirement } from '../verbs/requirement.js'
 import { keepRefusal, Passed } from './auth.js'
@@ -47,6 +47,8 @@ export interface Guard<Request, Claims> {
     outcome: Outcome<Claims>,
     keep: (passed: Passed<Claims>) => void,
   ): Refusal | undefined
+  /** The rejection of a request that passed, and whose token has ended since. */
+  ended(request: Request, life: WatchSignal): Refusal
 }
 
 /**
@@ -82,6 +84,7 @@ export function makeGuard<Request, Claims>(
     options,
     check: (request) => check.decide(request),
     admit: (request, outcome, keep) => check.admit(request, outcome, keep),
+    ended: (request, life) => check.ended(request, life),
   }
 }
 
@@ -138,6 +141,12 @@ class Check<Request, Claims> {
   ): Refusal | undefined {
     const refused = outcome.ok ? this.#keepingFault(request, outcome, keep) : outcome
     if (refused !== undefined) keepRefusal(request, refused.outcome)
+    return refused
+  }
+
+  ended(request: Request, { reason }: WatchSignal): Refusal {
+    const refused = this.#parts.refusals.of(own(reason, 'code'))
+    keepRefusal(request, refused.outcome)
     return refused
   }
 

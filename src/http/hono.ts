@@ -9,7 +9,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { Verified, WatchSignal } from '../types.js'
 import { keepAuth } from './auth.js'
 import { makeGuard } from './bearer.js'
-import { cutBody, cutResponse, isUpgrade } from './cut.js'
+import { cutHandler, cutResponse, isUpgrade } from './cut.js'
 import { isForm, readWebStream } from './endpoints/body.js'
 import type { EndpointAdapter } from './endpoints/endpoint.js'
 import { makeEndpoints, type TokenEndpoints } from './endpoints/endpoints.js'
@@ -109,7 +109,7 @@ export function requireToken<Claims>(
       life = passed.life
     })
     if (refused === undefined) {
-      await passOn(c, next, life)
+      await passOn(c, next, life, () => responseOf(guard.ended(c, life as WatchSignal)))
       // Set after the handler, so it cannot remove them from its response.
       for (const [name, value] of Object.entries(headers)) c.header(name, value)
       return
@@ -120,21 +120,26 @@ export function requireToken<Claims>(
 }
 
 /** Runs the handlers, and ends with the token what they leave open. */
-async function passOn(c: Context, next: Next, life: WatchSignal | undefined): Promise<void> {
+async function passOn(
+  c: Context,
+  next: Next,
+  life: WatchSignal | undefined,
+  refuse: () => Response,
+): Promise<void> {
   if (life === undefined) return next()
   const request = nodeRequestOf(c.env)
-  const response = nodeResponseOf(c.env)
-  if (request !== undefined && (response !== undefined || isUpgrade(request))) {
-    cutResponse(life, request, response as ServerResponse)
+  const outgoing = nodeResponseOf(c.env)
+  if (request !== undefined && (outgoing !== undefined || isUpgrade(request))) {
+    cutResponse(life, request, outgoing as ServerResponse)
     return next()
   }
-  try {
+  const run = async () => {
     await next()
-    c.res = cutBody(life, c.res)
-  } catch (error) {
-    life[Symbol.dispose]()
-    throw error
+    return life.aborted ? new Response() : c.res
   }
+  const response = await cutHandler(life, c.req.raw, run, refuse)
+  // Assigning the same response would copy it.
+  if (response !== c.res) c.res = response
 }
 
 /** Hono's exception with the fields of a `RefusalError`. */

@@ -7,10 +7,17 @@ import type { WatchSignal } from '../types.js'
 import { keepAuth, keepNamed } from './auth.js'
 import { checkHandler } from './authority-check.js'
 import { makeGuard } from './bearer.js'
-import { cutBody } from './cut.js'
+import { cutHandler, cutResponse } from './cut.js'
 import type { TokenAuthority, TokenOptions } from './options.js'
 import type { RequestAdapter } from './request-adapter.js'
-import { isEncryptedIn, joinedAuthorization, responseOf, withHeaders } from './web-request.js'
+import {
+  isEncryptedIn,
+  joinedAuthorization,
+  nodeRequestOf,
+  nodeResponseOf,
+  responseOf,
+  withHeaders,
+} from './web-request.js'
 
 export { authOf, optionalAuthOf } from './auth.js'
 export type { LogFields } from './log-fields.js'
@@ -69,11 +76,14 @@ export function protect<Claims, R extends Request = Request, Rest extends unknow
       life = passed.life
     })
     if (refused !== undefined) return responseOf(refused)
-    try {
-      return cutBody(life, withHeaders(await handler(request, ...rest), headers))
-    } catch (error) {
-      life?.[Symbol.dispose]()
-      throw error
+    const run = async () => withHeaders(await handler(request, ...rest), headers)
+    if (life === undefined) return run()
+    const watched = life
+    const [incoming, outgoing] = [nodeRequestOf(rest[0]), nodeResponseOf(rest[0])]
+    if (incoming === undefined || outgoing === undefined) {
+      return cutHandler(watched, request, run, () => responseOf(guard.ended(request, watched)))
     }
+    cutResponse(watched, incoming, outgoing)
+    return run()
   }
 }
