@@ -15,12 +15,13 @@ export function offerReports(
   { authenticate, tokens, keys, health }: Watchword,
   parts: Parts,
 ): void {
-  const { options, clock } = parts
+  const { options, clock, index } = parts
   const own = parts.usage?.own
   registerReportSource(authenticate, {
     issuer: options.issuer,
     now: () => clock.now(),
     policy: (name) => options.policies.get(name),
+    limits: (token) => index.registers.limits(token, clock.now()),
     get: tokens.get,
     list: tokens.list,
     count: tokens.count,

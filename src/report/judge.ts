@@ -7,6 +7,7 @@
  * @module
  */
 import { DAY } from '../lib/duration.js'
+import type { Limits } from '../policy/limits.js'
 import { type Policy, rotateAtOf } from '../policy/policy.js'
 import { covers } from '../policy/scopes.js'
 import type { TokenInfo } from '../verbs/inputs.js'
@@ -27,6 +28,7 @@ export const RISKS: Readonly<Record<FindingKind, Risk>> = {
   too_many: 'medium',
   old_policy: 'medium',
   old_key: 'low',
+  restricted: 'low',
   no_owner: 'low',
   unknown: 'low',
 }
@@ -39,6 +41,8 @@ export interface Facts {
   readonly policy: (name: string) => Policy | undefined
   /** How many times the key with this id was replaced since; `undefined` if the key is not known. */
   readonly replaced: (keyId: string) => number | undefined
+  /** What restricts the token at present. */
+  readonly limits: (token: TokenInfo) => Limits | undefined
 }
 
 /** Makes a finding about a token. */
@@ -61,6 +65,7 @@ export function judge(use: TokenUse, facts: Facts): readonly Finding[] {
     overdue(token, facts),
     oldPolicy(token, facts),
     oldKey(token, facts),
+    restricted(token, facts),
     token.owner === null
       ? finding('no_owner', token, 'no owner is recorded', 'set one with tokens.update')
       : undefined,
@@ -161,4 +166,17 @@ function oldKey(token: TokenInfo, { replaced }: Facts): Finding | undefined {
   if (times === undefined || times < 2) return undefined
   const evidence = `its key was replaced ${times} times since`
   return finding('old_key', token, evidence, 'rotate it: the successor has the current key')
+}
+
+function restricted(token: TokenInfo, { limits }: Facts): Finding | undefined {
+  const found = limits(token)
+  if (found === undefined) return undefined
+  const end = found.until === Number.POSITIVE_INFINITY ? '' : ` until ${minute(found.until)}`
+  const isEnforced = found.to.length + found.deny.length > 0
+  const evidence = found.suspended
+    ? 'suspended'
+    : isEnforced
+      ? 'its scopes are restricted'
+      : 'a restriction is on trial'
+  return finding('restricted', token, evidence + end, 'decide: restore it, or revoke it')
 }

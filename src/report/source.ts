@@ -9,6 +9,7 @@ import type { KeyInfo } from '../keys/key-info.js'
 import { invalidArgument } from '../lib/invalid.js'
 import { describe } from '../lib/quote.js'
 import { sharedTable } from '../lib/shared-table.js'
+import type { Limits } from '../policy/limits.js'
 import type { Policy } from '../policy/policy.js'
 import type { UsageRow } from '../store/usage.js'
 import type { VerifyResult } from '../types.js'
@@ -46,6 +47,8 @@ export interface ReportSource {
   readonly issuer: string
   now(): number
   policy(name: string): Policy | undefined
+  /** What restricts a token at present. */
+  limits(token: TokenInfo): Limits | undefined
   get(id: string): Promise<TokenInfo | undefined>
   list(query: TokenQuery): Promise<TokenPage>
   count(query: TokenCountQuery): Promise<number>

@@ -65,6 +65,7 @@ export async function sprawl(
       longLivedMs: parseDuration(parsed.longLived) ?? LONG_LIVED_MS,
       policy: (name) => source.policy(name),
       replaced: replacements(source.keys()),
+      limits: (token) => source.limits(token),
     },
   })
   for await (const { items, corrupt } of livePages(source, {})) {

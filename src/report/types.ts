@@ -27,6 +27,8 @@ export type FindingKind =
   | 'old_policy'
   /** Sealed by a key that was replaced more than once since. */
   | 'old_key'
+  /** Suspended or restricted at present. */
+  | 'restricted'
   /** Has no owner. */
   | 'no_owner'
   /**

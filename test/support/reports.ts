@@ -28,6 +28,7 @@ export function sprawlReport(live = 10): SprawlReport {
       too_many: 0,
       old_policy: 0,
       old_key: 0,
+      restricted: 0,
       no_owner: 1,
       unknown: 0,
     },

@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<FindingKind, string>> = {
   too_many: 'Many tokens of one subject',
   old_policy: 'Outdated policy',
   old_key: 'Old key',
+  restricted: 'Restricted',
   no_owner: 'Without an owner',
   unknown: 'Use not known',
 }

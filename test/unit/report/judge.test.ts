@@ -4,6 +4,7 @@
  * @module
  */
 import { describe, expect, it } from 'vitest'
+import { limitsOf, type RestrictionState } from '../../../src/policy/limits.js'
 import { type Facts, judge } from '../../../src/report/judge.js'
 import type { Coverage, FindingKind } from '../../../src/report/types.js'
 import type { TokenUse } from '../../../src/report/use.js'
@@ -70,6 +71,7 @@ const facts = (given: Partial<Facts> = {}): Facts => ({
         }
       : undefined,
   replaced: () => 0,
+  limits: () => undefined,
   ...given,
 })
 
@@ -196,6 +198,21 @@ describe('the findings about a token', () => {
     expect(kinds({}, used, { replaced: () => 1 })).toEqual([])
     expect(kinds({}, used, { replaced: () => 2 })).toEqual(['old_key'])
     expect(kinds({}, used, { replaced: () => undefined })).toEqual([])
+  })
+
+  it('report a token that is suspended, restricted or on trial, and until when', () => {
+    const evidence = (...states: readonly RestrictionState[]) =>
+      judge({ ...UNUSED, ...used, token: TOKEN }, facts({ limits: () => limitsOf(states, NOW) }))
+        .filter(({ kind }) => kind === 'restricted')
+        .map((each) => each.evidence)
+    const limit = { to: ['a'], until: null }
+    expect(evidence({ suspended: { until: null } })).toEqual(['suspended'])
+    expect(evidence({ suspended: { until: NOW + DAY }, enforced: limit })).toEqual([
+      `suspended until ${new Date(NOW + DAY).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+    ])
+    expect(evidence({ enforced: limit })).toEqual(['its scopes are restricted'])
+    expect(evidence({ reported: limit })).toEqual(['a restriction is on trial'])
+    expect(evidence({ suspended: { until: NOW } })).toEqual([])
   })
 
   it('report a token without an owner', () => {

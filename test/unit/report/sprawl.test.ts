@@ -125,6 +125,18 @@ describe('sprawl', () => {
     }
   })
 
+  it('reports tokens that are suspended or restricted', async () => {
+    const { watchword } = await rig()
+    const { id } = await issue(watchword, 'a')
+    await issue(watchword, 'b')
+    await watchword.suspend({ id }, { actor: 'ops' })
+    expect((await sprawl(watchword)).counts.restricted).toBe(1)
+    await watchword.restrict({ subject: 'b' }, { actor: 'ops', to: ['orders:read'] })
+    expect((await sprawl(watchword)).counts.restricted).toBe(2)
+    await watchword.restore({ id }, { actor: 'ops' })
+    expect((await sprawl(watchword)).counts.restricted).toBe(1)
+  })
+
   it('counts rows that were edited, and reads on', async () => {
     const { watchword, store, clock, root } = await rig({}, { store: sharedStore() })
     const { id } = await issue(watchword, 'a')
