@@ -123,8 +123,8 @@ export interface Watchword<
    * const result = watchword.verify(token, { scopes: ['events:read'] })
    * if (result.ok) {
    *   const life = watchword.watch(result, { requirement: { scopes: ['events:read'] } })
-   *   life.addEventListener('abort', () => socket.destroy())
-   *   socket.once('close', () => life[Symbol.dispose]())
+   *   life.addEventListener('abort', () => console.log(`disconnect: ${life.reason.code}`))
+   *   life[Symbol.dispose]()
    * }
    * ```
    */

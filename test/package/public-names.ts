@@ -58,6 +58,7 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
     'logFields',
     'optionalAuthOf',
     'protect',
+    'protectUpgrade',
     'requireToken',
     'tokenEndpoints',
   ],
