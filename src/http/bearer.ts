@@ -316,7 +316,8 @@ class Check<Request, Claims> {
   }
 }
 
-const noWatch = () =>
+/** The error for an authority that cannot watch. */
+export const noWatch = (): WatchwordError<'ERR_INVALID_OPTION'> =>
   invalidOption(
     'cut',
     'expected an authority with watch, as createWatchword returns; a wrapper must pass it on',

@@ -1,5 +1,5 @@
 /**
- * The Model Context Protocol: a token verifier for the `requireBearerAuth` of its SDK.
+ * The Model Context Protocol: a token verifier for the `requireBearerAuth` of its SDK, and the end of its streams.
  *
  * @module
  */
@@ -14,6 +14,8 @@ import { checkAuthority } from './authority-check.js'
 import { optionFields, type TokenAuthority } from './options.js'
 import { own } from './own.js'
 
+export type { McpStreamGuard } from './mcp-streams.js'
+export { cutStreams } from './mcp-streams.js'
 export type { TokenAuthority } from './options.js'
 
 /** Options of a verifier, besides the authority. */

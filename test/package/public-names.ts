@@ -51,7 +51,7 @@ export const PUBLIC_NAMES: Readonly<Record<string, readonly string[]>> = {
   ],
   'watchword/hono': ['authOf', 'logFields', 'optionalAuthOf', 'requireToken', 'tokenEndpoints'],
   'watchword/koa': ['authOf', 'logFields', 'optionalAuthOf', 'requireToken', 'tokenEndpoints'],
-  'watchword/mcp': ['mcpVerifier'],
+  'watchword/mcp': ['cutStreams', 'mcpVerifier'],
   'watchword/node': [
     'authOf',
     'formatChallenge',
