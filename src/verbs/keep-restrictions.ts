@@ -7,7 +7,7 @@
 import { HOUR } from '../lib/duration.js'
 import { LIFTED } from '../policy/restriction.js'
 import type { RestrictedEntry } from '../revocation/index/entries.js'
-import { targetOf } from '../revocation/index/entries.js'
+import { isLaterRevision, targetOf } from '../revocation/index/entries.js'
 import { entryOfRow, isSameRevision } from '../revocation/index/register-entry.js'
 import { MAX_TIME } from '../revocation/log/event-layout.js'
 import { type CheckedRestriction, listRestrictions } from '../store/checked-restrictions.js'
@@ -70,7 +70,7 @@ async function keepRestrictions(core: Keeper, part: RestrictionStore, now: numbe
     const rows = await core.callStore(() => listRestrictions(part, page))
     for (const row of rows) {
       unseen.delete(targetOf({ kind: 'restricted', ...named(row.target) } as RestrictedEntry))
-      const found = compare(core, row, now)
+      const found = (await later(core, row)) ?? compare(core, row, now)
       if (found === 'broken') broken.push(row.target)
       else if (found !== undefined) extended.push(found)
     }
@@ -85,6 +85,23 @@ async function keepRestrictions(core: Keeper, part: RestrictionStore, now: numbe
 
 const named = ({ kind: target, value }: RestrictionTarget) => ({ target, value })
 
+/**
+ * The entry of a row that this node does not have yet, if an authority wrote it: the response of the store may have been
+ * lost. This node applies it.
+ */
+async function later(
+  core: Keeper,
+  { target, record }: CheckedRestriction,
+): Promise<RestrictedEntry | undefined> {
+  if (record === undefined) return undefined
+  const entry = entryOfRow(record, horizon(core))
+  const known = core.index.registers.get(target)
+  if (known !== undefined && !isLaterRevision(entry, known)) return undefined
+  if ((await core.tagger.checkRestriction(record)) !== 'intact') return undefined
+  core.index.apply(entry)
+  return entry
+}
+
 /** What is to be done about a row: `broken` if it may have to be written, an entry to publish, or nothing. */
 function compare(
   core: Keeper,
@@ -93,7 +110,6 @@ function compare(
 ): 'broken' | RestrictedEntry | undefined {
   const known = core.index.registers.get(target)
   if (record === undefined) return known === undefined ? undefined : 'broken'
-  // The reconciler checks and applies registers that this node does not have.
   if (known === undefined) return undefined
   if (!isSameRevision(record, known)) return 'broken'
   const entry = entryOfRow(record, horizon(core))

@@ -103,6 +103,25 @@ describe('a restriction', () => {
     expect(verdict(node.verify(token))).toBe('suspended')
   })
 
+  it('that was written although the response was lost takes effect with the next comparison', async () => {
+    fleet = await newFleet({ feed: rarelyPolled(), maxStaleness: '1h' })
+    const store = around(fleet.store, async (method, call) => {
+      const result = await call()
+      if (method === 'restrictions.write') throw new Error('connection reset')
+      return result
+    })
+    const node = await fleet.start({ store, audit: false })
+    const other = await fleet.start()
+    const { token } = await issueOn(node)
+    expect(await codeOf(node.suspend(TARGET, ACTOR))).toBe('ERR_STORE_UNAVAILABLE')
+    expect(await tampering(sweep)).toEqual([])
+    expect([node, other].map((each) => verdict(each.verify(token)))).toEqual([
+      'suspended',
+      'suspended',
+    ])
+    expect(await rowOf(fleet)).toMatchObject({ revision: 1 })
+  })
+
   it('is not held up by an audit that cannot be written', async () => {
     fleet = await newFleet()
     const { restrictions, audit } = fleet.store
