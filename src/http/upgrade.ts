@@ -15,6 +15,7 @@ import { type Guard, makeGuard, type Outcome } from './bearer.js'
 import { cutSocket } from './cut.js'
 import { optionFields, type TokenAuthority, type TokenOptions } from './options.js'
 import type { Answer } from './problem.js'
+import { ignoreRejection } from './promises.js'
 import type { RequestAdapter } from './request-adapter.js'
 
 /**
@@ -72,7 +73,6 @@ export function guardUpgrades<Claims>(
     throw invalidArgument('server', `expected a server of node:http, got ${describe(server)}`)
   const listener: Listener = (request, socket, head) => {
     const settle = (outcome: Outcome<Claims>): void => {
-      socket.off('error', ignore)
       let auth: Verified<Claims> | undefined
       const refused = guard.admit(request, outcome, (passed) => {
         keepAuth(request, passed)
@@ -80,9 +80,20 @@ export function guardUpgrades<Claims>(
         if (passed.life !== undefined) cutSocket(passed.life, socket)
       })
       if (refused !== undefined) refuse(socket, refused)
-      else if (auth !== undefined && !socket.destroyed) handler(request, socket, head, auth)
+      else if (auth !== undefined && !socket.destroyed) void run(request, socket, head, auth)
     }
-    // Node removes its own listener before an upgrade, and an unhandled error ends the process.
+    const run = async (...call: Parameters<typeof handler>): Promise<void> => {
+      try {
+        await handler(...call)
+      } catch (error) {
+        socket.destroy()
+        // Without a hook it is as loud as any error in a listener.
+        if (guard.options.onError === undefined) throw error
+        ignoreRejection(guard.options.onError(error, request))
+      }
+    }
+    // Node removes its own listener before an upgrade, and an unhandled error ends the process. It stays, because the
+    // handler may add its own later.
     socket.on('error', ignore)
     const outcome = guard.check(request)
     if (outcome instanceof Promise) void outcome.then(settle)
@@ -96,7 +107,6 @@ const ignore = (): void => undefined
 
 /** Sends a complete response and closes the connection. */
 function refuse(socket: Duplex, { status, headers, body }: Answer): void {
-  socket.on('error', ignore)
   const lines = Object.entries({
     ...headers,
     connection: 'close',

@@ -6,6 +6,7 @@
 import { BoundedScopes } from '../policy/bounded-scopes.js'
 import type { Limits } from '../policy/limits.js'
 import type { Verified } from '../types.js'
+import { shownFor } from './sealed.js'
 
 /** The effect of restrictions on one token. */
 export interface Limited {
@@ -27,7 +28,7 @@ export function limitedBy(principal: Verified<unknown>, limits: Limits): Limited
   return {
     suspended,
     until,
-    shown: list === principal.scopes ? principal : Object.freeze({ ...principal, scopes: list }),
+    shown: list === principal.scopes ? principal : shownFor(principal, { scopes: list }),
     scopes,
     tried: trial && new BoundedScopes(principal.scopes, trial),
   }

@@ -13,23 +13,66 @@ import type { Core } from './core.js'
 /** The maximum number of searches at the same time. */
 const MAX_SEARCHES = 16
 
-type Search = (principal: Verified<unknown>) => Promise<Verified<unknown> | undefined>
+type Search = (
+  principal: Verified<unknown>,
+  onBegin: () => void,
+) => Promise<Verified<unknown> | undefined>
+
+/** A search that several callers wait for. */
+interface Shared {
+  readonly result: Promise<Verified<unknown> | undefined>
+  /** What to call when it begins; empty once it has. */
+  readonly waiting: (() => void)[]
+  readonly hasBegun: () => boolean
+}
 
 /**
  * Creates the search. It resolves with the principal of the newest successor, or with `undefined` if the token has none
- * or a row on the way was edited. It rejects like the store.
+ * or a row on the way was edited. It rejects like the store. Calls for one token share a search.
  */
 export function successorSearch(core: Core): Search {
-  const waiting: (() => void)[] = []
-  let running = 0
-  return async (principal) => {
-    if (running >= MAX_SEARCHES) await new Promise<void>((resolve) => waiting.push(resolve))
-    running++
+  const turns = new Turns(MAX_SEARCHES)
+  const searches = new Map<string, Shared>()
+  const begin = (principal: Verified<unknown>): Shared => {
+    const waiting: (() => void)[] = []
+    let hasBegun = false
+    const result = turns
+      .take(() => {
+        hasBegun = true
+        for (const onBegin of waiting.splice(0)) onBegin()
+        return newestOf(core, principal)
+      })
+      .finally(() => searches.delete(principal.id))
+    const shared = { result, waiting, hasBegun: () => hasBegun }
+    searches.set(principal.id, shared)
+    return shared
+  }
+  return (principal, onBegin) => {
+    const { result, waiting, hasBegun } = searches.get(principal.id) ?? begin(principal)
+    if (hasBegun()) onBegin()
+    else waiting.push(onBegin)
+    return result
+  }
+}
+
+/** Runs a bounded number of tasks at a time, in the order in which they came. */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  async take<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {
-      return await newestOf(core, principal)
+      return await task()
     } finally {
-      running--
-      waiting.shift()?.()
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
     }
   }
 }
@@ -47,7 +90,7 @@ async function newestOf(
     if (record === undefined || (await core.tagger.checkRecord(record)) !== 'intact')
       return undefined
     const { family, generation } = record
-    if (family !== principal.family || generation < (newest?.generation ?? 0)) return undefined
+    if (family !== principal.family || generation <= (newest?.generation ?? -1)) return undefined
     newest = record
     next = record.successor
   }

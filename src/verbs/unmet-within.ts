@@ -8,6 +8,7 @@ import type { Rejected, Verified } from '../types.js'
 import type { Limited } from './limited.js'
 import { REJECTED } from './rejections.js'
 import { type CompiledRequirement, insufficient } from './requirement.js'
+import { shownFor } from './sealed.js'
 
 /** Why a restricted token does not meet the requirement, if so. */
 export function unmetWithin(
@@ -26,7 +27,7 @@ export function answerOf(
   requirement: CompiledRequirement,
 ): Verified<unknown> {
   if (tried === undefined || missingWithin(tried, requirement).length === 0) return shown
-  return Object.freeze({ ...shown, wouldRefuse: 'insufficient_scope' as const })
+  return shownFor(shown, { wouldRefuse: 'insufficient_scope' })
 }
 
 function missingWithin(

@@ -36,6 +36,7 @@ import {
   warnOfRequirement,
   warnOfStoreFreshness,
 } from './requirement.js'
+import { shownFor } from './sealed.js'
 import { answerOf, unmetWithin } from './unmet-within.js'
 
 /** Whether this node knows every revocation; a follower implements it. */
@@ -271,7 +272,7 @@ export class Verifier {
     const asked = requirement.fromStore || !this.#reached(requirement)
     // A full index has rejected an entry, which may cover any token.
     const accept = !asked && !this.#index.full && (this.#options.onStale === 'accept' || lenient)
-    return accept ? Object.freeze({ ...principal, stale: true as const }) : REJECTED.stale
+    return accept ? shownFor(principal, { stale: true }) : REJECTED.stale
   }
 
   #use(entry: Entry, now: number): void {

@@ -12,6 +12,7 @@ import { optional, parseInput, strict } from '../lib/schema.js'
 import { isUlid } from '../token/claims.js'
 import type { Rejected, Requirement, Verified, WatchSignal } from '../types.js'
 import { CompiledRequirement, compileRequirement, NO_REQUIREMENT } from './requirement.js'
+import { sealedOf } from './sealed.js'
 import { Watch, type Watches, type WatchSettings } from './watches.js'
 
 /** Options of `watch`. */
@@ -178,14 +179,20 @@ const principalSchema = z.object({
 /** The result of a check, as one that cannot change. Throws `ERR_INVALID_ARGUMENT` for any other value. */
 function resultOf(given: unknown): Verified<unknown> | Rejected {
   if (typeof given === 'object' && given !== null) {
+    const sealed = sealedOf(given)
+    if (sealed !== undefined) return sealed
     const fields = fieldsOf(given, [])
-    if (fields['ok'] === false && typeof fields['code'] === 'string') return given as Rejected
-    if (principalSchema.safeParse(fields).success) {
-      return (Object.isFrozen(given) ? given : Object.freeze(fields)) as Verified<unknown>
-    }
+    if (fields['ok'] === false && typeof fields['code'] === 'string') return fields as Rejected
+    if (principalSchema.safeParse(fields).success)
+      return (isConstant(given) ? given : Object.freeze(fields)) as Verified<unknown>
   }
   throw invalidArgument(
     'result',
     `expected the result of verify or authenticate, or what authOf(request) returns, got ${describe(given)}`,
   )
 }
+
+/** Whether no field of a result can change, so that it need not be copied. */
+const isConstant = (given: object): boolean =>
+  Object.isFrozen(given) &&
+  Object.values(Object.getOwnPropertyDescriptors(given)).every((field) => 'value' in field)

@@ -63,12 +63,17 @@ export interface WatchesOptions {
   readonly searchMs: number
   /**
    * Resolves with the principal of the newest successor, or with `undefined` if there is none. Rejects if it cannot be
-   * known at present.
+   * known at present. Calls `onBegin` once it is its turn.
    */
-  readonly successorOf: (principal: Verified<unknown>) => Promise<Verified<unknown> | undefined>
+  readonly successorOf: (
+    principal: Verified<unknown>,
+    onBegin: () => void,
+  ) => Promise<Verified<unknown> | undefined>
 }
 
 const RETRY_MS = 200
+/** How many times the time of a search it may wait for its turn. */
+const MAX_WAIT = 10
 
 /** All watches of one authority. */
 export class Watches {
@@ -143,7 +148,13 @@ export class Watches {
 
   #rejudge(watch: Watch): void {
     if (watch.place === -1) return
-    const rejected = this.#judge(watch)
+    let rejected: Rejected | undefined
+    try {
+      rejected = this.#judge(watch)
+    } catch {
+      // Such as a foreign object in place of a result: it ends, and the others are judged all the same.
+      rejected = REJECTED.invalid
+    }
     if (rejected !== undefined) this.#end(watch, rejected)
   }
 
@@ -157,17 +168,22 @@ export class Watches {
   #move(watch: Watch): void {
     watch.isMoving = true
     const { clock, searchMs } = this.#options
-    this.#queue.set(watch, clock.judged() + searchMs)
+    this.#queue.set(watch, clock.judged() + MAX_WAIT * searchMs)
     void this.#search(watch, watch.principal)
   }
 
   async #search(watch: Watch, from: Verified<unknown>): Promise<void> {
-    const { clock, successorOf } = this.#options
-    const found = await successorOf(from).catch(() => null)
-    if (watch.place === -1 || !watch.isMoving || watch.principal !== from) return
+    const { clock, searchMs, successorOf } = this.#options
+    const began = () => {
+      if (!this.#isMoving(watch, from)) return
+      this.#queue.set(watch, Math.min(watch.dueAt, clock.judged() + searchMs))
+      this.#arm()
+    }
+    const found = await successorOf(from, began).catch(() => null)
+    if (!this.#isMoving(watch, from)) return
     if (found === null) {
       clock.setTimer(() => {
-        if (watch.place !== -1 && watch.isMoving) void this.#search(watch, from)
+        if (this.#isMoving(watch, from)) void this.#search(watch, from)
       }, RETRY_MS)
       return
     }
@@ -179,6 +195,10 @@ export class Watches {
     watch.isMoving = false
     this.#rejudge(watch)
     this.#arm()
+  }
+
+  #isMoving(watch: Watch, from: Verified<unknown>): boolean {
+    return watch.place !== -1 && watch.isMoving && watch.principal === from
   }
 
   #changed(): void {
@@ -237,8 +257,8 @@ export class Watches {
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
     const now = this.#options.clock.judged()
-    // Each at most once, so that the loop ends regardless of the clock.
-    for (let left = this.#queue.size; left > 0; left--) {
+    // The rest when the timer is set again, so that other work gets its turn.
+    for (let left = SLICE; left > 0; left--) {
       const { first } = this.#queue
       if (first === undefined || first.dueAt > now) break
       // A successor was not found in time.

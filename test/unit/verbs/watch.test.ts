@@ -476,3 +476,110 @@ describe('invalid arguments of watch', () => {
     expect(await endOf(life)).toBe('revoked')
   })
 })
+
+describe('watches in large numbers', () => {
+  it('of one token share the search for its successor', async () => {
+    fleet = await newFleet({ timeout: '2s' })
+    let reads = 0
+    const store = {
+      ...fleet.store,
+      getToken: async (id: string) => {
+        reads++
+        await flush()
+        return fleet.store.getToken(id)
+      },
+    }
+    node = await fleet.start({ store })
+    const { issued, result } = await watched()
+    const lives = Array.from({ length: 2000 }, () => nodeNow().watch(result))
+    await node.rotate(issued.token, ACTOR)
+    reads = 0
+    await fleet.clock.advance(62 * SECOND)
+    await settled()
+    expect(lives.filter(({ aborted }) => aborted)).toEqual([])
+    expect(reads).toBeLessThanOrEqual(10)
+  })
+
+  it('wait for their turn to be searched for, without losing time', async () => {
+    fleet = await newFleet({ timeout: '2s' })
+    const { clock } = fleet
+    let isSlow = false
+    const store = {
+      ...fleet.store,
+      getToken: async (id: string) => {
+        if (isSlow) await new Promise<void>((resolve) => clock.setTimer(resolve, 400))
+        return fleet.store.getToken(id)
+      },
+    }
+    node = await fleet.start({ store })
+    const all = await Promise.all(Array.from({ length: 100 }, () => watched()))
+    for (const { issued } of all) await node.rotate(issued.token, ACTOR)
+    isSlow = true
+    await clock.advance(75 * SECOND)
+    await settled()
+    expect(all.filter(({ life }) => life.aborted)).toEqual([])
+  })
+
+  it('end a slice at a time when all of them expire at once', async () => {
+    fleet = await newFleet()
+    const { result, life } = await watched()
+    const lives = Array.from({ length: 1200 }, () => nodeNow().watch(result))
+    await fleet.clock.advance(result.expiresAt - fleet.clock.now())
+    await fleet.clock.advance(1)
+    expect([life, ...lives].every(({ aborted }) => aborted)).toBe(true)
+  })
+
+  it('are judged although one of them throws', async () => {
+    fleet = await newFleet()
+    const { result, life } = await watched()
+    const node = nodeNow()
+    let isBroken = false
+    const scopes = new Proxy([...result.scopes], {
+      get(target, name): unknown {
+        if (isBroken) throw new Error('boom')
+        return Reflect.get(target, name)
+      },
+    })
+    const options = { requirement: { scopes: ['orders:read'] } }
+    const broken = node.watch(Object.freeze({ ...result, scopes }), options)
+    const other = await issueOn(node)
+    isBroken = true
+    await node.revoke({ id: other.id }, ACTOR)
+    expect(await endOf(broken)).toBe('invalid')
+    expect(life.aborted).toBe(false)
+    await node.revoke({ id: result.id }, ACTOR)
+    expect(await endOf(life)).toBe('revoked')
+  })
+})
+
+describe('a watch of a restricted token', () => {
+  it('lives as long as verify accepts the token, also with a part of a wildcard denied', async () => {
+    fleet = await newFleet()
+    node = await fleet.start()
+    const issued = await issueOn(node, { scopes: ['orders:*'] })
+    await node.restrict({ id: issued.id }, { deny: ['orders:write'], ...ACTOR })
+    const requirement = { scopes: ['orders:read'] }
+    const result = node.verify(issued.token, requirement)
+    expect(result.ok).toBe(true)
+    const life = node.watch(result, { requirement })
+    await settled()
+    expect(life.aborted).toBe(false)
+    await node.restrict({ id: issued.id }, { deny: ['orders:*'], ...ACTOR })
+    expect(await endOf(life)).toBe('insufficient_scope')
+  })
+
+  it('ends with a suspension, which its restoration does not undo', async () => {
+    fleet = await newFleet()
+    const { life, result, node } = await watched()
+    await node.suspend({ subject: result.subject }, { ...ACTOR, for: '1h' })
+    expect(await endOf(life)).toBe('suspended')
+    await node.restore({ subject: result.subject }, ACTOR)
+    expect(life.aborted).toBe(true)
+    expect(node.watch(result).aborted).toBe(false)
+  })
+})
+
+function nodeNow(): Watchword {
+  if (node === undefined) throw new Error('no node was started')
+  return node
+}
