@@ -115,9 +115,8 @@ export class Recovery {
   }
 
   #load(): Promise<Position | undefined> {
-    const { feedClient, index, keys, replica } = this.#options
-    const indexes = replica.shadow === undefined ? [index] : [index, replica.shadow]
-    return loadSnapshot({ feedClient, keys, indexes })
+    const { feedClient, index, keys, replica, onIncident } = this.#options
+    return loadSnapshot({ feedClient, keys, index, shadow: replica.shadow, onIncident })
   }
 
   /**

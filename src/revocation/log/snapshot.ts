@@ -18,18 +18,25 @@ import { applyEntries } from './decode-event.js'
 import { encodeEntries, groupEntries } from './encode-event.js'
 import type { FeedClient } from './feed-client.js'
 import { MAX_PAYLOAD, open, type SealKeys, seal } from './seal.js'
+import { indexFull, unknownEntry } from './unavailable.js'
 
 /** Options for loading. */
 export interface LoadOptions {
   readonly feedClient: FeedClient
   readonly keys: SealKeys
-  /** Receives the entries. */
-  readonly indexes: readonly RevocationIndex[]
+  readonly index: RevocationIndex
+  /** Receives the entries as well: the entries of the log, while they are compared with those of the node. */
+  readonly shadow: RevocationIndex | undefined
+  /** Called once before a rejection because of an entry that could not be applied. */
+  readonly onIncident: (kind: 'unreadable' | 'full', count: number) => void
 }
 
 /**
  * Loads the snapshot of a feed. Resolves with its position, or `undefined` if there is no authentic and complete
  * snapshot. Entries that were read before a failure stay applied.
+ *
+ * Rejects with `ERR_FEED_UNAVAILABLE` if a chunk has an entry of an unknown kind, or if the index is full: an accepted
+ * position would skip the revocations of that chunk.
  */
 export async function loadSnapshot(options: LoadOptions): Promise<Position | undefined> {
   let number = 0
@@ -40,12 +47,25 @@ export async function loadSnapshot(options: LoadOptions): Promise<Position | und
     const snapshot = Buffer.from(opened.writer).toString('hex')
     if (id !== undefined && id !== snapshot) return undefined
     id = snapshot
-    for (const index of options.indexes) applyEntries(opened.payload, { index })
+    applyChunk(opened.payload, options)
     if (opened.second === 1) return { epoch: opened.epoch, seq: opened.seq, link: opened.link }
     number++
     await nextTurn()
   }
   return undefined
+}
+
+function applyChunk(payload: Uint8Array, { index, shadow, onIncident }: LoadOptions): void {
+  const outcome = applyEntries(payload, { index })
+  if (outcome === undefined) {
+    onIncident('unreadable', 1)
+    throw unknownEntry()
+  }
+  if (outcome.refused > 0) {
+    onIncident('full', 1)
+    throw indexFull()
+  }
+  if (shadow !== undefined) applyEntries(payload, { index: shadow })
 }
 
 /** Options for saving. */

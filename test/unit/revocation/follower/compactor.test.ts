@@ -5,7 +5,7 @@ import { ready } from 'watchword/paseto'
 import { type ChaosLog, chaosLog, type ManualClock, manualClock } from 'watchword/testkit'
 import type { RevocationEntry } from '../../../../src/revocation/index/entries.js'
 import type { RevocationIndex } from '../../../../src/revocation/index/revocation-index.js'
-import type { SealKeys } from '../../../../src/revocation/log/seal.js'
+import { open, type SealKeys, seal } from '../../../../src/revocation/log/seal.js'
 import { newSealKeys } from '../../../support/feed-writer.js'
 import { DAY, drive, feedOver, HOUR, MINUTE, SECOND } from '../../../support/fleet.js'
 import {
@@ -220,6 +220,52 @@ describe('a long log', () => {
     const late = await start({ node: 'late' })
     const { applied, pending } = await drive(clock, late.follower.rollCall([entryOf()], 10_000), 1)
     expect({ applied, pending }).toEqual({ applied: ['a', 'b', 'late'], pending: [] })
+  })
+})
+
+/** A node whose log is cut behind a snapshot of several chunks. */
+async function snapshotted(): Promise<FollowerNode> {
+  const a = await start({ node: 'a' })
+  await drive(clock, a.follower.publish(wideEntries(25)), 1)
+  await repeat(a, 60)
+  await compact(a)
+  expect(log.chunks.length).toBeGreaterThan(2)
+  return a
+}
+
+/** Appends an entry to the first chunk, of a kind of a future version, under an authentic seal. */
+function addFutureKind(): void {
+  const [first, ...rest] = log.chunks
+  const opened = first === undefined ? undefined : open(keys, 'chunk', first)
+  if (opened === undefined || 'failure' in opened) throw new Error('no authentic chunk')
+  const payload = new Uint8Array([...opened.payload, 0x7f, 0, 0])
+  const view = new DataView(payload.buffer)
+  view.setUint16(0, view.getUint16(0) + 1)
+  log.chunks = [seal(keys, 'chunk', opened, payload), ...rest]
+}
+
+describe('a snapshot with entries that a node cannot apply', () => {
+  it('is rejected if an entry has an unknown kind, and the error names the upgrade', async () => {
+    await snapshotted()
+    addFutureKind()
+    const late = nodeOf({ node: 'late', backfill: async () => {} })
+    await expect(late.start()).rejects.toMatchObject({
+      code: 'ERR_FEED_UNAVAILABLE',
+      message: expect.stringContaining('upgrade watchword on this node') as string,
+    })
+    expect(late.incidents).toMatchObject({ unreadable: expect.any(Number) as number })
+    expect(late.follower.freshness.proven).toBe(false)
+  })
+
+  it('is rejected if the index has no space for them', async () => {
+    await snapshotted()
+    const late = nodeOf({ node: 'late', maxEntries: 3 })
+    await expect(late.start()).rejects.toMatchObject({
+      code: 'ERR_FEED_UNAVAILABLE',
+      message: expect.stringContaining('raise maxRevocations') as string,
+    })
+    expect(late.incidents).toMatchObject({ full: expect.any(Number) as number })
+    expect(late.follower.freshness.proven).toBe(false)
   })
 })
 
