@@ -114,6 +114,15 @@ const TARGETS: readonly Target[] = [
     read: figure('its first caller'),
   },
   {
+    case: 'watch',
+    what: 'for a watched connection',
+    unit: 'B',
+    better: 'less',
+    bar: 300,
+    goal: 200,
+    read: figure('a watch'),
+  },
+  {
     case: 'cold',
     what: 'fast-jwt / ours',
     ...times,

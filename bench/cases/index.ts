@@ -14,11 +14,13 @@ import { openAlone } from './open.js'
 import { reject } from './reject.js'
 import { startup } from './startup.js'
 import { usage } from './usage.js'
+import { watch } from './watch.js'
 
 export const CASES: readonly Case[] = [
   hot,
   observe,
   usage,
+  watch,
   cold,
   openAlone,
   reject,

@@ -120,9 +120,6 @@ export interface Watchword<
    *
    * @example
    * ```ts
-   * import { connect } from 'node:net'
-   *
-   * const socket = connect(4000)
    * const result = watchword.verify(token, { scopes: ['events:read'] })
    * if (result.ok) {
    *   const life = watchword.watch(result, { requirement: { scopes: ['events:read'] } })
