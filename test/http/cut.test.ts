@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Watchword } from 'watchword'
 import * as forNode from '../../src/http/node.js'
 import type { TokenAuthority, TokenOptions } from '../../src/http/options.js'
+import { protect } from '../../src/http/web.js'
 import { closeAll, type Rig, rig } from '../support/harness.js'
 import {
   closes,
@@ -201,6 +202,49 @@ describe.each(LIVE_FRAMEWORKS.map((framework) => [framework.name, framework] as 
     })
   },
 )
+
+describe('cut: true in a handler of Web requests', () => {
+  const authorized = (token: string, init: RequestInit = {}) =>
+    new Request('https://api.example/', { ...init, headers: { authorization: `Bearer ${token}` } })
+
+  it('leaves nothing of a handler that throws or has no body', async () => {
+    const token = await tokenOf()
+    const failing = protect(watchword, async () => Promise.reject(new Error('broken')), {
+      cut: true,
+    })
+    await expect(failing(authorized(token))).rejects.toThrow('broken')
+    const empty = protect(watchword, () => new Response(null, { status: 204 }), { cut: true })
+    expect((await empty(authorized(token))).status).toBe(204)
+    expect(watched()).toBe(0)
+  })
+
+  it('leaves nothing of a request that its client had left already', async () => {
+    const open = protect(watchword, () => new Response(new ReadableStream()), { cut: true })
+    await open(authorized(await tokenOf(), { signal: AbortSignal.abort() }))
+    expect(watched()).toBe(0)
+  })
+
+  it('cancels the body of a response that comes after the token has ended', async () => {
+    const token = await tokenOf()
+    let isCancelled = false
+    let respond: (response: Response) => void = () => undefined
+    const held = new Promise<Response>((resolve) => {
+      respond = resolve
+    })
+    const late = protect(watchword, () => held, { cut: true })
+    const pending = late(authorized(token))
+    await eventually(() => expect(watched()).toBe(1))
+    await watchword.revoke({ token }, ACTOR)
+    expect((await pending).status).toBe(401)
+    const body = new ReadableStream({
+      cancel: () => {
+        isCancelled = true
+      },
+    })
+    respond(new Response(body))
+    await eventually(() => expect(isCancelled).toBe(true))
+  })
+})
 
 describe('cut: true on one connection of HTTP/1', () => {
   async function counted() {

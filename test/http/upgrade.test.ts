@@ -6,6 +6,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -241,6 +242,22 @@ describe('protectUpgrade', () => {
     expect(watched()).toBe(0)
   })
 
+  it('refuses over a stream that is not a socket of node:net, such as one of a test', async () => {
+    const { server } = await guarded()
+    let text = ''
+    const stream = new Duplex({
+      read: () => undefined,
+      write(chunk, _encoding, done) {
+        text += String(chunk)
+        done()
+      },
+    })
+    const request = { headers: { upgrade: 'websocket' }, rawHeaders: [], url: '/', socket: stream }
+    server.emit('upgrade', request, stream, Buffer.alloc(0))
+    await eventually(() => expect(stream.writableFinished).toBe(true))
+    expect(text).toMatch(/^HTTP\/1.1 401 Unauthorized\r\n/)
+  })
+
   it('guards nothing after it was removed', async () => {
     const { server, remove } = await guarded()
     expect(server.listenerCount('upgrade')).toBe(1)
@@ -264,7 +281,8 @@ describe('protectUpgrade', () => {
         expect.objectContaining({ message: expect.stringContaining(`options.${name}`) }),
       )
     }
-    expect(() => protectUpgrade({} as UpgradeServer, watchword, {}, handler)).toThrow(/server/)
+    for (const none of [{}, undefined])
+      expect(() => protectUpgrade(none as UpgradeServer, watchword, {}, handler)).toThrow(/server/)
     expect(() => protectUpgrade(server, watchword, {}, undefined as never)).toThrow(/handler/)
     const { authenticate, require } = watchword
     const wrapper: TokenAuthority = { authenticate, require }
