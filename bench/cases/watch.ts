@@ -65,7 +65,7 @@ function accepted(node: Watchword, token: string): Verified {
 const resultAt = (results: readonly Verified[], i: number): Verified =>
   results[i % results.length] as Verified
 
-/** The memory of a watch whose owner and settings cost nothing, as those of a connection that exists anyway. */
+/** The memory of a watch without a signal; the settings are those of a guard, which all of its watches share. */
 async function bytesAlone(results: readonly Verified[]): Promise<number> {
   const watches = new Watches({
     clock: SYSTEM_CLOCK,
@@ -74,11 +74,14 @@ async function bytesAlone(results: readonly Verified[]): Promise<number> {
     searchMs: 1000,
     successorOf: async () => undefined,
   } as unknown as WatchesOptions)
-  const owner = { end: () => undefined }
+  const end = () => undefined
   const staleMs = Number.POSITIVE_INFINITY
   const settings = { requirement: NO_REQUIREMENT, marginMs: 0, staleMs }
   const before = await bytesInUse()
-  for (let i = 0; i < WATCHES; i++) watches.add(resultAt(results, i), settings, owner)
+  for (let i = 0; i < WATCHES; i++) {
+    const principal = resultAt(results, i)
+    watches.add({ settings, principal, end, isMoving: false, dueAt: 0, place: -1 })
+  }
   const bytes = (await bytesInUse()) - before
   demand('watched alone', watches.size === WATCHES)
   watches.close()

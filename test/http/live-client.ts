@@ -25,7 +25,7 @@ export interface LineRequest {
 }
 
 /** Waits until a check passes; a test never fails because the machine is slow. */
-export const eventually = (check: () => void): Promise<void> =>
+export const eventually = (check: () => void | Promise<void>): Promise<void> =>
   vi.waitFor(check, { timeout: 100_000, interval: 5 })
 
 /** Opens an exchange of HTTP/1, byte for byte; several requests are pipelined. */
