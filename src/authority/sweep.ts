@@ -38,7 +38,7 @@ export interface SweepParts {
   readonly follower: Follower
   readonly store: Pick<Store, 'purge' | 'audit' | 'restrictions'>
   /** Keeps the restrictions of the store and of the log the same; `undefined` if the store keeps none. */
-  readonly restrictions: { run(now: number, spread: number): Promise<void> } | undefined
+  readonly restrictions: { run(now: number, spread: number): Promise<boolean> } | undefined
   readonly trail: Pick<AuditTrail, 'note'>
   readonly callStore: StoreCall
   readonly options: {
@@ -60,10 +60,13 @@ export async function sweep(parts: SweepParts): Promise<void> {
   index.clampFuture()
   // Nothing is dropped while clocks disagree.
   if (now === undefined || state.closed) return
+  // First: after a downtime, the entries of registers that are in force may have expired.
+  const isExtended = (await parts.restrictions?.run(now, spread())) ?? true
+  if (state.closed) return
   // No node's clock is behind by more than the skew, so nothing is dropped that a node would still accept.
-  index.forget(now - MAX_SKEW_MS)
-  void follower.compact(now - MAX_SKEW_MS)
-  void parts.restrictions?.run(now, spread())
+  index.forget(now - MAX_SKEW_MS, isExtended)
+  // The log may be the only place that proves an entry that is still to be extended.
+  if (isExtended) void follower.compact(now - MAX_SKEW_MS)
   void parts.usage?.lostLives.check(now).catch(() => undefined)
   // An outage only defers it to the next sweep.
   if (now >= state.purgeAt) void purge(parts, now).catch(() => undefined)

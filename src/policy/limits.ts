@@ -50,6 +50,15 @@ export interface Limits extends Bounds {
   readonly until: number
 }
 
+/** When the last part of the state ends: infinite if one does not, 0 without parts. */
+export function endOfState(state: RestrictionState): number {
+  const { suspended, enforced, reported, issue, rotate } = state
+  const ends = [suspended, enforced, reported, issue, rotate].map((term) =>
+    term === undefined ? 0 : (term.until ?? Number.POSITIVE_INFINITY),
+  )
+  return Math.max(...ends)
+}
+
 interface Lists {
   readonly to: (readonly string[])[]
   readonly deny: string[]

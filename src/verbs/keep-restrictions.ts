@@ -34,28 +34,34 @@ const LOOK_SHARE = 0.125
 export class RestrictionKeeper {
   readonly #core: Keeper
   #dueAt = Number.NEGATIVE_INFINITY
+  #isDone = false
 
   constructor(core: Keeper) {
     this.#core = core
   }
 
   /**
-   * Compares the registers with the store if that is due. Never rejects.
+   * Compares the registers with the store if that is due. Resolves with whether the last comparison extended every entry
+   * that is in force. Never rejects.
    *
    * @param now - A time on which several parties agree.
    * @param spread - A random number from 1 to 2, so that the nodes look at different times.
    */
-  async run(now: number, spread: number): Promise<void> {
+  async run(now: number, spread: number): Promise<boolean> {
     const part = this.#core.store.restrictions
-    if (part === undefined || now < this.#dueAt) return
+    if (part === undefined) return true
+    if (now < this.#dueAt) return this.#isDone
     const leftMs = horizon(this.#core) - now
     this.#dueAt = now + Math.min(HOUR, leftMs * LOOK_SHARE) * spread
     try {
       await keepRestrictions(this.#core, part, now)
+      this.#isDone = true
     } catch {
       // An outage only defers it to the next sweep.
       this.#dueAt = now
+      this.#isDone = false
     }
+    return this.#isDone
   }
 }
 
@@ -70,15 +76,18 @@ async function keepRestrictions(core: Keeper, part: RestrictionStore, now: numbe
     const rows = await core.callStore(() => listRestrictions(part, page))
     for (const row of rows) {
       unseen.delete(targetOf({ kind: 'restricted', ...named(row.target) } as RestrictedEntry))
-      const found = (await later(core, row)) ?? compare(core, row, now)
+      const found = (await later(core, row, now)) ?? compare(core, row, now)
       if (found === 'broken') broken.push(row.target)
       else if (found !== undefined) extended.push(found)
     }
     if (rows.length < PAGE) break
     after = rows.at(-1)?.target
   }
-  for (const { target, value, expiresAt } of unseen.values())
-    if (expiresAt > now) broken.push({ kind: target, value })
+  for (const { target: kind, value, expiresAt } of unseen.values()) {
+    // The store purges a row after its end, and only then.
+    if (expiresAt > now || core.index.registers.outlastsEntry({ kind, value }, now))
+      broken.push({ kind, value })
+  }
   if (extended.length > 0) await core.follower.publish(extended)
   for (const target of broken) await repair(core, target)
 }
@@ -92,12 +101,16 @@ const named = ({ kind: target, value }: RestrictionTarget) => ({ target, value }
 async function later(
   core: Keeper,
   { target, record }: CheckedRestriction,
+  now: number,
 ): Promise<RestrictedEntry | undefined> {
   if (record === undefined) return undefined
   const entry = entryOfRow(record, horizon(core))
   const known = core.index.registers.get(target)
   if (known !== undefined && !isLaterRevision(entry, known)) return undefined
-  if ((await core.tagger.checkRestriction(record)) !== 'intact') return undefined
+  if (entry.expiresAt <= now) return undefined
+  const integrity = await core.tagger.checkRestriction(record)
+  // After a downtime the key of a row may be gone, and its event with it. A revision that the log has needs a proof.
+  if (integrity !== 'intact' && !(integrity === 'unknown' && known === undefined)) return undefined
   core.index.apply(entry)
   return entry
 }

@@ -78,7 +78,8 @@ function ofEntry(entry: RestrictedEntry, isBroken: boolean): Base {
 
 // A row that expired may have been purged.
 function ofLog(parts: BaseParts, target: RestrictionTarget, known: RestrictedEntry): Base {
-  const isBroken = known.expiresAt > parts.follower.time.stamp()
+  const now = parts.follower.time.stamp()
+  const isBroken = known.expiresAt > now || parts.index.registers.outlastsEntry(target, now)
   if (isBroken) report(parts, target)
   return ofEntry(known, isBroken)
 }

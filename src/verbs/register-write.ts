@@ -8,7 +8,7 @@ import { MAX_SKEW_MS } from '../keys/rotation.js'
 import { reasonOf } from '../lib/failure-reason.js'
 import { invalidArgument } from '../lib/invalid.js'
 import type { AuditContent, AuditDraft } from '../observe/audit/trail.js'
-import type { RestrictionState, Term } from '../policy/limits.js'
+import { endOfState, type RestrictionState } from '../policy/limits.js'
 import { MAX_STATE_LENGTH, writeState } from '../policy/restriction.js'
 import type { RestrictedDescent, RestrictedEntry } from '../revocation/index/entries.js'
 import { entryOfRow } from '../revocation/index/register-entry.js'
@@ -137,7 +137,7 @@ function rowOf(core: Core, change: RegisterChange, next: Revision): RestrictionR
     at: core.follower.time.stamp(),
     actor,
     reason,
-    expiresAt: Math.max(least, Math.min(endsAt, lastEnd(state))),
+    expiresAt: Math.max(least, Math.min(endsAt, endOfState(state) + MAX_SKEW_MS)),
   })
 }
 
@@ -148,17 +148,6 @@ function textOf(state: RestrictionState): string {
     'options',
     `expected scopes of at most ${MAX_STATE_LENGTH} characters in all, together with those of the restriction with the other mode`,
   )
-}
-
-/** When the last part of the state ends; infinite if one does not. */
-function lastEnd({ suspended, enforced, reported, issue, rotate }: RestrictionState): number {
-  const terms = [suspended, enforced, reported, issue, rotate].filter(
-    (term): term is Term => term !== undefined,
-  )
-  const ends = terms.map(({ until }) =>
-    until === null ? Number.POSITIVE_INFINITY : until + MAX_SKEW_MS,
-  )
-  return Math.max(0, ...ends)
 }
 
 /** The audit never holds it up: if it cannot be written with its row, it is written without. */

@@ -47,10 +47,11 @@ export class RevocationModel {
 
   apply(raw: RevocationEntry): boolean {
     const entry = normal(raw)
-    if (lastsUntil(entry) <= this.#forgotten || (isOfFamily(entry) && entry.value === NO_ID))
-      return true
+    if (isOfFamily(entry) && entry.value === NO_ID) return true
     const key = keyOf(entry)
     const known = this.#held.get(key)
+    const isPast = lastsUntil(entry) <= this.#forgotten
+    if (isPast && (known === undefined || entry.kind !== 'restricted')) return true
     if (known === undefined && this.size >= this.#max) {
       this.full = true
       return false
@@ -61,7 +62,8 @@ export class RevocationModel {
 
   forget(before: number): void {
     const { size } = this
-    for (const [key, entry] of this.#held) if (lastsUntil(entry) <= before) this.#held.delete(key)
+    for (const [key, entry] of this.#held)
+      if (lastsUntil(entry) <= before && !isInForce(entry)) this.#held.delete(key)
     this.#forgotten = before
     if (this.size < size) this.full = false
   }
@@ -99,6 +101,13 @@ function normal(entry: RevocationEntry): RevocationEntry {
     ? { ...entry, loose: true }
     : { ...entry, expiresAt: endOf(entry.expiresAt) - 1 }
 }
+
+/** Whether it restricts tokens that are issued later. No state of these tests ends by itself. */
+const isInForce = (entry: RevocationEntry): boolean =>
+  entry.kind === 'restricted' &&
+  entry.state !== '{}' &&
+  entry.target !== 'token' &&
+  entry.target !== 'family'
 
 const isAbsolute = ({ kind }: WatermarkEntry) => kind === 'family' || kind === 'key'
 

@@ -10,7 +10,7 @@ import { listRestrictions } from '../../store/checked-restrictions.js'
 import type { RestrictionRecord, RestrictionTarget } from '../../store/restrictions.js'
 import type { Store } from '../../store/store.js'
 import { isLaterRevision, type RestrictedEntry } from '../index/entries.js'
-import { entryOfRow } from '../index/register-entry.js'
+import { entryOfRow, isSameRevision } from '../index/register-entry.js'
 import type { RevocationIndex } from '../index/revocation-index.js'
 import { isWritable } from '../log/encode-event.js'
 import { indexFull } from '../log/unavailable.js'
@@ -63,7 +63,11 @@ export async function takeRestriction(
 ): Promise<void> {
   const entry = entryOfRow(row, horizon())
   const held = known.registers.get(row)
-  if (held !== undefined && !isLaterRevision(entry, held)) return
+  if (held !== undefined && !isLaterRevision(entry, held)) {
+    // The log proves the revision. Its entry may have expired while no node was running to extend it.
+    if (isSameRevision(row, held) && !known.covers(entry)) apply(index, entry)
+    return
+  }
   const integrity = (await inspect?.restriction(row)) ?? 'intact'
   const isTrusted = integrity === 'intact' || (integrity === 'unknown' && held === undefined)
   if (isTrusted && isWritable(entry)) return apply(index, entry)

@@ -7,7 +7,7 @@
  * @module
  */
 import { bare } from '../../lib/fields.js'
-import { type Limits, limitsOf, type RestrictionState } from '../../policy/limits.js'
+import { endOfState, type Limits, limitsOf, type RestrictionState } from '../../policy/limits.js'
 import { FROZEN, MAX_STATE_LENGTH, readState, SUSPENDED } from '../../policy/restriction.js'
 import type { RestrictionKind, RestrictionTarget } from '../../store/restrictions.js'
 import { isLaterRevision, type RestrictedEntry } from './entries.js'
@@ -48,6 +48,7 @@ export class Registers {
   readonly #descents = new Map<string, Set<Register>>()
   readonly #onUnreadable: () => void
   #textLength = 0
+  #forgotten = Number.NEGATIVE_INFINITY
   /** The number of registers. */
   size = 0
 
@@ -73,7 +74,11 @@ export class Registers {
    */
   apply(entry: RestrictedEntry, room: boolean): Outcome {
     const known = this.#tables[entry.target].get(entry.value)
-    if (known === undefined) return room ? this.#add(entry) : 'refused'
+    if (known === undefined) {
+      // Rereading the log from the start must not restore registers that were dropped before.
+      if (entry.expiresAt <= this.#forgotten) return 'known'
+      return room ? this.#add(entry) : 'refused'
+    }
     const expiresAt = Math.max(known.entry.expiresAt, entry.expiresAt)
     if (!isLaterRevision(entry, known.entry)) {
       if (expiresAt !== known.entry.expiresAt) known.entry = { ...known.entry, expiresAt }
@@ -118,10 +123,15 @@ export class Registers {
     if (family?.size === 0) this.#descents.delete(descent.family)
   }
 
-  /** Whether the same or a later revision is stored. Its expiry does not count: nodes extend it while it is in force. */
+  /**
+   * Whether the entry would change nothing: the same or a later revision is stored, or it has expired. The expiry of the
+   * stored one counts only when it is over, since nodes extend it while it is in force.
+   */
   covers(entry: RestrictedEntry): boolean {
     const known = this.get({ kind: entry.target, value: entry.value })
-    return known !== undefined && !isLaterRevision(entry, known)
+    const isPast = entry.expiresAt <= this.#forgotten
+    if (known === undefined) return isPast
+    return !isLaterRevision(entry, known) && (isPast || known.expiresAt > this.#forgotten)
   }
 
   /** What restricts the token at this time; `undefined` if nothing does. */
@@ -165,11 +175,26 @@ export class Registers {
       for (const { entry } of table.values()) yield entry
   }
 
-  /** Drops registers that expired at or before this time. */
-  forget(before: number): void {
+  /** Whether the register restricts tokens at this time even if its entry has expired, as after a downtime. */
+  outlastsEntry({ kind, value }: RestrictionTarget, now: number): boolean {
+    const register = this.#tables[kind].get(value)
+    return register !== undefined && !hasEnd(kind) && endOfState(register.state) > now
+  }
+
+  /**
+   * Drops registers that expired at or before this time and restrict nothing any more: an expired entry alone may only
+   * show that no node was running to extend it.
+   *
+   * @param isExtended - Whether every entry that the store extends has been extended. Expired registers of a token or a
+   * family are then dropped as well, since no later token is theirs.
+   */
+  forget(before: number, isExtended: boolean): void {
+    this.#forgotten = before
     for (const table of Object.values(this.#tables)) {
       for (const [value, register] of table) {
-        if (register.entry.expiresAt > before) continue
+        const { target, expiresAt } = register.entry
+        const isOver = endOfState(register.state) <= before || (isExtended && hasEnd(target))
+        if (expiresAt > before || !isOver) continue
         table.delete(value)
         this.#release(register)
         this.size--
@@ -177,6 +202,9 @@ export class Registers {
     }
   }
 }
+
+// The store knows when the last token of these has expired; the other kinds cover tokens that are issued later.
+const hasEnd = (kind: RestrictionKind): boolean => kind === 'token' || kind === 'family'
 
 const lengthOf = ({ entry: { value, state } }: Register): number =>
   value.length + Math.min(state.length, MAX_STATE_LENGTH)

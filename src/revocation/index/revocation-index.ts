@@ -16,7 +16,6 @@ import {
   type EntrySink,
   type FamilyEntry,
   isFamilyEntry,
-  type RestrictedEntry,
   type RevocationEntry,
   type TokenEntry,
   type WatermarkEntry,
@@ -145,7 +144,7 @@ export class RevocationIndex implements EntrySink {
    * @returns `false` only if there was no space: this node then does not reject the tokens of the entry.
    */
   apply(entry: RevocationEntry): boolean {
-    if (entry.kind === 'restricted') return this.#applyRestricted(entry)
+    if (entry.kind === 'restricted') return this.#took(this.registers.apply(entry, this.#room))
     if (entry.kind !== 'token' && !isFamilyEntry(entry)) return this.#applyWatermark(entry)
     readId(entry.value)
     if (isFamilyEntry(entry)) return this.#applyFamily(entry)
@@ -166,10 +165,6 @@ export class RevocationIndex implements EntrySink {
     const isFuture = isTimed(entry) && entry.before > latest
     if (isFuture && (outcome === 'added' || outcome === 'changed')) this.#onFuture(1)
     return this.#took(outcome)
-  }
-
-  #applyRestricted(entry: RestrictedEntry): boolean {
-    return this.#isPast(entry.expiresAt) || this.#took(this.registers.apply(entry, this.#room))
   }
 
   #applyLoose(entry: TokenEntry): boolean {
@@ -236,8 +231,7 @@ export class RevocationIndex implements EntrySink {
         return this.#isPast(entry.expiresAt) || this.#loose.covers(entry)
       return this.#isPast(bucketEnd(entry.expiresAt)) || this.#tokens.has(words, entry.expiresAt)
     }
-    if (entry.kind === 'restricted')
-      return this.#isPast(entry.expiresAt) || this.registers.covers(entry)
+    if (entry.kind === 'restricted') return this.registers.covers(entry)
     if (!isFamilyEntry(entry))
       return this.#isPast(entry.expiresAt) || this.#watermarks.covers(entry)
     readId(entry.value)
@@ -321,10 +315,14 @@ export class RevocationIndex implements EntrySink {
     return digest.toString()
   }
 
-  /** Drops entries that concern only tokens expired at or before this time; tokens are dropped by the hour. */
-  forget(before: number): void {
+  /**
+   * Drops entries that concern only tokens expired at or before this time; tokens are dropped by the hour.
+   *
+   * @param isExtended - See `Registers.forget`.
+   */
+  forget(before: number, isExtended = true): void {
     const { size } = this
-    for (const part of this.#parts) part.forget(before)
+    for (const part of this.#parts) part.forget(before, isExtended)
     this.#forgotten = before
     if (this.size < size) this.#full = false
   }

@@ -76,7 +76,10 @@ describe('the base of a register', () => {
     const lasting = partsWith(rowOf())
     expect(await baseOf(lasting.parts, TARGET, undefined)).toMatchObject({ isBroken: true })
     expect(lasting.reported).toEqual(['subject:s'])
-    const over = partsWith(rowOf({ expiresAt: NOW }))
+    const expired = partsWith(rowOf({ expiresAt: NOW }))
+    expect(await baseOf(expired.parts, TARGET, undefined)).toMatchObject({ isBroken: true })
+    expect(expired.reported).toEqual(['subject:s'])
+    const over = partsWith(rowOf({ expiresAt: NOW, state: '{}' }))
     expect(await baseOf(over.parts, TARGET, undefined)).toMatchObject({
       isBroken: false,
       revision: 3,

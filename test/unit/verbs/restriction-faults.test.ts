@@ -11,9 +11,11 @@ import {
   around,
   auditOf,
   codeOf,
+  DAY,
   drive,
   errorOf,
   type Fleet,
+  feedOver,
   HOUR,
   issueOn,
   MINUTE,
@@ -186,6 +188,71 @@ describe('a restriction', () => {
     // The register that was lifted is dropped everywhere.
     expect(await partOf(fleet.store).read({ kind: 'subject', value: 'lifted' })).toBeUndefined()
     expect(node.health().revocations).toBe(1)
+  })
+})
+
+describe('after a downtime that is longer than every entry and key lasts', () => {
+  const keys = { rotateEvery: '1h', publishAhead: '10m' } as const
+
+  /** A fleet in which everything is restricted, and then no node runs for a month. */
+  async function down(): Promise<void> {
+    // The log and the store outlive the node.
+    const feed = feedOver(rarelyPolled(), { close: async () => {} })
+    fleet = await newFleet({ feed, maxStaleness: '1h', keys })
+    const { clock } = fleet
+    Object.assign(fleet.store, { now: async () => clock.now() })
+    const node = await fleet.start()
+    await node.suspend(TARGET, ACTOR)
+    await node.freeze({ rotate: true }, ACTOR)
+    await node.close()
+    await fleet.clock.advance(30 * DAY)
+  }
+
+  it('a suspension and a freeze are in effect on a node that starts, and published anew', async () => {
+    await down()
+    const node = await fleet.start()
+    const { token } = await issueOn(node)
+    const other = await issueOn(node, { subject: 'other' })
+    for (let minutes = 0; minutes < 4; minutes++) {
+      expect(verdict(node.verify(token))).toBe('suspended')
+      expect(await codeOf(node.rotate(other.token, ACTOR))).toBe('ERR_FROZEN')
+      await fleet.clock.advance(MINUTE)
+    }
+    const fresh = await fleet.start()
+    await fleet.clock.advance(12 * HOUR)
+    const late = await fleet.start()
+    for (const each of [fresh, late]) {
+      const { token: next } = await issueOn(each)
+      expect(verdict(each.verify(next))).toBe('suspended')
+    }
+  })
+
+  it('an outage of the store drops nothing', async () => {
+    await down()
+    let isDown = false
+    const store = around(fleet.store, (method, call) =>
+      isDown && method.startsWith('restrictions.')
+        ? Promise.reject(new Error('no connection'))
+        : call(),
+    )
+    const node = await fleet.start({ store })
+    isDown = true
+    await fleet.clock.advance(5 * MINUTE)
+    const { token } = await issueOn(node)
+    expect(verdict(node.verify(token))).toBe('suspended')
+    isDown = false
+    await fleet.clock.advance(2 * MINUTE)
+    const late = await fleet.start()
+    expect(verdict(late.verify(token))).toBe('suspended')
+  })
+
+  it('a row that was deleted is restored', async () => {
+    await down()
+    await partOf(fleet.store).purge(Number.MAX_SAFE_INTEGER)
+    const node = await fleet.start()
+    await sweep()
+    expect(await rowOf(fleet)).toMatchObject({ revision: 2, actor: 'system' })
+    expect(verdict(node.verify((await issueOn(node)).token))).toBe('suspended')
   })
 })
 

@@ -111,17 +111,68 @@ describe('a register', () => {
     expect(index.registers.limits(factsOf(ID), NOW + 5)).toBeUndefined()
   })
 
-  it('is forgotten when it has expired, and not taken again', () => {
-    const descent = { family: ID, generation: 0 }
-    const index = indexOf(register(), register({ target: 'token', value: OTHER, descent }))
-    expect(index.bytes).toBeGreaterThan(800)
+  it.each([
+    ['was lifted', '{}'],
+    ['has ended', writeState({ suspended: { until: NOW + 1000 } })],
+  ])('that %s is forgotten when it has expired, and not taken again', (_, state) => {
+    const ended = register({ state })
+    const index = indexOf(ended)
+    expect(index.bytes).toBeGreaterThan(400)
+    index.forget(NOW + 999)
+    expect(index.size).toBe(1)
     index.forget(NOW + 1000)
     expect([...index.registers.entries()]).toEqual([])
     expect([index.size, index.bytes]).toEqual([0, 0])
-    expect(index.apply(register())).toBe(true)
-    expect(index.registers.limits(factsOf(ID), NOW)).toBeUndefined()
-    expect(index.covers(register())).toBe(true)
+    expect(index.apply(ended)).toBe(true)
+    expect(index.size).toBe(0)
+    expect(index.covers(ended)).toBe(true)
   })
+
+  it.each([
+    ['subject', 's', writeState({ enforced: { to: ['a'], until: null } })],
+    ['audience', 'a', writeState({ suspended: { until: NOW + 5000 } })],
+    ['freeze', '', writeState({ issue: { until: null } })],
+    ['subject', 's', '{"future":1}'],
+  ] as const)(
+    'of a %s (%s) in force is kept after its entry has expired: %s',
+    (target, value, state) => {
+      const entry = register({ target, value, state })
+      const index = indexOf(entry)
+      index.forget(NOW + 1000)
+      expect([...index.registers.entries()]).toEqual([entry])
+      const extended = { ...entry, expiresAt: NOW + 9000 }
+      expect([index.covers(entry), index.covers(extended)]).toEqual([true, false])
+      index.apply(extended)
+      expect(index.covers({ ...entry, expiresAt: NOW + 9500 })).toBe(true)
+      expect([...index.registers.entries()]).toEqual([extended])
+      index.apply({ ...extended, revision: 2, state: '{}' })
+      index.forget(NOW + 9000)
+      expect(index.size).toBe(0)
+    },
+  )
+
+  it('takes a later revision although its own entry has expired', () => {
+    const index = indexOf(register())
+    index.forget(NOW + 2000)
+    const lifted = register({ revision: 2, state: '{}' })
+    expect(index.covers(lifted)).toBe(false)
+    index.apply(lifted)
+    expect(isSuspended(index)).toBe(false)
+  })
+
+  it.each(['token', 'family'] as const)(
+    'of a %s is forgotten when it has expired, unless the store may extend it',
+    (target) => {
+      const descent = target === 'token' ? { family: ID, generation: 0 } : null
+      const index = indexOf(register({ target, value: OTHER, descent }))
+      index.forget(NOW + 1000, false)
+      expect(index.size).toBe(1)
+      index.forget(NOW + 1000)
+      expect([index.size, index.bytes]).toEqual([0, 0])
+      expect(index.apply(register({ target, value: OTHER, descent }))).toBe(true)
+      expect(index.size).toBe(0)
+    },
+  )
 
   it('ends no token and freezes by its own target alone', () => {
     const index = indexOf(
