@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { WatchwordError } from '../errors.js'
 import { HOUR } from '../lib/duration.js'
 import { LIFTED } from '../policy/restriction.js'
 import type { RestrictedEntry } from '../revocation/index/entries.js'
@@ -89,7 +90,22 @@ async function keepRestrictions(core: Keeper, part: RestrictionStore, now: numbe
       broken.push({ kind, value })
   }
   if (extended.length > 0) await core.follower.publish(extended)
-  for (const target of broken) await repair(core, target)
+  await repairEach(core, broken)
+}
+
+/** A row that cannot be repaired holds up no other one. Rejects with any other error after the last row. */
+async function repairEach(core: Keeper, targets: readonly RestrictionTarget[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const target of targets) {
+    try {
+      await repair(core, target)
+    } catch (error) {
+      // A retry does not help: an operator has to restore the row.
+      const isLasting = error instanceof WatchwordError && error.code === 'ERR_STORE_CORRUPT'
+      if (!isLasting) failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }
 
 const named = ({ kind: target, value }: RestrictionTarget) => ({ target, value })

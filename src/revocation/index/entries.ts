@@ -164,13 +164,17 @@ export function isLaterRotation(a: Rotated, b: Rotated): boolean {
 
 /**
  * Whether `a` replaces `b`, of the same register: by a higher revision. Two states with one revision exist only if the
- * store was set back; the smaller text then wins on every node, so a lifted state never does.
+ * store was set back. A suspension then wins on every node, and otherwise the smaller text, so a lifted state never does.
  */
 export function isLaterRevision(a: RestrictedEntry, b: RestrictedEntry): boolean {
   if (a.revision !== b.revision) return a.revision > b.revision
+  if (isSuspension(a) !== isSuspension(b)) return isSuspension(a)
   if (a.state !== b.state) return a.state < b.state
   return descentText(a) < descentText(b)
 }
+
+// Only a field's name is followed by a colon: no scope contains a quotation mark.
+const isSuspension = ({ state }: RestrictedEntry): boolean => state.includes('"suspended":')
 
 const descentText = ({ descent }: RestrictedEntry): string =>
   // The wider coverage first: a position in a family reaches successors.

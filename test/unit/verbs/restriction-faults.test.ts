@@ -266,6 +266,32 @@ describe('a stored row', () => {
     expect(await node.restrictions.get(TARGET)).toMatchObject({ suspended: { until: null } })
   })
 
+  it('that cannot be repaired does not stop the repair of the others', async () => {
+    const { node, part } = await suspended({
+      feed: feedOver(rarelyPolled(), { close: async () => {} }),
+    })
+    const damaged = { kind: 'subject', value: 'a_first' } as const
+    await node.suspend({ subject: 'a_first' }, ACTOR)
+    const row = await part.read(damaged)
+    if (row === undefined) throw new Error('no row')
+    const broken = { ...row, state: '' }
+    const isDamaged = ({ value }: { readonly value: string }) => value === damaged.value
+    const store: Store = {
+      ...around(fleet.store),
+      restrictions: {
+        ...part,
+        read: async (target) => (isDamaged(target) ? broken : part.read(target)),
+        list: async (page) => [broken, ...(await part.list(page)).filter((r) => !isDamaged(r))],
+      },
+    }
+    await node.close()
+    const other = await fleet.start({ store, audit: false })
+    await part.purge(Number.MAX_SAFE_INTEGER)
+    await fleet.clock.advance(MINUTE)
+    expect(await rowOf(fleet)).toMatchObject({ revision: 2, actor: 'system' })
+    expect(verdict(other.verify((await issueOn(other)).token))).toBe('suspended')
+  })
+
   it('that was deleted is replaced by the next change, with a later revision', async () => {
     const { node, token, part } = await suspended()
     await node.restrict(TARGET, { ...ACTOR, to: ['orders:read'] })

@@ -82,6 +82,17 @@ describe('a register', () => {
     expect(targetOf(held)).toBe(targetOf(lifted))
   })
 
+  it('is suspended if one of two states with the same revision is', () => {
+    const limit = { to: ['suspended'], until: null }
+    const limited = register({ state: writeState({ enforced: limit }) })
+    const both = register({ state: writeState({ enforced: limit, suspended: { until: null } }) })
+    for (const held of [register(), both]) {
+      expect(isSuspended(indexOf(limited, held))).toBe(true)
+      expect(isSuspended(indexOf(held, limited))).toBe(true)
+      expect([reachesFurther(held, limited), reachesFurther(limited, held)]).toEqual([true, false])
+    }
+  })
+
   it('changes the version only if its state changes', () => {
     const index = indexOf(register())
     const { version } = index
