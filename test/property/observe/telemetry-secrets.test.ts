@@ -34,7 +34,7 @@ const which = fc.nat({ max: 30 })
 type Step =
   | { readonly kind: 'issue'; readonly text: string; readonly policy: 'service' | 'short' | 'text' }
   | {
-      readonly kind: 'verify' | 'authenticate' | 'guard' | 'rotate' | 'revoke'
+      readonly kind: 'verify' | 'authenticate' | 'guard' | 'rotate' | 'revoke' | 'restrict'
       readonly at: number
       readonly text: string
     }
@@ -48,7 +48,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     policy: fc.constantFrom('service', 'short', 'text'),
   }),
   fc.record({
-    kind: fc.constantFrom('verify', 'authenticate', 'guard', 'rotate', 'revoke'),
+    kind: fc.constantFrom('verify', 'authenticate', 'guard', 'rotate', 'revoke', 'restrict'),
     at: which,
     text: secret,
   }),
@@ -110,6 +110,16 @@ async function take(world: World, each: Step): Promise<void> {
     if (next === undefined) return
     tokens.push(next.token)
     ids.push(next.id)
+  } else if (each.kind === 'restrict') {
+    const [target, why] = [
+      each.at % 2 ? { token } : { subject: text },
+      { actor: text, reason: text },
+    ]
+    await attempt(() =>
+      each.at % 3
+        ? watchword.suspend(target, { ...why, for: '1s' })
+        : watchword.restrict(target, { ...why, deny: ['orders:write'] }),
+    )
   } else
     await attempt(() =>
       watchword.revoke(each.at % 2 ? { token } : { subject: text }, { actor: text, reason: text }),
@@ -120,7 +130,7 @@ beforeAll(() => ready)
 afterEach(closeAll)
 
 const ULID = /[0-9A-HJKMNP-TV-Z]{26}/
-const OUTCOMES = 16
+const OUTCOMES = 17
 
 it('exports no secret, no id in a metric, and a bounded number of attribute values', async () => {
   let points = 0
