@@ -33,7 +33,7 @@ export type { ConnectGuard } from './connect.js'
 export type { ConnectEndpoint } from './endpoints/request-adapters.js'
 export type * from './framework-types.js'
 export { logFields } from './log-fields.js'
-export type { UpgradeOptions, UpgradeServer } from './upgrade.js'
+export type { UpgradeListener, UpgradeOptions, UpgradeServer } from './upgrade.js'
 
 // The requests of a server always have a method and a target; Node's types include the responses of a client.
 const ADAPTER: RequestAdapter<IncomingMessage> = {

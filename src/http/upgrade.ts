@@ -27,12 +27,13 @@ export type UpgradeOptions = Omit<
   'cut' | 'expiryHeaders' | 'optional' | 'property' | 'rotateDue' | 'throwErrors'
 >
 
-type Listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+/** A listener of the event `upgrade`. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /** The used part of a server of `node:http` or `node:https`. */
 export interface UpgradeServer {
-  on(event: 'upgrade', listener: Listener): unknown
-  off(event: 'upgrade', listener: Listener): unknown
+  on(event: 'upgrade', listener: UpgradeListener): unknown
+  off(event: 'upgrade', listener: UpgradeListener): unknown
 }
 
 const REFUSED = [
@@ -71,7 +72,7 @@ export function guardUpgrades<Claims>(
   checkHandler(handler)
   if (typeof (server as Partial<UpgradeServer> | undefined)?.on !== 'function')
     throw invalidArgument('server', `expected a server of node:http, got ${describe(server)}`)
-  const listener: Listener = (request, socket, head) => {
+  const listener: UpgradeListener = (request, socket, head) => {
     const settle = (outcome: Outcome<Claims>): void => {
       let auth: Verified<Claims> | undefined
       const refused = guard.admit(request, outcome, (passed) => {
