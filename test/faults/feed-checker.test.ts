@@ -213,7 +213,7 @@ describe('the checker finds a node', async () => {
     // The store would reveal the events, so its new rows are hidden as well.
     const blind = (database: string) => {
       const store = sqliteStore(new Libsql(database) as unknown as SqliteDatabase)
-      const nothing = { revocations: [], superseded: [], more: false }
+      const nothing = { revocations: [], superseded: [], restrictions: [], more: false }
       const changes = async (after: string | null) => ({ ...nothing, cursor: after ?? '0' })
       return { store: { ...store, changes, listRevocations: async () => [] } }
     }
