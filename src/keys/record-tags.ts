@@ -10,7 +10,7 @@
  */
 import { PAE } from 'paseto'
 import { listJson } from '../lib/plain.js'
-import type { RestrictionRecord } from '../store/restrictions.js'
+import { RESTRICTION_FIELDS, type RestrictionRecord } from '../store/restrictions.js'
 import type { KeyRecord, Revocation, TokenRecord } from '../store/store.js'
 import { deriveKey, destroyKey, type LocalKey } from '../token/paserk.js'
 import { decryptInto, sealBytes } from '../token/v4local.js'
@@ -77,20 +77,6 @@ const REVOCATION_FIELDS = [
   'family',
   'generation',
 ] as const satisfies readonly (keyof Revocation)[]
-
-/** Every field of a revision of a restriction. */
-const RESTRICTION_FIELDS = [
-  'kind',
-  'value',
-  'revision',
-  'state',
-  'family',
-  'generation',
-  'at',
-  'actor',
-  'reason',
-  'expiresAt',
-] as const satisfies readonly (keyof RestrictionRecord)[]
 
 export type RecordContent = Pick<TokenRecord, (typeof RECORD_FIELDS)[number]>
 export type DetailContent = Pick<TokenRecord, (typeof DETAIL_FIELDS)[number]>

@@ -93,12 +93,8 @@ export function compareTargets(a: RestrictionTarget, b: RestrictionTarget): numb
   return Buffer.compare(Buffer.from(a.value), Buffer.from(b.value))
 }
 
-/** Whether two states of a register are the same in every field. */
-export function sameRestriction(a: RestrictionRecord, b: RestrictionRecord): boolean {
-  return FIELDS.every((field) => a[field] === b[field])
-}
-
-const FIELDS = [
+/** Every field of a revision but its tag, in the order in which the tag covers them. */
+export const RESTRICTION_FIELDS = [
   'kind',
   'value',
   'revision',
@@ -109,5 +105,9 @@ const FIELDS = [
   'actor',
   'reason',
   'expiresAt',
-  'tag',
-] as const
+] as const satisfies readonly (keyof RestrictionRecord)[]
+
+/** Whether two states of a register are the same in every field. */
+export function sameRestriction(a: RestrictionRecord, b: RestrictionRecord): boolean {
+  return a.tag === b.tag && RESTRICTION_FIELDS.every((field) => a[field] === b[field])
+}
