@@ -25,7 +25,7 @@ console.log('suspended on every node, until', until)
 const refused = watchword.verify(suspect.token)
 assert.equal(!refused.ok && refused.code, 'suspended')
 
-// Nobody can evade it by rotating, and nothing new is issued while you look.
+// Rotating does not evade it, and nothing new is issued while you look.
 await watchword.freeze({ issue: true }, { actor, for: '1h' })
 await assert.rejects(watchword.rotate(suspect.token, { actor: 'unknown' }), { reason: 'suspended' })
 await assert.rejects(

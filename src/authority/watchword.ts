@@ -145,7 +145,7 @@ export interface Watchword<
    * resolves, so that the store records it. Retrying is safe.
    *
    * With `dryRun: true`, revokes nothing and resolves with what the revocation would do: nothing is published or
-   * audited, so it waits for no node, whatever `waitFor` says. Rejects like the revocation of the same target and
+   * audited, so it waits for no node, also with `waitFor`. Rejects like the revocation of the same target and
    * options.
    */
   revoke(target: RevokeTarget, options: DryRunOptions): Promise<RevokePreview>

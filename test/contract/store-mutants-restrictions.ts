@@ -87,7 +87,7 @@ const changing =
     },
   })
 
-/** Writes over whatever is stored. */
+/** Overwrites the stored row unconditionally. */
 const force = async (good: RestrictionStore, next: RestrictionRecord) => {
   const stored = await good.read(next)
   return good.write({ ...next, revision: (stored?.revision ?? 0) + 1 })

@@ -133,7 +133,7 @@ function responseTo(error: WatchwordError, now: number, ended: Answer): Answer |
   return error.code === 'ERR_SCOPE_NOT_GRANTABLE' ? NO_SCOPE : undefined
 }
 
-/** Nobody can rotate at present. Without a known end, the client decides when to try again. */
+/** No token can be rotated at present. Without a known end, the client decides when to try again. */
 function frozen(retryAt: number | undefined, now: number): Answer {
   const seconds = retryAt === undefined ? undefined : Math.max(1, Math.ceil((retryAt - now) / 1000))
   return problem({

@@ -162,7 +162,7 @@ describe('a dry run of a revocation', () => {
     )
   })
 
-  it('waits for no node, whatever waitFor and timeout say', async () => {
+  it('waits for no node, regardless of waitFor and timeout', async () => {
     const { watchword } = await rig()
     const { id } = await watchword.issue(INPUT)
     const waiting = { ...DRY, waitFor: 'all', timeout: '1h' } as const

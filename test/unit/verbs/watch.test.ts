@@ -189,7 +189,7 @@ describe('a watch', () => {
     await expect(request).rejects.toMatchObject({ ok: false, code: 'revoked' })
   })
 
-  it('calls nobody and holds nothing once it is disposed', async () => {
+  it('calls no listener and holds nothing once it is disposed', async () => {
     fleet = await newFleet()
     const { life, issued, node } = await watched()
     const onAbort = vi.fn()

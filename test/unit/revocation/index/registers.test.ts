@@ -64,7 +64,7 @@ describe('a register', () => {
     expect(isSuspended(index, { generation: 1 })).toBe(true)
   })
 
-  it('has the state of its highest revision, whatever arrives later', () => {
+  it('has the state of its highest revision, regardless of what arrives later', () => {
     const index = indexOf(register({ revision: 3, state: '{}' }), register({ revision: 2 }))
     expect(isSuspended(index)).toBe(false)
     expect(index.registers.get({ kind: 'subject', value: 's' })?.revision).toBe(3)
