@@ -8,7 +8,7 @@ import { WatchwordError } from '../errors.js'
 import { HOUR } from '../lib/duration.js'
 import { LIFTED } from '../policy/restriction.js'
 import type { RestrictedEntry } from '../revocation/index/entries.js'
-import { isLaterRevision, targetOf } from '../revocation/index/entries.js'
+import { isLaterRevision } from '../revocation/index/entries.js'
 import { entryOfRow, isSameRevision } from '../revocation/index/register-entry.js'
 import { MAX_TIME } from '../revocation/log/event-layout.js'
 import { type CheckedRestriction, listRestrictions } from '../store/checked-restrictions.js'
@@ -68,7 +68,8 @@ export class RestrictionKeeper {
 
 async function keepRestrictions(core: Keeper, part: RestrictionStore, now: number): Promise<void> {
   const unseen = new Map<string, RestrictedEntry>()
-  for (const entry of core.index.registers.entries()) unseen.set(targetOf(entry), entry)
+  for (const entry of core.index.registers.entries())
+    unseen.set(keyOf({ kind: entry.target, value: entry.value }), entry)
   const broken: RestrictionTarget[] = []
   const extended: RestrictedEntry[] = []
   let after: RestrictionTarget | undefined
@@ -76,7 +77,7 @@ async function keepRestrictions(core: Keeper, part: RestrictionStore, now: numbe
     const page = { limit: PAGE, ...(after === undefined ? {} : { after }) }
     const rows = await core.callStore(() => listRestrictions(part, page))
     for (const row of rows) {
-      unseen.delete(targetOf({ kind: 'restricted', ...named(row.target) } as RestrictedEntry))
+      unseen.delete(keyOf(row.target))
       const found = (await later(core, row, now)) ?? compare(core, row, now)
       if (found === 'broken') broken.push(row.target)
       else if (found !== undefined) extended.push(found)
@@ -108,7 +109,8 @@ async function repairEach(core: Keeper, targets: readonly RestrictionTarget[]): 
   if (failures.length > 0) throw failures[0]
 }
 
-const named = ({ kind: target, value }: RestrictionTarget) => ({ target, value })
+// No kind has a space.
+const keyOf = ({ kind, value }: RestrictionTarget): string => `${kind} ${value}`
 
 /**
  * The entry of a row that this node does not have yet, if an authority wrote it: the response of the store may have been
